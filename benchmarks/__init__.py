@@ -1,8 +1,8 @@
-"""How fast the hot paths are, as ratios to what they stand on, measured in one run.
+"""Benchmarks of the hot paths, as ratios to a baseline measured in the same run.
 
-`make bench` (or ``python -m benchmarks --quick`` for a look) starts PostgreSQL and Valkey of its
-own under ``var/bench``, fills one database and leaves another empty, serves both with the same
-server as the product, and beside them the smallest honest version of each path. Every case runs
-once in every round, and a ratio is taken inside a round: a slow spell of the machine then hits
-both of its sides. Wrong answers end the run with an error; slow ones never do.
+`make bench` (or ``python -m benchmarks --quick``) starts PostgreSQL and Valkey under ``var/bench``,
+fills one database, leaves a second one empty, and serves both with the product's server. Beside
+them it serves a minimal version of each path. Every case runs once per round, and each ratio is
+taken within a round, so that a slow phase of the machine affects both sides. Wrong answers end the
+run with an error; slow answers do not.
 """

@@ -1,5 +1,7 @@
-"""``python -m benchmarks [--quick] [--rounds N] [--seconds N] [--empty-only]``: what `make bench`
-runs. Exit code 1 when anything was answered wrongly, 2 when it cannot be run; 0 however slow."""
+"""``python -m benchmarks [--quick] [--rounds N] [--seconds N] [--empty-only]`` (`make bench`).
+
+Exit code 0 whatever the speed, 1 after wrong answers, 2 if it cannot run.
+"""
 
 import argparse
 import dataclasses
@@ -13,53 +15,53 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from benchmarks import competition, raw, table, wrk
-from benchmarks.figures import Figures
+from benchmarks import peer_servers, postgres_baseline, report, wrk
+from benchmarks.bench_servers import VAR, BenchDatabase, BenchServers
+from benchmarks.measurements import Measurements
 from benchmarks.measures import checks, console, consume, intake, usage
-from benchmarks.place import VAR, Place, World
-from benchmarks.sizes import FULL, QUICK, Size
-from benchmarks.wrk import Load, NoLoadGenerator
+from benchmarks.sizes import FULL, QUICK, RunSize
+from benchmarks.wrk import LoadResult, WrkMissing
 from devtools.embedded import CHECKOUT
 
-BATCHES = (100, 1000)
-GUESS = {"rows": 100_000, "events": 6_000}
-"""What may be taken in a second at most, until it is known better."""
+BATCH_SIZES = (100, 1000)
+MAX_PER_SECOND = {"rows": 100_000, "events": 6_000}
+"""Rows and events per second to prepare: an upper limit of what is accepted."""
 
 
 class Bench:
-    """One run: worlds, peers, and the figures so far."""
+    """One run: databases, peers and measurements."""
 
-    def __init__(self, place: Place, *, empty_only: bool) -> None:
-        self.place, self.size = place, place.size
-        self.figures = Figures()
+    def __init__(self, servers: BenchServers, *, empty_only: bool) -> None:
+        self.place, self.size = servers, servers.size
+        self.figures = Measurements()
         self.pages: dict[str, Sequence[float]] = {}
-        self.worlds = [place.empty()] if empty_only else [place.empty(), place.full()]
-        self.raw = place.database("bare")
-        raw.reset(self.raw)
+        self.worlds = [servers.empty()] if empty_only else [servers.empty(), servers.full()]
+        self.raw = servers.database("bare")
+        postgres_baseline.reset_tables(self.raw)
         for world in self.worlds:
-            place.serve(world)
-        self.bare = competition.bare(place, self.raw)
-        self.fastapi = competition.fastapi(place)
-        self.djstripe = competition.djstripe(place)
+            servers.serve(world)
+        self.bare = peer_servers.start_bare(servers, self.raw)
+        self.fastapi = peer_servers.start_fastapi(servers)
+        self.djstripe = peer_servers.start_djstripe(servers)
 
     def play(self) -> None:
-        """Every case once a round; then whether everything that was stored is right."""
+        """Run every case once per round, then check what was stored."""
         self._wake()
         for number in range(self.size.rounds):
             for name, act in self._cases():
-                say(f"round {number + 1} of {self.size.rounds}: {name}")
+                log(f"round {number + 1} of {self.size.rounds}: {name}")
                 act()
         for world in self.worlds:
             self._look(world)
 
     def _wake(self) -> None:
-        """A moment for each server, uncounted: connections are opened and code is loaded."""
+        """Warm each server for a second, uncounted: connections open and code is loaded."""
         for peer in filter(None, (self.bare, self.fastapi, self.djstripe)):
-            checks.bare(peer.url, peer.key, 1)
-        consume.bare(self.bare.url, 1)
+            checks.check_peer(peer.url, peer.key, 1)
+        consume.consume_at_peer(self.bare.url, 1)
         for world in self.worlds:
-            checks.in_process(world, 1)
-            consume.begin(world)
+            checks.check_in_process(world, 1)
+            consume.create_counters(world)
 
     def _cases(self) -> list[tuple[str, Callable[[], None]]]:
         return [
@@ -73,84 +75,95 @@ class Bench:
 
     def _warm(self) -> None:
         seconds = self.size.seconds
-        self._add(table.BARE, checks.bare(self.bare.url, "", seconds))
+        self._add(report.BARE, checks.check_peer(self.bare.url, "", seconds))
         for world in self.worlds:
-            self._add(table.at(table.WARM, world.name), checks.in_process(world, seconds))
+            self._add(
+                report.case_name(report.WARM, world.name), checks.check_in_process(world, seconds)
+            )
         if self.fastapi is not None:
-            found = checks.bare(self.fastapi.url, self.fastapi.key, seconds)
-            self._add(table.FASTAPI, found)
+            load = checks.check_peer(self.fastapi.url, self.fastapi.key, seconds)
+            self._add(report.FASTAPI, load)
         if self.djstripe is not None:
-            self._add(table.DJSTRIPE, checks.bare(self.djstripe.url, "", seconds))
+            self._add(report.DJSTRIPE, checks.check_peer(self.djstripe.url, "", seconds))
         for world in self.worlds:
-            self._add(table.at(table.COUNTED, world.name), checks.counted(world, seconds))
+            self._add(
+                report.case_name(report.COUNTED, world.name), checks.check_metered(world, seconds)
+            )
 
     def _crowd(self) -> None:
         seconds, crowd = self.size.seconds, self.size.crowd
         for world in self.worlds:
-            found = checks.in_redis(world, seconds, crowd=crowd)
-            self._add(table.at(table.REDIS, world.name), found)
+            load = checks.check_in_redis(world, seconds, crowd=crowd)
+            self._add(report.case_name(report.REDIS, world.name), load)
         for world in self.worlds:
-            self._add(table.at(table.COLD, world.name), checks.cold(world, seconds, crowd=crowd))
+            self._add(
+                report.case_name(report.COLD, world.name),
+                checks.check_cold(world, seconds, crowd=crowd),
+            )
 
     def _batch(self) -> None:
         for world in self.worlds:
-            found = checks.batch(world, self.size.seconds, size=100, at=VAR / "checks")
-            self._add(table.at(table.BATCH, world.name), found)
+            load = checks.check_batch(world, self.size.seconds, size=100, at=VAR / "checks")
+            self._add(report.case_name(report.BATCH, world.name), load)
 
     def _usage(self) -> None:
         seconds = self.size.seconds
-        for kind, name in (("copy", table.COPY), ("json", table.JSON)):
-            self.figures.add(name, raw.rows_per_second(self.raw, kind, seconds))
-        for size in BATCHES:
+        for kind, name in (("copy", report.COPY), ("json", report.JSON)):
+            self.figures.add(name, postgres_baseline.rows_per_second(self.raw, kind, seconds))
+        for size in BATCH_SIZES:
             for world in self.worlds:
-                load, rate, wrong = usage.ingest(
-                    world, seconds, size=size, at=VAR / "usage", most=GUESS["rows"]
+                load, rate, wrong = usage.measure_ingest(
+                    world, seconds, size=size, at=VAR / "usage", most=MAX_PER_SECOND["rows"]
                 )
-                name = table.at(table.INGEST.format(size), world.name)
-                self.figures.add(name, rate, wrong=wrong or _bad(load))
+                name = report.case_name(report.INGEST.format(size), world.name)
+                self.figures.add(name, rate, wrong=wrong or _error_text(load))
 
     def _consume(self) -> None:
-        self._add(table.BARE_CONSUME, consume.bare(self.bare.url, self.size.seconds))
+        self._add(report.BARE_CONSUME, consume.consume_at_peer(self.bare.url, self.size.seconds))
         for world in self.worlds:
-            load, wrong = consume.consume(world, self.size.seconds)
-            name = table.at(table.CONSUME, world.name)
-            self.figures.add(name, load.per_second, wrong=_bad(load) or wrong)
+            load, wrong = consume.consume_at_product(world, self.size.seconds)
+            name = report.case_name(report.CONSUME, world.name)
+            self.figures.add(name, load.per_second, wrong=_error_text(load) or wrong)
 
     def _intake(self) -> None:
         seconds, secret = self.size.seconds, self.place.secrets["STRIPE_WEBHOOK_SECRETS"]
-        body = intake.event("x", 1)
-        self.figures.add(table.COMMITS, raw.commits_per_second(self.raw, seconds, body))
+        body = intake.build_event("x", 1)
+        self.figures.add(
+            report.COMMITS, postgres_baseline.commits_per_second(self.raw, seconds, body)
+        )
         if self.djstripe is not None:
-            events = int(GUESS["events"] * seconds)
-            found = intake.deliver(
+            events = int(MAX_PER_SECOND["events"] * seconds)
+            djstripe_load = intake.send_events(
                 self.djstripe.url,
                 seconds,
                 secret=secret,
                 at=VAR / "events",
                 events=events,
-                path=competition.DJSTRIPE_WEBHOOK,
+                path=peer_servers.DJSTRIPE_WEBHOOK,
             )
-            self._add(table.DJSTRIPE_INTAKE, found)
+            self._add(report.DJSTRIPE_INTAKE, djstripe_load)
         for world in self.worlds:
-            load, rate, wrong = intake.receive(
-                world, seconds, secret=secret, at=VAR / "events", most=GUESS["events"]
+            load, rate, wrong = intake.measure_intake(
+                world, seconds, secret=secret, at=VAR / "events", most=MAX_PER_SECOND["events"]
             )
-            self.figures.add(table.at(table.INTAKE, world.name), rate, wrong=wrong or _bad(load))
+            self.figures.add(
+                report.case_name(report.INTAKE, world.name), rate, wrong=wrong or _error_text(load)
+            )
 
-    def _add(self, name: str, load: Load) -> None:
-        self.figures.add(name, load.per_second, wrong=_bad(load))
+    def _add(self, name: str, load: LoadResult) -> None:
+        self.figures.add(name, load.per_second, wrong=_error_text(load))
 
-    def _look(self, world: World) -> None:
-        """Whether what was answered and stored is right, beyond the counts of each run."""
-        say(f"looking whether everything is right: {world.name}")
-        wrong = [*checks.mistakes(world, range(5)), *usage.mistakes(world)]
-        wrong += consume.mistakes(world)
+    def _look(self, world: BenchDatabase) -> None:
+        """Check answers and stored rows beyond the counts of each run."""
+        log(f"looking whether everything is right: {world.name}")
+        wrong = [*checks.find_mistakes(world, range(5)), *usage.find_mistakes(world)]
+        wrong += consume.find_mistakes(world)
         self.figures.wrong += [f"{world.name}: {each}" for each in wrong]
         if world is self.worlds[-1]:
-            self.pages = _pages(world)
+            self.pages = _measure_console(world)
 
 
-def _pages(world: World) -> dict[str, Sequence[float]]:
+def _measure_console(world: BenchDatabase) -> dict[str, Sequence[float]]:
     run = subprocess.run(
         [sys.executable, "-m", console.__name__, world.shop.pattern],
         cwd=CHECKOUT,
@@ -159,15 +172,15 @@ def _pages(world: World) -> dict[str, Sequence[float]]:
         text=True,
         check=True,
     )
-    found: dict[str, Sequence[float]] = json.loads(run.stdout.splitlines()[-1])
-    return found
+    pages: dict[str, Sequence[float]] = json.loads(run.stdout.splitlines()[-1])
+    return pages
 
 
-def _bad(load: Load) -> str:
+def _error_text(load: LoadResult) -> str:
     return f"{load.bad} of {load.requests} answers were not 2xx" if load.bad else ""
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
@@ -175,36 +188,36 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     size = _size(options)
     try:
-        wrk.demand()
-    except NoLoadGenerator as error:
-        say(str(error))
+        wrk.check_installed()
+    except WrkMissing as error:
+        log(str(error))
         return 2
     load = os.getloadavg()[0]
-    with Place(size, say) as place:
-        bench = Bench(place, empty_only=options.empty_only)
+    with BenchServers(size, log) as servers:
+        bench = Bench(servers, empty_only=options.empty_only)
         bench.play()
-        postgres = place.servers.postgres.url("postgres")
-        told = table.markdown(
+        postgres = servers.servers.postgres.url("postgres")
+        results = report.render_markdown(
             bench.figures,
             size=size,
-            machine=_machine(postgres, load),
+            machine=_describe_machine(postgres, load),
             pages=bench.pages,
             now=datetime.now(UTC),
         )
-    print(told)
-    (VAR / "results.md").write_text(told)
+    print(results)
+    (VAR / "results.md").write_text(results)
     for each in bench.figures.wrong:
-        say(f"WRONG: {each}")
+        log(f"WRONG: {each}")
     return 1 if bench.figures.wrong else 0
 
 
-def _size(options: argparse.Namespace) -> Size:
+def _size(options: argparse.Namespace) -> RunSize:
     size = QUICK if options.quick else FULL
     changes = {name: getattr(options, name) for name in ("rounds", "seconds")}
     return dataclasses.replace(size, **{k: v for k, v in changes.items() if v is not None})
 
 
-def _machine(database_url: str, load: float) -> str:
+def _describe_machine(database_url: str, load: float) -> str:
     with psycopg.connect(database_url) as connection:
         row = connection.execute("SHOW server_version").fetchone()
     return (

@@ -1,11 +1,11 @@
-"""How much is loaded and how long is measured."""
+"""Sizes of a run: loaded rows and measured seconds."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """``crowd`` is how many customers the measured project has, in the empty database too."""
+class RunSize:
+    """``crowd``: number of customers of the measured project, in both databases."""
 
     rounds: int
     seconds: int
@@ -21,8 +21,8 @@ class Size:
         )
 
 
-QUICK = Size(rounds=1, seconds=1, crowd=5_000, projects=20, customers=20_000, records=100_000)
-FULL = Size(
+QUICK = RunSize(rounds=1, seconds=1, crowd=5_000, projects=20, customers=20_000, records=100_000)
+FULL = RunSize(
     rounds=3,
     seconds=3,
     crowd=100_000,

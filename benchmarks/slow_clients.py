@@ -1,8 +1,8 @@
-"""``python -m benchmarks.slow_clients``: checks while others hold connections and hardly send.
+"""``python -m benchmarks.slow_clients``: checks beside clients that hold connections open.
 
-Prints the 99th percentile of warm checks quiet, beside 500 connections that each owe the rest of a
-body and send a byte of it every second, and beside 1,500 silent ones; and the ratios. The server is
-the product's own, without a proxy. Exit code 1 when a check was answered wrongly.
+Prints the 99th percentile of warm checks alone, beside 500 connections that send one byte of a body
+per second, and beside 1,500 idle ones; and the ratios. The server is the product's, without a
+proxy. Exit code 1 after a wrong answer.
 """
 
 import os
@@ -13,41 +13,41 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from benchmarks import client, wrk
+from benchmarks import api_client, wrk
+from benchmarks.bench_servers import BenchDatabase, BenchServers
 from benchmarks.measures import checks
-from benchmarks.place import Place, World
 from benchmarks.sizes import QUICK
-from benchmarks.wrk import Load
+from benchmarks.wrk import LoadResult
 from config.server.files import allow_many_files
 
-DRIBBLING, SILENT = 500, 1500
+DRIBBLING, IDLE = 500, 1500
 CONNECTIONS, SECONDS, ROUNDS = 4, 3, 3
-"""Of the checks: few enough that a check waits for the server and not for other checks."""
+"""Few connections, so that a check waits for the server and not for other checks."""
 TARGET = 2.0
 
 
 def main() -> int:
-    wrk.demand()
+    wrk.check_installed()
     allow_many_files()
-    loads: dict[str, list[Load]] = {"quiet": [], "dribbling": [], "silent": []}
-    with Place(QUICK, say) as place:
-        world = place.empty()
-        place.serve(world)
-        client.warm(world, range(checks.FEW), "sso")
+    loads: dict[str, list[LoadResult]] = {"quiet": [], "dribbling": [], "silent": []}
+    with BenchServers(QUICK, log) as servers:
+        world = servers.empty()
+        servers.serve(world)
+        api_client.warm_checks(world, range(checks.WARM_CUSTOMERS), "sso")
         for _ in range(ROUNDS):
-            loads["quiet"].append(_checks(world))
-            with dribbling(world.port, DRIBBLING):
-                loads["dribbling"].append(_checks(world))
-            with silent(world.port, SILENT):
-                loads["silent"].append(_checks(world))
-    return _report(loads)
+            loads["quiet"].append(_run_checks(world))
+            with open_dribbling(world.port, DRIBBLING):
+                loads["dribbling"].append(_run_checks(world))
+            with open_idle(world.port, IDLE):
+                loads["silent"].append(_run_checks(world))
+    return _print_report(loads)
 
 
-def _checks(world: World) -> Load:
-    return checks.in_process(world, SECONDS, connections=CONNECTIONS)
+def _run_checks(world: BenchDatabase) -> LoadResult:
+    return checks.check_in_process(world, SECONDS, connections=CONNECTIONS)
 
 
-def _report(loads: dict[str, list[Load]]) -> int:
+def _print_report(loads: dict[str, list[LoadResult]]) -> int:
     quiet = statistics.median(load.p99_ms for load in loads["quiet"])
     print(f"Load of the machine {os.getloadavg()[0]:.1f}; medians of {ROUNDS} rounds.")
     for name, rounds in loads.items():
@@ -61,14 +61,14 @@ def _report(loads: dict[str, list[Load]]) -> int:
 
 
 @contextmanager
-def dribbling(port: int, count: int) -> Iterator[None]:
-    """Connections that have promised a body of a megabyte and send a byte a second."""
+def open_dribbling(port: int, count: int) -> Iterator[None]:
+    """Connections with a body of 1 MB announced that send one byte per second."""
     head = (
         b"POST /webhooks/stripe HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         b"Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{"
     )
     stop = threading.Event()
-    with silent(port, count, head) as sockets:
+    with open_idle(port, count, head) as sockets:
         thread = threading.Thread(target=_dribble, args=(sockets, stop))
         thread.start()
         try:
@@ -88,8 +88,8 @@ def _dribble(sockets: Sequence[socket.socket], stop: threading.Event) -> None:
 
 
 @contextmanager
-def silent(port: int, count: int, first: bytes = b"") -> Iterator[list[socket.socket]]:
-    """Connections that have sent ``first`` and say no more."""
+def open_idle(port: int, count: int, first: bytes = b"") -> Iterator[list[socket.socket]]:
+    """Connections that have sent ``first`` and stay idle."""
     with ExitStack() as stack:
         sockets = []
         for _ in range(count):
@@ -99,7 +99,7 @@ def silent(port: int, count: int, first: bytes = b"") -> Iterator[list[socket.so
         yield sockets
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 

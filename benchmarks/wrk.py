@@ -1,4 +1,4 @@
-"""The load generator: `wrk`, bounded, on loopback, with a Lua script that makes the requests."""
+"""The load generator `wrk`, on loopback, with a Lua script that builds the requests."""
 
 import re
 import shutil
@@ -10,35 +10,35 @@ LUA = Path(__file__).resolve().parent / "lua"
 THREADS = 2
 
 
-class NoLoadGenerator(RuntimeError):
-    """There is no `wrk` on the path."""
+class WrkMissing(RuntimeError):
+    """`wrk` is not installed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """One run; ``bad`` counts answers that were not 2xx, and socket errors."""
+class LoadResult:
+    """Result of one run. ``bad`` counts answers other than 2xx, and socket errors."""
 
     per_second: float
     requests: int
     seconds: float
     bad: int
     p99_ms: float = 0.0
-    """The time within which 99 of 100 answers came."""
+    """99th percentile of response times, in milliseconds."""
 
 
-def demand() -> None:
-    """Raises NoLoadGenerator with what to do."""
+def check_installed() -> None:
+    """Raise NoLoadGenerator with installation hints if `wrk` is missing."""
     if shutil.which("wrk") is None:
-        raise NoLoadGenerator(
+        raise WrkMissing(
             "The load generator wrk is missing: apt-get install wrk (Debian, Ubuntu), "
             "brew install wrk (macOS)."
         )
 
 
-def drive(
+def run_wrk(
     url: str, *, script: str, arguments: list[str], seconds: float, connections: int = 32
-) -> Load:
-    """Send requests for that long and count the answers. ``seconds`` is rounded to whole ones."""
+) -> LoadResult:
+    """Send requests for ``seconds``, rounded to whole seconds. Returns the result."""
     run = subprocess.run(
         [
             *("wrk", f"-t{THREADS}", f"-c{connections}", f"-d{max(1, round(seconds))}s"),
@@ -49,27 +49,27 @@ def drive(
         timeout=seconds + 60,
         check=True,
     )
-    return read(run.stdout)
+    return parse_output(run.stdout)
 
 
-def read(said: str) -> Load:
-    """What a run printed."""
-    total = re.search(r"(\d+) requests in ([\d.]+)(s|m)", said)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+def parse_output(output: str) -> LoadResult:
+    """Parse the output of a run."""
+    total = re.search(r"(\d+) requests in ([\d.]+)(s|m)", output)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     if total is None or rate is None:
-        raise RuntimeError(f"wrk said:\n{said}")
-    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+        raise RuntimeError(f"wrk said:\n{output}")
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     broken = re.search(
-        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said
+        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output
     )
     bad = int(refused.group(1)) if refused else 0
     bad += sum(map(int, broken.groups())) if broken else 0
     seconds = float(total.group(2)) * (60 if total.group(3) == "m" else 1)
-    return Load(float(rate.group(1)), int(total.group(1)), seconds, bad, _p99(said))
+    return LoadResult(float(rate.group(1)), int(total.group(1)), seconds, bad, _p99(output))
 
 
-def _p99(said: str) -> float:
-    found = re.search(r"^ *99% +([\d.]+)(us|ms|s|m)$", said, re.MULTILINE)
-    if found is None:
+def _p99(output: str) -> float:
+    match = re.search(r"^ *99% +([\d.]+)(us|ms|s|m)$", output, re.MULTILINE)
+    if match is None:
         return 0.0
-    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[found[2]]
+    return float(match[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[match[2]]

@@ -1,6 +1,6 @@
-"""A stateful local Stripe: the real SDK talks to it, over HTTP or in process.
+"""A local Stripe that keeps state. Stripe's SDK calls it over HTTP or in process.
 
-It stands alone: it imports neither Django nor any of the service's apps.
+It imports neither Django nor any app of the service.
 """
 
 API_VERSION = "2026-10-28.endive"

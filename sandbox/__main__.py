@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from sandbox.app import Application
-from sandbox.courier import Courier
-from sandbox.rate_limit import TEST_MODE
+from sandbox.app import SandboxApplication
+from sandbox.clock_worker import ClockWorker
+from sandbox.delivery_worker import DeliveryWorker
+from sandbox.rate_limit import TEST_MODE_PER_SECOND
 from sandbox.resources import webhook_endpoints
-from sandbox.timekeeper import Timekeeper
 from sandbox.world import DEFAULT_SECRET_KEY, World
 
 if TYPE_CHECKING:
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Keeps connections open between requests and logs none of them."""
+    """Keep connections open between requests and write no access log."""
 
     protocol_version = "HTTP/1.1"
 
     def connection_dropped(
         self, error: BaseException, environ: WSGIEnvironment | None = None
     ) -> None:
-        """A fault broke the connection on purpose: close it without a word."""
+        """Close the connection without a log entry: a planned fault has broken it."""
         self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
 
-    def log(self, type: str, message: str, *args: object) -> None:
+    def log(self, level: str, message: str, *args: object) -> None:
         logging.getLogger("sandbox").debug(message, *args)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; the state is on disk after every request."""
+    """Serve until SIGTERM or SIGINT. Every request's changes are on disk before its response."""
     options = _parse(arguments)
     logging.basicConfig(level=logging.WARNING, format="sandbox: %(levelname)s %(message)s")
     world = World(
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     if options.webhook_url:
         with world.transaction() as tx:
-            webhook_endpoints.register(
+            webhook_endpoints.register_endpoint(
                 tx,
                 url=options.webhook_url,
                 secret=options.webhook_secret,
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _serve(world: World, host: str, port: int, public_url: str | None) -> None:
     server = make_server(
-        host, port, Application(world), threaded=True, request_handler=QuietHandler
+        host, port, SandboxApplication(world), threaded=True, request_handler=QuietHandler
     )
     address = f"http://{host}:{server.port}"
     world.base_url = public_url or address
@@ -78,25 +78,27 @@ def _serve(world: World, host: str, port: int, public_url: str | None) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    courier, timekeeper = Courier(world), Timekeeper(world)
-    courier.start()
-    timekeeper.start()
+    delivery_worker, clock_worker = DeliveryWorker(world), ClockWorker(world)
+    delivery_worker.start()
+    clock_worker.start()
     sys.stdout.write(f"Stripe sandbox listening on {address}\n")
     sys.stdout.flush()
     server.serve_forever(poll_interval=0.1)
-    timekeeper.stop()
-    courier.stop()
+    clock_worker.stop()
+    delivery_worker.stop()
     server.server_close()
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m sandbox", description="A local Stripe that remembers."
+        prog="python -m sandbox", description="A local Stripe that keeps state."
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=12111)
-    parser.add_argument("--state", type=Path, help="SQLite file; without it nothing is kept")
-    parser.add_argument("--public-url", help="where browsers reach this process")
+    parser.add_argument(
+        "--state", type=Path, help="SQLite file of the state; without it the state is lost at exit"
+    )
+    parser.add_argument("--public-url", help="URL of this process for browsers")
     parser.add_argument("--webhook-url", help="register this endpoint for all events")
     parser.add_argument("--webhook-secret", help="the endpoint's signing secret (whsec_…)")
     parser.add_argument("--secret-key", default=DEFAULT_SECRET_KEY)
@@ -104,9 +106,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--requests-per-second",
         type=int,
         default=0,
-        help=f"answer 429 to more than this of an account ({TEST_MODE} at Stripe); 0: never",
+        help=f"limit per account before 429; Stripe: {TEST_MODE_PER_SECOND}, 0: no limit",
     )
-    parser.add_argument("--frozen", action="store_true", help="time moves only when told")
+    parser.add_argument(
+        "--frozen", action="store_true", help="the clock moves only when it is advanced"
+    )
     options = parser.parse_args(arguments)
     if bool(options.webhook_url) != bool(options.webhook_secret):
         parser.error("--webhook-url and --webhook-secret go together")

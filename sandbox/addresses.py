@@ -1,4 +1,4 @@
-"""Postal addresses, as customers, cards and sessions carry them."""
+"""Postal addresses of customers, payment methods and checkout sessions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from sandbox.objects import Object, Params
 PARTS = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
-def address(params: Params | str | None) -> Object | None:
-    """A whole address from the parts that were sent; an empty string unsets it."""
+def build_address(params: Params | str | None) -> Object | None:
+    """An address with all six fields; fields that were not sent are null.
+
+    None for an empty string.
+    """
     return {part: params.get(part) for part in PARTS} if isinstance(params, dict) else None

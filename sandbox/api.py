@@ -1,7 +1,7 @@
-"""The Stripe API: from an authenticated form to an answer, with faults and idempotency between.
+"""The Stripe API: authentication, form decoding, faults, idempotency, routing, response.
 
-``StripeAPI.answer`` is the whole of ``/v1`` without a socket; ``app`` puts it behind WSGI and
-``inprocess`` behind the SDK's HTTP client.
+``StripeAPI.respond`` serves ``/v1`` and ``/v2`` without a socket. ``app`` serves it over WSGI,
+``http_client`` as the SDK's HTTP client.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
-from sandbox import API_VERSION, accounts, engine, faults, forms, idempotency, own_time
+from sandbox import API_VERSION, accounts, engine, faults, form_encoding, idempotency, test_clocks
 from sandbox.accounts import Caller
-from sandbox.errors import StripeFailure, internal, invalid
+from sandbox.errors import StripeFailure, internal_error, invalid
 from sandbox.expand import expand
 from sandbox.faults import Fault, FaultKind
 from sandbox.objects import Params
 from sandbox.resources.registry import RESOURCES
 from sandbox.routing import Route, Router
-from sandbox.transaction import Cause, Transaction
-from sandbox.validation import validate
+from sandbox.transaction import EventRequest, Transaction
+from sandbox.validation import validate_params
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -32,27 +32,27 @@ INCLUDABLES = {key: make for each in RESOURCES for key, make in each.includables
 
 
 @dataclass(frozen=True)
-class Request:
+class ApiRequest:
     method: str
     path: str
     form: str
     """The query string of a GET or DELETE, the body of a POST."""
     headers: Mapping[str, str]
-    """Looked up in lower case."""
+    """Header names are lower case."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     status: int
     body: str
     headers: dict[str, str] = field(default_factory=dict)
     disconnect: Fault | None = None
-    """Set when the caller must not see this answer: the fault that swallowed it."""
+    """The fault that breaks the connection, so that the caller does not get this response."""
 
 
 @dataclass(frozen=True)
-class _Call:
-    request: Request
+class _ApiCall:
+    request: ApiRequest
     request_id: str
     caller: Caller
     route: Route
@@ -66,21 +66,21 @@ class StripeAPI:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def answer(self, request: Request) -> Answer:
-        """The answer to anything that a client can send."""
+    def respond(self, request: ApiRequest) -> ApiResponse:
+        """Respond to any request, valid or not."""
         request_id = self.world.ids.new("req")
         try:
-            answer = self._answer(request, request_id)
+            response = self._process(request, request_id)
         except StripeFailure as failure:
-            answer = _refuse(failure, request_id)
+            response = _error_response(failure, request_id)
         engine.run_test_clocks(self.world)
-        known = _headers(request, request_id) | {"Date": self._date()}
-        return replace(answer, headers=known | answer.headers)
+        common = _common_headers(request, request_id) | {"Date": self._date()}
+        return replace(response, headers=common | response.headers)
 
     def _date(self) -> str:
         return formatdate(self.world.clock.now(), usegmt=True)
 
-    def _answer(self, request: Request, request_id: str) -> Answer:
+    def _process(self, request: ApiRequest, request_id: str) -> ApiResponse:
         caller = accounts.authenticate(
             self.world,
             request.headers.get("authorization"),
@@ -90,124 +90,126 @@ class StripeAPI:
         _check_version(request.headers.get("stripe-version"))
         matched = ROUTER.match(request.method, request.path)
         if matched is None:
-            raise _unrecognized(request)
+            raise _unrecognized_url(request)
         route, ids = matched
         caller.permissions.check_request(request.method, request.path)
-        params = forms.decode(request.form)
+        params = form_encoding.decode_form(request.form)
         fault = self.world.faults.take(request.method, request.path)
         if fault and fault.kind.disconnects and not fault.kind.after_effect:
-            return Answer(500, "", disconnect=fault)
+            return ApiResponse(500, "", disconnect=fault)
         if fault and fault.kind is FaultKind.MALFORMED_BEFORE:
-            return _spoilt(Answer(200, "{}"), fault)
+            return _malform(ApiResponse(200, "{}"), fault)
         key = request.headers.get("idempotency-key") if request.method == "POST" else None
-        call = _Call(request, request_id, caller, route, ids, params, key, fault)
+        call = _ApiCall(request, request_id, caller, route, ids, params, key, fault)
         try:
-            answer = self._once(call)
+            response = self._run_with_key(call)
         except StripeFailure as failure:
-            answer = _refuse(failure, request_id)
+            response = _error_response(failure, request_id)
         if fault and fault.kind is FaultKind.MALFORMED_AFTER:
-            return _spoilt(answer, fault)
-        return replace(answer, disconnect=fault if fault and fault.kind.disconnects else None)
+            return _malform(response, fault)
+        return replace(response, disconnect=fault if fault and fault.kind.disconnects else None)
 
-    def _once(self, call: _Call) -> Answer:
-        refusal = faults.refusal(call.fault) if call.fault else None
-        if refusal:
-            raise refusal
+    def _run_with_key(self, call: _ApiCall) -> ApiResponse:
+        error = faults.fault_error(call.fault) if call.fault else None
+        if error:
+            raise error
         if call.key is None:
-            return self._execute(call)
+            return self._run_in_transaction(call)
         idempotency.check_key(call.key)
-        with idempotency.hold(self.world, call.caller.account, call.key):
-            return self._execute(call)
+        with idempotency.lock_key(self.world, call.caller.account, call.key):
+            return self._run_in_transaction(call)
 
-    def _execute(self, call: _Call) -> Answer:
+    def _run_in_transaction(self, call: _ApiCall) -> ApiResponse:
         if call.fault and call.fault.kind is FaultKind.SLOW:
             time.sleep(call.fault.seconds)
-        cause = Cause(call.request_id, call.key)
+        cause = EventRequest(call.request_id, call.key)
         try:
             with self.world.transaction(call.caller.account, cause=cause) as tx:
-                replayed = self._recall(tx, call)
-                if replayed:
-                    return replayed
-                params = validate(call.params, call.route.params)
-                return self._perform(tx, call, params)
-        except _RolledBack as refused:
+                saved_response = self._find_saved_response(tx, call)
+                if saved_response:
+                    return saved_response
+                params = validate_params(call.params, call.route.params)
+                return self._call_handler(tx, call, params)
+        except _RolledBackError as rolled_back:
             with self.world.transaction(call.caller.account) as tx:
-                return self._remember(tx, call, _refuse(refused.failure, call.request_id))
+                return self._save_response(
+                    tx, call, _error_response(rolled_back.failure, call.request_id)
+                )
 
-    def _perform(self, tx: Transaction, call: _Call, params: Params) -> Answer:
+    def _call_handler(self, tx: Transaction, call: _ApiCall, params: Params) -> ApiResponse:
         kind = call.fault.kind if call.fault else None
         if kind is FaultKind.ERROR_BEFORE:
-            raise _RolledBack(internal())
+            raise _RolledBackError(internal_error())
         if kind is FaultKind.STALE_LIST and call.fault:
-            tx.hides_since = tx.now - int(call.fault.seconds)
+            tx.listed_until = tx.now - int(call.fault.seconds)
         try:
             paths = params.pop("expand", [])
-            own_time.enter(tx, [*call.ids, *params.values()])
+            test_clocks.use_clock_time(tx, [*call.ids, *params.values()])
             body = call.route.handler(tx, params, *call.ids)
             expanded = expand(tx, body, paths, INCLUDABLES, call.caller.permissions)
-            answer = Answer(200, dump(expanded))
+            response = ApiResponse(200, dump_json(expanded))
         except StripeFailure as failure:
             if not failure.keep_effects:
-                raise _RolledBack(failure) from None
-            answer = _refuse(failure, call.request_id)
+                raise _RolledBackError(failure) from None
+            response = _error_response(failure, call.request_id)
         finally:
-            tx.at = None
+            tx.fixed_time = None
         if kind is FaultKind.ERROR_AFTER:
-            answer = _refuse(internal(), call.request_id)
-        return self._remember(tx, call, answer)
+            response = _error_response(internal_error(), call.request_id)
+        return self._save_response(tx, call, response)
 
-    def _recall(self, tx: Transaction, call: _Call) -> Answer | None:
+    def _find_saved_response(self, tx: Transaction, call: _ApiCall) -> ApiResponse | None:
         if call.key is None:
             return None
         path = call.request.path
-        record = idempotency.recall(tx, call.key, path=path, params=call.params)
+        record = idempotency.find_response(tx, call.key, path=path, params=call.params)
         if record is None:
             return None
         headers = {"Idempotent-Replayed": "true", "Original-Request": record["request_id"]}
-        return Answer(record["status"], record["body"], headers)
+        return ApiResponse(record["status"], record["body"], headers)
 
-    def _remember(self, tx: Transaction, call: _Call, answer: Answer) -> Answer:
-        """Keep the answer under the key; a kept 500 is not worth a retry, and says so."""
+    def _save_response(self, tx: Transaction, call: _ApiCall, response: ApiResponse) -> ApiResponse:
+        """Save the response under the idempotency key. A saved 5xx tells the SDK not to retry."""
         if call.key is None:
-            return answer
-        idempotency.remember(
+            return response
+        idempotency.save_response(
             tx,
             call.key,
             path=call.request.path,
             params=call.params,
-            status=answer.status,
-            body=answer.body,
+            status=response.status,
+            body=response.body,
             request_id=call.request_id,
         )
-        if answer.status >= 500:
-            return replace(answer, headers={**answer.headers, "Stripe-Should-Retry": "false"})
-        return answer
+        if response.status >= 500:
+            return replace(response, headers={**response.headers, "Stripe-Should-Retry": "false"})
+        return response
 
 
-class _RolledBack(Exception):
-    """An execution that failed and whose effects are dropped."""
+class _RolledBackError(Exception):
+    """The request has failed and its changes are rolled back."""
 
     def __init__(self, failure: StripeFailure) -> None:
         super().__init__(failure.message)
         self.failure = failure
 
 
-def _refuse(failure: StripeFailure, request_id: str) -> Answer:
+def _error_response(failure: StripeFailure, request_id: str) -> ApiResponse:
     headers = {}
     if failure.should_retry is not None:
         headers["Stripe-Should-Retry"] = str(failure.should_retry).lower()
-    return Answer(failure.status, dump(failure.body(request_id)), headers)
+    return ApiResponse(failure.status, dump_json(failure.body(request_id)), headers)
 
 
-def _spoilt(answer: Answer, fault: Fault) -> Answer:
-    status, body = fault.malformation.spoil(answer.status, answer.body)
-    headers = dict(answer.headers)
+def _malform(response: ApiResponse, fault: Fault) -> ApiResponse:
+    status, body = fault.malformation.apply(response.status, response.body)
+    headers = dict(response.headers)
     if not body.lstrip().startswith(("{", "[")):
         headers["Content-Type"] = "text/html"
-    return replace(answer, status=status, body=body, headers=headers)
+    return replace(response, status=status, body=body, headers=headers)
 
 
-def _headers(request: Request, request_id: str) -> dict[str, str]:
+def _common_headers(request: ApiRequest, request_id: str) -> dict[str, str]:
     headers = {
         "Content-Type": "application/json",
         "Request-Id": request_id,
@@ -225,7 +227,7 @@ def _check_version(version: str | None) -> None:
         )
 
 
-def _unrecognized(request: Request) -> StripeFailure:
+def _unrecognized_url(request: ApiRequest) -> StripeFailure:
     return StripeFailure(
         f"Unrecognized request URL ({request.method}: {request.path}). Please see "
         "https://stripe.com/docs or we can help at https://support.stripe.com/.",
@@ -233,5 +235,5 @@ def _unrecognized(request: Request) -> StripeFailure:
     )
 
 
-def dump(value: object) -> str:
+def dump_json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))

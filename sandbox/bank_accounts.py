@@ -1,4 +1,4 @@
-"""Stripe's test bank accounts: a debit is taken at once, and the bank answers days later.
+"""Stripe's test bank accounts. A debit stays ``processing`` until the bank answers days later.
 
 Source: https://docs.stripe.com/testing. The tokens of SEPA accounts are the sandbox's own.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from sandbox.cards import Authentication, Complaint, Decline, RefundOutcome
+from sandbox.cards import Authentication, Decline, DisputeTrigger, RefundOutcome
 from sandbox.errors import invalid, missing_param
 from sandbox.objects import Object, Params
 
@@ -25,13 +25,13 @@ class BankAccount:
     """The account number, or the IBAN."""
     token: str
     effect: str
-    answers_after: int | None
-    """Seconds until the bank answers; None: it never does."""
+    answer_seconds: int | None
+    """Seconds until the bank answers a debit; None: never."""
     failure: Decline | None = None
-    complaint: Complaint | None = None
+    dispute_trigger: DisputeTrigger | None = None
 
     decline = None
-    """What is refused at once: a debit never is."""
+    """A debit is never declined at once."""
     attachable = True
     authentication = Authentication.NEVER
     refund = RefundOutcome.SUCCEEDS_LATER
@@ -45,15 +45,15 @@ class BankAccount:
         return hashlib.sha256(self.number.encode()).hexdigest()[:16]
 
 
-def _failing(code: str, message: str) -> Decline:
+def _decline(code: str, message: str) -> Decline:
     return Decline(code, None, message, None)
 
 
-INSUFFICIENT_FUNDS = _failing(
+INSUFFICIENT_FUNDS = _decline(
     "insufficient_funds", "The customer's account has insufficient funds to cover this payment."
 )
-ACCOUNT_CLOSED = _failing("account_closed", "The customer's bank account has been closed.")
-NOT_AUTHORIZED = _failing(
+ACCOUNT_CLOSED = _decline("account_closed", "The customer's bank account has been closed.")
+NOT_AUTHORIZED = _decline(
     "debit_not_authorized",
     "The customer has notified their bank that this payment was unauthorized.",
 )
@@ -74,7 +74,7 @@ ACCOUNTS = (
     ),
     BankAccount(
         ACH, "000555555559", "pm_usBankAccount_dispute",
-        "Pays after 4 days, then disputes", 4 * DAY, complaint=Complaint.FRAUDULENT,
+        "Pays after 4 days, then disputes", 4 * DAY, dispute_trigger=DisputeTrigger.FRAUDULENT,
     ),
     BankAccount(ACH, "000000000009", "pm_usBankAccount_processing", "Never answers", None),
     BankAccount(
@@ -93,35 +93,34 @@ BY_NUMBER = {account.number: account for account in ACCOUNTS}
 BY_TOKEN = {account.token: account for account in ACCOUNTS}
 
 
-def in_currency(currency: str) -> list[BankAccount]:
-    """The accounts that can pay in the currency."""
-    return [account for account in ACCOUNTS if CURRENCY[account.type] == currency]
+def find_account(method_type: str, params: Params) -> BankAccount:
+    """Find the test account with the sent number or IBAN.
 
-
-def read(type: str, params: Params) -> BankAccount:
-    """The test account that was typed in. Raises 400 for one that is none, or has no holder."""
-    details = params.get(type)
+    Raises 400 for an unknown number or a missing account holder's name.
+    """
+    details = params.get(method_type)
     if details is None:
-        raise missing_param(type)
+        raise missing_param(method_type)
     if not params.get("billing_details", {}).get("name"):
         raise missing_param("billing_details[name]")
-    name = "iban" if type == SEPA else "account_number"
+    name = "iban" if method_type == SEPA else "account_number"
     if name not in details:
-        raise missing_param(f"{type}[{name}]")
-    if type == ACH and details.get("routing_number") != ROUTING_NUMBER:
-        raise invalid("You must use a test routing number.", param=f"{type}[routing_number]")
+        raise missing_param(f"{method_type}[{name}]")
+    if method_type == ACH and details.get("routing_number") != ROUTING_NUMBER:
+        raise invalid("You must use a test routing number.", param=f"{method_type}[routing_number]")
     account = BY_NUMBER.get(details[name].replace(" ", ""))
-    if account is None or account.type != type:
+    if account is None or account.type != method_type:
+        noun = "IBAN" if method_type == SEPA else "bank account number"
         raise invalid(
-            f"You must use a test {'IBAN' if type == SEPA else 'bank account number'} when making "
-            "payments in test mode. See https://docs.stripe.com/testing.",
-            param=f"{type}[{name}]",
+            f"You must use a test {noun} when making payments in test mode. See "
+            "https://docs.stripe.com/testing.",
+            param=f"{method_type}[{name}]",
         )
     return account
 
 
-def described(account: BankAccount, details: Params) -> Object:
-    """The hash that a payment method of this type carries."""
+def payment_method_hash(account: BankAccount, details: Params) -> Object:
+    """The hash ``us_bank_account`` or ``sepa_debit`` of a payment method."""
     shared = {"fingerprint": account.fingerprint, "last4": account.last4}
     if account.type == SEPA:
         bank = {"bank_code": account.number[4:9], "branch_code": "", "country": account.number[:2]}
@@ -138,12 +137,12 @@ def described(account: BankAccount, details: Params) -> Object:
     }
 
 
-def charged(method: Object) -> Object:
-    """The same as a charge's ``payment_method_details`` show it."""
+def charge_details(method: Object) -> Object:
+    """The hash ``payment_method_details`` of a charge."""
     details: Object = method[method["type"]]
     names = ("bank_code", "branch_code", "country", "fingerprint", "last4") if (
         method["type"] == SEPA
     ) else ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4",
             "routing_number")  # fmt: skip
-    shown = {name: details[name] for name in names} | {"mandate": None}
-    return {"type": method["type"], method["type"]: shown}
+    fields = {name: details[name] for name in names} | {"mandate": None}
+    return {"type": method["type"], method["type"]: fields}

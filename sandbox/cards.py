@@ -1,4 +1,4 @@
-"""Stripe's test cards and what each one does.
+"""Stripe's test cards and their effects.
 
 Source: https://docs.stripe.com/testing.
 """
@@ -11,15 +11,15 @@ from enum import StrEnum
 
 
 class Authentication(StrEnum):
-    """When the bank asks for 3-D Secure."""
+    """When the bank requires 3-D Secure."""
 
     NEVER = "never"
     ALWAYS = "always"
     UNLESS_SET_UP = "unless_set_up"
     ON_SESSION_ONLY = "on_session_only"
-    """Already set up: off-session payments pass, on-session payments ask."""
+    """Set up already: off-session payments pass, on-session payments need 3-D Secure."""
     WHEN_REQUESTED = "when_requested"
-    """Enrolled, and asks only where ``request_three_d_secure`` says so."""
+    """Enrolled: 3-D Secure only when ``request_three_d_secure`` requests it."""
 
 
 class RefundOutcome(StrEnum):
@@ -28,8 +28,8 @@ class RefundOutcome(StrEnum):
     FAILS_LATER = "fails_later"
 
 
-class Complaint(StrEnum):
-    """What the holder of a card says to the bank after paying."""
+class DisputeTrigger(StrEnum):
+    """The kind of dispute that the card holder opens after the payment."""
 
     FRAUDULENT = "fraudulent"
     NOT_RECEIVED = "not_received"
@@ -88,14 +88,14 @@ class Card:
     brand: str = "visa"
     funding: str = "credit"
     decline: Decline | None = None
-    """Why a charge fails; after 3-D Secure if the card asks for that."""
+    """The decline of a charge; after 3-D Secure if the card requires that."""
     attachable: bool = True
     authentication: Authentication = Authentication.NEVER
     refund: RefundOutcome = RefundOutcome.SUCCEEDS
-    is_warned_of: bool = False
-    """Whether its issuer calls a payment fraudulent as soon as it succeeded."""
-    complaint: Complaint | None = None
-    """How a payment is disputed a while after it succeeded."""
+    has_fraud_warning: bool = False
+    """Whether each successful payment gets an early fraud warning."""
+    dispute_trigger: DisputeTrigger | None = None
+    """The dispute that is opened a minute after a successful payment."""
 
     @property
     def last4(self) -> str:
@@ -106,7 +106,7 @@ class Card:
         return hashlib.sha256(self.number.encode()).hexdigest()[:16]
 
 
-def _declining(number: str, token: str, reason: str) -> Card:
+def _declined_card(number: str, token: str, reason: str) -> Card:
     return Card(number, (token,), decline=DECLINES[reason], attachable=False)
 
 
@@ -116,16 +116,16 @@ CARDS = (
     Card("5555555555554444", ("pm_card_mastercard",), brand="mastercard"),
     Card("378282246310005", ("pm_card_amex",), brand="amex"),
     Card("6011111111111117", ("pm_card_discover",), brand="discover"),
-    _declining("4000000000000002", "pm_card_visa_chargeDeclined", "generic_decline"),
-    _declining(
+    _declined_card("4000000000000002", "pm_card_visa_chargeDeclined", "generic_decline"),
+    _declined_card(
         "4000000000009995", "pm_card_visa_chargeDeclinedInsufficientFunds", "insufficient_funds"
     ),
-    _declining("4000000000009987", "pm_card_visa_chargeDeclinedLostCard", "lost_card"),
-    _declining("4000000000009979", "pm_card_visa_chargeDeclinedStolenCard", "stolen_card"),
-    _declining("4000000000000069", "pm_card_chargeDeclinedExpiredCard", "expired_card"),
-    _declining("4000000000000127", "pm_card_chargeDeclinedIncorrectCvc", "incorrect_cvc"),
-    _declining("4000000000000119", "pm_card_chargeDeclinedProcessingError", "processing_error"),
-    _declining(
+    _declined_card("4000000000009987", "pm_card_visa_chargeDeclinedLostCard", "lost_card"),
+    _declined_card("4000000000009979", "pm_card_visa_chargeDeclinedStolenCard", "stolen_card"),
+    _declined_card("4000000000000069", "pm_card_chargeDeclinedExpiredCard", "expired_card"),
+    _declined_card("4000000000000127", "pm_card_chargeDeclinedIncorrectCvc", "incorrect_cvc"),
+    _declined_card("4000000000000119", "pm_card_chargeDeclinedProcessingError", "processing_error"),
+    _declined_card(
         "4000000000006975",
         "pm_card_visa_chargeDeclinedVelocityLimitExceeded",
         "card_velocity_exceeded",
@@ -170,27 +170,31 @@ CARDS = (
     ),
     Card("4000000000007726", ("pm_card_pendingRefund",), refund=RefundOutcome.SUCCEEDS_LATER),
     Card("4000000000005126", ("pm_card_refundFail",), refund=RefundOutcome.FAILS_LATER),
-    Card("4000000000005423", ("pm_card_createIssuerFraudRecord",), is_warned_of=True),
-    Card("4000000000000259", ("pm_card_createDispute",), complaint=Complaint.FRAUDULENT),
+    Card("4000000000005423", ("pm_card_createIssuerFraudRecord",), has_fraud_warning=True),
+    Card("4000000000000259", ("pm_card_createDispute",), dispute_trigger=DisputeTrigger.FRAUDULENT),
     Card(
         "4000000000002685",
         ("pm_card_createDisputeProductNotReceived",),
-        complaint=Complaint.NOT_RECEIVED,
+        dispute_trigger=DisputeTrigger.NOT_RECEIVED,
     ),
-    Card("4000000000001976", ("pm_card_createDisputeInquiry",), complaint=Complaint.INQUIRY),
+    Card(
+        "4000000000001976",
+        ("pm_card_createDisputeInquiry",),
+        dispute_trigger=DisputeTrigger.INQUIRY,
+    ),
 )
 BY_NUMBER = {card.number: card for card in CARDS}
 BY_FINGERPRINT = {card.fingerprint: card for card in CARDS}
 BY_TOKEN = {token: card for card in CARDS for token in card.tokens}
 
 
-def by_token(token: str) -> Card | None:
-    """``pm_card_visa`` or, as older tests write it, ``tok_visa``."""
+def find_card_by_token(token: str) -> Card | None:
+    """Find a card by its token: ``pm_card_visa`` or the older ``tok_visa``."""
     return BY_TOKEN.get(token.replace("tok_", "pm_card_", 1))
 
 
 def is_well_formed(number: str) -> bool:
-    """Whether the check digit fits (Luhn)."""
+    """Whether the number has 12 to 19 digits and a correct check digit (Luhn)."""
     if not number.isdecimal() or not 12 <= len(number) <= 19:
         return False
     digits = [int(digit) for digit in reversed(number)]

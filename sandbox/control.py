@@ -1,6 +1,6 @@
-"""The controls under ``/_sandbox/``: JSON (or a form, from the home page) in, JSON out.
+"""The control API under ``/_sandbox/``: JSON, or forms of the home page; responses are JSON.
 
-They are for the person or test that runs the sandbox; nothing here exists at Stripe.
+It steers the sandbox in development and tests; Stripe has no such API.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from sandbox import accounts, api, deliveries, engine, overview, payment_behaviour
+from sandbox import accounts, api, deliveries, engine, forced_declines, overview
 from sandbox.errors import StripeFailure
 from sandbox.resources import webhook_endpoints
 
@@ -44,52 +44,52 @@ class Controls:
         _refuse_other_sites(request)
         function, ids = self._adapter.match(request.path, method=request.method)
         try:
-            result = function(self._world, _data(request), **ids)
+            result = function(self._world, _read_data(request), **ids)
         except (ValueError, KeyError, TypeError) as error:
             message = error.args[0] if error.args else type(error).__name__
-            raise BadRequest(response=_json({"error": str(message)}, 400)) from error
+            raise BadRequest(response=_json_response({"error": str(message)}, 400)) from error
         except StripeFailure as failure:
             body = {"error": failure.message}
-            raise BadRequest(response=_json(body, failure.status)) from failure
+            raise BadRequest(response=_json_response(body, failure.status)) from failure
         if request.mimetype == "application/x-www-form-urlencoded":
             return redirect("/", 303)
-        return _json(result if result is not None else {"ok": True}, 200)
+        return _json_response(result if result is not None else {"ok": True}, 200)
 
 
 @control("GET", "/state")
-def state(world: World, data: Data) -> Any:
-    return overview.summary(world)
+def get_state(world: World, data: Data) -> Any:
+    return overview.summarise_world(world)
 
 
 @control("GET", "/clock")
-def clock(world: World, data: Data) -> Any:
+def get_clock(world: World, data: Data) -> Any:
     return {"now": world.clock.now(), "frozen": world.clock.frozen}
 
 
 @control("POST", "/clock")
 def set_clock(world: World, data: Data) -> Any:
-    """``{"frozen": true}`` stops the clock where it is; false lets it follow real time."""
+    """``{"frozen": true}`` stops the clock; false lets it follow real time."""
     with world.lock:
-        if flag(data["frozen"]):
+        if parse_flag(data["frozen"]):
             world.clock.freeze()
         else:
             world.clock.run()
         world.save_clock()
-    return clock(world, data)
+    return get_clock(world, data)
 
 
 @control("POST", "/clock/advance")
-def advance(world: World, data: Data) -> Any:
-    """``{"seconds": 86400}`` or ``{"to": 1800000000}``; everything due on the way happens."""
+def advance_clock(world: World, data: Data) -> Any:
+    """``{"seconds": 86400}`` or ``{"to": 1800000000}``: move the clock and run what falls due."""
     to = int(data["to"]) if data.get("to") else world.clock.now() + int(data["seconds"])
     if to < world.clock.now():
         raise ValueError(f"The clock stands at {world.clock.now()} and cannot go back to {to}.")
     engine.advance(world, to)
-    return clock(world, data)
+    return get_clock(world, data)
 
 
 @control("GET", "/faults")
-def faults(world: World, data: Data) -> Any:
+def list_faults(world: World, data: Data) -> Any:
     return world.faults.describe()
 
 
@@ -97,7 +97,7 @@ def faults(world: World, data: Data) -> Any:
 def add_fault(world: World, data: Data) -> Any:
     """``{"kind": "rate_limit", "method": "POST", "path": "/v1/customers", "times": 2}``.
 
-    ``malformation`` says how ``malformed_before`` and ``malformed_after`` spoil an answer.
+    ``malformation`` sets the fields of ``Malformation`` for the two malformed kinds.
     """
     fault = world.faults.add(
         data["kind"],
@@ -119,57 +119,61 @@ def clear_faults(world: World, data: Data) -> None:
 
 @control("GET", "/deliveries")
 def list_deliveries(world: World, data: Data) -> Any:
-    """The newest first; ``?status=pending`` or another status, ``?limit=``."""
-    found = overview.deliveries(world, status=data.get("status"))
-    return {"data": found[: int(data.get("limit", 100))], "count": len(found)}
+    """Deliveries, newest first. Filters: ``?status=pending``, ``?limit=``."""
+    rows = overview.list_deliveries(world, status=data.get("status"))
+    return {"data": rows[: int(data.get("limit", 100))], "count": len(rows)}
 
 
 @control("GET", "/delivery-mode")
-def delivery_mode(world: World, data: Data) -> Any:
+def get_delivery_mode(world: World, data: Data) -> Any:
     return dataclasses.asdict(world.delivery_mode)
 
 
 @control("POST", "/delivery-mode")
 def set_delivery_mode(world: World, data: Data) -> Any:
-    """Any of ``shuffled``, ``seed``, ``duplicates``, ``drop``, ``hold``; the rest as it was."""
-    wanted = {name: MODE_READERS[name](value) for name, value in data.items()}
-    world.set_delivery_mode(dataclasses.replace(world.delivery_mode, **wanted))
-    return delivery_mode(world, data)
+    """Change ``shuffled``, ``seed``, ``duplicates``, ``drop`` or ``hold``; fields not sent keep
+    their value."""
+    changes = {name: MODE_READERS[name](value) for name, value in data.items()}
+    world.set_delivery_mode(dataclasses.replace(world.delivery_mode, **changes))
+    return get_delivery_mode(world, data)
 
 
-@control("POST", "/events/<id>/redeliver")
-def redeliver(world: World, data: Data, id: str) -> Any:
-    with world.transaction(_owner(world, "event", id)) as tx:
-        return {"queued": deliveries.redeliver(tx, id)}
+@control("POST", "/events/<object_id>/redeliver")
+def redeliver(world: World, data: Data, object_id: str) -> Any:
+    with world.transaction(_find_account_of(world, "event", object_id)) as tx:
+        return {"queued": deliveries.redeliver(tx, object_id)}
 
 
 @control("POST", "/endpoints")
 def register_endpoint(world: World, data: Data) -> Any:
-    """``{"url": …, "secret": "whsec_…", "name": …}``: made once per name (the URL, if none).
+    """``{"url": …, "secret": "whsec_…", "name": …}``: one endpoint per name (default: the URL).
 
-    ``"thin": true`` makes a destination for thin events.
+    ``"thin": true`` makes it a destination for thin events.
     """
-    with world.transaction(account_of(world, data)) as tx:
-        return webhook_endpoints.register(
+    with world.transaction(find_account(world, data)) as tx:
+        return webhook_endpoints.register_endpoint(
             tx,
             url=data["url"],
             secret=data["secret"],
             name=data.get("name"),
-            thin=flag(data.get("thin", False)),
+            thin=parse_flag(data.get("thin", False)),
         )
 
 
-@control("POST", "/endpoints/<id>/roll")
-def roll_secret(world: World, data: Data, id: str) -> Any:
-    """A new signing secret; the old one signs as well for ``overlap`` seconds (24 h)."""
-    overlap = int(data.get("overlap", webhook_endpoints.ROLL_OVERLAP))
-    with world.transaction(_owner(world, "webhook_endpoint", id)) as tx:
-        return {"secret": webhook_endpoints.roll(tx, id, overlap=overlap)}
+@control("POST", "/endpoints/<object_id>/roll")
+def roll_secret(world: World, data: Data, object_id: str) -> Any:
+    """Create a new signing secret.
+
+    The old one keeps signing for ``overlap`` seconds (default: 24 h).
+    """
+    overlap = int(data.get("overlap", webhook_endpoints.ROLL_OVERLAP_SECONDS))
+    with world.transaction(_find_account_of(world, "webhook_endpoint", object_id)) as tx:
+        return {"secret": webhook_endpoints.roll_secret(tx, object_id, overlap=overlap)}
 
 
 @control("POST", "/accounts")
 def open_account(world: World, data: Data) -> Any:
-    """Another account, or another key for one: ``{"id": "acct_…", "secret_key": "sk_test_…"}``.
+    """``{"id": "acct_…", "secret_key": "sk_test_…"}``: create an account, or another key of one.
 
     ``permissions`` makes it a restricted key: ``["customer_write", "invoice_read"]``.
     """
@@ -177,7 +181,7 @@ def open_account(world: World, data: Data) -> Any:
     permissions = data.get("permissions")
     prefix = "sk_test_" if permissions is None else "rk_test_"
     secret_key = data.get("secret_key") or f"{prefix}{world.ids.token(24)}"
-    accounts.open_account(world, id=id, secret_key=secret_key, permissions=permissions)
+    accounts.open_account(world, account_id=id, secret_key=secret_key, permissions=permissions)
     return {"id": id, "secret_key": secret_key}
 
 
@@ -186,22 +190,25 @@ def revoke_key(world: World, data: Data) -> None:
     accounts.revoke_key(world, data["secret_key"])
 
 
-@control("POST", "/customers/<id>/decline-payments")
-def decline_payments(world: World, data: Data, id: str) -> None:
-    """``{"times": 1, "reason": "insufficient_funds"}``; without ``times``: until accepted."""
-    with world.transaction(_owner(world, "customer", id)) as tx:
-        payment_behaviour.decline_payments(
+@control("POST", "/customers/<object_id>/decline-payments")
+def decline_payments(world: World, data: Data, object_id: str) -> None:
+    """``{"times":
+
+    1, "reason": "insufficient_funds"}``; without ``times``: all until accepted again.
+    """
+    with world.transaction(_find_account_of(world, "customer", object_id)) as tx:
+        forced_declines.decline_payments(
             tx,
-            id,
+            object_id,
             reason=data.get("reason") or "generic_decline",
             times=int(data["times"]) if data.get("times") else None,
         )
 
 
-@control("POST", "/customers/<id>/accept-payments")
-def accept_payments(world: World, data: Data, id: str) -> None:
-    with world.transaction(_owner(world, "customer", id)) as tx:
-        payment_behaviour.accept_payments(tx, id)
+@control("POST", "/customers/<object_id>/accept-payments")
+def accept_payments(world: World, data: Data, object_id: str) -> None:
+    with world.transaction(_find_account_of(world, "customer", object_id)) as tx:
+        forced_declines.accept_payments(tx, object_id)
 
 
 @control("POST", "/reset")
@@ -209,22 +216,22 @@ def reset(world: World, data: Data) -> None:
     world.reset()
 
 
-def _owner(world: World, kind: str, id: str) -> str:
-    for account in accounts.ids(world):
-        if world.store.get((account, kind, id)):
+def _find_account_of(world: World, kind: str, object_id: str) -> str:
+    for account in accounts.list_account_ids(world):
+        if world.store.get((account, kind, object_id)):
             return account
-    raise NotFound(response=_json({"error": f"No such {kind}: '{id}'"}, 404))
+    raise NotFound(response=_json_response({"error": f"No such {kind}: '{object_id}'"}, 404))
 
 
-def account_of(world: World, data: Data) -> str:
-    known = accounts.ids(world)
-    account: str = data.get("account") or known[0]
-    if account not in known:
+def find_account(world: World, data: Data) -> str:
+    account_ids = accounts.list_account_ids(world)
+    account: str = data.get("account") or account_ids[0]
+    if account not in account_ids:
         raise ValueError(f"There is no account {account!r}.")
     return account
 
 
-def _data(request: Request) -> Data:
+def _read_data(request: Request) -> Data:
     if request.method == "GET":
         return request.args.to_dict()
     if request.is_json:
@@ -235,7 +242,7 @@ def _data(request: Request) -> Data:
     return request.form.to_dict()
 
 
-def flag(value: Any) -> bool:
+def parse_flag(value: Any) -> bool:
     if value in (True, "true", "on", "1"):
         return True
     if value in (False, "false", "", "0"):
@@ -243,7 +250,7 @@ def flag(value: Any) -> bool:
     raise ValueError(f"{value!r} is neither true nor false.")
 
 
-def _share(value: Any) -> float:
+def _parse_share(value: Any) -> float:
     share = float(value)
     if not 0 <= share <= 1:
         raise ValueError(f"{share} is no share between 0 and 1.")
@@ -251,20 +258,22 @@ def _share(value: Any) -> float:
 
 
 MODE_READERS: dict[str, Callable[[Any], Any]] = {
-    "shuffled": flag,
+    "shuffled": parse_flag,
     "seed": int,
-    "duplicates": _share,
-    "drop": _share,
-    "hold": flag,
+    "duplicates": _parse_share,
+    "drop": _parse_share,
+    "hold": parse_flag,
 }
 
 
 def _refuse_other_sites(request: Request) -> None:
-    """A page that the developer happens to visit must not reset the sandbox."""
+    """Refuse writes from other origins: a visited web page must not reset the sandbox."""
     origin = request.headers.get("Origin")
     if request.method != "GET" and origin and urlsplit(origin).netloc != request.host:
-        raise Forbidden(response=_json({"error": "The controls answer their own pages only."}, 403))
+        raise Forbidden(
+            response=_json_response({"error": "The controls answer their own pages only."}, 403)
+        )
 
 
-def _json(value: Any, status: int) -> Response:
-    return Response(api.dump(value), status=status, content_type="application/json")
+def _json_response(value: Any, status: int) -> Response:
+    return Response(api.dump_json(value), status=status, content_type="application/json")

@@ -1,8 +1,8 @@
-"""The presentment currencies Stripe supports, and the smallest amounts it charges."""
+"""Currencies that Stripe supports, with the smallest and largest amounts that it charges."""
 
 from __future__ import annotations
 
-from sandbox.money import HUNDREDTHS_UNSHOWN, THREE_DECIMAL
+from sandbox.money import HIDDEN_HUNDREDTHS, THREE_DECIMAL
 
 _CODES = """
 aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd
@@ -23,10 +23,10 @@ MINIMUM_CHARGE = {
 
 
 def maximum_amount(currency: str) -> int:
-    """The largest charge, in minor units: twelve digits of IDR, eight of any other currency."""
+    """The largest charge in minor units: twelve digits for IDR, eight for other currencies."""
     return 999_999_999_999 if currency == "idr" else 99_999_999
 
 
-def step(currency: str) -> int:
-    """Of how many minor units a charge has to be a multiple."""
-    return 10 if currency in THREE_DECIMAL else 100 if currency in HUNDREDTHS_UNSHOWN else 1
+def charge_multiple(currency: str) -> int:
+    """Minor units that a charge must be a multiple of: 10, 100 or 1."""
+    return 10 if currency in THREE_DECIMAL else 100 if currency in HIDDEN_HUNDREDTHS else 1

@@ -1,13 +1,13 @@
-"""A payer asks their bank for the money back: opened, argued, decided, with the books kept.
+"""Disputes: opened, answered with evidence and decided, with their balance transactions.
 
-An inquiry asks first and moves no money. Whoever decides, API, control or time, it is done here.
+An inquiry withdraws no money. The API, the controls and the engine all call this module.
 """
 
 from __future__ import annotations
 
-from sandbox import fraud_warnings
+from sandbox import early_fraud_warnings
 from sandbox.bank_accounts import BankAccount
-from sandbox.cards import Card, Complaint
+from sandbox.cards import Card, DisputeTrigger
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, copy
 from sandbox.resources import balance_transactions, charges, payment_methods
@@ -15,16 +15,15 @@ from sandbox.transaction import Transaction
 
 KIND = "dispute"
 PLAN = "_dispute_plan"
-"""A charge that its card is going to dispute, and when."""
-OPENED_AFTER = 60
-ANSWERED_WITHIN = 7 * 86400
+"""Record kind: a charge that its card holder will dispute, and the due time."""
+OPENED_AFTER_SECONDS = 60
+RESPONSE_SECONDS = 7 * 86400
 FEE = 1500
 
 CHARGEBACKS = ("needs_response", "under_review")
 INQUIRIES = ("warning_needs_response", "warning_under_review")
 ANSWERABLE = ("needs_response", "warning_needs_response")
 OPEN = CHARGEBACKS + INQUIRIES
-OUTCOMES = ("won", "lost", "warning_closed")
 REASON_CODES = {"fraudulent": "10.4", "product_not_received": "13.1"}
 EVIDENCE = (
     "access_activity_log", "billing_address", "cancellation_policy",
@@ -38,26 +37,26 @@ EVIDENCE = (
 )  # fmt: skip
 
 
-def plan(tx: Transaction, charge: Object, complaint: Complaint) -> None:
-    """The card that paid is one whose holder complains."""
-    record = {"object": PLAN, "id": charge["id"], "complaint": complaint.value}
-    tx.insert({**record, "due": tx.now + OPENED_AFTER})
+def schedule_dispute(tx: Transaction, charge: Object, trigger: DisputeTrigger) -> None:
+    """Schedule the dispute that this test card triggers."""
+    record = {"object": PLAN, "id": charge["id"], "complaint": trigger.value}
+    tx.insert({**record, "due": tx.now + OPENED_AFTER_SECONDS})
 
 
-def open_planned(tx: Transaction, planned: Object) -> None:
-    """The moment has come."""
-    tx.forget(planned)
-    charge = charges.by_id(tx, planned["id"])
-    complaint = Complaint(planned["complaint"])
+def open_scheduled_dispute(tx: Transaction, planned: Object) -> None:
+    """Open the scheduled dispute, unless the charge is refunded or disputed already."""
+    tx.remove(planned)
+    charge = charges.find_charge(tx, planned["id"])
+    trigger = DisputeTrigger(planned["complaint"])
     if charge["refunded"] or charge["disputed"]:
         return
-    if complaint is Complaint.NOT_RECEIVED:
-        open_for(tx, charge, reason="product_not_received")
+    if trigger is DisputeTrigger.NOT_RECEIVED:
+        open_dispute(tx, charge, reason="product_not_received")
     else:
-        open_for(tx, charge, inquiry=complaint is Complaint.INQUIRY)
+        open_dispute(tx, charge, inquiry=trigger is DisputeTrigger.INQUIRY)
 
 
-def open_for(
+def open_dispute(
     tx: Transaction,
     charge: Object,
     *,
@@ -65,28 +64,34 @@ def open_for(
     amount: int | None = None,
     inquiry: bool = False,
 ) -> Object:
-    """Open a dispute over the charge, or over part of it. Raises 400 for one that cannot be."""
-    left = charge["amount_captured"] - charge["amount_refunded"]
-    wanted = left if amount is None else amount
-    if charge["disputed"] or not charge["paid"] or not 1 <= wanted <= left:
+    """Open a dispute on the whole charge or on ``amount``.
+
+    Raises 400 if that cannot be disputed.
+    """
+    disputable = charge["amount_captured"] - charge["amount_refunded"]
+    disputed_amount = disputable if amount is None else amount
+    if charge["disputed"] or not charge["paid"] or not 1 <= disputed_amount <= disputable:
         raise invalid(
-            f"Charge {charge['id']} cannot be disputed for {wanted}: {left} of it stand, and it "
-            f"{'was' if charge['disputed'] else 'was not'} disputed before.",
+            f"Charge {charge['id']} cannot be disputed for {disputed_amount}: {disputable} of it "
+            f"stand, and it {'was' if charge['disputed'] else 'was not'} disputed before.",
             param="charge",
         )
-    dispute = tx.insert(_build(tx, charge, wanted, reason, inquiry=inquiry))
+    dispute = tx.insert(_build(tx, charge, disputed_amount, reason, inquiry=inquiry))
     charge["disputed"] = True
     tx.emit("charge.dispute.created", dispute)
-    fraud_warnings.follow(tx, charge)
+    early_fraud_warnings.update_actionable(tx, charge)
     if not inquiry:
-        _withdraw(tx, dispute)
+        _withdraw_funds(tx, dispute)
     return dispute
 
 
-def prevent(tx: Transaction, charge: Object, case_type: str) -> Object:
-    """A dispute that Stripe's prevention ends as it is raised: ``resolution`` gives the buyer the
-    money, ``block`` moves none. Raises 400 for a charge that cannot be disputed."""
-    dispute = open_for(tx, charge, inquiry=case_type == "block")
+def open_prevented_dispute(tx: Transaction, charge: Object, case_type: str) -> Object:
+    """Open a dispute that Stripe's dispute prevention closes at once.
+
+    ``resolution`` gives the buyer the money, ``block`` moves none. Raises 400 for a charge that
+    cannot be disputed.
+    """
+    dispute = open_dispute(tx, charge, inquiry=case_type == "block")
     with tx.updating(dispute, "charge.dispute.updated"):
         dispute |= {"status": "prevented", "is_charge_refundable": case_type == "block"}
         if card := dispute["payment_method_details"].get("card"):
@@ -95,92 +100,96 @@ def prevent(tx: Transaction, charge: Object, case_type: str) -> Object:
     return dispute
 
 
-def submit(dispute: Object) -> None:
-    """The evidence is with the bank; the caller announces it."""
+def submit_evidence(dispute: Object) -> None:
+    """Mark the evidence as submitted. The caller emits the event."""
     is_inquiry = dispute["status"] in INQUIRIES
     dispute["status"] = "warning_under_review" if is_inquiry else "under_review"
     dispute["evidence_details"]["submission_count"] += 1
     dispute["evidence_details"]["submission_method"] = "manual"
 
 
-def judge(tx: Transaction, dispute: Object) -> None:
-    """Stripe's test words decide at once; anything else waits for the bank."""
+def apply_test_evidence(tx: Transaction, dispute: Object) -> None:
+    """Decide the dispute when its evidence is one of Stripe's test texts; else leave it open."""
     is_inquiry = dispute["status"] in INQUIRIES
     match dispute["evidence"]["uncategorized_text"]:
         case "winning_evidence":
-            decide(tx, dispute, "warning_closed" if is_inquiry else "won", announces=False)
+            decide_dispute(
+                tx, dispute, "warning_closed" if is_inquiry else "won", emits_updated=False
+            )
         case "losing_evidence" if not is_inquiry:
-            decide(tx, dispute, "lost")
+            decide_dispute(tx, dispute, "lost")
         case "escalate_inquiry_evidence" if is_inquiry:
-            escalate(tx, dispute)
+            escalate_inquiry(tx, dispute)
 
 
-def escalate(tx: Transaction, dispute: Object) -> None:
-    """The inquiry becomes a chargeback: the money goes."""
+def escalate_inquiry(tx: Transaction, dispute: Object) -> None:
+    """Turn the inquiry into a chargeback and withdraw the money."""
     with tx.updating(dispute, "charge.dispute.updated"):
         dispute |= {"is_charge_refundable": False, "status": "needs_response"}
-        dispute["evidence_details"]["due_by"] = tx.now + ANSWERED_WITHIN
+        dispute["evidence_details"]["due_by"] = tx.now + RESPONSE_SECONDS
         if card := dispute["payment_method_details"].get("card"):
             card["case_type"] = "chargeback"
-    _withdraw(tx, dispute)
+    _withdraw_funds(tx, dispute)
 
 
-def decide(tx: Transaction, dispute: Object, outcome: str, *, announces: bool = True) -> None:
-    """The bank's word: ``won``, ``lost`` or, for an inquiry, ``warning_closed``. Raises 400.
+def decide_dispute(
+    tx: Transaction, dispute: Object, outcome: str, *, emits_updated: bool = True
+) -> None:
+    """Close the dispute as ``won``, ``lost`` or, for an inquiry, ``warning_closed``. Raises 400.
 
-    ``announces``: with ``charge.dispute.updated``, which the evidence that won has sent already.
+    ``emits_updated`` is false when the submitted evidence has emitted ``charge.dispute.updated``.
     """
-    fitting = ("warning_closed",) if dispute["status"] in INQUIRIES else ("won", "lost")
-    if dispute["status"] not in OPEN or outcome not in fitting:
+    allowed = ("warning_closed",) if dispute["status"] in INQUIRIES else ("won", "lost")
+    if dispute["status"] not in OPEN or outcome not in allowed:
         raise invalid(
             f"A dispute that is {dispute['status']} cannot become {outcome}.", param="status"
         )
-    updated = ["charge.dispute.updated"] if outcome == "won" and announces else []
+    updated = ["charge.dispute.updated"] if outcome == "won" and emits_updated else []
     with tx.updating(dispute, *updated):
         dispute["status"] = outcome
         dispute["is_charge_refundable"] = outcome != "lost"
     if outcome == "won":
-        entry = balance_transactions.for_won_dispute(tx, dispute)
-        dispute["balance_transactions"].append(copy(entry))
+        balance_transaction = balance_transactions.insert_for_won_dispute(tx, dispute)
+        dispute["balance_transactions"].append(copy(balance_transaction))
         tx.emit("charge.dispute.funds_reinstated", dispute)
     tx.emit("charge.dispute.closed", dispute)
 
 
-def run_out(tx: Transaction, dispute: Object) -> None:
-    """Nobody answered in time."""
+def expire_dispute(tx: Transaction, dispute: Object) -> None:
+    """Close a dispute whose response deadline has passed: lost, or closed for an inquiry."""
     dispute["evidence_details"]["past_due"] = True
-    decide(tx, dispute, "lost" if dispute["status"] in CHARGEBACKS else "warning_closed")
+    decide_dispute(tx, dispute, "lost" if dispute["status"] in CHARGEBACKS else "warning_closed")
 
 
-def follow_refund(tx: Transaction, charge: Object) -> None:
-    """A charge that was given back in full leaves nothing to inquire about."""
-    for dispute in tx.all(KIND, lambda each: each["charge"] == charge["id"]):
+def close_inquiries(tx: Transaction, charge: Object) -> None:
+    """Close the inquiries of a fully refunded charge."""
+    for dispute in tx.list_objects(KIND, lambda each: each["charge"] == charge["id"]):
         if charge["refunded"] and dispute["status"] in INQUIRIES:
-            decide(tx, dispute, "warning_closed")
+            decide_dispute(tx, dispute, "warning_closed")
 
 
 def check_refundable(tx: Transaction, charge: Object) -> None:
-    """Raises 400 while the bank holds the money of the charge, or has given it back."""
+    """Raise 400 if a dispute holds the charge's money or has returned it to the buyer."""
 
     def holds(dispute: Object) -> bool:
         return bool(dispute["charge"] == charge["id"] and not dispute["is_charge_refundable"])
 
-    if tx.ids(KIND, holds):
+    if tx.list_ids(KIND, holds):
         raise StripeFailure(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.",
             code="charge_disputed",
         )
 
 
-def _withdraw(tx: Transaction, dispute: Object) -> None:
-    entry = balance_transactions.for_dispute(tx, dispute, fee=FEE)
+def _withdraw_funds(tx: Transaction, dispute: Object) -> None:
+    entry = balance_transactions.insert_for_dispute(tx, dispute, fee=FEE)
     dispute["balance_transactions"].append(copy(entry))
     tx.emit("charge.dispute.funds_withdrawn", dispute)
 
 
 def _build(tx: Transaction, charge: Object, amount: int, reason: str, *, inquiry: bool) -> Object:
     method = tx.param_object("payment_method", charge["payment_method"], param="charge")
-    behind = payment_methods.card_of(tx, method)
+    card = payment_methods.find_card(tx, method)
     return {
         "id": tx.new_id("du"),
         "object": KIND,
@@ -192,7 +201,7 @@ def _build(tx: Transaction, charge: Object, amount: int, reason: str, *, inquiry
         "enhanced_eligibility_types": [],
         "evidence": {**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
         "evidence_details": {
-            "due_by": tx.now + ANSWERED_WITHIN,
+            "due_by": tx.now + RESPONSE_SECONDS,
             "enhanced_eligibility": {},
             "has_evidence": False,
             "past_due": False,
@@ -204,20 +213,20 @@ def _build(tx: Transaction, charge: Object, amount: int, reason: str, *, inquiry
         "livemode": False,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
-        "payment_method_details": _method_details(behind, reason, inquiry=inquiry),
+        "payment_method_details": _method_details(card, reason, inquiry=inquiry),
         "reason": reason,
         "status": "warning_needs_response" if inquiry else "needs_response",
     }
 
 
-def _method_details(behind: Card | BankAccount, reason: str, *, inquiry: bool) -> Object:
-    if isinstance(behind, BankAccount):
-        return {"type": behind.type}
+def _method_details(card: Card | BankAccount, reason: str, *, inquiry: bool) -> Object:
+    if isinstance(card, BankAccount):
+        return {"type": card.type}
     return {
         "card": {
-            "brand": behind.brand,
+            "brand": card.brand,
             "case_type": "inquiry" if inquiry else "chargeback",
-            "network": behind.brand,
+            "network": card.brand,
             "network_reason_code": REASON_CODES.get(reason, "13.7"),
         },
         "type": "card",

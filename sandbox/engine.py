@@ -1,6 +1,6 @@
-"""Moves time: everything that falls due on the way happens, in order, at its own second.
+"""Moves time and runs the actions that fall due, in order, each at its own second.
 
-Each thing is one transaction. A world that is stopped between two of them goes on where it was.
+Each action is one transaction. A stopped process continues after its last completed action.
 """
 
 from __future__ import annotations
@@ -9,22 +9,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox import accounts, debits, disputes, metering, own_time, payments
+from sandbox import accounts, bank_debits, disputes, meter_usage, payments, test_clocks
 from sandbox.billing import (
-    beginning,
-    cycle,
-    ending,
-    held,
-    invoicing,
-    scheduling,
-    settings,
-    standing,
+    billing_cycle,
+    billing_settings,
+    cancellation,
+    invoices,
+    pending_updates,
+    subscription_creation,
+    subscription_schedules,
+    subscription_status,
 )
-from sandbox.billing.periods import DAY, HOUR
+from sandbox.billing.billing_periods import DAY, HOUR
 from sandbox.checkout import expiry
 from sandbox.objects import Object
-from sandbox.resources import clocks, coupons, promotion_codes, refunds
-from sandbox.transaction import Cause, Transaction
+from sandbox.resources import coupons, promotion_codes, refunds
+from sandbox.resources.test_clocks import finish_advance
+from sandbox.transaction import EventRequest, Transaction
 
 if TYPE_CHECKING:
     from sandbox.world import World
@@ -32,37 +33,37 @@ if TYPE_CHECKING:
 INCOMPLETE_FOR = 23 * HOUR
 RUNNING = ("active", "past_due", "unpaid")
 
-Due = Callable[[Transaction, Object], int | None]
-Act = Callable[[Transaction, Object], None]
+DueTime = Callable[[Transaction, Object], int | None]
+Action = Callable[[Transaction, Object], None]
 
 
 @dataclass(frozen=True)
-class Duty:
-    """One thing that time brings about for objects of a kind."""
+class TimedAction:
+    """An action that time triggers for objects of one kind."""
 
     kind: str
-    due: Due
-    """When; None if this object does not wait for it. Sees the stored object: look, don't touch."""
-    act: Act
+    due_at: DueTime
+    """Due time of a stored object, or None. The object is read-only."""
+    run: Action
 
 
 @dataclass(frozen=True)
-class Appointment:
-    moment: int
+class DueAction:
+    due_at: int
     account: str
-    duty: Duty
-    id: str
+    action: TimedAction
+    object_id: str
 
 
 def advance(world: World, to: int, *, on_step: Callable[[], None] | None = None) -> None:
-    """Move the clock to the moment; what falls due until then happens, in order of time.
+    """Move the clock to ``to`` and run the actions that fall due until then, in order of time.
 
-    ``on_step`` is called after each of these things, outside of any transaction, to deliver
-    webhooks for example. A moment in the past only does what is overdue.
+    ``on_step`` is called after each action, outside any transaction, for example to deliver
+    webhooks. A past ``to`` only runs overdue actions.
     """
-    last: Appointment | None = None
-    while done := _step(world, to):
-        _check_moves(last, done)
+    last: DueAction | None = None
+    while done := _run_next(world, to):
+        _check_progress(last, done)
         last = done
         if on_step:
             on_step()
@@ -70,207 +71,216 @@ def advance(world: World, to: int, *, on_step: Callable[[], None] | None = None)
         world.move_clock(to)
 
 
-def catch_up(world: World) -> None:
-    """Do what is due by now: for a clock that runs by itself."""
+def run_due_actions(world: World) -> None:
+    """Run the actions that are due now; for a running clock."""
     advance(world, world.clock.now())
 
 
 def run_test_clocks(world: World) -> None:
-    """Bring the test clocks that were advanced to where they were sent."""
-    last: Appointment | None = None
-    while done := _step_of_clock(world):
-        _check_moves(last, done)
+    """Advance each test clock with status ``advancing`` to its target time."""
+    last: DueAction | None = None
+    while done := _run_next_of_test_clock(world):
+        _check_progress(last, done)
         last = done
 
 
-def next_due(world: World) -> int | None:
-    """When the next thing falls due, if any waits."""
+def next_due_time(world: World) -> int | None:
+    """Time of the next due action; None if there is none."""
     with world.lock:
-        found = _next(world)
-    return found.moment if found else None
+        due_action = _find_next(world)
+    return due_action.due_at if due_action else None
 
 
-def _check_moves(last: Appointment | None, done: Appointment) -> None:
+def _check_progress(last: DueAction | None, done: DueAction) -> None:
     if done == last:
-        raise RuntimeError(f"{done.id} is due again at the same moment; the engine stops.")
+        raise RuntimeError(f"{done.object_id} is due again at the same second; the engine stops.")
 
 
-def _step(world: World, to: int) -> Appointment | None:
-    """Keep the earliest appointment, unless it lies after the moment."""
+def _run_next(world: World, to: int) -> DueAction | None:
+    """Run the earliest action if it is due by ``to``. Returns it."""
     with world.lock:
-        if moved := _step_of_clock(world):
+        if moved := _run_next_of_test_clock(world):
             return moved
-        found = _next(world)
-        if found is None or found.moment > to:
+        due_action = _find_next(world)
+        if due_action is None or due_action.due_at > to:
             return None
-        if found.moment > world.clock.now():
-            world.move_clock(found.moment)
-        with world.transaction(found.account) as tx:
-            body = tx.get(found.duty.kind, found.id)
-            assert body, "an appointment names what is stored"
-            found.duty.act(tx, body)
-        return found
+        if due_action.due_at > world.clock.now():
+            world.move_clock(due_action.due_at)
+        with world.transaction(due_action.account) as tx:
+            body = tx.get(due_action.action.kind, due_action.object_id)
+            assert body, "a due action refers to a stored object"
+            due_action.action.run(tx, body)
+        return due_action
 
 
-def _next(world: World) -> Appointment | None:
-    """The earliest appointment; at the same second by account, then in the order of ``DUTIES``."""
-    earliest: Appointment | None = None
-    for account in accounts.ids(world):
-        found = _next_of(Transaction(world, account, Cause()), clock=None)
-        if found and (earliest is None or found.moment < earliest.moment):
-            earliest = found
+def _find_next(world: World) -> DueAction | None:
+    """The earliest action.
+
+    Within one second: by account, then in the order of ``TIMED_ACTIONS``.
+    """
+    earliest: DueAction | None = None
+    for account in accounts.list_account_ids(world):
+        candidate = _find_next_of_account(Transaction(world, account, EventRequest()), clock=None)
+        if candidate and (earliest is None or candidate.due_at < earliest.due_at):
+            earliest = candidate
     return earliest
 
 
-def _next_of(tx: Transaction, *, clock: Object | None) -> Appointment | None:
-    """The earliest appointment of an account, among what lives by this clock or by none."""
-    earliest: Appointment | None = None
-    has_clocks = own_time.any_clocks(tx)
-    for duty in DUTIES:
-        for id, body in tx.world.store.kind(tx.account, duty.kind).items():
-            moment = duty.due(tx, body)
-            if moment is None or (earliest and moment >= earliest.moment):
+def _find_next_of_account(tx: Transaction, *, clock: Object | None) -> DueAction | None:
+    """The earliest action of an account, for objects on this test clock, or on none."""
+    earliest: DueAction | None = None
+    has_clocks = test_clocks.has_clocks(tx)
+    for action in TIMED_ACTIONS:
+        for object_id, body in tx.world.store.kind(tx.account, action.kind).items():
+            due_at = action.due_at(tx, body)
+            if due_at is None or (earliest and due_at >= earliest.due_at):
                 continue
-            if has_clocks and own_time.clock_of(tx, body) is not clock:
+            if has_clocks and test_clocks.find_clock(tx, body) is not clock:
                 continue
-            earliest = Appointment(moment, tx.account, duty, id)
+            earliest = DueAction(due_at, tx.account, action, object_id)
     return earliest
 
 
-def _step_of_clock(world: World) -> Appointment | None:
-    """Keep the next appointment of a test clock on its way, or let it arrive."""
+def _run_next_of_test_clock(world: World) -> DueAction | None:
+    """Run the next action of an advancing test clock, or finish its advance."""
     with world.lock:
-        for account, clock in own_time.advancing(world):
-            target = own_time.target_of(clock)
-            found = _next_of(Transaction(world, account, Cause()), clock=clock)
-            if found is None or found.moment > target:
-                found = Appointment(target, account, ARRIVAL, clock["id"])
+        for account, clock in test_clocks.list_advancing(world):
+            target = test_clocks.target_time(clock)
+            due_action = _find_next_of_account(
+                Transaction(world, account, EventRequest()), clock=clock
+            )
+            if due_action is None or due_action.due_at > target:
+                due_action = DueAction(target, account, CLOCK_ARRIVAL, clock["id"])
             with world.transaction(account) as tx:
-                tx.at = max(found.moment, clock["frozen_time"])
-                tx.param_object(own_time.KIND, clock["id"], param="id")["frozen_time"] = tx.at
-                body = tx.get(found.duty.kind, found.id)
-                assert body, "an appointment names what is stored"
-                found.duty.act(tx, body)
-            return found
+                tx.fixed_time = max(due_action.due_at, clock["frozen_time"])
+                tx.param_object(test_clocks.KIND, clock["id"], param="id")["frozen_time"] = (
+                    tx.fixed_time
+                )
+                body = tx.get(due_action.action.kind, due_action.object_id)
+                assert body, "a due action refers to a stored object"
+                due_action.action.run(tx, body)
+            return due_action
     return None
 
 
-def _session_expires(tx: Transaction, session: Object) -> int | None:
+def _session_expiry(tx: Transaction, session: Object) -> int | None:
     return int(session["expires_at"]) if session["status"] == "open" else None
 
 
-def _refund_decided(tx: Transaction, plan: Object) -> int | None:
+def _refund_decision_time(tx: Transaction, plan: Object) -> int | None:
     return int(plan["due"])
 
 
-def _coupon_expires(tx: Transaction, coupon: Object) -> int | None:
+def _coupon_expiry(tx: Transaction, coupon: Object) -> int | None:
     return coupon["redeem_by"] if coupon.get("valid") else None
 
 
-def _code_expires(tx: Transaction, promotion_code: Object) -> int | None:
+def _promotion_code_expiry(tx: Transaction, promotion_code: Object) -> int | None:
     return promotion_code["expires_at"] if promotion_code["active"] else None
 
 
-def _debit_answered(tx: Transaction, answer: Object) -> int | None:
+def _debit_answer_time(tx: Transaction, answer: Object) -> int | None:
     return int(answer["due"])
 
 
-def _dispute_opens(tx: Transaction, planned: Object) -> int | None:
+def _dispute_opening_time(tx: Transaction, planned: Object) -> int | None:
     return int(planned["due"])
 
 
-def _dispute_runs_out(tx: Transaction, dispute: Object) -> int | None:
+def _dispute_deadline(tx: Transaction, dispute: Object) -> int | None:
     waits = dispute["status"] in disputes.ANSWERABLE
     return int(dispute["evidence_details"]["due_by"]) if waits else None
 
 
-def _incomplete_expires(tx: Transaction, subscription: Object) -> int | None:
+def _incomplete_expiry(tx: Transaction, subscription: Object) -> int | None:
     waits = subscription["status"] == "incomplete"
     return int(subscription["created"]) + INCOMPLETE_FOR if waits else None
 
 
-def _ends(tx: Transaction, subscription: Object) -> int | None:
-    ended = subscription["status"] in ending.ENDED
+def _cancellation_time(tx: Transaction, subscription: Object) -> int | None:
+    ended = subscription["status"] in cancellation.ENDED_STATUSES
     return None if ended else subscription["cancel_at"]
 
 
-def _trial_notice(tx: Transaction, subscription: Object) -> int | None:
-    if subscription["status"] != "trialing" or beginning.had_trial_notice(tx, subscription):
+def _trial_notice_time(tx: Transaction, subscription: Object) -> int | None:
+    if subscription["status"] != "trialing" or subscription_creation.had_trial_notice(
+        tx, subscription
+    ):
         return None
-    return int(subscription["trial_end"]) - beginning.TRIAL_NOTICE
+    return int(subscription["trial_end"]) - subscription_creation.TRIAL_NOTICE_SECONDS
 
 
-def _trial_ends(tx: Transaction, subscription: Object) -> int | None:
+def _trial_end(tx: Transaction, subscription: Object) -> int | None:
     return subscription["trial_end"] if subscription["status"] == "trialing" else None
 
 
-def _renews(tx: Transaction, subscription: Object) -> int | None:
+def _renewal_time(tx: Transaction, subscription: Object) -> int | None:
     if subscription["status"] not in RUNNING:
         return None
-    return cycle.next_renewal(subscription)
+    return billing_cycle.next_renewal(subscription)
 
 
-def _collection_resumes(tx: Transaction, subscription: Object) -> int | None:
+def _collection_resume_time(tx: Transaction, subscription: Object) -> int | None:
     pause = subscription["pause_collection"]
     return pause["resumes_at"] if pause and subscription["status"] in RUNNING else None
 
 
-def _phase_ends(tx: Transaction, schedule: Object) -> int | None:
+def _phase_end(tx: Transaction, schedule: Object) -> int | None:
     return schedule["current_phase"]["end_date"] if schedule["current_phase"] else None
 
 
-def _change_given_up(tx: Transaction, record: Object) -> int | None:
+def _pending_update_expiry(tx: Transaction, record: Object) -> int | None:
     return int(record["expires_at"])
 
 
-def _finalizes(tx: Transaction, invoice: Object) -> int | None:
+def _finalization_time(tx: Transaction, invoice: Object) -> int | None:
     return invoice["automatically_finalizes_at"] if invoice.get("status") == "draft" else None
 
 
-def _falls_due(tx: Transaction, invoice: Object) -> int | None:
+def _due_date(tx: Transaction, invoice: Object) -> int | None:
     if invoice.get("status") != "open" or not invoice["due_date"]:
         return None
-    subscription = invoicing.subscription_of(tx, invoice)
-    falls_due = standing.falls_due(subscription, invoice, "active")
+    subscription = invoices.find_subscription(tx, invoice)
+    falls_due = subscription_status.decides_status(subscription, invoice, "active")
     return int(invoice["due_date"]) if falls_due else None
 
 
-def _overdue_ends(tx: Transaction, invoice: Object) -> int | None:
+def _overdue_end(tx: Transaction, invoice: Object) -> int | None:
     if invoice.get("status") != "open" or not invoice["due_date"]:
         return None
-    saved = settings.read(tx)
-    subscription = invoicing.subscription_of(tx, invoice)
+    saved = billing_settings.read_settings(tx)
+    subscription = invoices.find_subscription(tx, invoice)
     if saved["after_overdue"] == "leave_past_due":
         return None
-    is_overdue = standing.falls_due(subscription, invoice, "past_due")
+    is_overdue = subscription_status.decides_status(subscription, invoice, "past_due")
     return int(invoice["due_date"]) + saved["overdue_days"] * DAY if is_overdue else None
 
 
-def _retried(tx: Transaction, invoice: Object) -> int | None:
+def _retry_time(tx: Transaction, invoice: Object) -> int | None:
     return invoice["next_payment_attempt"] if invoice.get("status") == "open" else None
 
 
-ARRIVAL = Duty(own_time.KIND, lambda tx, clock: None, clocks.arrive)
-DUTIES = (
-    Duty("checkout.session", _session_expires, expiry.expire),
-    Duty(refunds.PLAN, _refund_decided, refunds.decide),
-    Duty(debits.ANSWER, _debit_answered, payments.conclude),
-    Duty(disputes.PLAN, _dispute_opens, disputes.open_planned),
-    Duty(disputes.KIND, _dispute_runs_out, disputes.run_out),
-    Duty(metering.EVENT, metering.report_due, metering.report),
-    Duty("coupon", _coupon_expires, coupons.expire),
-    Duty("promotion_code", _code_expires, promotion_codes.expire),
-    Duty("subscription", _incomplete_expires, ending.expire),
-    Duty(held.KIND, _change_given_up, held.expire),
-    Duty(scheduling.KIND, _phase_ends, scheduling.follow),
-    Duty("subscription", _ends, cycle.end_as_planned),
-    Duty("subscription", _collection_resumes, cycle.resume_collection),
-    Duty("subscription", _trial_notice, beginning.give_trial_notice),
-    Duty("subscription", _trial_ends, cycle.end_trial),
-    Duty("subscription", _renews, cycle.renew),
-    Duty("invoice", _finalizes, cycle.finalize),
-    Duty("invoice", _retried, cycle.retry),
-    Duty("invoice", _falls_due, standing.become_past_due),
-    Duty("invoice", _overdue_ends, standing.give_up_overdue),
+CLOCK_ARRIVAL = TimedAction(test_clocks.KIND, lambda tx, clock: None, finish_advance)
+TIMED_ACTIONS = (
+    TimedAction("checkout.session", _session_expiry, expiry.expire_session),
+    TimedAction(refunds.DECISION_RECORD, _refund_decision_time, refunds.apply_decision),
+    TimedAction(bank_debits.ANSWER, _debit_answer_time, payments.apply_bank_answer),
+    TimedAction(disputes.PLAN, _dispute_opening_time, disputes.open_scheduled_dispute),
+    TimedAction(disputes.KIND, _dispute_deadline, disputes.expire_dispute),
+    TimedAction(meter_usage.EVENT, meter_usage.report_due_time, meter_usage.report_errors),
+    TimedAction("coupon", _coupon_expiry, coupons.expire_coupon),
+    TimedAction("promotion_code", _promotion_code_expiry, promotion_codes.expire_code),
+    TimedAction("subscription", _incomplete_expiry, cancellation.expire_incomplete),
+    TimedAction(pending_updates.KIND, _pending_update_expiry, pending_updates.expire_update),
+    TimedAction(subscription_schedules.KIND, _phase_end, subscription_schedules.start_next_phase),
+    TimedAction("subscription", _cancellation_time, billing_cycle.cancel_as_scheduled),
+    TimedAction("subscription", _collection_resume_time, billing_cycle.resume_collection),
+    TimedAction("subscription", _trial_notice_time, subscription_creation.send_trial_notice),
+    TimedAction("subscription", _trial_end, billing_cycle.end_trial),
+    TimedAction("subscription", _renewal_time, billing_cycle.renew),
+    TimedAction("invoice", _finalization_time, billing_cycle.finalize_draft),
+    TimedAction("invoice", _retry_time, billing_cycle.retry_payment),
+    TimedAction("invoice", _due_date, subscription_status.mark_past_due),
+    TimedAction("invoice", _overdue_end, subscription_status.apply_overdue_policy),
 )
-"""In this order within one second: an end comes before a renewal, a renewal before its payment."""
+"""Order within one second: a cancellation comes before a renewal, a renewal before its payment."""

@@ -1,4 +1,4 @@
-"""Stripe's error bodies. Raise a ``StripeFailure`` anywhere below a route."""
+"""Stripe's error responses. Code below a route raises ``StripeFailure``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ DASHBOARD_LOGS = "https://dashboard.stripe.com/test/logs/"
 
 
 class StripeFailure(Exception):
-    """An answer other than 200, in the shape Stripe gives it.
+    """An error response in Stripe's format.
 
-    ``keep_effects`` says that what the request changed before it failed stays changed:
-    a declined card leaves its payment intent and its failed charge behind.
+    With ``keep_effects`` the changes made before the error are kept: a declined card leaves its
+    payment intent and failed charge behind.
     """
 
     def __init__(
@@ -20,7 +20,7 @@ class StripeFailure(Exception):
         message: str,
         *,
         status: int = 400,
-        type: str = "invalid_request_error",
+        error_type: str = "invalid_request_error",
         code: str | None = None,
         param: str | None = None,
         keep_effects: bool = False,
@@ -28,12 +28,12 @@ class StripeFailure(Exception):
         **details: Any,
     ) -> None:
         super().__init__(message)
-        self.message, self.status, self.type = message, status, type
+        self.message, self.status, self.error_type = message, status, error_type
         self.code, self.param, self.details = code, param, details
         self.keep_effects, self.should_retry = keep_effects, should_retry
 
     def body(self, request_id: str) -> dict[str, Any]:
-        error: dict[str, Any] = {"message": self.message, "type": self.type}
+        error: dict[str, Any] = {"message": self.message, "type": self.error_type}
         if self.code:
             error |= {"code": self.code, "doc_url": DOCS + self.code.replace("_", "-")}
         if self.param:
@@ -44,7 +44,7 @@ class StripeFailure(Exception):
 
 
 def invalid(message: str, *, param: str | None = None, code: str | None = None) -> StripeFailure:
-    """400: the request makes no sense as sent."""
+    """400 ``invalid_request_error``."""
     return StripeFailure(message, param=param, code=code)
 
 
@@ -66,10 +66,12 @@ def unknown_param(param: str) -> StripeFailure:
     return invalid(f"Received unknown parameter: {param}", param=param, code="parameter_unknown")
 
 
-def no_such(noun: str, id: str, *, param: str = "id", in_path: bool = False) -> StripeFailure:
-    """``No such price: 'price_x'``: 404 for the object in the URL, 400 for one in a parameter."""
+def no_such(
+    noun: str, object_id: str, *, param: str = "id", in_path: bool = False
+) -> StripeFailure:
+    """``No such price: 'price_x'``: 404 for an id in the URL, 400 for one in a parameter."""
     return StripeFailure(
-        f"No such {noun}: '{id}'",
+        f"No such {noun}: '{object_id}'",
         status=404 if in_path else 400,
         code="resource_missing",
         param=param,
@@ -77,7 +79,7 @@ def no_such(noun: str, id: str, *, param: str = "id", in_path: bool = False) -> 
 
 
 def refuse_unsupported(params: dict[str, Any], *names: str) -> None:
-    """Raises 400 for what Stripe accepts and this sandbox does not do: better than ignoring it."""
+    """Raise 400 for parameters that Stripe accepts and the sandbox does not implement."""
     for name in names:
         if name in params:
             raise invalid(f"The sandbox does not support `{name}` here.", param=name)
@@ -87,10 +89,10 @@ def unauthorized(message: str, *, code: str | None = None) -> StripeFailure:
     return StripeFailure(message, status=401, code=code)
 
 
-def internal() -> StripeFailure:
+def internal_error() -> StripeFailure:
     return StripeFailure(
         "An unknown error occurred. Contact us via https://support.stripe.com/contact/ "
         "with any questions.",
         status=500,
-        type="api_error",
+        error_type="api_error",
     )

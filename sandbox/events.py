@@ -1,4 +1,4 @@
-"""Events: every change is recorded with the object frozen as it was, and queued for delivery."""
+"""Events: a copy of the changed object, queued for delivery to the webhook endpoints."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 PENDING = "_delivery"
 
 
-def record(tx: Transaction, type: str, body: Object, *, previous: Object | None = None) -> Object:
-    """Store the event and one delivery for each endpoint that wants its type."""
+def record_event(
+    tx: Transaction, event_type: str, body: Object, *, previous: Object | None = None
+) -> Object:
+    """Store the event and one delivery for each endpoint that is subscribed to its type."""
     data: Object = {"object": copy(body)}
     if previous is not None:
         data["previous_attributes"] = previous
-    endpoints = tx.all("webhook_endpoint", lambda endpoint: _wants(endpoint, type))
+    endpoints = tx.list_objects(
+        "webhook_endpoint", lambda endpoint: _subscribes(endpoint, event_type)
+    )
     thin = [each for each in endpoints if thin_events.is_destination(tx, each)]
     endpoints = [each for each in endpoints if each not in thin]
     event: Object = {
@@ -30,31 +34,33 @@ def record(tx: Transaction, type: str, body: Object, *, previous: Object | None 
         "livemode": False,
         "pending_webhooks": len(endpoints),
         "request": {"id": tx.cause.request_id, "idempotency_key": tx.cause.idempotency_key},
-        "type": type,
+        "type": event_type,
     }
     tx.insert(event)
     for endpoint in endpoints:
-        queue(tx, event, endpoint)
+        queue_delivery(tx, event, endpoint)
     if thin:
-        _send_thin(tx, thin_events.build(tx, f"v1.{type}", body), thin)
+        _queue_thin(tx, thin_events.build_thin_event(tx, f"v1.{event_type}", body), thin)
     return event
 
 
-def record_thin(tx: Transaction, type: str, subject: Object, data: Object) -> Object:
-    """An event that there is in thin form only."""
-    event = thin_events.build(tx, type, subject, data)
-    wanting = tx.all("webhook_endpoint", lambda endpoint: _wants(endpoint, type))
-    _send_thin(tx, event, [each for each in wanting if thin_events.is_destination(tx, each)])
+def record_thin_event(tx: Transaction, event_type: str, subject: Object, data: Object) -> Object:
+    """Store and queue an event that Stripe has in thin form only."""
+    event = thin_events.build_thin_event(tx, event_type, subject, data)
+    wanting = tx.list_objects(
+        "webhook_endpoint", lambda endpoint: _subscribes(endpoint, event_type)
+    )
+    _queue_thin(tx, event, [each for each in wanting if thin_events.is_destination(tx, each)])
     return event
 
 
-def _send_thin(tx: Transaction, event: Object, destinations: list[Object]) -> None:
+def _queue_thin(tx: Transaction, event: Object, destinations: list[Object]) -> None:
     for endpoint in destinations:
-        queue(tx, event, endpoint)
+        queue_delivery(tx, event, endpoint)
 
 
-def queue(tx: Transaction, event: Object, endpoint: Object) -> Object:
-    """A delivery that is due at once."""
+def queue_delivery(tx: Transaction, event: Object, endpoint: Object) -> Object:
+    """Insert a delivery that is due now."""
     return tx.insert(
         {
             "object": PENDING,
@@ -71,7 +77,7 @@ def queue(tx: Transaction, event: Object, endpoint: Object) -> Object:
     )
 
 
-def _wants(endpoint: Object, type: str) -> bool:
+def _subscribes(endpoint: Object, event_type: str) -> bool:
     if endpoint.get("deleted") or endpoint["status"] != "enabled":
         return False
-    return "*" in endpoint["enabled_events"] or type in endpoint["enabled_events"]
+    return "*" in endpoint["enabled_events"] or event_type in endpoint["enabled_events"]

@@ -1,6 +1,6 @@
-"""``expand``: replaces ids by the objects they name, and adds what is absent unless expanded.
+"""``expand``: replaces ids by their objects and adds fields that are hidden by default.
 
-Which fields can be expanded is read from the SDK's own annotations.
+The SDK's annotations say which fields can be expanded.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from sandbox.routing import Include
 from sandbox.transaction import Transaction
 
 MAX_DEPTH = 4
-"""Names in a path. The ``data`` that begins a list's paths is one of them."""
+"""Maximum number of names in a path, including ``data`` of a list."""
 HIDDEN = {"billing_portal.configuration": ("features", "subscription_update", "products")}
-"""What is absent unless expanded, deeper in an object: its path."""
+"""Fields that are hidden unless expanded: path inside an object of this kind."""
 Includables = dict[tuple[str, str], Include]
 
 
@@ -34,10 +34,12 @@ def expand(
     includables: Includables,
     permissions: Permissions,
 ) -> Object:
-    """A copy of the answer with each path expanded. Raises 400 for a path that cannot be, and 403
-    for an object that the key may not read."""
-    answer: Object = copy(body)
-    _hide(answer, {tuple(path.removeprefix("data.").split(".")) for path in paths})
+    """A copy of the response with each path expanded.
+
+    Raises 400 for a path that cannot be expanded, and 403 for an object that the key may not read.
+    """
+    response: Object = copy(body)
+    _hide(response, {tuple(path.removeprefix("data.").split(".")) for path in paths})
     for path in sorted(paths, key=len):
         names = path.split(".")
         if len(names) > MAX_DEPTH:
@@ -45,14 +47,16 @@ def expand(
                 f"You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}",
                 param="expand",
             )
-        _Expansion(tx, path, includables, permissions).visit(answer, names, cls=_class_of(answer))
-    return answer
+        _Expansion(tx, path, includables, permissions).visit(
+            response, names, cls=_class_of(response)
+        )
+    return response
 
 
-def _hide(answer: Object, shown: Collection[tuple[str, ...]]) -> None:
-    for each in answer["data"] if answer.get("object") == "list" else [answer]:
+def _hide(response: Object, expanded_paths: Collection[tuple[str, ...]]) -> None:
+    for each in response["data"] if response.get("object") == "list" else [response]:
         path = HIDDEN.get(each.get("object", ""))
-        if path and path not in shown:
+        if path and path not in expanded_paths:
             *parents, name = path
             functools.reduce(dict.__getitem__, parents, each).pop(name)
 
@@ -93,11 +97,11 @@ class _Expansion:
             return [self._resolve(item) for item in value]
         if not isinstance(value, str):
             return value
-        found = self.tx.find(value)
-        if found is None:
+        target = self.tx.find_by_id(value)
+        if target is None:
             return value
-        self.permissions.check_expanded(found["object"])
-        return copy(found)
+        self.permissions.check_expanded(target["object"])
+        return copy(target)
 
     def _refusal(self) -> Exception:
         return invalid(
@@ -116,8 +120,8 @@ def _named_class(name: str) -> type | None:
     if name not in OBJECT_CLASSES:
         return None
     module, attribute = OBJECT_CLASSES[name]
-    found: type = getattr(import_module(module), attribute)
-    return found
+    object_class: type = getattr(import_module(module), attribute)
+    return object_class
 
 
 @functools.cache
@@ -142,4 +146,4 @@ def _field_class(cls: type | None, field: str) -> type | None:
 def _nested(annotation: Any) -> type | None:
     if isinstance(annotation, type) and issubclass(annotation, StripeObject):
         return annotation
-    return next((found for each in typing.get_args(annotation) if (found := _nested(each))), None)
+    return next((inner for each in typing.get_args(annotation) if (inner := _nested(each))), None)

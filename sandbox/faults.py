@@ -1,4 +1,4 @@
-"""Faults on demand: the next matching requests fail in the way that was asked for."""
+"""Planned faults: matching requests fail in a chosen way."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from sandbox.errors import StripeFailure
-from sandbox.malformed import Malformation
-from sandbox.rate_limit import too_many
+from sandbox.malformed_responses import Malformation
+from sandbox.rate_limit import too_many_requests_error
 
 
 class FaultKind(StrEnum):
@@ -18,23 +18,23 @@ class FaultKind(StrEnum):
     LOCK_TIMEOUT = "lock_timeout"
     KEY_IN_USE = "key_in_use"
     NO_PERMISSION = "no_permission"
-    """403, as for a restricted key that lacks the permission; nothing happened."""
+    """403 as for a restricted key without the permission; the request has no effect."""
     ERROR_BEFORE = "error_before"
-    """500, nothing happened; saved under the idempotency key."""
+    """500 without effect; saved under the idempotency key."""
     ERROR_AFTER = "error_after"
-    """500 although it happened; saved under the idempotency key."""
+    """500 after the effect; saved under the idempotency key."""
     TIMEOUT_BEFORE = "timeout_before"
     TIMEOUT_AFTER = "timeout_after"
     RESET_BEFORE = "reset_before"
     RESET_AFTER = "reset_after"
     SLOW = "slow"
-    """The true answer, ``seconds`` late."""
+    """The correct response, ``seconds`` late."""
     MALFORMED_BEFORE = "malformed_before"
-    """Another answer instead of Stripe's, which has not seen the request: see ``malformed``."""
+    """A malformed response; the request has no effect. See ``malformed_responses``."""
     MALFORMED_AFTER = "malformed_after"
-    """Stripe did what it was asked, and its answer is spoilt on the way: see ``malformed``."""
+    """A malformed response after the effect. See ``malformed_responses``."""
     STALE_LIST = "stale_list"
-    """A list that does not yet know what was made in the last ``seconds``."""
+    """A list without the objects created in the last ``seconds``."""
 
     @property
     def after_effect(self) -> bool:
@@ -56,7 +56,7 @@ class FaultKind(StrEnum):
 
 DEFAULT_SECONDS = {FaultKind.STALE_LIST: 60.0, FaultKind.SLOW: 2.0}
 HOLD_SECONDS = 60.0
-"""How long a timeout holds a connection over HTTP unless told otherwise."""
+"""Default seconds for which a timeout holds an HTTP connection open."""
 
 
 @dataclass
@@ -77,8 +77,8 @@ class Fault:
         )
 
 
-class Faults:
-    """The plan. Faults are tried in the order they were added; the first match is used up."""
+class FaultPlan:
+    """Planned faults, in the order in which they were added. The first match is used."""
 
     def __init__(self) -> None:
         self._plan: list[Fault] = []
@@ -97,19 +97,23 @@ class Faults:
     ) -> Fault:
         """Fail the next ``times`` requests that match, after letting ``skip`` of them pass.
 
-        ``method`` and ``path`` are shell patterns (``POST``, ``/v1/customers/*``);
-        ``malformation`` has the members of :class:`sandbox.malformed.Malformation`.
-        Raises ``ValueError`` for an unknown kind.
+        ``method`` and ``path`` are shell patterns (``POST``, ``/v1/customers/*``). ``malformation``
+        has the fields of :class:`sandbox.malformed_responses.Malformation`. Raises ``ValueError``
+        for an unknown kind.
         """
-        wanted = FaultKind(kind)
-        wait = DEFAULT_SECONDS.get(wanted, HOLD_SECONDS) if seconds is None else seconds
-        fault = Fault(wanted, method, path, times, skip, wait, Malformation(**malformation))
+        fault_kind = FaultKind(kind)
+        fault_seconds = (
+            DEFAULT_SECONDS.get(fault_kind, HOLD_SECONDS) if seconds is None else seconds
+        )
+        fault = Fault(
+            fault_kind, method, path, times, skip, fault_seconds, Malformation(**malformation)
+        )
         with self._lock:
             self._plan.append(fault)
         return fault
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The fault for this request, if any; counts it as used."""
+        """The fault for this request, if any; counts as used."""
         with self._lock:
             for fault in self._plan:
                 if not fault.matches(method, path):
@@ -131,11 +135,11 @@ class Faults:
             return [asdict(fault) for fault in self._plan]
 
 
-def refusal(fault: Fault) -> StripeFailure | None:
-    """The error of a fault that turns the request away at the door; None if it lets it in."""
+def fault_error(fault: Fault) -> StripeFailure | None:
+    """The error of a fault that refuses the request; None for other faults."""
     match fault.kind:
         case FaultKind.RATE_LIMIT:
-            return too_many()
+            return too_many_requests_error()
         case FaultKind.LOCK_TIMEOUT:
             return StripeFailure(
                 "This object cannot be accessed right now because another API request or Stripe "
@@ -146,7 +150,7 @@ def refusal(fault: Fault) -> StripeFailure | None:
                 should_retry=True,
             )
         case FaultKind.KEY_IN_USE:
-            return key_in_use()
+            return key_in_use_error()
         case FaultKind.NO_PERMISSION:
             return StripeFailure(
                 "The provided key 'rk_test_*********' does not have the required permissions for "
@@ -157,12 +161,12 @@ def refusal(fault: Fault) -> StripeFailure | None:
     return None
 
 
-def key_in_use() -> StripeFailure:
+def key_in_use_error() -> StripeFailure:
     return StripeFailure(
         "There is currently another in-progress request using this Idempotent Key (that probably "
         "means you submitted twice, and the other request is still going through). Please try "
         "again later.",
         status=409,
-        type="idempotency_error",
+        error_type="idempotency_error",
         code="idempotency_key_in_use",
     )

@@ -1,4 +1,4 @@
-"""Identifiers with Stripe's prefixes. A seed makes a world's ids repeatable."""
+"""Identifiers with Stripe's prefixes. The same seed gives the same ids."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import random
 import string
 
 ALPHABET = string.ascii_letters + string.digits
-SHORT = {"cus", "prod", "si", "req"}
+SHORT_PREFIXES = {"cus", "prod", "si", "req"}
 
 
-class Ids:
+class IdGenerator:
     def __init__(self, seed: int | None = None) -> None:
         self._random = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311
 
     def new(self, prefix: str) -> str:
-        """``cus_`` plus 14 characters, ``pi_`` plus 24, ``cs_test_`` plus 58."""
-        length = 14 if prefix in SHORT else 58 if prefix.startswith("cs_") else 24
+        """A new id: ``cus_`` plus 14 characters, ``pi_`` plus 24, ``cs_test_`` plus 58."""
+        length = 14 if prefix in SHORT_PREFIXES else 58 if prefix.startswith("cs_") else 24
         return f"{prefix}_{self.token(length)}"
 
     def token(self, length: int) -> str:

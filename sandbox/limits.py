@@ -1,4 +1,4 @@
-"""Limits that the SDK's types do not carry: lengths, metadata, URLs, e-mail addresses, currency."""
+"""Value limits that the SDK's types lack: length, metadata, URL, e-mail address, currency."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ EMAIL_NAMES = {"email", "customer_email", "receipt_email"}
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
 
 
-def check(params: Params) -> None:
-    """Raises 400 for the first value that is too long or not what its name says."""
-    for name, key, value in _leaves(params):
+def check_limits(params: Params) -> None:
+    """Raise 400 for the first value that is too long or malformed for its parameter."""
+    for name, key, value in _walk_values(params):
         if key == "metadata":
             _check_metadata(name, value)
         elif isinstance(value, str):
             _check_text(name, key, value)
 
 
-def _leaves(value: Any, name: str = "", key: str = "") -> Iterator[tuple[str, str, Any]]:
+def _walk_values(value: Any, name: str = "", key: str = "") -> Iterator[tuple[str, str, Any]]:
     if isinstance(value, dict) and key != "metadata":
         for inner, child in value.items():
             full = f"{name}[{inner}]" if name else inner
-            yield from _leaves(child, full, inner)
+            yield from _walk_values(child, full, inner)
     elif isinstance(value, list):
-        for place, child in enumerate(value):
-            yield from _leaves(child, f"{name}[{place}]", key)
+        for index, child in enumerate(value):
+            yield from _walk_values(child, f"{name}[{index}]", key)
     else:
         yield name, key, value
 
@@ -57,10 +57,12 @@ def _check_text(name: str, key: str, value: str) -> None:
 
 
 def check_length(name: str, value: str, limit: int) -> None:
-    """Raises 400 for a text that is too long."""
+    """Raise 400 for a text that is too long."""
     if len(value) > limit:
-        shown = f"{value[:4]}...{value[-4:]}"
-        raise invalid(f"Invalid string: '{shown}'; must be at most {limit} characters", param=name)
+        excerpt = f"{value[:4]}...{value[-4:]}"
+        raise invalid(
+            f"Invalid string: '{excerpt}'; must be at most {limit} characters", param=name
+        )
 
 
 def is_url(value: str) -> bool:

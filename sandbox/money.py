@@ -1,4 +1,4 @@
-"""Amounts in minor units, written for a person: ``$10.00``, ``¥500``, ``CHF 12.50``."""
+"""Format amounts in minor units: ``$10.00``, ``¥500``, ``CHF 12.50``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ ZERO_DECIMAL = frozenset(
      "xof", "xpf")
 )  # fmt: skip
 THREE_DECIMAL = frozenset(("bhd", "jod", "kwd", "omr", "tnd"))
-HUNDREDTHS_UNSHOWN = frozenset(("isk", "ugx"))
-"""Sent in hundredths, shown without: they have no minor unit any more."""
+HIDDEN_HUNDREDTHS = frozenset(("isk", "ugx"))
+"""Currencies sent in hundredths and shown without decimals: they have no minor unit."""
 SYMBOLS = {
     "aud": "A$", "brl": "R$", "cad": "CA$", "cny": "CN¥", "eur": "€", "gbp": "£", "hkd": "HK$",
     "ils": "₪", "inr": "₹", "jpy": "¥", "krw": "₩", "mxn": "MX$", "nzd": "NZ$", "php": "₱",
@@ -18,17 +18,17 @@ SYMBOLS = {
 }  # fmt: skip
 
 
-def decimals(currency: str) -> int:
-    """How many digits the minor unit has on the wire."""
+def minor_unit_digits(currency: str) -> int:
+    """Number of digits of the minor unit in the API."""
     return 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
 
 
-def written(amount: int | Decimal, currency: str) -> str:
-    """Fractions of a minor unit (prices may have them) are written out; nothing is rounded."""
-    major = Decimal(amount).scaleb(-decimals(currency))
+def format_amount(amount: int | Decimal, currency: str) -> str:
+    """Format an amount. Fractions of a minor unit are shown; nothing is rounded."""
+    major = Decimal(amount).scaleb(-minor_unit_digits(currency))
     exponent = major.normalize().as_tuple().exponent
     needed = -exponent if isinstance(exponent, int) and exponent < 0 else 0
-    least = 0 if currency in HUNDREDTHS_UNSHOWN else decimals(currency)
+    least = 0 if currency in HIDDEN_HUNDREDTHS else minor_unit_digits(currency)
     number = f"{abs(major):,.{max(least, needed)}f}"
     symbol = SYMBOLS.get(currency, f"{currency.upper()} ")
     return f"{'−' if major < 0 else ''}{symbol}{number}"

@@ -1,4 +1,4 @@
-"""Stripe objects are plain JSON dictionaries; these are the few operations on them."""
+"""Operations on Stripe objects, which are plain JSON dictionaries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def copy(value: Any) -> Any:
 
 
 def merge_metadata(target: Object, change: Any) -> None:
-    """Apply Stripe's metadata rules: an empty value unsets a key, an empty string unsets all."""
+    """Merge metadata by Stripe's rules: an empty value unsets a key, an empty string unsets all."""
     if change == "":
         target["metadata"] = {}
     elif change is not None:
@@ -27,7 +27,7 @@ def merge_metadata(target: Object, change: Any) -> None:
 
 
 def assign(target: Object, params: Params, *names: str) -> None:
-    """Copy the named parameters that were sent; an empty string unsets the field."""
+    """Copy the named parameters that were sent; an empty string sets null."""
     for name in names:
         if name in params:
             value = params[name]
@@ -35,7 +35,7 @@ def assign(target: Object, params: Params, *names: str) -> None:
 
 
 def previous_attributes(before: Object, after: Object) -> Object:
-    """What changed, with the old values: hashes key by key, arrays whole, new keys as null."""
+    """``previous_attributes`` of an event: hashes key by key, arrays whole, new keys as null."""
     changed: Object = {}
     for key in {**before, **after}:
         old, new = before.get(key), after.get(key)

@@ -1,4 +1,4 @@
-"""What a world holds, for the control surface and the home page."""
+"""Overviews of a world for the controls and the home page."""
 
 from __future__ import annotations
 
@@ -15,63 +15,66 @@ if TYPE_CHECKING:
     from sandbox.world import World
 
 
-def summary(world: World) -> Object:
-    """Accounts with their objects counted, time, faults and how webhooks travel."""
+def summarise_world(world: World) -> Object:
+    """Accounts with object counts, clock, delivery mode and faults."""
     with world.lock:
         return {
-            "accounts": [_account(world, account) for account in accounts.ids(world)],
+            "accounts": [
+                _account_row(world, account) for account in accounts.list_account_ids(world)
+            ],
             "clock": {"now": world.clock.now(), "frozen": world.clock.frozen},
             "delivery_mode": dataclasses.asdict(world.delivery_mode),
             "deliveries_pending": sum(
-                len(world.store.kind(account, PENDING)) for account in accounts.ids(world)
+                len(world.store.kind(account, PENDING))
+                for account in accounts.list_account_ids(world)
             ),
             "faults": world.faults.describe(),
         }
 
 
-def deliveries(world: World, *, status: str | None = None) -> list[Object]:
-    """Deliveries of every account, the newest first."""
+def list_deliveries(world: World, *, status: str | None = None) -> list[Object]:
+    """Deliveries of all accounts, newest first."""
     with world.lock:
-        found = [
+        rows = [
             copy(delivery)
-            for delivery in _deliveries(world)
+            for delivery in _iterate_deliveries(world)
             if status in (None, delivery["status"])
         ]
-    found.reverse()
-    found.sort(key=lambda delivery: int(delivery["created"]), reverse=True)
-    return found
+    rows.reverse()
+    rows.sort(key=lambda delivery: int(delivery["created"]), reverse=True)
+    return rows
 
 
-def latest_events(world: World, *, limit: int) -> list[Object]:
-    """The newest events, each with the outcome of its deliveries."""
+def list_latest_events(world: World, *, limit: int) -> list[Object]:
+    """The newest events, each with its deliveries."""
     with world.lock:
         events = [
-            _line(event)
-            for account in accounts.ids(world)
+            _event_row(event)
+            for account in accounts.list_account_ids(world)
             for event in list(world.store.kind(account, "event").values())[-limit:]
         ]
         events.reverse()
         events.sort(key=lambda event: int(event["created"]), reverse=True)
-        shown = {event["id"]: event for event in events[:limit]}
-        for delivery in _deliveries(world):
-            if delivery["event"] in shown:
-                shown[delivery["event"]]["deliveries"].append(copy(delivery))
-    return list(shown.values())
+        rows_by_id = {event["id"]: event for event in events[:limit]}
+        for delivery in _iterate_deliveries(world):
+            if delivery["event"] in rows_by_id:
+                rows_by_id[delivery["event"]]["deliveries"].append(copy(delivery))
+    return list(rows_by_id.values())
 
 
-def _deliveries(world: World) -> Iterator[Object]:
-    for account in accounts.ids(world):
+def _iterate_deliveries(world: World) -> Iterator[Object]:
+    for account in accounts.list_account_ids(world):
         for kind in (DONE, PENDING):
             yield from world.store.kind(account, kind).values()
 
 
-def _line(event: Object) -> dict[str, Any]:
-    shown = ("id", "type", "created", "pending_webhooks")
+def _event_row(event: Object) -> dict[str, Any]:
+    fields = ("id", "type", "created", "pending_webhooks")
     subject = event["data"]["object"].get("id", "")
-    return {**{name: event[name] for name in shown}, "subject": subject, "deliveries": []}
+    return {**{name: event[name] for name in fields}, "subject": subject, "deliveries": []}
 
 
-def _account(world: World, account: str) -> Object:
+def _account_row(world: World, account: str) -> Object:
     counts = {kind: n for kind, n in world.store.kinds(account) if not kind.startswith("_")}
     endpoints = [
         {name: each[name] for name in ("id", "url", "status")}

@@ -1,7 +1,7 @@
-"""Permissions of restricted keys (``rk_…``): one to read and one to write for each resource.
+"""Permissions of restricted keys (``rk_…``): read and write for each resource.
 
-Their names are Stripe's (docs.stripe.com/keys/permissions-reference). Writing includes reading. An
-object that an answer expands needs the permission to read it too.
+The names are Stripe's (docs.stripe.com/keys/permissions-reference). Write includes read. An
+expanded object requires its own read permission.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from sandbox.errors import StripeFailure
 
-RESOURCES = {
+RESOURCES_BY_PATH = {
     "account": "connected_account",
     "accounts": "connected_account",
     "balance_transactions": "balance_transaction_source",
@@ -45,8 +45,8 @@ RESOURCES = {
     "test_helpers/test_clocks": "billing_clock",
     "webhook_endpoints": "webhook",
 }
-"""Beginnings of paths under ``/v1/``, and their permissions without ``_read`` and ``_write``."""
-KINDS = {
+"""Permission names, without ``_read`` or ``_write``, by path prefix under ``/v1/``."""
+RESOURCES_BY_KIND = {
     "balance_transaction": "balance_transaction_source",
     "price": "plan",
     "radar.early_fraud_warning": "charge",
@@ -59,8 +59,8 @@ KINDS = {
     "subscription_schedule": "subscription",
     "test_helpers.test_clock": "billing_clock",
 }
-"""Kinds of objects whose permission has another name than they."""
-IMPLIED = {
+"""Permission names of object kinds with a different name."""
+IMPLIED_READS = {
     "checkout_session": {"payment_intent", "product", "setup_intent"},
     "credit_note": {"invoice"},
     "customer": {"billing_clock"},
@@ -69,53 +69,57 @@ IMPLIED = {
     "plan": {"product"},
     "payment_method": {"source"},
 }
-"""What a permission lets its holder read besides."""
-UNGUARDED = {"discount", "list"}
-NAMES = {f"{resource}_{way}" for resource in RESOURCES.values() for way in ("read", "write")}
+"""Resources that a permission allows to read in addition."""
+UNGUARDED_KINDS = {"discount", "list"}
+PERMISSIONS = {
+    f"{resource}_{way}" for resource in RESOURCES_BY_PATH.values() for way in ("read", "write")
+}
 
 
 class Permissions:
-    """What a key may do; ``None`` stands for a secret key, which may do everything."""
+    """Permissions of a key. ``None`` stands for a secret key, which has all of them."""
 
     def __init__(self, granted: Iterable[str] | None, *, key: str = "", account: str = "") -> None:
-        self._granted = None if granted is None else _with_implied(granted)
+        self._granted = None if granted is None else _add_implied(granted)
         self._key, self._account = key, account
 
     def check_request(self, method: str, path: str) -> None:
-        """Raises 403 when the key may not send this request."""
-        self._check(_of_path(path), "read" if method == "GET" else "write")
+        """Raise 403 if the key may not send this request."""
+        self._check(_resource_of_path(path), "read" if method == "GET" else "write")
 
     def check_expanded(self, kind: str) -> None:
-        """Raises 403 when the key may not read what a path of ``expand`` leads to."""
-        if kind not in UNGUARDED:
-            self._check(KINDS.get(kind, kind), "read")
+        """Raise 403 if the key may not read an object of this kind that ``expand`` adds."""
+        if kind not in UNGUARDED_KINDS:
+            self._check(RESOURCES_BY_KIND.get(kind, kind), "read")
 
-    def _check(self, resource: str, way: str) -> None:
-        wanted = f"{resource}_{way}"
-        if self._granted is None or wanted in self._granted:
+    def _check(self, resource: str, access: str) -> None:
+        permission = f"{resource}_{access}"
+        if self._granted is None or permission in self._granted:
             return
         raise StripeFailure(
             f"The provided key '{self._key}' does not have the required permissions for this "
-            f"endpoint on account '{self._account}'. Having the 'rak_{wanted}' permission would "
-            "allow this request to continue.",
+            f"endpoint on account '{self._account}'. Having the 'rak_{permission}' permission "
+            "would allow this request to continue.",
             status=403,
         )
 
 
-def check_names(granted: Iterable[str]) -> None:
-    """Raises ``ValueError`` for a permission that Stripe does not have."""
-    if unknown := sorted(set(granted) - NAMES):
+def check_permission_names(granted: Iterable[str]) -> None:
+    """Raise ``ValueError`` for a permission that Stripe does not have."""
+    if unknown := sorted(set(granted) - PERMISSIONS):
         raise ValueError(f"No such permission: {', '.join(unknown)}.")
 
 
-def _with_implied(granted: Iterable[str]) -> set[str]:
+def _add_implied(granted: Iterable[str]) -> set[str]:
     resources = {name.rpartition("_")[0] for name in granted}
-    implied = {each for name in resources for each in IMPLIED.get(name, ())}
+    implied = {
+        implied_resource for name in resources for implied_resource in IMPLIED_READS.get(name, ())
+    }
     return {*granted} | {f"{name}_read" for name in resources | implied}
 
 
-def _of_path(path: str) -> str:
+def _resource_of_path(path: str) -> str:
     names = path.removeprefix("/v1/").removeprefix("/v2/core/").split("/")
     if names[0] == "customers" and names[2:3] == ["payment_methods"]:
         return "payment_method"
-    return RESOURCES.get("/".join(names[:2])) or RESOURCES[names[0]]
+    return RESOURCES_BY_PATH.get("/".join(names[:2])) or RESOURCES_BY_PATH[names[0]]

@@ -1,4 +1,4 @@
-"""Routes are declared beside the resource that serves them; ``resources.registry`` has all."""
+"""Routes. Each resource declares its own; ``resources.registry`` lists all resources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sandbox.transaction import Transaction
 Handler = Callable[..., Object]
 """``handler(tx, params, *ids_from_the_path) -> object``."""
 Include = Callable[[Transaction, Object], Any]
-"""Makes a field that is absent unless expanded."""
+"""Builds a field that is hidden unless expanded."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Route:
     method: str
     path: str
     params: type | None
-    """The SDK's TypedDict for this call; None: it takes ``expand`` and nothing else."""
+    """The SDK's TypedDict of the parameters; None: only ``expand`` is accepted."""
     handler: Handler
 
 
@@ -51,7 +51,7 @@ class Routes:
         return self._add("DELETE", path, params)
 
     def includable(self, kind: str, field: str) -> Callable[[Include], Include]:
-        """Declare how to make ``field`` of ``kind`` when a request expands it."""
+        """Register the function that builds ``field`` of ``kind`` when a request expands it."""
 
         def register(include: Include) -> Include:
             self.includables[(kind, field)] = include
@@ -74,7 +74,7 @@ class Router:
         self._adapter = self._map.bind("sandbox")
 
     def match(self, method: str, path: str) -> tuple[Route, list[str]] | None:
-        """The route and the ids in the path, in the path's order."""
+        """The route and the ids in the path, in the path's order; None if no route matches."""
         try:
             route, values = self._adapter.match(path, method=method)
         except HTTPException:

@@ -1,7 +1,7 @@
-"""All state of a world: JSON objects by account and kind, in the order they were made.
+"""The objects of a world by account and kind, in order of creation.
 
-Requests never touch it directly; they work in a ``Transaction`` that is written here whole
-or not at all. With a file it survives a restart: SQLite, one transaction per request.
+Requests work in a ``Transaction``, which is written here as a whole or not at all. With a file the
+objects survive a restart: SQLite, one transaction per request.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from sandbox.objects import Object
 
 Key = tuple[str, str, str]
-"""Account id, kind (the object's ``object`` field; a leading ``_`` marks our own records), id."""
+"""Account id, kind (the ``object`` field; a leading ``_`` marks the sandbox's own records), id."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -25,10 +25,10 @@ CREATE TABLE IF NOT EXISTS objects (
 """
 
 
-class Store:
+class ObjectStore:
     def __init__(self, path: Path | None = None) -> None:
         self._kinds: dict[tuple[str, str], dict[str, Object]] = {}
-        self._database = _open(path) if path else None
+        self._database = _open_database(path) if path else None
         if self._database:
             rows = self._database.execute(
                 "SELECT account, kind, id, body FROM objects ORDER BY position"
@@ -37,28 +37,28 @@ class Store:
                 self._kinds.setdefault((account, kind), {})[id] = json.loads(body)
 
     def get(self, key: Key) -> Object | None:
-        """The stored object itself: look, don't touch."""
+        """The stored object itself; read-only."""
         account, kind, id = key
         return self._kinds.get((account, kind), {}).get(id)
 
     def kind(self, account: str, kind: str) -> dict[str, Object]:
-        """The stored objects of one kind by id, oldest first: look, don't touch."""
+        """The stored objects of one kind by id, oldest first; read-only."""
         return self._kinds.get((account, kind), {})
 
     def kinds(self, account: str) -> Iterator[tuple[str, int]]:
-        """Each kind an account has, with its count."""
+        """Each kind of an account with its number of objects."""
         for (owner, kind), objects in self._kinds.items():
             if owner == account and objects:
                 yield kind, len(objects)
 
     def items(self) -> Iterator[tuple[Key, Object]]:
-        """Everything: look, don't touch."""
+        """All objects; read-only."""
         for (account, kind), objects in self._kinds.items():
             for id, body in objects.items():
                 yield (account, kind, id), body
 
     def write(self, changes: Iterable[tuple[Key, Object | None]]) -> None:
-        """Keep the changes, all or none. ``None`` forgets an object."""
+        """Write all changes or none. ``None`` removes an object."""
         changes = list(changes)
         if self._database and changes:
             with self._database:
@@ -95,7 +95,7 @@ class Store:
         )
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open_database(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(path, check_same_thread=False)  # the world's lock serialises use
     database.execute("PRAGMA journal_mode = WAL")

@@ -1,8 +1,8 @@
-"""Thin events (``v2.core.event``): what is delivered says what happened to which object; the rest
-is read with ``GET /v2/core/events/{id}``.
+"""Thin events (``v2.core.event``): the delivery names the object and the event type only.
 
-A destination for thin events gets those that Stripe has in this form only, such as the report of
-meter events that do not count, and the thin form of every other event (``v1.invoice.paid``).
+``GET /v2/core/events/{id}`` returns the data. A destination for thin events gets the events that
+Stripe has in thin form only, such as meter error reports, and the thin form of all others
+(``v1.invoice.paid``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KIND = "v2.core.event"
 DESTINATION = "_thin_destination"
-"""Kept under the id of the webhook endpoint that takes thin events, and no others."""
+"""Record kind: the webhook endpoint with this id receives thin events only."""
 DELIVERED = ("id", "object", "context", "created", "livemode", "reason", "related_object", "type")
 PATHS = {"billing.meter": "billing/meters", "checkout.session": "checkout/sessions"}
 
@@ -26,8 +26,10 @@ def is_destination(tx: Transaction, endpoint: Object) -> bool:
     return tx.get(DESTINATION, endpoint["id"]) is not None
 
 
-def build(tx: Transaction, type: str, subject: Object, data: Object | None = None) -> Object:
-    """An event about ``subject``, with ``data`` that is not delivered."""
+def build_thin_event(
+    tx: Transaction, event_type: str, subject: Object, data: Object | None = None
+) -> Object:
+    """Insert an event about ``subject``. ``data`` is stored and not delivered."""
     request = {"id": tx.cause.request_id, "idempotency_key": tx.cause.idempotency_key or ""}
     kind = subject["object"]
     event: Object = {
@@ -42,13 +44,13 @@ def build(tx: Transaction, type: str, subject: Object, data: Object | None = Non
             "type": kind,
             "url": f"/v1/{PATHS.get(kind, kind + 's')}/{subject['id']}",
         },
-        "type": type,
+        "type": event_type,
     }
     if data is not None:
         event["data"] = copy(data)
     return tx.insert(event)
 
 
-def delivered(event: Object) -> Object:
-    """What travels of it."""
+def delivered_fields(event: Object) -> Object:
+    """The fields that are delivered."""
     return {name: event[name] for name in DELIVERED if event[name] is not None}

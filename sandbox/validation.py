@@ -1,7 +1,7 @@
-"""Every request is checked against the SDK's own parameter types, more strictly than they are.
+"""Checks parameters against the SDK's parameter types, more strictly than those are.
 
-Unknown parameters are refused, and so are values outside an enum although the SDK's enums are
-open. Text from the form becomes integers, booleans and lists on the way.
+Unknown parameters and values outside an enum are refused, although the SDK's enums are open. Form
+text is converted to integers, booleans and lists.
 """
 
 from __future__ import annotations
@@ -35,18 +35,21 @@ INDEX = re.compile(r"[0-9]{1,4}")
 
 
 class ExpandOnly(TypedDict):
-    """What a call without parameters of its own accepts."""
+    """Parameters of a call that accepts only ``expand``."""
 
     expand: NotRequired[list[str]]
 
 
-def validate(params: Params, declared: type | None) -> Params:
-    """The parameters with their types. Raises 400 in Stripe's words, naming the parameter."""
+def validate_params(params: Params, declared: type | None) -> Params:
+    """Convert the parameters to their types.
+
+    Raises 400 with Stripe's text and the parameter's name.
+    """
     try:
         result: Params = _adapter(declared or ExpandOnly).validate_python(params)
     except ValidationError as error:
-        raise _refusal(error, params, declared) from None
-    limits.check(result)
+        raise _validation_failure(error, params, declared) from None
+    limits.check_limits(result)
     return result
 
 
@@ -57,53 +60,58 @@ def _adapter(declared: type) -> TypeAdapter[Any]:
 
 @functools.cache
 def _strict_hash(declared: type) -> Any:
-    """The TypedDict without the SDK's request options, its members strict, nothing else allowed."""
-    own = {
+    """The TypedDict without request options, with strict members and no extra keys."""
+    annotations = {
         name: annotation
         for name, annotation in declared.__annotations__.items()
         if name not in RequestOptions.__annotations__
     }
-    holder = type(declared.__name__, (), {"__annotations__": own})
+    holder = type(declared.__name__, (), {"__annotations__": annotations})
     module = vars(sys.modules[declared.__module__])
     hints = typing.get_type_hints(holder, globalns=module, include_extras=True)
     members = {
-        "__annotations__": {name: _member(hint) for name, hint in hints.items()},
+        "__annotations__": {name: _strict_member(hint) for name, hint in hints.items()},
         "__pydantic_config__": ConfigDict(extra="forbid"),
     }
     return types.new_class(declared.__name__, (TypedDict,), {}, lambda body: body.update(members))
 
 
-def _member(hint: Any) -> Any:
-    """A required text must not be empty; an optional one may, to unset it."""
-    return Annotated[str, BeforeValidator(_not_empty)] if hint is str else _strict(hint)
+def _strict_member(hint: Any) -> Any:
+    """Type of a member: a required text must not be empty; an optional one may, to unset it."""
+    return Annotated[str, BeforeValidator(_not_empty)] if hint is str else _strict_type(hint)
 
 
-def _strict(hint: Any) -> Any:
+def _strict_type(hint: Any) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (NotRequired, Required):
-        return origin[_strict(arguments[0])]
+        return origin[_strict_type(arguments[0])]
     if is_typeddict(hint):
         return _strict_hash(hint)
     if origin is list:
-        return Annotated[types.GenericAlias(list, _strict(arguments[0])), BeforeValidator(_as_list)]
+        return Annotated[
+            types.GenericAlias(list, _strict_type(arguments[0])), BeforeValidator(_as_list)
+        ]
     if origin is dict:
-        return types.GenericAlias(dict, (arguments[0], _strict(arguments[1])))
+        return types.GenericAlias(dict, (arguments[0], _strict_type(arguments[1])))
     if origin is Union or type(hint).__name__ == "UnionType":
-        return Union[tuple(_strict(each) for each in _closed(arguments))]  # noqa: UP007
+        return Union[tuple(_strict_type(each) for each in _closed_union(arguments))]  # noqa: UP007
     return SCALARS.get(hint, hint)
 
 
-def _closed(arguments: tuple[Any, ...]) -> list[Any]:
-    """An enum without the SDK's ``| str``; ``Literal['']`` alone is no enum, it means unset."""
-    kept = [each for each in arguments if typing.get_origin(each) is not UntypedStripeObject]
-    enums = [each for each in kept if typing.get_origin(each) is Literal]
+def _closed_union(arguments: tuple[Any, ...]) -> list[Any]:
+    """The union members without ``str`` beside an enum.
+
+    ``Literal['']`` alone is no enum: it unsets.
+    """
+    members = [each for each in arguments if typing.get_origin(each) is not UntypedStripeObject]
+    enums = [each for each in members if typing.get_origin(each) is Literal]
     if any(typing.get_args(each) != ("",) for each in enums):
-        kept = [each for each in kept if each is not str]
-    return kept
+        members = [each for each in members if each is not str]
+    return members
 
 
 def _as_list(value: Any) -> Any:
-    """``{"0": a, "1": b}`` from the form is the list ``[a, b]``."""
+    """The list ``[a, b]`` for ``{"0": a, "1": b}`` from the form; other values unchanged."""
     if isinstance(value, dict) and value and all(INDEX.fullmatch(key) for key in value):
         return [value[key] for key in sorted(value, key=int)]
     return value
@@ -145,24 +153,28 @@ SCALARS: dict[Any, Any] = {
 }
 
 
-def _refusal(error: ValidationError, params: Params, declared: type | None) -> StripeFailure:
-    """The error that lies deepest in what was sent is the one meant."""
-    found = [(_path(problem["loc"], params), problem) for problem in error.errors()]
-    keys, problem = max(found, key=lambda each: (len(each[0]), RANK.get(each[1]["type"], 0)))
-    name = bracketed(keys)
+def _validation_failure(
+    error: ValidationError, params: Params, declared: type | None
+) -> StripeFailure:
+    """Stripe's error for the most deeply nested validation error."""
+    errors_by_path = [(_error_path(problem["loc"], params), problem) for problem in error.errors()]
+    keys, problem = max(
+        errors_by_path, key=lambda each: (len(each[0]), ERROR_RANK.get(each[1]["type"], 0))
+    )
+    name = bracketed_name(keys)
     if problem["type"] == "extra_forbidden":
-        return _no_such_param(name, declared)
+        return _unknown_param_error(name, declared)
     if problem["type"] == "missing":
         return missing_param(name)
-    same = [each for path, each in found if path == keys]
-    return _invalid_value(name, problem["input"], same)
+    same_path = [each for path, each in errors_by_path if path == keys]
+    return _invalid_value_error(name, problem["input"], same_path)
 
 
-RANK = {"extra_forbidden": 3, "missing": 2}
+ERROR_RANK = {"extra_forbidden": 3, "missing": 2}
 
 
-def _no_such_param(name: str, declared: type | None) -> StripeFailure:
-    """Endive took ``payment_method_types`` away and says so; anything else is simply unknown."""
+def _unknown_param_error(name: str, declared: type | None) -> StripeFailure:
+    """Unknown parameter. ``payment_method_types`` has its own text since API version endive."""
     if name != "payment_method_types" or declared is None:
         return unknown_param(name)
     managed = "Payment methods are now managed from your Dashboard settings."
@@ -179,11 +191,11 @@ def _no_such_param(name: str, declared: type | None) -> StripeFailure:
     )
 
 
-def _invalid_value(name: str, value: Any, problems: list[Any]) -> StripeFailure:
+def _invalid_value_error(name: str, value: Any, problems: list[Any]) -> StripeFailure:
     expected = [each["ctx"]["expected"] for each in problems if each["type"] == "literal_error"]
     members = [member for each in expected for member in re.findall(r"'([^']*)'", each) if member]
     if members:
-        return invalid(f"Invalid {name}: must be one of {_listed(members)}", param=name)
+        return invalid(f"Invalid {name}: must be one of {_join_words(members)}", param=name)
     for problem in problems:
         kind = problem["type"]
         if kind == "value_error":
@@ -206,15 +218,15 @@ KIND_NOUNS = {
 }
 
 
-def _listed(members: list[str]) -> str:
+def _join_words(members: list[str]) -> str:
     unique = list(dict.fromkeys(members))
     if len(unique) < 3:
         return " or ".join(unique)
     return f"{', '.join(unique[:-1])}, or {unique[-1]}"
 
 
-def _path(loc: tuple[int | str, ...], params: Params) -> list[int | str]:
-    """The error's place among the parameters, without pydantic's names of union members."""
+def _error_path(loc: tuple[int | str, ...], params: Params) -> list[int | str]:
+    """Path of the error in the parameters, without pydantic's names of union members."""
     keys: list[int | str] = []
     value: Any = params
     for position, step in enumerate(loc):
@@ -229,6 +241,6 @@ def _path(loc: tuple[int | str, ...], params: Params) -> list[int | str]:
     return keys
 
 
-def bracketed(keys: list[int | str]) -> str:
-    """``["items", 0, "price"]`` as ``items[0][price]``."""
-    return "".join(str(key) if place == 0 else f"[{key}]" for place, key in enumerate(keys))
+def bracketed_name(keys: list[int | str]) -> str:
+    """Write ``["items", 0, "price"]`` as ``items[0][price]``."""
+    return "".join(str(key) if index == 0 else f"[{key}]" for index, key in enumerate(keys))

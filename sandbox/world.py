@@ -1,4 +1,4 @@
-"""A world is one sandbox: store, clock, faults, deliveries. Several can live in a process."""
+"""A world is one sandbox: store, clock, faults, deliveries. A process can have several."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 from sandbox import accounts, deliveries
-from sandbox.clock import Clock
-from sandbox.deliveries import Attempt, Mode, Sink
+from sandbox.clock import WorldClock
+from sandbox.deliveries import DeliveryAttempt, DeliveryMode, Sink
 from sandbox.errors import StripeFailure
 from sandbox.events import PENDING
-from sandbox.faults import Faults
-from sandbox.ids import Ids
+from sandbox.faults import FaultPlan
+from sandbox.ids import IdGenerator
 from sandbox.rate_limit import RateLimit
-from sandbox.store import Store
-from sandbox.transaction import Cause, Transaction
+from sandbox.store import ObjectStore
+from sandbox.transaction import EventRequest, Transaction
 
 DEFAULT_ACCOUNT = "acct_1SandboxDefault00"
 DEFAULT_SECRET_KEY = "sk_test_sandbox"  # noqa: S105  # opens nothing but this sandbox
@@ -32,7 +32,7 @@ KEPT_BY_RESET = {
     "_signing_secrets",
 }
 SYSTEM = "_system"
-"""The pseudo-account that holds what belongs to no Stripe account: the clock, the keys."""
+"""Pseudo-account of records that belong to no Stripe account: clock, keys."""
 
 
 class World:
@@ -49,28 +49,28 @@ class World:
         requests_per_second: int = 0,
     ) -> None:
         self.lock = threading.RLock()
-        self.store = Store(path)
-        self.clock = Clock(frozen_at=frozen_at)
-        self.ids = Ids(seed)
-        self.faults = Faults()
+        self.store = ObjectStore(path)
+        self.clock = WorldClock(frozen_at=frozen_at)
+        self.ids = IdGenerator(seed)
+        self.faults = FaultPlan()
         self.rate_limit = RateLimit(requests_per_second)
         self.in_flight: set[tuple[str, str]] = set()
-        self.news = threading.Event()
-        """Set when something may be due for delivery."""
+        self.delivery_signal = threading.Event()
+        """Set when deliveries may be due."""
         self.base_url = base_url
         self._restore_clock()
-        accounts.open_account(self, id=DEFAULT_ACCOUNT, secret_key=secret_key)
+        accounts.open_account(self, account_id=DEFAULT_ACCOUNT, secret_key=secret_key)
 
     @contextmanager
     def transaction(
-        self, account: str = DEFAULT_ACCOUNT, *, cause: Cause | None = None
+        self, account: str = DEFAULT_ACCOUNT, *, cause: EventRequest | None = None
     ) -> Iterator[Transaction]:
-        """Work on one account alone; what the block did is kept unless it raises.
+        """Open a transaction on one account under the world's lock; commit unless the block raises.
 
-        A ``StripeFailure`` with ``keep_effects`` (a declined card) keeps them and is raised on.
+        A ``StripeFailure`` with ``keep_effects`` (a declined card) commits and is raised again.
         """
         with self.lock:
-            transaction = Transaction(self, account, cause or Cause())
+            transaction = Transaction(self, account, cause or EventRequest())
             try:
                 yield transaction
             except StripeFailure as failure:
@@ -83,7 +83,7 @@ class World:
         changes = list(transaction.changes())
         self.store.write(changes)
         if any(kind == PENDING for (_, kind, _), _ in changes):
-            self.news.set()
+            self.delivery_signal.set()
 
     def deliver(
         self,
@@ -94,34 +94,34 @@ class World:
         duplicates: float = 0.0,
         drop: float = 0.0,
         limit: int | None = None,
-    ) -> list[Attempt]:
-        """Hand the webhooks that are due to ``sink``, in this process.
+    ) -> list[DeliveryAttempt]:
+        """Deliver due webhooks to ``sink`` in this process.
 
-        ``duplicates`` and ``drop`` are shares between 0 and 1; a seed repeats the same accidents,
-        a ``Random`` goes on with its own. Returns the attempts made; none: nothing is due.
+        ``duplicates`` and ``drop`` are shares between 0 and 1. The same integer seed gives the same
+        result; a ``Random`` continues. Returns the attempts; an empty list when nothing is due.
         """
         chance = random.Random(seed) if isinstance(seed, int) else seed  # noqa: S311
-        mode = Mode(shuffled=order == "shuffled", duplicates=duplicates, drop=drop)
-        return deliveries.deliver(self, sink, mode, chance=chance, limit=limit)
+        mode = DeliveryMode(shuffled=order == "shuffled", duplicates=duplicates, drop=drop)
+        return deliveries.deliver_due(self, sink, mode, rng=chance, limit=limit)
 
     @property
-    def delivery_mode(self) -> Mode:
-        """How the courier of a running process delivers."""
+    def delivery_mode(self) -> DeliveryMode:
+        """The delivery mode of the delivery worker."""
         saved = self.store.get((SYSTEM, "_delivery_mode", "mode"))
-        return Mode(**saved["mode"]) if saved else Mode()
+        return DeliveryMode(**saved["mode"]) if saved else DeliveryMode()
 
-    def set_delivery_mode(self, mode: Mode) -> None:
+    def set_delivery_mode(self, mode: DeliveryMode) -> None:
         record = {"object": "_delivery_mode", "id": "mode", "mode": asdict(mode)}
         with self.lock:
             self.store.write([((SYSTEM, "_delivery_mode", "mode"), record)])
-        self.news.set()
+        self.delivery_signal.set()
 
-    def move_clock(self, moment: int) -> None:
-        """Set the time, and only that; ``engine.advance`` makes things happen on the way."""
+    def move_clock(self, new_time: int) -> None:
+        """Set the time without running due actions; ``engine.advance`` runs them."""
         with self.lock:
-            self.clock.move_to(moment)
+            self.clock.move_to(new_time)
             self.save_clock()
-        self.news.set()
+        self.delivery_signal.set()
 
     def save_clock(self) -> None:
         record = {"object": "_clock", "id": "clock", **self.clock.dump()}
@@ -133,11 +133,13 @@ class World:
             self.clock.load(saved)
 
     def reset(self) -> None:
-        """Forget everything but accounts, keys, webhook endpoints, the time and the mode."""
+        """Remove everything except accounts, keys, webhook endpoints, clock and delivery mode."""
         with self.lock:
-            kept = [(key, body) for key, body in self.store.items() if key[1] in KEPT_BY_RESET]
+            kept_objects = [
+                (key, body) for key, body in self.store.items() if key[1] in KEPT_BY_RESET
+            ]
             self.store.clear()
-            self.store.write(kept)
+            self.store.write(kept_objects)
             self.faults.clear()
 
     def close(self) -> None:

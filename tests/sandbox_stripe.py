@@ -1,4 +1,4 @@
-"""The sandbox with hands: an SDK client of its account, a courier, and a clock that both obey."""
+"""The sandbox for tests: an SDK client of its account, webhook delivery, and a shared clock."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ from django.db import connection
 from django.test import Client
 from stripe import StripeClient
 
-from sandbox import deliveries, disputes, engine, payment_behaviour
-from sandbox.deliveries import Attempt, Mode
-from sandbox.inprocess import SandboxHTTPClient
+from sandbox import deliveries, disputes, engine, forced_declines
+from sandbox.deliveries import DeliveryAttempt, DeliveryMode
+from sandbox.http_client import SandboxHTTPClient
 from sandbox.resources import charges, refunds
 from sandbox.world import DEFAULT_SECRET_KEY, World
 
@@ -28,7 +28,7 @@ class OutsideTransactions(SandboxHTTPClient):
 
 
 class SandboxStripe:
-    """The sandbox's world, with hands: an SDK client of the account, and its courier."""
+    """A sandbox world with an SDK client of its account and delivery of its webhooks."""
 
     def __init__(self, world: World, secret_key: str = DEFAULT_SECRET_KEY) -> None:
         self.world = world
@@ -46,9 +46,9 @@ class SandboxStripe:
         )
         return str(endpoint.secret)
 
-    def deliver(self, mode: Mode | None = None) -> list[Attempt]:
+    def deliver(self, mode: DeliveryMode | None = None) -> list[DeliveryAttempt]:
         """Attempt each webhook that is due, once."""
-        return deliveries.deliver(self.world, self._post, mode or Mode())
+        return deliveries.deliver_due(self.world, self._post, mode or DeliveryMode())
 
     def fail(self, kind: str, **plan: Any) -> None:
         """Plan a fault: ``stripe.fail("timeout_before", path="/v1/customers/*")``."""
@@ -57,33 +57,33 @@ class SandboxStripe:
     def decline_payments(self, customer: str) -> None:
         """The customer's cards are declined from now on."""
         with self.world.transaction() as tx:
-            payment_behaviour.decline_payments(tx, customer)
+            forced_declines.decline_payments(tx, customer)
 
     def accept_payments(self, customer: str) -> None:
         with self.world.transaction() as tx:
-            payment_behaviour.accept_payments(tx, customer)
+            forced_declines.accept_payments(tx, customer)
 
     def dispute(self, payment_intent: str, **how: Any) -> str:
         """The buyer contests the payment at their bank (``inquiry=True``: the bank asks first);
         the dispute's id."""
         charge = str(self.v1.payment_intents.retrieve(payment_intent).latest_charge)
         with self.world.transaction() as tx:
-            return str(disputes.open_for(tx, charges.by_id(tx, charge), **how)["id"])
+            return str(disputes.open_dispute(tx, charges.find_charge(tx, charge), **how)["id"])
 
     def decide(self, dispute: str, outcome: str) -> None:
         """The bank's word: ``won``, ``lost`` or, for an inquiry, ``warning_closed``."""
         with self.world.transaction() as tx:
-            disputes.decide(tx, tx.path_object(disputes.KIND, dispute), outcome)
+            disputes.decide_dispute(tx, tx.path_object(disputes.KIND, dispute), outcome)
 
     def bounce(self, refund: str) -> None:
         """The buyer's bank sends the refund back."""
         with self.world.transaction() as tx:
-            refunds.fail(tx, tx.path_object("refund", refund))
+            refunds.fail_refund(tx, tx.path_object("refund", refund))
 
     def ask_for_details(self, refund: str) -> None:
         """The refund waits until the buyer has said where the money goes."""
         with self.world.transaction() as tx:
-            refunds.ask_for_details(tx, tx.path_object("refund", refund))
+            refunds.require_action(tx, tx.path_object("refund", refund))
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:

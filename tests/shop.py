@@ -136,8 +136,8 @@ class Shop:
         """The buyer fills the hosted page in and pays."""
         with self.stripe.world.transaction() as tx:
             session = tx.path_object("checkout.session", str(checkout.stripe_id))
-            buyer = completion.Buyer(email="buyer@example.com", name="Ada Buyer")
-            completion.complete(tx, session, card=card, buyer=buyer)
+            buyer = completion.BuyerDetails(email="buyer@example.com", name="Ada Buyer")
+            completion.complete_session(tx, session, card=card, buyer=buyer)
 
     def _known(self, row: MirrorT, stripe_id: str) -> MirrorT:
         row.stripe_id = stripe_id

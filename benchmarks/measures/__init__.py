@@ -1,1 +1,1 @@
-"""The cases: each drives one path of one world for a moment and says how much it did."""
+"""The cases: each sends requests to one path and returns the rate."""

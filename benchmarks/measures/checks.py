@@ -1,6 +1,6 @@
-"""May this user do that? Warm in the process, warm in Redis, counted, cold, and a hundred at once.
+"""Entitlement checks: warm in the process, warm in Redis, metered, cold, and in a batch.
 
-Process copies live for a second at most, so whatever must not come out of one waits for longer.
+Process caches live for a second at most; cases that must not use them wait longer.
 """
 
 import time
@@ -9,76 +9,80 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import client, wrk
-from benchmarks.place import World
-from benchmarks.wrk import Load
+from benchmarks import api_client, wrk
+from benchmarks.bench_servers import BenchDatabase
+from benchmarks.wrk import LoadResult
 
 PATH = "/api/v1/entitlements/check"
-FEW = 100
-"""Customers of the warm measures: fewer than a process keeps."""
-PER_SECOND = 12_000
-"""More than are asked for in a second: customers that are each asked once."""
-FORGOTTEN = 1.5
-"""Seconds after which no process copy is used."""
+WARM_CUSTOMERS = 100
+"""Customers of the warm cases: fewer than a process caches."""
+CUSTOMERS_PER_SECOND = 12_000
+"""Customers to prepare per second: more than are checked."""
+EXPIRY_SECONDS = 1.5
+"""Seconds until process caches have expired."""
 
 
-def bare(url: str, key: str, seconds: float) -> Load:
-    """The bare view, or the peer, at the same address with the same requests."""
-    return _get(url, key, "sso", seconds, first=0, count=FEW)
+def check_peer(url: str, key: str, seconds: float) -> LoadResult:
+    """Check at a peer, at the same path with the same requests."""
+    return _run_checks(url, key, "sso", seconds, first=0, count=WARM_CUSTOMERS)
 
 
-def in_process(world: World, seconds: float, *, connections: int = 32) -> Load:
-    client.warm(world, range(FEW), "sso")
+def check_in_process(world: BenchDatabase, seconds: float, *, connections: int = 32) -> LoadResult:
+    api_client.warm_checks(world, range(WARM_CUSTOMERS), "sso")
     key = world.shop.key
-    return _get(world.url, key, "sso", seconds, first=0, count=FEW, connections=connections)
+    return _run_checks(
+        world.url, key, "sso", seconds, first=0, count=WARM_CUSTOMERS, connections=connections
+    )
 
 
-def in_redis(world: World, seconds: float, *, crowd: int) -> Load:
-    """Each of many customers once, all of them kept in Redis and in no process."""
-    count = min(crowd, int(PER_SECOND * seconds))
-    client.warm(world, range(count), "sso")
-    time.sleep(FORGOTTEN)
-    return _get(world.url, world.shop.key, "sso", seconds, first=0, count=count)
+def check_in_redis(world: BenchDatabase, seconds: float, *, crowd: int) -> LoadResult:
+    """Check many customers once each; they are cached in Redis and in no process."""
+    count = min(crowd, int(CUSTOMERS_PER_SECOND * seconds))
+    api_client.warm_checks(world, range(count), "sso")
+    time.sleep(EXPIRY_SECONDS)
+    return _run_checks(world.url, world.shop.key, "sso", seconds, first=0, count=count)
 
 
-def counted(world: World, seconds: float) -> Load:
-    """A metered feature: what is used is never taken from the process."""
-    client.warm(world, range(FEW), "calls")
-    return _get(world.url, world.shop.key, "calls", seconds, first=0, count=FEW)
+def check_metered(world: BenchDatabase, seconds: float) -> LoadResult:
+    """Check a metered feature; its usage is never cached in the process."""
+    api_client.warm_checks(world, range(WARM_CUSTOMERS), "calls")
+    return _run_checks(world.url, world.shop.key, "calls", seconds, first=0, count=WARM_CUSTOMERS)
 
 
-def cold(world: World, seconds: float, *, crowd: int) -> Load:
-    """Each of many customers once, with Redis empty."""
+def check_cold(world: BenchDatabase, seconds: float, *, crowd: int) -> LoadResult:
+    """Check many customers once each, with an empty Redis."""
     world.forget()
-    time.sleep(FORGOTTEN)
-    return _get(world.url, world.shop.key, "sso", seconds, first=0, count=crowd)
+    time.sleep(EXPIRY_SECONDS)
+    return _run_checks(world.url, world.shop.key, "sso", seconds, first=0, count=crowd)
 
 
-def batch(world: World, seconds: float, *, size: int, at: Path) -> Load:
-    """The same hundred customers as :func:`in_process`, in one request."""
+def check_batch(world: BenchDatabase, seconds: float, *, size: int, at: Path) -> LoadResult:
+    """Check the customers of :func:`in_process` in one request."""
     checks = [{"user_id": f"u{user}", "feature": "sso"} for user in range(size)]
     line = orjson.dumps({"checks": checks}) + b"\n"
     for thread in range(wrk.THREADS):
         at.with_name(f"{at.name}.{thread}").write_bytes(line)
-    client.warm(world, range(size), "sso")
+    api_client.warm_checks(world, range(size), "sso")
     arguments = [PATH, str(at), world.shop.key]
-    return wrk.drive(
+    return wrk.run_wrk(
         world.url, script="post.lua", arguments=arguments, seconds=seconds, connections=16
     )
 
 
-def mistakes(world: World, users: range) -> list[str]:
-    """What is answered wrongly, one by one and in a batch."""
+def find_mistakes(world: BenchDatabase, users: range) -> list[str]:
+    """Wrong answers to single checks and an unknown user or key."""
     wrong = []
     for user in users:
         for feature, expected in EXPECTED.items():
-            status, body = _ask(world, f"u{user}", feature)
+            status, body = _check_one(world, f"u{user}", feature)
             if status != 200 or {name: body[name] for name in expected} != expected:
                 wrong.append(f"u{user} {feature}: {status} {body}")
-    status, body = _ask(world, "nobody", "sso")
+    status, body = _check_one(world, "nobody", "sso")
     if (status, body["allowed"], body["reason"]) != (200, False, "not_entitled"):
         wrong.append(f"nobody: {status} {body}")
-    status, _ = client.call(world, "GET", f"{PATH}?user_id=u1&feature=sso", key="tg_test_x")
+    status, _ = api_client.send_request(
+        world, "GET", f"{PATH}?user_id=u1&feature=sso", key="tg_test_x"
+    )
     if status != 401:
         wrong.append(f"a key that never was: {status}")
     return wrong
@@ -91,12 +95,14 @@ EXPECTED: Mapping[str, Mapping[str, object]] = {
 }
 
 
-def _ask(world: World, user_id: str, feature: str) -> tuple[int, dict[str, object]]:
-    status, body = client.call(world, "GET", f"{PATH}?user_id={user_id}&feature={feature}")
+def _check_one(world: BenchDatabase, user_id: str, feature: str) -> tuple[int, dict[str, object]]:
+    status, body = api_client.send_request(
+        world, "GET", f"{PATH}?user_id={user_id}&feature={feature}"
+    )
     return status, body
 
 
-def _get(
+def _run_checks(
     url: str,
     key: str,
     feature: str,
@@ -105,8 +111,8 @@ def _get(
     first: int,
     count: int,
     connections: int = 32,
-) -> Load:
-    return wrk.drive(
+) -> LoadResult:
+    return wrk.run_wrk(
         url,
         script="get.lua",
         arguments=[f"{PATH}?user_id=", f"&feature={feature}", key, str(first), str(count)],

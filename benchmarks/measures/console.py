@@ -1,5 +1,7 @@
-"""``python -m benchmarks.measures.console CUSTOMER``: the queries and the time of two pages of the
-console, as JSON."""
+"""``python -m benchmarks.measures.console CUSTOMER``: queries and time of two console pages.
+
+Prints JSON.
+"""
 
 import json
 import sys
@@ -10,8 +12,8 @@ import django
 PASSWORD = "of this database only"  # noqa: S105
 
 
-def measure(customer: str) -> dict[str, tuple[int, float]]:
-    """By page: how many queries, and milliseconds, once the process has seen it."""
+def measure_pages(customer: str) -> dict[str, tuple[int, float]]:
+    """Number of queries and milliseconds by page, on the second request."""
     from django.contrib.auth.models import User  # noqa: PLC0415  # Django is set up only now
     from django.db import connection  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415
@@ -38,4 +40,4 @@ def measure(customer: str) -> dict[str, tuple[int, float]]:
 
 if __name__ == "__main__":
     django.setup()
-    sys.stdout.write(json.dumps(measure(sys.argv[1])))
+    sys.stdout.write(json.dumps(measure_pages(sys.argv[1])))

@@ -1,16 +1,16 @@
-"""Check and count in one call, five hundred customers in turn."""
+"""Consume (check and count in one call) for 500 customers in turn."""
 
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks import client, wrk
+from benchmarks import api_client, wrk
+from benchmarks.bench_servers import BenchDatabase
 from benchmarks.measures import usage
-from benchmarks.place import World
-from benchmarks.wrk import Load
+from benchmarks.wrk import LoadResult
 
 PATH = "/api/v1/entitlements/consume"
 CUSTOMERS = 500
 CONNECTIONS = 16
-LAWS = """
+WRONG_COUNTERS_SQL = """
 SELECT count(*) FROM usage_counter c WHERE c.project_id = %(project)s AND c.used <> (
     SELECT coalesce(sum(t.sum), 0) FROM usage_total t
     WHERE t.project_id = c.project_id AND t.customer_id = c.customer_id
@@ -18,38 +18,38 @@ SELECT count(*) FROM usage_counter c WHERE c.project_id = %(project)s AND c.used
 """
 
 
-def bare(url: str, seconds: float) -> Load:
-    return _drive(url, "", seconds)
+def consume_at_peer(url: str, seconds: float) -> LoadResult:
+    return _run_consume(url, "", seconds)
 
 
-def begin(world: World) -> None:
-    """Consume once for each: the first time makes the counter from the totals."""
-    asked = [{"user_id": f"u{user}", "feature": "calls"} for user in range(CUSTOMERS)]
+def create_counters(world: BenchDatabase) -> None:
+    """Consume once per customer: the first call creates the counter from the totals."""
+    bodies = [{"user_id": f"u{user}", "feature": "calls"} for user in range(CUSTOMERS)]
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda body: client.call(world, "POST", PATH, body), asked))
+        list(threads.map(lambda body: api_client.send_request(world, "POST", PATH, body), bodies))
 
 
-def consume(world: World, seconds: float) -> tuple[Load, str]:
-    """How many were answered, and what is wrong: each answer is a record, and no other is."""
-    before = usage.stored(world)
-    load = _drive(world.url, world.shop.key, seconds)
-    taken = usage.stored(world) - before
-    is_right = load.requests - load.bad <= taken <= load.requests + CONNECTIONS
-    return load, "" if is_right else f"{load.requests} answers, {taken} records"
+def consume_at_product(world: BenchDatabase, seconds: float) -> tuple[LoadResult, str]:
+    """Result and error text: each answer must have stored one record."""
+    before = usage.count_stored(world)
+    load = _run_consume(world.url, world.shop.key, seconds)
+    new_records = usage.count_stored(world) - before
+    is_right = load.requests - load.bad <= new_records <= load.requests + CONNECTIONS
+    return load, "" if is_right else f"{load.requests} answers, {new_records} records"
 
 
-def mistakes(world: World) -> list[str]:
-    """Whether one is answered as it must be, and every counter says what the totals come to."""
-    asked = {"user_id": "u1", "feature": "calls", "amount": 2}
-    status, body = client.call(world, "POST", PATH, asked)
+def find_mistakes(world: BenchDatabase) -> list[str]:
+    """Errors of a single call, and counters that differ from their totals."""
+    request_body = {"user_id": "u1", "feature": "calls", "amount": 2}
+    status, body = api_client.send_request(world, "POST", PATH, request_body)
     wrong = [] if (status, body.get("consumed")) == (200, 2) else [f"consume: {status} {body}"]
     with world.connect() as connection:
-        row = connection.execute(LAWS, {"project": world.shop.project}).fetchone()
+        row = connection.execute(WRONG_COUNTERS_SQL, {"project": world.shop.project}).fetchone()
     return wrong if row and row[0] == 0 else [*wrong, f"{row and row[0]} counters are wrong"]
 
 
-def _drive(url: str, key: str, seconds: float) -> Load:
-    return wrk.drive(
+def _run_consume(url: str, key: str, seconds: float) -> LoadResult:
+    return wrk.run_wrk(
         url,
         script="consume.lua",
         arguments=[PATH, "calls", key, "0", str(CUSTOMERS)],

@@ -1,4 +1,4 @@
-"""Stripe's events as they come in: verified, kept as raw bytes, their object marked dirty."""
+"""Intake of Stripe's webhooks: verified, stored as raw bytes, with a sync requested."""
 
 import hashlib
 import hmac
@@ -9,51 +9,55 @@ from pathlib import Path
 import orjson
 
 from benchmarks import wrk
-from benchmarks.place import World
-from benchmarks.wrk import Load
+from benchmarks.bench_servers import BenchDatabase
+from benchmarks.wrk import LoadResult
 
 PATH = "/webhooks/stripe"
 OBJECTS = 500
-STORED = "SELECT count(*) FROM webhooks_inboundevent"
+STORED_SQL = "SELECT count(*) FROM webhooks_inboundevent"
 
 
-def receive(
-    world: World, seconds: float, *, secret: str, at: Path, most: int
-) -> tuple[Load, float, str]:
-    """How many events a second were kept, by the database; and what is wrong, if anything."""
+def measure_intake(
+    world: BenchDatabase, seconds: float, *, secret: str, at: Path, most: int
+) -> tuple[LoadResult, float, str]:
+    """Result, stored events per second by the database's count, and error text."""
     events = int(most * seconds)
-    before = _stored(world)
-    load = deliver(world.url, seconds, secret=secret, at=at, events=events)
-    kept = _stored(world) - before
+    before = _count_stored(world)
+    load = send_events(world.url, seconds, secret=secret, at=at, events=events)
+    stored_events = _count_stored(world) - before
     least = min(load.requests, events - wrk.THREADS)
-    wrong = f"{kept} events of {least} are kept" if kept < least and not load.bad else ""
-    return load, kept / load.seconds, wrong
+    wrong = (
+        f"{stored_events} events of {least} are kept"
+        if stored_events < least and not load.bad
+        else ""
+    )
+    return load, stored_events / load.seconds, wrong
 
 
-def deliver(
+def send_events(
     url: str, seconds: float, *, secret: str, at: Path, events: int, path: str = PATH
-) -> Load:
-    """Send events that nobody has seen, from the first again when there are no more."""
-    prepare(at, secret=secret, events=events)
-    return wrk.drive(url, script="post.lua", arguments=[path, str(at), ""], seconds=seconds)
+) -> LoadResult:
+    """Send new events; starts again with the first when all are sent."""
+    write_events(at, secret=secret, events=events)
+    return wrk.run_wrk(url, script="post.lua", arguments=[path, str(at), ""], seconds=seconds)
 
 
-def prepare(at: Path, *, secret: str, events: int) -> None:
-    """Write signed events for each thread."""
+def write_events(at: Path, *, secret: str, events: int) -> None:
+    """Write signed events to one file per thread."""
     tag, each = os.urandom(5).hex(), events // wrk.THREADS
     for thread in range(wrk.THREADS):
         with at.with_name(f"{at.name}.{thread}").open("wb") as out:
             for number in range(each):
-                out.write(signed(event(f"{tag}{thread}{number:07d}", number), secret))
+                out.write(sign_line(build_event(f"{tag}{thread}{number:07d}", number), secret))
 
 
-def event(name: str, number: int) -> bytes:
-    """An event of the size and shape of Stripe's `customer.subscription.updated`."""
+def build_event(name: str, number: int) -> bytes:
+    """An event with size and shape of Stripe's `customer.subscription.updated`."""
     now = int(time.time())
     subscription = f"sub_{number % OBJECTS:024d}"
     price = {"id": "price_pro", "object": "price", "product": "prod_pro", "unit_amount": 4900}
     item = {"id": f"si_{number}", "object": "subscription_item", "price": price, "quantity": 1}
-    held = {
+    subscription_object = {
         "id": subscription,
         "object": "subscription",
         "customer": f"cus_{number % OBJECTS}",
@@ -67,7 +71,7 @@ def event(name: str, number: int) -> bytes:
         "object": "event",
         "api_version": "2026-10-28.endive",
         "created": now,
-        "data": {"object": held, "previous_attributes": {"status": "trialing"}},
+        "data": {"object": subscription_object, "previous_attributes": {"status": "trialing"}},
         "livemode": False,
         "pending_webhooks": 1,
         "request": {"id": None, "idempotency_key": None},
@@ -76,14 +80,14 @@ def event(name: str, number: int) -> bytes:
     return orjson.dumps(body)
 
 
-def signed(body: bytes, secret: str) -> bytes:
-    """A line of ``post.lua``: the header, a tab, the body."""
+def sign_line(body: bytes, secret: str) -> bytes:
+    """A line for ``post.lua``: signature header, tab, body."""
     stamp = str(int(time.time())).encode()
     digest = hmac.new(secret.encode(), stamp + b"." + body, hashlib.sha256).hexdigest()
     return b"t=" + stamp + b",v1=" + digest.encode() + b"\t" + body + b"\n"
 
 
-def _stored(world: World) -> int:
+def _count_stored(world: BenchDatabase) -> int:
     with world.connect() as connection:
-        row = connection.execute(STORED).fetchone()
+        row = connection.execute(STORED_SQL).fetchone()
     return int(row[0]) if row else 0

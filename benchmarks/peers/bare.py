@@ -1,6 +1,7 @@
-"""The smallest honest views, on Django without middleware: what ours are measured against.
+"""Minimal Django views without middleware: the baseline of the product's views.
 
-``granian --interface wsgi benchmarks.peers.bare:application``, as the product is served.
+``granian --interface wsgi benchmarks.peers.bare:application`` serves them, as it serves the
+product.
 """
 
 import os
@@ -57,15 +58,15 @@ WHERE user_id = %(user_id)s AND used + %(amount)s <= most RETURNING used
 
 
 def check(request: HttpRequest) -> HttpResponse:
-    """An answer of the same size at the same address."""
+    """A response of the same size at the same path."""
     return HttpResponse(ANSWER, content_type="application/json")
 
 
 def consume(request: HttpRequest) -> HttpResponse:
-    """One UPDATE … RETURNING, committed."""
-    asked = orjson.loads(request.body)
+    """One committed UPDATE … RETURNING."""
+    params = orjson.loads(request.body)
     with connection.cursor() as cursor:
-        cursor.execute(TAKE, asked)
+        cursor.execute(TAKE, params)
         row = cursor.fetchone()
     body = {"allowed": row is not None, "used": row and int(row[0])}
     return HttpResponse(orjson.dumps(body), content_type="application/json")

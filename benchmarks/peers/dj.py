@@ -1,8 +1,8 @@
-"""dj-stripe as its documentation sets it up, on the product's server: may this customer do that,
-and an event kept for later. Runs in an environment of its own (requirements-djstripe.txt).
+"""dj-stripe, set up by its documentation: a customer check, and an event stored for later.
 
-``python benchmarks/peers/dj.py`` makes its tables and a thousand subscribed customers;
-``granian --interface wsgi benchmarks.peers.dj:application`` serves it.
+Runs in its own environment (requirements-djstripe.txt). ``python benchmarks/peers/dj.py`` creates
+its tables and 1,000 subscribed customers; ``granian --interface wsgi
+benchmarks.peers.dj:application`` serves it.
 """
 
 import os
@@ -36,7 +36,7 @@ settings.configure(
     },
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     DJSTRIPE_FOREIGN_KEY_TO_FIELD="id",
-    DJSTRIPE_WEBHOOK_EVENT_CALLBACK="benchmarks.peers.dj.later",
+    DJSTRIPE_WEBHOOK_EVENT_CALLBACK="benchmarks.peers.dj.ignore_event",
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "djstripe"],
     LOGGING_CONFIG=None,
     MIDDLEWARE=[],
@@ -52,8 +52,8 @@ from django.core.management import call_command
 from djstripe import models
 
 
-def later(event, api_key=None) -> None:
-    """Processing is not measured: the event is kept, and that is all."""
+def ignore_event(event, api_key=None) -> None:
+    """Do nothing: only storing the event is measured."""
 
 
 def check(request: HttpRequest) -> JsonResponse:

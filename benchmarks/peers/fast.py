@@ -1,6 +1,6 @@
-"""What a team would write instead: FastAPI, and the decisions of a customer as JSON in Redis.
+"""A hand-written alternative: FastAPI with a customer's decisions as JSON in Redis.
 
-``uvicorn benchmarks.peers.fast:app`` from an environment of its own (requirements-fastapi.txt).
+``uvicorn benchmarks.peers.fast:app`` runs in its own environment (requirements-fastapi.txt).
 """
 
 import hashlib
@@ -18,14 +18,14 @@ cache = redis.asyncio.Redis.from_url(os.environ["REDIS_URL"], protocol=2, max_co
 keys: dict[str, tuple[float, dict[str, Any]]] = {}
 
 
-class Answer(BaseModel):
+class CheckResponse(BaseModel):
     feature: str
     allowed: bool
     entitlement: dict[str, Any] | None
 
 
-async def caller(authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
-    """Whose key it is, kept for 30 s."""
+async def find_tenant(authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
+    """The tenant of the API key, cached for 30 s."""
     digest = hashlib.sha256(authorization.removeprefix("Bearer ").encode()).hexdigest()
     held = keys.get(digest)
     if held and held[0] > time.monotonic():
@@ -40,10 +40,10 @@ async def caller(authorization: Annotated[str, Header()] = "") -> dict[str, Any]
 
 @app.get("/api/v1/entitlements/check")
 async def check(
-    user_id: str, feature: str, key: Annotated[dict[str, Any], Depends(caller)]
-) -> Answer:
+    user_id: str, feature: str, key: Annotated[dict[str, Any], Depends(find_tenant)]
+) -> CheckResponse:
     blob = await cache.get(f"ent:{key['tenant']}:{user_id}")
     if blob is None:
         raise HTTPException(404)
     item = orjson.loads(blob)["features"].get(feature)
-    return Answer(feature=feature, allowed=bool(item) and item["enabled"], entitlement=item)
+    return CheckResponse(feature=feature, allowed=bool(item) and item["enabled"], entitlement=item)

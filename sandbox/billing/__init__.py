@@ -1,1 +1,1 @@
-"""What recurring billing is made of: periods, amounts, invoices, their collection, the cycle."""
+"""Recurring billing: subscriptions, periods, prices, invoices and their collection."""

@@ -1,6 +1,6 @@
-"""Billing credits: grants to a customer, taken off metered lines as an invoice becomes final.
+"""Billing credits: credit grants of a customer, applied to metered lines at finalization.
 
-After discounts and before taxes, the grant of the smallest ``priority`` first.
+They apply after discounts and before taxes, smallest ``priority`` first.
 """
 
 from __future__ import annotations
@@ -9,44 +9,46 @@ from sandbox.objects import Object
 from sandbox.transaction import Transaction
 
 KIND = "billing.credit_grant"
-ENTRY = "billing.credit_balance_transaction"
+TRANSACTION_KIND = "billing.credit_balance_transaction"
 
 
-def apply(tx: Transaction, invoice: Object, lines: list[tuple[Object, int]]) -> None:
-    """Spend the customer's grants on these lines, given with what is left to pay of each."""
+def apply_credits(tx: Transaction, invoice: Object, lines: list[tuple[Object, int]]) -> None:
+    """Apply the customer's grants to these lines. Each line comes with its unpaid amount."""
     for line, due in lines:
-        left = due
+        remaining = due
         price = ((line["pricing"] or {}).get("price_details") or {}).get("price")
-        for grant in _usable(tx, invoice, price):
-            amount = min(left, balance(tx, grant))
+        for grant in _list_usable(tx, invoice, price):
+            amount = min(remaining, compute_balance(tx, grant))
             if amount > 0:
-                left -= amount
-                _take_off(tx, invoice, line, grant, amount)
+                remaining -= amount
+                _apply_credit(tx, invoice, line, grant, amount)
 
 
-def balance(tx: Transaction, grant: Object) -> int:
-    """What is left of a grant."""
-    entries = tx.all(ENTRY, lambda each: each["credit_grant"] == grant["id"])
-    return sum(_signed(each) for each in entries)
+def compute_balance(tx: Transaction, grant: Object) -> int:
+    """The available balance of a grant."""
+    entries = tx.list_objects(TRANSACTION_KIND, lambda each: each["credit_grant"] == grant["id"])
+    return sum(_signed_amount(each) for each in entries)
 
 
-def granted(tx: Transaction, grant: Object) -> None:
-    """Write down what the grant began with."""
-    _record(tx, grant, grant["amount"]["monetary"]["value"], credit={"type": "credits_granted"})
+def record_grant(tx: Transaction, grant: Object) -> None:
+    """Record the transaction with the granted amount."""
+    _insert_transaction(
+        tx, grant, grant["amount"]["monetary"]["value"], credit={"type": "credits_granted"}
+    )
 
 
-def reinstate(tx: Transaction, invoice: Object) -> None:
-    """The invoice was voided: what it took off is there again."""
-    for entry in tx.all(ENTRY, lambda each: _is_for(each, invoice)):
+def reinstate_credits(tx: Transaction, invoice: Object) -> None:
+    """Return the credits that were applied to a voided invoice."""
+    for entry in tx.list_objects(TRANSACTION_KIND, lambda each: _is_for(each, invoice)):
         grant = tx.param_object(KIND, entry["credit_grant"], param="credit_grant")
         applied = entry["debit"]["credits_applied"]
         back: Object = {"type": "credits_application_invoice_voided"}
         back["credits_application_invoice_voided"] = dict(applied)
-        _record(tx, grant, -_signed(entry), credit=back)
+        _insert_transaction(tx, grant, -_signed_amount(entry), credit=back)
 
 
-def _usable(tx: Transaction, invoice: Object, price: str | None) -> list[Object]:
-    found = tx.all(
+def _list_usable(tx: Transaction, invoice: Object, price: str | None) -> list[Object]:
+    grants = tx.list_objects(
         KIND,
         lambda grant: (
             grant["customer"] == invoice["customer"]
@@ -54,7 +56,7 @@ def _usable(tx: Transaction, invoice: Object, price: str | None) -> list[Object]
             and _covers(grant, price)
         ),
     )
-    return sorted(found, key=lambda grant: (grant["priority"], grant["created"]))
+    return sorted(grants, key=lambda grant: (grant["priority"], grant["created"]))
 
 
 def _covers(grant: Object, price: str | None) -> bool:
@@ -62,9 +64,11 @@ def _covers(grant: Object, price: str | None) -> bool:
     return not prices or price in [each["id"] for each in prices]
 
 
-def _take_off(tx: Transaction, invoice: Object, line: Object, grant: Object, amount: int) -> None:
+def _apply_credit(
+    tx: Transaction, invoice: Object, line: Object, grant: Object, amount: int
+) -> None:
     applied = {"invoice": invoice["id"], "invoice_line_item": line["id"]}
-    entry = _record(
+    entry = _insert_transaction(
         tx, grant, amount, debit={"type": "credits_applied", "credits_applied": applied}
     )
     credit = {
@@ -77,7 +81,7 @@ def _take_off(tx: Transaction, invoice: Object, line: Object, grant: Object, amo
     invoice["total_pretax_credit_amounts"] = [*totals, dict(credit)]
 
 
-def _record(
+def _insert_transaction(
     tx: Transaction,
     grant: Object,
     amount: int,
@@ -90,7 +94,7 @@ def _record(
     return tx.insert(
         {
             "id": tx.new_id("cbtxn"),
-            "object": ENTRY,
+            "object": TRANSACTION_KIND,
             "created": tx.now,
             "credit": None if credit is None else {"amount": money, **credit},
             "credit_grant": grant["id"],
@@ -103,7 +107,7 @@ def _record(
     )
 
 
-def _signed(entry: Object) -> int:
+def _signed_amount(entry: Object) -> int:
     sign = 1 if entry["type"] == "credit" else -1
     return sign * int(entry[entry["type"]]["amount"]["monetary"]["value"])
 

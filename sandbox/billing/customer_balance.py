@@ -1,4 +1,4 @@
-"""The customer's balance, entry by entry: below 0 the customer has money to spend on invoices."""
+"""The customer's balance and its transactions. Below 0 the customer has credit for invoices."""
 
 from __future__ import annotations
 
@@ -8,36 +8,42 @@ from sandbox.transaction import Transaction
 KIND = "customer_balance_transaction"
 
 
-def change(
+def change_balance(
     tx: Transaction,
     customer: Object,
     amount: int,
     *,
     currency: str,
-    type: str,
+    transaction_type: str,
     invoice: str | None = None,
     credit_note: str | None = None,
 ) -> Object:
-    """Add the amount, in minor units, and announce it. Returns the entry."""
+    """Add the amount, in minor units, and emit ``customer.updated``. Returns the transaction."""
     with tx.updating(customer, "customer.updated"):
         customer["balance"] += amount
         customer["currency"] = currency
-    return record(
-        tx, customer, amount, currency=currency, type=type, invoice=invoice, credit_note=credit_note
+    return record_transaction(
+        tx,
+        customer,
+        amount,
+        currency=currency,
+        transaction_type=transaction_type,
+        invoice=invoice,
+        credit_note=credit_note,
     )
 
 
-def record(
+def record_transaction(
     tx: Transaction,
     customer: Object,
     amount: int,
     *,
     currency: str,
-    type: str,
+    transaction_type: str,
     invoice: str | None = None,
     credit_note: str | None = None,
 ) -> Object:
-    """The entry for a balance that has been changed already."""
+    """Insert the transaction of a balance that has been changed already."""
     return tx.insert(
         {
             "id": tx.new_id("cbtxn"),
@@ -54,6 +60,6 @@ def record(
             "invoice": invoice,
             "livemode": False,
             "metadata": {},
-            "type": type,
+            "type": transaction_type,
         }
     )

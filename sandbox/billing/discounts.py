@@ -1,6 +1,6 @@
-"""Discounts: coupons and promotion codes that somebody redeemed, and what they take off.
+"""Discounts: redeemed coupons and promotion codes, and the amounts that they take off.
 
-A discount keeps the terms it was given under: deleting its coupon changes nothing for its holder.
+A discount keeps the coupon's terms of its start: deleting the coupon does not change it.
 """
 
 from __future__ import annotations
@@ -9,31 +9,31 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sandbox.billing import periods, pricing
+from sandbox.billing import billing_periods, pricing
 from sandbox.errors import invalid, missing_param
 from sandbox.objects import Object, Params
 from sandbox.resources import coupons, promotion_codes
 from sandbox.transaction import Transaction
 
 TERMS = "_discount_terms"
-MOST = 20
-"""How many discounts a subscription or an invoice can have."""
+MAX_DISCOUNTS = 20
+"""Maximum number of discounts of a subscription or an invoice."""
 
 
 @dataclass(frozen=True)
-class Charge:
-    """One line as discounts see it; nothing is taken off lines that are not positive."""
+class DiscountableLine:
+    """A line to which discounts apply; lines that are not positive get none."""
 
     amount: int
     product: str | None
     discountable: bool = True
     item: str | None = None
-    """The subscription item that is charged."""
+    """The subscription item of the line."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What a ``discounts`` parameter names: a coupon, perhaps by a code, or a known discount."""
+class DiscountChoice:
+    """An entry of a ``discounts`` parameter: a coupon, a promotion code or an existing discount."""
 
     coupon: Object | None = None
     promotion_code: Object | None = None
@@ -41,199 +41,210 @@ class Choice:
 
     @property
     def shown(self) -> Object:
-        """As checkout sessions show it."""
+        """The entry as a checkout session shows it."""
         if self.promotion_code:
             return {"coupon": None, "promotion_code": self.promotion_code["id"]}
-        assert self.coupon, "sessions take coupons and codes"
+        assert self.coupon, "sessions take only coupons and promotion codes"
         return {"coupon": self.coupon["id"], "promotion_code": None}
 
 
-def read(
+def read_choices(
     tx: Transaction,
-    wanted: list[Params] | str | None,
+    discount_params: list[Params] | str | None,
     *,
     customer: str | None = None,
-    spends: tuple[int, str] | None = None,
-    most: int = MOST,
+    order_amount: tuple[int, str] | None = None,
+    limit: int = MAX_DISCOUNTS,
     param: str = "discounts",
-) -> list[Choice]:
-    """The choices behind a parameter. Raises 400 for what cannot be redeemed by the customer."""
-    given = wanted or []
-    assert not isinstance(given, str), "only an empty text stands for no discounts"
-    if len(given) > most:
-        raise invalid(f"You can only specify up to {most} discounts here.", param=param)
+) -> list[DiscountChoice]:
+    """Read a ``discounts`` parameter. Raises 400 if the customer cannot redeem an entry."""
+    entries = discount_params or []
+    assert not isinstance(entries, str), "the only valid string is the empty one"
+    if len(entries) > limit:
+        raise invalid(f"You can only specify up to {limit} discounts here.", param=param)
     return [
-        _read_one(tx, each, customer, spends, f"{param}[{place}]")
-        for place, each in enumerate(given)
+        _read_choice(tx, each, customer, order_amount, f"{param}[{index}]")
+        for index, each in enumerate(entries)
     ]
 
 
-def attach(
-    tx: Transaction, choice: Choice, *, customer: str, holder: Object, session: str | None = None
+def attach_discount(
+    tx: Transaction,
+    choice: DiscountChoice,
+    *,
+    customer: str,
+    holder: Object,
+    session: str | None = None,
 ) -> str:
-    """Redeem the choice for a subscription or an invoice. Returns the discount's id."""
+    """Redeem the choice for a subscription, item or invoice. Returns the discount's id."""
     if choice.discount:
         return str(choice.discount["id"])
-    assert choice.coupon, "a choice names a coupon or a discount"
-    terms = coupons.terms(tx, choice.coupon)
-    discount = tx.insert(_build(tx, choice, customer, holder, session))
+    assert choice.coupon, "a choice has a coupon or a discount"
+    terms = coupons.read_terms(tx, choice.coupon)
+    discount = tx.insert(_build_discount(tx, choice, customer, holder, session))
     if terms["duration"] == "repeating":
-        discount["end"] = periods.boundary(
+        discount["end"] = billing_periods.period_boundary(
             tx.now, {"interval": "month", "interval_count": 1}, terms["duration_in_months"]
         )
     item = discount["subscription_item"]
     tx.insert({"object": TERMS, "id": discount["id"], **terms, "subscription_item": item})
     tx.emit("customer.discount.created", discount)
-    redeem(tx, choice)
+    redeem_choice(tx, choice)
     return str(discount["id"])
 
 
-def redeem(tx: Transaction, choice: Choice) -> None:
-    """Count the use of the coupon and of its code."""
+def redeem_choice(tx: Transaction, choice: DiscountChoice) -> None:
+    """Count one redemption of the coupon and of its promotion code."""
     if choice.promotion_code:
-        promotion_codes.redeem(tx, choice.promotion_code)
+        promotion_codes.redeem_code(tx, choice.promotion_code)
     if choice.coupon:
-        coupons.redeem(tx, choice.coupon)
+        coupons.redeem_coupon(tx, choice.coupon)
 
 
-def replace(tx: Transaction, holder: Object, choices: list[Choice], *, customer: str = "") -> None:
-    """Give a subscription, one of its items or an invoice exactly these discounts.
+def replace_discounts(
+    tx: Transaction, holder: Object, choices: list[DiscountChoice], *, customer: str = ""
+) -> None:
+    """Replace the discounts of a subscription, item or invoice by these.
 
-    ``customer`` is named where the holder does not say whose it is.
+    ``customer`` is needed when the holder does not name it.
     """
-    kept = [choice.discount["id"] for choice in choices if choice.discount]
-    foreign = set(kept) - set(holder["discounts"])
-    if foreign:
-        raise invalid(f"No such discount: '{foreign.pop()}'", param="discounts")
+    kept_ids = [choice.discount["id"] for choice in choices if choice.discount]
+    unknown_ids = set(kept_ids) - set(holder["discounts"])
+    if unknown_ids:
+        raise invalid(f"No such discount: '{unknown_ids.pop()}'", param="discounts")
     for id in holder["discounts"]:
-        if id not in kept:
+        if id not in kept_ids:
             tx.emit("customer.discount.deleted", tx.param_object("discount", id, param="discounts"))
     holder["discounts"] = [
-        attach(tx, choice, customer=customer or holder["customer"], holder=holder)
+        attach_discount(tx, choice, customer=customer or holder["customer"], holder=holder)
         for choice in choices
     ]
 
 
-def active(tx: Transaction, holder: Object) -> list[str]:
-    """The discounts of a subscription or an item that reduce an invoice made now."""
-    return [id for id in holder["discounts"] if not _is_over(tx, id)]
+def list_active(tx: Transaction, holder: Object) -> list[str]:
+    """Ids of the holder's discounts that apply to an invoice created now."""
+    return [id for id in holder["discounts"] if not _has_ended(tx, id)]
 
 
-def settle(tx: Transaction, subscription: Object, invoice: Object) -> None:
-    """Drop what is over: discounts that ended, and those that were for one invoice and did it."""
+def remove_used(tx: Transaction, subscription: Object, invoice: Object) -> None:
+    """Remove ended discounts, and ``once`` discounts that reduced this invoice."""
     used = {each["discount"] for each in invoice["total_discount_amounts"] if each["amount"]}
 
-    def is_spent(id: str) -> bool:
-        return id in used and terms_of(tx, id)["duration"] == "once"
+    def is_spent(object_id: str) -> bool:
+        return object_id in used and find_terms(tx, object_id)["duration"] == "once"
 
     for holder in (subscription, *subscription["items"]["data"]):
-        holder["discounts"] = [id for id in active(tx, holder) if not is_spent(id)]
+        holder["discounts"] = [id for id in list_active(tx, holder) if not is_spent(id)]
 
 
-def terms_of(tx: Transaction, discount: str) -> Object:
+def find_terms(tx: Transaction, discount: str) -> Object:
     record = tx.get(TERMS, discount)
-    assert record, "a discount is made together with its terms"
+    assert record, "attach_discount inserts the terms"
     return record
 
 
-def allocate(charges: Sequence[Charge], terms: Iterable[Object], currency: str) -> list[list[int]]:
-    """What each of the terms takes off each charge, one after another; exact to the minor unit.
+def allocate(
+    charges: Sequence[DiscountableLine], terms: Iterable[Object], currency: str
+) -> list[list[int]]:
+    """Amounts that each discount takes off each line, applied one after another.
 
-    A discount is rounded once, for all charges together, and then divided among them.
+    A discount is rounded once for all lines and then divided among them, exact to the minor unit.
     """
-    left = [max(charge.amount, 0) if charge.discountable else 0 for charge in charges]
-    taken = []
+    remaining = [max(charge.amount, 0) if charge.discountable else 0 for charge in charges]
+    amounts_by_term = []
     for each in terms:
         bases = [
             amount if _covers(each, charge) else 0
-            for amount, charge in zip(left, charges, strict=True)
+            for amount, charge in zip(remaining, charges, strict=True)
         ]
-        shares = divide(_taken_off(sum(bases), each, currency), bases)
-        left = [amount - share for amount, share in zip(left, shares, strict=True)]
-        taken.append(shares)
-    return taken
+        shares = divide_by_weight(_discount_amount(sum(bases), each, currency), bases)
+        remaining = [amount - share for amount, share in zip(remaining, shares, strict=True)]
+        amounts_by_term.append(shares)
+    return amounts_by_term
 
 
-def divide(total: int, weights: Sequence[int]) -> list[int]:
-    """The total in whole parts by weight; what rounding leaves goes to the largest remainders."""
-    whole = sum(weights)
-    if not whole:
+def divide_by_weight(total: int, weights: Sequence[int]) -> list[int]:
+    """Divide the total by weight into integers; the rest goes to the largest remainders."""
+    weight_sum = sum(weights)
+    if not weight_sum:
         return [0 for _ in weights]
-    parts = [total * weight // whole for weight in weights]
-    remainders = [total * weight % whole for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda place: -remainders[place])
-    for place in by_remainder[: total - sum(parts)]:
-        parts[place] += 1
+    parts = [total * weight // weight_sum for weight in weights]
+    remainders = [total * weight % weight_sum for weight in weights]
+    places_by_remainder = sorted(range(len(weights)), key=lambda place: -remainders[place])
+    for index in places_by_remainder[: total - sum(parts)]:
+        parts[index] += 1
     return parts
 
 
-def _covers(terms: Object, charge: Charge) -> bool:
+def _covers(terms: Object, charge: DiscountableLine) -> bool:
     of_item = terms.get("subscription_item")
     if of_item and of_item != charge.item:
         return False
     return not terms["products"] or charge.product in terms["products"]
 
 
-def _taken_off(base: int, terms: Object, currency: str) -> int:
+def _discount_amount(base: int, terms: Object, currency: str) -> int:
     if terms["percent_off"] is not None:
-        return pricing.rounded(base * Decimal(str(terms["percent_off"])) / 100)
+        return pricing.round_amount(base * Decimal(str(terms["percent_off"])) / 100)
     if terms["currency"] != currency:
         return 0
     return min(int(terms["amount_off"]), base)
 
 
-def _is_over(tx: Transaction, id: str) -> bool:
-    end = tx.param_object("discount", id, param="discounts")["end"]
+def _has_ended(tx: Transaction, object_id: str) -> bool:
+    end = tx.param_object("discount", object_id, param="discounts")["end"]
     return end is not None and bool(end <= tx.now)
 
 
-def _read_one(
+def _read_choice(
     tx: Transaction,
-    given: Params,
+    entry: Params,
     customer: str | None,
     spends: tuple[int, str] | None,
     param: str,
-) -> Choice:
-    names = sorted(given)
+) -> DiscountChoice:
+    names = sorted(entry)
     if len(names) > 1:
         raise invalid(
             f"You may only specify one of these parameters: {', '.join(names)}.", param=param
         )
     if not names:
         raise missing_param(f"{param}[coupon]")
-    id, param = given[names[0]], f"{param}[{names[0]}]"
+    id, param = entry[names[0]], f"{param}[{names[0]}]"
     match names[0]:
         case "discount":
-            return Choice(discount=tx.param_object("discount", id, param=param))
+            return DiscountChoice(discount=tx.param_object("discount", id, param=param))
         case "promotion_code":
             code = tx.param_object("promotion_code", id, param=param)
-            return by_code(tx, code, customer=customer, spends=spends, param=param)
+            return choose_promotion_code(
+                tx, code, customer=customer, order_amount=spends, param=param
+            )
     coupon = tx.param_object("coupon", id, param=param)
     coupons.check_redeemable(tx, coupon, param=param)
-    return Choice(coupon)
+    return DiscountChoice(coupon)
 
 
-def by_code(
+def choose_promotion_code(
     tx: Transaction,
     promotion_code: Object,
     *,
     customer: str | None,
-    spends: tuple[int, str] | None,
+    order_amount: tuple[int, str] | None,
     param: str,
-) -> Choice:
-    """Raises 400 for a code that this customer cannot redeem for this amount."""
+) -> DiscountChoice:
+    """Read a promotion code. Raises 400 if the customer cannot redeem it for this amount."""
     promotion_codes.check_redeemable(
-        tx, promotion_code, customer=customer, spends=spends, param=param
+        tx, promotion_code, customer=customer, order_amount=order_amount, param=param
     )
     coupon = tx.param_object("coupon", promotion_code["promotion"]["coupon"], param=param)
     coupons.check_redeemable(tx, coupon, param=param)
-    return Choice(coupon, promotion_code)
+    return DiscountChoice(coupon, promotion_code)
 
 
-def _build(
-    tx: Transaction, choice: Choice, customer: str, holder: Object, session: str | None
+def _build_discount(
+    tx: Transaction, choice: DiscountChoice, customer: str, holder: Object, session: str | None
 ) -> Object:
-    assert choice.coupon, "a discount is of a coupon"
+    assert choice.coupon, "a new discount has a coupon"
     return {
         "id": tx.new_id("di"),
         "object": "discount",

@@ -1,30 +1,30 @@
-"""The ``items`` parameter of a subscription's update: what is replaced, added and removed."""
+"""The ``items`` parameter of a subscription update: added, changed and removed items."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox.billing import items, pricing
+from sandbox.billing import pricing, subscription_items
 from sandbox.errors import invalid, no_such
 from sandbox.objects import Object, Params, copy, merge_metadata
 from sandbox.transaction import Transaction
 
 
 @dataclass(frozen=True)
-class Change:
-    """``old`` is None for an added item, ``new`` for a removed one."""
+class ItemChange:
+    """A change of one item. ``old`` is None for an added item, ``new`` for a removed one."""
 
     old: Object | None
     new: Object | None
 
     @property
     def costs(self) -> bool:
-        """Whether the change alters what is billed."""
+        """Whether price or quantity differ."""
         return self._billed(self.old) != self._billed(self.new)
 
     @property
     def moves_period(self) -> bool:
-        """Whether a different interval starts a new period."""
+        """Whether the interval changes, which starts a new period."""
         if not self.old or not self.new:
             return False
         return any(
@@ -37,54 +37,69 @@ class Change:
         return (item["price"]["id"], item.get("quantity")) if item else None
 
 
-def read(tx: Transaction, subscription: Object, wanted: list[Params]) -> list[Change]:
-    """Raises 400 for items that cannot be changed so."""
+def read_changes(
+    tx: Transaction, subscription: Object, item_params: list[Params]
+) -> list[ItemChange]:
+    """Read the ``items`` parameter. Raises 400 for invalid changes."""
     return [
-        _read_one(tx, subscription, params, f"items[{place}]")
-        for place, params in enumerate(wanted)
+        _read_change(tx, subscription, params, f"items[{index}]")
+        for index, params in enumerate(item_params)
     ]
 
 
-def apply(subscription: Object, changes: list[Change]) -> None:
-    """Put the new items in the places of the old ones. Raises 400 if none is left."""
-    kept = items.of(subscription)
+def apply_changes(subscription: Object, changes: list[ItemChange]) -> None:
+    """Replace, add and remove the items. Raises 400 if none is left."""
+    new_items = subscription_items.list_items(subscription)
     for change in changes:
         if change.old is None and change.new is not None:
             change.new["subscription"] = subscription["id"]
-            kept.append(change.new)
+            new_items.append(change.new)
         elif change.old is not None:
-            place = next(n for n, item in enumerate(kept) if item["id"] == change.old["id"])
-            kept[place : place + 1] = [change.new] if change.new else []
-    if not kept:
+            index = next(n for n, item in enumerate(new_items) if item["id"] == change.old["id"])
+            new_items[index : index + 1] = [change.new] if change.new else []
+    if not new_items:
         raise invalid(
             "A subscription must have at least one active plan. To cancel it, delete the "
             "subscription.",
             param="items",
         )
-    items.check_together(kept)
+    subscription_items.check_together(new_items)
 
 
-def _read_one(tx: Transaction, subscription: Object, params: Params, param: str) -> Change:
+def _read_change(tx: Transaction, subscription: Object, params: Params, param: str) -> ItemChange:
     if "id" not in params:
-        return Change(None, items.read_one(tx, params, param, customer=subscription["customer"]))
-    old = next((item for item in items.of(subscription) if item["id"] == params["id"]), None)
+        return ItemChange(
+            None, subscription_items.read_item(tx, params, param, customer=subscription["customer"])
+        )
+    old = next(
+        (
+            item
+            for item in subscription_items.list_items(subscription)
+            if item["id"] == params["id"]
+        ),
+        None,
+    )
     if old is None:
         raise no_such("subscription item", params["id"], param=f"{param}[id]")
     if params.get("deleted"):
-        return Change(copy(old), None)
-    new = _altered(tx, old, params, param)
-    items.set_terms(tx, new, params, param, customer=subscription["customer"])
-    return Change(copy(old), new)
+        return ItemChange(copy(old), None)
+    new = _change_item(tx, old, params, param)
+    subscription_items.set_discounts_and_taxes(
+        tx, new, params, param, customer=subscription["customer"]
+    )
+    return ItemChange(copy(old), new)
 
 
-def _altered(tx: Transaction, old: Object, params: Params, param: str) -> Object:
-    """The item with a new price, quantity or metadata; a new price keeps the quantity."""
+def _change_item(tx: Transaction, old: Object, params: Params, param: str) -> Object:
+    """A copy of the item with the sent price, quantity and metadata."""
     new: Object = copy(old)
     if any(name in params for name in ("price", "price_data", "plan")):
-        items.set_price(new, items.recurring_price(tx, params, param))
+        subscription_items.set_price(
+            new, subscription_items.read_recurring_price(tx, params, param)
+        )
     if "quantity" in params or pricing.is_metered(new["price"]):
         new.pop("quantity", None)
-        quantity = items.quantity_of(new["price"], params, param)
+        quantity = subscription_items.read_quantity(new["price"], params, param)
         new |= {} if quantity is None else {"quantity": quantity}
     merge_metadata(new, params.get("metadata"))
     return new

@@ -1,4 +1,4 @@
-"""What a quantity of a price costs, and how a price is written."""
+"""Amounts for a price and a quantity, and texts for prices."""
 
 from __future__ import annotations
 
@@ -10,24 +10,28 @@ from sandbox.resources import prices
 from sandbox.transaction import Transaction
 
 
-def amount(tx: Transaction, price: Object, quantity: int | None) -> int:
-    """In minor units, for one interval. A metered price costs what was used: nothing yet."""
-    return 0 if is_metered(price) else cost(tx, price, Decimal(quantity or 0))
+def price_amount(tx: Transaction, price: Object, quantity: int | None) -> int:
+    """Amount of one interval in minor units; 0 for a metered price."""
+    return 0 if is_metered(price) else compute_cost(tx, price, Decimal(quantity or 0))
 
 
-def cost(tx: Transaction, price: Object, quantity: Decimal) -> int:
-    """In minor units, for so many units of whatever price."""
-    billed = _transformed(price, quantity)
+def compute_cost(tx: Transaction, price: Object, quantity: Decimal) -> int:
+    """Amount for a quantity of any price, in minor units."""
+    billed = _transform_quantity(price, quantity)
     if price["billing_scheme"] == "tiered":
-        tiers = prices.tiers(tx, price) or []
-        exact = _volume(tiers, billed) if price["tiers_mode"] == "volume" else _steps(tiers, billed)
+        tiers = prices.list_tiers(tx, price) or []
+        exact = (
+            _volume_cost(tiers, billed)
+            if price["tiers_mode"] == "volume"
+            else _graduated_cost(tiers, billed)
+        )
     else:
         exact = Decimal(price["unit_amount_decimal"] or 0) * billed
-    return rounded(exact)
+    return round_amount(exact)
 
 
-def rounded(exact: Decimal) -> int:
-    """To the whole minor unit, halves away from zero."""
+def round_amount(exact: Decimal) -> int:
+    """Round to the minor unit, halves away from zero."""
     return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
@@ -39,27 +43,32 @@ def is_recurring(price: Object) -> bool:
     return bool(price["type"] == "recurring")
 
 
-def product_name(tx: Transaction, price: Object) -> str:
+def find_product_name(tx: Transaction, price: Object) -> str:
     product = tx.get("product", price["product"])
     return str(product["name"]) if product and not product.get("deleted") else price["product"]
 
 
-def written(price: Object) -> str:
-    """``$10.00 / month``, ``€5.00 / 3 months``, ``$3.00``."""
+def format_price(price: Object) -> str:
+    """Format a price: ``$10.00
+
+    month``, ``€5.00
+
+    3 months``, ``$3.00``.
+    """
     exact = price["unit_amount_decimal"]
-    each = "tiered" if exact is None else money.written(Decimal(exact), price["currency"])
-    return f"{each} / {interval(price)}" if is_recurring(price) else each
+    each = "tiered" if exact is None else money.format_amount(Decimal(exact), price["currency"])
+    return f"{each} / {format_interval(price)}" if is_recurring(price) else each
 
 
-def interval(price: Object) -> str:
-    """``month`` or ``3 months``."""
+def format_interval(price: Object) -> str:
+    """Format an interval: ``month`` or ``3 months``."""
     recurring = price["recurring"]
     count = recurring["interval_count"]
     return recurring["interval"] if count == 1 else f"{count} {recurring['interval']}s"
 
 
-def plan(price: Object) -> Object:
-    """The price as the older object that subscription items still carry."""
+def build_plan(price: Object) -> Object:
+    """The ``plan`` object that subscription items still contain."""
     recurring = price["recurring"]
     same = ("active", "billing_scheme", "created", "currency", "id", "livemode", "nickname")
     return {
@@ -79,8 +88,8 @@ def plan(price: Object) -> Object:
     }
 
 
-def _transformed(price: Object, quantity: Decimal) -> Decimal:
-    """``transform_quantity``: packages of so many units, rounded up or down."""
+def _transform_quantity(price: Object, quantity: Decimal) -> Decimal:
+    """Apply ``transform_quantity``: the number of packages, rounded up or down."""
     package = price["transform_quantity"]
     if not package:
         return quantity
@@ -89,16 +98,16 @@ def _transformed(price: Object, quantity: Decimal) -> Decimal:
     return whole + (1 if rest and package["round"] == "up" else 0)
 
 
-def _volume(tiers: list[Object], quantity: Decimal) -> Decimal:
-    """All units at the price of the tier that the quantity falls into."""
+def _volume_cost(tiers: list[Object], quantity: Decimal) -> Decimal:
+    """Volume tiers: all units have the price of the quantity's tier."""
     for tier in tiers:
         if tier["up_to"] is None or quantity <= tier["up_to"]:
             return _tier_amount(tier, quantity)
     return Decimal(0)
 
 
-def _steps(tiers: list[Object], quantity: Decimal) -> Decimal:
-    """Graduated: each unit at the price of its own tier."""
+def _graduated_cost(tiers: list[Object], quantity: Decimal) -> Decimal:
+    """Graduated tiers: each unit has the price of its own tier."""
     total, below = Decimal(0), Decimal(0)
     for tier in tiers:
         is_last = tier["up_to"] is None or quantity <= tier["up_to"]

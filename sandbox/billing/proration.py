@@ -1,69 +1,83 @@
-"""Parts of periods: per second, credits and debits rounded on their own and then summed."""
+"""Proration by seconds. Credits and charges are rounded separately."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from sandbox.billing import items, lines, net_price, periods, pricing
+from sandbox.billing import billing_periods, invoice_lines, net_price, pricing, subscription_items
 from sandbox.objects import Object
 from sandbox.resources import invoice_items
+from sandbox.resources.invoice_items import InvoiceItemRequest
 from sandbox.transaction import Transaction
 
 
-def part(amount: int | Decimal, period: tuple[int, int], moment: int) -> int:
-    """The share of the amount for what is left of ``[start, end)`` at the moment."""
+def prorate_amount(amount: int | Decimal, period: tuple[int, int], proration_time: int) -> int:
+    """The part of the amount for the rest of ``[start, end)`` after ``moment``."""
     start, end = period
-    if not start <= moment < end:
-        return 0 if moment >= end else pricing.rounded(Decimal(amount))
-    return pricing.rounded(Decimal(amount) * (end - moment) / (end - start))
+    if not start <= proration_time < end:
+        return 0 if proration_time >= end else pricing.round_amount(Decimal(amount))
+    return pricing.round_amount(Decimal(amount) * (end - proration_time) / (end - start))
 
 
-def first_line(tx: Transaction, subscription: Object, item: Object, *, prorate: bool) -> Object:
-    """The first period's line: a part of the price where the anchor cuts the period short."""
+def build_first_line(
+    tx: Transaction, subscription: Object, item: Object, *, prorate: bool
+) -> Object:
+    """The first period's line, prorated when the anchor shortens the period."""
     recurring = item["price"]["recurring"]
     start, end = item["current_period_start"], item["current_period_end"]
-    whole = periods.start_of_period(subscription["billing_cycle_anchor"], recurring, start)
+    whole = billing_periods.start_of_period(subscription["billing_cycle_anchor"], recurring, start)
     if whole == start:
-        return lines.for_item(tx, subscription, item)
-    full = pricing.amount(tx, item["price"], item.get("quantity"))
-    amount = part(full, (whole, end), start) if prorate else 0
-    return lines.for_item(tx, subscription, item, amount=amount)
+        return invoice_lines.for_item(tx, subscription, item)
+    full = pricing.price_amount(tx, item["price"], item.get("quantity"))
+    amount = prorate_amount(full, (whole, end), start) if prorate else 0
+    return invoice_lines.for_item(tx, subscription, item, amount=amount)
 
 
-def credit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
-    """A pending credit for the unused rest of what was billed for the item's period."""
+def credit_unused_time(
+    tx: Transaction, subscription: Object, item: Object, proration_time: int
+) -> None:
+    """Insert a pending credit for the unused rest of the item's billed period."""
     if pricing.is_metered(item["price"]):
         return
-    billed = net_price.billed(tx, item, moment)
+    billed = net_price.billed_amount(tx, item, proration_time)
     period = (item["current_period_start"], item["current_period_end"])
-    _record(
+    _insert_item(
         tx,
         subscription,
         item,
-        moment,
-        amount=-part(billed, period, moment),
+        proration_time,
+        amount=-prorate_amount(billed, period, proration_time),
         credits=True,
-        credited_items=net_price.credited(tx, item, moment),
+        credited_items=net_price.find_credited_items(tx, item, proration_time),
     )
 
 
-def debit(tx: Transaction, subscription: Object, item: Object, moment: int) -> None:
-    """A pending charge for the rest of the period at the item's price, less discounts."""
+def charge_remaining_time(
+    tx: Transaction, subscription: Object, item: Object, proration_time: int
+) -> None:
+    """Insert a pending charge for the rest of the period, less discounts."""
     if pricing.is_metered(item["price"]):
         return
     period = (item["current_period_start"], item["current_period_end"])
-    full = pricing.amount(tx, item["price"], item.get("quantity"))
-    discounts = net_price.discounts_of(tx, subscription, item)
-    off = [{**each, "amount": part(each["amount"], period, moment)} for each in discounts]
-    amount = part(full, period, moment) - sum(each["amount"] for each in off)
-    _record(tx, subscription, item, moment, amount=amount, discount_amounts=off)
+    full = pricing.price_amount(tx, item["price"], item.get("quantity"))
+    discounts = net_price.compute_discounts(tx, subscription, item)
+    discount_amounts = [
+        {**each, "amount": prorate_amount(each["amount"], period, proration_time)}
+        for each in discounts
+    ]
+    amount = prorate_amount(full, period, proration_time) - sum(
+        each["amount"] for each in discount_amounts
+    )
+    _insert_item(
+        tx, subscription, item, proration_time, amount=amount, discount_amounts=discount_amounts
+    )
 
 
-def _record(
+def _insert_item(
     tx: Transaction,
     subscription: Object,
     item: Object,
-    moment: int,
+    proration_time: int,
     *,
     amount: int,
     credits: bool = False,
@@ -71,28 +85,28 @@ def _record(
     credited_items: Object | None = None,
 ) -> None:
     price, quantity = item["price"], item.get("quantity")
-    name = pricing.product_name(tx, price)
-    counted = f"{quantity} × {name}" if (quantity or 1) > 1 else name
+    name = pricing.find_product_name(tx, price)
+    label = f"{quantity} × {name}" if (quantity or 1) > 1 else name
     phrase = "Unused time" if credits else "Remaining time"
-    invoice_items.insert(
-        tx,
+    request = InvoiceItemRequest(
         customer=subscription["customer"],
         amount=amount,
         currency=price["currency"],
-        description=f"{phrase} on {counted} after {lines.day(moment)}",
-        period={"start": moment, "end": item["current_period_end"]},
+        description=f"{phrase} on {label} after {invoice_lines.format_day(proration_time)}",
+        period={"start": proration_time, "end": item["current_period_end"]},
         quantity=quantity or 0,
-        pricing=lines.price_details(price),
+        pricing=invoice_lines.price_details(price),
         proration=True,
         discount_amounts=discount_amounts or [],
         credited_items=credited_items,
         subscription=subscription["id"],
         subscription_item=item["id"],
     )
+    invoice_items.insert_item(tx, request)
 
 
-def is_worth_it(subscription: Object) -> bool:
-    """Nothing is prorated in a trial or before the first payment."""
+def is_proratable(subscription: Object) -> bool:
+    """Whether changes are prorated: not in a trial or before the first payment."""
     return subscription["status"] in ("active", "past_due", "unpaid") and bool(
-        items.of(subscription)
+        subscription_items.list_items(subscription)
     )

@@ -1,1 +1,1 @@
-"""Checkout sessions: what may be asked for, and how the buyer completes one."""
+"""Checkout sessions: their parameters, amounts and completion."""

@@ -1,6 +1,6 @@
-"""The buyer pays: what the hosted page, the controls and the tests' buyer all end in.
+"""Completion of a session by its buyer; used by the hosted page, the controls and ``buyer``.
 
-``complete`` never raises for a card that is refused; its ``Outcome`` says what to show.
+``complete_session`` returns a ``CheckoutResult`` for a declined card and raises nothing.
 """
 
 from __future__ import annotations
@@ -8,32 +8,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sandbox import intents, payments, sequences
-from sandbox.checkout import fulfilment, location, method_types, promotion, records
+from sandbox import event_order, payment_intent_object, payments
+from sandbox.checkout import (
+    billing_address,
+    fulfilment,
+    payment_method_types,
+    session_discounts,
+    session_records,
+)
 from sandbox.errors import StripeFailure, invalid
 from sandbox.objects import Object, Params, copy
 from sandbox.resources import customers, payment_methods, setup_intents
 from sandbox.transaction import Transaction
 
 KIND = "checkout.session"
-DONE = ("succeeded", "requires_capture", "processing")
-"""What completes a session; a debit's outcome comes days later."""
-CLOSED = {
+COMPLETING_STATUSES = ("succeeded", "requires_capture", "processing")
+"""Intent statuses that complete a session. The result of a debit comes days later."""
+CLOSED_MESSAGES = {
     "complete": "This Checkout Session is already complete.",
     "expired": "This Checkout Session has expired.",
 }
 
 
 @dataclass(frozen=True)
-class Buyer:
+class BuyerDetails:
     email: str | None = None
     name: str | None = None
     address: Params | None = None
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """``complete``, ``declined`` in the bank's words, or ``requires_action`` on another page."""
+class CheckoutResult:
+    """Result of an attempt:
+
+    complete, declined with the bank's text, or action required at ``url``.
+    """
 
     status: Literal["complete", "declined", "requires_action"]
     url: str | None = None
@@ -43,61 +52,66 @@ class Outcome:
     param: str | None = None
 
 
-def complete(
-    tx: Transaction, session: Object, *, card: Params | str | None, buyer: Buyer
-) -> Outcome:
-    """Try to complete the session with a typed card, a test token or a saved payment method.
+def complete_session(
+    tx: Transaction, session: Object, *, card: Params | str | None, buyer: BuyerDetails
+) -> CheckoutResult:
+    """Complete the session with card details, a test token or a saved payment method.
 
-    Raises 400 if the session is no longer open, or lacks a card or an e-mail address.
+    Raises 400 if the session is not open, or a card or e-mail address is missing.
     """
     if session["status"] == "open" and session["expires_at"] <= tx.now:
-        raise invalid(CLOSED["expired"])  # the clock passed it and the engine has yet to look
+        raise invalid(CLOSED_MESSAGES["expired"])  # the engine has not expired it yet
     if session["status"] != "open":
-        raise invalid(CLOSED[session["status"]])
-    promotion.check_still_redeemable(tx, session)
-    record = records.of(tx, session)
-    _know_buyer(tx, session, record, buyer)
-    location.check_known(tx, session)
-    order = sequences.ONE_TIME_PAYMENT if session["mode"] == "payment" else sequences.FIRST_PAYMENT
-    with tx.arranged(order):
+        raise invalid(CLOSED_MESSAGES[session["status"]])
+    session_discounts.check_redeemable(tx, session)
+    record = session_records.find_record(tx, session)
+    _record_buyer(tx, session, record, buyer)
+    billing_address.check_present(tx, session)
+    order = (
+        event_order.ONE_TIME_PAYMENT if session["mode"] == "payment" else event_order.FIRST_PAYMENT
+    )
+    with tx.emit_in_order(order):
         try:
-            return _complete(tx, session, record, card)
+            return _pay_session(tx, session, record, card)
         except StripeFailure as failure:
             if failure.status != 402:
                 raise
-            return declined(failure)
+            return declined_result(failure)
 
 
-def authenticate(tx: Transaction, intent: Object, *, succeeds: bool) -> Outcome:
-    """The payer went through 3-D Secure, or gave up; the session follows."""
-    owner = intents.owner_of(tx, intent)
-    order = sequences.FIRST_PAYMENT if owner and owner[0] == KIND else ()
-    with tx.arranged(order):
+def finish_authentication(tx: Transaction, intent: Object, *, succeeds: bool) -> CheckoutResult:
+    """Finish 3-D Secure of an intent, and complete the session that it pays for."""
+    owner = payment_intent_object.find_owner(tx, intent)
+    order = event_order.FIRST_PAYMENT if owner and owner[0] == KIND else ()
+    with tx.emit_in_order(order):
         if intent["object"] == "payment_intent":
-            payments.authenticate(tx, intent, succeeds=succeeds)
+            payments.finish_authentication(tx, intent, succeeds=succeeds)
         else:
-            setup_intents.authenticate(tx, intent, succeeds=succeeds)
+            setup_intents.finish_authentication(tx, intent, succeeds=succeeds)
             if owner and intent["status"] == "succeeded":
                 session = tx.param_object(KIND, owner[1], param="session")
-                fulfilment.fulfil(tx, session, intent)
-    return outcome_of(intent)
+                fulfilment.fulfil_session(tx, session, intent)
+    return result_of_intent(intent)
 
 
-def session_of(tx: Transaction, intent: Object) -> str | None:
-    """The session that the intent was made for, also after its invoice took it over."""
-    return next(iter(tx.ids(records.KIND, lambda record: intent["id"] in record["intents"])), None)
+def find_session_of(tx: Transaction, intent: Object) -> str | None:
+    """Id of the session that created the intent, also after an invoice became its owner."""
+    return next(
+        iter(tx.list_ids(session_records.KIND, lambda record: intent["id"] in record["intents"])),
+        None,
+    )
 
 
-def outcome_of(intent: Object) -> Outcome:
-    """What an intent's status means to the buyer."""
+def result_of_intent(intent: Object) -> CheckoutResult:
+    """The buyer's result for an intent's status."""
     match intent["status"]:
         case "succeeded" | "requires_capture" | "processing":
-            return Outcome("complete")
+            return CheckoutResult("complete")
         case "requires_action":
             url = intent["next_action"]["redirect_to_url"]["url"]
-            return Outcome("requires_action", url=url)
+            return CheckoutResult("requires_action", url=url)
     error = intent.get("last_payment_error") or intent.get("last_setup_error") or {}
-    return Outcome(
+    return CheckoutResult(
         "declined",
         message=error.get("message"),
         code=error.get("code"),
@@ -106,26 +120,26 @@ def outcome_of(intent: Object) -> Outcome:
 
 
 def collects_card(session: Object) -> bool:
-    """Whether the page asks for a card although nothing may be due today."""
+    """Whether the page collects a payment method; possible even when nothing is due today."""
     if session["mode"] == "setup" or session["amount_total"]:
         return True
     return bool(session["payment_method_collection"] == "always")
 
 
-def follow(tx: Transaction, intent: Object, session_id: str) -> None:
-    """Hear how a payment for a session went, now or after the payer authenticated."""
+def on_intent_change(tx: Transaction, intent: Object, session_id: str) -> None:
+    """Apply the result of a payment attempt or authentication to the session."""
     session = tx.param_object(KIND, session_id, param="session")
     if session["mode"] == "payment":
         session["payment_intent"] = intent["id"]
-    if session["status"] == "open" and intent["status"] in DONE:
-        fulfilment.fulfil(tx, session, intent)
+    if session["status"] == "open" and intent["status"] in COMPLETING_STATUSES:
+        fulfilment.fulfil_session(tx, session, intent)
     elif session["status"] == "complete" and intent["status"] == "succeeded":
         session["payment_status"] = "paid"  # captured later
 
 
-def hear_of_debit(tx: Transaction, intent: Object) -> None:
-    """The bank answered to the debit with which a buyer completed a session, if one did."""
-    id = session_of(tx, intent)
+def on_debit_answer(tx: Transaction, intent: Object) -> None:
+    """Set ``payment_status`` after the bank's answer to a debit, and emit the async event."""
+    id = find_session_of(tx, intent)
     if id is None:
         return
     session = tx.param_object(KIND, id, param="session")
@@ -136,42 +150,42 @@ def hear_of_debit(tx: Transaction, intent: Object) -> None:
         tx.emit("checkout.session.async_payment_failed", session)
 
 
-payments.FOLLOWERS[KIND] = follow
-payments.AFTER_DEBITS.append(hear_of_debit)
+payments.OWNER_LISTENERS[KIND] = on_intent_change
+payments.DEBIT_LISTENERS.append(on_debit_answer)
 
 
-def _complete(
+def _pay_session(
     tx: Transaction, session: Object, record: Object, card: Params | str | None
-) -> Outcome:
+) -> CheckoutResult:
     if not collects_card(session):
         _ensure_customer(tx, session, record)
-        fulfilment.fulfil(tx, session, None)
-        return Outcome("complete")
+        fulfilment.fulfil_session(tx, session, None)
+        return CheckoutResult("complete")
     if card is None:
         raise invalid("Choose a card to pay with.", param="card")
-    method = _method(tx, card, record)
-    method_types.check(session, method["type"])
+    method = _create_method(tx, card, record)
+    payment_method_types.check_offered(session, method["type"])
     customer = _ensure_customer(tx, session, record)
     if session["amount_total"]:
-        return outcome_of(_pay(tx, session, record, method, customer))
-    return outcome_of(_set_up(tx, session, record, method, customer))
+        return result_of_intent(_charge_session(tx, session, record, method, customer))
+    return result_of_intent(_set_up(tx, session, record, method, customer))
 
 
-def _pay(
+def _charge_session(
     tx: Transaction, session: Object, record: Object, method: Object, customer: str | None
 ) -> Object:
-    """Charge what is due; a second try uses the same intent."""
+    """Charge the amount due; a second attempt uses the same intent."""
     if record["intents"]:
-        known = record["intents"][0]
-        intent = tx.param_object("payment_intent", known, param="payment_intent")
+        intent_id = record["intents"][0]
+        intent = tx.param_object("payment_intent", intent_id, param="payment_intent")
         intent |= {
             "amount": session["amount_total"],
             "payment_method": method["id"],
             "status": "requires_confirmation",
         }
-        payments.attempt(tx, intent, off_session=False)
+        payments.attempt_payment(tx, intent, off_session=False)
         return intent
-    intent = payments.charge(
+    intent = payments.create_payment(
         tx,
         amount=session["amount_total"],
         currency=session["currency"],
@@ -185,40 +199,46 @@ def _pay(
 
 
 def _intent_fields(session: Object, record: Object) -> Object:
-    options = {"payment_method_options": {"card": intents.card_options(_authentication(session))}}
+    options = {
+        "payment_method_options": {
+            "card": payment_intent_object.card_options(_requested_authentication(session))
+        }
+    }
     if session["mode"] == "subscription":
         saved = {"description": "Subscription creation", "setup_future_usage": "off_session"}
         return {**saved, **options}
     return {"capture_method": "automatic_async", **record["payment_intent_data"], **options}
 
 
-def _authentication(session: Object) -> str:
+def _requested_authentication(session: Object) -> str:
     return str(session["payment_method_options"]["card"]["request_three_d_secure"])
 
 
 def _set_up(
     tx: Transaction, session: Object, record: Object, method: Object, customer: str | None
 ) -> Object:
-    """Nothing is due today: save the card for later."""
+    """Save the card with a setup intent when nothing is due today."""
     params: Params = {
         "usage": "off_session",
         **record["setup_intent_data"],
-        "payment_method_options": {"card": {"request_three_d_secure": _authentication(session)}},
+        "payment_method_options": {
+            "card": {"request_three_d_secure": _requested_authentication(session)}
+        },
     }
     intent = setup_intents.create(tx, params | ({"customer": customer} if customer else {}))
-    intents.own(tx, intent, (KIND, session["id"]))
+    payment_intent_object.link_owner(tx, intent, (KIND, session["id"]))
     record["intents"].append(intent["id"])
     if session["mode"] == "setup":
         session["setup_intent"] = intent["id"]
     confirmed = setup_intents.confirm(tx, {"payment_method": method["id"]}, intent["id"])
     if confirmed["status"] == "succeeded":
-        fulfilment.fulfil(tx, session, confirmed)
+        fulfilment.fulfil_session(tx, session, confirmed)
     return confirmed
 
 
-def _method(tx: Transaction, card: Params | str, record: Object) -> Object:
+def _create_method(tx: Transaction, card: Params | str, record: Object) -> Object:
     if isinstance(card, str):
-        method = payment_methods.resolve(tx, card, param="payment_method")
+        method = payment_methods.resolve_method(tx, card, param="payment_method")
     else:
         method = payment_methods.create(tx, {"type": "card", "card": card})
     for name in ("email", "name"):
@@ -228,19 +248,19 @@ def _method(tx: Transaction, card: Params | str, record: Object) -> Object:
     return method
 
 
-def _know_buyer(tx: Transaction, session: Object, record: Object, buyer: Buyer) -> None:
-    """What was given with the session stands; the rest is what the buyer types."""
-    known = (session["customer_details"] or {}).get("email")
-    record["email"] = known or buyer.email or record["email"]
+def _record_buyer(tx: Transaction, session: Object, record: Object, buyer: BuyerDetails) -> None:
+    """Record the buyer's data. An e-mail address set on the session has precedence."""
+    session_email = (session["customer_details"] or {}).get("email")
+    record["email"] = session_email or buyer.email or record["email"]
     record["name"] = buyer.name or record["name"]
     if buyer.address:
-        location.enter(tx, session, buyer.address)
+        billing_address.apply_address(tx, session, buyer.address)
     if not record["email"]:
         raise invalid("Enter an e-mail address.", param="email")
 
 
 def _ensure_customer(tx: Transaction, session: Object, record: Object) -> str | None:
-    """The session's customer; one is made when its payment is attempted, as Stripe says."""
+    """The session's customer; created at the first payment attempt if needed."""
     existing: str | None = session["customer"] or record["customer"]
     if existing:
         return existing
@@ -253,9 +273,9 @@ def _ensure_customer(tx: Transaction, session: Object, record: Object) -> str | 
     return str(customer["id"])
 
 
-def declined(failure: StripeFailure) -> Outcome:
-    """What a 402 means to the buyer."""
-    return Outcome(
+def declined_result(failure: StripeFailure) -> CheckoutResult:
+    """The buyer's result for a 402 error."""
+    return CheckoutResult(
         "declined",
         message=failure.message,
         code=failure.code,

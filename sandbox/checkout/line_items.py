@@ -1,4 +1,4 @@
-"""What a checkout session sells."""
+"""Line items of a checkout session."""
 
 from __future__ import annotations
 
@@ -14,36 +14,39 @@ from sandbox.transaction import Transaction
 
 MAX_LINES = {"payment": 100, "subscription": 40}
 MAX_PER_TYPE = 20
-"""In subscription mode: so many recurring prices, and as many one-time ones."""
+"""Maximum of recurring prices, and of one-time prices, in subscription mode."""
 
 
-def read(tx: Transaction, params: Params) -> list[Object]:
-    """The session's ``item`` objects. Raises 400 for what cannot be sold together."""
-    mode, wanted = params["mode"], params["line_items"]
-    if len(wanted) > MAX_LINES[mode]:
+def read_line_items(tx: Transaction, params: Params) -> list[Object]:
+    """Read ``line_items`` into ``item`` objects.
+
+    Raises 400 for items that cannot be sold together.
+    """
+    mode, item_params = params["mode"], params["line_items"]
+    if len(item_params) > MAX_LINES[mode]:
         raise invalid(
             f"You can only specify up to {MAX_LINES[mode]} line items in {mode} mode.",
             param="line_items",
         )
-    items = [_read_one(tx, line, f"line_items[{n}]") for n, line in enumerate(wanted)]
+    items = [_read_one(tx, line, f"line_items[{n}]") for n, line in enumerate(item_params)]
     (_check_one_time if mode == "payment" else _check_recurring)(items)
     _check_currency(items, params.get("currency"))
     return items
 
 
 def check_total(amount: int, currency: str) -> None:
-    """Raises 400 for a total that no card can be charged; nothing at all is fine."""
-    least = MINIMUM_CHARGE.get(currency, 1)
-    if 0 < amount < least:
+    """Raise 400 for a total outside the limits of a charge; 0 is allowed."""
+    minimum = MINIMUM_CHARGE.get(currency, 1)
+    if 0 < amount < minimum:
         raise invalid(
             "The Checkout Session's total amount due must add up to at least "
-            f"{money.written(least, currency)} {currency}",
+            f"{money.format_amount(minimum, currency)} {currency}",
             code="amount_too_small",
         )
-    if amount > (largest := maximum_amount(currency)):
+    if amount > (maximum := maximum_amount(currency)):
         raise invalid(
             "The Checkout Session's total amount due must be no more than "
-            f"{money.written(largest, currency)} {currency}",
+            f"{money.format_amount(maximum, currency)} {currency}",
             code="amount_too_large",
         )
 
@@ -54,19 +57,19 @@ def is_recurring(item: Object) -> bool:
 
 def _read_one(tx: Transaction, line: Params, param: str) -> Object:
     refuse_unsupported(line, "tax_rates")
-    price = _price(tx, line, param)
-    quantity = _quantity(price, line, param)
-    amount = pricing.amount(tx, price, quantity)
+    price = _read_price(tx, line, param)
+    quantity = _read_quantity(price, line, param)
+    amount = pricing.price_amount(tx, price, quantity)
     item: Object = {
         "id": tx.new_id("li"),
         "object": "item",
-        "adjustable_quantity": _adjustable(line, quantity, param),
+        "adjustable_quantity": _read_adjustable_quantity(line, quantity, param),
         "amount_discount": 0,
         "amount_subtotal": amount,
         "amount_tax": 0,
         "amount_total": amount,
         "currency": price["currency"],
-        "description": pricing.product_name(tx, price),
+        "description": pricing.find_product_name(tx, price),
         "metadata": {},
         "price": copy(price),
         "quantity": quantity,
@@ -75,7 +78,7 @@ def _read_one(tx: Transaction, line: Params, param: str) -> Object:
     return tx.insert(item)
 
 
-def _price(tx: Transaction, line: Params, param: str) -> Object:
+def _read_price(tx: Transaction, line: Params, param: str) -> Object:
     if "price" in line and "price_data" in line:
         raise invalid(
             "You may only specify one of these parameters: price, price_data.",
@@ -105,7 +108,7 @@ def _price(tx: Transaction, line: Params, param: str) -> Object:
     return price
 
 
-def _quantity(price: Object, line: Params, param: str) -> int | None:
+def _read_quantity(price: Object, line: Params, param: str) -> int | None:
     if pricing.is_metered(price):
         if "quantity" in line:
             raise invalid(
@@ -128,26 +131,26 @@ def _quantity(price: Object, line: Params, param: str) -> int | None:
     return quantity
 
 
-def _adjustable(line: Params, quantity: int | None, param: str) -> Object | None:
-    wanted = line.get("adjustable_quantity")
-    if not wanted or not wanted["enabled"]:
+def _read_adjustable_quantity(line: Params, quantity: int | None, param: str) -> Object | None:
+    adjustable = line.get("adjustable_quantity")
+    if not adjustable or not adjustable["enabled"]:
         return None
-    least, most = wanted.get("minimum", 0), wanted.get("maximum", 99)
-    if quantity is None or not least <= quantity <= most:
+    minimum, maximum = adjustable.get("minimum", 0), adjustable.get("maximum", 99)
+    if quantity is None or not minimum <= quantity <= maximum:
         raise invalid(
-            f"The quantity must lie between the minimum ({least}) and the maximum ({most}).",
+            f"The quantity must lie between the minimum ({minimum}) and the maximum ({maximum}).",
             param=f"{param}[adjustable_quantity]",
         )
-    return {"enabled": True, "maximum": most, "minimum": least}
+    return {"enabled": True, "maximum": maximum, "minimum": minimum}
 
 
 def _check_one_time(items: list[Object]) -> None:
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         if is_recurring(item):
             raise invalid(
                 "You specified `payment` mode but passed a recurring price. Either switch to "
                 "`subscription` mode or use only one-time prices.",
-                param=f"line_items[{place}]",
+                param=f"line_items[{index}]",
             )
 
 
@@ -176,12 +179,12 @@ def _check_count(items: list[Object], noun: str, counts: Callable[[Object], bool
         )
 
 
-def _check_currency(items: list[Object], wanted: str | None) -> None:
-    expected = wanted.lower() if wanted else items[0]["currency"]
-    for place, item in enumerate(items):
+def _check_currency(items: list[Object], currency: str | None) -> None:
+    expected = currency.lower() if currency else items[0]["currency"]
+    for index, item in enumerate(items):
         if item["currency"] != expected:
             raise invalid(
                 f"The price specified only supports `{item['currency']}`. This doesn't match the "
                 f"expected currency: `{expected}`.",
-                param=f"line_items[{place}][price]",
+                param=f"line_items[{index}][price]",
             )

@@ -1,4 +1,4 @@
-"""The bank's 3-D Secure page: it succeeds or fails at the press of a button."""
+"""The bank's 3-D Secure page, with one button to succeed and one to fail."""
 
 from __future__ import annotations
 
@@ -13,69 +13,77 @@ from sandbox.checkout import completion
 from sandbox.checkout.completion import KIND
 from sandbox.objects import Object
 from sandbox.pages import checkout
-from sandbox.pages.rendering import render
+from sandbox.pages.rendering import render_page
 from sandbox.transaction import Transaction
 
 if TYPE_CHECKING:
     from sandbox.world import World
 
-DONE = ("This payment needs nothing more", "It was answered before. You can close this page.")
+ALREADY_ANSWERED = (
+    "This payment needs nothing more",
+    "It was answered before. You can close this page.",
+)
 
 
-def show(world: World, request: Request, id: str) -> Response:
-    kind = _kind(id)
-    with buyer.at(world, kind, id) as tx:
-        intent = tx.path_object(kind, id)
+def show(world: World, request: Request, object_id: str) -> Response:
+    kind = _intent_kind(object_id)
+    with buyer.object_transaction(world, kind, object_id) as tx:
+        intent = tx.path_object(kind, object_id)
         if intent["status"] != "requires_action":
-            return render("message.html", title=DONE[0], text=DONE[1])
-        return render("authentication.html", amount=_amount(intent), card=_card(tx, intent))
+            return render_page("message.html", title=ALREADY_ANSWERED[0], text=ALREADY_ANSWERED[1])
+        return render_page(
+            "authentication.html",
+            amount=_format_intent_amount(intent),
+            card=_card_label(tx, intent),
+        )
 
 
-def submit(world: World, request: Request, id: str) -> Response:
-    """``answer=complete`` or ``answer=fail``, then on to wherever the payer came from."""
-    kind = _kind(id)
-    with buyer.at(world, kind, id) as tx:
-        intent = tx.path_object(kind, id)
+def submit(world: World, request: Request, object_id: str) -> Response:
+    """Finish the authentication with ``answer=complete`` or ``answer=fail``, then redirect the
+    payer."""
+    kind = _intent_kind(object_id)
+    with buyer.object_transaction(world, kind, object_id) as tx:
+        intent = tx.path_object(kind, object_id)
         if intent["status"] != "requires_action":
-            return render("message.html", title=DONE[0], text=DONE[1])
+            return render_page("message.html", title=ALREADY_ANSWERED[0], text=ALREADY_ANSWERED[1])
         return_url = intent["next_action"]["redirect_to_url"]["return_url"]
         succeeds = request.form.get("answer") == "complete"
-        outcome = completion.authenticate(tx, intent, succeeds=succeeds)
-        if session_id := completion.session_of(tx, intent):
+        outcome = completion.finish_authentication(tx, intent, succeeds=succeeds)
+        if session_id := completion.find_session_of(tx, intent):
             if outcome.status == "complete":
-                return checkout.leave(tx, tx.path_object(KIND, session_id))
-            return redirect(f"/pages/checkout/{session_id}?refused={id}", 303)
+                return checkout.redirect_to_merchant(tx, tx.path_object(KIND, session_id))
+            return redirect(f"/pages/checkout/{session_id}?refused={object_id}", 303)
     if return_url:
-        return redirect(_with_result(return_url, intent), 303)
-    return _result(outcome.status == "complete", outcome.message)
+        return redirect(_add_result_params(return_url, intent), 303)
+    return _result_page(outcome.status == "complete", outcome.message)
 
 
-def _result(succeeded: bool, message: str | None) -> Response:
+def _result_page(succeeded: bool, message: str | None) -> Response:
     if succeeded:
         text = "The payment went through. You can close this page."
-        return render("message.html", title="Thank you", text=text)
+        return render_page("message.html", title="Thank you", text=text)
     text = message or "The bank refused."
-    return render("message.html", title="The payment did not go through", text=text)
+    return render_page("message.html", title="The payment did not go through", text=text)
 
 
-def _kind(id: str) -> str:
-    return "setup_intent" if id.startswith("seti_") else "payment_intent"
+def _intent_kind(object_id: str) -> str:
+    return "setup_intent" if object_id.startswith("seti_") else "payment_intent"
 
 
-def _amount(intent: Object) -> str:
+def _format_intent_amount(intent: Object) -> str:
     if intent["object"] == "setup_intent":
         return ""
-    return money.written(intent["amount"], intent["currency"])
+    return money.format_amount(intent["amount"], intent["currency"])
 
 
-def _card(tx: Transaction, intent: Object) -> Object:
+def _card_label(tx: Transaction, intent: Object) -> Object:
     method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
     card: Object = method["card"]
     return {"brand": card["brand"].title(), "last4": card["last4"]}
 
 
-def _with_result(return_url: str, intent: Object) -> str:
-    """What Stripe adds to a ``return_url``."""
+def _add_result_params(return_url: str, intent: Object) -> str:
+    """Add Stripe's result parameters to ``return_url``."""
     noun = intent["object"]
     parts = urlsplit(return_url)
     added = {

@@ -1,4 +1,4 @@
-"""``hosted_invoice_url`` and ``invoice_pdf``."""
+"""The pages of ``hosted_invoice_url`` and ``invoice_pdf``."""
 
 from __future__ import annotations
 
@@ -11,67 +11,70 @@ from sandbox import buyer, money
 from sandbox.billing import taxes
 from sandbox.objects import Object
 from sandbox.pages import pdf
-from sandbox.pages.rendering import day, render
+from sandbox.pages.rendering import format_day, render_page
 
 if TYPE_CHECKING:
     from sandbox.world import World
 
 
-def show(world: World, request: Request, id: str) -> Response:
-    invoice = _finalized(world, id)
-    return render("invoice.html", invoice=invoice, sums=_sums(invoice))
+def show(world: World, request: Request, object_id: str) -> Response:
+    invoice = _find_finalized(world, object_id)
+    return render_page("invoice.html", invoice=invoice, sums=_amount_rows(invoice))
 
 
-def download(world: World, request: Request, id: str) -> Response:
-    invoice = _finalized(world, id)
+def download(world: World, request: Request, object_id: str) -> Response:
+    invoice = _find_finalized(world, object_id)
     headers = {"Content-Disposition": f'attachment; filename="Invoice-{invoice["number"]}.pdf"'}
     return Response(
-        pdf.document(_written(invoice)), headers=headers, content_type="application/pdf"
+        pdf.build_document(_text_lines(invoice)), headers=headers, content_type="application/pdf"
     )
 
 
-def _finalized(world: World, id: str) -> Object:
-    """Raises ``NotFound`` for drafts: only finalized invoices have a page."""
-    with buyer.at(world, "invoice", id) as tx:
-        invoice = tx.path_object("invoice", id)
+def _find_finalized(world: World, object_id: str) -> Object:
+    """The invoice, if it is finalized. Raises ``NotFound`` for a draft."""
+    with buyer.object_transaction(world, "invoice", object_id) as tx:
+        invoice = tx.path_object("invoice", object_id)
     if invoice["number"] is None:
         raise NotFound
     return invoice
 
 
-def _written(invoice: Object) -> list[str]:
+def _text_lines(invoice: Object) -> list[str]:
     currency = invoice["currency"]
     lines = [f"Invoice {invoice['number']}", f"From {invoice['account_name']}"]
     if invoice["customer_email"]:
         lines.append(f"To {invoice['customer_email']}")
-    lines += [f"Issued {day(invoice['status_transitions']['finalized_at'])}", ""]
+    lines += [f"Issued {format_day(invoice['status_transitions']['finalized_at'])}", ""]
     lines += [
-        f"{line['description']}    {money.written(line['amount'], currency)}"
+        f"{line['description']}    {money.format_amount(line['amount'], currency)}"
         for line in invoice["lines"]["data"]
     ]
-    sums = [f"{name}    {money.written(amount, currency)}" for name, amount in _sums(invoice)]
+    sums = [
+        f"{name}    {money.format_amount(amount, currency)}"
+        for name, amount in _amount_rows(invoice)
+    ]
     return [*lines, "", *sums, f"Status    {invoice['status']}"]
 
 
-def _sums(invoice: Object) -> list[tuple[str, int]]:
-    """What stands below the lines; what is nothing is left out, but for total, paid and due."""
-    off = sum(each["amount"] for each in invoice["total_discount_amounts"])
+def _amount_rows(invoice: Object) -> list[tuple[str, int]]:
+    """Rows below the lines. Rows with 0 are left out, except total, paid and due."""
+    discount = sum(each["amount"] for each in invoice["total_discount_amounts"])
     credited = invoice["pre_payment_credit_notes_amount"]
-    between = [
-        ("Discount", -off),
-        ("Tax", taxes.exclusive(invoice["total_taxes"])),
+    reductions = [
+        ("Discount", -discount),
+        ("Tax", taxes.sum_exclusive(invoice["total_taxes"])),
     ]
-    after = [
+    settlements = [
         ("Balance applied", invoice["amount_due"] + credited - invoice["total"]),
         ("Credit notes", -credited),
     ]
-    shown = [("Subtotal", invoice["subtotal"])] if any(amount for _, amount in between) else []
-    shown += [(name, amount) for name, amount in between if amount]
-    shown += [("Total", invoice["total"])]
-    included = taxes.inclusive(invoice["total_taxes"])
-    shown += [("Tax included", included)] if included else []
-    shown += [(name, amount) for name, amount in after if amount]
+    rows = [("Subtotal", invoice["subtotal"])] if any(amount for _, amount in reductions) else []
+    rows += [(name, amount) for name, amount in reductions if amount]
+    rows += [("Total", invoice["total"])]
+    included = taxes.sum_inclusive(invoice["total_taxes"])
+    rows += [("Tax included", included)] if included else []
+    rows += [(name, amount) for name, amount in settlements if amount]
     refunded = invoice["post_payment_credit_notes_amount"]
-    shown += [("Paid", invoice["amount_paid"])]
-    shown += [("Credited afterwards", refunded)] if refunded else []
-    return [*shown, ("Due", invoice["amount_remaining"])]
+    rows += [("Paid", invoice["amount_paid"])]
+    rows += [("Credited afterwards", refunded)] if refunded else []
+    return [*rows, ("Due", invoice["amount_remaining"])]

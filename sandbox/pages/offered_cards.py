@@ -1,4 +1,4 @@
-"""The test cards that the checkout page offers, each with what it does."""
+"""The test cards that the checkout page offers, with their effects."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ OFFERED = [
     OfferedCard("4000000000005126", "Pays; refunds fail after an hour"),
     OfferedCard("4000008400001629", "Asks for 3-D Secure, then is declined"),
 ]
-assert all(card.number in BY_NUMBER for card in OFFERED), "the page offers cards that exist"
+assert all(card.number in BY_NUMBER for card in OFFERED), "each offered card is a test card"

@@ -1,15 +1,15 @@
-"""One page of plain text as a PDF 1.4 file, written by hand: an invoice needs no more."""
+"""Writes one page of plain text as a PDF 1.4 file, enough for an invoice."""
 
 from __future__ import annotations
 
-LINES = 46
-REPLACED = {"−": "-", "₹": "INR ", "₩": "KRW ", "₪": "ILS ", "₫": "VND ", "₱": "PHP "}
-"""What the standard fonts have no glyph for."""
+MAX_LINES = 46
+REPLACEMENTS = {"−": "-", "₹": "INR ", "₩": "KRW ", "₪": "ILS ", "₫": "VND ", "₱": "PHP "}
+"""Characters that the standard fonts lack."""
 
 
-def document(lines: list[str]) -> bytes:
-    """The lines from the top of an A4 page, the first one large."""
-    content = _content(lines[:LINES])
+def build_document(lines: list[str]) -> bytes:
+    """An A4 page with these lines; the first one is large."""
+    content = _build_content(lines[:MAX_LINES])
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
@@ -20,26 +20,26 @@ def document(lines: list[str]) -> bytes:
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
         b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
     ]
-    return _file(objects)
+    return _build_file(objects)
 
 
-def _content(lines: list[str]) -> bytes:
-    shown = [b"BT /F1 20 Tf 56 770 Td (%s) Tj /F1 11 Tf" % _text(lines[0])]
-    shown += [b"0 %d Td (%s) Tj" % (-28 if not n else -16, _text(line))
+def _build_content(lines: list[str]) -> bytes:
+    operators = [b"BT /F1 20 Tf 56 770 Td (%s) Tj /F1 11 Tf" % _encode_text(lines[0])]
+    operators += [b"0 %d Td (%s) Tj" % (-28 if not n else -16, _encode_text(line))
               for n, line in enumerate(lines[1:])]  # fmt: skip
-    return b"\n".join([*shown, b"ET"])
+    return b"\n".join([*operators, b"ET"])
 
 
-def _text(line: str) -> bytes:
-    for sign, plain in REPLACED.items():
+def _encode_text(line: str) -> bytes:
+    for sign, plain in REPLACEMENTS.items():
         line = line.replace(sign, plain)
     for special in "\\()":
         line = line.replace(special, f"\\{special}")
     return line.encode("cp1252", "replace")
 
 
-def _file(objects: list[bytes]) -> bytes:
-    """The objects with the table of where each begins."""
+def _build_file(objects: list[bytes]) -> bytes:
+    """The objects and their cross-reference table."""
     body, places = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, start=1):
         places.append(len(body))

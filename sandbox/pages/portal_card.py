@@ -1,4 +1,4 @@
-"""The portal's card page: save another card and let it pay from now on."""
+"""The portal's card page: save a card as the customer's default payment method."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from werkzeug.wrappers import Request, Response
 from sandbox.checkout import completion
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object
-from sandbox.pages import form as forms
-from sandbox.pages.form import Form
+from sandbox.pages import payment_form
 from sandbox.pages.offered_cards import OFFERED
-from sandbox.pages.portal_visit import Visit, visiting
+from sandbox.pages.payment_form import PaymentForm
+from sandbox.pages.portal_visit import PortalVisit, open_visit
 from sandbox.resources import payment_methods, setup_intents
 
 if TYPE_CHECKING:
@@ -22,45 +22,54 @@ if TYPE_CHECKING:
 
 
 def show(world: World, request: Request, secret: str) -> Response:
-    """The form; or the end of it, for who comes back from their bank."""
-    with visiting(world, secret) as visit:
-        _check(visit)
+    """The card form; after a return from 3-D Secure its result."""
+    with open_visit(world, secret) as visit:
+        _check_access(visit)
         intent_id = request.args.get("setup_intent", "")
         if intent_id not in visit.record["intents"]:
-            return _page(visit, Form(name=visit.customer["name"] or ""), {})
+            return _render_form(visit, PaymentForm(name=visit.customer["name"] or ""), {})
         intent = visit.tx.param_object("setup_intent", intent_id, param="setup_intent")
         if intent["status"] == "succeeded":
-            return _use(visit, intent)
-        outcome = completion.outcome_of(intent)
-        wrong = forms.refused(outcome) if outcome.status == "declined" and outcome.code else {}
-        return _page(visit, Form(name=visit.customer["name"] or ""), wrong)
+            return _set_default_card(visit, intent)
+        outcome = completion.result_of_intent(intent)
+        wrong = (
+            payment_form.payment_errors(outcome)
+            if outcome.status == "declined" and outcome.code
+            else {}
+        )
+        return _render_form(visit, PaymentForm(name=visit.customer["name"] or ""), wrong)
 
 
 def submit(world: World, request: Request, secret: str) -> Response:
-    with visiting(world, secret) as visit:
-        _check(visit)
-        form = Form.read(request.form)
+    with open_visit(world, secret) as visit:
+        _check_access(visit)
+        form = PaymentForm.read(request.form)
         if wrong := form.errors(request.form, knows_email=True, card=True):
-            return _page(visit, form, wrong, status=422)
+            return _render_form(visit, form, wrong, status=422)
         try:
-            intent = _set_up(visit, form, request)
+            intent = _create_setup_intent(visit, form, request)
         except StripeFailure as failure:
             if failure.status != 402:
                 raise
-            return _page(visit, form, forms.refused(completion.declined(failure)), status=402)
+            return _render_form(
+                visit,
+                form,
+                payment_form.payment_errors(completion.declined_result(failure)),
+                status=402,
+            )
         if intent["status"] == "requires_action":
             url = intent["next_action"]["redirect_to_url"]["url"]
             return redirect(urlsplit(url).path, 303)
-        return _use(visit, intent)
+        return _set_default_card(visit, intent)
 
 
-def _check(visit: Visit) -> None:
+def _check_access(visit: PortalVisit) -> None:
     visit.feature("payment_method_update")
     visit.check_flow("card")
 
 
-def _set_up(visit: Visit, form: Form, request: Request) -> Object:
-    """A setup intent for the typed card. Raises 402 in the bank's words."""
+def _create_setup_intent(visit: PortalVisit, form: PaymentForm, request: Request) -> Object:
+    """Create a setup intent for the entered card. Raises 402 with the bank's text."""
     tx = visit.tx
     method = payment_methods.create(tx, {"type": "card", "card": form.card(request.form)})
     method["billing_details"] |= {"name": form.name, "email": visit.customer["email"]}
@@ -73,9 +82,12 @@ def _set_up(visit: Visit, form: Form, request: Request) -> Object:
     )
 
 
-def _use(visit: Visit, intent: Object) -> Response:
-    """The card is the customer's default. A subscription that has one of its own keeps it: Stripe's
-    portal changes ``invoice_settings`` of the customer."""
+def _set_default_card(visit: PortalVisit, intent: Object) -> Response:
+    """Make the card the customer's default.
+
+    A subscription's own default method stays, because Stripe's portal changes the customer's
+    ``invoice_settings``.
+    """
     tx, method = visit.tx, intent["payment_method"]
     visit.record["intents"].remove(intent["id"])
     with tx.updating(visit.customer, "customer.updated"):
@@ -83,7 +95,9 @@ def _use(visit: Visit, intent: Object) -> Response:
     return visit.finish("card")
 
 
-def _page(visit: Visit, form: Form, wrong: dict[str, str], *, status: int = 200) -> Response:
+def _render_form(
+    visit: PortalVisit, form: PaymentForm, wrong: dict[str, str], *, status: int = 200
+) -> Response:
     return visit.render(
         "portal_card.html", status=status, form=form, wrong=wrong, offered_cards=OFFERED
     )

@@ -1,36 +1,43 @@
-"""What the portal's first page says: plans, card, invoices, and what may be done about them."""
+"""Data of the portal's first page: plans, payment method, invoices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from sandbox import money
-from sandbox.billing import collection, cycle, items, phases, pricing, scheduling
+from sandbox.billing import (
+    billing_cycle,
+    collection,
+    pricing,
+    schedule_phases,
+    subscription_items,
+    subscription_schedules,
+)
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object
-from sandbox.pages.rendering import day
-from sandbox.portal import plans
+from sandbox.pages.rendering import format_day
+from sandbox.portal import plan_changes
 from sandbox.transaction import Transaction
 
 SHOWN_INVOICES = 12
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlanRow:
     id: str
     name: str
     price: str
     note: str
     is_bad: bool
-    """Whether the note is a warning."""
+    """Whether the note is shown as a warning."""
     can_change: bool
     can_cancel: bool
     undo: str
-    """What the button says that takes a planned end or change back; empty: there is none."""
+    """Label of the button that undoes a scheduled change; empty without a button."""
 
 
 @dataclass(frozen=True)
-class Invoice:
+class InvoiceRow:
     number: str
     date: str
     amount: str
@@ -38,145 +45,149 @@ class Invoice:
     url: str
 
 
-def plans_of(tx: Transaction, configuration: Object, customer: str) -> list[Plan]:
-    """The customer's subscriptions, the newest first."""
+def list_plans(tx: Transaction, configuration: Object, customer: str) -> list[PlanRow]:
+    """The customer's subscriptions, newest first."""
 
     def shown(subscription: Object) -> bool:
         return bool(
             subscription["customer"] == customer
-            and subscription["status"] in (*plans.RUNNING, "paused")
+            and subscription["status"] in (*plan_changes.RUNNING, "paused")
         )
 
-    found = tx.all("subscription", shown)
-    return [_plan(tx, configuration["features"], each) for each in reversed(found)]
+    subscriptions = tx.list_objects("subscription", shown)
+    return [_plan_row(tx, configuration["features"], each) for each in reversed(subscriptions)]
 
 
-def names(tx: Transaction, subscription: Object) -> str:
-    """``Pro`` or ``3 × Pro and Extra storage``."""
-    return _listed(
+def format_items(tx: Transaction, subscription: Object) -> str:
+    """Names of the items: ``Pro`` or ``3 × Pro and Extra storage``."""
+    return _join_names(
         [
-            _counted(pricing.product_name(tx, item["price"]), item.get("quantity"))
-            for item in items.of(subscription)
+            _format_quantity(pricing.find_product_name(tx, item["price"]), item.get("quantity"))
+            for item in subscription_items.list_items(subscription)
         ]
     )
 
 
-def price_of(tx: Transaction, price: Object, quantity: int | None) -> str:
-    """``$20.00 per month``."""
-    interval = pricing.interval(price)
+def format_price(tx: Transaction, price: Object, quantity: int | None) -> str:
+    """Price of an item: ``$20.00 per month``."""
+    interval = pricing.format_interval(price)
     rhythm = f"every {interval}" if interval[0].isdigit() else f"per {interval}"
     if pricing.is_metered(price):
-        return f"{pricing.written(price)}, by usage"
-    return f"{money.written(pricing.amount(tx, price, quantity), price['currency'])} {rhythm}"
+        return f"{pricing.format_price(price)}, by usage"
+    amount = pricing.price_amount(tx, price, quantity)
+    return f"{money.format_amount(amount, price['currency'])} {rhythm}"
 
 
 @dataclass(frozen=True)
-class Method:
+class PaymentMethodRow:
     name: str
     last4: str
     expires: str
 
 
-def method_of(tx: Transaction, customer: Object) -> Method | None:
-    """What pays: the customer's default card or account, else that of a subscription."""
+def find_method(tx: Transaction, customer: Object) -> PaymentMethodRow | None:
+    """The customer's default payment method, else that of a subscription."""
     id = customer["invoice_settings"]["default_payment_method"]
     if id is None:
-        for subscription in tx.all("subscription", lambda each: each["customer"] == customer["id"]):
-            if subscription["status"] in plans.RUNNING:
-                id = id or collection.method_of(tx, subscription)
+        for subscription in tx.list_objects(
+            "subscription", lambda each: each["customer"] == customer["id"]
+        ):
+            if subscription["status"] in plan_changes.RUNNING:
+                id = id or collection.subscription_method(tx, subscription)
     method = tx.get("payment_method", id) if id else None
     if method is None:
         return None
     details = method[method["type"]]
     if method["type"] == "card":
         expires = f"{details['exp_month']:02}/{details['exp_year']}"
-        return Method(details["brand"].title(), details["last4"], expires)
-    return Method(details.get("bank_name") or "Bank account", details["last4"], "")
+        return PaymentMethodRow(details["brand"].title(), details["last4"], expires)
+    return PaymentMethodRow(details.get("bank_name") or "Bank account", details["last4"], "")
 
 
-def invoices_of(tx: Transaction, customer: str) -> list[Invoice]:
-    """What was billed, the newest first."""
+def list_invoices(tx: Transaction, customer: str) -> list[InvoiceRow]:
+    """The customer's finalized invoices, newest first."""
 
     def shown(invoice: Object) -> bool:
         return bool(invoice.get("customer") == customer and invoice["number"])
 
-    found = tx.all("invoice", shown)[-SHOWN_INVOICES:]
+    newest = tx.list_objects("invoice", shown)[-SHOWN_INVOICES:]
     return [
-        Invoice(
+        InvoiceRow(
             number=invoice["number"],
-            date=day(invoice["status_transitions"]["finalized_at"]),
-            amount=money.written(invoice["total"], invoice["currency"]),
+            date=format_day(invoice["status_transitions"]["finalized_at"]),
+            amount=money.format_amount(invoice["total"], invoice["currency"]),
             status=invoice["status"],
             url=f"/pages/invoices/{invoice['id']}",
         )
-        for invoice in reversed(found)
+        for invoice in reversed(newest)
     ]
 
 
-def _plan(tx: Transaction, features: Object, subscription: Object) -> Plan:
-    note, is_bad = _note(tx, subscription)
-    runs = subscription["status"] in plans.RUNNING
+def _plan_row(tx: Transaction, features: Object, subscription: Object) -> PlanRow:
+    note, is_bad = _plan_note(tx, subscription)
+    runs = subscription["status"] in plan_changes.RUNNING
     ends = bool(subscription["cancel_at"])
-    return Plan(
+    return PlanRow(
         id=subscription["id"],
-        name=names(tx, subscription),
+        name=format_items(tx, subscription),
         price=" and ".join(
-            price_of(tx, item["price"], item.get("quantity")) for item in items.of(subscription)
+            format_price(tx, item["price"], item.get("quantity"))
+            for item in subscription_items.list_items(subscription)
         ),
         note=note,
         is_bad=is_bad,
         can_change=features["subscription_update"]["enabled"] and _is_changeable(subscription),
         can_cancel=features["subscription_cancel"]["enabled"] and runs and not ends,
-        undo=_undo(tx, features, subscription) if runs else "",
+        undo=_undo_label(tx, features, subscription) if runs else "",
     )
 
 
-def _undo(tx: Transaction, features: Object, subscription: Object) -> str:
+def _undo_label(tx: Transaction, features: Object, subscription: Object) -> str:
     if subscription["cancel_at"]:
         return "Don’t cancel" if features["subscription_cancel"]["enabled"] else ""
-    if _next_phase(tx, subscription):
+    if _find_next_phase(tx, subscription):
         return "Keep current plan" if features["subscription_update"]["enabled"] else ""
     return ""
 
 
 def _is_changeable(subscription: Object) -> bool:
     try:
-        plans.check_changeable(subscription)
+        plan_changes.check_changeable(subscription)
     except StripeFailure:
         return False
     return True
 
 
-def _note(tx: Transaction, subscription: Object) -> tuple[str, bool]:
+def _plan_note(tx: Transaction, subscription: Object) -> tuple[str, bool]:
     if subscription["status"] == "paused":
         return "Paused", False
     if subscription["status"] in ("past_due", "unpaid"):
         return "The last payment did not go through. Check your card.", True
     if subscription["cancel_at"]:
-        return f"Cancels on {day(subscription['cancel_at'])}", True
-    if following := _next_phase(tx, subscription):
+        return f"Cancels on {format_day(subscription['cancel_at'])}", True
+    if following := _find_next_phase(tx, subscription):
         named = [
-            _counted(pricing.product_name(tx, price), item.get("quantity"))
+            _format_quantity(pricing.find_product_name(tx, price), item.get("quantity"))
             for item in following["items"]
             if (price := tx.get("price", item["price"]))
         ]
-        return f"Changes to {_listed(named)} on {day(following['start_date'])}", False
-    renewal = day(cycle.next_renewal(subscription))
+        return f"Changes to {_join_names(named)} on {format_day(following['start_date'])}", False
+    renewal = format_day(billing_cycle.next_renewal(subscription))
     if subscription["status"] == "trialing":
         return f"Free until {renewal}", False
     return f"Renews on {renewal}", False
 
 
-def _next_phase(tx: Transaction, subscription: Object) -> Object | None:
-    schedule = tx.get(scheduling.KIND, subscription["schedule"] or "")
+def _find_next_phase(tx: Transaction, subscription: Object) -> Object | None:
+    schedule = tx.get(subscription_schedules.KIND, subscription["schedule"] or "")
     if schedule is None or not schedule["current_phase"]:
         return None
-    return phases.at(schedule["phases"], schedule["current_phase"]["end_date"])
+    return schedule_phases.find_phase(schedule["phases"], schedule["current_phase"]["end_date"])
 
 
-def _counted(name: str, quantity: int | None) -> str:
+def _format_quantity(name: str, quantity: int | None) -> str:
     return f"{quantity} × {name}" if (quantity or 1) > 1 else name
 
 
-def _listed(named: list[str]) -> str:
+def _join_names(named: list[str]) -> str:
     return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"

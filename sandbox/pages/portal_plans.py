@@ -1,4 +1,4 @@
-"""The portal's plan pages: choose one, see what it costs, confirm."""
+"""The portal's plan pages: choose a plan, preview its cost, confirm."""
 
 from __future__ import annotations
 
@@ -8,73 +8,76 @@ from urllib.parse import urlencode, urlsplit
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from sandbox.billing import cycle, held, pricing
+from sandbox.billing import billing_cycle, pending_updates, pricing
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object
-from sandbox.pages import form as forms
-from sandbox.pages import portal_overview
-from sandbox.pages.portal_visit import Visit, visiting
-from sandbox.pages.rendering import day
-from sandbox.portal import plans
-from sandbox.portal.plans import Choice
+from sandbox.pages import payment_form, portal_overview
+from sandbox.pages.portal_visit import PortalVisit, open_visit
+from sandbox.pages.rendering import format_day
+from sandbox.portal import plan_changes
+from sandbox.portal.plan_changes import PlanChoice
 
 if TYPE_CHECKING:
     from sandbox.world import World
 
-STANDS_FOR = 15 * 60
-"""How long the shown amounts stand: a confirmation later than this shows them anew."""
+PREVIEW_SECONDS = 15 * 60
+"""Seconds for which previewed amounts are valid; a later confirmation shows new ones."""
 
 
-def show(world: World, request: Request, secret: str, id: str) -> Response:
-    with visiting(world, secret) as visit:
-        return _offers_page(visit, _changeable(visit, id, "plans"))
+def show(world: World, request: Request, secret: str, object_id: str) -> Response:
+    with open_visit(world, secret) as visit:
+        return _render_plans(visit, _find_changeable(visit, object_id, "plans"))
 
 
-def ask(world: World, request: Request, secret: str, id: str) -> Response:
-    """What the choice costs, to the cent."""
-    with visiting(world, secret) as visit:
+def confirm_page(world: World, request: Request, secret: str, object_id: str) -> Response:
+    """The confirmation page with the exact amounts of the choice."""
+    with open_visit(world, secret) as visit:
         wrong = ""
-        if intent := _returned(visit, request):
+        if intent := _find_returned_intent(visit, request):
             if intent["status"] == "succeeded":
                 return visit.finish("changed")
-            held.drop(visit.tx, visit.subscription(id))
-            wrong = forms.PLAINER["payment_intent_authentication_failure"]
-        subscription = _changeable(visit, id, "confirm")
+            pending_updates.drop_update(visit.tx, visit.subscription(object_id))
+            wrong = payment_form.BUYER_MESSAGES["payment_intent_authentication_failure"]
+        subscription = _find_changeable(visit, object_id, "confirm")
         try:
-            choice = _choice(visit, subscription, request.args.to_dict())
+            choice = _read_choice(visit, subscription, request.args.to_dict())
         except StripeFailure as failure:
-            return _offers_page(visit, subscription, failure.message, status=422)
-        return _page(visit, subscription, choice, visit.tx.now, wrong)
+            return _render_plans(visit, subscription, failure.message, status=422)
+        return _render_confirmation(visit, subscription, choice, visit.tx.now, wrong)
 
 
-def confirm(world: World, request: Request, secret: str, id: str) -> Response:
-    with visiting(world, secret) as visit:
-        subscription = _changeable(visit, id, "confirm")
-        choice = _choice(visit, subscription, request.form.to_dict())
-        moment = request.form.get("moment", "")
+def confirm(world: World, request: Request, secret: str, object_id: str) -> Response:
+    with open_visit(world, secret) as visit:
+        subscription = _find_changeable(visit, object_id, "confirm")
+        choice = _read_choice(visit, subscription, request.form.to_dict())
+        shown_at = request.form.get("moment", "")
         now = visit.tx.now
-        if not moment.isdecimal() or not now - STANDS_FOR <= int(moment) <= now:
+        if not shown_at.isdecimal() or not now - PREVIEW_SECONDS <= int(shown_at) <= now:
             again = "These amounts are of now. Please confirm again."
-            return _page(visit, subscription, choice, now, again, status=409)
+            return _render_confirmation(visit, subscription, choice, now, again, status=409)
         try:
-            intent = plans.change(visit.tx, visit.configuration, subscription, choice, int(moment))
+            intent = plan_changes.apply_change(
+                visit.tx, visit.configuration, subscription, choice, int(shown_at)
+            )
         except StripeFailure as failure:
             if failure.status != 402:
                 raise
-            return _page(visit, subscription, choice, now, failure.message, status=402)
+            return _render_confirmation(
+                visit, subscription, choice, now, failure.message, status=402
+            )
         if intent is None:
             return visit.finish("changed")
-        return _authenticate(visit, subscription, choice, intent)
+        return _redirect_to_bank(visit, subscription, choice, intent)
 
 
-def _offers_page(
-    visit: Visit, subscription: Object, wrong: str = "", *, status: int = 200
+def _render_plans(
+    visit: PortalVisit, subscription: Object, wrong: str = "", *, status: int = 200
 ) -> Response:
     allowed = visit.feature("subscription_update")["default_allowed_updates"]
-    item = plans.only_item(subscription)
+    item = plan_changes.single_item(subscription)
     offered = [item["price"]]
     if "price" in allowed:
-        offered = plans.offers(visit.tx, visit.configuration, item)
+        offered = plan_changes.list_offered_prices(visit.tx, visit.configuration, item)
     return visit.render(
         "portal_plans.html",
         status=status,
@@ -84,8 +87,8 @@ def _offers_page(
         offers=[
             {
                 "id": price["id"],
-                "name": pricing.product_name(visit.tx, price),
-                "price": pricing.written(price),
+                "name": pricing.find_product_name(visit.tx, price),
+                "price": pricing.format_price(price),
                 "is_current": price["id"] == item["price"]["id"],
             }
             for price in offered
@@ -95,8 +98,10 @@ def _offers_page(
     )
 
 
-def _authenticate(visit: Visit, subscription: Object, choice: Choice, intent: Object) -> Response:
-    """To the bank, and back to ``ask`` with the answer."""
+def _redirect_to_bank(
+    visit: PortalVisit, subscription: Object, choice: PlanChoice, intent: Object
+) -> Response:
+    """Redirect to the 3-D Secure page, which returns to the confirmation page."""
     query = urlencode({"price": choice.price["id"], "quantity": choice.quantity})
     page = f"{visit.home}/subscriptions/{subscription['id']}/confirm?{query}"
     target = intent["next_action"]["redirect_to_url"]
@@ -105,67 +110,67 @@ def _authenticate(visit: Visit, subscription: Object, choice: Choice, intent: Ob
     return redirect(urlsplit(target["url"]).path, 303)
 
 
-def _changeable(visit: Visit, id: str, page: str) -> Object:
+def _find_changeable(visit: PortalVisit, object_id: str, page: str) -> Object:
     visit.feature("subscription_update")
-    visit.check_flow(page, id)
-    subscription = visit.subscription(id)
-    plans.check_changeable(subscription)
+    visit.check_flow(page, object_id)
+    subscription = visit.subscription(object_id)
+    plan_changes.check_changeable(subscription)
     return subscription
 
 
-def _choice(visit: Visit, subscription: Object, sent: dict[str, str]) -> Choice:
-    """What was chosen on the page, or by who made the link."""
-    item = plans.only_item(subscription)
+def _read_choice(visit: PortalVisit, subscription: Object, fields: dict[str, str]) -> PlanChoice:
+    """The choice from the page, or from the flow of the link."""
+    item = plan_changes.single_item(subscription)
     if visit.flow and visit.flow["type"] == "subscription_update_confirm":
-        (asked,) = visit.flow["subscription_update_confirm"]["items"]
-        sent = {name: str(asked[name]) for name in ("price", "quantity") if asked[name]}
-    quantity = sent.get("quantity", "")
-    return plans.check_choice(
+        (flow_item,) = visit.flow["subscription_update_confirm"]["items"]
+        fields = {name: str(flow_item[name]) for name in ("price", "quantity") if flow_item[name]}
+    quantity = fields.get("quantity", "")
+    return plan_changes.check_choice(
         visit.tx,
         visit.configuration,
         subscription,
-        sent.get("price") or item["price"]["id"],
+        fields.get("price") or item["price"]["id"],
         int(quantity) if quantity.isdecimal() else item.get("quantity", 1),
         "items[0]",
     )
 
 
-def _page(
-    visit: Visit, subscription: Object, choice: Choice, moment: int, wrong: str,
+def _render_confirmation(
+    visit: PortalVisit, subscription: Object, choice: PlanChoice, shown_at: int, wrong: str,
     *, status: int = 200,
 ) -> Response:  # fmt: skip
     tx, configuration = visit.tx, visit.configuration
-    item = plans.only_item(subscription)
-    invoice = plans.preview_of(tx, configuration, subscription, choice, moment)
-    later = plans.waits_for_renewal(tx, configuration, subscription, choice)
+    item = plan_changes.single_item(subscription)
+    invoice = plan_changes.preview_change(tx, configuration, subscription, choice, shown_at)
+    later = plan_changes.is_deferred_to_renewal(tx, configuration, subscription, choice)
     asks_only = visit.flow and visit.flow["type"] == "subscription_update_confirm"
     plans_page = f"{visit.home}/subscriptions/{subscription['id']}/plans"
     return visit.render(
         "portal_confirm.html",
         status=status,
         back=visit.session["return_url"] if asks_only else plans_page,
-        old=_described(visit, item["price"], item.get("quantity")),
-        new=_described(visit, choice.price, choice.quantity),
+        old=_plan_label(visit, item["price"], item.get("quantity")),
+        new=_plan_label(visit, choice.price, choice.quantity),
         choice=choice,
-        moment=moment,
+        moment=shown_at,
         invoice=invoice,
         due_today=invoice["created"] == tx.now,
-        billed_on=day(invoice["created"]),
-        begins=day(cycle.next_renewal(subscription)) if later else "today",
+        billed_on=format_day(invoice["created"]),
+        begins=format_day(billing_cycle.next_renewal(subscription)) if later else "today",
         wrong=wrong,
     )
 
 
-def _described(visit: Visit, price: Object, quantity: int | None) -> Object:
-    name = pricing.product_name(visit.tx, price)
+def _plan_label(visit: PortalVisit, price: Object, quantity: int | None) -> Object:
+    name = pricing.find_product_name(visit.tx, price)
     return {
         "name": f"{quantity} × {name}" if (quantity or 1) > 1 else name,
-        "price": portal_overview.price_of(visit.tx, price, quantity),
+        "price": portal_overview.format_price(visit.tx, price, quantity),
     }
 
 
-def _returned(visit: Visit, request: Request) -> Object | None:
-    """The payment that the visitor comes back from their bank with."""
+def _find_returned_intent(visit: PortalVisit, request: Request) -> Object | None:
+    """The payment intent with which the visitor returns from 3-D Secure."""
     id = request.args.get("payment_intent", "")
     if id not in visit.record["intents"]:
         return None

@@ -1,4 +1,4 @@
-"""One request to the portal: who visits, what they may see, and where they go afterwards."""
+"""One request to the portal: customer, configuration and target after an action."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from werkzeug.exceptions import NotFound
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from sandbox import buyer, own_time
+from sandbox import buyer, test_clocks
 from sandbox.objects import Object
-from sandbox.pages.rendering import render
+from sandbox.pages.rendering import render_page
 from sandbox.portal import visits
 from sandbox.resources import portal_configurations
 from sandbox.transaction import Transaction
@@ -21,7 +21,7 @@ from sandbox.transaction import Transaction
 if TYPE_CHECKING:
     from sandbox.world import World
 
-PAGES_OF_FLOW = {
+PAGES_BY_FLOW = {
     "payment_method_update": ("card",),
     "subscription_cancel": ("cancel",),
     "subscription_update": ("plans", "confirm"),
@@ -30,7 +30,7 @@ PAGES_OF_FLOW = {
 
 
 @dataclass(frozen=True)
-class Visit:
+class PortalVisit:
     tx: Transaction
     record: Object
     session: Object
@@ -43,35 +43,35 @@ class Visit:
 
     @property
     def flow(self) -> Object | None:
-        """The one thing that this visit is for, until it is done."""
+        """The session's flow until it is done; then None."""
         flow: Object | None = self.session["flow"]
         return None if self.record["flow_done"] else flow
 
     def feature(self, name: str) -> Object:
-        """What the configuration says of the feature. Raises ``NotFound`` if it is off."""
+        """Settings of the feature. Raises ``NotFound`` if it is disabled."""
         feature: Object = self.configuration["features"][name]
         if not feature["enabled"]:
             raise NotFound
         return feature
 
-    def subscription(self, id: str) -> Object:
-        """The customer's own. Raises ``NotFound`` for anybody else's."""
-        found = self.tx.get("subscription", id)
-        if found is None or found["customer"] != self.customer["id"]:
+    def subscription(self, object_id: str) -> Object:
+        """The customer's subscription. Raises ``NotFound`` for another customer's."""
+        subscription = self.tx.get("subscription", object_id)
+        if subscription is None or subscription["customer"] != self.customer["id"]:
             raise NotFound
-        return found
+        return subscription
 
     def check_flow(self, page: str, subscription: str | None = None) -> None:
-        """Raises ``NotFound`` for pages beside the flow."""
+        """Raise ``NotFound`` for pages outside the flow."""
         flow = self.session["flow"]
         if flow is None or self._is_at_large():
             return
         target = flow.get(flow["type"]) or {}
-        if page not in PAGES_OF_FLOW[flow["type"]] or target.get("subscription") != subscription:
+        if page not in PAGES_BY_FLOW[flow["type"]] or target.get("subscription") != subscription:
             raise NotFound
 
     def finish(self, done: str) -> Response:
-        """On to where the flow leads, or back to the first page with word of what was done."""
+        """Redirect to the flow's target, or to the overview with a notice."""
         flow = self.flow
         self.record["flow_done"] = True
         if flow and flow["after_completion"]["type"] == "redirect":
@@ -79,12 +79,12 @@ class Visit:
         return redirect(f"{self.home}?done={done}", 303)
 
     def closed(self) -> Response | None:
-        """The page that ends a flow which does not lead to the first page."""
+        """The closing page of a finished flow that does not return to the overview."""
         if self.session["flow"] is None or self._is_at_large() or self.flow:
             return None
         after = self.session["flow"]["after_completion"]
         text = (after["hosted_confirmation"] or {}).get("custom_message")
-        return render(
+        return render_page(
             "message.html",
             title="Your changes are saved",
             text=text or "You can close this page.",
@@ -99,7 +99,7 @@ class Visit:
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> Response:
         profile = self.configuration["business_profile"]
-        return render(
+        return render_page(
             template,
             status=status,
             home=self.home,
@@ -112,18 +112,18 @@ class Visit:
         )
 
     def _is_at_large(self) -> bool:
-        """Whether the flow is done and the whole portal is open."""
+        """Whether the flow is done and the whole portal is available."""
         after = self.session["flow"]["after_completion"]["type"]
         return bool(self.record["flow_done"] and after == "portal_homepage")
 
 
 @contextmanager
-def visiting(world: World, secret: str) -> Iterator[Visit]:
-    """Raises 404 for a link that never was, 410 for one whose time is over."""
-    with world.transaction(buyer.owner(world, visits.VISIT, secret)) as tx:
-        record, session = visits.enter(tx, secret)
+def open_visit(world: World, secret: str) -> Iterator[PortalVisit]:
+    """Open the visit of a link. Raises 404 for an unknown link and 410 for an expired one."""
+    with world.transaction(buyer.find_account_of(world, visits.VISIT, secret)) as tx:
+        record, session = visits.extend_visit(tx, secret)
         kind = portal_configurations.KIND
         configuration = tx.param_object(kind, session["configuration"], param="configuration")
         customer = tx.param_object("customer", session["customer"], param="customer")
-        own_time.enter(tx, [customer["id"]])
-        yield Visit(tx, record, session, configuration, customer)
+        test_clocks.use_clock_time(tx, [customer["id"]])
+        yield PortalVisit(tx, record, session, configuration, customer)

@@ -1,4 +1,4 @@
-"""Templates into responses, with headers that keep card forms from being framed or cached."""
+"""Renders templates, with headers that forbid framing and caching of card forms."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
-"""No ``form-action``: browsers hold it against redirects too, and buyers return to the merchant."""
+"""Without ``form-action``: browsers apply it to redirects, and buyers return to the merchant."""
 
 
-def render(template: str, *, status: int = 200, **values: Any) -> Response:
+def render_page(template: str, *, status: int = 200, **values: Any) -> Response:
     headers = {
         "Cache-Control": "no-store",
         "Content-Security-Policy": POLICY,
@@ -28,9 +28,9 @@ def render(template: str, *, status: int = 200, **values: Any) -> Response:
     return Response(page, status, headers, content_type="text/html; charset=utf-8")
 
 
-def day(moment: int) -> str:
-    """``3 February 2027``."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%d %B %Y").lstrip("0")
+def format_day(timestamp: int) -> str:
+    """Format a date: ``3 February 2027``."""
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%d %B %Y").lstrip("0")
 
 
 TEMPLATES = Environment(
@@ -40,4 +40,4 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-TEMPLATES.filters |= {"day": day, "money": money.written}
+TEMPLATES.filters |= {"day": format_day, "money": money.format_amount}

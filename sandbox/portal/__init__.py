@@ -1,1 +1,1 @@
-"""The customer portal: what it may offer, who visits it, and what visitors do there."""
+"""The customer portal: features, flows, plan changes and visits."""

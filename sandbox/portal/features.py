@@ -1,4 +1,4 @@
-"""What a portal configuration lets customers do, checked and with Stripe's defaults."""
+"""Features of a portal configuration, with Stripe's defaults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sandbox.errors import invalid, missing_param
 from sandbox.objects import Object, Params, copy
 from sandbox.transaction import Transaction
 
-REASONS = [
+CANCELLATION_REASONS = [
     "too_expensive",
     "missing_features",
     "switched_service",
@@ -17,11 +17,11 @@ REASONS = [
     "low_quality",
     "other",
 ]
-LISTS = ("allowed_updates", "default_allowed_updates", "products", "options", "conditions")
-"""Sent as an empty text to empty them."""
+LIST_PARAMS = ("allowed_updates", "default_allowed_updates", "products", "options", "conditions")
+"""List parameters; an empty string sets an empty list."""
 
 
-def blank() -> Object:
+def default_features() -> Object:
     return {
         "customer_update": {"allowed_updates": [], "enabled": False},
         "invoice_history": {"enabled": False},
@@ -30,7 +30,7 @@ def blank() -> Object:
             "cancellation_reason": {
                 "enabled": False,
                 "feedback_options": None,
-                "options": list(REASONS),
+                "options": list(CANCELLATION_REASONS),
             },
             "enabled": False,
             "mode": "at_period_end",
@@ -52,26 +52,26 @@ def blank() -> Object:
     }
 
 
-def apply(tx: Transaction, features: Object, sent: Params) -> None:
-    """Change the features that were sent. Raises 400 for a portal that could not work."""
-    for name, params in sent.items():
-        _merge(features[name], params)
+def apply_features(tx: Transaction, features: Object, feature_params: Params) -> None:
+    """Apply the sent features. Raises 400 for invalid or unsupported ones."""
+    for name, params in feature_params.items():
+        _merge_params(features[name], params)
     _check_supported(features)
     update = features["subscription_update"]
     if update["enabled"]:
         for name in ("default_allowed_updates", "products"):
             if not update[name]:
                 raise missing_param(f"features[subscription_update][{name}]")
-    for place, offer in enumerate(update["products"]):
-        _check_offer(tx, offer, f"features[subscription_update][products][{place}]")
+    for index, offer in enumerate(update["products"]):
+        _check_product(tx, offer, f"features[subscription_update][products][{index}]")
 
 
-def _merge(target: Object, sent: Params) -> None:
-    """Hashes key by key, lists whole."""
-    for name, value in sent.items():
+def _merge_params(target: Object, params: Params) -> None:
+    """Merge hashes by key; replace lists."""
+    for name, value in params.items():
         if isinstance(value, dict) and isinstance(target.get(name), dict):
-            _merge(target[name], value)
-        elif name in LISTS:
+            _merge_params(target[name], value)
+        elif name in LIST_PARAMS:
             target[name] = copy(value or [])
         else:
             target[name] = None if value == "" else value
@@ -95,13 +95,13 @@ def _check_supported(features: Object) -> None:
         raise missing_param("features[customer_update][allowed_updates]")
 
 
-def _check_offer(tx: Transaction, offer: Object, param: str) -> None:
-    """A product with those of its prices that customers may choose."""
+def _check_product(tx: Transaction, offer: Object, param: str) -> None:
+    """Check a product and the prices that customers may choose."""
     tx.param_object("product", offer["product"], param=f"{param}[product]")
     choice = {"enabled": False, "maximum": None, "minimum": 1}
     offer["adjustable_quantity"] = choice | offer.get("adjustable_quantity", {})
-    for place, id in enumerate(offer["prices"]):
-        name = f"{param}[prices][{place}]"
+    for index, id in enumerate(offer["prices"]):
+        name = f"{param}[prices][{index}]"
         price = tx.param_object("price", id, param=name)
         if price["product"] != offer["product"]:
             raise invalid(
@@ -115,13 +115,13 @@ def _check_offer(tx: Transaction, offer: Object, param: str) -> None:
 
 
 def _check_intervals(tx: Transaction, offer: Object, param: str) -> None:
-    """One price of each interval, or customers could not tell them apart."""
-    rhythms = [
+    """Raise 400 if two prices of a product have the same interval."""
+    intervals = [
         (price["recurring"]["interval"], price["recurring"]["interval_count"])
         for price in (tx.get("price", id) for id in offer["prices"])
         if price
     ]
-    if len(set(rhythms)) < len(rhythms):
+    if len(set(intervals)) < len(intervals):
         raise invalid(
             "Prices of one product must have different billing intervals.", param=f"{param}[prices]"
         )

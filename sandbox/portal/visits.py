@@ -1,4 +1,4 @@
-"""Who may enter: a session's link opens the portal of one customer, for a short time."""
+"""Portal visits: a session's link opens the portal of one customer for a limited time."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from sandbox.transaction import Transaction
 
 KIND = "billing_portal.session"
 VISIT = "_portal_visit"
-"""By the secret in the link: the session, when it ends, whether its flow is done, its intents."""
-OPENED_WITHIN = 5 * 60
-IDLE_FOR = 3600
+"""Record kind, by the link's secret: session, expiry, whether its flow is done, intents."""
+OPEN_SECONDS = 5 * 60
+IDLE_SECONDS = 3600
 
 
-def insert(tx: Transaction, session: Object, secret: str) -> Object:
+def insert_visit(tx: Transaction, session: Object, secret: str) -> Object:
     return tx.insert(
         {
             "object": VISIT,
             "id": secret,
             "session": session["id"],
-            "expires_at": tx.world.clock.now() + OPENED_WITHIN,
+            "expires_at": tx.world.clock.now() + OPEN_SECONDS,
             "flow_done": False,
             "intents": [],
         }
     )
 
 
-def enter(tx: Transaction, secret: str) -> tuple[Object, Object]:
-    """The visit and its session, alive for another hour. Raises 404, or 410 if it is over."""
+def extend_visit(tx: Transaction, secret: str) -> tuple[Object, Object]:
+    """The visit and its session; extends the visit by an hour.
+
+    Raises 404, or 410 if it has expired.
+    """
     visit = tx.path_object(VISIT, secret)
     if visit["expires_at"] <= tx.world.clock.now():
         raise StripeFailure("This link is no longer valid.", status=410)
-    visit["expires_at"] = tx.world.clock.now() + IDLE_FOR
+    visit["expires_at"] = tx.world.clock.now() + IDLE_SECONDS
     return visit, tx.param_object(KIND, visit["session"], param="session")

@@ -1,10 +1,10 @@
-"""The account behind a secret key: ``GET /v1/account``."""
+"""The account of an API key: ``GET /v1/account``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.addresses import address
+from sandbox.addresses import build_address
 from sandbox.objects import Object, Params
 from sandbox.routing import Routes
 
@@ -20,13 +20,13 @@ def retrieve(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/accounts/<id>")
-def retrieve_by_id(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("account", id)
+def retrieve_by_id(tx: Transaction, params: Params, account_id: str) -> Object:
+    return tx.path_object("account", account_id)
 
 
-def build(id: str, *, created: int) -> Object:
+def build_account(account_id: str, *, created: int) -> Object:
     return {
-        "id": id,
+        "id": account_id,
         "object": "account",
         "business_profile": _business_profile(),
         "business_type": "company",
@@ -42,7 +42,7 @@ def build(id: str, *, created: int) -> Object:
             "object": "list",
             "data": [],
             "has_more": False,
-            "url": f"/v1/accounts/{id}/external_accounts",
+            "url": f"/v1/accounts/{account_id}/external_accounts",
         },
         "future_requirements": _no_requirements(),
         "metadata": {},
@@ -62,7 +62,7 @@ def _business_profile() -> Object:
         "minority_owned_business_designation": None,
         "name": "Sandbox",
         "product_description": None,
-        "support_address": address({}),
+        "support_address": build_address({}),
         "support_email": None,
         "support_phone": None,
         "support_url": None,

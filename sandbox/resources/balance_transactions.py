@@ -1,22 +1,22 @@
-"""Balance transactions: what a charge or refund does to the account's balance, fees included."""
+"""Balance transactions of charges, refunds and disputes, with Stripe's fees."""
 
 from __future__ import annotations
 
 from stripe.params import BalanceTransactionListParams, BalanceTransactionRetrieveParams
 
 from sandbox.objects import Object, Params
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-SETTLES_AFTER = 2 * 86400
+SETTLEMENT_SECONDS = 2 * 86400
 
 
 @routes.get("/v1/balance_transactions/<id>", BalanceTransactionRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return _as_of_now(tx, tx.path_object("balance_transaction", id))
+def retrieve(tx: Transaction, params: Params, transaction_id: str) -> Object:
+    return _update_status(tx, tx.path_object("balance_transaction", transaction_id))
 
 
 @routes.get("/v1/balance_transactions", BalanceTransactionListParams)
@@ -26,33 +26,35 @@ def list_(tx: Transaction, params: Params) -> Object:
             entry[name] == params.get(name, entry[name]) for name in ("currency", "source", "type")
         )
 
-    found = page(tx, "balance_transaction", params, url="/v1/balance_transactions", where=wanted)
-    for entry in found["data"]:
-        _as_of_now(tx, entry)
-    return found
+    result = list_page(
+        tx, "balance_transaction", params, url="/v1/balance_transactions", where=wanted
+    )
+    for entry in result["data"]:
+        _update_status(tx, entry)
+    return result
 
 
-def for_charge(tx: Transaction, charge: Object) -> Object:
-    """2.9 % and 30 minor units go to Stripe."""
+def insert_for_charge(tx: Transaction, charge: Object) -> Object:
+    """Insert the transaction of a charge. Stripe's fee: 2.9 % and 30 minor units."""
     fee = round(charge["amount_captured"] * 29 / 1000) + 30
     return _insert(tx, charge, charge["amount_captured"], fee, "charge")
 
 
-def for_refund(tx: Transaction, refund: Object) -> Object:
-    """Stripe keeps the fee of the charge."""
+def insert_for_refund(tx: Transaction, refund: Object) -> Object:
+    """Insert the transaction of a refund. The fee of the charge is not returned."""
     return _insert(tx, refund, -refund["amount"], 0, "refund")
 
 
-def for_failed_refund(tx: Transaction, refund: Object) -> Object:
+def insert_for_failed_refund(tx: Transaction, refund: Object) -> Object:
     return _insert(tx, refund, refund["amount"], 0, "refund_failure")
 
 
-def for_dispute(tx: Transaction, dispute: Object, *, fee: int) -> Object:
-    """The bank takes the money back, and Stripe its fee for handling that."""
+def insert_for_dispute(tx: Transaction, dispute: Object, *, fee: int) -> Object:
+    """Insert the transaction of a dispute: the disputed amount and Stripe's fee are withdrawn."""
     return _insert(tx, dispute, -dispute["amount"], fee, "adjustment", category="dispute")
 
 
-def for_won_dispute(tx: Transaction, dispute: Object) -> Object:
+def insert_for_won_dispute(tx: Transaction, dispute: Object) -> Object:
     amount: int = dispute["amount"]
     return _insert(tx, dispute, amount, 0, "adjustment", category="dispute_reversal")
 
@@ -62,7 +64,7 @@ def _insert(
     source: Object,
     amount: int,
     fee: int,
-    type: str,
+    transaction_type: str,
     *,
     category: str | None = None,
 ) -> Object:
@@ -78,7 +80,7 @@ def _insert(
             "id": tx.new_id("txn"),
             "object": "balance_transaction",
             "amount": amount,
-            "available_on": tx.now + SETTLES_AFTER,
+            "available_on": tx.now + SETTLEMENT_SECONDS,
             "balance_type": "payments",
             "created": tx.now,
             "currency": source["currency"],
@@ -87,14 +89,14 @@ def _insert(
             "fee": fee,
             "fee_details": [detail] if fee else [],
             "net": amount - fee,
-            "reporting_category": category or type,
+            "reporting_category": category or transaction_type,
             "source": source["id"],
             "status": "pending",
-            "type": type,
+            "type": transaction_type,
         }
     )
 
 
-def _as_of_now(tx: Transaction, entry: Object) -> Object:
+def _update_status(tx: Transaction, entry: Object) -> Object:
     entry["status"] = "available" if entry["available_on"] <= tx.now else "pending"
     return entry

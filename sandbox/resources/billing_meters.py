@@ -1,4 +1,4 @@
-"""Meters: what is counted for metered prices, and what was counted for a customer."""
+"""Billing meters and their event summaries."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from stripe.params.billing import (
     MeterUpdateParams,
 )
 
-from sandbox import metering
+from sandbox import meter_usage
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.limits import check_length
-from sandbox.metering import METER
+from sandbox.meter_usage import METER
 from sandbox.objects import Object, Params, assign
-from sandbox.own_time import enter
-from sandbox.pagination import MAX_LIMIT, page
+from sandbox.pagination import MAX_LIMIT, list_page
 from sandbox.routing import Routes
+from sandbox.test_clocks import use_clock_time
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
 NAME_LIMIT = 250
 EVENT_NAME_LIMIT = 100
-WINDOWS = {"hour": 3600, "day": 86400}
+WINDOW_SECONDS = {"hour": 3600, "day": 86400}
 MINUTE = 60
-LONGEST = 3000
-"""Windows that one answer is made of at most; ours, to keep a typing error from taking minutes."""
+MAX_WINDOWS = 3000
+"""Maximum number of windows per response; a sandbox limit against slow mistyped requests."""
 
 
 @routes.post("/v1/billing/meters", MeterCreateParams)
@@ -38,8 +38,8 @@ def create(tx: Transaction, params: Params) -> Object:
     check_length("display_name", params["display_name"], NAME_LIMIT)
     event_name = params["event_name"]
     check_length("event_name", event_name, EVENT_NAME_LIMIT)
-    if metering.active_meter(tx, event_name):
-        raise _taken(event_name)
+    if meter_usage.find_active_meter(tx, event_name):
+        raise _event_name_taken_error(event_name)
     meter = tx.insert(
         {
             "id": tx.new_id("mtr_test"),
@@ -64,13 +64,13 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/billing/meters/<id>", MeterRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(METER, id)
+def retrieve(tx: Transaction, params: Params, meter_id: str) -> Object:
+    return tx.path_object(METER, meter_id)
 
 
 @routes.post("/v1/billing/meters/<id>", MeterUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    meter = tx.path_object(METER, id)
+def update(tx: Transaction, params: Params, meter_id: str) -> Object:
+    meter = tx.path_object(METER, meter_id)
     check_length("display_name", params.get("display_name", ""), NAME_LIMIT)
     with tx.updating(meter, "billing.meter.updated"):
         assign(meter, params, "display_name")
@@ -83,16 +83,16 @@ def list_(tx: Transaction, params: Params) -> Object:
     def wanted(meter: Object) -> bool:
         return bool(meter["status"] == params.get("status", meter["status"]))
 
-    return page(tx, METER, params, url="/v1/billing/meters", where=wanted)
+    return list_page(tx, METER, params, url="/v1/billing/meters", where=wanted)
 
 
 @routes.post("/v1/billing/meters/<id>/deactivate", MeterDeactivateParams)
-def deactivate(tx: Transaction, params: Params, id: str) -> Object:
-    """No more events; prices that are on sale with it stop it."""
-    meter = tx.path_object(METER, id)
+def deactivate(tx: Transaction, params: Params, meter_id: str) -> Object:
+    """Deactivate the meter: it accepts no more events. Raises 400 if active prices use it."""
+    meter = tx.path_object(METER, meter_id)
     if meter["status"] == "inactive":
-        raise invalid(f"Meter {id} is already inactive.")
-    if tx.ids("price", lambda price: _bills(price, id)):
+        raise invalid(f"Meter {meter_id} is already inactive.")
+    if tx.list_ids("price", lambda price: _is_priced_by(price, meter_id)):
         raise invalid(
             "This meter cannot be deactivated because it is attached to active prices. Archive "
             "them first."
@@ -104,12 +104,12 @@ def deactivate(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/billing/meters/<id>/reactivate", MeterReactivateParams)
-def reactivate(tx: Transaction, params: Params, id: str) -> Object:
-    meter = tx.path_object(METER, id)
+def reactivate(tx: Transaction, params: Params, meter_id: str) -> Object:
+    meter = tx.path_object(METER, meter_id)
     if meter["status"] == "active":
-        raise invalid(f"Meter {id} is already active.")
-    if metering.active_meter(tx, meter["event_name"]):
-        raise _taken(meter["event_name"])
+        raise invalid(f"Meter {meter_id} is already active.")
+    if meter_usage.find_active_meter(tx, meter["event_name"]):
+        raise _event_name_taken_error(meter["event_name"])
     with tx.updating(meter, "billing.meter.reactivated"):
         meter |= {"status": "active", "updated": tx.now}
         meter["status_transitions"] = {"deactivated_at": None}
@@ -117,26 +117,26 @@ def reactivate(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.get("/v1/billing/meters/<id>/event_summaries", MeterEventSummaryListParams)
-def summaries(tx: Transaction, params: Params, id: str) -> Object:
-    """One summary for the whole time, or one for each hour or day in which something was used."""
-    enter(tx, [params["customer"]])
-    meter = tx.path_object(METER, id)
+def list_summaries(tx: Transaction, params: Params, meter_id: str) -> Object:
+    """One summary for the whole time, or one for each hour or day with usage."""
+    use_clock_time(tx, [params["customer"]])
+    meter = tx.path_object(METER, meter_id)
     tx.param_object("customer", params["customer"], param="customer")
     start, end = params["start_time"], params["end_time"]
-    step = _step(params, start, end)
-    made = []
+    step = _window_seconds(params, start, end)
+    summaries = []
     for since in range(start, end, step):
         until = min(since + step, end)
-        amount = metering.used(tx, id, params["customer"], since, until)
+        amount = meter_usage.sum_usage(tx, meter_id, params["customer"], since, until)
         if amount or step == end - start:
-            made.append(_summary(meter, since, until, float(amount)))
-    made.reverse()
-    return _page(made, params, url=f"/v1/billing/meters/{id}/event_summaries")
+            summaries.append(_build_summary(meter, since, until, float(amount)))
+    summaries.reverse()
+    return _list_page(summaries, params, url=f"/v1/billing/meters/{meter_id}/event_summaries")
 
 
-def _step(params: Params, start: int, end: int) -> int:
-    """Seconds in a window. Raises 400 for times that do not fit."""
-    step = WINDOWS.get(params.get("value_grouping_window", ""))
+def _window_seconds(params: Params, start: int, end: int) -> int:
+    """Seconds per window. Raises 400 for times that are not aligned or out of order."""
+    step = WINDOW_SECONDS.get(params.get("value_grouping_window", ""))
     for name in ("start_time", "end_time"):
         unit = step or MINUTE
         if params[name] % unit:
@@ -144,12 +144,12 @@ def _step(params: Params, start: int, end: int) -> int:
             raise invalid(f"`{name}` must be aligned with {aligned} boundaries.", param=name)
     if start >= end:
         raise invalid("`start_time` must be before `end_time`.", param="start_time")
-    if step and (end - start) // step > LONGEST:
+    if step and (end - start) // step > MAX_WINDOWS:
         raise invalid("The time range is too long for this grouping.", param="end_time")
     return step or end - start
 
 
-def _summary(meter: Object, start: int, end: int, value: float) -> Object:
+def _build_summary(meter: Object, start: int, end: int, value: float) -> Object:
     return {
         "id": f"mtrusg_test_{meter['id'].removeprefix('mtr_test_')}_{start}",
         "object": "billing.meter_event_summary",
@@ -161,8 +161,8 @@ def _summary(meter: Object, start: int, end: int, value: float) -> Object:
     }
 
 
-def _page(made: list[Object], params: Params, *, url: str) -> Object:
-    """Newest first, as lists of stored objects are."""
+def _list_page(summaries: list[Object], params: Params, *, url: str) -> Object:
+    """A page of the summaries, which are sorted newest first."""
     refuse_unsupported(params, "ending_before")
     limit = params.get("limit", 10)
     if not 1 <= limit <= MAX_LIMIT:
@@ -171,20 +171,20 @@ def _page(made: list[Object], params: Params, *, url: str) -> Object:
             param="limit",
             code="parameter_invalid_integer",
         )
-    ids = [each["id"] for each in made]
+    ids = [each["id"] for each in summaries]
     after = params.get("starting_after")
     if after is not None and after not in ids:
         raise invalid(f"No such meter event summary: '{after}'", param="starting_after")
-    rest = made[ids.index(after) + 1 :] if after else made
+    rest = summaries[ids.index(after) + 1 :] if after else summaries
     return {"object": "list", "data": rest[:limit], "has_more": len(rest) > limit, "url": url}
 
 
-def _bills(price: Object, meter: str) -> bool:
+def _is_priced_by(price: Object, meter: str) -> bool:
     recurring = price.get("recurring") or {}
     return bool(price.get("active")) and recurring.get("meter") == meter
 
 
-def _taken(event_name: str) -> Exception:
+def _event_name_taken_error(event_name: str) -> Exception:
     return invalid(
         f"An active meter with the event name `{event_name}` already exists.", param="event_name"
     )

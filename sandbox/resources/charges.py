@@ -1,4 +1,4 @@
-"""Charges: one attempt to take money. Payments make them; the API only reads and annotates them."""
+"""Charges: one per payment attempt. ``payments`` creates them; the API reads and annotates them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from stripe.params import ChargeListParams, ChargeRetrieveParams, ChargeUpdatePa
 from sandbox import bank_accounts
 from sandbox.cards import Decline
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
-from sandbox.pagination import embed, page
+from sandbox.pagination import embed_list, list_page
 from sandbox.resources import balance_transactions
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
@@ -16,13 +16,13 @@ routes = Routes()
 
 
 @routes.get("/v1/charges/<id>", ChargeRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("charge", id)
+def retrieve(tx: Transaction, params: Params, charge_id: str) -> Object:
+    return tx.path_object("charge", charge_id)
 
 
 @routes.post("/v1/charges/<id>", ChargeUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    charge = tx.path_object("charge", id)
+def update(tx: Transaction, params: Params, charge_id: str) -> Object:
+    charge = tx.path_object("charge", charge_id)
     with tx.updating(charge, "charge.updated"):
         assign(charge, params, "description", "fraud_details", "receipt_email", "transfer_group")
         merge_metadata(charge, params.get("metadata"))
@@ -37,50 +37,50 @@ def list_(tx: Transaction, params: Params) -> Object:
             for name in ("customer", "payment_intent", "transfer_group")
         )
 
-    return page(tx, "charge", params, url="/v1/charges", where=wanted)
+    return list_page(tx, "charge", params, url="/v1/charges", where=wanted)
 
 
 @routes.includable("charge", "refunds")
-def refunds(tx: Transaction, charge: Object) -> Object:
-    made = tx.all("refund", lambda refund: refund["charge"] == charge["id"])
-    return embed(made[::-1], url=f"/v1/charges/{charge['id']}/refunds")
+def include_refunds(tx: Transaction, charge: Object) -> Object:
+    refunds = tx.list_objects("refund", lambda refund: refund["charge"] == charge["id"])
+    return embed_list(refunds[::-1], url=f"/v1/charges/{charge['id']}/refunds")
 
 
-def insert(
+def insert_charge(
     tx: Transaction, intent: Object, method: Object, *, decline: Decline | None, captured: bool
 ) -> Object:
-    """A charge for the intent's amount, as the bank answered it."""
-    charge = _build(tx, intent, method)
+    """Insert a charge for the intent's amount, with the bank's answer."""
+    charge = _build_charge(tx, intent, method)
     if decline:
-        fail(charge, decline)
+        fail_charge(charge, decline)
     elif captured:
         charge |= {"captured": True, "amount_captured": intent["amount"]}
     return tx.insert(charge)
 
 
-def fail(charge: Object, decline: Decline) -> None:
+def fail_charge(charge: Object, decline: Decline) -> None:
     charge |= {
         "failure_code": decline.code,
         "failure_message": decline.message,
-        "outcome": _refused(decline),
+        "outcome": _declined_outcome(decline),
         "paid": False,
         "status": "failed",
     }
 
 
-def succeed(tx: Transaction, charge: Object) -> None:
-    """The bank paid what was pending."""
+def complete_charge(tx: Transaction, charge: Object) -> None:
+    """Complete a pending charge."""
     charge |= {
         "amount_captured": charge["amount"],
         "captured": True,
-        "outcome": _approved(),
+        "outcome": _approved_outcome(),
         "paid": True,
         "status": "succeeded",
     }
-    settle(tx, charge)
+    settle_charge(tx, charge)
 
 
-def _build(tx: Transaction, intent: Object, method: Object) -> Object:
+def _build_charge(tx: Transaction, intent: Object, method: Object) -> Object:
     return {
         "id": tx.new_id("ch"),
         "object": "charge",
@@ -106,7 +106,7 @@ def _build(tx: Transaction, intent: Object, method: Object) -> Object:
         "livemode": False,
         "metadata": copy(intent["metadata"]),
         "on_behalf_of": None,
-        "outcome": _approved(),
+        "outcome": _approved_outcome(),
         "paid": True,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
@@ -127,7 +127,7 @@ def _build(tx: Transaction, intent: Object, method: Object) -> Object:
     }
 
 
-def _approved() -> Object:
+def _approved_outcome() -> Object:
     return {
         "advice_code": None,
         "network_advice_code": None,
@@ -141,9 +141,9 @@ def _approved() -> Object:
     }
 
 
-def _refused(decline: Decline) -> Object:
+def _declined_outcome(decline: Decline) -> Object:
     return {
-        **_approved(),
+        **_approved_outcome(),
         "advice_code": decline.advice_code,
         "network_status": "declined_by_network",
         "reason": decline.decline_code or decline.code,
@@ -154,7 +154,7 @@ def _refused(decline: Decline) -> Object:
 
 def _method_details(method: Object, amount: int) -> Object:
     if method["type"] != "card":
-        return bank_accounts.charged(method)
+        return bank_accounts.charge_details(method)
     card = method["card"]
     same = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding")
     return {
@@ -178,11 +178,11 @@ def _method_details(method: Object, amount: int) -> Object:
     }
 
 
-def by_id(tx: Transaction, id: str) -> Object:
-    return tx.param_object("charge", id, param="charge")
+def find_charge(tx: Transaction, charge_id: str) -> Object:
+    return tx.param_object("charge", charge_id, param="charge")
 
 
-def settle(tx: Transaction, charge: Object) -> None:
-    """Book the captured money; the caller announces the change."""
-    entry = balance_transactions.for_charge(tx, charge)
+def settle_charge(tx: Transaction, charge: Object) -> None:
+    """Insert the balance transaction of the captured amount. The caller emits the event."""
+    entry = balance_transactions.insert_for_charge(tx, charge)
     charge["balance_transaction"] = entry["id"]

@@ -1,4 +1,4 @@
-"""Coupons: what is taken off, for how long. Who holds one already keeps it when it is deleted."""
+"""Coupons. Existing discounts stay when their coupon is deleted."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from sandbox.currencies import maximum_amount
 from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
 from sandbox.limits import check_length
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
 PRODUCTS = "_coupon_products"
-"""The products that a coupon is for, if it is not for all; ``applies_to`` shows them on demand."""
+"""Record kind: the products of a coupon; ``applies_to`` shows them when expanded."""
 NAME_LIMIT = 40
 
 
 @routes.post("/v1/coupons", CouponCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     refuse_unsupported(params, "currency_options")
-    _check(tx, params)
-    coupon = tx.insert(_build(tx, params))
+    _check_params(tx, params)
+    coupon = tx.insert(_build_coupon(tx, params))
     merge_metadata(coupon, params.get("metadata"))
     if products := params.get("applies_to", {}).get("products"):
-        for place, product in enumerate(products):
-            tx.param_object("product", product, param=f"applies_to[products][{place}]")
+        for index, product in enumerate(products):
+            tx.param_object("product", product, param=f"applies_to[products][{index}]")
         tx.insert({"object": PRODUCTS, "id": coupon["id"], "products": products})
     tx.emit("coupon.created", coupon)
     return coupon
 
 
 @routes.get("/v1/coupons/<id>", CouponRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("coupon", id)
+def retrieve(tx: Transaction, params: Params, coupon_id: str) -> Object:
+    return tx.path_object("coupon", coupon_id)
 
 
 @routes.post("/v1/coupons/<id>", CouponUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, coupon_id: str) -> Object:
     refuse_unsupported(params, "currency_options")
-    coupon = tx.path_object("coupon", id)
+    coupon = tx.path_object("coupon", coupon_id)
     check_length("name", params.get("name", ""), NAME_LIMIT)
     with tx.updating(coupon, "coupon.updated"):
         assign(coupon, params, "name")
@@ -57,63 +57,63 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
 
 @routes.get("/v1/coupons", CouponListParams)
 def list_(tx: Transaction, params: Params) -> Object:
-    return page(tx, "coupon", params, url="/v1/coupons")
+    return list_page(tx, "coupon", params, url="/v1/coupons")
 
 
 @routes.delete("/v1/coupons/<id>", CouponDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
-    """Nobody can redeem it any more; its promotion codes stop working."""
-    coupon = tx.path_object("coupon", id)
+def delete(tx: Transaction, params: Params, coupon_id: str) -> Object:
+    """Delete the coupon and deactivate its promotion codes."""
+    coupon = tx.path_object("coupon", coupon_id)
     coupon["valid"] = False
-    _close_codes(tx, coupon)
+    _deactivate_codes(tx, coupon)
     tx.emit("coupon.deleted", coupon)
-    if products := tx.get(PRODUCTS, id):
-        tx.forget(products)
+    if products := tx.get(PRODUCTS, coupon_id):
+        tx.remove(products)
     return tx.delete(coupon)
 
 
 @routes.includable("coupon", "applies_to")
-def applies_to(tx: Transaction, coupon: Object) -> Object | None:
-    products = products_of(tx, coupon["id"])
+def include_applies_to(tx: Transaction, coupon: Object) -> Object | None:
+    products = list_product_ids(tx, coupon["id"])
     return {"products": products} if products else None
 
 
-def products_of(tx: Transaction, id: str) -> list[str]:
-    """The only products that the coupon takes something off; empty: all of them."""
-    record = tx.get(PRODUCTS, id)
+def list_product_ids(tx: Transaction, coupon_id: str) -> list[str]:
+    """Ids of the products that the coupon is limited to; empty: all products."""
+    record = tx.get(PRODUCTS, coupon_id)
     return list(record["products"]) if record else []
 
 
-def terms(tx: Transaction, coupon: Object) -> Object:
-    """What a holder of the coupon is promised, whatever becomes of the coupon."""
+def read_terms(tx: Transaction, coupon: Object) -> Object:
+    """The coupon's terms, which each discount copies."""
     names = ("percent_off", "amount_off", "currency", "duration", "duration_in_months")
     return {name: copy(coupon[name]) for name in names} | {
-        "products": products_of(tx, coupon["id"])
+        "products": list_product_ids(tx, coupon["id"])
     }
 
 
 def check_redeemable(tx: Transaction, coupon: Object, *, param: str) -> None:
-    """Raises 400 for a coupon that is over or used up."""
+    """Raise 400 for a coupon that has expired or is used up."""
     if not coupon["valid"] or (coupon["redeem_by"] and coupon["redeem_by"] <= tx.now):
         raise invalid(f"Coupon expired: {coupon['id']}", param=param, code="coupon_expired")
 
 
-def redeem(tx: Transaction, coupon: Object) -> None:
-    """Count one use; the last one that is allowed ends the coupon."""
+def redeem_coupon(tx: Transaction, coupon: Object) -> None:
+    """Count one redemption; the last allowed one ends the coupon."""
     with tx.updating(coupon, "coupon.updated"):
         coupon["times_redeemed"] += 1
         if coupon["times_redeemed"] == coupon["max_redemptions"]:
-            expire(tx, coupon)
+            expire_coupon(tx, coupon)
 
 
-def expire(tx: Transaction, coupon: Object) -> None:
-    """The coupon and its promotion codes can no longer be redeemed."""
+def expire_coupon(tx: Transaction, coupon: Object) -> None:
+    """End the coupon and its promotion codes."""
     coupon["valid"] = False
-    _close_codes(tx, coupon)
+    _deactivate_codes(tx, coupon)
 
 
-def _close_codes(tx: Transaction, coupon: Object) -> None:
-    for code in tx.all("promotion_code", lambda code: _is_open_code(code, coupon["id"])):
+def _deactivate_codes(tx: Transaction, coupon: Object) -> None:
+    for code in tx.list_objects("promotion_code", lambda code: _is_open_code(code, coupon["id"])):
         with tx.updating(code, "promotion_code.updated"):
             code["active"] = False
 
@@ -122,20 +122,20 @@ def _is_open_code(code: Object, coupon: str) -> bool:
     return bool(code["promotion"]["coupon"] == coupon and code["active"])
 
 
-def _check(tx: Transaction, params: Params) -> None:
-    _check_what_is_off(params)
+def _check_params(tx: Transaction, params: Params) -> None:
+    _check_reduction(params)
     _check_duration(params)
     if params.get("max_redemptions", 1) < 1:
         raise invalid("Invalid positive integer", param="max_redemptions")
     if params.get("redeem_by", tx.now + 1) <= tx.now:
         raise invalid("redeem_by must be in the future.", param="redeem_by")
     check_length("name", params.get("name", ""), NAME_LIMIT)
-    known = tx.get("coupon", params.get("id", ""))
-    if known and not known.get("deleted"):
+    existing = tx.get("coupon", params.get("id", ""))
+    if existing and not existing.get("deleted"):
         raise StripeFailure("Coupon already exists.", code="resource_already_exists", param="id")
 
 
-def _check_what_is_off(params: Params) -> None:
+def _check_reduction(params: Params) -> None:
     if ("percent_off" in params) == ("amount_off" in params):
         raise invalid("You must provide exactly one of these parameters: amount_off, percent_off.")
     if "percent_off" in params and not 0 < params["percent_off"] <= 100:
@@ -159,7 +159,7 @@ def _check_duration(params: Params) -> None:
         )
 
 
-def _build(tx: Transaction, params: Params) -> Object:
+def _build_coupon(tx: Transaction, params: Params) -> Object:
     currency = params.get("currency") if "amount_off" in params else None
     return {
         "id": params.get("id") or tx.world.ids.token(8),

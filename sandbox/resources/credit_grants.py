@@ -1,4 +1,4 @@
-"""Credit grants and the entries of their balance over the API."""
+"""Routes of credit grants and credit balance transactions."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from stripe.params.billing import (
 )
 
 from sandbox.billing import credit_grants, pricing
-from sandbox.billing.credit_grants import ENTRY, KIND
+from sandbox.billing.credit_grants import KIND, TRANSACTION_KIND
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, copy, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-PATH = "/v1/billing/credit_grants"
-ENTRIES = "/v1/billing/credit_balance_transactions"
+GRANTS_PATH = "/v1/billing/credit_grants"
+TRANSACTIONS_PATH = "/v1/billing/credit_balance_transactions"
 
 
-@routes.post(PATH, CreditGrantCreateParams)
+@routes.post(GRANTS_PATH, CreditGrantCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     refuse_unsupported(params, "customer_account", "effective_at", "expires_at")
     if "customer" not in params:
@@ -40,7 +40,7 @@ def create(tx: Transaction, params: Params) -> Object:
             "monetary": {"currency": amount["currency"].lower(), "value": amount["value"]},
             "type": "monetary",
         },
-        "applicability_config": {"scope": _scope(tx, params)},
+        "applicability_config": {"scope": _read_scope(tx, params)},
         "category": params.get("category", "paid"),
         "created": tx.now,
         "customer": customer["id"],
@@ -57,40 +57,40 @@ def create(tx: Transaction, params: Params) -> Object:
     }
     merge_metadata(grant, params.get("metadata"))
     tx.insert(grant)
-    credit_grants.granted(tx, grant)
+    credit_grants.record_grant(tx, grant)
     tx.emit("billing.credit_grant.created", grant)
     return grant
 
 
-@routes.get(f"{PATH}/<id>", CreditGrantRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+@routes.get(f"{GRANTS_PATH}/<id>", CreditGrantRetrieveParams)
+def retrieve(tx: Transaction, params: Params, object_id: str) -> Object:
+    return tx.path_object(KIND, object_id)
 
 
-@routes.get(PATH, CreditGrantListParams)
+@routes.get(GRANTS_PATH, CreditGrantListParams)
 def list_(tx: Transaction, params: Params) -> Object:
     def wanted(grant: Object) -> bool:
         return bool(grant["customer"] == params.get("customer", grant["customer"]))
 
-    return page(tx, KIND, params, url=PATH, where=wanted)
+    return list_page(tx, KIND, params, url=GRANTS_PATH, where=wanted)
 
 
-@routes.get(f"{ENTRIES}/<id>", CreditBalanceTransactionRetrieveParams)
-def retrieve_entry(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(ENTRY, id)
+@routes.get(f"{TRANSACTIONS_PATH}/<id>", CreditBalanceTransactionRetrieveParams)
+def retrieve_transaction(tx: Transaction, params: Params, object_id: str) -> Object:
+    return tx.path_object(TRANSACTION_KIND, object_id)
 
 
-@routes.get(ENTRIES, CreditBalanceTransactionListParams)
-def list_entries(tx: Transaction, params: Params) -> Object:
+@routes.get(TRANSACTIONS_PATH, CreditBalanceTransactionListParams)
+def list_transactions(tx: Transaction, params: Params) -> Object:
     def wanted(entry: Object) -> bool:
         grant = entry["credit_grant"]
         return bool(grant == params.get("credit_grant", grant))
 
-    return page(tx, ENTRY, params, url=ENTRIES, where=wanted)
+    return list_page(tx, TRANSACTION_KIND, params, url=TRANSACTIONS_PATH, where=wanted)
 
 
-def _scope(tx: Transaction, params: Params) -> Object:
-    """Raises 400 for prices that no meter counts for."""
+def _read_scope(tx: Transaction, params: Params) -> Object:
+    """Read the scope. Raises 400 for prices without a meter."""
     scope: Object = copy(params["applicability_config"]["scope"])
     if ("price_type" in scope) == ("prices" in scope):
         raise invalid(

@@ -1,4 +1,4 @@
-"""The entries of a customer's balance, and adjustments of it by hand."""
+"""Routes of customer balance transactions, including manual adjustments."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from stripe.params import (
     CustomerBalanceTransactionRetrieveParams,
 )
 
-from sandbox.billing import beginning, customer_balance
+from sandbox.billing import customer_balance, subscription_creation
 from sandbox.billing.customer_balance import KIND
 from sandbox.errors import no_such
 from sandbox.objects import Object, Params, assign, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
@@ -25,9 +25,9 @@ PATH = "/v1/customers/<customer>/balance_transactions"
 def create(tx: Transaction, params: Params, customer: str) -> Object:
     body = tx.path_object("customer", customer)
     currency = params["currency"].lower()
-    beginning.check_currency(body, currency)
-    entry = customer_balance.change(
-        tx, body, params["amount"], currency=currency, type="adjustment"
+    subscription_creation.check_currency(body, currency)
+    entry = customer_balance.change_balance(
+        tx, body, params["amount"], currency=currency, transaction_type="adjustment"
     )
     assign(entry, params, "description")
     merge_metadata(entry, params.get("metadata"))
@@ -38,12 +38,12 @@ def create(tx: Transaction, params: Params, customer: str) -> Object:
 def list_(tx: Transaction, params: Params, customer: str) -> Object:
     tx.path_object("customer", customer)
     url = f"/v1/customers/{customer}/balance_transactions"
-    return page(tx, KIND, params, url=url, where=lambda entry: entry["customer"] == customer)
+    return list_page(tx, KIND, params, url=url, where=lambda entry: entry["customer"] == customer)
 
 
 @routes.get(f"{PATH}/<id>", CustomerBalanceTransactionRetrieveParams)
-def retrieve(tx: Transaction, params: Params, customer: str, id: str) -> Object:
-    entry = tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, customer: str, transaction_id: str) -> Object:
+    entry = tx.path_object(KIND, transaction_id)
     if entry["customer"] != customer:
-        raise no_such("customer_balance_transaction", id, in_path=True)
+        raise no_such("customer_balance_transaction", transaction_id, in_path=True)
     return entry

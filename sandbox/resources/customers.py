@@ -1,4 +1,4 @@
-"""Customers: who pays. Deleting one leaves a stub behind."""
+"""Routes of customers. A deleted customer leaves a stub."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from stripe.params import (
     CustomerUpdateParams,
 )
 
-from sandbox import own_time
-from sandbox.addresses import address
-from sandbox.billing import ending
+from sandbox import test_clocks
+from sandbox.addresses import build_address
+from sandbox.billing import cancellation
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.limits import check_length
 from sandbox.objects import Object, Params, assign, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
-from sandbox.search import INDEXED_AFTER, parse
+from sandbox.search import INDEX_DELAY_SECONDS, parse_query
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-PLAIN = (
+COPIED_PARAMS = (
     "balance",
     "description",
     "email",
@@ -41,27 +41,29 @@ UNSUPPORTED = ("cash_balance", "default_source", "source", "tax", "tax_id_data")
 
 @routes.post("/v1/customers", CustomerCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
-    customer = build(tx.new_id("cus"), now=tx.now, invoice_prefix=tx.world.ids.token(8).upper())
+    customer = build_customer(
+        tx.new_id("cus"), now=tx.now, invoice_prefix=tx.world.ids.token(8).upper()
+    )
     if "test_clock" in params:
-        clock = tx.param_object(own_time.KIND, params["test_clock"], param="test_clock")
+        clock = tx.param_object(test_clocks.KIND, params["test_clock"], param="test_clock")
         customer["test_clock"] = clock["id"]
-    _apply(tx, customer, params)
+    _apply_params(tx, customer, params)
     tx.insert(customer)
     tx.emit("customer.created", customer)
     return customer
 
 
 @routes.get("/v1/customers/<id>", CustomerRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    """A deleted customer answers with its stub."""
-    return tx.get("customer", id) or tx.path_object("customer", id)
+def retrieve(tx: Transaction, params: Params, customer_id: str) -> Object:
+    """Return the customer, or the stub of a deleted one."""
+    return tx.get("customer", customer_id) or tx.path_object("customer", customer_id)
 
 
 @routes.post("/v1/customers/<id>", CustomerUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    customer = tx.path_object("customer", id)
+def update(tx: Transaction, params: Params, customer_id: str) -> Object:
+    customer = tx.path_object("customer", customer_id)
     with tx.updating(customer, "customer.updated"):
-        _apply(tx, customer, params)
+        _apply_params(tx, customer, params)
     return customer
 
 
@@ -73,41 +75,41 @@ def list_(tx: Transaction, params: Params) -> Object:
             and customer["test_clock"] == params.get("test_clock")
         )
 
-    return page(tx, "customer", params, url="/v1/customers", where=wanted)
+    return list_page(tx, "customer", params, url="/v1/customers", where=wanted)
 
 
 @routes.get("/v1/customers/search", CustomerSearchParams)
 def search(tx: Transaction, params: Params) -> Object:
-    """A new customer is found a minute later, as at Stripe."""
-    fits = parse(params["query"], texts={"email", "name", "phone"}, numbers={"created"})
+    """Search customers. A new customer is found after a minute, as at Stripe."""
+    fits = parse_query(params["query"], texts={"email", "name", "phone"}, numbers={"created"})
     cursor = {"starting_after": params["page"]} if "page" in params else {}
 
     def wanted(customer: Object) -> bool:
-        return bool(customer["created"] <= tx.now - INDEXED_AFTER and fits(customer))
+        return bool(customer["created"] <= tx.now - INDEX_DELAY_SECONDS and fits(customer))
 
-    asked = {"limit": params.get("limit", 10), **cursor}
-    found = page(tx, "customer", asked, url="/v1/customers/search", where=wanted)
-    last = found["data"][-1]["id"] if found["has_more"] else None
-    return {**found, "object": "search_result", "next_page": last}
+    page_params = {"limit": params.get("limit", 10), **cursor}
+    result = list_page(tx, "customer", page_params, url="/v1/customers/search", where=wanted)
+    last = result["data"][-1]["id"] if result["has_more"] else None
+    return {**result, "object": "search_result", "next_page": last}
 
 
 @routes.delete("/v1/customers/<id>", CustomerDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
-    """Its subscriptions end with it."""
-    customer = tx.path_object("customer", id)
-    ending.leave(tx, id)
+def delete(tx: Transaction, params: Params, customer_id: str) -> Object:
+    """Delete the customer and cancel its subscriptions."""
+    customer = tx.path_object("customer", customer_id)
+    cancellation.stop_customer_billing(tx, customer_id)
     tx.emit("customer.deleted", customer)
     return tx.delete(customer)
 
 
-def _apply(tx: Transaction, customer: Object, params: Params) -> None:
+def _apply_params(tx: Transaction, customer: Object, params: Params) -> None:
     refuse_unsupported(params, *UNSUPPORTED)
     check_length("name", params.get("name", ""), NAME_LIMIT)
-    assign(customer, params, *PLAIN)
+    assign(customer, params, *COPIED_PARAMS)
     if "address" in params:
-        customer["address"] = address(params["address"])
+        customer["address"] = build_address(params["address"])
     if "shipping" in params:
-        customer["shipping"] = _shipping(params["shipping"])
+        customer["shipping"] = _read_shipping(params["shipping"])
     if settings := params.get("invoice_settings"):
         _apply_invoice_settings(tx, customer, settings)
     merge_metadata(customer, params.get("metadata"))
@@ -135,19 +137,19 @@ def _apply_invoice_settings(tx: Transaction, customer: Object, settings: Params)
     )
 
 
-def _shipping(params: Params | str) -> Object | None:
+def _read_shipping(params: Params | str) -> Object | None:
     if not isinstance(params, dict):
         return None
     return {
-        "address": address(params["address"]),
+        "address": build_address(params["address"]),
         "name": params["name"],
         "phone": params.get("phone"),
     }
 
 
-def build(id: str, *, now: int, invoice_prefix: str) -> Object:
+def build_customer(customer_id: str, *, now: int, invoice_prefix: str) -> Object:
     return {
-        "id": id,
+        "id": customer_id,
         "object": "customer",
         "address": None,
         "balance": 0,

@@ -1,4 +1,4 @@
-"""Disputes over the API: evidence is sent in, or the dispute is given up."""
+"""Routes of disputes: send evidence, or close the dispute as lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sandbox import disputes
 from sandbox.disputes import KIND
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
@@ -23,8 +23,8 @@ EVIDENCE_UNSUPPORTED = ("appeal", "enhanced_evidence")
 
 
 @routes.get("/v1/disputes/<id>", DisputeRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, dispute_id: str) -> Object:
+    return tx.path_object(KIND, dispute_id)
 
 
 @routes.get("/v1/disputes", DisputeListParams)
@@ -35,14 +35,14 @@ def list_(tx: Transaction, params: Params) -> Object:
             for name in ("charge", "payment_intent")
         )
 
-    return page(tx, KIND, params, url="/v1/disputes", where=wanted)
+    return list_page(tx, KIND, params, url="/v1/disputes", where=wanted)
 
 
 @routes.post("/v1/disputes/<id>", DisputeUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    """Evidence is kept, and goes to the bank unless ``submit`` is false."""
+def update(tx: Transaction, params: Params, dispute_id: str) -> Object:
+    """Store evidence, and submit it to the bank unless ``submit`` is false."""
     refuse_unsupported(params, "intended_submission_method")
-    dispute = tx.path_object(KIND, id)
+    dispute = tx.path_object(KIND, dispute_id)
     evidence = params.get("evidence", {})
     refuse_unsupported(evidence, *EVIDENCE_UNSUPPORTED)
     submits = params.get("submit", bool(evidence))
@@ -54,22 +54,22 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
         has_any = any(value for name, value in dispute["evidence"].items() if _is_own(name))
         dispute["evidence_details"]["has_evidence"] = has_any
         if submits:
-            disputes.submit(dispute)
+            disputes.submit_evidence(dispute)
     if submits:
-        disputes.judge(tx, dispute)
+        disputes.apply_test_evidence(tx, dispute)
     return dispute
 
 
 @routes.post("/v1/disputes/<id>/close", DisputeCloseParams)
-def close(tx: Transaction, params: Params, id: str) -> Object:
-    """Accept that it is lost."""
-    dispute = tx.path_object(KIND, id)
+def close(tx: Transaction, params: Params, dispute_id: str) -> Object:
+    """Accept the dispute as lost."""
+    dispute = tx.path_object(KIND, dispute_id)
     if dispute["status"] != "needs_response":
         raise invalid(
             f"This dispute is {dispute['status']}: only a dispute that needs a response can be "
             "closed."
         )
-    disputes.decide(tx, dispute, "lost")
+    disputes.decide_dispute(tx, dispute, "lost")
     return dispute
 
 

@@ -1,12 +1,12 @@
-"""Early fraud warnings over the API: they can only be read."""
+"""Routes of early fraud warnings, which are read-only."""
 
 from __future__ import annotations
 
 from stripe.params.radar import EarlyFraudWarningListParams, EarlyFraudWarningRetrieveParams
 
-from sandbox.fraud_warnings import KIND
+from sandbox.early_fraud_warnings import KIND
 from sandbox.objects import Object, Params
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
@@ -15,8 +15,8 @@ PATH = "/v1/radar/early_fraud_warnings"
 
 
 @routes.get(f"{PATH}/<id>", EarlyFraudWarningRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, warning_id: str) -> Object:
+    return tx.path_object(KIND, warning_id)
 
 
 @routes.get(PATH, EarlyFraudWarningListParams)
@@ -27,4 +27,4 @@ def list_(tx: Transaction, params: Params) -> Object:
             for name in ("charge", "payment_intent")
         )
 
-    return page(tx, KIND, params, url=PATH, where=wanted)
+    return list_page(tx, KIND, params, url=PATH, where=wanted)

@@ -1,4 +1,4 @@
-"""Events over the API: the last 30 days, filtered by type, time and whether they arrived."""
+"""Routes of events of the last 30 days, filtered by type, time and delivery success."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from stripe.params import EventListParams, EventRetrieveParams
 
 from sandbox.errors import invalid, no_such
 from sandbox.objects import Object, Params
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-RETENTION = 30 * 86400
+RETENTION_SECONDS = 30 * 86400
 MAX_TYPES = 20
 
 
 @routes.get("/v1/events/<id>", EventRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    event = tx.path_object("event", id)
-    if _is_gone(tx, event):
-        raise no_such("event", id, in_path=True)
+def retrieve(tx: Transaction, params: Params, event_id: str) -> Object:
+    event = tx.path_object("event", event_id)
+    if _is_past_retention(tx, event):
+        raise no_such("event", event_id, in_path=True)
     return event
 
 
 @routes.get("/v1/events", EventListParams)
 def list_(tx: Transaction, params: Params) -> Object:
-    patterns = _patterns(params)
+    patterns = _read_type_patterns(params)
 
     def wanted(event: Object) -> bool:
-        if _is_gone(tx, event):
+        if _is_past_retention(tx, event):
             return False
         arrived = event["pending_webhooks"] == 0
         return params.get("delivery_success", arrived) == arrived and any(
             fnmatchcase(event["type"], pattern) for pattern in patterns
         )
 
-    return page(tx, "event", params, url="/v1/events", where=wanted)
+    return list_page(tx, "event", params, url="/v1/events", where=wanted)
 
 
-def _patterns(params: Params) -> list[str]:
+def _read_type_patterns(params: Params) -> list[str]:
     if "type" in params and "types" in params:
         raise invalid("You may only specify one of these parameters: type, types.")
     types: list[str] = params.get("types", [])
@@ -50,5 +50,5 @@ def _patterns(params: Params) -> list[str]:
     return types or [params.get("type", "*")]
 
 
-def _is_gone(tx: Transaction, event: Object) -> bool:
-    return bool(event["created"] < tx.now - RETENTION)
+def _is_past_retention(tx: Transaction, event: Object) -> bool:
+    return bool(event["created"] < tx.now - RETENTION_SECONDS)

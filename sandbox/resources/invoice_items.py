@@ -1,7 +1,8 @@
-"""Invoice items: amounts that wait for the customer's next invoice, prorations among them."""
+"""Invoice items: pending amounts for the customer's next invoice, including prorations."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from stripe.params import (
@@ -11,10 +12,10 @@ from stripe.params import (
     InvoiceItemRetrieveParams,
 )
 
-from sandbox.billing import invoicing, lines, pricing
+from sandbox.billing import invoice_lines, invoices, pricing
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
@@ -40,14 +41,14 @@ def create(tx: Transaction, params: Params) -> Object:
     subscription = params.get("subscription")
     if subscription:
         tx.param_object("subscription", subscription, param="subscription")
-    item = insert(
-        tx,
+    request = InvoiceItemRequest(
         customer=customer["id"],
         period=params.get("period", {"start": tx.now, "end": tx.now}),
         description=params.get("description"),
         subscription=subscription,
-        **_amount(tx, params),
+        **_read_amount(tx, params),
     )
+    item = insert_item(tx, request)
     item["discountable"] = params.get("discountable", True)
     merge_metadata(item, params.get("metadata"))
     if "invoice" in params:
@@ -56,8 +57,8 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/invoiceitems/<id>", InvoiceItemRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("invoiceitem", id)
+def retrieve(tx: Transaction, params: Params, item_id: str) -> Object:
+    return tx.path_object("invoiceitem", item_id)
 
 
 @routes.get("/v1/invoiceitems", InvoiceItemListParams)
@@ -69,73 +70,80 @@ def list_(tx: Transaction, params: Params) -> Object:
             and (item["invoice"] is None) == params.get("pending", item["invoice"] is None)
         )
 
-    return page(tx, "invoiceitem", params, url="/v1/invoiceitems", where=wanted)
+    return list_page(tx, "invoiceitem", params, url="/v1/invoiceitems", where=wanted)
 
 
 @routes.delete("/v1/invoiceitems/<id>", InvoiceItemDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
-    item = tx.path_object("invoiceitem", id)
+def delete(tx: Transaction, params: Params, item_id: str) -> Object:
+    item = tx.path_object("invoiceitem", item_id)
     if item["invoice"]:
         raise invalid("You can only delete invoice items that no invoice has taken up.", param="id")
     tx.emit("invoiceitem.deleted", item)
     return tx.delete(item)
 
 
-def insert(
-    tx: Transaction,
-    *,
-    customer: str,
-    amount: int,
-    currency: str,
-    description: str | None,
-    period: Object,
-    quantity: int = 1,
-    pricing: Object | None = None,
-    proration: bool = False,
-    discount_amounts: list[Object] | None = None,
-    credited_items: Object | None = None,
-    subscription: str | None = None,
-    subscription_item: str | None = None,
-) -> Object:
-    parent = {"subscription": subscription, "subscription_item": subscription_item}
+@dataclass(frozen=True, kw_only=True)
+class InvoiceItemRequest:
+    """The fields of a new invoice item. ``amount`` is in minor units."""
+
+    customer: str
+    amount: int
+    currency: str
+    description: str | None
+    period: Object
+    quantity: int = 1
+    pricing: Object | None = None
+    proration: bool = False
+    discount_amounts: list[Object] = field(default_factory=list)
+    credited_items: Object | None = None
+    subscription: str | None = None
+    subscription_item: str | None = None
+
+
+def insert_item(tx: Transaction, request: InvoiceItemRequest) -> Object:
+    """Insert a pending invoice item and emit ``invoiceitem.created``."""
+    parent = {
+        "subscription": request.subscription,
+        "subscription_item": request.subscription_item,
+    }
     item: Object = {
         "id": tx.new_id("ii"),
         "object": "invoiceitem",
-        "amount": amount,
-        "currency": currency,
-        "customer": customer,
+        "amount": request.amount,
+        "currency": request.currency,
+        "customer": request.customer,
         "customer_account": None,
         "date": tx.now,
-        "description": description,
-        "discountable": not proration,
+        "description": request.description,
+        "discountable": not request.proration,
         "discounts": [],
         "invoice": None,
         "livemode": False,
         "metadata": {},
-        "net_amount": amount,
+        "net_amount": request.amount,
         "parent": {"subscription_details": parent, "type": "subscription_details"}
-        if subscription
+        if request.subscription
         else None,
-        "period": period,
-        "pricing": pricing,
-        "proration": proration,
-        "quantity": quantity,
-        "quantity_decimal": str(quantity),
+        "period": request.period,
+        "pricing": request.pricing,
+        "proration": request.proration,
+        "quantity": request.quantity,
+        "quantity_decimal": str(request.quantity),
         "tax_rates": [],
-        "test_clock": (tx.get("customer", customer) or {}).get("test_clock"),
+        "test_clock": (tx.get("customer", request.customer) or {}).get("test_clock"),
     }
-    if proration:
+    if request.proration:
         item["proration_details"] = {
-            "credited_items": credited_items,
-            "discount_amounts": discount_amounts or [],
+            "credited_items": request.credited_items,
+            "discount_amounts": request.discount_amounts,
         }
     tx.insert(item)
     tx.emit("invoiceitem.created", item)
     return item
 
 
-def _amount(tx: Transaction, params: Params) -> Object:
-    """An amount of money, or a quantity of a one-time price."""
+def _read_amount(tx: Transaction, params: Params) -> Object:
+    """Read ``amount``, or a quantity of a one-time price."""
     if price_id := params.get("pricing", {}).get("price"):
         price = tx.param_object("price", price_id, param="pricing[price]")
         if pricing.is_recurring(price):
@@ -146,9 +154,9 @@ def _amount(tx: Transaction, params: Params) -> Object:
             )
         quantity = params.get("quantity", 1)
         return {
-            "amount": pricing.amount(tx, price, quantity),
+            "amount": pricing.price_amount(tx, price, quantity),
             "currency": price["currency"],
-            "pricing": lines.price_details(price),
+            "pricing": invoice_lines.price_details(price),
             "quantity": quantity,
         }
     if "currency" not in params:
@@ -156,7 +164,7 @@ def _amount(tx: Transaction, params: Params) -> Object:
     quantity = params.get("quantity", 1)
     amount = params.get("amount")
     if amount is None:
-        amount = pricing.rounded(Decimal(params.get("unit_amount_decimal", 0)) * quantity)
+        amount = pricing.round_amount(Decimal(params.get("unit_amount_decimal", 0)) * quantity)
     return {"amount": amount, "currency": params["currency"].lower(), "quantity": quantity}
 
 
@@ -169,5 +177,5 @@ def _add_to_draft(tx: Transaction, item: Object, invoice_id: str) -> None:
         )
     item["invoice"] = invoice["id"]
     with tx.updating(invoice, "invoice.updated"):
-        invoicing.add_line(tx, invoice, lines.for_invoice_item(tx, item))
-        invoicing.total_up(tx, invoice)
+        invoices.add_line(tx, invoice, invoice_lines.for_invoice_item(tx, item))
+        invoices.compute_amounts(tx, invoice)

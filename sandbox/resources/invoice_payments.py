@@ -1,4 +1,4 @@
-"""Invoice payments: the only link between an invoice and the payment intents that pay it."""
+"""Invoice payments: the links between invoices and the payment intents that pay them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from stripe.params import InvoicePaymentListParams, InvoicePaymentRetrieveParams
 
 from sandbox.errors import missing_param
 from sandbox.objects import Object, Params
-from sandbox.pagination import embed, page
+from sandbox.pagination import embed_list, list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
@@ -14,8 +14,8 @@ routes = Routes()
 
 
 @routes.get("/v1/invoice_payments/<id>", InvoicePaymentRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("invoice_payment", id)
+def retrieve(tx: Transaction, params: Params, payment_id: str) -> Object:
+    return tx.path_object("invoice_payment", payment_id)
 
 
 @routes.get("/v1/invoice_payments", InvoicePaymentListParams)
@@ -31,40 +31,44 @@ def list_(tx: Transaction, params: Params) -> Object:
             and (not payment or body["payment"].get(payment["type"]) == payment[payment["type"]])
         )
 
-    return page(tx, "invoice_payment", params, url="/v1/invoice_payments", where=wanted)
+    return list_page(tx, "invoice_payment", params, url="/v1/invoice_payments", where=wanted)
 
 
 @routes.includable("invoice", "payments")
-def payments(tx: Transaction, invoice: Object) -> Object:
-    made = tx.all("invoice_payment", lambda payment: payment["invoice"] == invoice["id"])
-    return embed(made, url=f"/v1/invoice_payments?invoice={invoice['id']}")
+def include_payments(tx: Transaction, invoice: Object) -> Object:
+    invoice_payments = tx.list_objects(
+        "invoice_payment", lambda payment: payment["invoice"] == invoice["id"]
+    )
+    return embed_list(invoice_payments, url=f"/v1/invoice_payments?invoice={invoice['id']}")
 
 
 @routes.includable("invoice", "confirmation_secret")
-def confirmation_secret(tx: Transaction, invoice: Object) -> Object | None:
-    for payment in tx.all("invoice_payment", lambda each: each["invoice"] == invoice["id"]):
+def include_confirmation_secret(tx: Transaction, invoice: Object) -> Object | None:
+    for payment in tx.list_objects(
+        "invoice_payment", lambda each: each["invoice"] == invoice["id"]
+    ):
         intent = tx.get("payment_intent", payment["payment"]["payment_intent"])
         if intent and payment["is_default"]:
             return {"client_secret": intent["client_secret"], "type": "payment_intent"}
     return None
 
 
-def for_intent(tx: Transaction, invoice: Object, intent: Object) -> Object:
-    """The link between the two; made if it is missing."""
-    known = tx.all(
+def find_or_create(tx: Transaction, invoice: Object, intent: Object) -> Object:
+    """The link between invoice and intent; inserted if it is missing."""
+    existing = tx.list_objects(
         "invoice_payment",
         lambda payment: payment["payment"].get("payment_intent") == intent["id"],
     )
-    return known[0] if known else tx.insert(_build(tx, invoice, intent))
+    return existing[0] if existing else tx.insert(_build_payment(tx, invoice, intent))
 
 
-def mark_paid(tx: Transaction, payment: Object, amount: int) -> None:
-    """The caller announces it: Stripe tells of it last."""
+def mark_payment_paid(tx: Transaction, payment: Object, amount: int) -> None:
+    """Mark the link as paid. The caller emits the event last, as Stripe does."""
     payment |= {"amount_paid": amount, "status": "paid"}
     payment["status_transitions"]["paid_at"] = tx.now
 
 
-def _build(tx: Transaction, invoice: Object, intent: Object) -> Object:
+def _build_payment(tx: Transaction, invoice: Object, intent: Object) -> Object:
     return {
         "id": tx.new_id("inpay"),
         "object": "invoice_payment",

@@ -1,4 +1,4 @@
-"""Meter events and their adjustments: what is told of use, and what is taken back."""
+"""Routes of meter events and meter event adjustments."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from decimal import Decimal, InvalidOperation
 
 from stripe.params.billing import MeterEventAdjustmentCreateParams, MeterEventCreateParams
 
-from sandbox import metering, own_time
+from sandbox import meter_usage, test_clocks
 from sandbox.errors import invalid, missing_param
 from sandbox.limits import check_length
-from sandbox.metering import EVENT, UNKNOWN_CUSTOMER
+from sandbox.meter_usage import EVENT, UNKNOWN_CUSTOMER
 from sandbox.objects import Object, Params
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
@@ -17,23 +17,23 @@ from sandbox.transaction import Transaction
 routes = Routes()
 
 IDENTIFIER_LIMIT = 100
-PAST = 35 * 86400
-FUTURE = 5 * 60
-DIGITS = 15
+MAX_AGE_SECONDS = 35 * 86400
+MAX_AHEAD_SECONDS = 5 * 60
+MAX_DIGITS = 15
 
 
 @routes.post("/v1/billing/meter_events", MeterEventCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
-    """An unknown customer is found out later, in an error report: the answer does not say it."""
+    """Accept a meter event. An unknown customer is reported later by an error report."""
     payload = params["payload"]
-    own_time.enter(tx, payload.values())
-    meter = _meter(tx, params["event_name"])
-    timestamp = _timestamp(tx, params)
+    test_clocks.use_clock_time(tx, payload.values())
+    meter = _find_meter(tx, params["event_name"])
+    timestamp = _read_timestamp(tx, params)
     identifier = params.get("identifier") or tx.new_id("mtrevt")
     check_length("identifier", identifier, IDENTIFIER_LIMIT)
-    customer = _field(payload, meter["customer_mapping"]["event_payload_key"])
-    found = tx.get("customer", customer)
-    metering.keep(
+    customer = _read_field(payload, meter["customer_mapping"]["event_payload_key"])
+    stored_customer = tx.get("customer", customer)
+    meter_usage.store_event(
         tx,
         {
             "id": identifier,
@@ -41,10 +41,12 @@ def create(tx: Transaction, params: Params) -> Object:
             "canceled": False,
             "created": tx.now,
             "customer": customer,
-            "error": None if found and not found.get("deleted") else UNKNOWN_CUSTOMER,
+            "error": None
+            if stored_customer and not stored_customer.get("deleted")
+            else UNKNOWN_CUSTOMER,
             "meter": meter["id"],
             "timestamp": timestamp,
-            "value": _value(meter, payload),
+            "value": _read_value(meter, payload),
         },
     )
     return {
@@ -64,8 +66,8 @@ def adjust(tx: Transaction, params: Params) -> Object:
     if not identifier:
         raise missing_param("cancel[identifier]")
     if event := tx.get(EVENT, identifier):
-        own_time.enter(tx, [event["customer"]])
-    metering.cancel(tx, _meter(tx, params["event_name"]), identifier)
+        test_clocks.use_clock_time(tx, [event["customer"]])
+    meter_usage.cancel_event(tx, _find_meter(tx, params["event_name"]), identifier)
     return {
         "object": "billing.meter_event_adjustment",
         "cancel": {"identifier": identifier},
@@ -76,20 +78,20 @@ def adjust(tx: Transaction, params: Params) -> Object:
     }
 
 
-def _meter(tx: Transaction, event_name: str) -> Object:
-    found = metering.active_meter(tx, event_name)
-    if found is None:
+def _find_meter(tx: Transaction, event_name: str) -> Object:
+    meter = meter_usage.find_active_meter(tx, event_name)
+    if meter is None:
         raise invalid(
             f'No active meter found for event name "{event_name}".',
             param="event_name",
             code="resource_missing",
         )
-    return found
+    return meter
 
 
-def _timestamp(tx: Transaction, params: Params) -> int:
+def _read_timestamp(tx: Transaction, params: Params) -> int:
     timestamp: int = params.get("timestamp", tx.now)
-    if not tx.now - PAST <= timestamp <= tx.now + FUTURE:
+    if not tx.now - MAX_AGE_SECONDS <= timestamp <= tx.now + MAX_AHEAD_SECONDS:
         raise invalid(
             "The timestamp must be within the past 35 calendar days or up to 5 minutes in the "
             "future.",
@@ -98,26 +100,26 @@ def _timestamp(tx: Transaction, params: Params) -> int:
     return timestamp
 
 
-def _field(payload: Object, key: str) -> str:
+def _read_field(payload: Object, key: str) -> str:
     if not payload.get(key):
         raise missing_param(f"payload[{key}]")
     return str(payload[key])
 
 
-def _value(meter: Object, payload: Object) -> str:
-    """The figure as it was sent. Raises 400; a meter that counts needs none."""
+def _read_value(meter: Object, payload: Object) -> str:
+    """The sent value. Raises 400 if it is malformed; ``count`` meters need none."""
     key = meter["value_settings"]["event_payload_key"]
     if meter["default_aggregation"]["formula"] == "count" and key not in payload:
         return "1"
-    written = _field(payload, key)
+    written = _read_field(payload, key)
     try:
         value = Decimal(written)
     except InvalidOperation:
         value = Decimal("nan")
     if not value.is_finite():
         raise invalid(f"Invalid value for the meter event: {written}.", param=f"payload[{key}]")
-    if len(value.as_tuple().digits) > DIGITS:
+    if len(value.as_tuple().digits) > MAX_DIGITS:
         raise invalid(
-            f"The value of a meter event has at most {DIGITS} digits.", param=f"payload[{key}]"
+            f"The value of a meter event has at most {MAX_DIGITS} digits.", param=f"payload[{key}]"
         )
     return written

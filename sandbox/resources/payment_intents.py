@@ -1,4 +1,4 @@
-"""Payment intents: the API over ``payments``, with Stripe's rules for what may happen when."""
+"""Routes of payment intents, with Stripe's rules for each status."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from stripe.params import (
     PaymentIntentUpdateParams,
 )
 
-from sandbox import intents, payments
-from sandbox.currencies import MINIMUM_CHARGE, maximum_amount, step
+from sandbox import payment_intent_object, payments
+from sandbox.charge_amounts import check_amount
 from sandbox.errors import StripeFailure, invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.resources import payment_methods
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-PLAIN = (
+COPIED_PARAMS = (
     "description",
     "receipt_email",
     "setup_future_usage",
@@ -46,8 +46,8 @@ UNSUPPORTED = (
     "transfer_data",
     "transfer_group",
 )
-CHANGEABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
-CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation",
+CHANGEABLE_STATUSES = ("requires_payment_method", "requires_confirmation", "requires_action")
+CANCELABLE_STATUSES = ("requires_payment_method", "requires_capture", "requires_confirmation",
               "requires_action", "processing")  # fmt: skip
 
 
@@ -61,16 +61,16 @@ def create(tx: Transaction, params: Params) -> Object:
                 raise invalid(f"You cannot pass `{name}` when `confirm` is not true.", param=name)
     if "customer" in params:
         tx.param_object("customer", params["customer"], param="customer")
-    intent = tx.insert(_from_params(tx, params))
-    intents.choose_options(intent, params)
+    intent = tx.insert(_build_intent(tx, params))
+    payment_intent_object.apply_method_options(intent, params)
     _choose_method(tx, intent, params)
     tx.emit("payment_intent.created", intent)
-    return _confirm(tx, intent, params) if params.get("confirm") else intent
+    return _confirm_intent(tx, intent, params) if params.get("confirm") else intent
 
 
 @routes.get("/v1/payment_intents/<id>", PaymentIntentRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    intent = tx.path_object("payment_intent", id)
+def retrieve(tx: Transaction, params: Params, intent_id: str) -> Object:
+    intent = tx.path_object("payment_intent", intent_id)
     if params.get("client_secret", intent["client_secret"]) != intent["client_secret"]:
         raise invalid(
             "The client_secret provided does not match the client_secret associated with the "
@@ -82,16 +82,16 @@ def retrieve(tx: Transaction, params: Params, id: str) -> Object:
 
 
 @routes.post("/v1/payment_intents/<id>", PaymentIntentUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, intent_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
-    intent = tx.path_object("payment_intent", id)
+    intent = tx.path_object("payment_intent", intent_id)
     frozen = [name for name in params if name not in ("metadata", "description", "receipt_email")]
-    if frozen and intent["status"] not in CHANGEABLE:
+    if frozen and intent["status"] not in CHANGEABLE_STATUSES:
         raise unexpected_state(
             intent,
             f"This PaymentIntent's {frozen[0]} could not be updated because it has a status of "
             f"{intent['status']}. You may only update the {frozen[0]} of a PaymentIntent with one "
-            f"of the following statuses: {', '.join(CHANGEABLE)}.",
+            f"of the following statuses: {', '.join(CHANGEABLE_STATUSES)}.",
             param=frozen[0],
         )
     if "amount" in params or "currency" in params:
@@ -101,19 +101,19 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
     if "customer" in params:
         tx.param_object("customer", params["customer"], param="customer")
         intent["customer"] = params["customer"]
-    assign(intent, params, *PLAIN, "capture_method")
+    assign(intent, params, *COPIED_PARAMS, "capture_method")
     merge_metadata(intent, params.get("metadata"))
-    intents.choose_options(intent, params)
+    payment_intent_object.apply_method_options(intent, params)
     _choose_method(tx, intent, params)
     return intent
 
 
 @routes.post("/v1/payment_intents/<id>/confirm", PaymentIntentConfirmParams)
-def confirm(tx: Transaction, params: Params, id: str) -> Object:
+def confirm(tx: Transaction, params: Params, intent_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
-    intent = tx.path_object("payment_intent", id)
-    _refuse_if_of_a_session(tx, intent, "confirm")
-    if intent["status"] not in CHANGEABLE:
+    intent = tx.path_object("payment_intent", intent_id)
+    _refuse_session_intent(tx, intent, "confirm")
+    if intent["status"] not in CHANGEABLE_STATUSES:
         already = "it has already succeeded after being previously confirmed"
         raise unexpected_state(
             intent,
@@ -121,16 +121,16 @@ def confirm(tx: Transaction, params: Params, id: str) -> Object:
             + (already if intent["status"] == "succeeded" else f"it is {intent['status']}")
             + ".",
         )
-    assign(intent, params, *PLAIN, "capture_method")
-    intents.choose_options(intent, params)
+    assign(intent, params, *COPIED_PARAMS, "capture_method")
+    payment_intent_object.apply_method_options(intent, params)
     _choose_method(tx, intent, params)
-    return _confirm(tx, intent, params)
+    return _confirm_intent(tx, intent, params)
 
 
 @routes.post("/v1/payment_intents/<id>/capture", PaymentIntentCaptureParams)
-def capture(tx: Transaction, params: Params, id: str) -> Object:
+def capture(tx: Transaction, params: Params, intent_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED, "final_capture")
-    intent = tx.path_object("payment_intent", id)
+    intent = tx.path_object("payment_intent", intent_id)
     if intent["status"] != "requires_capture":
         raise unexpected_state(
             intent,
@@ -146,23 +146,23 @@ def capture(tx: Transaction, params: Params, id: str) -> Object:
             code="amount_too_large" if amount > 0 else "parameter_invalid_integer",
         )
     merge_metadata(intent, params.get("metadata"))
-    payments.capture(tx, intent, amount)
+    payments.capture_payment(tx, intent, amount)
     return intent
 
 
 @routes.post("/v1/payment_intents/<id>/cancel", PaymentIntentCancelParams)
-def cancel(tx: Transaction, params: Params, id: str) -> Object:
-    intent = tx.path_object("payment_intent", id)
-    _refuse_if_of_a_session(tx, intent, "cancel")
-    _refuse_if_of_an_invoice(tx, intent)
-    if intent["status"] not in CANCELABLE:
+def cancel(tx: Transaction, params: Params, intent_id: str) -> Object:
+    intent = tx.path_object("payment_intent", intent_id)
+    _refuse_session_intent(tx, intent, "cancel")
+    _refuse_invoice_intent(tx, intent)
+    if intent["status"] not in CANCELABLE_STATUSES:
         raise unexpected_state(
             intent,
             "You cannot cancel this PaymentIntent because it has a status of "
             f"{intent['status']}. Only a PaymentIntent with one of the following statuses may be "
-            f"canceled: {', '.join(CANCELABLE)}.",
+            f"canceled: {', '.join(CANCELABLE_STATUSES)}.",
         )
-    payments.cancel(tx, intent, params.get("cancellation_reason"))
+    payments.cancel_payment(tx, intent, params.get("cancellation_reason"))
     return intent
 
 
@@ -171,7 +171,7 @@ def list_(tx: Transaction, params: Params) -> Object:
     def wanted(intent: Object) -> bool:
         return bool(intent["customer"] == params.get("customer", intent["customer"]))
 
-    return page(tx, "payment_intent", params, url="/v1/payment_intents", where=wanted)
+    return list_page(tx, "payment_intent", params, url="/v1/payment_intents", where=wanted)
 
 
 def unexpected_state(intent: Object, message: str, *, param: str | None = None) -> StripeFailure:
@@ -180,52 +180,29 @@ def unexpected_state(intent: Object, message: str, *, param: str | None = None) 
     )
 
 
-def check_amount(amount: int, currency: str) -> None:
-    """Raises 400 outside of what Stripe charges in this currency."""
-    if amount < 1:
-        raise invalid(
-            "This value must be greater than or equal to 1.",
-            param="amount",
-            code="parameter_invalid_integer",
-        )
-    if amount < MINIMUM_CHARGE.get(currency, 1):
-        raise invalid(
-            f"Amount must convert to at least {MINIMUM_CHARGE[currency]} {currency} in minor "
-            "units.",
-            param="amount",
-            code="amount_too_small",
-        )
-    if amount > (largest := maximum_amount(currency)):
-        raise invalid(
-            f"Amount must be no more than {largest} {currency} in minor units.",
-            param="amount",
-            code="amount_too_large",
-        )
-    if amount % step(currency):
-        raise invalid(
-            f"Amount must be divisible by {step(currency)} in {currency}.",
-            param="amount",
-            code="parameter_invalid_integer",
-        )
-
-
-def _from_params(tx: Transaction, params: Params) -> Object:
-    intent = intents.build(
+def _build_intent(tx: Transaction, params: Params) -> Object:
+    intent = payment_intent_object.build_intent(
         tx,
         amount=params["amount"],
         currency=params["currency"].lower(),
         customer=params.get("customer"),
         capture_method=params.get("capture_method", "automatic_async"),
         confirmation_method=params.get("confirmation_method", "automatic"),
-        automatic_payment_methods=_automatic(params),
+        automatic_payment_methods=_automatic_payment_methods(params),
     )
-    assign(intent, params, *PLAIN, "allowed_payment_method_types", "excluded_payment_method_types")
+    assign(
+        intent,
+        params,
+        *COPIED_PARAMS,
+        "allowed_payment_method_types",
+        "excluded_payment_method_types",
+    )
     merge_metadata(intent, params.get("metadata"))
     return intent
 
 
-def _automatic(params: Params) -> Object | None:
-    """Dynamic payment methods are the default since endive."""
+def _automatic_payment_methods(params: Params) -> Object | None:
+    """Dynamic payment methods are the default since API version endive."""
     if "allowed_payment_method_types" in params:
         return None
     return {
@@ -236,11 +213,13 @@ def _automatic(params: Params) -> Object | None:
 
 
 def _choose_method(tx: Transaction, intent: Object, params: Params) -> None:
-    """Take a payment method that was sent; one that waits for confirmation then."""
+    """Set the sent payment method; the intent then requires confirmation."""
     if "payment_method_data" in params:
         method = payment_methods.create(tx, params["payment_method_data"])
     elif "payment_method" in params:
-        method = payment_methods.resolve(tx, params["payment_method"], param="payment_method")
+        method = payment_methods.resolve_method(
+            tx, params["payment_method"], param="payment_method"
+        )
     else:
         return
     intent["payment_method"] = method["id"]
@@ -248,7 +227,7 @@ def _choose_method(tx: Transaction, intent: Object, params: Params) -> None:
     intent["status"] = "requires_confirmation"
 
 
-def _confirm(tx: Transaction, intent: Object, params: Params) -> Object:
+def _confirm_intent(tx: Transaction, intent: Object, params: Params) -> Object:
     if intent["payment_method"] is None:
         raise unexpected_state(
             intent,
@@ -258,9 +237,11 @@ def _confirm(tx: Transaction, intent: Object, params: Params) -> Object:
         )
     off_session = bool(params.get("off_session"))
     _require_return_url(intent, params, off_session=off_session)
-    payments.attempt(tx, intent, off_session=off_session, return_url=params.get("return_url"))
+    payments.attempt_payment(
+        tx, intent, off_session=off_session, return_url=params.get("return_url")
+    )
     if intent["last_payment_error"]:
-        raise payments.refusal(intent)
+        raise payments.declined_error(intent)
     return intent
 
 
@@ -278,8 +259,8 @@ def _require_return_url(intent: Object, params: Params, *, off_session: bool) ->
         )
 
 
-def _refuse_if_of_a_session(tx: Transaction, intent: Object, verb: str) -> None:
-    owner = intents.owner_of(tx, intent)
+def _refuse_session_intent(tx: Transaction, intent: Object, verb: str) -> None:
+    owner = payment_intent_object.find_owner(tx, intent)
     if owner and owner[0] == "checkout.session":
         raise unexpected_state(
             intent,
@@ -288,8 +269,8 @@ def _refuse_if_of_a_session(tx: Transaction, intent: Object, verb: str) -> None:
         )
 
 
-def _refuse_if_of_an_invoice(tx: Transaction, intent: Object) -> None:
-    owner = intents.owner_of(tx, intent)
+def _refuse_invoice_intent(tx: Transaction, intent: Object) -> None:
+    owner = payment_intent_object.find_owner(tx, intent)
     if owner and owner[0] == "invoice":
         raise unexpected_state(
             intent,

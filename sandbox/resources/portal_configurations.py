@@ -1,4 +1,4 @@
-"""Portal configurations: which features customers find in the portal."""
+"""Routes of portal configurations: the features of the customer portal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stripe.params.billing_portal import (
 
 from sandbox.errors import invalid
 from sandbox.objects import Object, Params, assign, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.portal import features
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
@@ -36,7 +36,7 @@ def create(tx: Transaction, params: Params) -> Object:
         },
         "created": tx.now,
         "default_return_url": None,
-        "features": features.blank(),
+        "features": features.default_features(),
         "is_default": False,
         "livemode": False,
         "login_page": {"enabled": False, "url": None},
@@ -44,22 +44,22 @@ def create(tx: Transaction, params: Params) -> Object:
         "name": None,
         "updated": tx.now,
     }
-    _apply(tx, configuration, params)
+    _apply_params(tx, configuration, params)
     tx.insert(configuration)
     tx.emit("billing_portal.configuration.created", configuration)
     return configuration
 
 
 @routes.get(f"{URL}/<id>", ConfigurationRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, configuration_id: str) -> Object:
+    return tx.path_object(KIND, configuration_id)
 
 
 @routes.post(f"{URL}/<id>", ConfigurationUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    configuration = tx.path_object(KIND, id)
+def update(tx: Transaction, params: Params, configuration_id: str) -> Object:
+    configuration = tx.path_object(KIND, configuration_id)
     with tx.updating(configuration, "billing_portal.configuration.updated"):
-        _apply(tx, configuration, params)
+        _apply_params(tx, configuration, params)
         assign(configuration, params, "active")
         configuration["updated"] = tx.now
     return configuration
@@ -73,10 +73,10 @@ def list_(tx: Transaction, params: Params) -> Object:
             for name in ("active", "is_default")
         )
 
-    return page(tx, KIND, params, url=URL, where=wanted)
+    return list_page(tx, KIND, params, url=URL, where=wanted)
 
 
-def _apply(tx: Transaction, configuration: Object, params: Params) -> None:
+def _apply_params(tx: Transaction, configuration: Object, params: Params) -> None:
     if params.get("login_page", {}).get("enabled"):
         raise invalid(
             "The sandbox's portal has no login page; make a session for each visit.",
@@ -86,5 +86,5 @@ def _apply(tx: Transaction, configuration: Object, params: Params) -> None:
     profile = params.get("business_profile") or {}
     names = ("headline", "privacy_policy_url", "terms_of_service_url")
     assign(configuration["business_profile"], profile, *names)
-    features.apply(tx, configuration["features"], params.get("features", {}))
+    features.apply_features(tx, configuration["features"], params.get("features", {}))
     merge_metadata(configuration, params.get("metadata"))

@@ -1,4 +1,4 @@
-"""Portal sessions: links for one customer each."""
+"""Routes of portal sessions: a link for one customer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def create(tx: Transaction, params: Params) -> Object:
     if "customer" not in params:
         raise missing_param("customer")
     customer = tx.param_object("customer", params["customer"], param="customer")
-    configuration = _configuration(tx, params)
+    configuration = _find_configuration(tx, params)
     secret = f"test_{tx.world.ids.token(40)}"
     session: Object = {
         "id": tx.new_id("bps"),
@@ -30,7 +30,7 @@ def create(tx: Transaction, params: Params) -> Object:
         "created": tx.now,
         "customer": customer["id"],
         "customer_account": None,
-        "flow": flows.read(tx, configuration, customer["id"], params.get("flow_data")),
+        "flow": flows.read_flow(tx, configuration, customer["id"], params.get("flow_data")),
         "livemode": False,
         "locale": params.get("locale"),
         "on_behalf_of": None,
@@ -38,18 +38,20 @@ def create(tx: Transaction, params: Params) -> Object:
         "url": f"{tx.world.base_url}/pages/portal/{secret}",
     }
     tx.insert(session)
-    visits.insert(tx, session, secret)
+    visits.insert_visit(tx, session, secret)
     tx.emit("billing_portal.session.created", session)
     return session
 
 
-def _configuration(tx: Transaction, params: Params) -> Object:
-    """The one named, or the account's default."""
+def _find_configuration(tx: Transaction, params: Params) -> Object:
+    """The named configuration, or the account's default one."""
     if "configuration" in params:
         id = params["configuration"]
-        found = tx.param_object(portal_configurations.KIND, id, param="configuration")
+        configuration = tx.param_object(portal_configurations.KIND, id, param="configuration")
     else:
-        defaults = tx.all(portal_configurations.KIND, lambda each: bool(each["is_default"]))
+        defaults = tx.list_objects(
+            portal_configurations.KIND, lambda each: bool(each["is_default"])
+        )
         if not defaults:
             raise invalid(
                 "No configuration provided and your test mode default configuration has not been "
@@ -57,7 +59,9 @@ def _configuration(tx: Transaction, params: Params) -> Object:
                 "portal settings in test mode at "
                 "https://dashboard.stripe.com/test/settings/billing/portal."
             )
-        found = defaults[0]
-    if not found["active"]:
-        raise invalid(f"The configuration `{found['id']}` is inactive.", param="configuration")
-    return found
+        configuration = defaults[0]
+    if not configuration["active"]:
+        raise invalid(
+            f"The configuration `{configuration['id']}` is inactive.", param="configuration"
+        )
+    return configuration

@@ -1,4 +1,4 @@
-"""Prices: what they charge is fixed; name, lookup key and being on sale may change."""
+"""Prices. Their amount never changes; name, lookup key and ``active`` may."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stripe.params import (
 
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.resources import products
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
@@ -21,34 +21,34 @@ from sandbox.transaction import Transaction
 routes = Routes()
 
 DETAILS = "_price_details"
-"""Where the fields live that a price shows only when they are expanded."""
-LONGEST_INTERVAL = {"day": 1095, "week": 156, "month": 36, "year": 3}
+"""Record kind: fields of a price that are hidden unless expanded."""
+MAX_INTERVAL_COUNT = {"day": 1095, "week": 156, "month": 36, "year": 3}
 
 
 @routes.post("/v1/prices", PriceCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     _check_amount(params)
     _check_meter(tx, params)
-    product = _product(tx, params)
-    price = build(tx.new_id("price"), params, product=product["id"], now=tx.now)
+    product = _find_product(tx, params)
+    price = build_price(tx.new_id("price"), params, product=product["id"], now=tx.now)
     if lookup_key := params.get("lookup_key"):
-        _claim_lookup_key(tx, lookup_key, transfer=params.get("transfer_lookup_key", False))
+        _assign_lookup_key(tx, lookup_key, transfer=params.get("transfer_lookup_key", False))
     tx.insert(price)
-    tx.insert(_details(price, params))
+    tx.insert(_build_details(price, params))
     tx.emit("price.created", price)
     return price
 
 
 @routes.get("/v1/prices/<id>", PriceRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("price", id)
+def retrieve(tx: Transaction, params: Params, price_id: str) -> Object:
+    return tx.path_object("price", price_id)
 
 
 @routes.post("/v1/prices/<id>", PriceUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    price = tx.path_object("price", id)
+def update(tx: Transaction, params: Params, price_id: str) -> Object:
+    price = tx.path_object("price", price_id)
     if (lookup_key := params.get("lookup_key")) and lookup_key != price["lookup_key"]:
-        _claim_lookup_key(tx, lookup_key, transfer=params.get("transfer_lookup_key", False))
+        _assign_lookup_key(tx, lookup_key, transfer=params.get("transfer_lookup_key", False))
     if price["tax_behavior"] not in ("unspecified", params.get("tax_behavior", "unspecified")):
         raise invalid(
             "Once `tax_behavior` is `inclusive` or `exclusive`, it cannot be changed.",
@@ -74,37 +74,37 @@ def list_(tx: Transaction, params: Params) -> Object:
             and all((price["recurring"] or {}).get(name) == recurring[name] for name in recurring)
         )
 
-    return page(tx, "price", params, url="/v1/prices", where=wanted)
+    return list_page(tx, "price", params, url="/v1/prices", where=wanted)
 
 
 @routes.includable("price", "tiers")
-def tiers(tx: Transaction, price: Object) -> list[Object] | None:
+def list_tiers(tx: Transaction, price: Object) -> list[Object] | None:
     details = tx.get(DETAILS, price["id"])
     return details["tiers"] if details else None
 
 
 @routes.includable("price", "currency_options")
-def currency_options(tx: Transaction, price: Object) -> Object:
+def include_currency_options(tx: Transaction, price: Object) -> Object:
     amount = ("custom_unit_amount", "tax_behavior", "unit_amount", "unit_amount_decimal")
     return {price["currency"]: {name: price[name] for name in amount}}
 
 
-def build(id: str, params: Params, *, product: str, now: int) -> Object:
-    amount, exact = _unit_amount(params)
+def build_price(price_id: str, params: Params, *, product: str, now: int) -> Object:
+    amount, exact = _read_unit_amount(params)
     price: Object = {
-        "id": id,
+        "id": price_id,
         "object": "price",
         "active": True,
         "billing_scheme": params.get("billing_scheme", "per_unit"),
         "created": now,
         "currency": params["currency"].lower(),
-        "custom_unit_amount": _custom_amount(params),
+        "custom_unit_amount": _read_custom_amount(params),
         "livemode": False,
         "lookup_key": None,
         "metadata": {},
         "nickname": None,
         "product": product,
-        "recurring": _recurring(params),
+        "recurring": _read_recurring(params),
         "tax_behavior": "unspecified",
         "tiers_mode": params.get("tiers_mode"),
         "transform_quantity": params.get("transform_quantity"),
@@ -125,12 +125,13 @@ def _check_amount(params: Params) -> None:
         if "tiers_mode" not in params:
             raise missing_param("tiers_mode")
         return
-    given = [name for name in AMOUNTS if name in params]
-    if not given:
+    amount_params = [name for name in AMOUNT_PARAMS if name in params]
+    if not amount_params:
         raise missing_param("unit_amount")
-    if len(given) > 1:
+    if len(amount_params) > 1:
         raise invalid(
-            f"You may only specify one of these parameters: {', '.join(given)}.", param=given[1]
+            f"You may only specify one of these parameters: {', '.join(amount_params)}.",
+            param=amount_params[1],
         )
     if params.get("unit_amount", 0) < 0:
         raise invalid(
@@ -141,7 +142,7 @@ def _check_amount(params: Params) -> None:
 
 
 def _check_meter(tx: Transaction, params: Params) -> None:
-    """A metered price names the meter that counts for it, and no other price does."""
+    """Check ``recurring[meter]``: required for metered prices, forbidden for others."""
     recurring = params.get("recurring") or {}
     is_metered = recurring.get("usage_type") == "metered"
     if "meter" not in recurring:
@@ -158,10 +159,10 @@ def _check_meter(tx: Transaction, params: Params) -> None:
         raise invalid("The meter is inactive. Reactivate it first.", param="recurring[meter]")
 
 
-AMOUNTS = ("unit_amount", "unit_amount_decimal", "custom_unit_amount")
+AMOUNT_PARAMS = ("unit_amount", "unit_amount_decimal", "custom_unit_amount")
 
 
-def _product(tx: Transaction, params: Params) -> Object:
+def _find_product(tx: Transaction, params: Params) -> Object:
     if "product" in params:
         return tx.param_object("product", params["product"], param="product")
     if "product_data" in params:
@@ -169,9 +170,9 @@ def _product(tx: Transaction, params: Params) -> Object:
     raise missing_param("product")
 
 
-def _claim_lookup_key(tx: Transaction, lookup_key: str, *, transfer: bool) -> None:
-    """A lookup key names one price; ``transfer`` takes it from the price that has it."""
-    for holder in tx.all("price", lambda price: price["lookup_key"] == lookup_key):
+def _assign_lookup_key(tx: Transaction, lookup_key: str, *, transfer: bool) -> None:
+    """Free the lookup key: ``transfer`` takes it from its price. Raises 400 without it."""
+    for holder in tx.list_objects("price", lambda price: price["lookup_key"] == lookup_key):
         if not transfer:
             raise invalid(
                 f"A price (`{holder['id']}`) already uses that lookup key.", param="lookup_key"
@@ -180,8 +181,8 @@ def _claim_lookup_key(tx: Transaction, lookup_key: str, *, transfer: bool) -> No
             holder["lookup_key"] = None
 
 
-def _unit_amount(params: Params) -> tuple[int | None, str | None]:
-    """The amount in whole minor units if it has that form, and as a decimal."""
+def _read_unit_amount(params: Params) -> tuple[int | None, str | None]:
+    """``unit_amount`` (None for a fraction) and ``unit_amount_decimal``."""
     if "unit_amount" in params:
         return params["unit_amount"], str(params["unit_amount"])
     exact: Decimal | None = params.get("unit_amount_decimal")
@@ -191,12 +192,12 @@ def _unit_amount(params: Params) -> tuple[int | None, str | None]:
     return (int(exact) if is_whole else None), format(exact.normalize(), "f")
 
 
-def _recurring(params: Params) -> Object | None:
+def _read_recurring(params: Params) -> Object | None:
     recurring = params.get("recurring")
     if recurring is None:
         return None
     count = recurring.get("interval_count", 1)
-    if not 1 <= count <= LONGEST_INTERVAL[recurring["interval"]]:
+    if not 1 <= count <= MAX_INTERVAL_COUNT[recurring["interval"]]:
         raise invalid(
             "The maximum interval is 3 years; the minimum interval count is 1.",
             param="recurring[interval_count]",
@@ -210,22 +211,22 @@ def _recurring(params: Params) -> Object | None:
     }
 
 
-def _custom_amount(params: Params) -> Object | None:
+def _read_custom_amount(params: Params) -> Object | None:
     custom = params.get("custom_unit_amount")
     if not custom or not custom["enabled"]:
         return None
     return {name: custom.get(name) for name in ("maximum", "minimum", "preset")}
 
 
-def _details(price: Object, params: Params) -> Object:
-    tiers = [_tier(tier) for tier in params["tiers"]] if "tiers" in params else None
+def _build_details(price: Object, params: Params) -> Object:
+    tiers = [_build_tier(tier) for tier in params["tiers"]] if "tiers" in params else None
     return {"object": DETAILS, "id": price["id"], "tiers": tiers}
 
 
-def _tier(tier: Params) -> Object:
-    shown: Object = {"up_to": None if tier["up_to"] == "inf" else tier["up_to"]}
+def _build_tier(tier: Params) -> Object:
+    result: Object = {"up_to": None if tier["up_to"] == "inf" else tier["up_to"]}
     for name in ("flat_amount", "unit_amount"):
         exact = tier.get(f"{name}_decimal", tier.get(name))
-        shown[name] = tier.get(name)
-        shown[f"{name}_decimal"] = None if exact is None else str(exact)
-    return shown
+        result[name] = tier.get(name)
+        result[f"{name}_decimal"] = None if exact is None else str(exact)
+    return result

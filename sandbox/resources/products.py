@@ -1,4 +1,4 @@
-"""Products: what is sold."""
+"""Products."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from stripe.params import (
 
 from sandbox.errors import StripeFailure, empty_param, invalid
 from sandbox.objects import Object, Params, assign, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.resources import prices
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-PLAIN = (
+COPIED_PARAMS = (
     "active",
     "description",
     "images",
@@ -39,7 +39,7 @@ def create(tx: Transaction, params: Params) -> Object:
     id = params.get("id") or tx.new_id("prod")
     if tx.get("product", id):
         raise StripeFailure("Product already exists.", code="resource_already_exists", param="id")
-    product = tx.insert(build(id, params, now=tx.now))
+    product = tx.insert(build_product(id, params, now=tx.now))
     tx.emit("product.created", product)
     if default_price := params.get("default_price_data"):
         price = prices.create(tx, {**default_price, "product": id})
@@ -49,21 +49,21 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/products/<id>", ProductRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("product", id)
+def retrieve(tx: Transaction, params: Params, product_id: str) -> Object:
+    return tx.path_object("product", product_id)
 
 
 @routes.post("/v1/products/<id>", ProductUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    product = tx.path_object("product", id)
+def update(tx: Transaction, params: Params, product_id: str) -> Object:
+    product = tx.path_object("product", product_id)
     if params.get("name") == "":
         raise empty_param("name")
     with tx.updating(product, "product.updated"):
-        assign(product, params, *PLAIN)
+        assign(product, params, *COPIED_PARAMS)
         merge_metadata(product, params.get("metadata"))
         if price_id := params.get("default_price"):
             price = tx.param_object("price", price_id, param="default_price")
-            if price["product"] != id:
+            if price["product"] != product_id:
                 raise invalid(
                     f"The price `{price_id}` does not belong to this product.",
                     param="default_price",
@@ -84,13 +84,13 @@ def list_(tx: Transaction, params: Params) -> Object:
             and product["url"] == params.get("url", product["url"])
         )
 
-    return page(tx, "product", params, url="/v1/products", where=wanted)
+    return list_page(tx, "product", params, url="/v1/products", where=wanted)
 
 
 @routes.delete("/v1/products/<id>", ProductDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
-    product = tx.path_object("product", id)
-    if tx.ids("price", lambda price: price.get("product") == id):
+def delete(tx: Transaction, params: Params, product_id: str) -> Object:
+    product = tx.path_object("product", product_id)
+    if tx.list_ids("price", lambda price: price.get("product") == product_id):
         raise invalid(
             "This product cannot be deleted because it has one or more user-created prices.",
             param="id",
@@ -99,9 +99,9 @@ def delete(tx: Transaction, params: Params, id: str) -> Object:
     return tx.delete(product)
 
 
-def build(id: str, params: Params, *, now: int) -> Object:
+def build_product(product_id: str, params: Params, *, now: int) -> Object:
     product: Object = {
-        "id": id,
+        "id": product_id,
         "object": "product",
         "active": True,
         "created": now,
@@ -121,6 +121,6 @@ def build(id: str, params: Params, *, now: int) -> Object:
         "updated": now,
         "url": None,
     }
-    assign(product, params, *PLAIN)
+    assign(product, params, *COPIED_PARAMS)
     merge_metadata(product, params.get("metadata"))
     return product

@@ -1,4 +1,4 @@
-"""Promotion codes: what a buyer types to get a coupon."""
+"""Promotion codes, which a buyer enters to redeem a coupon."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from stripe.params import (
 from sandbox import money
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.resources import coupons
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-WRITTEN = re.compile(r"[A-Za-z0-9-]{1,500}")
+CODE_PATTERN = re.compile(r"[A-Za-z0-9-]{1,500}")
 CODE_LENGTH = 8
 
 
 @routes.post("/v1/promotion_codes", PromotionCodeCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     refuse_unsupported(params, "customer_account")
-    coupon = _coupon(tx, params)
+    coupon = _find_coupon(tx, params)
     code = params.get("code") or tx.world.ids.token(CODE_LENGTH).upper()
-    if not WRITTEN.fullmatch(code):
+    if not CODE_PATTERN.fullmatch(code):
         raise invalid(
             "Promotion codes may only contain letters, digits and dashes.",
             param="code",
@@ -38,7 +38,7 @@ def create(tx: Transaction, params: Params) -> Object:
     _check_limits(tx, params, coupon)
     if "customer" in params:
         tx.param_object("customer", params["customer"], param="customer")
-    promotion_code = tx.insert(_build(tx, params, code))
+    promotion_code = tx.insert(_build_code(tx, params, code))
     if promotion_code["active"]:
         _check_unique(tx, promotion_code)
     merge_metadata(promotion_code, params.get("metadata"))
@@ -47,17 +47,17 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/promotion_codes/<id>", PromotionCodeRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("promotion_code", id)
+def retrieve(tx: Transaction, params: Params, code_id: str) -> Object:
+    return tx.path_object("promotion_code", code_id)
 
 
 @routes.post("/v1/promotion_codes/<id>", PromotionCodeUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, code_id: str) -> Object:
     refuse_unsupported(params, "restrictions")
-    promotion_code = tx.path_object("promotion_code", id)
+    promotion_code = tx.path_object("promotion_code", code_id)
     with tx.updating(promotion_code, "promotion_code.updated"):
         if params.get("active") and not promotion_code["active"]:
-            _check_can_reopen(tx, promotion_code)
+            _check_reactivation(tx, promotion_code)
             promotion_code["active"] = True
             _check_unique(tx, promotion_code)
         promotion_code["active"] = params.get("active", promotion_code["active"])
@@ -67,7 +67,7 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
 
 @routes.get("/v1/promotion_codes", PromotionCodeListParams)
 def list_(tx: Transaction, params: Params) -> Object:
-    """``code`` is found whatever its case."""
+    """List promotion codes; ``code`` ignores case."""
     code = params.get("code")
 
     def wanted(body: Object) -> bool:
@@ -78,11 +78,11 @@ def list_(tx: Transaction, params: Params) -> Object:
             and body["promotion"]["coupon"] == params.get("coupon", body["promotion"]["coupon"])
         )
 
-    return page(tx, "promotion_code", params, url="/v1/promotion_codes", where=wanted)
+    return list_page(tx, "promotion_code", params, url="/v1/promotion_codes", where=wanted)
 
 
-def typed(tx: Transaction, code: str, customer: str | None) -> Object | None:
-    """The active code that a buyer typed, if it is there for them; their own comes first."""
+def find_active_code(tx: Transaction, code: str, customer: str | None) -> Object | None:
+    """The active code with this text for the customer; a code of their own has precedence."""
 
     def fits(body: Object) -> bool:
         return bool(
@@ -91,8 +91,8 @@ def typed(tx: Transaction, code: str, customer: str | None) -> Object | None:
             and body["customer"] in (None, customer)
         )
 
-    found = tx.all("promotion_code", fits)
-    return max(found, key=lambda body: body["customer"] is not None, default=None)
+    codes = tx.list_objects("promotion_code", fits)
+    return max(codes, key=lambda body: body["customer"] is not None, default=None)
 
 
 def check_redeemable(
@@ -100,12 +100,12 @@ def check_redeemable(
     promotion_code: Object,
     *,
     customer: str | None,
-    spends: tuple[int, str] | None,
+    order_amount: tuple[int, str] | None,
     param: str,
 ) -> None:
-    """Raises 400 for a code that is not (or no longer) for this customer and this amount.
+    """Raise 400 for a code that this customer cannot redeem for this amount.
 
-    ``spends`` is an amount before discounts and its currency; None: not looked at.
+    ``order_amount`` is the amount before discounts and its currency; None: no check.
     """
     expires = promotion_code["expires_at"]
     if not promotion_code["active"] or (expires and expires <= tx.now):
@@ -120,24 +120,24 @@ def check_redeemable(
             param=param,
         )
     least, currency = restrictions["minimum_amount"], restrictions["minimum_amount_currency"]
-    if least and spends and (spends[0] < least or spends[1] != currency):
+    if least and order_amount and (order_amount[0] < least or order_amount[1] != currency):
         raise invalid(
             "This promotion code cannot be redeemed because the order is below the minimum amount "
-            f"of {money.written(least, currency)}.",
+            f"of {money.format_amount(least, currency)}.",
             param=param,
         )
 
 
-def redeem(tx: Transaction, promotion_code: Object) -> None:
-    """Count one use; the last one that is allowed ends the code."""
+def redeem_code(tx: Transaction, promotion_code: Object) -> None:
+    """Count one redemption; the last allowed one ends the code."""
     with tx.updating(promotion_code, "promotion_code.updated"):
         promotion_code["times_redeemed"] += 1
         if promotion_code["times_redeemed"] == promotion_code["max_redemptions"]:
             promotion_code["active"] = False
 
 
-def expire(tx: Transaction, promotion_code: Object) -> None:
-    """``expires_at`` has come."""
+def expire_code(tx: Transaction, promotion_code: Object) -> None:
+    """Deactivate the code at ``expires_at``."""
     promotion_code["active"] = False
 
 
@@ -145,10 +145,10 @@ def _has_paid(tx: Transaction, customer: str) -> bool:
     def paid(charge: Object) -> bool:
         return bool(charge["customer"] == customer and charge["paid"])
 
-    return bool(tx.ids("charge", paid))
+    return bool(tx.list_ids("charge", paid))
 
 
-def _coupon(tx: Transaction, params: Params) -> Object:
+def _find_coupon(tx: Transaction, params: Params) -> Object:
     id = params["promotion"].get("coupon")
     if not id:
         raise missing_param("promotion[coupon]")
@@ -177,7 +177,7 @@ def _check_limits(tx: Transaction, params: Params, coupon: Object) -> None:
         )
 
 
-def _check_can_reopen(tx: Transaction, promotion_code: Object) -> None:
+def _check_reactivation(tx: Transaction, promotion_code: Object) -> None:
     coupon = tx.get("coupon", promotion_code["promotion"]["coupon"])
     expires, most = promotion_code["expires_at"], promotion_code["max_redemptions"]
     if (
@@ -194,7 +194,7 @@ def _check_can_reopen(tx: Transaction, promotion_code: Object) -> None:
 
 
 def _check_unique(tx: Transaction, promotion_code: Object) -> None:
-    """A customer must not find two codes under what they type."""
+    """Raise 400 if another active code has the same text for the same customer."""
 
     def clashes(other: Object) -> bool:
         return bool(
@@ -207,14 +207,14 @@ def _check_unique(tx: Transaction, promotion_code: Object) -> None:
             )
         )
 
-    if tx.ids("promotion_code", clashes):
+    if tx.list_ids("promotion_code", clashes):
         raise invalid(
             f"An active promotion code with `code: {promotion_code['code']}` already exists.",
             param="code",
         )
 
 
-def _build(tx: Transaction, params: Params, code: str) -> Object:
+def _build_code(tx: Transaction, params: Params, code: str) -> Object:
     restrictions = params.get("restrictions", {})
     currency = restrictions.get("minimum_amount_currency")
     return {

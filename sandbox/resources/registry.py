@@ -1,4 +1,4 @@
-"""Every resource that the sandbox serves. A new one is imported and listed here."""
+"""All resources of the sandbox. A new resource is imported and listed here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from sandbox.resources import (
     billing_meters,
     charges,
     checkout_sessions,
-    clocks,
     coupons,
     credit_grants,
     credit_notes,
@@ -35,6 +34,7 @@ from sandbox.resources import (
     subscription_schedules,
     subscriptions,
     tax_rates,
+    test_clocks,
     thin_events,
     webhook_endpoints,
 )
@@ -46,7 +46,7 @@ RESOURCES: list[Routes] = [
     billing_meters.routes,
     charges.routes,
     checkout_sessions.routes,
-    clocks.routes,
+    test_clocks.routes,
     coupons.routes,
     credit_grants.routes,
     credit_notes.routes,

@@ -1,4 +1,4 @@
-"""Setup intents: save a card for later payments, with 3-D Secure where the bank asks for it."""
+"""Setup intents: save a card for later payments, with 3-D Secure if the bank requires it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from stripe.params import (
     SetupIntentUpdateParams,
 )
 
-from sandbox import intents, payments
+from sandbox import payment_intent_object, payments
 from sandbox.cards import Authentication, Decline
 from sandbox.errors import StripeFailure, invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, copy, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.resources import payment_methods
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
+OPEN_STATUSES = ("requires_payment_method", "requires_confirmation", "requires_action")
 UNSUPPORTED = (
     "attach_to_self",
     "confirmation_token",
@@ -33,7 +33,7 @@ UNSUPPORTED = (
     "payment_method_configuration",
     "single_use",
 )
-ABANDONED = Decline(
+AUTHENTICATION_FAILED = Decline(
     "setup_intent_authentication_failure",
     None,
     "The latest attempt to set up the payment method has failed because authentication failed.",
@@ -46,44 +46,44 @@ def create(tx: Transaction, params: Params) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
     if "customer" in params:
         tx.param_object("customer", params["customer"], param="customer")
-    intent = tx.insert(_build(tx, params))
-    intents.choose_options(intent, params)
+    intent = tx.insert(_build_intent(tx, params))
+    payment_intent_object.apply_method_options(intent, params)
     _choose_method(tx, intent, params)
     tx.emit("setup_intent.created", intent)
-    return _confirm(tx, intent, params) if params.get("confirm") else intent
+    return _confirm_intent(tx, intent, params) if params.get("confirm") else intent
 
 
 @routes.get("/v1/setup_intents/<id>", SetupIntentRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("setup_intent", id)
+def retrieve(tx: Transaction, params: Params, intent_id: str) -> Object:
+    return tx.path_object("setup_intent", intent_id)
 
 
 @routes.post("/v1/setup_intents/<id>", SetupIntentUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, intent_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
-    intent = tx.path_object("setup_intent", id)
+    intent = tx.path_object("setup_intent", intent_id)
     if "customer" in params:
         tx.param_object("customer", params["customer"], param="customer")
     assign(intent, params, "customer", "description")
     merge_metadata(intent, params.get("metadata"))
-    intents.choose_options(intent, params)
+    payment_intent_object.apply_method_options(intent, params)
     _choose_method(tx, intent, params)
     return intent
 
 
 @routes.post("/v1/setup_intents/<id>/confirm", SetupIntentConfirmParams)
-def confirm(tx: Transaction, params: Params, id: str) -> Object:
+def confirm(tx: Transaction, params: Params, intent_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
-    intent = tx.path_object("setup_intent", id)
+    intent = tx.path_object("setup_intent", intent_id)
     _require_open(intent, "confirm")
-    intents.choose_options(intent, params)
+    payment_intent_object.apply_method_options(intent, params)
     _choose_method(tx, intent, params)
-    return _confirm(tx, intent, params)
+    return _confirm_intent(tx, intent, params)
 
 
 @routes.post("/v1/setup_intents/<id>/cancel", SetupIntentCancelParams)
-def cancel(tx: Transaction, params: Params, id: str) -> Object:
-    intent = tx.path_object("setup_intent", id)
+def cancel(tx: Transaction, params: Params, intent_id: str) -> Object:
+    intent = tx.path_object("setup_intent", intent_id)
     _require_open(intent, "cancel")
     intent |= {
         "status": "canceled",
@@ -102,21 +102,21 @@ def list_(tx: Transaction, params: Params) -> Object:
             for name in ("customer", "payment_method")
         )
 
-    return page(tx, "setup_intent", params, url="/v1/setup_intents", where=wanted)
+    return list_page(tx, "setup_intent", params, url="/v1/setup_intents", where=wanted)
 
 
-def authenticate(tx: Transaction, intent: Object, *, succeeds: bool) -> None:
-    """The payer went through 3-D Secure, or gave up. Raises 400 if nobody had asked."""
+def finish_authentication(tx: Transaction, intent: Object, *, succeeds: bool) -> None:
+    """Finish 3-D Secure, successfully or not. Raises 400 if the intent does not require it."""
     if intent["status"] != "requires_action":
         raise invalid(f"SetupIntent {intent['id']} does not wait for authentication.")
     method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
     if succeeds:
-        _succeed(tx, intent, method)
+        _complete_intent(tx, intent, method)
     else:
-        _fail(tx, intent, method, ABANDONED)
+        _fail_intent(tx, intent, method, AUTHENTICATION_FAILED)
 
 
-def _confirm(tx: Transaction, intent: Object, params: Params) -> Object:
+def _confirm_intent(tx: Transaction, intent: Object, params: Params) -> Object:
     if intent["payment_method"] is None:
         raise _unexpected_state(
             intent,
@@ -125,28 +125,28 @@ def _confirm(tx: Transaction, intent: Object, params: Params) -> Object:
         )
     method = tx.param_object("payment_method", intent["payment_method"], param="payment_method")
     payment_methods.check_usable(tx, method)
-    card = payment_methods.card_of(tx, method)
+    card = payment_methods.find_card(tx, method)
     if _must_authenticate(intent, card.authentication):
         intent["status"] = "requires_action"
-        intent["next_action"] = payments.redirect(tx, intent["id"], params.get("return_url"))
+        intent["next_action"] = payments.build_redirect(tx, intent["id"], params.get("return_url"))
         tx.emit("setup_intent.requires_action", intent)
     elif card.decline and not card.attachable:
-        _fail(tx, intent, method, card.decline)
-        raise _refusal(intent)
+        _fail_intent(tx, intent, method, card.decline)
+        raise _declined_error(intent)
     else:
-        _succeed(tx, intent, method)
+        _complete_intent(tx, intent, method)
     return intent
 
 
-def _succeed(tx: Transaction, intent: Object, method: Object) -> None:
+def _complete_intent(tx: Transaction, intent: Object, method: Object) -> None:
     if intent["customer"]:
-        payment_methods.attach_to(tx, method, intent["customer"])
-    payment_methods.mark(tx, method, set_up=True)
+        payment_methods.attach_method(tx, method, intent["customer"])
+    payment_methods.mark_method(tx, method, set_up=True)
     intent |= {"status": "succeeded", "next_action": None, "last_setup_error": None}
     tx.emit("setup_intent.succeeded", intent)
 
 
-def _fail(tx: Transaction, intent: Object, method: Object, decline: Decline) -> None:
+def _fail_intent(tx: Transaction, intent: Object, method: Object, decline: Decline) -> None:
     intent |= {
         "status": "requires_payment_method",
         "next_action": None,
@@ -156,13 +156,12 @@ def _fail(tx: Transaction, intent: Object, method: Object, decline: Decline) -> 
     tx.emit("setup_intent.setup_failed", intent)
 
 
-def _refusal(intent: Object) -> StripeFailure:
-    error = {key: value for key, value in intent["last_setup_error"].items() if key != "doc_url"}
-    return StripeFailure(status=402, keep_effects=True, setup_intent=copy(intent), **error)
+def _declined_error(intent: Object) -> StripeFailure:
+    return payments.build_declined_error(intent["last_setup_error"], setup_intent=copy(intent))
 
 
 def _require_open(intent: Object, verb: str) -> None:
-    if intent["status"] not in OPEN:
+    if intent["status"] not in OPEN_STATUSES:
         raise _unexpected_state(
             intent,
             f"You cannot {verb} this SetupIntent because it has a status of {intent['status']}.",
@@ -177,7 +176,9 @@ def _choose_method(tx: Transaction, intent: Object, params: Params) -> None:
     if "payment_method_data" in params:
         method = payment_methods.create(tx, params["payment_method_data"])
     elif "payment_method" in params:
-        method = payment_methods.resolve(tx, params["payment_method"], param="payment_method")
+        method = payment_methods.resolve_method(
+            tx, params["payment_method"], param="payment_method"
+        )
     else:
         return
     intent |= {
@@ -189,11 +190,11 @@ def _choose_method(tx: Transaction, intent: Object, params: Params) -> None:
 
 def _must_authenticate(intent: Object, authentication: Authentication) -> bool:
     if authentication == Authentication.WHEN_REQUESTED:
-        return intents.requests_authentication(intent)
+        return payment_intent_object.requests_authentication(intent)
     return authentication in (Authentication.ALWAYS, Authentication.UNLESS_SET_UP)
 
 
-def _build(tx: Transaction, params: Params) -> Object:
+def _build_intent(tx: Transaction, params: Params) -> Object:
     id = tx.new_id("seti")
     automatic = {"allow_redirects": "always", "enabled": True}
     intent: Object = {

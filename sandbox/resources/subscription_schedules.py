@@ -1,4 +1,4 @@
-"""Subscription schedules: changes that are decided now and happen later."""
+"""Routes of subscription schedules: changes that take effect later."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from stripe.params import (
     SubscriptionScheduleUpdateParams,
 )
 
-from sandbox.billing import scheduling
-from sandbox.billing.scheduling import KIND
+from sandbox.billing import subscription_schedules
+from sandbox.billing.subscription_schedules import KIND
 from sandbox.errors import invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params, merge_metadata
-from sandbox.pagination import in_range, page
+from sandbox.pagination import is_in_range, list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
 UNSUPPORTED = ("billing_mode", "customer_account", "pause_schedules")
-OPEN = ("not_started", "active")
-MOMENTS = ("canceled_at", "completed_at", "released_at")
+OPEN_STATUSES = ("not_started", "active")
+TIME_FIELDS = ("canceled_at", "completed_at", "released_at")
 
 
 @routes.post("/v1/subscription_schedules", SubscriptionScheduleCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
-    """From a subscription that runs; its phases are then changed by an update, as at Stripe."""
+    """Create a schedule from a running subscription. An update sets its phases, as at Stripe."""
     refuse_unsupported(params, *UNSUPPORTED, "default_settings")
     if "from_subscription" not in params:
         if "customer" in params:
@@ -42,46 +42,50 @@ def create(tx: Transaction, params: Params) -> Object:
             raise invalid(f"You cannot set `{name}` if `from_subscription` is set.", param=name)
     id = params["from_subscription"]
     subscription = tx.param_object("subscription", id, param="from_subscription")
-    schedule = scheduling.attach(tx, subscription)
+    schedule = subscription_schedules.create_from_subscription(tx, subscription)
     merge_metadata(schedule, params.get("metadata"))
     return schedule
 
 
 @routes.get("/v1/subscription_schedules/<id>", SubscriptionScheduleRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, schedule_id: str) -> Object:
+    return tx.path_object(KIND, schedule_id)
 
 
 @routes.post("/v1/subscription_schedules/<id>", SubscriptionScheduleUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, schedule_id: str) -> Object:
     refuse_unsupported(params, *UNSUPPORTED)
     if params.get("end_behavior") in ("none", "renew"):
         raise invalid(
             "The sandbox's schedules end with `release` or `cancel`.", param="end_behavior"
         )
-    schedule = tx.path_object(KIND, id)
+    schedule = tx.path_object(KIND, schedule_id)
     _require_open(schedule, "update")
     with tx.updating(schedule, "subscription_schedule.updated"):
         merge_metadata(schedule, params.get("metadata"))
-        scheduling.change_defaults(tx, schedule, params.get("default_settings", {}))
+        subscription_schedules.update_default_settings(
+            tx, schedule, params.get("default_settings", {})
+        )
     if set(params) & {"phases", "end_behavior"}:
-        scheduling.change(tx, schedule, params)
+        subscription_schedules.update_schedule(tx, schedule, params)
     return schedule
 
 
 @routes.post("/v1/subscription_schedules/<id>/release", SubscriptionScheduleReleaseParams)
-def release(tx: Transaction, params: Params, id: str) -> Object:
-    schedule = tx.path_object(KIND, id)
+def release(tx: Transaction, params: Params, schedule_id: str) -> Object:
+    schedule = tx.path_object(KIND, schedule_id)
     _require_open(schedule, "release")
-    scheduling.release(tx, schedule, keeps_end=params.get("preserve_cancel_date", False))
+    subscription_schedules.release_schedule(
+        tx, schedule, keeps_end=params.get("preserve_cancel_date", False)
+    )
     return schedule
 
 
 @routes.post("/v1/subscription_schedules/<id>/cancel", SubscriptionScheduleCancelParams)
-def cancel(tx: Transaction, params: Params, id: str) -> Object:
-    schedule = tx.path_object(KIND, id)
+def cancel(tx: Transaction, params: Params, schedule_id: str) -> Object:
+    schedule = tx.path_object(KIND, schedule_id)
     _require_open(schedule, "cancel")
-    scheduling.cancel(tx, schedule, params)
+    subscription_schedules.cancel_schedule(tx, schedule, params)
     return schedule
 
 
@@ -91,14 +95,16 @@ def list_(tx: Transaction, params: Params) -> Object:
         return (
             schedule["customer"] == params.get("customer", schedule["customer"])
             and not (params.get("scheduled") and schedule["status"] != "not_started")
-            and all(in_range(schedule[name], params[name]) for name in MOMENTS if name in params)
+            and all(
+                is_in_range(schedule[name], params[name]) for name in TIME_FIELDS if name in params
+            )
         )
 
-    return page(tx, KIND, params, url="/v1/subscription_schedules", where=wanted)
+    return list_page(tx, KIND, params, url="/v1/subscription_schedules", where=wanted)
 
 
 def _require_open(schedule: Object, verb: str) -> None:
-    if schedule["status"] not in OPEN:
+    if schedule["status"] not in OPEN_STATUSES:
         raise invalid(
             f"You cannot {verb} a subscription schedule that is currently in the "
             f"`{schedule['status']}` status. It must be in one of the following statuses: "

@@ -1,4 +1,4 @@
-"""Subscriptions: the API over ``billing``."""
+"""Routes of subscriptions."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from stripe.params import (
     SubscriptionUpdateParams,
 )
 
-from sandbox import sequences
+from sandbox import event_order
 from sandbox.billing import (
-    beginning,
-    changing,
+    cancellation,
     collection,
     discounts,
-    ending,
-    invoice_terms,
-    items,
-    pausing,
-    planned_end,
+    invoice_settings,
+    scheduled_cancellation,
+    subscription_creation,
+    subscription_items,
+    subscription_pauses,
+    subscription_updates,
 )
 from sandbox.errors import StripeFailure, invalid, missing_param, refuse_unsupported
 from sandbox.objects import Object, Params
-from sandbox.pagination import in_range, page
+from sandbox.pagination import is_in_range, list_page
 from sandbox.resources import setup_intents
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
@@ -59,47 +59,51 @@ def create(tx: Transaction, params: Params) -> Object:
             param="payment_behavior",
         )
     customer = tx.param_object("customer", params["customer"], param="customer")
-    changing.check_tax(customer, params)
-    content = items.read(tx, params.get("items", []), customer=customer["id"])
-    with tx.arranged(sequences.FIRST_PAYMENT):
-        subscription = beginning.begin(
+    subscription_updates.check_automatic_tax(customer, params)
+    new_items = subscription_items.read_items(tx, params.get("items", []), customer=customer["id"])
+    with tx.emit_in_order(event_order.FIRST_PAYMENT):
+        subscription = subscription_creation.create_subscription(
             tx,
             customer=customer,
-            content=content,
-            trial_end=_trial_end(tx, params, content),
-            anchor=beginning.anchor_of(tx, params.get("billing_cycle_anchor"), content),
-            choices=discounts.read(tx, params.get("discounts"), customer=customer["id"]),
-            default_payment_method=changing.own_method(tx, customer, params),
+            new_items=new_items,
+            trial_end=_read_trial_end(tx, params, new_items),
+            anchor=subscription_creation.read_anchor(
+                tx, params.get("billing_cycle_anchor"), new_items
+            ),
+            discount_choices=discounts.read_choices(
+                tx, params.get("discounts"), customer=customer["id"]
+            ),
+            default_payment_method=subscription_updates.read_default_method(tx, customer, params),
         )
-        changing.apply_plain(subscription, params)
-        invoice_terms.apply(tx, subscription, params)
-        planned_end.apply(tx, subscription, params)
+        subscription_updates.apply_settings(subscription, params)
+        invoice_settings.apply_params(tx, subscription, params)
+        scheduled_cancellation.apply_params(tx, subscription, params)
         prorate = params.get("proration_behavior", "create_prorations") != "none"
-        invoice = beginning.first_invoice(tx, subscription, prorate=prorate)
-        if subscription["collection_method"] == invoice_terms.SENT:
-            _send_first_invoice(subscription, params)
+        invoice = subscription_creation.draft_first_invoice(tx, subscription, prorate=prorate)
+        if subscription["collection_method"] == invoice_settings.SEND_INVOICE:
+            _start_with_sent_invoice(subscription, params)
         else:
-            _take_first_payment(tx, subscription, invoice, params)
-        beginning.announce(tx, subscription)
+            _collect_first_invoice(tx, subscription, invoice, params)
+        subscription_creation.emit_created(tx, subscription)
     return subscription
 
 
 @routes.get("/v1/subscriptions/<id>", SubscriptionRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return items.show_current_prices(tx, tx.path_object("subscription", id))
+def retrieve(tx: Transaction, params: Params, subscription_id: str) -> Object:
+    return subscription_items.refresh_prices(tx, tx.path_object("subscription", subscription_id))
 
 
 @routes.post("/v1/subscriptions/<id>", SubscriptionUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
+def update(tx: Transaction, params: Params, subscription_id: str) -> Object:
     check_supported(params)
-    subscription = tx.path_object("subscription", id)
-    changing.change(tx, subscription, params)
+    subscription = tx.path_object("subscription", subscription_id)
+    subscription_updates.update_subscription(tx, subscription, params)
     return subscription
 
 
 @routes.get("/v1/subscriptions", SubscriptionListParams)
 def list_(tx: Transaction, params: Params) -> Object:
-    """Without ``status`` those that have not been canceled, as at Stripe."""
+    """List subscriptions; without ``status`` all but canceled ones, as at Stripe."""
 
     def wanted(subscription: Object) -> bool:
         return (
@@ -112,34 +116,37 @@ def list_(tx: Transaction, params: Params) -> Object:
             == params.get("collection_method", subscription["collection_method"])
         )
 
-    found = page(tx, "subscription", params, url="/v1/subscriptions", where=wanted)
-    for subscription in found["data"]:
-        items.show_current_prices(tx, subscription)
-    return found
+    result = list_page(tx, "subscription", params, url="/v1/subscriptions", where=wanted)
+    for subscription in result["data"]:
+        subscription_items.refresh_prices(tx, subscription)
+    return result
 
 
 @routes.delete("/v1/subscriptions/<id>", SubscriptionCancelParams)
-def cancel(tx: Transaction, params: Params, id: str) -> Object:
-    subscription = tx.path_object("subscription", id)
-    if subscription["status"] in ending.ENDED:
+def cancel(tx: Transaction, params: Params, subscription_id: str) -> Object:
+    subscription = tx.path_object("subscription", subscription_id)
+    if subscription["status"] in cancellation.ENDED_STATUSES:
         raise StripeFailure(
-            f"No such subscription: '{id}'", status=404, code="resource_missing", param="id"
+            f"No such subscription: '{subscription_id}'",
+            status=404,
+            code="resource_missing",
+            param="id",
         )
-    changing.cancel_now(tx, subscription, params)
+    subscription_updates.cancel_now(tx, subscription, params)
     return subscription
 
 
 @routes.post("/v1/subscriptions/<id>/pause", SubscriptionPauseParams)
-def pause(tx: Transaction, params: Params, id: str) -> Object:
-    subscription = tx.path_object("subscription", id)
-    pausing.pause(tx, subscription, params)
+def pause(tx: Transaction, params: Params, subscription_id: str) -> Object:
+    subscription = tx.path_object("subscription", subscription_id)
+    subscription_pauses.pause_subscription(tx, subscription, params)
     return subscription
 
 
 @routes.post("/v1/subscriptions/<id>/resume", SubscriptionResumeParams)
-def resume(tx: Transaction, params: Params, id: str) -> Object:
-    subscription = tx.path_object("subscription", id)
-    pausing.resume(tx, subscription, params)
+def resume(tx: Transaction, params: Params, subscription_id: str) -> Object:
+    subscription = tx.path_object("subscription", subscription_id)
+    subscription_pauses.resume_subscription(tx, subscription, params)
     return subscription
 
 
@@ -155,15 +162,15 @@ def check_supported(params: Params) -> None:
         raise invalid("The sandbox bills no periods in advance.", param="cancel_at")
 
 
-def _trial_end(tx: Transaction, params: Params, content: list[Object]) -> int | None:
+def _read_trial_end(tx: Transaction, params: Params, new_items: list[Object]) -> int | None:
     if params.get("trial_from_plan"):
-        days = [item["price"]["recurring"]["trial_period_days"] or 0 for item in content]
-        return beginning.trial_end_of(tx, {"trial_period_days": max(days)})
-    return beginning.trial_end_of(tx, params)
+        days = [item["price"]["recurring"]["trial_period_days"] or 0 for item in new_items]
+        return subscription_creation.read_trial_end(tx, {"trial_period_days": max(days)})
+    return subscription_creation.read_trial_end(tx, params)
 
 
-def _send_first_invoice(subscription: Object, params: Params) -> None:
-    """Nothing is charged: it begins at once, and its first invoice is sent an hour later."""
+def _start_with_sent_invoice(subscription: Object, params: Params) -> None:
+    """Activate at once: with ``send_invoice`` the first invoice is sent an hour later."""
     if "payment_behavior" in params and params["payment_behavior"] != "allow_incomplete":
         raise invalid(
             "`payment_behavior` can only be set when `collection_method` is "
@@ -174,19 +181,19 @@ def _send_first_invoice(subscription: Object, params: Params) -> None:
         subscription["status"] = "active"
 
 
-def _take_first_payment(
+def _collect_first_invoice(
     tx: Transaction, subscription: Object, invoice: Object, params: Params
 ) -> None:
-    """By ``payment_behavior``: charge now, or leave the intent for the payer to confirm."""
+    """Charge the first invoice now, or leave its intent to the payer, by ``payment_behavior``."""
     behavior = params.get("payment_behavior", "allow_incomplete")
     collection.finalize(tx, invoice)
     method = collection.default_method(tx, invoice)
     if invoice["status"] == "paid":
         if method is None:
-            _offer_setup(tx, subscription)
+            _create_setup_intent(tx, subscription)
         return
     if behavior == "default_incomplete":
-        collection.await_payer(tx, invoice)
+        collection.create_unconfirmed_intent(tx, invoice)
         return
     if method is None:
         raise StripeFailure(
@@ -199,11 +206,11 @@ def _take_first_payment(
     collection.collect(tx, invoice, off_session=bool(params.get("off_session")))
     is_open = invoice["status"] != "paid" and not collection.is_processing(tx, invoice)
     if behavior == "error_if_incomplete" and is_open:
-        raise changing.unpaid(tx, invoice)
+        raise subscription_updates.payment_required_error(tx, invoice)
 
 
-def _offer_setup(tx: Transaction, subscription: Object) -> None:
-    """Nothing was due and no card is known: an intent to save one for later."""
+def _create_setup_intent(tx: Transaction, subscription: Object) -> None:
+    """Create a setup intent to save a card: nothing was due and no card is known."""
     intent = setup_intents.create(
         tx, {"customer": subscription["customer"], "usage": "off_session"}
     )
@@ -211,7 +218,8 @@ def _offer_setup(tx: Transaction, subscription: Object) -> None:
 
 
 def _has_clock(subscription: Object, params: Params) -> bool:
-    """Without a customer or a clock, those that live by a test clock are left out."""
+    """Whether the test clock matches; without ``customer`` and clock, those with a clock are
+    excluded."""
     if "customer" in params and "test_clock" not in params:
         return True
     return bool(subscription["test_clock"] == params.get("test_clock"))
@@ -224,17 +232,22 @@ def _has_status(subscription: Object, status: str | None) -> bool:
         case "all":
             return True
         case "ended":
-            return bool(subscription["status"] in ending.ENDED)
+            return bool(subscription["status"] in cancellation.ENDED_STATUSES)
     return bool(subscription["status"] == status)
 
 
 def _has_price(subscription: Object, price: str | None) -> bool:
-    return price is None or any(item["price"]["id"] == price for item in items.of(subscription))
+    return price is None or any(
+        item["price"]["id"] == price for item in subscription_items.list_items(subscription)
+    )
 
 
 def _has_period(subscription: Object, params: Params) -> bool:
     return all(
-        any(in_range(item[name], params[name]) for item in items.of(subscription))
+        any(
+            is_in_range(item[name], params[name])
+            for item in subscription_items.list_items(subscription)
+        )
         for name in ("current_period_start", "current_period_end")
         if name in params
     )

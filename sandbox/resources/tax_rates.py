@@ -1,4 +1,4 @@
-"""Tax rates: those that a merchant makes, and one for each rate that automatic tax applies."""
+"""Tax rates: the merchant's, and one for each rate of automatic tax."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from stripe.params import TaxRateCreateParams, TaxRateListParams, TaxRateRetriev
 
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.objects import Object, Params, copy, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 if TYPE_CHECKING:
-    from sandbox.billing.taxes import Rate
+    from sandbox.billing.taxes import TaxRule
 
 routes = Routes()
 
@@ -27,7 +27,7 @@ def create(tx: Transaction, params: Params) -> Object:
     if not 0 <= percentage <= 100:
         raise invalid("`percentage` is between 0 and 100.", param="percentage")
     rate = {
-        **_blank(tx),
+        **_build_empty(tx),
         "country": params.get("country"),
         "description": params.get("description"),
         "display_name": params["display_name"],
@@ -41,8 +41,8 @@ def create(tx: Transaction, params: Params) -> Object:
 
 
 @routes.get("/v1/tax_rates/<id>", TaxRateRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object(KIND, id)
+def retrieve(tx: Transaction, params: Params, rate_id: str) -> Object:
+    return tx.path_object(KIND, rate_id)
 
 
 @routes.get("/v1/tax_rates", TaxRateListParams)
@@ -50,35 +50,35 @@ def list_(tx: Transaction, params: Params) -> Object:
     def wanted(rate: Object) -> bool:
         return all(rate[name] == params.get(name, rate[name]) for name in ("active", "inclusive"))
 
-    return page(tx, KIND, params, url="/v1/tax_rates", where=wanted)
+    return list_page(tx, KIND, params, url="/v1/tax_rates", where=wanted)
 
 
-def resolve(tx: Transaction, ids: list[str] | str, *, param: str) -> list[Object]:
-    """The rates that a parameter names, as objects show them; an empty text is none."""
+def resolve_rates(tx: Transaction, ids: list[str] | str, *, param: str) -> list[Object]:
+    """Copies of the tax rates that a parameter names; an empty string: none."""
     return [
-        copy(tx.param_object(KIND, id, param=f"{param}[{place}]"))
-        for place, id in enumerate(ids or ())
+        copy(tx.param_object(KIND, id, param=f"{param}[{index}]"))
+        for index, id in enumerate(ids or ())
     ]
 
 
-def automatic(tx: Transaction, rate: Rate, *, inclusive: bool) -> Object:
-    """The account's tax rate for this; made when it is first needed."""
+def find_or_create_automatic(tx: Transaction, rate: TaxRule, *, inclusive: bool) -> Object:
+    """The account's tax rate for this rule; inserted when it is first needed."""
 
-    def fits(known: Object) -> bool:
+    def fits(existing: Object) -> bool:
         return bool(
-            known["effective_percentage"] is not None
-            and (known["country"], known["state"], known["inclusive"])
+            existing["effective_percentage"] is not None
+            and (existing["country"], existing["state"], existing["inclusive"])
             == (rate.country, rate.state, inclusive)
         )
 
-    for known in tx.all(KIND, fits):
-        return known
-    return tx.insert(_build(tx, rate, inclusive=inclusive))
+    for existing in tx.list_objects(KIND, fits):
+        return existing
+    return tx.insert(_build_automatic(tx, rate, inclusive=inclusive))
 
 
-def _build(tx: Transaction, rate: Rate, *, inclusive: bool) -> Object:
+def _build_automatic(tx: Transaction, rate: TaxRule, *, inclusive: bool) -> Object:
     return {
-        **_blank(tx),
+        **_build_empty(tx),
         "country": rate.country,
         "display_name": rate.name,
         "effective_percentage": float(rate.percentage),
@@ -92,7 +92,7 @@ def _build(tx: Transaction, rate: Rate, *, inclusive: bool) -> Object:
     }
 
 
-def _blank(tx: Transaction) -> Object:
+def _build_empty(tx: Transaction) -> Object:
     return {
         "id": tx.new_id("txr"),
         "object": KIND,

@@ -1,4 +1,4 @@
-"""Thin events over the API, for 30 days."""
+"""Routes of thin events of the last 30 days."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from stripe.params.v2.core import EventRetrieveParams
 
 from sandbox.errors import StripeFailure
 from sandbox.objects import Object, Params
-from sandbox.resources.events import RETENTION
+from sandbox.resources.events import RETENTION_SECONDS
 from sandbox.routing import Routes
 from sandbox.thin_events import KIND
 from sandbox.transaction import Transaction
@@ -17,12 +17,12 @@ routes = Routes()
 
 
 @routes.get("/v2/core/events/<id>", EventRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    event = tx.get(KIND, id)
-    if event is None or _is_gone(tx, event):
-        raise StripeFailure(f"No such event: '{id}'.", status=404, code="not_found")
+def retrieve(tx: Transaction, params: Params, event_id: str) -> Object:
+    event = tx.get(KIND, event_id)
+    if event is None or _is_past_retention(tx, event):
+        raise StripeFailure(f"No such event: '{event_id}'.", status=404, code="not_found")
     return event
 
 
-def _is_gone(tx: Transaction, event: Object) -> bool:
-    return datetime.fromisoformat(event["created"]).timestamp() < tx.now - RETENTION
+def _is_past_retention(tx: Transaction, event: Object) -> bool:
+    return datetime.fromisoformat(event["created"]).timestamp() < tx.now - RETENTION_SECONDS

@@ -1,4 +1,4 @@
-"""Webhook endpoints: where events go, and the secrets that sign them (shown once)."""
+"""Webhook endpoints and their signing secrets, which are shown once."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from stripe.params import (
 from sandbox import thin_events
 from sandbox.errors import invalid, refuse_unsupported
 from sandbox.objects import Object, Params, assign, merge_metadata
-from sandbox.pagination import page
+from sandbox.pagination import list_page
 from sandbox.routing import Routes
 from sandbox.transaction import Transaction
 
 routes = Routes()
 
-SECRETS = "_signing_secrets"
+SECRETS_RECORD = "_signing_secrets"
 MAX_ENDPOINTS = 16
-ROLL_OVERLAP = 24 * 3600
+ROLL_OVERLAP_SECONDS = 24 * 3600
 
 
 @routes.post("/v1/webhook_endpoints", WebhookEndpointCreateParams)
 def create(tx: Transaction, params: Params) -> Object:
     refuse_unsupported(params, "connect")
-    live = tx.ids("webhook_endpoint", lambda endpoint: not endpoint.get("deleted"))
+    live = tx.list_ids("webhook_endpoint", lambda endpoint: not endpoint.get("deleted"))
     if len(live) >= MAX_ENDPOINTS:
         raise invalid(f"You have reached the maximum of {MAX_ENDPOINTS} test webhook endpoints.")
     secret = f"whsec_{tx.world.ids.token(32)}"
-    return {**_insert(tx, params, secret), "secret": secret}
+    return {**_insert_endpoint(tx, params, secret), "secret": secret}
 
 
 @routes.get("/v1/webhook_endpoints/<id>", WebhookEndpointRetrieveParams)
-def retrieve(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.path_object("webhook_endpoint", id)
+def retrieve(tx: Transaction, params: Params, endpoint_id: str) -> Object:
+    return tx.path_object("webhook_endpoint", endpoint_id)
 
 
 @routes.post("/v1/webhook_endpoints/<id>", WebhookEndpointUpdateParams)
-def update(tx: Transaction, params: Params, id: str) -> Object:
-    endpoint = tx.path_object("webhook_endpoint", id)
+def update(tx: Transaction, params: Params, endpoint_id: str) -> Object:
+    endpoint = tx.path_object("webhook_endpoint", endpoint_id)
     _check_events(params)
     assign(endpoint, params, "description", "enabled_events", "url")
     if "disabled" in params:
@@ -52,29 +52,29 @@ def update(tx: Transaction, params: Params, id: str) -> Object:
 
 @routes.get("/v1/webhook_endpoints", WebhookEndpointListParams)
 def list_(tx: Transaction, params: Params) -> Object:
-    return page(tx, "webhook_endpoint", params, url="/v1/webhook_endpoints")
+    return list_page(tx, "webhook_endpoint", params, url="/v1/webhook_endpoints")
 
 
 @routes.delete("/v1/webhook_endpoints/<id>", WebhookEndpointDeleteParams)
-def delete(tx: Transaction, params: Params, id: str) -> Object:
-    return tx.delete(tx.path_object("webhook_endpoint", id))
+def delete(tx: Transaction, params: Params, endpoint_id: str) -> Object:
+    return tx.delete(tx.path_object("webhook_endpoint", endpoint_id))
 
 
-def register(
+def register_endpoint(
     tx: Transaction, *, url: str, secret: str, name: str | None = None, thin: bool = False
 ) -> Object:
-    """An endpoint for all events with a secret of the caller's choice, made once per name.
+    """Register an endpoint for all events with a known secret; one endpoint per name.
 
-    ``thin``: a destination for thin events, as Stripe's dashboard makes them. Registering the same
-    name again moves that endpoint to the URL: what waits for it goes along.
+    ``thin``: a destination for thin events, as Stripe's dashboard creates. Registering the name
+    again moves the endpoint to the URL, with its pending deliveries.
     """
     name = name or url
-    for endpoint in tx.all("webhook_endpoint", lambda each: _is_registered(each, name)):
+    for endpoint in tx.list_objects("webhook_endpoint", lambda each: _is_registered(each, name)):
         endpoint |= {"url": url, "status": "enabled"}
-        tx.insert(_secrets(endpoint["id"], [{"secret": secret, "expires": None}]))
+        tx.insert(_secrets_record(endpoint["id"], [{"secret": secret, "expires": None}]))
         return endpoint
-    wanted = {"url": url, "enabled_events": ["*"], "metadata": {"registered_as": name[:500]}}
-    endpoint = _insert(tx, wanted, secret)
+    params = {"url": url, "enabled_events": ["*"], "metadata": {"registered_as": name[:500]}}
+    endpoint = _insert_endpoint(tx, params, secret)
     if thin:
         tx.insert({"object": thin_events.DESTINATION, "id": endpoint["id"]})
     return endpoint
@@ -84,26 +84,31 @@ def _is_registered(endpoint: Object, name: str) -> bool:
     return bool(endpoint.get("metadata", {}).get("registered_as") == name[:500])
 
 
-def roll(tx: Transaction, id: str, *, overlap: int = ROLL_OVERLAP) -> str:
-    """A new secret; the old one signs as well for ``overlap`` seconds. Returns the new one."""
-    tx.path_object("webhook_endpoint", id)
+def roll_secret(tx: Transaction, endpoint_id: str, *, overlap: int = ROLL_OVERLAP_SECONDS) -> str:
+    """Create a new secret; the old one keeps signing for ``overlap`` seconds.
+
+    Returns the new one.
+    """
+    tx.path_object("webhook_endpoint", endpoint_id)
     secret = f"whsec_{tx.world.ids.token(32)}"
-    old = [{"secret": each, "expires": tx.now + overlap} for each in live_secrets(tx, id)]
-    kept = old if overlap > 0 else []
-    tx.insert(_secrets(id, [{"secret": secret, "expires": None}, *kept]))
+    expiring = [
+        {"secret": each, "expires": tx.now + overlap} for each in list_live_secrets(tx, endpoint_id)
+    ]
+    old_secrets = expiring if overlap > 0 else []
+    tx.insert(_secrets_record(endpoint_id, [{"secret": secret, "expires": None}, *old_secrets]))
     return secret
 
 
-def live_secrets(tx: Transaction, id: str) -> list[str]:
-    """The secrets that sign now, the newest first."""
-    record = tx.get(SECRETS, id)
+def list_live_secrets(tx: Transaction, endpoint_id: str) -> list[str]:
+    """The secrets that sign now, newest first."""
+    record = tx.get(SECRETS_RECORD, endpoint_id)
     secrets = record["secrets"] if record else []
     return [
         each["secret"] for each in secrets if each["expires"] is None or each["expires"] > tx.now
     ]
 
 
-def _insert(tx: Transaction, params: Params, secret: str) -> Object:
+def _insert_endpoint(tx: Transaction, params: Params, secret: str) -> Object:
     _check_events(params)
     endpoint: Object = {
         "id": tx.new_id("we"),
@@ -120,12 +125,12 @@ def _insert(tx: Transaction, params: Params, secret: str) -> Object:
     }
     assign(endpoint, params, "description")
     merge_metadata(endpoint, params.get("metadata"))
-    tx.insert(_secrets(endpoint["id"], [{"secret": secret, "expires": None}]))
+    tx.insert(_secrets_record(endpoint["id"], [{"secret": secret, "expires": None}]))
     return tx.insert(endpoint)
 
 
-def _secrets(endpoint: str, secrets: list[Object]) -> Object:
-    return {"object": SECRETS, "id": endpoint, "secrets": secrets}
+def _secrets_record(endpoint: str, secrets: list[Object]) -> Object:
+    return {"object": SECRETS_RECORD, "id": endpoint, "secrets": secrets}
 
 
 def _check_events(params: Params) -> None:

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from django.db import connection
 
-from benchmarks import filling, shop, table, wrk
+from benchmarks import bulk_data, measured_project, report, wrk
 from benchmarks.__main__ import main
-from benchmarks.figures import Figures, Ratio
+from benchmarks.measurements import Measurements, Ratio
 from benchmarks.sizes import QUICK
 from projects.models import Customer, Project
 from tests.api_client import ApiClient
@@ -19,7 +19,7 @@ TINY = dataclasses.replace(QUICK, crowd=20, projects=3, customers=60, records=12
 
 
 def test_a_ratio_is_taken_inside_a_round() -> None:
-    figures = Figures()
+    figures = Measurements()
     for ours, theirs in ((50, 100), (5, 10), (30, 40)):
         figures.add("ours", ours)
         figures.add("theirs", theirs)
@@ -30,11 +30,11 @@ def test_a_ratio_is_taken_inside_a_round() -> None:
 
 
 def test_the_table_says_what_missed_its_target_and_what_was_not_measured() -> None:
-    figures = Figures()
+    figures = Measurements()
     for ours in (700, 900, 840):
-        figures.add(table.at(table.WARM), ours)
-        figures.add(table.BARE, 1000)
-    told = table.markdown(
+        figures.add(report.case_name(report.WARM), ours)
+        figures.add(report.BARE, 1000)
+    told = report.render_markdown(
         figures,
         size=QUICK,
         machine="2 cores",
@@ -55,9 +55,9 @@ def test_bad_answers_are_counted() -> None:
 Requests/sec:   2003.98
 Transfer/sec:    524.50KB
 """
-    assert wrk.read(said) == wrk.Load(2003.98, 4028, 2.01, bad=10)
+    assert wrk.parse_output(said) == wrk.LoadResult(2003.98, 4028, 2.01, bad=10)
     timed = said + "  Latency Distribution\n     50%    1.02ms\n     99%    1.25s\n"
-    assert wrk.read(timed).p99_ms == 1250
+    assert wrk.parse_output(timed).p99_ms == 1250
 
 
 def test_without_the_load_generator_it_says_what_to_install(
@@ -70,13 +70,13 @@ def test_without_the_load_generator_it_says_what_to_install(
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_loaded_is_what_the_product_writes() -> None:
-    made = shop.make()
+    made = measured_project.create_project()
     params = connection.get_connection_params()
     for unknown in ("cursor_factory", "context", "prepare_threshold"):
         params.pop(unknown, None)
     with psycopg.connect(**params, autocommit=True) as own:
-        filling.crowd(own, made, TINY)
-        filling.everybody_else(own, made, TINY)
+        bulk_data.insert_measured_customers(own, made, TINY)
+        bulk_data.insert_other_projects(own, made, TINY)
 
     assert (Project.objects.count(), Customer.objects.across_projects().count()) == (3, 61)
     for model in (Record, RecordKey, Total):

@@ -45,8 +45,8 @@ SPARE = "rk_test_platform_spare"
 @pytest.fixture
 def use_key(stripe: SandboxStripe, settings: Settings) -> Callable[[str], None]:
     """The platform is started anew with this key in its environment."""
-    accounts.open_account(stripe.world, id=ELSEWHERE, secret_key=STRANGE)
-    accounts.open_account(stripe.world, id=DEFAULT_ACCOUNT, secret_key=SPARE)
+    accounts.open_account(stripe.world, account_id=ELSEWHERE, secret_key=STRANGE)
+    accounts.open_account(stripe.world, account_id=DEFAULT_ACCOUNT, secret_key=SPARE)
 
     def use(secret_key: str) -> None:
         settings.BILLING = replace(settings.BILLING, stripe_secret_key=secret_key)

@@ -20,7 +20,7 @@ from common import crypto
 from entitlements.decisions.selectors import decisions
 from entitlements.models import Feature
 from projects.models import Project
-from sandbox.deliveries import Mode
+from sandbox.deliveries import DeliveryMode
 from sandbox.world import DEFAULT_SECRET_KEY
 from tests.billing import outbox
 from tests.sandbox_stripe import SandboxStripe
@@ -147,7 +147,7 @@ def test_a_subscription_learns_of_a_price_that_came_late(
     stripe_id = shop.subscribe(alice, monthly)
     price = monthly.stripe_id
     Price.objects.for_project(shop.project).update(stripe_id=None)
-    stripe.deliver(Mode(drop=1.0))
+    stripe.deliver(DeliveryMode(drop=1.0))
     assert read(shop.account, "subscription", stripe_id) == "applied"
     item = Subscription.objects.for_project(shop.project).get().items.get()
     assert item.price is None
@@ -210,7 +210,7 @@ def test_an_invoice_and_its_subscription_in_any_order(
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
     invoice = str(stripe.v1.subscriptions.retrieve(stripe_id).latest_invoice)
-    stripe.deliver(Mode(drop=1.0))
+    stripe.deliver(DeliveryMode(drop=1.0))
     for kind in kinds:
         assert read(shop.account, kind, {"invoice": invoice, "subscription": stripe_id}[kind])
     row = Invoice.objects.for_project(shop.project).get()
@@ -232,6 +232,6 @@ def test_a_deleted_draft(shop: Shop, alice: StripeCustomer, drain: Drain) -> Non
     drain()
     assert Invoice.objects.for_project(shop.project).get().status == "draft"
     with shop.stripe.world.transaction() as tx:
-        tx.forget(tx.path_object("invoice", str(made.id)))
+        tx.remove(tx.path_object("invoice", str(made.id)))
     assert read(shop.account, "invoice", made.id) == "applied"
     assert Invoice.objects.for_project(shop.project).get().status == "deleted"

@@ -11,7 +11,7 @@ from billing.sync import service as sync
 from entitlements.decisions.selectors import decisions
 from entitlements.models import Fact
 from entitlements.resolution.facts import Reason
-from sandbox.deliveries import Mode
+from sandbox.deliveries import DeliveryMode
 from tests.billing import outbox
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
@@ -93,7 +93,7 @@ def test_what_it_names_is_read_even_if_its_own_events_never_come(
     for price in (monthly, once):
         checkout = shop.checkout(alice, price)
         shop.complete(checkout)
-        stripe.deliver(Mode(drop=1.0))
+        stripe.deliver(DeliveryMode(drop=1.0))
         read(checkout)
     assert Subscription.objects.for_project(shop.project).get().status == "active"
     payments = Payment.objects.for_project(shop.project)
@@ -183,7 +183,7 @@ def test_forged_metadata_names_somebody_else_s_row(
 def test_a_session_that_stripe_forgot(shop: Shop, alice: StripeCustomer, once: Price) -> None:
     checkout = shop.checkout(alice, once)
     with shop.stripe.world.transaction() as tx:
-        tx.forget(tx.path_object("checkout.session", str(checkout.stripe_id)))
+        tx.remove(tx.path_object("checkout.session", str(checkout.stripe_id)))
     read(checkout)
     assert SyncObject.objects.get(stripe_id=checkout.stripe_id).state == "parked"
     checkout.refresh_from_db()

@@ -13,7 +13,7 @@ from billing.models.payment import PaymentType
 from billing.payments.mapping.payments import status_of
 from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
 from billing.sync import service as sync
-from sandbox.deliveries import Mode
+from sandbox.deliveries import DeliveryMode
 from tests.billing import outbox
 from tests.sandbox_stripe import Clock
 from tests.shop import RETURN, Shop
@@ -98,7 +98,7 @@ def test_any_order_of_news(
     stripe_id = shop.pay(alice, 1000)
     shop.stripe.v1.refunds.create({"payment_intent": stripe_id, "amount": 250})
     shop.stripe.v1.refunds.create({"payment_intent": stripe_id, "amount": 250})
-    shop.stripe.deliver(Mode(shuffled=True, seed=order[0] * 9 + order[1] * 3 + order[2]))
+    shop.stripe.deliver(DeliveryMode(shuffled=True, seed=order[0] * 9 + order[1] * 3 + order[2]))
     drain()
     row = only(shop)
     assert (row.status, row.amount_refunded) == ("partially_refunded", 500)

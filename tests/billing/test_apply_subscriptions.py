@@ -294,7 +294,7 @@ def test_a_subscription_that_stripe_forgot_stays_until_a_person_decides(
     stripe_id = shop.subscribe(alice, monthly)
     drain()
     with shop.stripe.world.transaction() as tx:
-        tx.forget(tx.path_object("subscription", stripe_id))
+        tx.remove(tx.path_object("subscription", stripe_id))
     sync.request_sync(account_id=shop.account.pk, kind="subscription", stripe_id=stripe_id)
     drain()
     assert (only(shop).status, only(shop).ended_at) == ("active", None)

@@ -140,7 +140,9 @@ class TestSync:
         mark(broken, "coupon", "one")
         sync.drain(at=timezone.now())
         assert {each[1] for each in back_offs()} == {"coupon.read", ""}
-        accounts.open_account(stripe.world, id=broken.stripe_id, secret_key="sk_test_replaced")
+        accounts.open_account(
+            stripe.world, account_id=broken.stripe_id, secret_key="sk_test_replaced"
+        )
         stripe_accounts.rotate_key(
             account=broken, secret_key="sk_test_replaced", actor="test", at=timezone.now()
         )

@@ -52,7 +52,7 @@ class Killed(BaseException):
 @pytest.fixture
 def own(stripe: SandboxStripe, project: Project) -> Any:
     """The project's own account, which has been selling for a while."""
-    accounts.open_account(stripe.world, id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
+    accounts.open_account(stripe.world, account_id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
     stripe_accounts.connect(
         project=project,
         secret_key=OWN,

@@ -13,7 +13,7 @@ from billing.models import StripeAccount
 from billing.stripe.permissions import REQUIRED
 from projects.models import Project
 from sandbox import accounts
-from sandbox.permissions import NAMES
+from sandbox.permissions import PERMISSIONS
 from tests.api_client import ApiClient
 from tests.sandbox_stripe import Clock, SandboxStripe
 
@@ -24,7 +24,9 @@ EVERYTHING = {name.removeprefix("rak_") for name in REQUIRED}
 def connect(stripe: SandboxStripe, project: Project, *, without: set[str]) -> StripeAccount:
     """The project's own account, by a restricted key that lacks these permissions."""
     key = "rk_test_restricted"
-    accounts.open_account(stripe.world, id=OWN, secret_key=key, permissions=EVERYTHING - without)
+    accounts.open_account(
+        stripe.world, account_id=OWN, secret_key=key, permissions=EVERYTHING - without
+    )
     return stripe_accounts.connect(
         project=project, secret_key=key, signing_secret="", actor="test", at=timezone.now()
     )
@@ -33,7 +35,7 @@ def connect(stripe: SandboxStripe, project: Project, *, without: set[str]) -> St
 def test_the_page_lists_what_is_needed() -> None:
     page = Path("docs/stripe-keys.md").read_text()
     assert all(f"| `{name}` | {needed_for} |" in page for name, (needed_for, _) in REQUIRED.items())
-    assert EVERYTHING <= NAMES
+    assert EVERYTHING <= PERMISSIONS
 
 
 def test_a_key_with_everything_lacks_nothing(stripe: SandboxStripe, project: Project) -> None:
@@ -74,7 +76,9 @@ def test_what_is_missing_is_shown_until_it_is_given(
         "detail": "1 restricted key(s) lack permissions",
     }
     account = StripeAccount.objects.get(project=project)
-    accounts.open_account(stripe.world, id=OWN, secret_key="rk_test_better", permissions=EVERYTHING)
+    accounts.open_account(
+        stripe.world, account_id=OWN, secret_key="rk_test_better", permissions=EVERYTHING
+    )
     stripe_accounts.rotate_key(
         account=account, secret_key="rk_test_better", actor="test", at=clock.now
     )

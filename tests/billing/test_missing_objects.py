@@ -44,7 +44,7 @@ KEPT_FOR_EVER = (
 def forget(stripe: SandboxStripe, kind: str, stripe_id: str | None) -> None:
     """The object answers 404 from now on, and no event says why."""
     with stripe.world.transaction() as tx:
-        tx.forget(tx.path_object(kinds_at_stripe(kind), str(stripe_id)))
+        tx.remove(tx.path_object(kinds_at_stripe(kind), str(stripe_id)))
 
 
 def kinds_at_stripe(kind: str) -> str:

@@ -35,14 +35,14 @@ from common import crypto
 from entitlements.decisions.selectors import decisions
 from projects.models import Project
 from sandbox import accounts, permissions
-from sandbox.deliveries import Mode
+from sandbox.deliveries import DeliveryMode
 from sandbox.world import DEFAULT_ACCOUNT
 from tests.billing import outbox
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 
 Drain = Callable[[], None]
-DROP_ALL = Mode(drop=1.0)
+DROP_ALL = DeliveryMode(drop=1.0)
 
 
 def run(*arguments: str) -> tuple[str, int]:
@@ -139,7 +139,7 @@ def test_what_is_gone_at_stripe(
     stripe_id = shop.subscribe(alice, monthly)
     drain()
     with shop.stripe.world.transaction() as tx:
-        tx.forget(tx.path_object("subscription", stripe_id))
+        tx.remove(tx.path_object("subscription", stripe_id))
     printed, code = run()
     assert code == 1
     assert f"subscription {stripe_id} (" in printed
@@ -295,9 +295,12 @@ def test_a_permission_that_is_missing_ends_only_its_kind(
     shop.subscribe(alice, monthly)
     drain()
     Payment.objects.for_project(shop.project).update(amount=1)
-    granted = permissions.NAMES - {"coupon_read", "coupon_write"}
+    granted = permissions.PERMISSIONS - {"coupon_read", "coupon_write"}
     accounts.open_account(
-        shop.stripe.world, id=DEFAULT_ACCOUNT, secret_key="rk_test_narrow", permissions=granted
+        shop.stripe.world,
+        account_id=DEFAULT_ACCOUNT,
+        secret_key="rk_test_narrow",
+        permissions=granted,
     )
     settings.BILLING = replace(settings.BILLING, stripe_secret_key="rk_test_narrow")
     printed, code = run()
@@ -393,7 +396,7 @@ def test_mass_disappearance_stops_the_pass_before_anything_is_repaired(
     drain()
     for row in rows:
         with shop.stripe.world.transaction() as tx:
-            tx.forget(tx.path_object("price", str(row.stripe_id)))
+            tx.remove(tx.path_object("price", str(row.stripe_id)))
     now = timezone.now()
     outcome = reconciliation.run_nightly(at=now)
     assert len(outcome.failures) == 2
@@ -415,7 +418,7 @@ def test_what_waits_for_a_decision_is_not_asked_again_and_comes_back_by_itself(
     now = timezone.now()
     with shop.stripe.unchanged():
         with shop.stripe.world.transaction() as tx:
-            tx.forget(tx.path_object("subscription", stripe_id))
+            tx.remove(tx.path_object("subscription", stripe_id))
         assert len(reconciliation.run_nightly(at=now).failures) == 1
         assert reconciliation.run_nightly(at=now + timedelta(days=2)).failures == []
         assert MissingObject.objects.for_project(shop.project).get().state == "waiting"

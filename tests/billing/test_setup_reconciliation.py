@@ -159,7 +159,7 @@ def test_a_portal_that_stripe_does_not_know_is_for_a_person(
     shop: Shop, configuration: PortalConfiguration
 ) -> None:
     with shop.stripe.world.transaction() as tx:
-        tx.forget(tx.path_object("billing_portal.configuration", str(configuration.stripe_id)))
+        tx.remove(tx.path_object("billing_portal.configuration", str(configuration.stripe_id)))
     printed, code = reconcile()
     assert code == 1
     assert f"portal configuration {configuration.stripe_id} ({configuration.pk}): gone" in printed

@@ -47,13 +47,15 @@ def elapse(**filters: object) -> None:
 def spoil(shop: Shop, product: Product) -> None:
     """Make the object impossible to store: a column that refuses what Stripe says."""
     with shop.stripe.world.transaction() as tx:
-        price = tx.all("price", lambda each: bool(each["product"] == product.stripe_id))[0]
+        price = tx.list_objects("price", lambda each: bool(each["product"] == product.stripe_id))[0]
         price["unit_amount"] = -5
 
 
 def heal(shop: Shop, product: Product) -> None:
     with shop.stripe.world.transaction() as tx:
-        price: Object = tx.all("price", lambda each: bool(each["product"] == product.stripe_id))[0]
+        price: Object = tx.list_objects(
+            "price", lambda each: bool(each["product"] == product.stripe_id)
+        )[0]
         price["unit_amount"] = 2900
 
 

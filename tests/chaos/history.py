@@ -29,7 +29,7 @@ from common import crypto
 from entitlements.models.fact import Effect, Fact
 from events.models import OutboxEvent
 from projects.models import Project
-from sandbox import signing
+from sandbox import webhook_signatures
 from sandbox.objects import Object
 from sandbox.world import DEFAULT_ACCOUNT, DEFAULT_SECRET_KEY, World
 from tests.factories.entitlements import FeatureFactory
@@ -154,8 +154,8 @@ class History:
 
     def signed(self, event: Object) -> tuple[bytes, str]:
         """The body and the signature header of a delivery."""
-        body = signing.payload(event, {"api_version": None})
-        return body, signing.headers(body, [SECRET])["Stripe-Signature"]
+        body = webhook_signatures.build_payload(event, {"api_version": None})
+        return body, webhook_signatures.build_headers(body, [SECRET])["Stripe-Signature"]
 
     def truth(self, kind: str, stripe_id: str) -> Object:
         found = self.shop.stripe.world.store.get((DEFAULT_ACCOUNT, kind, stripe_id))

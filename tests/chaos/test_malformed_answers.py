@@ -158,7 +158,7 @@ def reads(shop: Shop, alice: StripeCustomer, monthly: Price) -> dict[str, Callab
     shop.stripe.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon}})
     shop.subscribe(alice, monthly, discounts=[{"coupon": coupon}])
     shop.checkout(alice, monthly)
-    bank.warn(shop.stripe.world, shop.stripe.v1.payment_intents.list().data[0].id)
+    bank.issue_fraud_warning(shop.stripe.world, shop.stripe.v1.payment_intents.list().data[0].id)
     found: dict[str, Callable[[], Any]] = {}
     for mirrored in KINDS.values():
         first = next(iter(mirrored.iterate(client)))

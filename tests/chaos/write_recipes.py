@@ -20,8 +20,8 @@ from billing.models import (
 )
 from billing.models.outbound import Outbound
 from common.ids import new_id
-from sandbox import metering
-from sandbox.billing import pausing
+from sandbox import meter_usage
+from sandbox.billing import subscription_pauses
 from tests.factories.projects import CustomerFactory
 from tests.shop import RETURN, Shop
 
@@ -116,7 +116,9 @@ class Bench:
         with self.shop.stripe.world.transaction() as tx:
             subscription = tx.path_object("subscription", made)
             with tx.updating(subscription):
-                pausing.stand_still(tx, subscription, reason="trial_end_without_payment_method")
+                subscription_pauses.set_paused(
+                    tx, subscription, reason="trial_end_without_payment_method"
+                )
         return made
 
     def intent(self) -> str:
@@ -135,7 +137,9 @@ class Bench:
         def done() -> int:
             with self.shop.stripe.world.transaction() as tx:
                 return len(
-                    tx.ids(kind, lambda each: bool(each["metadata"].get("tollgate_id") == row.pk))
+                    tx.list_ids(
+                        kind, lambda each: bool(each["metadata"].get("tollgate_id") == row.pk)
+                    )
                 )
 
         return Case(params, done, row=row)
@@ -245,7 +249,7 @@ def schedule(bench: Bench) -> Case:
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
-            of_it = tx.ids(
+            of_it = tx.list_ids(
                 "subscription_schedule", lambda each: bool(each["subscription"] == subscription)
             )
         return len(of_it)
@@ -267,7 +271,7 @@ def visit(bench: Bench) -> Case:
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
             kind = "billing_portal.session"
-            return min(1, len(tx.ids(kind, lambda each: bool(each["customer"] == buyer))))
+            return min(1, len(tx.list_ids(kind, lambda each: bool(each["customer"] == buyer))))
 
     return Case({"customer": buyer, "configuration": configuration}, done, target=buyer)
 
@@ -303,7 +307,7 @@ def meter(bench: Bench) -> Case:
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
-            return len(tx.ids("billing.meter", lambda each: bool(each["event_name"] == name)))
+            return len(tx.list_ids("billing.meter", lambda each: bool(each["event_name"] == name)))
 
     return Case(params, done, target=name)
 
@@ -314,7 +318,7 @@ def meter_event(bench: Bench) -> Case:
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
-            return len(tx.ids(metering.EVENT, lambda each: bool(each["id"] == identifier)))
+            return len(tx.list_ids(meter_usage.EVENT, lambda each: bool(each["id"] == identifier)))
 
     return Case(event(bench, identifier), done, target=identifier)
 
@@ -326,7 +330,7 @@ def canceled_meter_event(bench: Bench) -> Case:
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
-            return int(tx.path_object(metering.EVENT, identifier)["canceled"])
+            return int(tx.path_object(meter_usage.EVENT, identifier)["canceled"])
 
     params = {
         "event_name": told["event_name"],

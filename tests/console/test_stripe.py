@@ -177,7 +177,7 @@ def test_price_off_sale_and_on_again(price: Price, operator: Client) -> None:
 def test_connect_and_replace_keys(
     project: Project, stripe: SandboxStripe, operator: Client
 ) -> None:
-    accounts.open_account(stripe.world, id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
+    accounts.open_account(stripe.world, account_id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
     answer = send(
         operator,
         "/admin/billing/stripeaccount/connect/",

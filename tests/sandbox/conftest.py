@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import stripe
 
-from sandbox.inprocess import SandboxHTTPClient
+from sandbox.http_client import SandboxHTTPClient
 from sandbox.world import World
 from tests.sandbox.shop import Shop
 from tests.sandbox.sink import Sink
@@ -31,7 +31,7 @@ def event_types(world: World) -> Callable[[], list[str]]:
 
     def types() -> list[str]:
         with world.transaction() as tx:
-            return [event["type"] for event in tx.all("event")]
+            return [event["type"] for event in tx.list_objects("event")]
 
     return types
 

@@ -5,7 +5,7 @@ from typing import Any
 import stripe
 
 from sandbox import buyer, engine
-from sandbox.checkout.completion import Outcome
+from sandbox.checkout.completion import CheckoutResult
 from sandbox.world import World
 
 DAY = 86400
@@ -57,7 +57,7 @@ class Shop:
         sent: Any = {"mode": mode, "line_items": lines, "success_url": SUCCESS, **params}
         return self.client.v1.checkout.sessions.create(sent)
 
-    def pay(self, session: Any, card: str | None = VISA, **options: Any) -> Outcome:
+    def pay(self, session: Any, card: str | None = VISA, **options: Any) -> CheckoutResult:
         return buyer.pay(self.world, session.id, card=card, **options)
 
     def subscribe(
@@ -96,7 +96,7 @@ class Shop:
     def events(self) -> list[Any]:
         """The events since the last look, as plain data, in the order they were sent."""
         with self.world.transaction() as tx:
-            every = tx.all("event")
+            every = tx.list_objects("event")
         new, self._seen = every[self._seen :], len(every)
         return new
 

@@ -3,14 +3,14 @@
 import pytest
 from werkzeug.test import Client
 
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from tests.sandbox.conftest import NOW
 from tests.sandbox.shop import DAY
 
 
 @pytest.fixture
 def controls(world) -> Client:
-    return Client(Application(world))
+    return Client(SandboxApplication(world))
 
 
 def post(controls, what, **data):

@@ -322,7 +322,7 @@ def test_a_trial_with_three_d_secure(shop):
     session = shop.session(shop.price(), subscription_data={"trial_period_days": 14})
     waiting = shop.pay(session, "4000002500003155", authenticates=None)
     assert "/pages/3ds/seti_" in waiting.url
-    buyer.authenticate(shop.world, buyer.id_of(waiting.url), succeeds=True)
+    buyer.authenticate(shop.world, buyer.last_path_segment(waiting.url), succeeds=True)
     assert retrieve(shop, session, "subscription").subscription.status == "trialing"
     shop.later(46)
     assert len(shop.client.v1.invoices.list({"status": "paid"}).data) == 3

@@ -4,14 +4,14 @@ import pytest
 import stripe
 from werkzeug.test import Client
 
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from sandbox.resources import webhook_endpoints
 from tests.sandbox.conftest import NOW, client_of
 
 
 @pytest.fixture
 def http(world):
-    return Client(Application(world))
+    return Client(SandboxApplication(world))
 
 
 def test_state(http, client, sink):
@@ -65,7 +65,7 @@ def test_endpoints_with_known_and_rolled_secrets(world, http):
     assert http.post("/_sandbox/endpoints", json=wanted).json["id"] == first["id"]
     rolled = http.post(f"/_sandbox/endpoints/{first['id']}/roll", json={}).json["secret"]
     with world.transaction() as tx:
-        assert webhook_endpoints.live_secrets(tx, first["id"]) == [rolled, "whsec_known"]
+        assert webhook_endpoints.list_live_secrets(tx, first["id"]) == [rolled, "whsec_known"]
 
 
 def test_accounts_and_keys(world, http):

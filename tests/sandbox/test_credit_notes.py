@@ -7,7 +7,7 @@ import pytest
 import stripe
 from werkzeug.test import Client
 
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from tests.sandbox.refusals import error_of
 
 
@@ -181,7 +181,7 @@ def test_the_invoice_page_adds_up_for_the_reader(shop):
     coupon = shop.client.v1.coupons.create({"percent_off": 50, "duration": "forever"})
     invoice = invoiced(shop, (1000,), discounts=[{"coupon": coupon.id}])
     issue(shop, invoice, amount=200)
-    page = Client(Application(shop.world)).get(f"/pages/invoices/{invoice.id}").text
+    page = Client(SandboxApplication(shop.world)).get(f"/pages/invoices/{invoice.id}").text
     rows = re.findall(r'scope="row">([A-Z][a-z ]+)</th><td class="number">([^<]+)<', page)
     assert rows == [
         ("Subtotal", "$10.00"), ("Discount", "−$5.00"), ("Total", "$5.00"),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox import payment_behaviour
-from sandbox.billing import settings
+from sandbox import forced_declines
+from sandbox.billing import billing_settings
 from tests.sandbox.conftest import NOW
 from tests.sandbox.shop import DAY
 
@@ -52,17 +52,17 @@ RECOVERED = [
 
 def decline(shop, subscription, **options):
     with shop.world.transaction() as tx:
-        payment_behaviour.decline_payments(tx, subscription.customer, **options)
+        forced_declines.decline_payments(tx, subscription.customer, **options)
 
 
 def accept(shop, subscription):
     with shop.world.transaction() as tx:
-        payment_behaviour.accept_payments(tx, subscription.customer)
+        forced_declines.accept_payments(tx, subscription.customer)
 
 
 def configure(shop, **choices):
     with shop.world.transaction() as tx:
-        settings.change(tx, **choices)
+        billing_settings.change_settings(tx, **choices)
 
 
 def timed(events):

@@ -6,8 +6,8 @@ import pytest
 import stripe
 from werkzeug.test import Client
 
-from sandbox.app import Application
-from sandbox.billing.periods import HOUR
+from sandbox.app import SandboxApplication
+from sandbox.billing.billing_periods import HOUR
 from sandbox.errors import StripeFailure
 from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
@@ -223,7 +223,7 @@ def test_a_renewal_whose_debit_is_returned_is_owed_and_tried_again(shop):
 
 def test_the_page_offers_accounts_of_the_currency(shop):
     session = shop.session(shop.price(1000, None), "payment")
-    browser, url = Client(Application(shop.world)), f"/pages/checkout/{session.id}"
+    browser, url = Client(SandboxApplication(shop.world)), f"/pages/checkout/{session.id}"
     page = browser.get(url).text
     assert "Debit this account" in page
     assert "pm_usBankAccount_success" in page

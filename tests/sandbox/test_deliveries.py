@@ -5,8 +5,8 @@ import random
 import pytest
 import stripe
 
-from sandbox import deliveries, signing
-from sandbox.deliveries import RETRY_AFTER, Mode
+from sandbox import deliveries, webhook_signatures
+from sandbox.deliveries import RETRY_DELAYS, DeliveryMode
 from sandbox.resources import webhook_endpoints
 from tests.sandbox.conftest import NOW
 from tests.sandbox.sink import Sink
@@ -50,9 +50,11 @@ def test_a_seed_repeats_a_shuffle(client, world):
     made = customers_with_endpoint(client)
     for seed in (1, 1, 2):
         seen: list[bytes] = []
-        order = deliveries.deliver(world, answering(500, seen), Mode(shuffled=True, seed=seed))
+        order = deliveries.deliver_due(
+            world, answering(500, seen), DeliveryMode(shuffled=True, seed=seed)
+        )
         orders.append(seen)
-        world.move_clock(world.clock.now() + RETRY_AFTER[2])
+        world.move_clock(world.clock.now() + RETRY_DELAYS[2])
         assert len(order) == len(made)
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == sorted(orders[2])
@@ -108,14 +110,16 @@ def test_dice_go_on_from_one_round_to_the_next(world, client, sink):
 
 def test_a_round_can_be_broken_off(world, client, sink):
     customers(client, 3)
-    deliveries.deliver(world, sink, Mode(), goes_on=lambda: len(sink.events) < 2)
+    deliveries.deliver_due(
+        world, sink, DeliveryMode(), should_continue=lambda: len(sink.events) < 2
+    )
     assert len(sink.events) == 2
     assert len(world.deliver(sink)) == 1
 
 
 def test_not_at_all(world, client, sink):
     customers(client, 3)
-    assert deliveries.deliver(world, sink, Mode(hold=True)) == []
+    assert deliveries.deliver_due(world, sink, DeliveryMode(hold=True)) == []
     assert len(world.deliver(sink)) == 3
 
 
@@ -123,7 +127,7 @@ def test_one_by_one(world, client, sink):
     made = customers(client, 3)
     assert len(world.deliver(sink, limit=1)) == 1
     assert subjects(sink) == made[:1]
-    chosen = deliveries.due(world)[-1]
+    chosen = deliveries.list_due(world)[-1]
     attempt = deliveries.attempt(world, chosen, sink)
     assert attempt is not None
     assert attempt.succeeded
@@ -137,9 +141,9 @@ def test_a_failure_is_retried_with_a_fresh_signature(world, client, sink, status
     (failed,) = world.deliver(sink)
     assert (failed.succeeded, failed.status) == (False, status)
     assert world.deliver(sink) == []
-    world.move_clock(NOW + RETRY_AFTER[0] - 1)
+    world.move_clock(NOW + RETRY_DELAYS[0] - 1)
     assert world.deliver(sink) == []
-    world.move_clock(NOW + RETRY_AFTER[0])
+    world.move_clock(NOW + RETRY_DELAYS[0])
     (retried,) = world.deliver(sink)
     assert retried.succeeded
     assert sink.ids == [failed.event] * 2
@@ -153,7 +157,7 @@ def test_an_endpoint_that_nobody_answers_at(world, client, sink):
 
     (attempt,) = world.deliver(refused)
     assert attempt.status is None
-    world.move_clock(NOW + RETRY_AFTER[0])
+    world.move_clock(NOW + RETRY_DELAYS[0])
     assert len(world.deliver(sink)) == 1
 
 
@@ -164,15 +168,15 @@ def test_retries_end_after_three_days(world, client, sink):
     while world.deliver(sink):
         rounds += 1
         world.move_clock(world.clock.now() + 86400)
-    assert rounds == len(RETRY_AFTER) + 1
-    assert 2.5 * 86400 < sum(RETRY_AFTER) <= 3 * 86400
+    assert rounds == len(RETRY_DELAYS) + 1
+    assert 2.5 * 86400 < sum(RETRY_DELAYS) <= 3 * 86400
     assert len(client.v1.events.list({"delivery_success": False}).data) == 1
 
 
 def test_while_a_secret_is_rolled_both_sign(world, client, sink):
     (endpoint,) = client.v1.webhook_endpoints.list().data
     with world.transaction() as tx:
-        fresh = Sink(webhook_endpoints.roll(tx, endpoint.id, overlap=3600))
+        fresh = Sink(webhook_endpoints.roll_secret(tx, endpoint.id, overlap=3600))
     customers(client, 1)
     world.deliver(sink, duplicates=0)
     with world.transaction() as tx:
@@ -189,8 +193,8 @@ def test_while_a_secret_is_rolled_both_sign(world, client, sink):
 def test_a_roll_without_overlap(world, client, sink):
     (endpoint,) = client.v1.webhook_endpoints.list().data
     with world.transaction() as tx:
-        fresh = webhook_endpoints.roll(tx, endpoint.id, overlap=0)
-        assert webhook_endpoints.live_secrets(tx, endpoint.id) == [fresh]
+        fresh = webhook_endpoints.roll_secret(tx, endpoint.id, overlap=0)
+        assert webhook_endpoints.list_live_secrets(tx, endpoint.id) == [fresh]
 
 
 def test_an_endpoint_that_goes_away(world, client, sink):
@@ -244,5 +248,5 @@ def test_an_endpoint_has_its_own_api_version(world, client):
 
 
 def test_the_header_carries_every_secret_and_a_v0_that_means_nothing():
-    header = signing.headers(b"{}", ["whsec_a", "whsec_b"])["Stripe-Signature"]
+    header = webhook_signatures.build_headers(b"{}", ["whsec_a", "whsec_b"])["Stripe-Signature"]
     assert [part.split("=")[0] for part in header.split(",")] == ["t", "v1", "v1", "v0"]

@@ -6,8 +6,8 @@ import pytest
 import stripe
 from werkzeug.test import Client
 
-from sandbox.app import Application
-from sandbox.billing.discounts import Charge, allocate, divide
+from sandbox.app import SandboxApplication
+from sandbox.billing.discounts import DiscountableLine, allocate, divide_by_weight
 from sandbox.errors import StripeFailure
 from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
@@ -123,11 +123,16 @@ def test_what_makes_no_coupon_and_no_code(shop):
 
 
 def test_amounts_are_divided_to_the_last_unit():
-    assert divide(100, [1, 1, 1]) == [34, 33, 33]
-    assert divide(0, [3]) == [0]
+    assert divide_by_weight(100, [1, 1, 1]) == [34, 33, 33]
+    assert divide_by_weight(0, [3]) == [0]
     percent: Any = {"percent_off": 33.3, "amount_off": None, "currency": None, "products": []}
     fixed = {"percent_off": None, "amount_off": 500, "currency": "usd", "products": ["b"]}
-    charges = [Charge(1001, "a"), Charge(333, "b"), Charge(-50, "b"), Charge(70, "b", False)]
+    charges = [
+        DiscountableLine(1001, "a"),
+        DiscountableLine(333, "b"),
+        DiscountableLine(-50, "b"),
+        DiscountableLine(70, "b", False),
+    ]
     assert allocate(charges, [percent, fixed], "usd") == [[333, 111, 0, 0], [0, 222, 0, 0]]
     assert allocate(charges, [fixed], "eur") == [[0, 0, 0, 0]]
 
@@ -364,7 +369,7 @@ def test_an_invoice_by_hand_with_its_own_discount(shop):
 def test_the_page_takes_codes(shop):
     code(shop, coupon(shop, percent_off=30, name="Spring sale"))
     session = shop.session(shop.price(), allow_promotion_codes=True)
-    browser, url = Client(Application(shop.world)), f"/pages/checkout/{session.id}"
+    browser, url = Client(SandboxApplication(shop.world)), f"/pages/checkout/{session.id}"
     assert "Promotion code" in browser.get(url).text
     wrong = browser.post(url, data={"promotion_code": "NOPE", "apply_code": "1"})
     assert (wrong.status_code, "This code is invalid." in wrong.text) == (422, True)

@@ -7,7 +7,7 @@ import stripe
 from werkzeug.test import Client
 
 from sandbox import bank, disputes
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from sandbox.errors import StripeFailure
 from tests.sandbox.conftest import NOW
 from tests.sandbox.shop import DAY
@@ -42,7 +42,7 @@ def books(shop):
 )  # fmt: skip
 def test_cards_whose_holders_complain(shop, token, reason, status, events):
     intent = paid(shop, token)
-    shop.later(seconds=disputes.OPENED_AFTER - 1)
+    shop.later(seconds=disputes.OPENED_AFTER_SECONDS - 1)
     assert shop.client.v1.disputes.list({"payment_intent": intent.id}).data == []
     shop.later(seconds=1)
     (dispute,) = shop.client.v1.disputes.list({"charge": intent.latest_charge}).data
@@ -62,7 +62,7 @@ def test_evidence_wins_or_loses(shop):
         ("losing_evidence", "lost", ["updated", "closed"], [("dispute", -1000, 1500)]),
     ]:  # fmt: skip
         before = len(books(shop))
-        dispute = bank.dispute(shop.world, paid(shop).id)
+        dispute = bank.open_dispute(shop.world, paid(shop).id)
         shop.news()
         done = shop.client.v1.disputes.update(
             dispute["id"], {"evidence": {"uncategorized_text": words}}
@@ -77,7 +77,7 @@ def test_evidence_wins_or_loses(shop):
 
 
 def test_evidence_can_be_staged_and_left_to_the_bank(shop):
-    dispute = bank.dispute(shop.world, paid(shop).id, amount=400)
+    dispute = bank.open_dispute(shop.world, paid(shop).id, amount=400)
     staged = shop.client.v1.disputes.update(
         dispute["id"],
         {"evidence": {"product_description": "A plan"}, "submit": False, "metadata": {"a": "b"}},
@@ -87,17 +87,17 @@ def test_evidence_can_be_staged_and_left_to_the_bank(shop):
     assert (sent.status, sent.evidence.product_description) == ("under_review", "A plan")
     shop.later(30)
     shop.news()
-    assert bank.decide(shop.world, dispute["id"], "won")["status"] == "won"
+    assert bank.decide_dispute(shop.world, dispute["id"], "won")["status"] == "won"
     assert shop.news() == [
         "charge.dispute.updated", "charge.dispute.funds_reinstated", "charge.dispute.closed"
     ]  # fmt: skip
     assert books(shop)[-1] == ("dispute_reversal", 400, 0)
     with pytest.raises(StripeFailure, match="cannot become lost"):
-        bank.decide(shop.world, dispute["id"], "lost")
+        bank.decide_dispute(shop.world, dispute["id"], "lost")
 
 
 def test_closing_and_silence_lose(shop):
-    first, second = (bank.dispute(shop.world, paid(shop).id) for _ in range(2))
+    first, second = (bank.open_dispute(shop.world, paid(shop).id) for _ in range(2))
     shop.news()
     assert shop.client.v1.disputes.close(first["id"]).status == "lost"
     assert shop.news() == ["charge.dispute.closed"]
@@ -111,7 +111,7 @@ def test_closing_and_silence_lose(shop):
 
 def test_inquiries(shop):
     intent = paid(shop)
-    inquiry = bank.dispute(shop.world, intent.id, inquiry=True)
+    inquiry = bank.open_dispute(shop.world, intent.id, inquiry=True)
     shop.news()
     raised = shop.client.v1.disputes.update(
         inquiry["id"], {"evidence": {"uncategorized_text": "escalate_inquiry_evidence"}}
@@ -125,20 +125,20 @@ def test_inquiries(shop):
     with pytest.raises(stripe.InvalidRequestError) as refused:
         shop.client.v1.refunds.create({"payment_intent": intent.id})
     assert refused.value.code == "charge_disputed"
-    answered = bank.dispute(shop.world, paid(shop).id, inquiry=True)
+    answered = bank.open_dispute(shop.world, paid(shop).id, inquiry=True)
     shop.client.v1.disputes.update(
         answered["id"], {"evidence": {"uncategorized_text": "winning_evidence"}}
     )
     assert shop.client.v1.disputes.retrieve(answered["id"]).status == "warning_closed"
     intent = paid(shop)
-    refunded = bank.dispute(shop.world, intent.id, inquiry=True)
+    refunded = bank.open_dispute(shop.world, intent.id, inquiry=True)
     shop.client.v1.refunds.create({"payment_intent": intent.id})
     assert shop.client.v1.disputes.retrieve(refunded["id"]).status == "warning_closed"
     assert books(shop) == [("dispute", -1000, 1500)]
 
 
 def test_the_controls_and_what_they_refuse(shop):
-    browser = Client(Application(shop.world))
+    browser = Client(SandboxApplication(shop.world))
 
     def post(path, **data):
         answer = browser.post(

@@ -89,7 +89,7 @@ def test_a_world_stopped_in_the_middle_goes_on(tmp_path, told):
     assert again.clock.now() == first[-1]["created"]
     engine.advance(again, NOW + 100 * DAY)
     with again.transaction() as tx:
-        every = tx.all("event")
+        every = tx.list_objects("event")
     again.close()
     assert [(event["created"], event["type"]) for event in every][-len(told) :] == [
         (moment, type) for moment, type, _ in told
@@ -111,11 +111,11 @@ def test_each_step_can_be_watched(shop):
 
 
 def test_next_due(shop):
-    assert engine.next_due(shop.world) is None
+    assert engine.next_due_time(shop.world) is None
     shop.subscribe()
-    assert engine.next_due(shop.world) == NOW + 31 * DAY
+    assert engine.next_due_time(shop.world) == NOW + 31 * DAY
     shop.session(shop.price())
-    assert engine.next_due(shop.world) == NOW + DAY
+    assert engine.next_due_time(shop.world) == NOW + DAY
 
 
 def test_the_clock_moves_although_nothing_is_due(shop):
@@ -128,14 +128,14 @@ def test_what_is_overdue_happens_now(shop):
     shop.subscribe()
     shop.news()
     shop.world.move_clock(NOW + 40 * DAY)
-    engine.catch_up(shop.world)
+    engine.run_due_actions(shop.world)
     assert {event["created"] for event in shop.events()} == {NOW + 40 * DAY}
     shop.later(seconds=3600)
     assert [invoice.status for invoice in shop.client.v1.invoices.list().data] == ["paid"] * 2
 
 
 def test_every_account_has_its_own_affairs(shop, world):
-    accounts.open_account(world, id="acct_other", secret_key="sk_test_other")
+    accounts.open_account(world, account_id="acct_other", secret_key="sk_test_other")
     other = client_of(world, "sk_test_other")
     customer = other.v1.customers.create()
     price = other.v1.prices.create(

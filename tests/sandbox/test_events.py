@@ -125,12 +125,12 @@ def test_registering_is_idempotent_and_moves_a_named_endpoint(world, client):
     """A stack that starts on another port takes its endpoint, and what waits for it, along."""
     for url in (URL, URL, "http://127.0.0.1:9/hook"):
         with world.transaction() as tx:
-            webhook_endpoints.register(tx, url=url, secret="whsec_known", name="stack")
+            webhook_endpoints.register_endpoint(tx, url=url, secret="whsec_known", name="stack")
         client.v1.customers.create()
     (endpoint,) = client.v1.webhook_endpoints.list().data
     assert (endpoint.url, endpoint.enabled_events) == ("http://127.0.0.1:9/hook", ["*"])
     with world.transaction() as tx:
-        assert webhook_endpoints.live_secrets(tx, endpoint.id) == ["whsec_known"]
+        assert webhook_endpoints.list_live_secrets(tx, endpoint.id) == ["whsec_known"]
     urls = [attempt.url for attempt in world.deliver(lambda url, body, headers: 200)]
     assert urls == ["http://127.0.0.1:9/hook"] * 3
 
@@ -138,5 +138,5 @@ def test_registering_is_idempotent_and_moves_a_named_endpoint(world, client):
 def test_registering_several(world, client):
     for url in (URL, URL, f"{URL}/2"):
         with world.transaction() as tx:
-            webhook_endpoints.register(tx, url=url, secret="whsec_known")
+            webhook_endpoints.register_endpoint(tx, url=url, secret="whsec_known")
     assert [each.url for each in client.v1.webhook_endpoints.list()] == [f"{URL}/2", URL]

@@ -107,7 +107,7 @@ def objects(client, shop):
 
 
 def warned_of(shop, intent):
-    made = bank.warn(shop.world, intent)
+    made = bank.issue_fraud_warning(shop.world, intent)
     return shop.client.v1.radar.early_fraud_warnings.retrieve(made["id"])
 
 
@@ -157,7 +157,7 @@ def reduced(shop):
         note.lines.data[0],
         v1.customers.balance_transactions.list(session.customer).data[0],
         v1.tax_rates.list().data[0],
-        v1.disputes.retrieve(bank.dispute(shop.world, v1.charges.list().data[0].id)["id"]),
+        v1.disputes.retrieve(bank.open_dispute(shop.world, v1.charges.list().data[0].id)["id"]),
     ]
 
 

@@ -6,7 +6,7 @@ import pytest
 from werkzeug.test import Client
 
 from sandbox import bank
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from sandbox.errors import StripeFailure
 from tests.sandbox.test_disputes import paid
 
@@ -16,7 +16,7 @@ KIND = "radar.early_fraud_warning"
 @pytest.mark.parametrize("what", ["dispute", "refund"])
 def test_a_warning_until_the_money_is_contested_or_back(shop, what):
     intent = paid(shop)
-    warning = bank.warn(shop.world, intent.id, fraud_type="made_with_stolen_card")
+    warning = bank.issue_fraud_warning(shop.world, intent.id, fraud_type="made_with_stolen_card")
     assert shop.news() == [f"{KIND}.created"]
     api = shop.client.v1.radar.early_fraud_warnings
     (listed,) = api.list({"payment_intent": intent.id}).data
@@ -27,7 +27,7 @@ def test_a_warning_until_the_money_is_contested_or_back(shop, what):
     )
     assert api.list({"charge": "ch_other"}).data == []
     if what == "dispute":
-        bank.dispute(shop.world, intent.id)
+        bank.open_dispute(shop.world, intent.id)
     else:
         shop.client.v1.refunds.create({"payment_intent": intent.id})
     assert api.retrieve(warning["id"]).actionable is False
@@ -36,7 +36,7 @@ def test_a_warning_until_the_money_is_contested_or_back(shop, what):
 
 def test_the_control_and_what_nobody_warns_of(shop):
     intent = paid(shop)
-    page = Client(Application(shop.world))
+    page = Client(SandboxApplication(shop.world))
     answer = page.post(f"/_sandbox/fraud-warnings/{intent.id}", json={"fraud_type": "misc"})
     assert (answer.status_code, json.loads(answer.data)["object"]) == (200, KIND)
     debit = shop.client.v1.payment_intents.create(
@@ -44,4 +44,4 @@ def test_the_control_and_what_nobody_warns_of(shop):
          "confirm": True, "return_url": "https://example.com"}
     )  # fmt: skip
     with pytest.raises(StripeFailure):
-        bank.warn(shop.world, debit.id)
+        bank.issue_fraud_warning(shop.world, debit.id)

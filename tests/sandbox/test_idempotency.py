@@ -123,7 +123,7 @@ def test_two_at_once_the_second_is_told_that_the_key_is_in_use(world, client):
 
 
 def test_keys_belong_to_an_account(world, client):
-    accounts.open_account(world, id="acct_other", secret_key="sk_test_another")
+    accounts.open_account(world, account_id="acct_other", secret_key="sk_test_another")
     one = client.v1.customers.create({"name": "Ada"}, KEY)
     two = client_of(world, "sk_test_another").v1.customers.create({"name": "Bob"}, KEY)
     assert one.id != two.id

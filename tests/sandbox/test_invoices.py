@@ -3,7 +3,7 @@
 import pytest
 import stripe
 
-from sandbox import payment_behaviour
+from sandbox import forced_declines
 from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
 
@@ -29,7 +29,7 @@ def owed(shop):
     """The open renewal invoice of a subscription that is past due."""
     subscription = shop.subscribe()
     with shop.world.transaction() as tx:
-        payment_behaviour.decline_payments(tx, subscription.customer)
+        forced_declines.decline_payments(tx, subscription.customer)
     shop.until(RENEWS + 3600)
     shop.news()
     return shop.client.v1.invoices.list().data[0]
@@ -93,7 +93,7 @@ def test_a_declined_payment_stays_behind(shop, owed):
 
 def test_paying_brings_a_subscription_back(shop, owed):
     with shop.world.transaction() as tx:
-        payment_behaviour.accept_payments(tx, owed.customer)
+        forced_declines.accept_payments(tx, owed.customer)
     shop.client.v1.invoices.pay(owed.id)
     subscription = shop.client.v1.subscriptions.list().data[0]
     assert subscription.status == "active"
@@ -113,7 +113,7 @@ def test_written_off(shop, owed):
     ]
     assert shop.client.v1.subscriptions.list().data[0].status == "active"
     with shop.world.transaction() as tx:
-        payment_behaviour.accept_payments(tx, owed.customer)
+        forced_declines.accept_payments(tx, owed.customer)
     assert shop.client.v1.invoices.pay(owed.id).status == "paid"
 
 

@@ -23,4 +23,4 @@ from sandbox import money
     ],
 )
 def test_written(amount, currency, expected):
-    assert money.written(amount, currency) == expected
+    assert money.format_amount(amount, currency) == expected

@@ -5,9 +5,9 @@ import re
 import pytest
 from werkzeug.test import Client
 
-from sandbox.app import Application
-from sandbox.pages.form import Form
+from sandbox.app import SandboxApplication
 from sandbox.pages.offered_cards import OFFERED
+from sandbox.pages.payment_form import PaymentForm
 from tests.sandbox.conftest import NOW
 from tests.sandbox.shop import DAY, SUCCESS
 
@@ -22,7 +22,7 @@ GOOD = {
 
 @pytest.fixture
 def visitor(world) -> Client:
-    return Client(Application(world))
+    return Client(SandboxApplication(world))
 
 
 def path(session) -> str:
@@ -187,7 +187,7 @@ def test_mistakes_are_named_beside_their_field(shop, visitor, changes, field, me
     ],
 )
 def test_expiry_as_people_type_it(typed, month, year):
-    card = Form(expiry=typed).card({**GOOD, "expiry": typed})  # type: ignore[arg-type]  # a dict reads the same
+    card = PaymentForm(expiry=typed).card({**GOOD, "expiry": typed})  # type: ignore[arg-type]  # a dict reads the same
     assert (card["exp_month"], card["exp_year"]) == (month, year)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import stripe
 
-from sandbox import payment_behaviour, payments
+from sandbox import forced_declines, payments
 from sandbox.resources import payment_methods
 from tests.sandbox.refusals import error_of
 
@@ -14,7 +14,7 @@ CONFIRM = {**INTENT, **NO_REDIRECTS, "confirm": True}
 
 def authenticate(world, intent, *, succeeds=True):
     with world.transaction() as tx:
-        payments.authenticate(tx, tx.get("payment_intent", intent.id), succeeds=succeeds)
+        payments.finish_authentication(tx, tx.get("payment_intent", intent.id), succeeds=succeeds)
 
 
 def test_step_by_step(client, event_types):
@@ -239,20 +239,22 @@ def test_the_bank_can_be_told_to_decline_a_customer(world, client):
                 yield error_of(declined).decline_code
 
     with world.transaction() as tx:
-        payment_behaviour.decline_payments(tx, ada.id, reason="insufficient_funds", times=1)
+        forced_declines.decline_payments(tx, ada.id, reason="insufficient_funds", times=1)
     assert list(statuses(2)) == ["insufficient_funds", "succeeded"]
     with world.transaction() as tx:
-        payment_behaviour.decline_payments(tx, ada.id)
+        forced_declines.decline_payments(tx, ada.id)
     assert list(statuses(3)) == ["generic_decline"] * 3
     with world.transaction() as tx:
-        payment_behaviour.accept_payments(tx, ada.id)
+        forced_declines.accept_payments(tx, ada.id)
     assert list(statuses(1)) == ["succeeded"]
 
 
 def test_an_owner_hears_of_every_outcome(world, monkeypatch):
     heard = []
     monkeypatch.setitem(
-        payments.FOLLOWERS, "invoice", lambda tx, intent, id: heard.append((id, intent["status"]))
+        payments.OWNER_LISTENERS,
+        "invoice",
+        lambda tx, intent, id: heard.append((id, intent["status"])),
     )
     with world.transaction() as tx:
         for token in (
@@ -260,15 +262,15 @@ def test_an_owner_hears_of_every_outcome(world, monkeypatch):
             "pm_card_visa_chargeDeclined",
             "pm_card_threeDSecure2Required",
         ):
-            method = payment_methods.resolve(tx, token, param="payment_method")
-            intent = payments.charge(
+            method = payment_methods.resolve_method(tx, token, param="payment_method")
+            intent = payments.create_payment(
                 tx,
                 amount=500,
                 currency="eur",
                 payment_method=method["id"],
                 owner=("invoice", "in_1"),
             )
-        payments.authenticate(tx, intent, succeeds=True)
+        payments.finish_authentication(tx, intent, succeeds=True)
     assert heard == [
         ("in_1", "succeeded"),
         ("in_1", "requires_payment_method"),
@@ -278,10 +280,10 @@ def test_an_owner_hears_of_every_outcome(world, monkeypatch):
 
 
 def test_an_intent_of_a_checkout_session_is_left_alone(world, client, monkeypatch):
-    monkeypatch.delitem(payments.FOLLOWERS, "checkout.session", raising=False)
+    monkeypatch.delitem(payments.OWNER_LISTENERS, "checkout.session", raising=False)
     with world.transaction() as tx:
-        method = payment_methods.resolve(tx, "pm_card_threeDSecure2Required", param="x")
-        intent = payments.charge(
+        method = payment_methods.resolve_method(tx, "pm_card_threeDSecure2Required", param="x")
+        intent = payments.create_payment(
             tx,
             amount=500,
             currency="eur",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.billing.periods import boundary, end_of_period, start_of_period
+from sandbox.billing.billing_periods import end_of_period, period_boundary, start_of_period
 
 
 def at(text: str) -> int:
@@ -73,7 +73,7 @@ def test_every_moment_lies_in_one_period(anchor, interval, count, wait):
 @given(anchor=st.integers(0, 4_000_000_000), number=st.integers(0, 240))
 def test_months_keep_the_anchors_day_where_they_have_it(anchor, number):
     first = datetime.fromtimestamp(anchor, UTC)
-    then = datetime.fromtimestamp(boundary(anchor, every("month"), number), UTC)
+    then = datetime.fromtimestamp(period_boundary(anchor, every("month"), number), UTC)
     last_day = calendar.monthrange(then.year, then.month)[1]
     assert then.day == min(first.day, last_day)
     assert then.time() == first.time()

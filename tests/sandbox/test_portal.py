@@ -6,7 +6,7 @@ import pytest
 import stripe
 from werkzeug.test import Client
 
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
 from tests.sandbox.shop import DAY
@@ -19,7 +19,7 @@ CARD = {"number": "4242424242424242", "expiry": "12/34", "cvc": "123", "name": "
 
 @pytest.fixture
 def visitor(world) -> Client:
-    return Client(Application(world))
+    return Client(SandboxApplication(world))
 
 
 @pytest.fixture

@@ -42,10 +42,10 @@ def test_amount(world, shop, params, quantity, expected):
         {"product": product.id, "currency": "usd", "recurring": recurring, **params}
     )
     with world.transaction() as tx:
-        assert pricing.amount(tx, tx.path_object("price", price.id), quantity) == expected
+        assert pricing.price_amount(tx, tx.path_object("price", price.id), quantity) == expected
 
 
 def test_a_metered_price_costs_nothing_before_it_is_used(world, shop):
     price = shop.metered()
     with world.transaction() as tx:
-        assert pricing.amount(tx, tx.path_object("price", price), None) == 0
+        assert pricing.price_amount(tx, tx.path_object("price", price), None) == 0

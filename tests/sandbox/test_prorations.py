@@ -71,7 +71,7 @@ def newest(shop):
     ],
 )
 def test_parts_are_counted_by_the_second(amount, at, expected):
-    assert proration.part(amount, (0, PERIOD), at) == expected
+    assert proration.prorate_amount(amount, (0, PERIOD), at) == expected
 
 
 def test_an_upgrade_is_billed_with_the_next_invoice(shop, subscription):

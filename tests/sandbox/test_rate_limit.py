@@ -4,16 +4,16 @@ import pytest
 import stripe
 
 from sandbox import accounts
-from sandbox.rate_limit import TEST_MODE, RateLimit
+from sandbox.rate_limit import TEST_MODE_PER_SECOND, RateLimit
 from tests.sandbox.conftest import client_of
 
 
 def test_one_too_many_in_a_second_is_a_429(world):
     now = [100.0]
-    world.rate_limit = RateLimit(TEST_MODE, clock=lambda: now[0])
-    accounts.open_account(world, id="acct_other", secret_key="sk_test_another")
+    world.rate_limit = RateLimit(TEST_MODE_PER_SECOND, clock=lambda: now[0])
+    accounts.open_account(world, account_id="acct_other", secret_key="sk_test_another")
     v1 = client_of(world).v1
-    for _ in range(TEST_MODE):
+    for _ in range(TEST_MODE_PER_SECOND):
         v1.customers.list()
     with pytest.raises(stripe.RateLimitError) as refused:
         v1.customers.create({"name": "Ada"})
@@ -25,5 +25,5 @@ def test_one_too_many_in_a_second_is_a_429(world):
 
 def test_without_a_limit_nothing_is_counted(world):
     v1 = client_of(world).v1
-    for _ in range(TEST_MODE * 3):
+    for _ in range(TEST_MODE_PER_SECOND * 3):
         v1.customers.list()

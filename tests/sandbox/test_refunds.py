@@ -106,7 +106,7 @@ def test_a_refund_that_succeeds_later(world, client, event_types):
     refund = client.v1.refunds.create({"payment_intent": intent.id})
     assert (refund.status, refund.balance_transaction) == ("pending", None)
     assert charge_of(client, intent).refunded is True
-    due = NOW + refunds.DECIDED_AFTER
+    due = NOW + refunds.DECISION_DELAY_SECONDS
     decide(world, due - 1)
     assert client.v1.refunds.retrieve(refund.id).status == "pending"
     decide(world, due)
@@ -118,7 +118,7 @@ def test_a_refund_that_fails_later_gives_the_money_back_to_the_account(world, cl
     intent = paid(client, "pm_card_refundFail")
     refund = client.v1.refunds.create({"payment_intent": intent.id, "amount": 250})
     assert refund.status == "succeeded"
-    decide(world, NOW + refunds.DECIDED_AFTER)
+    decide(world, NOW + refunds.DECISION_DELAY_SECONDS)
     failed = client.v1.refunds.retrieve(
         refund.id, {"expand": ["failure_balance_transaction", "balance_transaction"]}
     )

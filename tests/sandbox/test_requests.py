@@ -7,7 +7,7 @@ import pytest
 import stripe
 
 from sandbox import accounts
-from sandbox.api import Request, StripeAPI
+from sandbox.api import ApiRequest, StripeAPI
 from sandbox.world import World
 from tests.sandbox.conftest import client_of
 from tests.sandbox.refusals import error_of
@@ -15,7 +15,7 @@ from tests.sandbox.refusals import error_of
 
 def send(world, method="GET", path="/v1/customers", form="", **headers):
     known = {"authorization": "Bearer sk_test_sandbox"}
-    return StripeAPI(world).answer(Request(method, path, form, known | headers))
+    return StripeAPI(world).respond(ApiRequest(method, path, form, known | headers))
 
 
 def error_in(answer):
@@ -52,7 +52,7 @@ def test_a_revoked_key_is_refused(world, client):
 
 
 def test_accounts_see_only_their_own_objects(world, client):
-    accounts.open_account(world, id="acct_other", secret_key="sk_test_another")
+    accounts.open_account(world, account_id="acct_other", secret_key="sk_test_another")
     mine = client.v1.customers.create({"name": "Mine"})
     other = client_of(world, "sk_test_another")
     assert other.v1.customers.list().data == []
@@ -63,7 +63,7 @@ def test_accounts_see_only_their_own_objects(world, client):
 
 
 def test_another_account_cannot_be_named_in_the_header(world, client):
-    accounts.open_account(world, id="acct_other", secret_key="sk_test_another")
+    accounts.open_account(world, account_id="acct_other", secret_key="sk_test_another")
     with pytest.raises(stripe.PermissionError) as refused:
         client.v1.customers.list(options={"stripe_account": "acct_other"})
     assert error_of(refused).code == "account_invalid"

@@ -6,7 +6,7 @@ from werkzeug.test import Client
 
 from sandbox import accounts, permissions
 from sandbox.api import ROUTER
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from sandbox.resources.registry import RESOURCES
 from sandbox.world import DEFAULT_ACCOUNT
 from tests.sandbox.conftest import client_of
@@ -15,7 +15,7 @@ from tests.sandbox.refusals import error_of
 
 def restricted(world, *granted):
     key = f"rk_test_restricted_{len(granted)}"
-    accounts.open_account(world, id=DEFAULT_ACCOUNT, secret_key=key, permissions=granted)
+    accounts.open_account(world, account_id=DEFAULT_ACCOUNT, secret_key=key, permissions=granted)
     return client_of(world, key).v1
 
 
@@ -65,8 +65,8 @@ def test_payment_methods_of_a_customer_have_their_own_permission(world, client):
 
 def test_every_path_needs_a_permission_that_stripe_has():
     paths = {route.path for resource in RESOURCES for route in resource.routes}
-    assert {permissions._of_path(path.replace("<id>", "x")) for path in paths} == set(
-        permissions.RESOURCES.values()
+    assert {permissions._resource_of_path(path.replace("<id>", "x")) for path in paths} == set(
+        permissions.RESOURCES_BY_PATH.values()
     )
     assert ROUTER.match("GET", "/v1/customers") is not None
 
@@ -77,7 +77,7 @@ def test_an_unknown_permission_is_a_mistake(world):
 
 
 def test_a_restricted_key_over_the_controls(world):
-    http = Client(Application(world))
+    http = Client(SandboxApplication(world))
     made = http.post("/_sandbox/accounts", json={"permissions": ["event_read"]}).get_json()
     assert made["secret_key"].startswith("rk_test_")
     v1 = client_of(world, made["secret_key"]).v1

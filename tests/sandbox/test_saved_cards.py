@@ -83,7 +83,7 @@ def test_three_d_secure(shop, succeeds):
     session, outcome = save(shop, customer, "4000002500003155")
     assert outcome.status == "requires_action"
     assert shop.news() == ["setup_intent.created", "setup_intent.requires_action"]
-    buyer.authenticate(shop.world, buyer.id_of(str(outcome.url)), succeeds=succeeds)
+    buyer.authenticate(shop.world, buyer.last_path_segment(str(outcome.url)), succeeds=succeeds)
     after = shop.client.v1.checkout.sessions.retrieve(session.id)
     assert after.status == ("complete" if succeeds else "open")
     news = shop.news()

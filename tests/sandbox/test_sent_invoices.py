@@ -3,7 +3,7 @@
 import pytest
 import stripe
 
-from sandbox.billing import settings
+from sandbox.billing import billing_settings
 from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
 from tests.sandbox.shop import DAY
@@ -106,7 +106,7 @@ def test_a_renewal_that_is_not_due_yet_clears_what_was_owed(shop):
 )
 def test_what_stays_overdue_ends_as_the_account_says(shop, policy, status):
     with shop.world.transaction() as tx:
-        settings.change(tx, overdue_days=30, after_overdue=policy)
+        billing_settings.change_settings(tx, overdue_days=30, after_overdue=policy)
     made = subscribe(shop, shop.customer(), items=[{"price": shop.price(3100, "year")}])
     shop.until(NOW + HOUR + 44 * DAY - 1)
     assert shop.subscription(made.id).status == "past_due"

@@ -41,7 +41,7 @@ def test_with_three_d_secure(world, client, ada, succeeds):
     assert intent.next_action.redirect_to_url.url.endswith(f"/pages/3ds/{intent.id}")
     with world.transaction() as tx:
         stored = tx.get("setup_intent", intent.id)
-        setup_intents.authenticate(tx, stored, succeeds=succeeds)
+        setup_intents.finish_authentication(tx, stored, succeeds=succeeds)
     intent = client.v1.setup_intents.retrieve(intent.id)
     if not succeeds:
         assert intent.status == "requires_payment_method"

@@ -7,8 +7,8 @@ import pytest
 import stripe
 
 from sandbox import accounts
-from sandbox.clock import Clock
-from sandbox.deliveries import Mode
+from sandbox.clock import WorldClock
+from sandbox.deliveries import DeliveryMode
 from sandbox.errors import StripeFailure
 from sandbox.world import World
 from tests.sandbox.conftest import NOW, client_of
@@ -26,15 +26,15 @@ def test_a_restart_forgets_nothing(path):
     made = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
     endpoint = client.v1.webhook_endpoints.create({"url": "https://e.co", "enabled_events": ["*"]})
     client.v1.products.create({"name": "Pro"})
-    accounts.open_account(world, id="acct_2", secret_key="sk_test_two")
-    world.set_delivery_mode(Mode(shuffled=True, seed=4))
+    accounts.open_account(world, account_id="acct_2", secret_key="sk_test_two")
+    world.set_delivery_mode(DeliveryMode(shuffled=True, seed=4))
     world.move_clock(NOW + 100)
     world.close()
 
     again = World(path=path, frozen_at=NOW)
     client = client_of(again)
     assert again.clock.now() == NOW + 100
-    assert again.delivery_mode == Mode(shuffled=True, seed=4)
+    assert again.delivery_mode == DeliveryMode(shuffled=True, seed=4)
     replayed = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
     assert replayed.id == made.id
     assert [event.type for event in client.v1.events.list()] == [
@@ -110,7 +110,7 @@ def test_a_transaction_that_raises_leaves_nothing(world):
         tx.insert({"id": "x_1", "object": "x"})
         tx.emit("x.created", {"id": "x_1", "object": "x"})
     with world.transaction() as tx:
-        assert tx.all("x") == tx.all("event") == []
+        assert tx.list_objects("x") == tx.list_objects("event") == []
 
 
 def test_a_failure_may_keep_its_effects(world):
@@ -119,14 +119,14 @@ def test_a_failure_may_keep_its_effects(world):
         tx.insert({"id": "x_1", "object": "x"})
         raise declined
     with world.transaction() as tx:
-        assert tx.ids("x") == ["x_1"]
+        assert tx.list_ids("x") == ["x_1"]
 
 
 def test_what_a_transaction_reads_is_its_own(world):
     with world.transaction() as tx:
         tx.insert({"id": "x_1", "object": "x", "deep": {"n": 1}})
     with interrupted(world) as tx:
-        tx.all("x")[0]["deep"]["n"] = 2
+        tx.list_objects("x")[0]["deep"]["n"] = 2
         assert tx.get("x", "x_1") == {"id": "x_1", "object": "x", "deep": {"n": 2}}
     with world.transaction() as tx:
         assert tx.get("x", "x_1")["deep"]["n"] == 1
@@ -136,7 +136,7 @@ def test_what_a_transaction_reads_is_its_own(world):
 
 
 def test_a_frozen_clock_moves_when_told_and_never_back():
-    clock = Clock(frozen_at=100)
+    clock = WorldClock(frozen_at=100)
     clock.move_to(150)
     assert clock.now() == 150
     with pytest.raises(ValueError, match="150"):
@@ -146,7 +146,7 @@ def test_a_frozen_clock_moves_when_told_and_never_back():
 def test_a_running_clock_follows_real_time_plus_what_it_was_advanced_by(monkeypatch):
     real = [1000.0]
     monkeypatch.setattr(time, "time", lambda: real[0])
-    clock = Clock()
+    clock = WorldClock()
     assert clock.now() == 1000
     clock.move_to(5000)
     real[0] = 1010.9
@@ -164,10 +164,10 @@ def test_a_running_clock_follows_real_time_plus_what_it_was_advanced_by(monkeypa
 def test_a_clock_survives_a_dump(monkeypatch):
     real = [1000.0]
     monkeypatch.setattr(time, "time", lambda: real[0])
-    clock = Clock()
+    clock = WorldClock()
     clock.move_to(5000)
     state = clock.dump()
     real[0] = 1100.0
-    restored = Clock()
+    restored = WorldClock()
     restored.load(state)
     assert restored.now() == 5100

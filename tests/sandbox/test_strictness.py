@@ -9,15 +9,15 @@ from stripe._encode import _api_encode
 from stripe.params import checkout
 
 from sandbox.errors import StripeFailure
-from sandbox.forms import decode
-from sandbox.validation import validate
+from sandbox.form_encoding import decode_form
+from sandbox.validation import validate_params
 
 
 def refusal(form, declared):
     with pytest.raises(StripeFailure) as refused:
-        validate(decode(form), declared)
+        validate_params(decode_form(form), declared)
     assert refused.value.status == 400
-    assert refused.value.type == "invalid_request_error"
+    assert refused.value.error_type == "invalid_request_error"
     return refused.value.code, refused.value.param, refused.value.message
 
 
@@ -106,7 +106,7 @@ def test_refusals(declared, form, code, param, message):
 
 def test_metadata_has_at_most_fifty_keys():
     fifty = {"metadata": {f"k{number}": "v" for number in range(50)}}
-    assert validate(decode(sent(fifty)), p.CustomerCreateParams) == fifty
+    assert validate_params(decode_form(sent(fifty)), p.CustomerCreateParams) == fifty
     fifty["metadata"]["one_more"] = "v"
     assert refusal(sent(fifty), p.CustomerCreateParams)[1] == "metadata"
 
@@ -134,7 +134,7 @@ def test_metadata_has_at_most_fifty_keys():
     ],
 )  # fmt: skip
 def test_text_becomes_what_the_type_says(declared, form, params):
-    assert validate(decode(form), declared) == params
+    assert validate_params(decode_form(form), declared) == params
 
 
 SESSION = {"mode": "payment", "success_url": "https://example.com/ok?s={CHECKOUT_SESSION_ID}"}
@@ -166,4 +166,4 @@ ACCEPTED = [
 @pytest.mark.parametrize(("module", "name", "payload"), ACCEPTED)
 def test_what_the_version_accepts_passes(module, name, payload):
     declared = getattr(importlib.import_module(module), name)
-    assert validate(decode(sent(payload)), declared) == payload
+    assert validate_params(decode_form(sent(payload)), declared) == payload

@@ -6,7 +6,7 @@ import pytest
 import stripe
 from werkzeug.test import Client
 
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from tests.sandbox.refusals import error_of
 
 ON = {"enabled": True}
@@ -187,7 +187,7 @@ def test_invoices_by_hand_and_their_credit_notes(shop):
 
 def test_the_page_asks_shows_and_waits_for_consent(shop):
     session = shop.session(shop.price(1000, None), "payment", automatic_tax=ON)
-    browser, url = Client(Application(shop.world)), f"/pages/checkout/{session.id}"
+    browser, url = Client(SandboxApplication(shop.world)), f"/pages/checkout/{session.id}"
     assert "Depends on your address" in browser.get(url).text
     card = {"email": "ada@example.com", "number": "4242424242424242", "expiry": "12 / 34",
             "cvc": "123", "name": "Ada"}  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 import stripe
 from werkzeug.test import Client
 
-from sandbox.app import Application
+from sandbox.app import SandboxApplication
 from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
 from tests.sandbox.shop import DAY
@@ -153,7 +153,7 @@ def test_pages_are_at_the_clocks_time_too(shop, clocks, clock, customer):
     portal = shop.client.v1.billing_portal.sessions.create(
         {"customer": customer.id, "configuration": configuration.id}
     )
-    visitor = Client(Application(shop.world))
+    visitor = Client(SandboxApplication(shop.world))
     path = urlsplit(portal.url).path
     assert "Cancel plan" in words(visitor.get(path))
     visitor.post(f"{path}/subscriptions/{done.subscription}/cancel")

@@ -17,7 +17,9 @@ SECRET = "whsec_thin_" + "a" * 24
 def delivered(world):
     """What arrives at a destination for thin events, as plain data."""
     with world.transaction() as tx:
-        webhook_endpoints.register(tx, url="https://x.example/thin", secret=SECRET, thin=True)
+        webhook_endpoints.register_endpoint(
+            tx, url="https://x.example/thin", secret=SECRET, thin=True
+        )
     seen = []
 
     def sink(url, body, headers):
@@ -67,7 +69,7 @@ def test_events_of_v1_are_thin_there_and_whole_elsewhere(shop, delivered):
 
 def test_stripe_keeps_them_for_thirty_days(world, shop):
     with world.transaction() as tx:
-        event = thin_events.build(tx, "v1.thing.done", {"id": "x_1", "object": "thing"})
+        event = thin_events.build_thin_event(tx, "v1.thing.done", {"id": "x_1", "object": "thing"})
     assert shop.client.v2.core.events.retrieve(event["id"]).type == "v1.thing.done"
     shop.later(31)
     for id in (event["id"], "evt_none"):

@@ -172,10 +172,10 @@ def test_a_dispute_withholds_credits_until_it_is_won(story: Story) -> None:
     bought = story.buys(pack)
     (paid,) = story.get("/payments")["data"]
     assert paid["id"] == bought["payment"]
-    opened = bank.dispute(story.stripe.world, paid["stripe_id"])
+    opened = bank.open_dispute(story.stripe.world, paid["stripe_id"])
     story.settle()
     assert story.get("/credits/alice")["balance"] == 0
-    bank.decide(story.stripe.world, opened["id"], "won")
+    bank.decide_dispute(story.stripe.world, opened["id"], "won")
     story.settle()
     assert story.get("/credits/alice")["balance"] == 100
 

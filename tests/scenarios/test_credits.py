@@ -196,14 +196,14 @@ def test_a_refund_that_bounces_gives_the_credits_back(story: Story) -> None:
 def test_disputed_credits_wait_for_the_bank(story: Story, outcome: str) -> None:
     story.buys(sells(story, "Pack", 100, interval=None))
     spend(story, 40)
-    opened = bank.dispute(story.stripe.world, last_payment(story)["stripe_id"])
+    opened = bank.open_dispute(story.stripe.world, last_payment(story)["stripe_id"])
     story.settle()
     assert (balance(story), story.get(ALICE)["withheld"]) == (0, 60)
     assert story.refused(story.api.post(f"{ALICE}/spend", {"amount": 1})) == (
         409,
         "not-enough-credits",
     )
-    bank.decide(story.stripe.world, opened["id"], outcome)
+    bank.decide_dispute(story.stripe.world, opened["id"], outcome)
     story.settle()
     won = outcome == "won"
     assert (balance(story), story.get(ALICE)["withheld"]) == (60 if won else 0, 0)

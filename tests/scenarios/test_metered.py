@@ -12,7 +12,7 @@ from django.core.management import call_command
 from billing.models import StripeMeter
 from billing.operations.usage_reports import forward_due
 from common.models import BackOff
-from sandbox import metering
+from sandbox import meter_usage
 from sandbox.resources import webhook_endpoints
 from tests.billing.api.tenant import Json
 from tests.scenarios.story import Story
@@ -61,7 +61,7 @@ def standing(story: Story, record: str) -> tuple[str, str]:
 def counted(story: Story) -> list[tuple[str, str]]:
     """The events that count at Stripe: identifier and value."""
     with story.stripe.world.transaction() as tx:
-        found = tx.all(metering.EVENT, lambda event: not event["canceled"])
+        found = tx.list_objects(meter_usage.EVENT, lambda event: not event["canceled"])
     return [(event["id"], event["value"]) for event in found]
 
 
@@ -73,7 +73,7 @@ def identifier(story: Story, record: str) -> str:
 def finds(story: Story, record: str, error: str | None) -> None:
     """What Stripe finds out about the event of this record after it has taken it."""
     with story.stripe.world.transaction() as tx:
-        tx.path_object(metering.EVENT, identifier(story, record))["error"] = error
+        tx.path_object(meter_usage.EVENT, identifier(story, record))["error"] = error
 
 
 def differences(story: Story) -> list[str]:
@@ -206,7 +206,7 @@ def test_a_void_within_a_day_is_taken_back_and_a_later_one_is_shown(
 
 def events_sent(story: Story) -> int:
     with story.stripe.world.transaction() as tx:
-        return len(tx.all(metering.EVENT, lambda event: True))
+        return len(tx.list_objects(meter_usage.EVENT, lambda event: True))
 
 
 def test_the_use_of_a_minute_is_one_event(story: Story, calls: Json) -> None:
@@ -367,7 +367,7 @@ def test_use_that_stripe_lost_is_found_by_a_thin_report(story: Story, calls: Jso
     """The destination takes thin events: what was lost is fetched, and told to the project."""
     secret = settings.BILLING.stripe_webhook_secrets[0]
     with story.stripe.world.transaction() as tx:
-        webhook_endpoints.register(
+        webhook_endpoints.register_endpoint(
             tx, url="https://us.example/webhooks/stripe", secret=secret, name="thin", thin=True
         )
     story.buys(calls)
@@ -375,14 +375,14 @@ def test_use_that_stripe_lost_is_found_by_a_thin_report(story: Story, calls: Jso
     lost = uses(story, 4, "lost")
     story.settle()
     story.events()
-    finds(story, lost, metering.UNKNOWN_CUSTOMER)
+    finds(story, lost, meter_usage.UNKNOWN_CUSTOMER)
     story.advance(hours=2)
     assert standing(story, lost) == (
         "refused",
         "Stripe does not count it: meter_event_customer_not_found",
     )
     assert story.events() == ["usage.refused"]
-    shown = InboundEvent.objects.get(type=metering.REPORT)
+    shown = InboundEvent.objects.get(type=meter_usage.REPORT)
     assert shown.quarantined == "Stripe lost use: 1 error(s), 1 named."
     (difference,) = differences(story)
     assert difference.endswith("4 -> 0; 1 record(s) refused")

@@ -90,14 +90,14 @@ def test_a_refund_that_bounces_gives_access_back(story: Story) -> None:
 def test_a_dispute(story: Story, outcome: str, policy: str) -> None:
     paid = bought(story, dispute_policy=policy)
     story.advance(days=20)
-    opened = bank.dispute(story.stripe.world, paid["stripe_id"])
+    opened = bank.open_dispute(story.stripe.world, paid["stripe_id"])
     story.settle()
     held = policy == "hold"
     assert story.may("sso") == ("no: held" if held else "entitled")
     told = ["entitlements.changed"] if held else []
     assert sorted(story.events()) == [*told, "payment.disputed"]
     assert story.get(f"/payments/{paid['id']}")["status"] == "disputed"
-    bank.decide(story.stripe.world, opened["id"], outcome)
+    bank.decide_dispute(story.stripe.world, opened["id"], outcome)
     story.settle()
     won = outcome == "won"
     assert story.may("sso") == ("entitled" if won else "no: not_entitled")
@@ -110,22 +110,22 @@ def test_a_dispute(story: Story, outcome: str, policy: str) -> None:
 
 def test_an_inquiry_holds_nothing_until_it_becomes_a_dispute(story: Story) -> None:
     paid = bought(story)
-    opened = bank.dispute(story.stripe.world, paid["stripe_id"], inquiry=True)
+    opened = bank.open_dispute(story.stripe.world, paid["stripe_id"], inquiry=True)
     story.settle()
     assert story.may("sso") == "entitled"
     story.events()
-    bank.decide(story.stripe.world, opened["id"], "escalated")
+    bank.decide_dispute(story.stripe.world, opened["id"], "escalated")
     story.settle()
     assert story.may("sso") == "no: held"
-    bank.decide(story.stripe.world, opened["id"], "won")
+    bank.decide_dispute(story.stripe.world, opened["id"], "won")
     story.settle()
     assert story.may("sso") == "entitled"
 
 
 def test_a_disputed_month_does_not_cost_the_next_one(story: Story) -> None:
     paid = bought(story, interval="month")
-    opened = bank.dispute(story.stripe.world, paid["stripe_id"])
-    bank.decide(story.stripe.world, opened["id"], "lost")
+    opened = bank.open_dispute(story.stripe.world, paid["stripe_id"])
+    bank.decide_dispute(story.stripe.world, opened["id"], "lost")
     story.settle()
     assert story.may("sso") == "no: not_entitled"
     story.advance(days=31, hours=2)
@@ -137,7 +137,7 @@ def test_a_prevented_dispute_is_lost_where_the_buyer_got_the_money(
     story: Story, case_type: str, kept: bool
 ) -> None:
     paid = bought(story)
-    bank.prevent(story.stripe.world, paid["stripe_id"], case_type=case_type)
+    bank.open_prevented_dispute(story.stripe.world, paid["stripe_id"], case_type=case_type)
     story.settle()
     assert seats(story) == (10 if kept else 0)
     (shown,) = story.get("/disputes")["data"]

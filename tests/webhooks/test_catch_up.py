@@ -10,7 +10,7 @@ from billing.sync import service as sync
 from common import crypto
 from common.models import BackOff
 from sandbox import accounts
-from sandbox.deliveries import Mode
+from sandbox.deliveries import DeliveryMode
 from tests.back_off import end_pauses
 from tests.factories.projects import ProjectFactory
 from tests.sandbox_stripe import Clock, SandboxStripe
@@ -19,7 +19,7 @@ from webhooks.models import InboundEvent
 from webhooks.services.catch_up import catch_up, catch_up_everywhere
 
 Drain = Callable[[], None]
-DROP_ALL = Mode(drop=1.0)
+DROP_ALL = DeliveryMode(drop=1.0)
 
 
 def marks() -> dict[str, int]:
@@ -166,7 +166,9 @@ def test_accounts_are_read_by_turns_and_time_that_is_up_ends_no_account(
 ) -> None:
     """One account with a thousand events in front of one with a single one."""
     many_events(stripe, 1001)
-    accounts.open_account(stripe.world, id="acct_1OwnOwnOwnOwnOwn", secret_key="sk_test_own")
+    accounts.open_account(
+        stripe.world, account_id="acct_1OwnOwnOwnOwnOwn", secret_key="sk_test_own"
+    )
     own = StripeAccount(
         project=ProjectFactory.create(), name="o", livemode=False, stripe_id="acct_1OwnOwnOwnOwnOwn"
     )
@@ -225,7 +227,7 @@ def test_events_of_connected_accounts_are_never_read_as_the_platforms(
     """Their objects have ids of another account: the platform's key would find nothing there."""
     stripe.deliver(DROP_ALL)
     with stripe.world.transaction() as tx:
-        for event in tx.all("event"):
+        for event in tx.list_objects("event"):
             event["account"] = "acct_1Connected00000"
     assert catch_up(account=shop.account, at=timezone.now()) == 0
     assert not SyncObject.objects.exists()

@@ -9,7 +9,7 @@ from django.utils import timezone
 from billing.models import StripeAccount
 from common.models import BackOff
 from events.models import AuditEntry
-from sandbox import metering, thin_events
+from sandbox import meter_usage, thin_events
 from tests.back_off import end_pauses
 from tests.sandbox_stripe import SandboxStripe
 from tests.webhooks.stripe_post import StripePost
@@ -28,12 +28,12 @@ def account(account: StripeAccount) -> StripeAccount:
 def lost(stripe: SandboxStripe, **changes: Any) -> dict[str, Any]:
     """What Stripe delivers of a report that names one event that it does not count."""
     sample = {"error_message": "No such customer.", "request": {"identifier": "mev_1"}}
-    kind = {"code": metering.UNKNOWN_CUSTOMER, "error_count": 1, "sample_errors": [sample]}
+    kind = {"code": meter_usage.UNKNOWN_CUSTOMER, "error_count": 1, "sample_errors": [sample]}
     data = {"reason": {"error_count": 1, "error_types": [kind]}}
     with stripe.world.transaction() as tx:
-        event = thin_events.build(tx, metering.REPORT, METER, data)
+        event = thin_events.build_thin_event(tx, meter_usage.REPORT, METER, data)
         event |= changes
-    return {**thin_events.delivered(event), "created": "2027-01-15T08:00:00.000Z"}
+    return {**thin_events.delivered_fields(event), "created": "2027-01-15T08:00:00.000Z"}
 
 
 def fetch(**later: float) -> int:
@@ -78,7 +78,7 @@ def test_one_that_stripe_has_forgotten_is_said_to_be_so_and_can_be_replayed(
 ) -> None:
     thin = lost(stripe)
     with stripe.world.transaction() as tx:
-        tx.forget(tx.get(thin_events.KIND, thin["id"]) or {})
+        tx.remove(tx.get(thin_events.KIND, thin["id"]) or {})
     post(thin)
     assert fetch() == 1
     assert kept().quarantined == "Stripe lost use, and does not know the report any more."
@@ -101,7 +101,7 @@ def test_one_that_stripe_has_forgotten_is_said_to_be_so_and_can_be_replayed(
 def test_what_is_no_report_of_this_account_is_given_up(
     stripe: SandboxStripe, post: StripePost, changes: dict[str, Any]
 ) -> None:
-    post(lost(stripe, **changes) | {"context": None, "livemode": False, "type": metering.REPORT})
+    post(lost(stripe, **changes) | {"context": None, "livemode": False, "type": meter_usage.REPORT})
     for tries in range(error_reports.MAX_TRIES):
         assert fetch(minutes=10 * tries) == 1
     assert kept().report_due_at is None

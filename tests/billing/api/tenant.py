@@ -4,7 +4,7 @@ from typing import Any
 
 from entitlements.models import Feature
 from sandbox import buyer
-from sandbox.checkout.completion import Outcome
+from sandbox.checkout.completion import CheckoutResult
 from tests.api_client import ApiClient
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.entitlements import FeatureFactory
@@ -61,7 +61,7 @@ class Tenant:
         said = {"cart": cart["id"], "success_url": f"{HOME}/thanks", **body}
         return self._made(self.api.post("/checkout/cart", said))
 
-    def pay(self, checkout: Json, **how: Any) -> Outcome:
+    def pay(self, checkout: Json, **how: Any) -> CheckoutResult:
         """The buyer pays on the page."""
         return buyer.pay(self.stripe.world, checkout["url"], **how)
 
@@ -80,7 +80,7 @@ class Tenant:
     def at_stripe(self, kind: str) -> list[Json]:
         """Every object of that kind that Stripe has."""
         with self.stripe.world.transaction() as tx:
-            return [dict(each) for each in tx.all(kind)]
+            return [dict(each) for each in tx.list_objects(kind)]
 
     def _made(self, response: Any) -> Json:
         assert response.status_code == 201, response.content

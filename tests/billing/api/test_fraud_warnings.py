@@ -29,7 +29,9 @@ def told(project: Project) -> list[Json]:
 
 
 def warn(tenant: Tenant, payment: Json) -> str:
-    made = bank.warn(tenant.stripe.world, payment["stripe_id"], fraud_type="made_with_stolen_card")
+    made = bank.issue_fraud_warning(
+        tenant.stripe.world, payment["stripe_id"], fraud_type="made_with_stolen_card"
+    )
     return str(made["id"])
 
 
@@ -88,7 +90,7 @@ def test_it_waits_for_its_payment(
             "off_session": True,
         }
     )
-    stripe_id = str(bank.warn(tenant.stripe.world, made.id)["id"])
+    stripe_id = str(bank.issue_fraud_warning(tenant.stripe.world, made.id)["id"])
     tenant.stripe.deliver()
     SyncObject.objects.exclude(kind="fraud_warning").update(next_try_at="2999-01-01T00:00:00Z")
     drain()
@@ -110,7 +112,7 @@ def test_a_neighbours_warning_is_not_ours(
         {"amount": 500, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True,
          "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}}
     )  # fmt: skip
-    bank.warn(tenant.stripe.world, stranger.id)
+    bank.issue_fraud_warning(tenant.stripe.world, stranger.id)
     drain()
     assert told(project) == []
     assert show(tenant, payment)["fraud_warnings"] == []

@@ -13,7 +13,7 @@ from django.utils import timezone
 from billing.models import Checkout, Payment
 from billing.payments import expiry as payment_expiry
 from projects.models import Project
-from sandbox.deliveries import Mode
+from sandbox.deliveries import DeliveryMode
 from tests.back_off import end_pauses
 from tests.billing import outbox
 from tests.billing.api.tenant import HOME, Json, Tenant
@@ -84,7 +84,7 @@ def test_a_subscription_adopts_its_first_payment(
         drain()
         assert show(tenant, made)["status"] == "pending"
     assert tenant.pay(made).status == "complete"
-    tenant.stripe.deliver(Mode(shuffled=True, seed=seed))
+    tenant.stripe.deliver(DeliveryMode(shuffled=True, seed=seed))
     drain()
     (at_stripe,) = tenant.at_stripe("payment_intent")
     row = only(project)

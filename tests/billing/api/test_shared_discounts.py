@@ -226,7 +226,7 @@ def test_coupons_from_before_are_limited(
 def test_in_an_account_of_ones_own_buyers_may_type(
     tenant: Tenant, project: Project, stripe: SandboxStripe
 ) -> None:
-    accounts.open_account(stripe.world, id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
+    accounts.open_account(stripe.world, account_id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
     path = f"/projects/{project.pk}/stripe-account"
     assert tenant.api.post(path, {"secret_key": OWN}).status_code == 201
     made = coupon(tenant)

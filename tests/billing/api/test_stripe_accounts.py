@@ -23,9 +23,9 @@ FIRST, SECOND, THIRD = (f"whsec_{letter * 24}" for letter in "abc")
 @pytest.fixture
 def own(stripe: SandboxStripe) -> SandboxStripe:
     """A second Stripe account, with two keys, and a third."""
-    accounts.open_account(stripe.world, id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
-    accounts.open_account(stripe.world, id="acct_1OwnOwnOwnOwnOwn", secret_key=SPARE)
-    accounts.open_account(stripe.world, id="acct_1StrangeStrange0", secret_key=STRANGE)
+    accounts.open_account(stripe.world, account_id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
+    accounts.open_account(stripe.world, account_id="acct_1OwnOwnOwnOwnOwn", secret_key=SPARE)
+    accounts.open_account(stripe.world, account_id="acct_1StrangeStrange0", secret_key=STRANGE)
     return stripe
 
 
@@ -96,7 +96,7 @@ def test_the_platforms_own_account_becomes_nobodys(
     """By any key of it: what every other project sells there would be this one's."""
     theirs = neighbour.product("Theirs")
     platform = own.v1.accounts.retrieve_current().id
-    accounts.open_account(own.world, id=platform, secret_key="rk_test_platform_spare")
+    accounts.open_account(own.world, account_id=platform, secret_key="rk_test_platform_spare")
     for key in (DEFAULT_SECRET_KEY, "rk_test_platform_spare"):
         assert refusal(api.post(path, {"secret_key": key})) == (409, "wrong-stripe-account")
     assert not StripeAccount.objects.filter(project__isnull=False).exists()

@@ -10,7 +10,7 @@ from billing.models import Subscription
 from billing.subscriptions import trials
 from common.times import rfc3339
 from projects.models import Project
-from sandbox.billing import settings as dunning
+from sandbox.billing import billing_settings as dunning
 from tests.billing import outbox
 from tests.billing.api.tenant import Json, Tenant
 from tests.billing.subscribing import Subscriber
@@ -268,7 +268,7 @@ def test_a_renewal_that_is_never_paid(
     last: str,
 ) -> None:
     with ada.shop.stripe.world.transaction() as tx:
-        dunning.change(tx, after_retries=after)
+        dunning.change_settings(tx, after_retries=after)
     ada.subscribe(pro)
     drain()
     ada.shop.stripe.decline_payments(str(ada.row.stripe_id))

@@ -56,7 +56,7 @@ def sell(shop: Shop, monthly: Price, card: str = "pm_card_visa") -> list[str]:
     paid = next(
         each for each in shop.stripe.v1.payment_intents.list().data if each.status == "succeeded"
     )
-    bank.warn(shop.stripe.world, paid.id)
+    bank.issue_fraud_warning(shop.stripe.world, paid.id)
     return made
 
 

@@ -1,0 +1,103 @@
+"""The peers that the product is compared with, each on its own port."""
+
+import hashlib
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import redis
+
+from benchmarks.bench_servers import BenchServers
+from benchmarks.environments import EnvironmentUnavailable, find_python
+from devtools.embedded import CHECKOUT
+from devtools.processes import free_port
+from devtools.stack.programs import WEB_WORKERS, peer
+
+HERE = Path(__file__).resolve().parent
+DJSTRIPE = "benchmarks.peers.dj"
+DJSTRIPE_WEBHOOK = "/stripe/webhook/6a6f7a2e-5f0c-4f6e-9d43-0d1c5b7a9e11/"
+FEATURES = 20
+CUSTOMERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """URL and API key of a peer."""
+
+    url: str
+    key: str
+
+
+def start_bare(servers: BenchServers, database_url: str) -> Peer:
+    """Django views without middleware, on the product's server."""
+    port = free_port()
+    environment = servers.environment(database_url, servers.redis_url(0))
+    servers.start("bare", peer(port, "benchmarks.peers.bare:application"), port, environment)
+    return Peer(f"http://127.0.0.1:{port}", "")
+
+
+def start_fastapi(servers: BenchServers) -> Peer | None:
+    """FastAPI with decisions in Redis; None if it cannot be installed."""
+    try:
+        python = find_python("fastapi")
+    except EnvironmentUnavailable as error:
+        servers.say(f"FastAPI is left out: {error}")
+        return None
+    key, url, port = "sk_live_bench", servers.redis_url(3), free_port()
+    _fill_redis(url, key)
+    command = [
+        *(python, "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", str(WEB_WORKERS), "--loop", "uvloop", "--http", "httptools"),
+        *("--no-access-log", "--log-level", "error", "--lifespan", "off"),
+        *("--app-dir", str(CHECKOUT), "benchmarks.peers.fast:app"),
+    ]
+    servers.start("fastapi", command, port, {**servers.environment("", url), "VIRTUAL_ENV": ""})
+    return Peer(f"http://127.0.0.1:{port}", key)
+
+
+def start_djstripe(servers: BenchServers) -> Peer | None:
+    """dj-stripe with 1,000 subscribed customers; None if it cannot be installed."""
+    try:
+        python = find_python("djstripe")
+    except EnvironmentUnavailable as error:
+        servers.say(f"dj-stripe is left out: {error}")
+        return None
+
+    def make(url: str) -> None:
+        servers.say("Making dj-stripe's tables, once …")
+        command = [python, "-m", DJSTRIPE]
+        subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            env=_own_environment(servers, url),
+            check=True,
+            capture_output=True,
+        )
+
+    url = servers.kept("djstripe", make, of=(HERE / "peers" / "dj.py").read_text())
+    port = free_port()
+    command = [python, *peer(port, f"{DJSTRIPE}:application")[1:]]
+    servers.start("djstripe", command, port, _own_environment(servers, url))
+    return Peer(f"http://127.0.0.1:{port}", "")
+
+
+def _own_environment(servers: BenchServers, url: str) -> dict[str, str]:
+    """Environment of a program with its own Django settings."""
+    environment = servers.environment(url, "")
+    del environment["DJANGO_SETTINGS_MODULE"]
+    return environment
+
+
+def _fill_redis(url: str, key: str) -> None:
+    """Store 20 features per customer, 2 kB of JSON each."""
+    client = redis.Redis.from_url(url, protocol=2)
+    client.flushdb()
+    client.set(f"key:{hashlib.sha256(key.encode()).hexdigest()}", orjson.dumps({"tenant": "t"}))
+    names = ["sso", *(f"feature_{number}" for number in range(1, FEATURES))]
+    item = {"enabled": True, "type": "metered", "limit": 1000, "used": 7}
+    features = {name: {**item, "resets_at": "2030-01-01T00:00:00Z"} for name in names}
+    for user in range(CUSTOMERS):
+        body = {"customer": f"u{user}", "plan": "pro", "version": 7, "features": features}
+        client.set(f"ent:t:u{user}", orjson.dumps(body))
+    client.close()

@@ -1,0 +1,102 @@
+"""The ratios with their targets, and the report in Markdown."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from benchmarks.measurements import Measurements, Ratio
+from benchmarks.sizes import RunSize
+
+EMPTY, FULL = "empty", "full"
+WARM = "check, warm in the process"
+REDIS = "check, warm in Redis"
+COUNTED = "check, metered"
+COLD = "check, cold"
+BATCH = "check, 100 at once"
+INGEST = "usage, {} at once (rows)"
+CONSUME = "consume"
+INTAKE = "webhook intake"
+OURS = (WARM, REDIS, COUNTED, COLD, BATCH, INGEST.format(100), INGEST.format(1000), CONSUME, INTAKE)
+
+BARE = "bare view"
+FASTAPI = "FastAPI + Redis"
+BARE_CONSUME = "bare UPDATE … RETURNING view"
+COMMITS = "one-row commits, 8 connections"
+COPY = "COPY, rows prepared, 2 processes"
+JSON = "json_to_recordset, rows prepared, 2 processes"
+DJSTRIPE = "dj-stripe is_subscribed_to"
+DJSTRIPE_INTAKE = "dj-stripe, keeping events only"
+
+MIN_GROWTH_RATIO = 0.8
+
+
+def case_name(case: str, world: str = EMPTY) -> str:
+    return f"{case} · {world}"
+
+
+def list_ratios() -> Iterator[Ratio]:
+    """All ratios, with their targets."""
+    yield Ratio(f"{WARM} : {BARE}", case_name(WARM), BARE, 0.85)
+    yield Ratio(f"{WARM} : {FASTAPI}", case_name(WARM), FASTAPI, 1.7)
+    yield Ratio(f"{WARM} : {DJSTRIPE}", case_name(WARM), DJSTRIPE, 20)
+    yield Ratio(f"{REDIS} : {BARE}", case_name(REDIS), BARE, 0.42)
+    yield Ratio(f"{REDIS} : {FASTAPI}", case_name(REDIS), FASTAPI, 0.95)
+    yield Ratio(f"{REDIS} : {DJSTRIPE}", case_name(REDIS), DJSTRIPE, 9)
+    yield Ratio(f"{COUNTED} : {BARE}", case_name(COUNTED), BARE, 0.30)
+    yield Ratio(f"{COLD} : {REDIS}", case_name(COLD), case_name(REDIS), 0.35)
+    yield Ratio(f"{BATCH} : {REDIS}, answers", case_name(BATCH), case_name(REDIS), 15, factor=100)
+    yield Ratio(f"{BATCH} : {WARM}, answers", case_name(BATCH), case_name(WARM), factor=100)
+    yield Ratio(f"{INTAKE} : {COMMITS}", case_name(INTAKE), COMMITS, 0.30)
+    yield Ratio(f"{INTAKE} : {DJSTRIPE_INTAKE}", case_name(INTAKE), DJSTRIPE_INTAKE, 5)
+    for size in (100, 1000):
+        case, targets = INGEST.format(size), (0.35, 0.60) if size == 1000 else (None, None)
+        yield Ratio(f"{case} : {COPY}", case_name(case), COPY, targets[0])
+        yield Ratio(f"{case} : {JSON}", case_name(case), JSON, targets[1])
+    yield Ratio(f"{CONSUME} : {BARE_CONSUME}", case_name(CONSUME), BARE_CONSUME, 0.5)
+    for case in OURS:
+        yield Ratio(
+            f"growth: {case}, full : empty",
+            case_name(case, FULL),
+            case_name(case),
+            MIN_GROWTH_RATIO,
+        )
+
+
+def render_markdown(
+    figures: Measurements,
+    *,
+    size: RunSize,
+    machine: str,
+    pages: dict[str, Sequence[float]],
+    now: datetime,
+) -> str:
+    """The report: machine and size, a table of ratios, a table of rates."""
+    lines = [
+        f"Measured on {now:%Y-%m-%d %H:%M} UTC: {machine}; {size}.",
+        "",
+        "| ratio | median | low | high | target |",
+        "|---|---:|---:|---:|---:|",
+        *map(_ratio_row, ((ratio, ratio.of(figures)) for ratio in list_ratios())),
+        *(
+            f"| console {page} with that data, queries | {queries:.0f} | | | < 15 |"
+            for page, (queries, _) in pages.items()
+        ),
+        "",
+        "| per second | median | low | high |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {name} | {figures.median(name):,.0f} | {min(runs):,.0f} | {max(runs):,.0f} |"
+            for name, runs in figures.by_name.items()
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _ratio_row(measured: tuple[Ratio, list[float]]) -> str:
+    ratio, runs = measured
+    target = "" if ratio.target is None else f"≥ {ratio.target:g}"
+    if not runs:
+        return f"| {ratio.what} | not measured | | | {target} |"
+    middle = statistics.median(runs)
+    mark = " ✗" if ratio.target is not None and middle < ratio.target else ""
+    return f"| {ratio.what} | {middle:.2f}{mark} | {min(runs):.2f} | {max(runs):.2f} | {target} |"
