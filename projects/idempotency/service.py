@@ -17,7 +17,7 @@ from math import ceil
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from common import crypto
+from common import crypto, lease
 from common.context import RequestKey
 from common.errors import Conflict, Invalid
 from common.lease import LeaseColumns
@@ -205,9 +205,8 @@ def renew_leases(*, locks: Collection[IdempotencyLock]) -> None:
         if locked_at_by_id:
             with transaction.atomic():
                 ids = idempotency_keys.lock_many(model, locked_at_by_id=locked_at_by_id)
-                idempotency_keys.keys_of_all_callers(model).filter(pk__in=ids).update(
-                    locked_until=Now() + LEASE_TIME
-                )
+                rows = idempotency_keys.keys_of_all_callers(model).filter(pk__in=ids)
+                lease.renew(rows, duration=LEASE_TIME, columns=LEASE_COLUMNS)
 
 
 def build_in_flight_error(*, lock: IdempotencyLock) -> RequestInFlight:
@@ -233,8 +232,9 @@ def purge(*, at: datetime) -> int:
 
 
 def _update_owned(lock: IdempotencyLock, **values: object) -> None:
-    owned = idempotency_keys.of(lock.caller).filter(pk=lock.row.pk, locked_at=lock.row.locked_at)
-    if not owned.update(**values):
+    rows = idempotency_keys.of(lock.caller)
+    row = lock.row
+    if not lease.write(rows, key=row.pk, fence=row.locked_at, columns=LEASE_COLUMNS, **values):
         raise IdempotencyLockLost
 
 
