@@ -13,7 +13,7 @@ REASONS = [reason.value for reason in Reason]
 
 
 @extend_schema_field(ANY_JSON)
-class ValueField(serializers.Field[Any, Any, Any, Any]):
+class FeatureValueField(serializers.Field[Any, Any, Any, Any]):
     """A feature's value in a request; which values its kind takes is judged by the service."""
 
     def __init__(self, **kwargs: Any) -> None:

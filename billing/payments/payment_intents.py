@@ -15,7 +15,7 @@ from billing.models.payment import PaymentStatus, PaymentType
 from billing.models.sync_object import ObjectKind
 from billing.outbound import intents
 from billing.payments import payment_methods, payment_requests
-from billing.payments.payment_requests import Wish
+from billing.payments.payment_requests import PaymentRequest
 from billing.payments.selectors import payments as stored
 from billing.stripe import payments
 from billing.stripe.errors import (
@@ -35,7 +35,12 @@ from projects.models import Customer, Project
 
 
 def take(
-    *, project: Project, wish: Wish, detected: dict[str, str], idempotency_key: str, at: datetime
+    *,
+    project: Project,
+    payment_request: PaymentRequest,
+    detected: dict[str, str],
+    idempotency_key: str,
+    at: datetime,
 ) -> tuple[Payment, bool]:
     """The payment that was asked for, and whether this request has made it.
 
@@ -43,67 +48,71 @@ def take(
     off-session payment that the bank refused: it stays, as ``failed``. Raises NoPaymentMethod;
     after StripeUnavailable the same request finishes what this one began.
     """
-    customer = _customer(project, wish, at)
+    customer = _customer(project, payment_request, at)
     account = stripe_accounts.account_for(project)
     row = payment_requests.begun(
-        customer=customer, wish=wish, idempotency_key=idempotency_key, at=at
+        customer=customer, payment_request=payment_request, idempotency_key=idempotency_key, at=at
     )
     is_new = True
     if row is None:
-        params = _params(customer, account, wish, at)
+        params = _params(customer, account, payment_request, at)
         row, is_new = payment_requests.begin(
             customer=customer,
             account=account,
-            wish=wish,
+            payment_request=payment_request,
             payment_type=PaymentType.INTENT,
-            money=Money(wish.amount or 0, wish.currency),
+            money=Money(payment_request.amount or 0, payment_request.currency),
             detected=detected,
             idempotency_key=idempotency_key,
             at=at,
         )
         if not row.stripe_id:
             _make(row, params, at=at)
-    row = finish(payment=row, wish=wish, at=at)
+    row = finish(payment=row, payment_request=payment_request, at=at)
     if row.off_session and row.status == PaymentStatus.FAILED:
         raise CardDeclined(row.failure_message, decline_code=row.failure_code, payment=row.pk)
-    return row, is_new or not wish.reference
+    return row, is_new or not payment_request.reference
 
 
-def finish(*, payment: Payment, wish: Wish, at: datetime) -> Payment:
+def finish(*, payment: Payment, payment_request: PaymentRequest, at: datetime) -> Payment:
     """Finish what a request began that has had no answer. Raises as above."""
     if not payment.stripe_id:
-        params = _params(payment.customer, payment.account, wish, at)
+        params = _params(payment.customer, payment.account, payment_request, at)
         _make(payment, params, at=at)
     elif not payment.client_secret:
         _read(payment, at)
     return stored.get(project=payment.project_id, payment_id=payment.pk)
 
 
-def _customer(project: Project, wish: Wish, at: datetime) -> Customer:
+def _customer(project: Project, payment_request: PaymentRequest, at: datetime) -> Customer:
     """The user; one who is to be charged while away must be known."""
-    if not wish.off_session:
-        return customers.ensure(project=project, user_id=wish.user_id, at=at)
-    customer = people.find(project=project, user_id=wish.user_id)
+    if not payment_request.off_session:
+        return customers.ensure(project=project, user_id=payment_request.user_id, at=at)
+    customer = people.find(project=project, user_id=payment_request.user_id)
     if customer is None:
         raise NoPaymentMethod("The user is not known yet: let them pay once on a page.")
     return customer
 
 
-def _params(customer: Customer, account: StripeAccount, wish: Wish, at: datetime) -> Fields:
+def _params(
+    customer: Customer, account: StripeAccount, payment_request: PaymentRequest, at: datetime
+) -> Fields:
     """What to ask of Stripe. Raises NoPaymentMethod, StripeUnavailable."""
     buyer: StripeCustomer | None = buyers.find_live(customer=customer, account=account)
     method = (
-        payment_methods.choose(buyer=buyer, wanted=wish.payment_method) if wish.off_session else ""
+        payment_methods.choose(buyer=buyer, wanted=payment_request.payment_method)
+        if payment_request.off_session
+        else ""
     )
-    if buyer is None and wish.save_payment_method:
+    if buyer is None and payment_request.save_payment_method:
         buyer = stripe_customers.ensure(customer=customer, account=account, at=at)
     params = payments.to_confirm(
-        amount=wish.amount or 0,
-        currency=wish.currency,
+        amount=payment_request.amount or 0,
+        currency=payment_request.currency,
         customer_stripe_id=str(buyer.stripe_id) if buyer is not None else "",
-        description=wish.description,
-        metadata=wish.metadata,
-        save_payment_method=wish.save_payment_method,
+        description=payment_request.description,
+        metadata=payment_request.metadata,
+        save_payment_method=payment_request.save_payment_method,
     )
     return payments.to_charge(params, payment_method=method) if method else params
 

@@ -16,7 +16,7 @@ from billing.errors import CheckoutNotReady
 from billing.models import Checkout, Payment
 from billing.models.payment import PaymentType
 from billing.payments import payment_requests
-from billing.payments.payment_requests import Wish
+from billing.payments.payment_requests import PaymentRequest
 from billing.payments.selectors import payments as stored
 from common.errors import DomainError, Invalid, Unavailable
 from common.money import Money
@@ -29,32 +29,34 @@ AWAY = ("off_session", "payment_method")
 
 
 def take(
-    *, project: Project, wish: Wish, idempotency_key: str, at: datetime
+    *, project: Project, payment_request: PaymentRequest, idempotency_key: str, at: datetime
 ) -> tuple[Payment, bool]:
     """The payment with its page, and whether this request has made it.
 
     Raises an Invalid or Conflict for what cannot be sold in this way; after StripeUnavailable the
     same request finishes what this one began.
     """
-    _check(wish)
+    _check(payment_request)
     sale = checkout_orders.build_order(
-        project=project, request=_page(wish), requested_type=wish.type, at=at
+        project=project, request=_page(payment_request), requested_type=payment_request.type, at=at
     )
     row, is_new = payment_requests.begin(
         customer=_customer(project, sale, at),
         account=sale.lines[0].price.account,
-        wish=wish,
+        payment_request=payment_request,
         payment_type=PaymentType(sale.checkout_type),
         money=_total(sale),
         detected=sale.detected,
         idempotency_key=idempotency_key,
         at=at,
     )
-    row = finish(payment=row, wish=wish, at=at, is_new=is_new)
-    return row, is_new or not wish.reference
+    row = finish(payment=row, payment_request=payment_request, at=at, is_new=is_new)
+    return row, is_new or not payment_request.reference
 
 
-def finish(*, payment: Payment, wish: Wish, at: datetime, is_new: bool = False) -> Payment:
+def finish(
+    *, payment: Payment, payment_request: PaymentRequest, at: datetime, is_new: bool = False
+) -> Payment:
     """The payment with its page, opened now if that is still to be done. Raises as above.
 
     Only who has made the row (``is_new``) takes it back when there will be no page: others may
@@ -64,7 +66,7 @@ def finish(*, payment: Payment, wish: Wish, at: datetime, is_new: bool = False) 
         try:
             page = checkouts.open_page(
                 project=payment.project,
-                request=_page(wish, purpose=payment.pk),
+                request=_page(payment_request, purpose=payment.pk),
                 requested_type=payment.type,
                 idempotency_key=payment.pk,
                 at=at,
@@ -89,35 +91,42 @@ def close(*, payment: Payment, at: datetime) -> None:
     pages.close(checkout=payment.checkout, at=at)
 
 
-def _check(wish: Wish) -> None:
+def _check(payment_request: PaymentRequest) -> None:
     for name in AWAY:
-        if getattr(wish, name):
+        if getattr(payment_request, name):
             raise Invalid("Only an amount can be charged while the user is away.", field=name)
-    if not wish.page.get("success_url"):
+    if not payment_request.page.get("success_url"):
         raise Invalid("Say where the buyer goes after paying.", field="success_url")
-    if wish.expires_in is not None and timedelta(seconds=wish.expires_in) > LONGEST_OPEN:
+    if (
+        payment_request.expires_in is not None
+        and timedelta(seconds=payment_request.expires_in) > LONGEST_OPEN
+    ):
         raise Invalid("A page stays open for a day at most.", field="expires_in")
 
 
-def _page(wish: Wish, *, purpose: str = "") -> CheckoutRequest:
+def _page(payment_request: PaymentRequest, *, purpose: str = "") -> CheckoutRequest:
     return CheckoutRequest(
-        user_id=wish.user_id,
-        lines=wish.lines,
-        cart=wish.cart,
-        save_payment_method=wish.save_payment_method,
-        expires_in=wish.expires_in,
-        metadata=wish.metadata,
+        user_id=payment_request.user_id,
+        lines=payment_request.lines,
+        cart=payment_request.cart,
+        save_payment_method=payment_request.save_payment_method,
+        expires_in=payment_request.expires_in,
+        metadata=payment_request.metadata,
         purpose=purpose,
-        **wish.page,
+        **payment_request.page,
     )
 
 
 def _customer(project: Project, sale: CheckoutOrder, at: datetime) -> Customer:
     if sale.cart is not None:
         return sale.cart.customer
-    wish = sale.request
+    payment_request = sale.request
     return customers.ensure(
-        project=project, user_id=wish.user_id, email=wish.email, name=wish.name, at=at
+        project=project,
+        user_id=payment_request.user_id,
+        email=payment_request.email,
+        name=payment_request.name,
+        at=at,
     )
 
 

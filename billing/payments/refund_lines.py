@@ -25,7 +25,7 @@ MAX_PAIRS = 49
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LineRefundRequest:
     """A line by our id: ``quantity`` units of it, ``amount`` minor units, or all that is left."""
 
     line: str
@@ -34,7 +34,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class RefundableLine:
     """A line of a payment's page: what it cost, and what refunds have given back of it."""
 
     line: CheckoutLine
@@ -47,7 +47,7 @@ class Offer:
         return max(self.cost - self.refunded, 0)
 
 
-def offers(payment: Payment) -> list[Offer]:
+def offers(payment: Payment) -> list[RefundableLine]:
     """The lines of the page that the payment was made on; none for one without a page.
 
     Refunds that Stripe has yet to answer for count. Three queries.
@@ -59,7 +59,7 @@ def offers(payment: Payment) -> list[Offer]:
     costs = line_receipts.payments_by_line(page, lines=lines, payment=payment)
     amounts, units = _given_back(payment)
     return [
-        Offer(line, costs[line.pk], refunded=amounts[line.pk], units=units[line.pk])
+        RefundableLine(line, costs[line.pk], refunded=amounts[line.pk], units=units[line.pk])
         for line in lines
     ]
 
@@ -75,7 +75,7 @@ def read_costs(payment: Payment, at: datetime) -> None:
     page.refresh_from_db()
 
 
-def settle(payment: Payment, wanted: Sequence[Wanted]) -> list[dict[str, Any]]:
+def settle(payment: Payment, wanted: Sequence[LineRefundRequest]) -> list[dict[str, Any]]:
     """What a refund of these lines gives back of each, as our row keeps it.
 
     Raises Invalid for a line that is not of this payment or is named twice, NothingToRefund for
@@ -114,7 +114,9 @@ def _given_back(payment: Payment) -> tuple[Counter[str], Counter[str]]:
     return amounts, units
 
 
-def _settled(payment: Payment, offer: Offer, wanted: Wanted, *, field: str) -> dict[str, Any]:
+def _settled(
+    payment: Payment, offer: RefundableLine, wanted: LineRefundRequest, *, field: str
+) -> dict[str, Any]:
     amount, quantity = _amount(payment, offer, wanted, field=field)
     if not 0 < amount <= offer.left:
         raise NothingToRefund(
@@ -126,7 +128,7 @@ def _settled(payment: Payment, offer: Offer, wanted: Wanted, *, field: str) -> d
 
 
 def _amount(
-    payment: Payment, offer: Offer, wanted: Wanted, *, field: str
+    payment: Payment, offer: RefundableLine, wanted: LineRefundRequest, *, field: str
 ) -> tuple[int, int | None]:
     """Minor units and how many units of the line they are, where that is known."""
     multiple, left = step(payment.currency), offer.line.quantity - offer.units

@@ -17,7 +17,7 @@ from billing.models import Payment, Refund
 from billing.models.sync_object import ObjectKind
 from billing.outbound import intents, request_dedup
 from billing.payments import refund_lines
-from billing.payments.refund_lines import Wanted
+from billing.payments.refund_lines import LineRefundRequest
 from billing.payments.selectors import balance_credits
 from billing.payments.selectors import refunds as stored
 from billing.stripe import refunds
@@ -43,7 +43,7 @@ def refund(
     at: datetime,
     note: str = "",
     credited_too: bool = False,
-    lines: Sequence[Wanted] = (),
+    lines: Sequence[LineRefundRequest] = (),
 ) -> Refund:
     """Give ``amount`` minor units back, or what the ``lines`` of the purchase come to, or all that
     is left. A line that is given back in whole takes its access along, and no other's.
@@ -111,7 +111,7 @@ class _Asked:
     amount: int | None
     reason: str
     metadata: dict[str, str]
-    lines: Sequence[Wanted]
+    lines: Sequence[LineRefundRequest]
     key: str
     is_named: bool
 

@@ -11,7 +11,7 @@ from billing.models.payment import PaymentStatus, PaymentType
 from billing.models.sync_object import ObjectKind
 from billing.outbound import intents
 from billing.payments import payment_intents, payment_pages, payment_requests
-from billing.payments.payment_requests import Wish
+from billing.payments.payment_requests import PaymentRequest
 from billing.payments.selectors import payments as stored
 from billing.stripe.errors import StripeRefused
 from billing.sync import service as sync
@@ -32,7 +32,7 @@ CANCELABLE = frozenset(
 
 
 def take(
-    *, project: Project, wish: Wish, idempotency_key: str, at: datetime
+    *, project: Project, payment_request: PaymentRequest, idempotency_key: str, at: datetime
 ) -> tuple[Payment, bool]:
     """The payment that was asked for, and whether this request has made it.
 
@@ -40,25 +40,25 @@ def take(
     Invalid or Conflict for what cannot be sold or paid in this way, CardDeclined; after
     StripeUnavailable the same request finishes what this one began.
     """
-    row = payment_requests.of_reference(project=project, wish=wish)
+    row = payment_requests.of_reference(project=project, payment_request=payment_request)
     if row is not None:
         finish = payment_intents.finish if row.type == PaymentType.INTENT else payment_pages.finish
-        return finish(payment=row, wish=wish, at=at), False
-    if wish.amount is None and (wish.lines or wish.cart):
+        return finish(payment=row, payment_request=payment_request, at=at), False
+    if payment_request.amount is None and (payment_request.lines or payment_request.cart):
         return payment_pages.take(
-            project=project, wish=wish, idempotency_key=idempotency_key, at=at
+            project=project, payment_request=payment_request, idempotency_key=idempotency_key, at=at
         )
     detected = checkout_type.detect(
         project=project,
-        lines=order_lines.read(project=project, items=wish.lines),
-        cart=wish.cart or None,
-        amount=wish.amount,
-        requested_type=wish.type,
+        lines=order_lines.read(project=project, items=payment_request.lines),
+        cart=payment_request.cart or None,
+        amount=payment_request.amount,
+        requested_type=payment_request.type,
     )
-    _refuse_a_page(wish)
+    _refuse_a_page(payment_request)
     return payment_intents.take(
         project=project,
-        wish=wish,
+        payment_request=payment_request,
         detected=detected.to_json(),
         idempotency_key=idempotency_key,
         at=at,
@@ -123,8 +123,8 @@ def _too_late(payment: Payment) -> PaymentNotCancelable:
     return PaymentNotCancelable(f"It is {payment.status}.", payment_status=payment.status)
 
 
-def _refuse_a_page(wish: Wish) -> None:
-    for name in wish.page:
+def _refuse_a_page(payment_request: PaymentRequest) -> None:
+    for name in payment_request.page:
         raise Invalid("Only a hosted page has this, and an amount has none.", field=name)
 
 

@@ -21,8 +21,8 @@ from billing.models.subscription import LIVE
 from billing.rollouts.impact_counts import ImpactCounts
 from billing.rollouts.planned_change import PlannedProductChange, PriceMove
 from billing.subscriptions import change_plans, subscription_items
-from billing.subscriptions.change_plans import When
-from billing.subscriptions.subscription_items import Wanted
+from billing.subscriptions.change_plans import ChangeTime
+from billing.subscriptions.subscription_items import ItemChange
 from common.errors import DomainError, Invalid
 from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.decisions.selectors import previews
@@ -182,15 +182,15 @@ def _move_items(
 
 def _item_list_after_move(
     row: Subscription, proposed: ProposedProduct, at: datetime
-) -> subscription_items.Arrangement:
+) -> subscription_items.BilledItems:
     """The items after the move. Raises the errors of the change itself."""
     move, to_price = proposed.move, proposed.to_price
     assert move is not None
     change_plans.check_running(row, move.change, at=at)
     before = subscription_items.of(row)
-    after = subscription_items.changed(before, [Wanted(proposed.product.pk, to_price)])
+    after = subscription_items.changed(before, [ItemChange(proposed.product.pk, to_price)])
     subscription_items.check(before, after, currency=row.currency)
-    if move.when is When.RENEWAL:
+    if move.when is ChangeTime.RENEWAL:
         change_plans.check_renewal(row, move.change)
     return after
 
@@ -238,7 +238,7 @@ def _propose_offer(product: Product, change: PlannedProductChange) -> ProductOff
 
 
 def _find_target_price(product: Product, move: PriceMove) -> Price:
-    if move.when is When.RENEWAL and move.proration is not None:
+    if move.when is ChangeTime.RENEWAL and move.proration is not None:
         raise Invalid("Only for a change that takes effect now.", field="move/proration")
     prices = catalog.prices_by_id(project=product.project, ids=[move.from_price, move.to_price])
     for name, key in (("from_price", move.from_price), ("to_price", move.to_price)):

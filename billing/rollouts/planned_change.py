@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from billing.catalog.product_features import ProductEntitlement
-from billing.subscriptions.change_plans import Change, Proration, When
+from billing.subscriptions.change_plans import Change, ChangeTime, Proration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +14,7 @@ class PriceMove:
 
     from_price: str
     to_price: str
-    when: When = When.RENEWAL
+    when: ChangeTime = ChangeTime.RENEWAL
     proration: Proration | None = None
 
     @property
@@ -36,7 +36,7 @@ class PriceMove:
         return cls(
             from_price=data["from_price"],
             to_price=data["to_price"],
-            when=When(data["when"]),
+            when=ChangeTime(data["when"]),
             proration=Proration(proration) if proration else None,
         )
 

@@ -11,7 +11,7 @@ from billing.models.portal import Cancellation
 from billing.models.subscription import SubscriptionStatus
 from billing.portal import selectors as portal
 from billing.subscriptions import subscription_items
-from billing.subscriptions.change_plans import Change, When, arranged
+from billing.subscriptions.change_plans import Change, ChangeTime, arranged
 from projects.models import Project
 
 
@@ -36,6 +36,6 @@ def allowed_change(*, subscription: Subscription, product_id: str, change: Chang
     is_trial = subscription.status == SubscriptionStatus.TRIALING
     if is_trial or not subscription_items.is_less(before, after):
         return change
-    if change.when is When.NOW:
+    if change.when is ChangeTime.NOW:
         raise ChangeNotAllowed("It costs less or is shorter: it begins with the next period.")
-    return replace(change, when=When.RENEWAL)
+    return replace(change, when=ChangeTime.RENEWAL)

@@ -19,7 +19,7 @@ from billing.models.subscription import SubscriptionStatus
 from billing.stripe.fields import Fields
 from billing.subscriptions import subscription_discounts as redeeming
 from billing.subscriptions import subscription_items as arrangements
-from billing.subscriptions.subscription_items import Arrangement, Wanted
+from billing.subscriptions.subscription_items import BilledItems, ItemChange
 from billing.subscriptions.writes import stripe_id
 from common.errors import Invalid
 from projects.models import Project
@@ -27,7 +27,7 @@ from projects.models import Project
 OVERDUE = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
 
 
-class When(Enum):
+class ChangeTime(Enum):
     """When a change takes effect."""
 
     NOW = "now"
@@ -55,7 +55,7 @@ class Change:
     quantity: int | None = None
     addons: Sequence[tuple[str, int]] = ()
     adds: bool = False
-    when: When | None = None
+    when: ChangeTime | None = None
     proration: Proration | None = None
     proration_date: datetime | None = None
     discounts: Sequence[str] | None = None
@@ -71,9 +71,9 @@ class Change:
 class Planned:
     """A change that may be made: when, what is billed then, and Stripe's parameters for then."""
 
-    when: When
-    before: Arrangement
-    after: Arrangement
+    when: ChangeTime
+    before: BilledItems
+    after: BilledItems
     params: Fields = field(default_factory=dict)
 
 
@@ -85,7 +85,7 @@ def plan(*, subscription: Subscription, product_id: str, change: Change, at: dat
         arrangements.check(before, after, currency=subscription.currency)
         refuse_second(subscription=subscription, before=before, after=after)
     when = _when(subscription, change, before, after)
-    if when is When.RENEWAL:
+    if when is ChangeTime.RENEWAL:
         check_renewal(subscription, change)
         given = discounts_kept(subscription=subscription, before=before, after=after, at=at)
         params: Fields = {"discounts": given} if given else {}
@@ -96,10 +96,12 @@ def plan(*, subscription: Subscription, product_id: str, change: Change, at: dat
 
 def arranged(
     *, subscription: Subscription, product_id: str, change: Change
-) -> tuple[Arrangement, Arrangement]:
+) -> tuple[BilledItems, BilledItems]:
     """What the subscription is billed for before the change and after it. Raises an Invalid."""
     before = arrangements.of(subscription)
-    return before, arrangements.changed(before, _wishes(subscription.project, product_id, change))
+    return before, arrangements.changed(
+        before, _item_changes(subscription.project, product_id, change)
+    )
 
 
 def check_running(subscription: Subscription, change: Change, *, at: datetime) -> None:
@@ -117,18 +119,18 @@ def check_running(subscription: Subscription, change: Change, *, at: datetime) -
         raise SubscriptionNotRunning("It is not in a trial.")
 
 
-def _wishes(project: Project, product_id: str, change: Change) -> list[Wanted]:
+def _item_changes(project: Project, product_id: str, change: Change) -> list[ItemChange]:
     """What each product that is named shall be."""
     ids = [price for price, _ in change.addons] + ([change.price] if change.price else [])
     known = catalog.prices_by_id(project=project, ids=ids)
-    wishes = []
+    item_changes = []
     if change.price or change.quantity is not None:
         price = _known(known, change.price, "price") if change.price else None
-        wishes.append(Wanted(product_id, price, change.quantity))
+        item_changes.append(ItemChange(product_id, price, change.quantity))
     for index, (price_id, quantity) in enumerate(change.addons):
         addon = _known(known, price_id, f"addons/{index}/price")
-        wishes.append(Wanted(addon.product_id, addon, quantity, is_new=change.adds))
-    return wishes
+        item_changes.append(ItemChange(addon.product_id, addon, quantity, is_new=change.adds))
+    return item_changes
 
 
 def _known(prices: dict[str, Price], price_id: str, field: str) -> Price:
@@ -137,7 +139,7 @@ def _known(prices: dict[str, Price], price_id: str, field: str) -> Price:
     return prices[price_id]
 
 
-def refuse_second(*, subscription: Subscription, before: Arrangement, after: Arrangement) -> None:
+def refuse_second(*, subscription: Subscription, before: BilledItems, after: BilledItems) -> None:
     """Raises AlreadySubscribed for a product that another live subscription of theirs has."""
     standing = checkouts.live_subscription(
         customer=subscription.customer,
@@ -150,14 +152,14 @@ def refuse_second(*, subscription: Subscription, before: Arrangement, after: Arr
         )
 
 
-def added(*, before: Arrangement, after: Arrangement) -> set[str]:
+def added(*, before: BilledItems, after: BilledItems) -> set[str]:
     """The products that are new."""
     return {each.product_id for each in after} - {each.product_id for each in before}
 
 
 def _when(
-    subscription: Subscription, change: Change, before: Arrangement, after: Arrangement
-) -> When:
+    subscription: Subscription, change: Change, before: BilledItems, after: BilledItems
+) -> ChangeTime:
     if change.when is not None:
         if not change.is_billed:
             raise Invalid("Only with a price, a quantity or add-ons.", field="when")
@@ -170,8 +172,8 @@ def _when(
         or subscription.status == SubscriptionStatus.TRIALING
     )
     if takes_effect_now or arrangements.is_upgrade(before, after):
-        return When.NOW
-    return When.RENEWAL
+        return ChangeTime.NOW
+    return ChangeTime.RENEWAL
 
 
 def check_renewal(subscription: Subscription, change: Change) -> None:
@@ -186,8 +188,8 @@ def check_renewal(subscription: Subscription, change: Change) -> None:
 def _params(
     subscription: Subscription,
     change: Change,
-    before: Arrangement,
-    after: Arrangement,
+    before: BilledItems,
+    after: BilledItems,
     at: datetime,
 ) -> Fields:
     """Stripe's, for an update that a declined card leaves without any effect."""
@@ -215,7 +217,7 @@ def _params(
 
 
 def discounts_kept(
-    *, subscription: Subscription, before: Arrangement, after: Arrangement, at: datetime
+    *, subscription: Subscription, before: BilledItems, after: BilledItems, at: datetime
 ) -> list[Fields] | None:
     """Stripe's ``discounts`` if those there are have to be given anew for a product that is new."""
     if not added(before=before, after=after):

@@ -18,9 +18,9 @@ from billing.stripe.fields import Fields
 from billing.subscriptions import schedules as scheduling
 from billing.subscriptions.change_plans import (
     Change,
+    ChangeTime,
     Planned,
     Proration,
-    When,
     added,
     plan,
     refuse_second,
@@ -31,7 +31,7 @@ from common.errors import NotFound
 from events.services import audit
 from projects.models import Project
 
-__all__ = ["Change", "Planned", "Proration", "When", "find", "is_begun", "make", "plan"]
+__all__ = ["Change", "ChangeTime", "Planned", "Proration", "find", "is_begun", "make", "plan"]
 
 
 def make(
@@ -55,7 +55,7 @@ def make(
     planned = plan(subscription=subscription, product_id=product_id, change=change, at=at)
     _make_way(subscription, planned, at)
     _record(subscription, change, planned, actor=actor, reason=reason, at=at)
-    if planned.when is When.RENEWAL:
+    if planned.when is ChangeTime.RENEWAL:
         return scheduling.at_renewal(
             subscription=subscription,
             after=planned.after,

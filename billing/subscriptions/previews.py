@@ -17,7 +17,7 @@ from billing.stripe.fields import Fields
 from billing.stripe.previews import PreviewLine, PreviewSnapshot, preview
 from billing.subscriptions import schedules as scheduling
 from billing.subscriptions import subscription_items as arrangements
-from billing.subscriptions.changes import Planned, When
+from billing.subscriptions.changes import ChangeTime, Planned
 from billing.subscriptions.writes import stripe_id
 from billing.sync import service as sync
 from common.errors import Unavailable
@@ -62,7 +62,7 @@ class Bill:
 
 def of_change(*, subscription: Subscription, planned: Planned, at: datetime) -> Bill:
     """What a change would be billed. Raises StripeRefused, StripeUnavailable."""
-    if planned.when is When.RENEWAL:
+    if planned.when is ChangeTime.RENEWAL:
         return _later(subscription, planned)
     return _now(subscription, planned, at)
 

@@ -8,7 +8,7 @@ from billing.stripe import schedules, subscriptions
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeObjectMissing, StripeRefused
 from billing.stripe.fields import Fields
-from billing.subscriptions.subscription_items import Arrangement
+from billing.subscriptions.subscription_items import BilledItems
 from billing.subscriptions.writes import ask, read_again, stripe_id
 
 CREATE = "subscription_schedule.create"
@@ -19,7 +19,7 @@ RELEASE = "subscription_schedule.release"
 def at_renewal(
     *,
     subscription: Subscription,
-    after: Arrangement,
+    after: BilledItems,
     params: Fields,
     request: str,
     at: datetime,

@@ -30,7 +30,7 @@ NEW_PERIOD = {
 """A new period begins and is charged at once; a declined card undoes the request as a whole."""
 
 
-class When(Enum):
+class CancellationTime(Enum):
     """When a cancellation takes effect."""
 
     NOW = "now"
@@ -40,7 +40,7 @@ class When(Enum):
 def cancel(
     *,
     subscription: Subscription,
-    when: When,
+    when: CancellationTime,
     actor: str,
     at: datetime,
     request: str = "",
@@ -51,18 +51,19 @@ def cancel(
 
     ``prorate`` credits the rest of the period when it ends now. What was planned for it is taken
     back. One that ends meanwhile, by somebody else's request or by a try of ours whose answer got
-    lost, has ended as asked for ``When.NOW``. Raises SubscriptionEnded, StripeUnavailable, and
-    PaymentOverdue for a credit of what nobody has paid: Stripe would grant it.
+    lost, has ended as asked for ``CancellationTime.NOW``. Raises SubscriptionEnded,
+    StripeUnavailable, and PaymentOverdue for a credit of what nobody has paid: Stripe would grant
+    it.
     """
     stripe_id(subscription)
-    if prorate and when is not When.NOW:
+    if prorate and when is not CancellationTime.NOW:
         raise Invalid("Only a subscription that ends now has time left over.", field="prorate")
     if prorate and invoices.unpaid_of(subscription).exists():
         raise PaymentOverdue("Nothing to credit: an invoice is open. Cancel without prorate.")
     request = request or new_id("req")
     asked = {"when": when.value, **({"prorate": True} if prorate else {})}
     _record(subscription, "subscription.cancel", actor, at, after=asked, reason=reason)
-    if when is When.PERIOD_END:
+    if when is CancellationTime.PERIOD_END:
         scheduling.release(subscription=subscription, request=request, at=at)
         params = {"cancel_at_period_end": True}
         ask(subscription=subscription, operation=UPDATE, params=params, request=request, at=at)

@@ -30,7 +30,7 @@ DAYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class BilledItem:
     """One price of a subscription and how many of it.
 
     ``item`` is its item at Stripe, empty for one that is to be added. ``price`` is None for a
@@ -58,11 +58,11 @@ class Position:
         return {"price": self.price_stripe_id, "quantity": self.quantity}
 
 
-Arrangement = tuple[Position, ...]
+BilledItems = tuple[BilledItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ItemChange:
     """What one product of the subscription shall be; None leaves as it is, 0 takes it away."""
 
     product_id: str
@@ -71,25 +71,25 @@ class Wanted:
     is_new: bool = False
 
 
-def of(subscription: Subscription) -> Arrangement:
+def of(subscription: Subscription) -> BilledItems:
     """What it is billed for now; its items are loaded with their prices."""
     return tuple(
-        Position(item.price, item.price_stripe_id, item.quantity, item.stripe_id)
+        BilledItem(item.price, item.price_stripe_id, item.quantity, item.stripe_id)
         for item in subscription.items.all()
     )
 
 
-def changed(before: Arrangement, wishes: Iterable[Wanted]) -> Arrangement:
+def changed(before: BilledItems, item_changes: Iterable[ItemChange]) -> BilledItems:
     """What it will be billed for. Raises AlreadySubscribed, NotFound or Invalid."""
     after = before
-    for wish in wishes:
-        after = _with(after, wish)
+    for change in item_changes:
+        after = _with(after, change)
     if not after:
         raise Invalid("A subscription keeps one item: cancel it instead.", field="quantity")
     return after
 
 
-def check(before: Arrangement, after: Arrangement, *, currency: str) -> None:
+def check(before: BilledItems, after: BilledItems, *, currency: str) -> None:
     """Raises for prices that cannot be put on this subscription, or not together."""
     known = [each for each in after if each.price is not None]
     for position in known:
@@ -107,12 +107,12 @@ def check(before: Arrangement, after: Arrangement, *, currency: str) -> None:
     _check_together([each.price for each in known if each.price], after)
 
 
-def is_upgrade(before: Arrangement, after: Arrangement) -> bool:
+def is_upgrade(before: BilledItems, after: BilledItems) -> bool:
     """Whether a month of it costs at least as much as it did."""
     return _per_day(after) >= _per_day(before)
 
 
-def is_less(before: Arrangement, after: Arrangement) -> bool:
+def is_less(before: BilledItems, after: BilledItems) -> bool:
     """Whether a period of it costs less than it did, or is shorter: what Stripe's portal lets begin
     with the next period."""
     kept = {each.item: each for each in before}
@@ -124,12 +124,12 @@ def is_less(before: Arrangement, after: Arrangement) -> bool:
     return shorter or sum(each.amount for each in after) < sum(each.amount for each in before)
 
 
-def monthly(positions: Arrangement) -> Fraction:
+def monthly(billed_items: BilledItems) -> Fraction:
     """What a month of it costs, exactly: minor units, a year being twelve months of 365 days."""
-    return _per_day(positions) * DAYS[Interval.MONTH]
+    return _per_day(billed_items) * DAYS[Interval.MONTH]
 
 
-def restarts(before: Arrangement, after: Arrangement) -> bool:
+def restarts(before: BilledItems, after: BilledItems) -> bool:
     """Whether an item gets another interval, with which a new period begins."""
     kept = {each.item: each for each in before}
     return any(
@@ -139,7 +139,7 @@ def restarts(before: Arrangement, after: Arrangement) -> bool:
     )
 
 
-def items(before: Arrangement, after: Arrangement) -> list[Fields]:
+def items(before: BilledItems, after: BilledItems) -> list[Fields]:
     """Stripe's ``items`` of an update that leads from one to the other; empty if none differs."""
     kept = {each.item: each for each in after if each.item}
     params: list[Fields] = []
@@ -155,43 +155,43 @@ def items(before: Arrangement, after: Arrangement) -> list[Fields]:
     return params + phase_items(added)
 
 
-def phase_items(positions: Sequence[Position]) -> list[Fields]:
+def phase_items(billed_items: Sequence[BilledItem]) -> list[Fields]:
     """Stripe's ``items`` where all of them are said."""
-    return [each.told() for each in positions]
+    return [each.told() for each in billed_items]
 
 
-def products(positions: Arrangement) -> set[str]:
+def products(billed_items: BilledItems) -> set[str]:
     """Stripe's ids of the products that are in our catalog."""
-    return {each.price.product.stripe_id or "" for each in positions if each.price}
+    return {each.price.product.stripe_id or "" for each in billed_items if each.price}
 
 
-def _with(before: Arrangement, wish: Wanted) -> Arrangement:
-    old = next((each for each in before if each.product_id == wish.product_id), None)
+def _with(before: BilledItems, change: ItemChange) -> BilledItems:
+    old = next((each for each in before if each.product_id == change.product_id), None)
     if old is None:
-        if wish.price is None:
+        if change.price is None:
             raise NotFound("This subscription has no such product.")
-        if wish.quantity == 0:
+        if change.quantity == 0:
             return before
-        added = Position(wish.price, wish.price.stripe_id or "", wish.quantity or 1)
+        added = BilledItem(change.price, change.price.stripe_id or "", change.quantity or 1)
         return (*before, added)
-    if wish.is_new:
+    if change.is_new:
         raise AlreadySubscribed("Change the quantity of the add-on instead.")
-    if wish.quantity == 0:
+    if change.quantity == 0:
         return tuple(each for each in before if each is not old)
-    return tuple(_altered(each, wish) if each is old else each for each in before)
+    return tuple(_altered(each, change) if each is old else each for each in before)
 
 
-def _altered(old: Position, wish: Wanted) -> Position:
-    price = wish.price or old.price
+def _altered(old: BilledItem, change: ItemChange) -> BilledItem:
+    price = change.price or old.price
     return replace(
         old,
         price=price,
         price_stripe_id=(price.stripe_id or "") if price else old.price_stripe_id,
-        quantity=old.quantity if wish.quantity is None else wish.quantity,
+        quantity=old.quantity if change.quantity is None else change.quantity,
     )
 
 
-def _check_together(prices: Sequence[Price], after: Arrangement) -> None:
+def _check_together(prices: Sequence[Price], after: BilledItems) -> None:
     if len(after) > MAX_LINES:
         raise Invalid(f"A subscription has at most {MAX_LINES} items.", field="addons")
     if len({_interval(price) for price in prices}) > 1:
@@ -205,11 +205,11 @@ def _check_together(prices: Sequence[Price], after: Arrangement) -> None:
         check_total(total, currency=prices[0].currency, field="quantity")
 
 
-def _per_day(positions: Arrangement) -> Fraction:
+def _per_day(billed_items: BilledItems) -> Fraction:
     return sum(
         (
             each.amount / (DAYS[Interval(each.price.interval)] * each.price.interval_count)
-            for each in positions
+            for each in billed_items
             if each.price is not None
         ),
         Fraction(),

@@ -87,12 +87,12 @@ class Application:
         if length == 0 or (length or 0) > self.limits.max_body_bytes:
             return b""
         standing = callers.remembered(environ)
-        if standing is callers.Standing.UNKNOWN:
+        if standing is callers.CallerStatus.UNKNOWN:
             standing = await self.threads.run(lambda: callers.look_up(environ))
-        if standing is callers.Standing.REFUSED:
+        if standing is callers.CallerStatus.REFUSED:
             environ["CONTENT_LENGTH"] = "0"
             return b""
-        has_key = standing is callers.Standing.KNOWN
+        has_key = standing is callers.CallerStatus.KNOWN
         queue = self.bodies_with_key if has_key else self.bodies_without_key
         body = await queue.receive(protocol, length=length)
         environ["CONTENT_LENGTH"] = str(len(body))

@@ -21,7 +21,7 @@ API = "/api/v1/"
 Environ = dict[str, Any]
 
 
-class Standing(enum.Enum):
+class CallerStatus(enum.Enum):
     """What is known of a caller before the body is read."""
 
     KNOWN = enum.auto()
@@ -34,36 +34,36 @@ class Standing(enum.Enum):
     """The database has to be asked."""
 
 
-def remembered(environ: Environ) -> Standing:
+def remembered(environ: Environ) -> CallerStatus:
     """The standing as far as this process knows it; nothing is asked."""
     path = environ["PATH_INFO"]
     if not path.startswith(API) or ADDRESS.fullmatch(path):
-        return Standing.ANONYMOUS
+        return CallerStatus.ANONYMOUS
     secret = _secret(environ)
     if secret and key_cache.cache.find(keys.digest(secret), at=timezone.now()) is not None:
-        return Standing.KNOWN
-    return Standing.UNKNOWN
+        return CallerStatus.KNOWN
+    return CallerStatus.UNKNOWN
 
 
-def look_up(environ: Environ) -> Standing:
+def look_up(environ: Environ) -> CallerStatus:
     """The standing of a caller that this process does not know yet."""
     try:
         return _look_up(environ)
     except (AuthenticationFailed, DomainError):
-        return Standing.REFUSED
+        return CallerStatus.REFUSED
     except Exception:  # noqa: BLE001  # the database is away: the application says so in its words
-        return Standing.ANONYMOUS
+        return CallerStatus.ANONYMOUS
     finally:
         if connection.connection is not None:
-            request_finished.send(sender=Standing)
+            request_finished.send(sender=CallerStatus)
 
 
-def _look_up(environ: Environ) -> Standing:
+def _look_up(environ: Environ) -> CallerStatus:
     secret, now = _secret(environ), timezone.now()
     if secret and credentials.find_cached(secret=secret, at=now) is not None:
-        return Standing.KNOWN
+        return CallerStatus.KNOWN
     request = WSGIRequest({**environ, "wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"})
-    return Standing.REFUSED if api_callers.find(request) is None else Standing.KNOWN
+    return CallerStatus.REFUSED if api_callers.find(request) is None else CallerStatus.KNOWN
 
 
 def _secret(environ: Environ) -> str:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer
-from entitlements.api_fields import ValueField
+from entitlements.api_fields import FeatureValueField
 from entitlements.decisions.selectors import free_tier as stored
 from entitlements.free_tier import service as free_tier
 from entitlements.models.feature import FeatureKind
@@ -21,7 +21,7 @@ from projects.keys.scopes import KeyScope
 
 class FreeFeatureSerializer(StrictSerializer):
     feature = serializers.CharField(max_length=64, help_text="The feature's code.")
-    value = ValueField(default=True)
+    value = FeatureValueField(default=True)
 
 
 class NewFreeTierSerializer(StrictSerializer):

@@ -14,7 +14,7 @@ from billing.catalog.product_grants import GrantRequest, GrantSubject
 from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, UserIdField
 from entitlements import representation
-from entitlements.api_fields import ValueField
+from entitlements.api_fields import FeatureValueField
 from entitlements.decisions.selectors import effects
 from entitlements.grants import selectors as grant_selectors
 from entitlements.grants import service as grants
@@ -56,7 +56,7 @@ class SubjectSerializer(StrictSerializer):
 
 class NewGrantSerializer(SubjectSerializer):
     user_id = UserIdField()
-    value = ValueField(required=False, help_text="True when absent; only with feature.")
+    value = FeatureValueField(required=False, help_text="True when absent; only with feature.")
     reason = serializers.CharField(max_length=1000)
     starts_at = serializers.DateTimeField(required=False, help_text="Now when absent.")
     expires_at = serializers.DateTimeField(required=False, help_text="Never when absent.")

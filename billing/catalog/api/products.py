@@ -26,7 +26,7 @@ from billing.models.product import DisputePolicy, RefundPolicy, RenewalPolicy
 from billing.representation.catalog import DISPUTES, REFUNDS, RENEWALS, ProductBody
 from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, ListField, StrictSerializer, WholeNumberField
-from entitlements.api_fields import ValueField
+from entitlements.api_fields import FeatureValueField
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import KeyScope
 
@@ -39,7 +39,7 @@ class GivenFeatureSerializer(StrictSerializer):
     """A feature by its code, and what a holder of the product gets of it."""
 
     feature = serializers.CharField(max_length=64, help_text="The feature's code.")
-    value = ValueField(default=True)
+    value = FeatureValueField(default=True)
 
 
 class GivenCreditsSerializer(StrictSerializer):

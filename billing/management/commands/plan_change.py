@@ -19,7 +19,7 @@ from billing.rollouts import selectors as rollout_selectors
 from billing.rollouts import service as rollouts
 from billing.rollouts import worker as rollouts_worker
 from billing.rollouts.planned_change import PlannedProductChange, PriceMove
-from billing.subscriptions.change_plans import Proration, When
+from billing.subscriptions.change_plans import ChangeTime, Proration
 from common.errors import DomainError
 from entitlements.features.admin import values
 from entitlements.features.selectors import features
@@ -53,7 +53,7 @@ class Command(BaseCommand):
         parser.add_argument("--dispute-policy", choices=DisputePolicy.values)
         parser.add_argument("--move", nargs=2, metavar=("FROM", "TO"), help="Two prices.")
         parser.add_argument(
-            "--when", choices=[when.value for when in When], default=When.RENEWAL.value
+            "--when", choices=[when.value for when in ChangeTime], default=ChangeTime.RENEWAL.value
         )
         parser.add_argument("--proration", choices=[proration.value for proration in Proration])
         parser.add_argument("--save", action="store_true", help="Keep it, to be applied later.")

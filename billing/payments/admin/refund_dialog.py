@@ -12,7 +12,7 @@ from billing.access.line_shares import RefundedMoney
 from billing.models import Payment
 from billing.payments import credit_effects, refund_effects, refund_lines, refunds
 from billing.payments.credit_effects import CreditEffect
-from billing.payments.refund_lines import Offer, Wanted
+from billing.payments.refund_lines import LineRefundRequest, RefundableLine
 from billing.payments.selectors import balance_credits
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
@@ -59,7 +59,7 @@ class RefundForm(dialogs.Dialog):
         else:
             del self.fields["credited_too"]
 
-    def _offer_lines(self, offers: list[Offer]) -> None:
+    def _offer_lines(self, offers: list[RefundableLine]) -> None:
         """Let lines be chosen where there are several, each for all that is left of it."""
         self.left = {each.line.pk: each.left for each in offers if each.left}
         if len(offers) < 2 or not self.left:
@@ -76,8 +76,8 @@ class RefundForm(dialogs.Dialog):
         return said
 
     @property
-    def chosen(self) -> list[Wanted]:
-        return [Wanted(line=each) for each in self.cleaned_data.get("lines") or ()]
+    def chosen(self) -> list[LineRefundRequest]:
+        return [LineRefundRequest(line=each) for each in self.cleaned_data.get("lines") or ()]
 
     def clean_amount(self) -> int | None:
         """Minor units; None for all that is left."""
@@ -144,7 +144,7 @@ def refund(request: HttpRequest, form: RefundForm) -> HttpResponse:
     return dialogs.attempt(request, form, REFUND, lambda: _act(request, form))
 
 
-def _line(offer: Offer) -> str:
+def _line(offer: RefundableLine) -> str:
     """``2 × Export: 120.00 USD left``."""
     line, left = offer.line, Money(offer.left, offer.line.price.currency)
     return f"{line.quantity} × {line.price.product.name}: {left} left"

@@ -9,7 +9,7 @@ from billing.checkout.api.checkout_request import THANKS, NewCheckoutSerializer
 from billing.checkout.return_urls import MAX_URL_LENGTH as LONGEST_URL
 from billing.models.payment import PaymentType
 from billing.payments.payment_methods import DEFAULT
-from billing.payments.payment_requests import Wish
+from billing.payments.payment_requests import PaymentRequest
 from common.api.serializers import ChargeSerializer, FlagField, WholeNumberField
 
 SHORTEST, LONGEST = 60, 30 * 86_400
@@ -112,9 +112,9 @@ class NewPaymentSerializer(NewCheckoutSerializer):
         return attrs
 
 
-def wish(body: dict[str, Any]) -> Wish:
+def payment_request(body: dict[str, Any]) -> PaymentRequest:
     """The validated body in the words of the service."""
     money = body.pop("amount", None) or {"amount": None, "currency": ""}
     given = {name: body.pop(name) for name in PAGE if name in body}
     page = {name: value for name, value in given.items() if value != PAGE[name]}
-    return Wish(**body, amount=money["amount"], currency=money["currency"], page=page)
+    return PaymentRequest(**body, amount=money["amount"], currency=money["currency"], page=page)

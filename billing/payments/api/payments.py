@@ -20,10 +20,10 @@ from billing.payments.api.payment_request import (
     BY_YOURSELF,
     ON_A_PAGE,
     NewPaymentSerializer,
-    wish,
+    payment_request,
 )
 from billing.payments.api.refunds import NewRefundSerializer
-from billing.payments.refund_lines import Wanted
+from billing.payments.refund_lines import LineRefundRequest
 from billing.payments.selectors import payments as stored
 from billing.representation.payments import PaymentBody, PaymentStatusBody, RefundBody
 from common.api.bodies import serializer_of
@@ -89,7 +89,7 @@ class PaymentsViewSet(ProjectViewSet):
         """
         row, is_new = payments.take(
             project=self.calling_project,
-            wish=wish(self.parse_body(NewPaymentSerializer)),
+            payment_request=payment_request(self.parse_body(NewPaymentSerializer)),
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             at=timezone.now(),
         )
@@ -158,7 +158,7 @@ class PaymentsViewSet(ProjectViewSet):
             actor=self.actor,
             at=timezone.now(),
             credited_too=body["credited_too"],
-            lines=[Wanted(**each) for each in body.get("lines", ())],
+            lines=[LineRefundRequest(**each) for each in body.get("lines", ())],
         )
         return Response(representation.refund(row), status=201)
 

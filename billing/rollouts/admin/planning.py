@@ -16,14 +16,14 @@ from billing.rollouts import change_impact
 from billing.rollouts import service as rollouts
 from billing.rollouts.admin import impact_sections
 from billing.rollouts.planned_change import PlannedProductChange, PriceMove
-from billing.subscriptions.change_plans import Proration, When
+from billing.subscriptions.change_plans import ChangeTime, Proration
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
 
 MAX_HOLDERS = 5000
 """Holders that are counted while an operator waits for the page."""
 AS_IT_IS = ("", "As it is")
-WHEN = ((When.RENEWAL.value, "With their next period"), (When.NOW.value, "Now"))
+WHEN = ((ChangeTime.RENEWAL.value, "With their next period"), (ChangeTime.NOW.value, "Now"))
 PRORATION = (
     AS_IT_IS,
     (Proration.INVOICE.value, "Billed at once"),
@@ -133,7 +133,7 @@ class PlanForm(FeaturesForm):
     def _move(self, data: dict[str, Any]) -> PriceMove | None:
         if not data["from_price"]:
             return None
-        when = When(data["when"] or When.RENEWAL.value)
+        when = ChangeTime(data["when"] or ChangeTime.RENEWAL.value)
         return PriceMove(
             from_price=data["from_price"],
             to_price=data["to_price"],

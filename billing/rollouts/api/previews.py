@@ -16,7 +16,7 @@ from billing.models.product import DisputePolicy, RefundPolicy
 from billing.rollouts import change_impact
 from billing.rollouts.impact_counts import ProductFiguresBody
 from billing.rollouts.planned_change import PlannedProductChange, PriceMove
-from billing.subscriptions.changes import Proration, When
+from billing.subscriptions.changes import ChangeTime, Proration
 from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer
 from projects.keys.api.views import ProjectViewSet
@@ -32,7 +32,7 @@ class MoveSerializer(StrictSerializer):
     from_price = IdField(prefix="price")
     to_price = IdField(prefix="price")
     when = serializers.ChoiceField(
-        choices=[each.value for each in When], default=When.RENEWAL.value
+        choices=[each.value for each in ChangeTime], default=ChangeTime.RENEWAL.value
     )
     proration = serializers.ChoiceField(
         choices=[each.value for each in Proration], required=False, help_text="Of a change now."

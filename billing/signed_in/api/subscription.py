@@ -30,9 +30,9 @@ from billing.subscriptions import service as subscriptions
 from billing.subscriptions.api import answers as subscription_answers
 from billing.subscriptions.api.answers import ChangedSubscriptionBody
 from billing.subscriptions.api.fields import change
-from billing.subscriptions.changes import When as ChangeWhen
+from billing.subscriptions.changes import ChangeTime
 from billing.subscriptions.selectors import subscriptions as subscription_selectors
-from billing.subscriptions.service import When
+from billing.subscriptions.service import CancellationTime
 from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, StrictSerializer, WholeNumberField
 from projects.keys.scopes import USER
@@ -58,7 +58,7 @@ class UserChangeSerializer(StrictSerializer):
     quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
     promotion_code = PromotionCodeField(required=False)
     when = serializers.ChoiceField(
-        choices=[when.value for when in ChangeWhen],
+        choices=[when.value for when in ChangeTime],
         required=False,
         help_text=(
             "Left out: now if it costs at least as much as before, else at renewal. What costs "
@@ -148,7 +148,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
             permissions.check_cancellation(project=self.calling_project)
             row = subscriptions.cancel(
                 subscription=row,
-                when=When.PERIOD_END,
+                when=CancellationTime.PERIOD_END,
                 actor=self.actor,
                 at=now,
                 request=request_name,
@@ -188,7 +188,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
         row, product = self._subscription()
         row = subscriptions.cancel(
             subscription=row,
-            when=When.PERIOD_END,
+            when=CancellationTime.PERIOD_END,
             actor=self.actor,
             at=timezone.now(),
             request=outbound_api.request_name(request, "cancel", self.user_id, product),

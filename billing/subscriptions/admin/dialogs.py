@@ -13,13 +13,16 @@ from billing.models import Subscription
 from billing.subscriptions import effects as subscription_effects
 from billing.subscriptions import service as subscriptions
 from billing.subscriptions.selectors import subscriptions as stored
-from billing.subscriptions.service import When
+from billing.subscriptions.service import CancellationTime
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
 from entitlements.decisions.admin import decisions
 from entitlements.decisions.selectors.effects import DecisionChange
 
-WHEN = ((When.PERIOD_END.value, "With the running period"), (When.NOW.value, "Now"))
+WHEN = (
+    (CancellationTime.PERIOD_END.value, "With the running period"),
+    (CancellationTime.NOW.value, "Now"),
+)
 SECOND = timedelta(seconds=1)
 
 
@@ -105,8 +108,8 @@ UNDO = _dialog(
     "Undo the planned change", "The subscription goes on as it is.", keep="Keep the planned change"
 )
 CANCEL_SUBMITS = {
-    When.NOW: "Cancel subscription now",
-    When.PERIOD_END: "Cancel at the end of the period",
+    CancellationTime.NOW: "Cancel subscription now",
+    CancellationTime.PERIOD_END: "Cancel at the end of the period",
 }
 
 Act = Callable[..., Subscription]
@@ -114,10 +117,10 @@ Act = Callable[..., Subscription]
 
 def cancel(request: HttpRequest, form: CancelForm) -> HttpResponse:
     row, now = _row(form), timezone.now()
-    when = When(form.cleaned_data["when"])
+    when = CancellationTime(form.cleaned_data["when"])
     ends = max((item.period_end for item in row.items.all()), default=now)
     effects = subscription_effects.of_end(
-        subscription=row, at=now if when is When.NOW else ends - SECOND
+        subscription=row, at=now if when is CancellationTime.NOW else ends - SECOND
     )
     dialog = {**CANCEL, "title": CANCEL_SUBMITS[when]}
     return _decide(request, form, dialog, effects, subscriptions.cancel, when=when)

@@ -11,9 +11,9 @@ from billing.representation.subscriptions import (
     SubscriptionBody,
     SubscriptionItemBody,
 )
-from billing.subscriptions.changes import Change, Planned, When
+from billing.subscriptions.changes import Change, ChangeTime, Planned
 from billing.subscriptions.previews import Bill, BillLine
-from billing.subscriptions.subscription_items import Arrangement
+from billing.subscriptions.subscription_items import BilledItems
 from common.bodies import MoneyBody, Time, money
 from common.times import rfc3339
 
@@ -62,7 +62,7 @@ def previewed(
 ) -> ChangedSubscriptionBody:
     """As the change would leave it."""
     shown = made(row, bill)
-    if planned.when is When.RENEWAL:
+    if planned.when is ChangeTime.RENEWAL:
         return {**shown, "scheduled_change": _scheduled(planned.after, bill.next_at or _end(row))}
     shown |= {"items": _items(shown["items"], planned.after), "scheduled_change": None}
     if isinstance(change.trial_end, datetime):
@@ -88,7 +88,7 @@ def _end(row: Subscription) -> datetime:
     return max(item.period_end for item in row.items.all())
 
 
-def _scheduled(after: Arrangement, at: datetime) -> ScheduledChangeBody:
+def _scheduled(after: BilledItems, at: datetime) -> ScheduledChangeBody:
     items: list[ScheduledItemBody] = [
         {
             "price": item.price.pk if item.price else None,
@@ -100,7 +100,7 @@ def _scheduled(after: Arrangement, at: datetime) -> ScheduledChangeBody:
     return {"at": rfc3339(at), "items": items}
 
 
-def _items(before: list[SubscriptionItemBody], after: Arrangement) -> list[SubscriptionItemBody]:
+def _items(before: list[SubscriptionItemBody], after: BilledItems) -> list[SubscriptionItemBody]:
     """Items that are to be added have no id yet, and share the period of the others."""
     items_by_id = {item["stripe_id"]: item for item in before}
     new_item: SubscriptionItemBody = {**before[0], "id": None, "stripe_id": None}

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from billing.api_fields import IdField, PromotionCodeField
 from billing.checkout.orders import MAX_LINES, MAX_QUANTITY
-from billing.subscriptions.changes import Change, Proration, When
+from billing.subscriptions.changes import Change, ChangeTime, Proration
 from common.api.serializers import FlagField, ListField, StrictSerializer, WholeNumberField
 
 NOW = "now"
@@ -42,7 +42,7 @@ class BillingSerializer(StrictSerializer):
     """When a change takes effect, and what becomes of the running period's difference."""
 
     when = serializers.ChoiceField(
-        choices=[each.value for each in When],
+        choices=[each.value for each in ChangeTime],
         required=False,
         help_text="Left out: now if it costs at least as much as before, else at renewal.",
     )
@@ -113,7 +113,7 @@ def change(said: dict[str, Any], *, adds: bool = False) -> Change:
         price=said.get("price"),
         quantity=said.get("quantity"),
         addons=[(each["price"], each["quantity"]) for each in said.get("addons", ())],
-        when=When(when) if when else None,
+        when=ChangeTime(when) if when else None,
         proration=Proration(proration) if proration else None,
         proration_date=said.get("proration_date"),
         adds=adds,

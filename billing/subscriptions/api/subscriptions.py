@@ -21,7 +21,7 @@ from billing.subscriptions.api import answers as subscription_answers
 from billing.subscriptions.api.answers import ChangedSubscriptionBody
 from billing.subscriptions.api.fields import SubscriptionChangeSerializer, change
 from billing.subscriptions.selectors import subscriptions as stored
-from billing.subscriptions.service import When
+from billing.subscriptions.service import CancellationTime
 from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, UserIdField
 from common.errors import Invalid
@@ -38,7 +38,9 @@ class SubscriptionFilterSerializer(StrictSerializer):
 class CancellationSerializer(StrictSerializer):
     """When it ends; ``period_end`` unless the query or the body says otherwise."""
 
-    when = serializers.ChoiceField(choices=[each.value for each in When], required=False)
+    when = serializers.ChoiceField(
+        choices=[each.value for each in CancellationTime], required=False
+    )
     prorate = serializers.BooleanField(
         required=False, help_text="With now: credit the rest of the period to the user's balance."
     )
@@ -158,7 +160,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         said = self._cancellation()
         row = subscriptions.cancel(
             subscription=self._subscription(user_id, product),
-            when=When(said.get("when", When.PERIOD_END.value)),
+            when=CancellationTime(said.get("when", CancellationTime.PERIOD_END.value)),
             prorate=said.get("prorate", False),
             actor=self.actor,
             at=timezone.now(),
@@ -205,7 +207,11 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         ends = said.get("cancel_at_period_end")
         if ends:
             return subscriptions.cancel(
-                subscription=row, when=When.PERIOD_END, actor=self.actor, at=now, request=asked
+                subscription=row,
+                when=CancellationTime.PERIOD_END,
+                actor=self.actor,
+                at=now,
+                request=asked,
             )
         if ends is not None:
             return subscriptions.keep(subscription=row, actor=self.actor, at=now, request=asked)

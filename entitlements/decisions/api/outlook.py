@@ -8,7 +8,7 @@ import orjson
 from rest_framework import serializers
 
 from common.api.serializers import FlagField, ListField, StrictSerializer
-from entitlements.api_fields import ValueField
+from entitlements.api_fields import FeatureValueField
 from entitlements.decisions.assumptions import Assumption
 from entitlements.decisions.selectors import assumed
 from entitlements.resolution.evaluation_context import EvaluationContext
@@ -43,7 +43,7 @@ class AssumptionSerializer(StrictSerializer):
     product = serializers.CharField(max_length=40, required=False)
     price = serializers.CharField(max_length=40, required=False)
     feature = serializers.CharField(max_length=64, required=False, help_text="Its code.")
-    value = ValueField(required=False, help_text="True when absent; only with feature.")
+    value = FeatureValueField(required=False, help_text="True when absent; only with feature.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         named = attrs.keys() - {"value"}
