@@ -4,10 +4,12 @@ Django binds values on our side and sends text that is parsed and planned each t
 of many parts costs more to plan than to run; here its values go beside it, and the server keeps
 the plan for as long as the connection lives.
 
-Outside a transaction such a statement is a transaction of its own, and goes to the server in one
-call of libpq that holds no other thread up: psycopg's cursors cost three times as much as the call.
-A statement that failed is never sent again, for it may have been committed; only one that the
-server does not know any more, and therefore has not begun, is prepared and sent once more.
+Such a statement goes to the server in one call of libpq (``psycopg.pq``) that holds no other thread
+up: psycopg's cursors cost three times as much. The statements have names of our own. Those that
+psycopg prepares it deallocates with each rollback, and all others with them. Outside a transaction
+such a statement is a transaction of its own. A statement that failed is never sent again, for it
+may have been committed; only one that the server does not know any more, and therefore has not
+begun, is prepared and sent once more.
 """
 
 import re
@@ -19,12 +21,11 @@ from itertools import count
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import Connection, Cursor, Error, OperationalError
-from psycopg._preparing import Prepare
-from psycopg._queries import PostgresQuery  # psycopg's own type of what it sends
 from psycopg.errors import InvalidSqlStatementName, error_from_result
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg_pool import ConnectionPool
 
@@ -36,21 +37,8 @@ def row(statement: str, given: Mapping[str, Any]) -> Row | None:
 
     Raises Django's database errors.
     """
-    here = connections[DEFAULT_DB_ALIAS]
-    sent = None if here.in_atomic_block or _is_watched() else _sent(statement, given)
-    if sent is not None and here.connection is None and here.pool is not None:  # type: ignore[attr-defined]
-        with here.wrap_database_errors:
-            return _borrowing(here.pool, sent)  # type: ignore[attr-defined]
-    connection.ensure_connection()
-    if sent is not None and connection.get_autocommit():
-        with connection.wrap_database_errors:
-            return _directly(connection.connection, sent)
-    prepared = _Prepared(connection.connection)
-    make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    with make(prepared) as cursor:  # type: ignore[arg-type]  # stubs: a cursor of psycopg's own
-        cursor.execute(statement, given)
-        found: Row | None = cursor.fetchone()
-    return found
+    found = rows(statement, given)
+    return found[0] if found else None
 
 
 def rows(statement: str, given: Mapping[str, Any]) -> list[Row]:
@@ -58,38 +46,34 @@ def rows(statement: str, given: Mapping[str, Any]) -> list[Row]:
 
     Raises Django's database errors.
     """
-    connection.ensure_connection()
-    prepared = _Prepared(connection.connection)
-    make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    with make(prepared) as cursor:  # type: ignore[arg-type]  # stubs: a cursor of psycopg's own
+    here = connections[DEFAULT_DB_ALIAS]
+    sent = None if _is_watched(here) else _sent(statement, given)
+    if sent is None:
+        return _by_cursor(here, statement, given)
+    if not here.in_atomic_block and here.connection is None and here.pool is not None:  # type: ignore[attr-defined]
+        with here.wrap_database_errors:
+            return _borrowing(here.pool, sent)  # type: ignore[attr-defined]
+    here.ensure_connection()
+    here.validate_no_broken_transaction()
+    with here.wrap_database_errors:
+        return _directly(here.connection, sent)
+
+
+def _by_cursor(here: BaseDatabaseWrapper, statement: str, given: Mapping[str, Any]) -> list[Row]:
+    """By a cursor of psycopg's, which Django logs where it logs: nothing is prepared."""
+    here.ensure_connection()
+    make = here.make_debug_cursor if here.queries_logged else here.make_cursor
+    with make(Cursor(here.connection)) as cursor:  # type: ignore[arg-type]  # stubs: it is wrapped here
         cursor.execute(statement, given)
         return list(cursor.fetchall()) if cursor.description else []
 
 
-def _is_watched() -> bool:
+def _is_watched(here: BaseDatabaseWrapper) -> bool:
     """Whether somebody wants to see each statement."""
-    return connection.queries_logged or bool(connection.execute_wrappers)
+    return here.queries_logged or bool(here.execute_wrappers)
 
 
-class _Prepared(Cursor[Any]):
-    """Django lets its connections prepare nothing; this does, under names of our own.
-
-    Once psycopg itself has prepared a statement, it deallocates all that the connection has with
-    each rollback, and with it those that are sent directly.
-    """
-
-    def _get_prepared(
-        self, pgq: PostgresQuery, prepare: bool | None = None
-    ) -> tuple[Prepare, bytes]:
-        return Prepare.YES, _name(self.connection, _Sent(pgq.query, tuple(pgq.types), []))
-
-    def _convert_query(self, query: Any, params: Any = None) -> PostgresQuery:
-        """Remember the text also when the server has it already: Django logs it."""
-        self._query = super()._convert_query(query, params)
-        return self._query
-
-
-def _borrowing(pool: ConnectionPool[Any], sent: "_Sent") -> Row | None:
+def _borrowing(pool: ConnectionPool[Any], sent: "_Sent") -> list[Row]:
     """On a connection that is the pool's again at once: to make one the thread's, and to take it
     away when the request has ended, costs as much as sending."""
     pool.open()
@@ -183,15 +167,19 @@ def _array(values: list[Any]) -> bytes:
     return ("{" + ",".join(written) + "}").encode()
 
 
-def _directly(line: Connection[Any], sent: _Sent) -> Row | None:
+def _directly(line: Connection[Any], sent: _Sent) -> list[Row]:
+    if not line.autocommit and line.pgconn.transaction_status == TransactionStatus.IDLE:
+        line.execute("")  # psycopg begins the transaction
     for is_again in (False, True):
         result = line.pgconn.exec_prepared(_name(line, sent), sent.values)
-        if result.status == ExecStatus.TUPLES_OK:
-            return _first(line, result)
+        if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            return _rows(line, result)
         error = _error(line, result)
         if is_again or not isinstance(error, InvalidSqlStatementName):
             raise error
         del _names[line]  # forgotten there, as after DISCARD ALL
+        if line.pgconn.transaction_status != TransactionStatus.IDLE:
+            raise error  # which has ended its transaction
     raise AssertionError("It has returned or raised.")
 
 
@@ -227,20 +215,19 @@ _READ: dict[int, Callable[[bytes], Any]] = {
 }
 
 
-def _first(line: Connection[Any], result: PGresult) -> Row | None:
-    if not result.ntuples:
-        return None
-    found: list[Any] = []
-    for column in range(result.nfields):
-        value, type_ = result.get_value(0, column), result.ftype(column)
-        if value is not None:
-            read = _READ.get(type_)
-            value = read(value) if read else _load(line, type_, value)
-        found.append(value)
-    return tuple(found)
+def _rows(line: Connection[Any], result: PGresult) -> list[Row]:
+    columns = [_column(line, result, number) for number in range(result.nfields)]
+    return list(zip(*columns, strict=True))
 
 
-def _load(line: Connection[Any], type_: int, value: bytes) -> Any:
+def _column(line: Connection[Any], result: PGresult, number: int) -> list[Any]:
+    type_ = result.ftype(number)
+    values = [result.get_value(row_number, number) for row_number in range(result.ntuples)]
+    read = _READ.get(type_) or _reader(line, type_)
+    return [None if value is None else read(value) for value in values]
+
+
+def _reader(line: Connection[Any], type_: int) -> Callable[[bytes], Any]:
     """As psycopg reads what is rare."""
     loader = line.adapters.get_loader(type_, Format.TEXT)
-    return loader(type_, line).load(value) if loader else value.decode()
+    return loader(type_, line).load if loader else bytes.decode

@@ -10,18 +10,19 @@ of raw commands on a connection of the caller's own, at a fifth of the client's 
 
 import os
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import redis
 import structlog
 from django.conf import settings
 from hiredis import Reader, pack_command
-from redis.connection import ConnectionPool
+from redis.connection import SSLConnection, parse_url
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -51,20 +52,33 @@ class Breaker:
 
 
 class Line:
-    """One connection: redis-py opens it and says hello, then bytes go straight through its socket.
+    """One connection, over a socket of our own; hiredis reads the replies.
 
     The system bounds each wait. Python would ask before every call whether the socket is ready, and
     let other threads in front each time.
     """
 
-    def __init__(self, connection: Any) -> None:
-        connection.connect()
-        self._connection = connection
-        self._socket: socket.socket = connection._sock  # noqa: SLF001  # there is no other way
-        self._socket.settimeout(None)
-        for bound in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            self._socket.setsockopt(socket.SOL_SOCKET, bound, _TIMEVAL)
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._socket = _connect(options)
         self._reader = Reader(protocolError=redis.InvalidResponse, replyError=redis.ResponseError)
+        try:
+            self._log_in(options)
+        except BaseException:
+            self.close()
+            raise
+
+    def _log_in(self, options: Mapping[str, Any]) -> None:
+        """Raises redis-py's ConnectionError when the password or the database is refused."""
+        commands: list[tuple[str | bytes | int, ...]] = []
+        if options.get("password"):
+            user = (options["username"],) if options.get("username") else ()
+            commands.append(("AUTH", *user, options["password"]))
+        if options.get("db"):
+            commands.append(("SELECT", options["db"]))
+        packed = b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]
+        for reply in self.exchange(packed, len(commands)):
+            if isinstance(reply, redis.ResponseError):
+                raise redis.ConnectionError(str(reply))
 
     def exchange(self, packed: bytes, replies: int) -> list[Any]:
         """The replies in their order. Raises OSError when the other side is gone or silent, and
@@ -76,7 +90,7 @@ class Line:
             raise TimeoutError("No answer in time.") from silence
 
     def close(self) -> None:
-        self._connection.disconnect()
+        self._socket.close()
 
     def _reply(self) -> Any:
         while (reply := self._reader.gets()) is False:  # not complete; no reply is False by itself
@@ -95,7 +109,7 @@ class Lines:
     """
 
     def __init__(self, url: str) -> None:
-        self._pool = ConnectionPool.from_url(url, **_BOUNDED)
+        self._options: Mapping[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
         self._idle: deque[Line] = deque()
 
     def exchange(self, packed: bytes, replies: int) -> list[Any]:
@@ -111,7 +125,7 @@ class Lines:
             return self._on(self._new(), packed, replies)
 
     def _new(self) -> Line:
-        return Line(self._pool.make_connection())
+        return Line(self._options)
 
     def _on(self, line: Line, packed: bytes, replies: int) -> list[Any]:
         try:
@@ -122,9 +136,42 @@ class Lines:
         self._idle.append(line)
         return answers
 
+    def close(self) -> None:
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().close()
+
     def forget(self) -> None:
         """Leave the connections to the process that this one was forked from."""
         self._idle.clear()
+
+
+def _connect(options: Mapping[str, Any]) -> socket.socket:
+    """A socket to the server that redis-py's :func:`parse_url` has read from an address."""
+    if "path" in options:
+        connected = socket.socket(socket.AF_UNIX)
+        connected.connect(options["path"])
+    else:
+        host, port = options.get("host", "localhost"), options.get("port", 6379)
+        connected = socket.create_connection((host, port), timeout=TIMEOUT)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if options.get("connection_class") is SSLConnection:
+            connected = _encrypt(connected, host, options)
+    connected.settimeout(None)
+    for bound in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        connected.setsockopt(socket.SOL_SOCKET, bound, _TIMEVAL)
+    return connected
+
+
+def _encrypt(plain: socket.socket, host: str, options: Mapping[str, Any]) -> ssl.SSLSocket:
+    """TLS as the address asks for it: ``ssl_ca_certs``, ``ssl_certfile``, ``ssl_keyfile``, and
+    ``ssl_cert_reqs=none`` for a server whose certificate is not verified."""
+    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
+    if options.get("ssl_cert_reqs") == "none":
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if options.get("ssl_certfile"):
+        context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
+    return context.wrap_socket(plain, server_hostname=host)
 
 
 _AT_ONCE = 65536

@@ -16,9 +16,9 @@ from typing import Any
 import structlog
 from celery import bootsteps
 from django.db import connections
-from django.db.backends.postgresql.base import DatabaseWrapper
 from django.utils import timezone
 
+from common.postgres.base import leave_pools_to_parent
 from config.liveness import touch_liveness_file
 from config.schedule import POLLED
 
@@ -41,7 +41,7 @@ class Poller(bootsteps.StartStopStep):
         self._threads: list[threading.Thread] = []
 
     def start(self, worker: Any) -> None:
-        os.register_at_fork(after_in_child=_leave_the_parents_connections)
+        os.register_at_fork(after_in_child=leave_pools_to_parent)
         finished = FinishedRuns()
         self._threads = [
             Poll(name, worker.app.tasks[name].run, every, self._stop, finished.note)
@@ -140,16 +140,3 @@ def record(finished: FinishedRuns) -> None:
     from common import heartbeats  # noqa: PLC0415  # a model: Django is set up only now
 
     heartbeats.beat_all({**finished.take(), heartbeats.WORKER: timezone.now()})
-
-
-_inherited: list[Any] = []
-
-
-def _leave_the_parents_connections() -> None:
-    """A pool process forked later must not use, nor close, what the poller has open.
-
-    Django keeps psycopg's pools on the class; the child opens pools of its own.
-    """
-    pools: dict[str, Any] = vars(DatabaseWrapper)["_connection_pools"]
-    _inherited.append(dict(pools))
-    pools.clear()

@@ -9,8 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 django = get_wsgi_application()
 
-from config.ready import ReadyAnswers  # noqa: E402  # needs Django to be set up
+from config.fast_path import FastPath  # noqa: E402  # needs Django to be set up
 
-application = ReadyAnswers(django)
+application = FastPath(django)
 
 gc.freeze()  # what is loaded now stays: no collection has to look at it again

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from django.test import Client
+from tests.served_client import ServedClient
 
 
 class ApiClient:
@@ -15,7 +15,7 @@ class ApiClient:
 
     def __init__(self, key: str = "") -> None:
         self.key = key
-        self._client = Client(raise_request_exception=False)
+        self._client = ServedClient()
 
     def request(
         self,

@@ -29,18 +29,40 @@ class DatabaseWrapper(base.DatabaseWrapper):
         options = self.settings_dict["OPTIONS"].get("pool")
         if self.alias == NO_DB_ALIAS or not options:
             return None
-        pools: dict[str, ConnectionPool[Any]] = self._connection_pools  # type: ignore[attr-defined]
-        found = pools.get(self.alias)
-        return found or pools.setdefault(self.alias, self._new_pool(options))
+        return _pools.get(self.alias) or _pools.setdefault(self.alias, self._new_pool(options))
+
+    def close_pool(self) -> None:
+        """Close the process's pool, if there is one; the next connection opens another."""
+        pool = _pools.pop(self.alias, None)
+        if pool is not None:
+            pool.close()
 
     def _new_pool(self, options: dict[str, Any]) -> ConnectionPool[Any]:
         return ConnectionPool(
             kwargs={**self.get_connection_params(), "autocommit": True},
             open=False,  # whoever first takes a connection opens it
-            configure=self._configure_connection,  # type: ignore[attr-defined]  # not in the stubs
+            configure=self._set_time_zone,
             check=check,
             **options,
         )
+
+    def _set_time_zone(self, connection: Connection[Any]) -> None:
+        """Django's `assume_role` is not supported: every connection keeps its user."""
+        if connection.info.parameter_status("TimeZone") != self.timezone_name:
+            connection.execute(self.ops.set_time_zone_sql(), [self.timezone_name])
+
+
+_pools: dict[str, ConnectionPool[Any]] = {}
+"""By the alias of their database: what threads share."""
+_pools_of_parents: list[ConnectionPool[Any]] = []
+"""Kept, so that nothing in this process closes their connections."""
+
+
+def leave_pools_to_parent() -> None:
+    """In a process that was just forked: neither use nor close the connections of the one that
+    forked it. This process opens pools of its own."""
+    _pools_of_parents.extend(_pools.values())
+    _pools.clear()
 
 
 _seen: WeakKeyDictionary[Connection[Any], float] = WeakKeyDictionary()

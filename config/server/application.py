@@ -13,8 +13,7 @@ from rest_framework.exceptions import APIException
 from common import context
 from common.api.parsers import BodyTooLarge, BodyTooSlow
 from common.api.problems import plain
-from config import ready
-from config.hot import CHECK
+from config.fast_path import CHECK, copied_check
 from config.server import callers
 from config.server.bodies import BodyIncomplete, BodyQueue, BodyTimeout, BodyTooLong
 from config.server.connections import Connections
@@ -54,9 +53,9 @@ class Application:
 
     async def __rsgi__(self, scope: Scope, protocol: Protocol) -> None:
         if scope.method == "GET" and scope.path == CHECK:
-            copied = ready.copied(_question_of(scope))
+            copied = copied_check(_question_of(scope))
             if copied is not None:
-                protocol.response_bytes(200, *copied)
+                protocol.response_bytes(*copied)
                 return
         client: str = scope.client
         self.busy.add(client)

@@ -45,7 +45,6 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.hot.HotPathMiddleware",
     "common.middleware.ProxyMiddleware",
     "common.middleware.RequestIdMiddleware",
     "common.middleware.ApiHeadersMiddleware",

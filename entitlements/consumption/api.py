@@ -1,19 +1,13 @@
 """``/entitlements/consume``, ``/reserve``, ``/commit`` and ``/release``: use what one may use.
 
-An everyday ``consume`` goes around REST framework, as a check does; anything unusual about the
-request takes the ordinary way, so there is one set of rules.
+Most ``consume`` requests are answered on the fast path (:mod:`entitlements.consumption.fast_path`);
+the rules and the schema are here.
 """
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from io import BytesIO
-from typing import Annotated, Any, ClassVar, TypedDict
+from typing import Annotated, ClassVar, TypedDict
 
-import orjson
-from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -21,7 +15,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.bodies import serializer_of
-from common.api.parsers import MAX_BODY
 from common.api.serializers import StrictSerializer, UserIdField, WholeNumberField
 from entitlements import representation
 from entitlements.consumption import reservations
@@ -30,15 +23,12 @@ from entitlements.consumption.representation import ReservationBody, reservation
 from entitlements.models import Reservation
 from entitlements.representation import DecisionBody
 from entitlements.resolution.kinds import MAX_LIMIT
-from projects.keys.api.authentication import known, require
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import KeyScope
 from projects.models import Project
 
 SHORTEST, USUAL, LONGEST = 10, 300, 86_400
 """Seconds that a reservation may last."""
-JSON = "application/json"
-LENGTH = re.compile(r"[0-9]{1,7}")
 KEY = "Your own id of this {}: sent again, it is not {} again."
 
 
@@ -93,50 +83,12 @@ class ReservationAnswerBody(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What an everyday request asks for."""
+    """What a ``consume`` request asks for."""
 
     user_id: str
     feature: str
     amount: int = 1
     key: str = ""
-
-
-def everyday(request: HttpRequest) -> HttpResponse | None:
-    """What :class:`ConsumptionViewSet` answers to a ``consume``, without REST framework around it;
-    None for a request that is unusual in any way.
-
-    Raises what is refused: what REST framework would, and DomainError.
-    """
-    if request.META.get("QUERY_STRING") or request.META.get("CONTENT_TYPE") != JSON:
-        return None
-    try:
-        use = _everyday(request.body)
-    except (RequestDataTooBig, UnreadablePostError):
-        return None
-    if use is None:
-        return None
-    caller = require(request, scope=KeyScope.USAGE_WRITE, at=timezone.now())
-    return HttpResponse(_answer(caller.project, use), content_type=JSON)
-
-
-def ready_for(environ: dict[str, Any]) -> Callable[[], bytes] | None:
-    """How to do what the environment of a WSGI ``POST`` asks, without a request being made of it;
-    None for all that :func:`everyday` has to look at. It finds the body where it was.
-
-    Who calls what is returned gets the body of :func:`everyday`, or the same errors.
-    """
-    length = environ.get("CONTENT_LENGTH") or ""
-    is_plain = environ.get("CONTENT_TYPE") == JSON and not environ.get("QUERY_STRING")
-    if not is_plain or LENGTH.fullmatch(length) is None or int(length) > MAX_BODY:
-        return None
-    header = environ.get("HTTP_AUTHORIZATION", "")
-    caller = known(header, scope=KeyScope.USAGE_WRITE, at=timezone.now())
-    if caller is None:
-        return None
-    body = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = BytesIO(body)
-    use = _everyday(body) if len(body) == int(length) else None
-    return None if use is None else lambda: _answer(caller.project, use)
 
 
 class ConsumptionViewSet(ProjectViewSet):
@@ -160,7 +112,7 @@ class ConsumptionViewSet(ProjectViewSet):
         """Checks and counts in one step: however many ask at once, no more is used than allowed.
         A denial is an answer, with `consumed` 0. 409 `not-consumable` for a feature that is not
         used up."""
-        return Response(_consume(self.calling_project, Use(**self.parse_body(UseSerializer))))
+        return Response(consume_use(self.calling_project, Use(**self.parse_body(UseSerializer))))
 
     @extend_schema(
         operation_id="entitlements_reserve",
@@ -217,7 +169,8 @@ class ConsumptionViewSet(ProjectViewSet):
         return _settled(row)
 
 
-def _consume(project: Project, use: Use) -> ConsumptionBody:
+def consume_use(project: Project, use: Use) -> ConsumptionBody:
+    """Consume, and return the members of the answer. Raises DomainError."""
     made = consumption.consume(
         project=project,
         user_id=use.user_id,
@@ -234,37 +187,6 @@ def _consume(project: Project, use: Use) -> ConsumptionBody:
     }
 
 
-def _answer(project: Project, use: Use) -> bytes:
-    return orjson.dumps(_consume(project, use))
-
-
 def _settled(row: Reservation) -> Response:
     body: ReservationAnswerBody = {"reservation": reservation(row, at=timezone.now())}
     return Response(body)
-
-
-def _everyday(body: bytes) -> Use | None:
-    """What a body says that everybody would read in the same way; else None.
-
-    No escapes and no member twice: as many quotes as its members need.
-    """
-    try:
-        given = orjson.loads(body) if len(body) <= MAX_BODY and b"\\" not in body else None
-    except orjson.JSONDecodeError:
-        return None
-    if type(given) is not dict or not given.keys() <= {"user_id", "feature", "amount", "key"}:
-        return None
-    texts = {name: given[name] for name in given if name != "amount"}
-    if body.count(b'"') != 2 * len(given) + 2 * len(texts):
-        return None
-    lengths = {"user_id": 255, "feature": 64, "key": 255}
-    if not all(_is_plain(text, lengths[name]) for name, text in texts.items()):
-        return None
-    amount = given.get("amount", 1)
-    if not {"user_id", "feature"} <= given.keys() or type(amount) is not int:
-        return None
-    return Use(**given) if 0 < amount <= MAX_LIMIT else None
-
-
-def _is_plain(text: Any, longest: int) -> bool:
-    return type(text) is str and 0 < len(text) <= longest and text == text.strip()

@@ -17,7 +17,7 @@ WIRING_AND_LANGUAGE = ("config", "console", "devtools", "common")
 APPS_WITH_ROOMS = ("billing", "entitlements", "usage", "projects")
 SHELVES = frozenset(
     {
-        *("admin", "api", "urls", "tasks", "management", "views"),
+        *("admin", "api", "urls", "tasks", "management", "views", "fast_path"),
         *("services", "mapping", "representation", "selectors", "models", "stripe"),
         "resolution",
         *("errors", "conf", "apps", "migrations"),

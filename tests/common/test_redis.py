@@ -1,9 +1,21 @@
+import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from django.conf import settings as configured
 from pytest_django import Settings
+from redis import ConnectionError as RedisConnectionError
 from redis import ResponseError
 
 from common import redis
@@ -73,3 +85,71 @@ def test_an_exchange_reads_replies_that_come_in_pieces() -> None:
     long = b"x" * 1_000_000
     redis.exchange(("SET", "tests:long", long, "EX", 5))
     assert redis.exchange(("GET", "tests:long"), ("GET", "tests:long")) == [long, long]
+
+
+def test_an_exchange_logs_in_and_uses_the_database_of_the_address() -> None:
+    redis.client().execute_command("ACL", "SETUSER", "tests", "on", ">s3cret", "~*", "+@all")
+    server = urlsplit(configured.REDIS_URL)
+    address = f"tests:{{}}@{server.hostname}:{server.port}/3"
+    lines = redis.Lines(f"redis://{address.format('s3cret')}")
+    who, client = lines.exchange(
+        b"*2\r\n$3\r\nACL\r\n$6\r\nWHOAMI\r\n*2\r\n$6\r\nCLIENT\r\n$4\r\nINFO\r\n", 2
+    )
+    lines.close()
+    assert who == b"tests"
+    assert b" db=3 " in client
+    with pytest.raises(RedisConnectionError):
+        redis.Lines(f"redis://{address.format('wrong')}").exchange(b"PING\r\n", 1)
+
+
+def test_an_exchange_over_tls_verifies_the_server(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def serve() -> None:
+            for _ in range(2):
+                connected, _address = listening.accept()
+                try:
+                    with context.wrap_socket(connected, server_side=True) as encrypted:
+                        assert encrypted.recv(100) == b"PING\r\n"
+                        encrypted.sendall(b"+PONG\r\n")
+                except ssl.SSLError:
+                    continue  # the client does not trust this server
+
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            redis.Lines(f"rediss://127.0.0.1:{port}").exchange(b"PING\r\n", 1)
+        trusting = redis.Lines(f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}")
+        assert trusting.exchange(b"PING\r\n", 1) == [b"PONG"]
+        trusting.close()
+        serving.join(5)
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate of 127.0.0.1 and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(names, False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    written = folder / "server.pem"
+    written.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return written

@@ -1,4 +1,4 @@
-"""What is ready is answered in front of Django, and nobody can tell from the answers."""
+"""The fast path answers before Django, and nobody can tell from the answers."""
 
 import io
 from collections.abc import Iterable
@@ -13,8 +13,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from common.redis import breaker
-from config.hot import RAISED
-from config.ready import Environ, ReadyAnswers
+from config.fast_path import Environ, FastPath
 from config.wsgi import application
 from entitlements.cache.local import local_cache
 from entitlements.decisions.selectors import current_facts as ground
@@ -68,7 +67,7 @@ class Served:
 
 
 def nobody(environ: Environ, start_response: Any) -> Iterable[bytes]:
-    raise LookupError("Django was asked.") from environ.get(RAISED)
+    raise LookupError("Django was asked.")
 
 
 def test_nobody_can_tell_from_the_answer(project: Project) -> None:
@@ -85,7 +84,7 @@ def test_nobody_can_tell_from_the_answer(project: Project) -> None:
 def test_what_is_ready_reaches_neither_django_nor_the_database(project: Project) -> None:
     key = key_of(project)
     usual = Served(application, asking(key))
-    ready = ReadyAnswers(nobody)
+    ready = FastPath(nobody)
     with CaptureQueriesContext(connection) as seen:
         copied = Served(ready, asking(key, HTTP_X_REQUEST_ID="job-7"))
         local_cache.drop_all()
@@ -101,7 +100,7 @@ def test_what_is_ready_reaches_neither_django_nor_the_database(project: Project)
 
 
 def test_everything_else_is_left_to_django(project: Project, settings: Any) -> None:
-    key, ready = key_of(project), ReadyAnswers(nobody)
+    key, ready = key_of(project), FastPath(nobody)
     Served(application, asking(key))
     assert Served(ready, asking(key)).status_code == 200
     powerless = key_of(project, scopes=["project:read"])

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from config.ready import Environ, ReadyAnswers
+from config.fast_path import Environ, FastPath
 from config.wsgi import application
 from entitlements.free_tier import service as free_tier
 from entitlements.models.feature import FeatureKind
@@ -22,7 +22,7 @@ from tests.factories.usage import MeterFactory
 from usage.models import Record
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("forgetful")]
-READY = ReadyAnswers(nobody)
+READY = FastPath(nobody)
 
 
 def using(key: str, more: str = "", **headers: Any) -> Environ:

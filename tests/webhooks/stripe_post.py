@@ -11,6 +11,8 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from tests.served_client import ServedClient
+
 PATH = "/webhooks/stripe"
 
 
@@ -43,7 +45,7 @@ class StripePost:
 
     secret: str
     path: str = PATH
-    _client: Client = field(default_factory=lambda: Client(raise_request_exception=False))
+    _client: Client = field(default_factory=ServedClient)
 
     def __call__(
         self,

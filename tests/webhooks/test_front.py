@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from billing.models import StripeEndpoint, SyncObject
-from config.ready import ReadyAnswers
+from config.fast_path import FastPath
 from config.wsgi import application
 from tests.config.test_hot import told
 from tests.config.test_ready import Served, environ, nobody
@@ -61,7 +61,7 @@ def test_nobody_can_tell_from_the_answer(post: StripePost, endpoint: StripeEndpo
 def test_an_event_reaches_neither_django_nor_a_second_statement(
     post: StripePost, settings: Settings
 ) -> None:
-    ready = ReadyAnswers(nobody)
+    ready = FastPath(nobody)
     bodies = [json.dumps(event(id=f"evt_{number}")).encode() for number in range(3)]
     Served(ready, environ("POST", PATH, bodies[0], **signed(bodies[0], post.secret)))
     for body in bodies[1:]:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from common.api.bodies import serializer_of
 from common.api.serializers import UserIdField
 from entitlements import representation
-from entitlements.decisions.api.outlook import OutlookQuerySerializer, is_everyday, outlook
+from entitlements.decisions.api.outlook import OutlookQuerySerializer, is_plain, outlook
 from entitlements.decisions.selectors import decisions
 from entitlements.representation import EntitlementsBody
 from projects.keys.api.views import ProjectViewSet
@@ -34,7 +34,7 @@ class EntitlementsViewSet(ProjectViewSet):
         """A decision for every feature; an unknown user is entitled to nothing yet."""
         said, now = self.query_values, timezone.now()
         project, user_id = self.calling_project, said["user_id"]
-        if is_everyday(said):
+        if is_plain(said):
             standing = decisions.entitlements_of(project=project, user_id=user_id, at=now)
             return Response(representation.standing(standing))
         standing, explained = decisions.explain_all(

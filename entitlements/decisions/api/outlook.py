@@ -98,7 +98,7 @@ def outlook(project: Project, said: Mapping[str, Any], *, now: datetime) -> Eval
     return EvaluationContext(at=at, now=now, assumed_facts=_facts(project, found, at))
 
 
-def is_everyday(said: Mapping[str, Any]) -> bool:
+def is_plain(said: Mapping[str, Any]) -> bool:
     """Whether the answer of this moment is wanted, and nothing but the answer."""
     return not (said.get("explain") or "at" in said or said.get("assume"))
 

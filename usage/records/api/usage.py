@@ -1,32 +1,23 @@
 """``/usage``: records of use come in, what they come to goes out.
 
-Everyday bodies of POST go around REST framework, whose serializers would cost more than the
-database: they are read and checked by hand, strictly. A body with anything unusual in it takes the
-ordinary way, which says what is wrong; so there is one set of rules, and the schema describes this
-resource like any other.
+Most records come in on the fast path (:mod:`usage.records.api.fast_path`); the rules and the schema
+are here.
 """
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, NotRequired, TypedDict
 
-import orjson
-from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, UnreadablePostError
-from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.api import problems
 from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer, UserIdField
-from common.errors import DomainError, Invalid
+from common.errors import Invalid
 from projects.customers import selectors as customers
-from projects.keys.api.authentication import require
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import KeyScope
 from projects.models import Project
@@ -35,7 +26,6 @@ from usage.meters import selectors as meters
 from usage.meters.representation import UsageBody
 from usage.periods import Period, Unit
 from usage.records import recording
-from usage.records.api import everyday
 from usage.records.recording import MAX_ENTRIES, RecordResult, RecordStatus, UsageEntry
 from usage.totals.aggregation import HOUR, hour_of
 from usage.totals.api import ValueField
@@ -118,23 +108,6 @@ class UsageViewSet(ProjectViewSet):
     query = {"retrieve": UsageQuerySerializer}
     transactional = True
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        given = _everyday(request) if request.method == "POST" else None
-        if given is None:
-            return super().dispatch(request, *args, **kwargs)
-        try:
-            return self._answer(request, *given)
-        except (APIException, DomainError) as refusal:
-            return problems.plain(refusal)
-
-    def _answer(
-        self, request: HttpRequest, entries: list[UsageEntry], is_batch: bool
-    ) -> HttpResponse:
-        """What :meth:`create` answers, without REST framework around it."""
-        caller = require(request, scope=self.scopes["create"], at=timezone.now())
-        status, body = _take(caller.project, entries, is_batch=is_batch)
-        return HttpResponse(orjson.dumps(body), status=status, content_type="application/json")
-
     @extend_schema(
         operation_id="usage_retrieve", summary="What was used", responses=serializer_of(UsageBody)
     )
@@ -182,7 +155,7 @@ class UsageViewSet(ProjectViewSet):
         else:
             given = [self.parse_body(EntrySerializer)]
         entries = [UsageEntry(**each) for each in given]
-        status, body = _take(self.calling_project, entries, is_batch=is_batch)
+        status, body = record_entries(self.calling_project, entries, is_batch=is_batch)
         return Response(body, status=status)
 
 
@@ -205,17 +178,7 @@ def _stretch(asked: dict[str, Any], unit: Unit | None, now: datetime) -> tuple[d
     return since, until
 
 
-def _everyday(request: HttpRequest) -> tuple[list[UsageEntry], bool] | None:
-    """The entries of an everyday request; None for one that needs a closer look."""
-    if request.GET or request.content_type != "application/json":
-        return None
-    try:
-        return everyday.entries(request.body)
-    except (RequestDataTooBig, UnreadablePostError):
-        return None
-
-
-def _take(
+def record_entries(
     project: Project, entries: list[UsageEntry], *, is_batch: bool
 ) -> tuple[int, RecordOutcomeBody | RecordOutcomesBody]:
     """RecordStatus and body of the answer; raises the refusal of a single record."""

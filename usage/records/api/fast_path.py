@@ -1,8 +1,8 @@
-"""Bodies of ``POST /usage`` as everybody writes them, read without REST framework.
+"""Records of usage that are taken before Django, and when they may be.
 
-Whatever is returned is exactly what the serializers would have made of it. What they might refuse
-or correct (an unknown or repeated member, a number that is none, blanks around a text, an escape)
-is not judged here: the answer is None, and they have their say.
+The entries are exactly what the serializers make of the same body. What they might refuse or
+correct (an unknown or repeated member, a number that is none, blanks around a text, an escape) is
+not judged here: the answer is None, and :class:`UsageViewSet` answers.
 """
 
 import re
@@ -12,17 +12,39 @@ from operator import itemgetter
 from typing import Any
 
 import orjson
+from django.utils import timezone
 
-from common.api.parsers import MAX_BODY, MAX_INTEGER
+from common.api.json_requests import read_body
+from common.api.parsers import MAX_INTEGER
+from projects.keys.api.authentication import find_caller
+from projects.keys.scopes import KeyScope
+from usage.records.api.usage import record_entries
 from usage.records.recording import MAX_ENTRIES, UsageEntry
 
 FIELDS = frozenset({"user_id", "meter", "value", "occurred_at", "key"})
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
-def entries(body: bytes) -> tuple[list[UsageEntry], bool] | None:
+def record(environ: dict[str, Any]) -> tuple[int, bytes] | None:
+    """Answer ``POST /usage``.
+
+    None, and nothing is recorded, for a request that :class:`UsageViewSet` has to look at: one that
+    is written in an unusual way, or whose key may not record. Raises DomainError as it does.
+    """
+    header = environ.get("HTTP_AUTHORIZATION", "")
+    caller = find_caller(header, scope=KeyScope.USAGE_WRITE, at=timezone.now())
+    body = None if caller is None else read_body(environ)
+    parsed = None if body is None else parse_entries(body)
+    if caller is None or parsed is None:
+        return None
+    entries, is_batch = parsed
+    status, document = record_entries(caller.project, entries, is_batch=is_batch)
+    return status, orjson.dumps(document)
+
+
+def parse_entries(body: bytes) -> tuple[list[UsageEntry], bool] | None:
     """The entries and whether they came as a batch; None for a body that needs a closer look."""
-    if len(body) > MAX_BODY or b"\\" in body:
+    if b"\\" in body:
         return None
     try:
         given = orjson.loads(body)
