@@ -56,7 +56,7 @@ class Inbox:
 def _count_each(rows: Mapping[str, QuerySet[Any]]) -> dict[str, int]:
     """The number of rows of each query set, by name. One query, which uses the index of each."""
     counts = [
-        query.order_by().values(name=Value(name)).annotate(n=Count("pk")).values_list("name", "n")
+        query.order_by().values(key=Value(name)).annotate(n=Count("pk")).values_list("key", "n")
         for name, query in rows.items()
     ]
     return dict.fromkeys(rows, 0) | dict(counts[0].union(*counts[1:], all=True))

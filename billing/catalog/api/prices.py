@@ -91,11 +91,7 @@ class PricesViewSet(ProjectViewSet):
     @extend_schema(summary="List prices", responses=serializer_of(PriceBody)(many=True))
     def list(self, request: Request) -> Response:
         """Newest first."""
-        filters = dict(self.query_values)
-        price_type = filters.pop("type", "")
-        rows = catalog_selectors.prices(
-            project=self.calling_project, price_type=price_type, **filters
-        )
+        rows = catalog_selectors.prices(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.price(row) for row in page or ()])
 
