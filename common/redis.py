@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+from weakref import finalize
 
 import redis
 import structlog
@@ -60,6 +61,7 @@ class Line:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._socket = _connect(options)
+        finalize(self, self._socket.close)  # a connection may be dropped without a word
         self._reader = Reader(protocolError=redis.InvalidResponse, replyError=redis.ResponseError)
         try:
             self._log_in(options)
