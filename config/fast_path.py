@@ -49,7 +49,7 @@ DELIVERIES = ("/webhooks/stripe", "/api/v1/webhooks/stripe")
 REASONS = {200: "200 OK", 201: "201 Created"}
 
 
-class Answer(NamedTuple):
+class FastAnswer(NamedTuple):
     """An answer of the fast path."""
 
     status: int
@@ -71,7 +71,7 @@ class FastPath:
         return [answer.body]
 
 
-def answer_fast(environ: Environ) -> Answer | None:
+def answer_fast(environ: Environ) -> FastAnswer | None:
     """Answer the request, or return None when Django has to."""
     route = _route_of(environ)
     if not (route and "HTTP_IDEMPOTENCY_KEY" not in environ and is_our_host(environ)):
@@ -89,7 +89,7 @@ def answer_fast(environ: Environ) -> Answer | None:
     return answer
 
 
-def copied_check(environ: Mapping[str, Any]) -> Answer | None:
+def copied_check(environ: Mapping[str, Any]) -> FastAnswer | None:
     """Answer a check of which this process has a copy, else None.
 
     For the event loop: neither Redis nor the database is asked. ``environ`` needs the query and the
@@ -103,7 +103,7 @@ def copied_check(environ: Mapping[str, Any]) -> Answer | None:
         return None
     request_id = context.choose(environ.get("HTTP_X_REQUEST_ID", ""))
     tally.note(method="GET", path=CHECK, status=200, started=started)
-    return Answer(200, _headers(request_id), body)
+    return FastAnswer(200, _headers(request_id), body)
 
 
 def is_our_host(environ: Mapping[str, Any]) -> bool:
@@ -128,7 +128,7 @@ def _route_of(environ: Environ) -> Route | None:
     return route
 
 
-def _run(route: Route, environ: Environ, request_id: str) -> Answer | None:
+def _run(route: Route, environ: Environ, request_id: str) -> FastAnswer | None:
     try:
         result = route(environ)
     except Exception as error:  # noqa: BLE001  # as in Django, every error is answered
@@ -139,10 +139,10 @@ def _run(route: Route, environ: Environ, request_id: str) -> Answer | None:
     if result is None:
         return None
     status, body = result
-    return Answer(status, _headers(request_id), body)
+    return FastAnswer(status, _headers(request_id), body)
 
 
-def _refuse(environ: Environ, error: Exception, request_id: str) -> Answer:
+def _refuse(environ: Environ, error: Exception, request_id: str) -> FastAnswer:
     """Answer an error with the problem document that Django's views give it."""
     refusal = refusal_of(error)
     if refusal is not None:
@@ -152,7 +152,7 @@ def _refuse(environ: Environ, error: Exception, request_id: str) -> Answer:
         response = django_refusals.in_our_words(request, response_for_exception(request, error))
     remove_methods(response)
     headers = dict(_headers(request_id)) | dict(response.items())
-    return Answer(response.status_code, list(headers.items()), response.content)
+    return FastAnswer(response.status_code, list(headers.items()), response.content)
 
 
 def _headers(request_id: str) -> Headers:

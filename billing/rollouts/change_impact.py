@@ -22,7 +22,7 @@ from billing.rollouts.impact_counts import ImpactCounts
 from billing.rollouts.planned_change import PlannedProductChange, PriceMove
 from billing.subscriptions import change_plans, subscription_items
 from billing.subscriptions.change_plans import ChangeTime
-from billing.subscriptions.subscription_items import ItemChange
+from billing.subscriptions.subscription_items import BilledItemChange
 from common.errors import DomainError, Invalid
 from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.decisions.selectors import previews
@@ -188,7 +188,7 @@ def _item_list_after_move(
     assert move is not None
     change_plans.check_running(row, move.change, at=at)
     before = subscription_items.of(row)
-    after = subscription_items.changed(before, [ItemChange(proposed.product.pk, to_price)])
+    after = subscription_items.changed(before, [BilledItemChange(proposed.product.pk, to_price)])
     subscription_items.check(before, after, currency=row.currency)
     if move.when is ChangeTime.RENEWAL:
         change_plans.check_renewal(row, move.change)

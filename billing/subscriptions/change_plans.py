@@ -19,7 +19,7 @@ from billing.models.subscription import SubscriptionStatus
 from billing.stripe.fields import Fields
 from billing.subscriptions import subscription_discounts as redeeming
 from billing.subscriptions import subscription_items as arrangements
-from billing.subscriptions.subscription_items import BilledItems, ItemChange
+from billing.subscriptions.subscription_items import BilledItemChange, BilledItems
 from billing.subscriptions.writes import stripe_id
 from common.errors import Invalid
 from projects.models import Project
@@ -119,17 +119,17 @@ def check_running(subscription: Subscription, change: Change, *, at: datetime) -
         raise SubscriptionNotRunning("It is not in a trial.")
 
 
-def _item_changes(project: Project, product_id: str, change: Change) -> list[ItemChange]:
+def _item_changes(project: Project, product_id: str, change: Change) -> list[BilledItemChange]:
     """What each product that is named shall be."""
     ids = [price for price, _ in change.addons] + ([change.price] if change.price else [])
     known = catalog.prices_by_id(project=project, ids=ids)
     item_changes = []
     if change.price or change.quantity is not None:
         price = _known(known, change.price, "price") if change.price else None
-        item_changes.append(ItemChange(product_id, price, change.quantity))
+        item_changes.append(BilledItemChange(product_id, price, change.quantity))
     for index, (price_id, quantity) in enumerate(change.addons):
         addon = _known(known, price_id, f"addons/{index}/price")
-        item_changes.append(ItemChange(addon.product_id, addon, quantity, is_new=change.adds))
+        item_changes.append(BilledItemChange(addon.product_id, addon, quantity, is_new=change.adds))
     return item_changes
 
 

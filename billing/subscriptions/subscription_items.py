@@ -62,7 +62,7 @@ BilledItems = tuple[BilledItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ItemChange:
+class BilledItemChange:
     """What one product of the subscription shall be; None leaves as it is, 0 takes it away."""
 
     product_id: str
@@ -79,7 +79,7 @@ def of(subscription: Subscription) -> BilledItems:
     )
 
 
-def changed(before: BilledItems, item_changes: Iterable[ItemChange]) -> BilledItems:
+def changed(before: BilledItems, item_changes: Iterable[BilledItemChange]) -> BilledItems:
     """What it will be billed for. Raises AlreadySubscribed, NotFound or Invalid."""
     after = before
     for change in item_changes:
@@ -165,7 +165,7 @@ def products(billed_items: BilledItems) -> set[str]:
     return {each.price.product.stripe_id or "" for each in billed_items if each.price}
 
 
-def _with(before: BilledItems, change: ItemChange) -> BilledItems:
+def _with(before: BilledItems, change: BilledItemChange) -> BilledItems:
     old = next((each for each in before if each.product_id == change.product_id), None)
     if old is None:
         if change.price is None:
@@ -181,7 +181,7 @@ def _with(before: BilledItems, change: ItemChange) -> BilledItems:
     return tuple(_altered(each, change) if each is old else each for each in before)
 
 
-def _altered(old: BilledItem, change: ItemChange) -> BilledItem:
+def _altered(old: BilledItem, change: BilledItemChange) -> BilledItem:
     price = change.price or old.price
     return replace(
         old,

@@ -2,11 +2,11 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
 from tests.architecture.sources import (
     APPS,
     APPS_WITH_ROOMS,
-    ROOT,
     WIRING_AND_LANGUAGE,
     Source,
     sources,
@@ -77,10 +77,17 @@ def _imported(source: Source) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
+@cache
+def _sources_by_module() -> dict[str, Source]:
+    """Each file by the dotted name that imports it."""
+    return {
+        ".".join(source.path.with_suffix("").parts).removesuffix(".__init__"): source
+        for source in sources()
+    }
+
+
 def _source_of(module: str) -> Source | None:
-    base = ROOT.joinpath(*module.split("."))
-    paths = {base.with_suffix(".py"), base / "__init__.py"}
-    return next((source for source in sources() if ROOT / source.path in paths), None)
+    return _sources_by_module().get(module)
 
 
 def _shelf_of(module: str) -> str:

@@ -18,7 +18,7 @@ from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer, UserIdField
 from common.bodies import UserId
 from entitlements.decisions import checks
-from entitlements.decisions.api.outlook import (
+from entitlements.decisions.api.context_parameters import (
     OutlookBodySerializer,
     OutlookQuerySerializer,
     is_plain,

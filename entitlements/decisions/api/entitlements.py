@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from common.api.bodies import serializer_of
 from common.api.serializers import UserIdField
 from entitlements import representation
-from entitlements.decisions.api.outlook import OutlookQuerySerializer, is_plain, outlook
+from entitlements.decisions.api.context_parameters import OutlookQuerySerializer, is_plain, outlook
 from entitlements.decisions.selectors import decisions
 from entitlements.representation import EntitlementsBody
 from projects.keys.api.views import ProjectViewSet
