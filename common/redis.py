@@ -52,7 +52,7 @@ class Breaker:
         self._open_until = 0.0
 
 
-class Line:
+class RedisConnection:
     """One connection, over a socket of our own; hiredis reads the replies.
 
     The system bounds each wait. Python would ask before every call whether the socket is ready, and
@@ -96,46 +96,46 @@ class Line:
 
     def _reply(self) -> Any:
         while (reply := self._reader.gets()) is False:  # not complete; no reply is False by itself
-            heard = self._socket.recv(_AT_ONCE)
-            if not heard:
+            received = self._socket.recv(_RECEIVE_BYTES)
+            if not received:
                 raise ConnectionResetError("The server has hung up.")
-            self._reader.feed(heard)
+            self._reader.feed(received)
         return reply
 
 
-class Lines:
-    """Connections to one server: whoever needs one takes an idle one, or makes another.
+class RedisConnections:
+    """Connections to one server: a caller takes an idle one, or opens another.
 
-    A connection is given back only after every reply has been read, so no caller ever gets a
-    reply that was meant for somebody else.
+    A connection becomes idle again only after every reply has been read, so no caller gets the
+    reply to another caller's command.
     """
 
     def __init__(self, url: str) -> None:
         self._options: Mapping[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
-        self._idle: deque[Line] = deque()
+        self._idle: deque[RedisConnection] = deque()
 
     def exchange(self, packed: bytes, replies: int) -> list[Any]:
         """The replies in their order, a refused command's as the ResponseError that it is."""
         try:
-            line = self._idle.pop()
+            connection = self._idle.pop()
         except IndexError:
             return self._on(self._new(), packed, replies)
         try:
-            return self._on(line, packed, replies)
+            return self._on(connection, packed, replies)
         except ConnectionError:  # the server has hung up meanwhile, as on a restart
             self._idle.clear()
             return self._on(self._new(), packed, replies)
 
-    def _new(self) -> Line:
-        return Line(self._options)
+    def _new(self) -> RedisConnection:
+        return RedisConnection(self._options)
 
-    def _on(self, line: Line, packed: bytes, replies: int) -> list[Any]:
+    def _on(self, connection: RedisConnection, packed: bytes, replies: int) -> list[Any]:
         try:
-            answers = line.exchange(packed, replies)
+            answers = connection.exchange(packed, replies)
         except BaseException:
-            line.close()
+            connection.close()
             raise
-        self._idle.append(line)
+        self._idle.append(connection)
         return answers
 
     def close(self) -> None:
@@ -152,6 +152,7 @@ def _connect(options: Mapping[str, Any]) -> socket.socket:
     """A socket to the server that redis-py's :func:`parse_url` has read from an address."""
     if "path" in options:
         connected = socket.socket(socket.AF_UNIX)
+        connected.settimeout(TIMEOUT)
         connected.connect(options["path"])
     else:
         host, port = options.get("host", "localhost"), options.get("port", 6379)
@@ -176,7 +177,7 @@ def _encrypt(plain: socket.socket, host: str, options: Mapping[str, Any]) -> ssl
     return context.wrap_socket(plain, server_hostname=host)
 
 
-_AT_ONCE = 65536
+_RECEIVE_BYTES = 65536
 _TIMEVAL = struct.pack("ll", int(TIMEOUT), round(TIMEOUT % 1 * 1_000_000))
 _BOUNDED: dict[str, Any] = {
     "protocol": 2,
@@ -188,7 +189,7 @@ _BOUNDED: dict[str, Any] = {
 breaker = Breaker()
 _lock = threading.Lock()
 _clients: dict[str, redis.Redis] = {}
-_lines: dict[str, Lines] = {}
+_connections_by_url: dict[str, RedisConnections] = {}
 
 
 def client() -> redis.Redis:
@@ -219,9 +220,11 @@ def exchange(*commands: tuple[str | bytes | int, ...]) -> list[Any]:
     if breaker.is_open or not commands:
         return []
     packed = b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]
-    lines = _lines.get(settings.REDIS_URL) or _new_lines(settings.REDIS_URL)
+    connections = _connections_by_url.get(settings.REDIS_URL) or _new_connections(
+        settings.REDIS_URL
+    )
     try:
-        return lines.exchange(packed, len(commands))
+        return connections.exchange(packed, len(commands))
     except (redis.RedisError, OSError) as error:
         _away(error)
         return []
@@ -240,17 +243,17 @@ def _away(error: Exception) -> None:
     log.warning("redis_unavailable", error=type(error).__name__)
 
 
-def _new_lines(url: str) -> Lines:
+def _new_connections(url: str) -> RedisConnections:
     with _lock:
-        return _lines.setdefault(url, Lines(url))
+        return _connections_by_url.setdefault(url, RedisConnections(url))
 
 
 def _after_fork() -> None:
     """A thread of the parent may have held the lock, and is not here to release it."""
     global _lock
     _lock = threading.Lock()
-    for lines in _lines.values():
-        lines.forget()
+    for connections in _connections_by_url.values():
+        connections.forget()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -91,7 +91,7 @@ def test_an_exchange_logs_in_and_uses_the_database_of_the_address() -> None:
     redis.client().execute_command("ACL", "SETUSER", "tests", "on", ">s3cret", "~*", "+@all")
     server = urlsplit(configured.REDIS_URL)
     address = f"tests:{{}}@{server.hostname}:{server.port}/3"
-    lines = redis.Lines(f"redis://{address.format('s3cret')}")
+    lines = redis.RedisConnections(f"redis://{address.format('s3cret')}")
     who, client = lines.exchange(
         b"*2\r\n$3\r\nACL\r\n$6\r\nWHOAMI\r\n*2\r\n$6\r\nCLIENT\r\n$4\r\nINFO\r\n", 2
     )
@@ -99,7 +99,7 @@ def test_an_exchange_logs_in_and_uses_the_database_of_the_address() -> None:
     assert who == b"tests"
     assert b" db=3 " in client
     with pytest.raises(RedisConnectionError):
-        redis.Lines(f"redis://{address.format('wrong')}").exchange(b"PING\r\n", 1)
+        redis.RedisConnections(f"redis://{address.format('wrong')}").exchange(b"PING\r\n", 1)
 
 
 def test_an_exchange_over_tls_verifies_the_server(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_an_exchange_over_tls_verifies_the_server(tmp_path: Path) -> None:
         serving = threading.Thread(target=serve, daemon=True)
         serving.start()
         with pytest.raises(ssl.SSLCertVerificationError):
-            redis.Lines(f"rediss://127.0.0.1:{port}").exchange(b"PING\r\n", 1)
-        trusting = redis.Lines(f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}")
+            redis.RedisConnections(f"rediss://127.0.0.1:{port}").exchange(b"PING\r\n", 1)
+        trusting = redis.RedisConnections(f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}")
         assert trusting.exchange(b"PING\r\n", 1) == [b"PONG"]
         trusting.close()
         serving.join(5)
@@ -153,3 +153,31 @@ def self_signed(folder: Path) -> Path:
         )
     )
     return written
+
+
+def test_a_socket_file_that_accepts_nobody_holds_nobody_up(tmp_path: Path) -> None:
+    """A connection to a socket file waits without end while the queue of its server is full."""
+    path = str(tmp_path / "redis.sock")
+    waiting: list[socket.socket] = []
+    refused = threading.Event()
+
+    def connect() -> None:
+        with pytest.raises(OSError):
+            redis.RedisConnections(f"unix://{path}").exchange(b"PING\r\n", 1)
+        refused.set()
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen(0)
+        while True:
+            client = socket.socket(socket.AF_UNIX)
+            client.setblocking(False)
+            waiting.append(client)
+            try:
+                client.connect(path)
+            except BlockingIOError:
+                break
+        threading.Thread(target=connect, daemon=True).start()
+        assert refused.wait(5)
+        for client in waiting:
+            client.close()
