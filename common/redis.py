@@ -15,7 +15,8 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from weakref import finalize
 
@@ -153,17 +154,28 @@ def _connect(options: Mapping[str, Any]) -> socket.socket:
     if "path" in options:
         connected = socket.socket(socket.AF_UNIX)
         connected.settimeout(TIMEOUT)
-        connected.connect(options["path"])
+        with _closed_on_error(connected):
+            connected.connect(options["path"])
     else:
         host, port = options.get("host", "localhost"), options.get("port", 6379)
         connected = socket.create_connection((host, port), timeout=TIMEOUT)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if options.get("connection_class") is SSLConnection:
-            connected = _encrypt(connected, host, options)
+            with _closed_on_error(connected):
+                connected = _encrypt(connected, host, options)
     connected.settimeout(None)
     for bound in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
         connected.setsockopt(socket.SOL_SOCKET, bound, _TIMEVAL)
     return connected
+
+
+@contextmanager
+def _closed_on_error(opened: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        opened.close()
+        raise
 
 
 def _encrypt(plain: socket.socket, host: str, options: Mapping[str, Any]) -> ssl.SSLSocket:

@@ -162,7 +162,7 @@ def test_a_socket_file_that_accepts_nobody_holds_nobody_up(tmp_path: Path) -> No
     refused = threading.Event()
 
     def connect() -> None:
-        with pytest.raises(OSError):
+        with pytest.raises(BlockingIOError):
             redis.RedisConnections(f"unix://{path}").exchange(b"PING\r\n", 1)
         refused.set()
 
