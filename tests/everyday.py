@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent
 PLACES = ("browser", "chaos", "console", "scenarios", "server")
-SEARCHES = ("entitlements/test_credits.py", "models")
+SEARCHES = ("entitlements/credits/test_credits.py", "models")
 PROGRAMS = (
     "benchmarks",
     "config/test_deployment.py",

@@ -8,7 +8,7 @@ from common.ids import new_id
 from entitlements.models import Grant
 from projects.models import ApiKey, Project
 from tests.api_client import ApiClient
-from tests.billing.api.tenant import Json, Tenant
+from tests.billing.tenant import Json, Tenant
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import AppFactory, key_of
 

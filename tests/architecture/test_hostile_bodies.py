@@ -23,7 +23,7 @@ from tests.architecture.tenant import Words, fill, words_of
 from tests.architecture.transactions import undone
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import key_of
-from tests.projects.tokens import Browser, sign_in
+from tests.projects.sign_in.tokens import Browser, sign_in
 
 MANY = 2_000
 CALLS = 15_000

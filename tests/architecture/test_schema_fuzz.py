@@ -33,7 +33,7 @@ from tests.architecture.tenant import Words, words_of
 from tests.architecture.transactions import undone
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import key_of, platform_key
-from tests.projects.tokens import sign_in, signed
+from tests.projects.sign_in.tokens import sign_in, signed
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 CHECKS = [

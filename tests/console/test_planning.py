@@ -12,7 +12,7 @@ from billing.models import Price, Product, Rollout, StripeCustomer
 from billing.rollouts import worker as rollouts_worker
 from entitlements.models import Feature
 from events.models import AuditEntry
-from tests.billing.fleet import say, subscribers
+from tests.billing.rollouts.holders import say, subscribers
 from tests.console.dialogs import send, was_done
 from tests.console.test_refunding import fingerprint
 from tests.shop import Shop

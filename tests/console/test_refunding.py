@@ -14,7 +14,7 @@ from entitlements.decisions.selectors import decisions
 from events.models import AuditEntry
 from projects.models import Project
 from tests.api_client import ApiClient
-from tests.billing.api.tenant import Tenant
+from tests.billing.tenant import Tenant
 from tests.billing_fixtures import SandboxStripe
 from tests.console.dialogs import send, told, was_done
 from tests.shop import Shop

@@ -8,7 +8,7 @@ from billing.models import Price, Product
 from devtools import seed
 from events.models import AuditEntry
 from tests.api_client import ApiClient
-from tests.billing.api.tenant import Tenant
+from tests.billing.tenant import Tenant
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import key_of
 

@@ -19,7 +19,7 @@ from sandbox import engine
 from tests.api_client import ApiClient
 from tests.back_off import end_pauses
 from tests.billing import outbox
-from tests.billing.api.tenant import Json, Tenant
+from tests.billing.tenant import Json, Tenant
 from tests.billing_fixtures import SandboxStripe
 from tests.scenarios import chores
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox import bank
-from tests.billing.api.tenant import Json
+from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 
 RENEWED = ["invoice.paid", "payment.created", "payment.paid", "subscription.renewed"]

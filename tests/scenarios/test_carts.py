@@ -1,6 +1,6 @@
 """Carts: filled, frozen while they are paid for, free again when nobody does."""
 
-from tests.billing.api.tenant import HOME, Json
+from tests.billing.tenant import HOME, Json
 from tests.scenarios.story import Story
 
 

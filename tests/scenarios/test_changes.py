@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.billing.api.tenant import Json
+from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 
 RENEWED = ["invoice.paid", "payment.created", "payment.paid", "subscription.renewed"]

@@ -17,7 +17,7 @@ from billing.operations import law_checks
 from entitlements.balances.selectors.credits import is_live
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import CreditSource
-from tests.billing.api.tenant import Json
+from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 from tests.scenarios.test_credits import ALICE, sells
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.billing.api.tenant import Json
+from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 from tests.scenarios.test_credits import ALICE, balance, grants, sells, spend
 

@@ -8,7 +8,7 @@ from billing.access.line_shares import RefundedMoney
 from billing.models import Payment
 from billing.payments import credit_effects
 from sandbox import bank
-from tests.billing.api.tenant import Json
+from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 
 ALICE = "/credits/alice"

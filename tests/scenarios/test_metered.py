@@ -14,7 +14,7 @@ from billing.operations.usage_reports import forward_due
 from common.models import BackOff
 from sandbox import meter_usage
 from sandbox.resources import webhook_endpoints
-from tests.billing.api.tenant import Json
+from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 from tests.webhooks.stripe_post import StripePost
 from usage.models import Record

@@ -4,7 +4,7 @@ import pytest
 from stripe import CardError
 
 from sandbox import buyer
-from tests.billing.api.tenant import Json
+from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 
 RETURN = "https://app.example.com/thanks"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from dateutil.relativedelta import relativedelta
 
-from tests.billing.api.tenant import Json
+from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 from tests.scenarios.test_allowances import METERED, consume
 

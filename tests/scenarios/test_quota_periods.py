@@ -6,7 +6,7 @@ import pytest
 
 from billing.models import SubscriptionItem
 from entitlements.models import Fact
-from tests.billing.api.tenant import Json
+from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 from tests.scenarios.test_allowances import METERED, asked, consume, figures
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from billing.models import StripeCustomer
-from tests.billing.api.tenant import Json
+from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 
 

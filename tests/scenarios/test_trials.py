@@ -1,6 +1,6 @@
 """Trials, free plans and discounts: what is not paid for, or not in full."""
 
-from tests.billing.api.tenant import Json
+from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 
 RENEWED = ["invoice.paid", "payment.created", "payment.paid", "subscription.renewed"]

@@ -1,0 +1,130 @@
+"""``/prices`` and ``/plans``: immutable, on sale or not."""
+
+from typing import Any
+
+import pytest
+
+from tests.billing.tenant import Tenant
+
+
+def test_a_recurring_price(tenant: Tenant) -> None:
+    product = tenant.product()
+    made = tenant.price(product, interval="month", interval_count=3, nickname="Quarterly")
+    (at_stripe,) = tenant.at_stripe("price")
+    assert (made["type"], made["interval"], made["interval_count"]) == ("recurring", "month", 3)
+    assert made["unit_amount"] == {"amount": 2900, "currency": "usd"}
+    assert made["stripe_id"] == at_stripe["id"]
+    assert at_stripe["product"] == product["stripe_id"]
+    assert at_stripe["metadata"] == {"tollgate_id": made["id"]}
+    assert at_stripe["recurring"]["interval_count"] == 3
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("jpy", 2900), ("kwd", 2900), ("usd", 0)])
+def test_a_one_time_price_in_any_currency(tenant: Tenant, currency: str, amount: int) -> None:
+    made = tenant.price(amount=amount, currency=currency, interval=None)
+    assert (made["type"], made["interval"], made["interval_count"]) == ("one_time", None, None)
+    assert made["unit_amount"] == {"amount": amount, "currency": currency}
+
+
+def test_a_price_only_goes_off_sale(tenant: Tenant) -> None:
+    made = tenant.price()
+    path = f"/prices/{made['id']}"
+    changed = tenant.api.patch(path, {"active": False})
+    assert (changed.status_code, changed.json()["active"]) == (200, False)
+    assert tenant.at_stripe("price")[0]["active"] is False
+    for body in ({}, {"unit_amount": {"amount": 1, "currency": "usd"}}, {"active": None}):
+        assert tenant.api.patch(path, body).status_code == 422
+    assert tenant.api.get(path).json() == {**made, "active": False}
+
+
+def test_filters(tenant: Tenant) -> None:
+    first, second = tenant.product("A"), tenant.product("B")
+    monthly = tenant.price(first)
+    once = tenant.price(second, interval=None, currency="eur")
+    tenant.api.patch(f"/prices/{once['id']}", {"active": False})
+
+    def found(**query: Any) -> list[str]:
+        rows = tenant.api.get("/prices", query=query).json()["data"]
+        return [row["id"] for row in rows]
+
+    assert found() == [once["id"], monthly["id"]]
+    assert found(product=first["id"]) == [monthly["id"]]
+    assert found(active="false") == [once["id"]]
+    assert found(type="one_time") == [once["id"]]
+    assert found(currency="usd") == [monthly["id"]]
+    assert found(product=first["id"], currency="eur") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"product": "prod_QXg1o8vcGmoR32"},
+        {"active": "perhaps"},
+        {"type": "metered"},
+        {"currency": "USD"},
+        {"currency": "xxx"},
+        {"limit": "0"},
+        {"cursor": "price_1"},
+        {"sort": "amount"},
+    ],
+)
+def test_a_filter_that_is_not_understood_is_refused(tenant: Tenant, query: dict[str, str]) -> None:
+    assert tenant.api.get("/prices", query=query).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"unit_amount": None},
+        {"unit_amount": 2900},
+        {"unit_amount": {"amount": -1, "currency": "usd"}},
+        {"unit_amount": {"amount": 100_000_000, "currency": "usd"}},
+        {"unit_amount": {"amount": 29.5, "currency": "usd"}},
+        {"unit_amount": {"amount": 2900, "currency": "USD"}},
+        {"unit_amount": {"amount": 2900, "currency": "xxx"}},
+        {"unit_amount": {"amount": 2900}},
+        {"unit_amount": {"amount": 2900, "currency": "usd", "tax": 1}},
+        {"interval": "fortnight"},
+        {"interval_count": 0},
+        {"interval_count": 37},
+        {"interval": None, "interval_count": 2},
+        {"product": "prod_QXg1o8vcGmoR32"},
+        {"active": True},
+    ],
+)
+def test_what_is_no_price_is_refused_and_nothing_is_made(
+    tenant: Tenant, change: dict[str, Any]
+) -> None:
+    body = {
+        "product": tenant.product()["id"],
+        "unit_amount": {"amount": 2900, "currency": "usd"},
+        "interval": "month",
+    }
+    assert tenant.api.post("/prices", {**body, **change}).status_code == 422
+    assert tenant.at_stripe("price") == []
+
+
+def test_an_archived_product_gets_no_price(tenant: Tenant) -> None:
+    product = tenant.product()
+    tenant.api.patch(f"/products/{product['id']}", {"active": False})
+    refused = tenant.api.post(
+        "/prices",
+        {"product": product["id"], "unit_amount": {"amount": 1, "currency": "usd"}},
+    )
+    assert (refused.status_code, refused.json()["code"]) == (409, "not-on-sale")
+
+
+def test_plans_are_what_one_can_subscribe_to_now(tenant: Tenant) -> None:
+    pro, once, archived = tenant.product("Pro"), tenant.product("Once"), tenant.product("Old")
+    dear, cheap = tenant.price(pro, amount=9900), tenant.price(pro, amount=900)
+    euro = tenant.price(pro, amount=800, currency="eur")
+    gone = tenant.price(pro, amount=100)
+    tenant.price(once, interval=None)
+    tenant.price(archived)
+    tenant.api.patch(f"/prices/{gone['id']}", {"active": False})
+    tenant.api.patch(f"/products/{archived['id']}", {"active": False})
+    (plan,) = tenant.api.get("/plans").json()["data"]
+    assert plan == {**pro, "prices": [euro, cheap, dear]}
+    (plan,) = tenant.api.get("/plans", query={"currency": "eur"}).json()["data"]
+    assert plan["prices"] == [euro]
+    assert tenant.api.get("/plans", query={"currency": "jpy"}).json()["data"] == []

@@ -1,0 +1,151 @@
+"""Money as tables: every currency and the edges of an amount; every status and what it tells."""
+
+from itertools import product
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.models import Payment, StripeAccount
+from billing.models.sync_object import ObjectKind
+from billing.stripe.snapshots import PaymentSnapshot
+from billing.sync import apply
+from common.api.serializers import ChargeSerializer
+from common.currencies import EXPONENTS, max_amount, step
+from common.money import MAX_AMOUNT, Money
+from projects.models import Project
+from sandbox.currencies import MINIMUM_CHARGE
+from tests.billing import outbox
+from tests.billing.payments.test_payments import calls, intent
+from tests.billing.tenant import Tenant
+from tests.factories.projects import CustomerFactory
+
+TOO_FEW_OR_MANY = (0, -1, MAX_AMOUNT + 1)
+NO_AMOUNTS: tuple[Any, ...] = (1.5, "100", None, True, [], 10**15)
+SAMPLES = ("jpy", "usd", "kwd", "idr", "isk")
+"""One currency of each number of digits, and those with limits of their own."""
+
+
+def test_every_currency(tenant: Tenant) -> None:
+    """Whole minor units go to Stripe as they came, whatever the number of digits.
+
+    Amounts that are refused are tried in all currencies at the gate, the other edges over HTTP in
+    one currency of each number of digits.
+    """
+    asked = calls(tenant)
+    for currency in EXPONENTS:
+        too_many = max_amount(currency) + 1
+        for amount in (*TOO_FEW_OR_MANY, too_many, *_between_steps(currency)):
+            money = {"amount": amount, "currency": currency}
+            assert not ChargeSerializer(data=money).is_valid(), money
+    wrong = product((*TOO_FEW_OR_MANY, *NO_AMOUNTS), SAMPLES)
+    for amount, currency in wrong:
+        money = {"amount": amount, "currency": currency}
+        assert tenant.api.post("/payments", intent(amount=money)).status_code == 422, money
+    assert asked == []
+    assert not Payment.objects.across_projects().exists()
+    taken: list[tuple[str, int]] = []
+    for currency, digits in EXPONENTS.items():
+        least = MINIMUM_CHARGE.get(currency, 1)
+        multiple = step(currency)
+        largest = max_amount(currency) // multiple * multiple
+        smallest = -(-least // multiple) * multiple
+        edges = {multiple, smallest, largest} if currency in SAMPLES else {smallest}
+        for amount in edges:
+            money = {"amount": amount, "currency": currency}
+            made = tenant.api.post("/payments", intent(amount=money))
+            if amount < least:
+                assert made.json()["stripe_code"] == "amount_too_small", money
+                continue
+            assert (made.status_code, made.json()["amount"]) == (201, money)
+            taken.append((currency, amount))
+        shown, _, code = str(Money(largest, currency)).partition(" ")
+        assert (len(shown.partition(".")[2]), code) == (digits, currency.upper())
+    assert set(asked) == {"POST /payment_intents"}
+    at_stripe = tenant.at_stripe("payment_intent")
+    assert sorted((each["currency"], each["amount"]) for each in at_stripe) == sorted(taken)
+
+
+def _between_steps(currency: str) -> list[int]:
+    """Amounts that are no multiple of what the currency is charged in."""
+    return [each * step(currency) + 1 for each in (0, 7)] if step(currency) > 1 else []
+
+
+def test_unknown_currencies(tenant: Tenant) -> None:
+    for currency in ("xyz", "USD", "", "us", None, "xau"):
+        refused = tenant.api.post("/payments", intent(amount={"amount": 1, "currency": currency}))
+        assert refused.status_code == 422, currency
+    assert tenant.at_stripe("payment_intent") == []
+
+
+STATUSES: dict[tuple[str, str], tuple[str, str]] = {
+    ("requires_payment_method", ""): ("pending", ""),
+    ("requires_payment_method", "generic_decline"): ("failed", "payment.failed"),
+    ("requires_payment_method", "authentication_required"): ("requires_action", ""),
+    ("requires_confirmation", ""): ("pending", ""),
+    ("requires_action", ""): ("requires_action", ""),
+    ("processing", ""): ("processing", ""),
+    ("a_word_of_tomorrow", ""): ("processing", ""),
+    ("succeeded", ""): ("paid", "payment.paid"),
+    ("canceled", "requested_by_customer"): ("canceled", "payment.canceled"),
+    ("canceled", "abandoned"): ("expired", "payment.expired"),
+}
+"""Stripe's status, with its failure or reason: ours, and the event of getting there."""
+FINAL = {"paid", "canceled", "expired"}
+
+
+def test_every_way_from_one_status_to_another(project: Project, account: StripeAccount) -> None:
+    """What is told is what Stripe said last, once, from wherever it came."""
+    customer = CustomerFactory.create(project=project, user_id="alice")
+    for start, (first, _) in STATUSES.items():
+        for end, (second, event) in STATUSES.items():
+            if first in FINAL and first != second:
+                continue  # Stripe never goes there
+            row = Payment.objects.create(
+                project=project,
+                account=account,
+                customer=customer,
+                type="intent",
+                stripe_id=f"pi_{start}_{end}",
+                currency="usd",
+                amount=2900,
+                expires_at=timezone.now(),
+            )
+            say(row, start)
+            before = len(outbox.events(project))
+            for _ in range(2):
+                say(row, end)
+            told = outbox.types(project)[before:]
+            assert told == ([event] if first != second and event else []), (start, end)
+            row.refresh_from_db()
+            assert row.status == second, (start, end)
+            assert (row.paid_at is not None) == (second == "paid")
+            assert (row.expired_at is not None) == (second == "expired")
+
+
+def say(row: Payment, word: tuple[str, str]) -> None:
+    """Apply what Stripe might say of this payment."""
+    status, why = word
+    now = timezone.now()
+    snapshot = PaymentSnapshot(
+        stripe_id=str(row.stripe_id),
+        customer_stripe_id=None,
+        status=status,
+        currency="usd",
+        amount=2900,
+        amount_received=2900 if status == "succeeded" else 0,
+        failure_code=why if status == "requires_payment_method" else "",
+        failure_message="",
+        paid_at=now if status == "succeeded" else None,
+        refunds=(),
+        canceled_at=now if status == "canceled" else None,
+        cancellation_reason=why if status == "canceled" else "",
+    )
+    with transaction.atomic():
+        apply.apply(
+            account=row.account,
+            kind=ObjectKind.PAYMENT_INTENT,
+            stripe_id=snapshot.stripe_id,
+            snapshot=snapshot,
+            at=now,
+        )

@@ -1,0 +1,72 @@
+"""A reference while its page is still being made: one payment, for what was asked first."""
+
+from typing import Any
+
+from billing.models import Payment
+from projects.models import Project
+from tests.billing.checkout.test_one_page import AFTER_ALL_TRIES, SESSIONS, once_at
+from tests.billing.tenant import HOME, Json, Tenant, order
+
+
+def take(tenant: Tenant, price: Json, **body: Any) -> Any:
+    return tenant.api.post("/payments", order(price, reference="order-1", **body))
+
+
+def pages(tenant: Tenant) -> list[int]:
+    """What the pages at Stripe ask for."""
+    return [each["amount_total"] for each in tenant.at_stripe("checkout.session")]
+
+
+def test_it_cannot_become_something_else(tenant: Tenant) -> None:
+    cheap, dear = tenant.price(interval=None), tenant.price(amount=500000, interval=None)
+    same = tenant.price(interval=None)
+    tenant.stripe.fail("timeout_before", method="POST", path=SESSIONS, times=AFTER_ALL_TRIES)
+    assert take(tenant, cheap).status_code == 503
+    for other in (dear, same):
+        answer = take(tenant, other)
+        assert (answer.status_code, answer.json()["code"]) == (409, "reference-reused")
+        assert answer.json()["differs"] == ["lines"]
+    made = take(tenant, cheap, metadata={"try": "2"})
+    assert (made.status_code, made.json()["amount"]["amount"]) == (200, 2900)
+    assert pages(tenant) == [2900]
+
+
+def test_a_cart_that_has_changed_meanwhile(tenant: Tenant) -> None:
+    """The payment comes to what its page asks for."""
+    price = tenant.price(interval=None)
+    cart = tenant.cart(price)
+    said = {"cart": cart["id"], "success_url": HOME, "reference": "order-1"}
+    tenant.stripe.fail("timeout_before", method="POST", path="/v1/customers", times=AFTER_ALL_TRIES)
+    assert tenant.api.post("/payments", said).status_code == 503
+    tenant.api.post(f"/carts/{cart['id']}/items", {"price": price["id"], "quantity": 2})
+    made = tenant.api.post("/payments", said)
+    assert (made.status_code, made.json()["amount"]["amount"]) == (200, 8700)
+    assert pages(tenant) == [8700]
+
+
+def test_others_at_the_same_time(tenant: Tenant, project: Project) -> None:
+    """Neither another order nor a refused one takes the payment from who began it."""
+    cheap, dear = tenant.price(interval=None), tenant.price(amount=500000, interval=None)
+
+    def others() -> list[str]:
+        wrong = take(tenant, cheap, success_url="https://evil.example/")
+        return [take(tenant, dear).json()["code"], wrong.json()["code"]]
+
+    with once_at(tenant, SESSIONS, others) as said:
+        made = take(tenant, cheap)
+    assert said == [["reference-reused", "redirect-not-allowed"]]
+    assert (made.status_code, pages(tenant)) == (201, [2900])
+    assert Payment.objects.for_project(project).get().checkout_id == made.json()["checkout"]
+
+
+def test_taken_back_by_who_began_it(tenant: Tenant, project: Project) -> None:
+    """The request that has made the row is refused while a second one goes on with it."""
+    price = tenant.price(interval=None)
+
+    def take_it_back() -> None:
+        Payment.objects.for_project(project).delete()
+
+    with once_at(tenant, SESSIONS, take_it_back):
+        late = take(tenant, price)
+    assert (late.status_code, late.json()["code"]) == (503, "checkout-not-ready")
+    assert take(tenant, price).status_code == 201

@@ -1,0 +1,194 @@
+"""Holders follow what a product gives: in batches, once each, whatever stops on the way."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from billing.access import rollouts
+from billing.catalog import product_features, product_policies
+from billing.models import Price, Product, Rollout, Subscription
+from billing.models.product import DisputePolicy
+from billing.rollouts import worker as rollouts_worker
+from common import batch_runs
+from entitlements.decisions.selectors import facts as stored
+from entitlements.models import Fact, Feature
+from entitlements.models.fact import SourceType
+from projects.models import Project
+from tests.billing import outbox
+from tests.billing.rollouts.holders import say, subscribers
+from tests.factories.entitlements import grant
+
+CHANGED = "entitlements.changed"
+SMALL = replace(rollouts.JOB, size=8)
+"""Thirty holders in four batches."""
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture
+def product(monthly: Price) -> Product:
+    """A plan for single sign-on and five seats."""
+    return monthly.product
+
+
+@pytest.fixture
+def holders(monthly: Price) -> list[Subscription]:
+    """Thirty subscribers of it."""
+    rows = subscribers(monthly, 30)
+    say(rows)
+    return rows
+
+
+def set_seats(product: Product, sso: Feature, seats: Feature, value: int) -> None:
+    wanted: list[tuple[Feature, Any]] = [(sso, True), (seats, value)]
+    product_features.replace(product=product, features=wanted, actor="test", at=timezone.now())
+
+
+def limits(project: Project, rows: list[Subscription]) -> Counter[Any]:
+    """How many subscriptions say which number of seats."""
+    found = stored.current_of_many(project=project, customer_ids=[row.customer_id for row in rows])
+    return Counter(
+        row.value
+        for rows, _ in found.values()
+        for row in rows
+        if row.source_type == SourceType.SUBSCRIPTION
+        and row.feature is not None
+        and row.feature.code == "seats"
+    )
+
+
+def told(project: Project) -> Counter[str]:
+    """How often each customer was told of other answers."""
+    return Counter(event.subject for event in outbox.events(project, CHANGED))
+
+
+def turn() -> bool:
+    return batch_runs.turn(SMALL, at=timezone.now())
+
+
+def die_before_the_commit() -> None:
+    with transaction.atomic():
+        assert turn()
+        raise Killed
+
+
+def standing(project: Project) -> list[tuple[str, int, int, int]]:
+    """Status, holders looked at, changed and failed of every rollout, oldest first."""
+    rows = Rollout.objects.for_project(project).order_by("pk")
+    return [(row.status, row.looked_at, row.changed, len(row.failed)) for row in rows]
+
+
+def test_who_dies_in_a_batch_leaves_nothing_of_it_and_the_next_one_goes_on(
+    project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
+) -> None:
+    for row in holders[:3]:
+        grant(row.customer, (seats, 50), at=timezone.now())
+    before = told(project)
+    set_seats(product, sso, seats, 4)
+    assert turn()
+    with pytest.raises(Killed):
+        die_before_the_commit()
+    assert standing(project) == [("running", 8, 8, 0)]
+    assert limits(project, holders) == {4: 8, 5: 22}
+    while turn():
+        pass
+    assert standing(project) == [("done", 30, 30, 0)]
+    assert limits(project, holders) == {4: 30}
+    assert told(project) - before == Counter(row.customer_id for row in holders[3:])
+    assert not rollouts_worker.run_due(at=timezone.now())
+
+
+def test_an_edit_while_it_runs_begins_again_with_the_newer_version(
+    project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
+) -> None:
+    set_seats(product, sso, seats, 4)
+    assert [turn(), turn()] == [True, True]
+    set_seats(product, sso, seats, 3)
+    while turn():
+        pass
+    assert standing(project) == [("superseded", 16, 16, 0), ("done", 30, 30, 0)]
+    assert limits(project, holders) == {3: 30}
+    assert sorted(told(project).values()) == [1] * 14 + [2] * 16
+    product.refresh_from_db()
+    versions = Rollout.objects.for_project(project).order_by("pk")
+    assert [row.catalog_version for row in versions] == [1, product.catalog_version]
+    set_seats(product, sso, seats, 3)
+    assert len(standing(project)) == 2
+
+
+def test_one_who_cannot_be_done_does_not_keep_the_others_waiting(
+    project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
+) -> None:
+    broken = holders[11]
+    Fact.objects.for_project(project).create(
+        customer_id=broken.customer_id,
+        source_type=SourceType.SUBSCRIPTION,
+        source_id=broken.pk,
+        version=1,
+        effect="allow",
+        feature=seats,
+        value=7,
+        reason="of another world",
+        starts_at=timezone.now(),
+        recorded_at=timezone.now(),
+    )
+    set_seats(product, sso, seats, 4)
+    for _ in range(60):
+        turn()
+        Rollout.objects.for_project(project).update(next_try_at=timezone.now())
+    row = Rollout.objects.for_project(project).get()
+    assert (row.status, row.looked_at, row.failed) == ("done", 30, [broken.customer_id])
+    assert row.last_error.startswith("ValueError")
+    assert limits(project, [each for each in holders if each != broken]) == {4: 29}
+
+
+def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
+    project: Project, product: Product, monthly: Price
+) -> None:
+    rows = subscribers(monthly, 1000)
+    say(rows)
+    product_policies.replace(
+        product=product, dispute_policy=DisputePolicy.KEEP, actor="test", at=timezone.now()
+    )
+    batches = []
+    more = True
+    while more:
+        with CaptureQueriesContext(connection) as captured:
+            more = batch_runs.turn(rollouts.JOB, at=timezone.now())
+        batches.append(len(captured))
+    assert standing(project) == [("done", 1000, 0, 0)]
+    assert outbox.types(project) == []
+    begins, *full, ends, _ = batches
+    assert set(full) == {16}
+    assert (begins <= 20, ends <= 10) == (True, True)
+
+
+def test_what_has_begun_before_the_change_is_waited_for(
+    project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
+) -> None:
+    """Whoever has begun before may still write what followed from the older version."""
+    settings = connection.settings_dict
+    set_seats(product, sso, seats, 4)
+    with psycopg.connect(
+        host=settings["HOST"],
+        port=settings["PORT"],
+        user=settings["USER"],
+        password=settings["PASSWORD"],
+        dbname=settings["NAME"],
+    ) as other:
+        other.execute("SELECT pg_current_xact_id()")
+        assert turn()
+        assert standing(project) == [("running", 0, 0, 0)]
+        assert Rollout.objects.for_project(project).get().total is None
+    Rollout.objects.for_project(project).update(next_try_at=timezone.now())
+    while turn():
+        pass
+    assert standing(project) == [("done", 30, 30, 0)]

@@ -1,0 +1,194 @@
+"""A subscription that was not made by us is changed by us: what was not asked for stays."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.billing.subscriptions.subscribers import Subscriber
+from tests.billing.tenant import Json, Tenant
+from tests.billing_fixtures import Clock
+from tests.shop import Shop
+
+Drain = Callable[[], None]
+MOVES = ("current_period_start", "current_period_end")
+FOLLOWS = ("latest_invoice", "schedule", "items")
+"""Of a subscription; its items are compared on their own."""
+
+
+@pytest.fixture
+def ada(tenant: Tenant, shop: Shop, clock: Clock) -> Subscriber:
+    return Subscriber(tenant, shop, clock, "ada")
+
+
+@pytest.fixture
+def plus(tenant: Tenant) -> Json:
+    return tenant.price(tenant.product("Plus"), amount=9000)
+
+
+@pytest.fixture
+def pro(tenant: Tenant) -> Json:
+    return tenant.price(tenant.product("Pro"), amount=3000)
+
+
+@pytest.fixture
+def seat(tenant: Tenant) -> Json:
+    return tenant.price(tenant.product("Seat"), amount=500)
+
+
+def imported(shop: Shop, ada: Subscriber, *prices: Json) -> dict[str, Any]:
+    """A subscription with all that somebody can have set at Stripe."""
+    v1 = shop.stripe.v1
+    rates = [
+        v1.tax_rates.create({"display_name": name, "percentage": share, "inclusive": False}).id
+        for name, share in (("VAT", 20.0), ("Reduced VAT", 7.0))
+    ]
+    coupons = [
+        v1.coupons.create({"percent_off": share, "duration": "forever"}).id for share in (10, 50)
+    ]
+    own_card = v1.payment_methods.attach("pm_card_mastercard", {"customer": _id(ada)}).id
+    item: Any = {
+        "price": prices[0]["stripe_id"],
+        "quantity": 2,
+        "metadata": {"contract": "C-7"},
+        "tax_rates": [rates[1]],
+        "discounts": [{"coupon": coupons[1]}],
+    }
+    furnished: Any = {
+        "customer": _id(ada),
+        "items": [item, *({"price": each["stripe_id"]} for each in prices[1:])],
+        "metadata": {"sold_by": "Grace"},
+        "description": "As agreed",
+        "default_payment_method": own_card,
+        "default_tax_rates": [rates[0]],
+        "discounts": [{"coupon": coupons[0]}],
+        "invoice_settings": {
+            "custom_fields": [{"name": "Order", "value": "4711"}],
+            "footer": "Thank you",
+        },
+    }
+    made = v1.subscriptions.create(furnished)
+    ada.sync(made.id)
+    return held(shop, made.id)
+
+
+def sent_by_invoice(shop: Shop, ada: Subscriber, price: Json) -> dict[str, Any]:
+    made = shop.stripe.v1.subscriptions.create(
+        {
+            "customer": _id(ada),
+            "items": [{"price": price["stripe_id"], "tax_rates": []}],
+            "collection_method": "send_invoice",
+            "days_until_due": 14,
+        }
+    )
+    ada.sync(made.id)
+    return held(shop, made.id)
+
+
+def _id(ada: Subscriber) -> str:
+    return str(ada.row.stripe_id)
+
+
+def held(shop: Shop, subscription: str) -> dict[str, Any]:
+    return shop.stripe.v1.subscriptions.retrieve(subscription).to_dict(for_json=True)
+
+
+def terms(subscription: dict[str, Any]) -> dict[str, Any]:
+    """All of a subscription but its items and what every renewal moves."""
+    return {name: value for name, value in subscription.items() if name not in FOLLOWS}
+
+
+def item_terms(subscription: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of each item all but its price and period."""
+    left_out = {*MOVES, "price", "plan"}
+    return [
+        {name: value for name, value in item.items() if name not in left_out}
+        for item in subscription["items"]["data"]
+    ]
+
+
+def billed(subscription: dict[str, Any]) -> list[tuple[int, int]]:
+    items = subscription["items"]["data"]
+    return [(item["price"]["unit_amount"], item["quantity"]) for item in items]
+
+
+def test_a_change_at_renewal_changes_only_the_price(
+    ada: Subscriber, plus: Json, pro: Json, seat: Json, shop: Shop, clock: Clock, drain: Drain
+) -> None:
+    before = imported(shop, ada, plus, seat)
+    ada.change(plus, price=pro["id"])
+    planned = held(shop, before["id"])
+    assert (terms(planned), planned["items"]) == (terms(before), before["items"])
+    clock.advance(days=32)
+    drain()
+    after = held(shop, before["id"])
+    assert billed(after) == [(3000, 2), (500, 1)]
+    assert terms(after) == terms(before)
+    assert item_terms(after) == item_terms(before)
+    (invoice, _) = shop.stripe.v1.invoices.list({"customer": _id(ada)}).data
+    plan, seats = round(3000 * 0.9 * 1.07), round(500 * 0.9 * 1.2)
+    assert (invoice.total, invoice.footer) == (plan + seats, "Thank you")
+    clock.advance(days=31)
+    drain()
+    released = held(shop, before["id"])
+    assert (terms(released), released["schedule"]) == (terms(before), None)
+    assert item_terms(released) == item_terms(before)
+
+
+def test_a_second_change_takes_the_place_of_the_first_and_keeps_what_was_set_since(
+    ada: Subscriber, plus: Json, pro: Json, seat: Json, shop: Shop, clock: Clock, drain: Drain
+) -> None:
+    before = imported(shop, ada, plus, seat)
+    ada.change(plus, price=pro["id"])
+    shop.stripe.v1.subscriptions.update(before["id"], {"metadata": {"sold_by": "Linus"}})
+    ada.change(seat, quantity=3, when="renewal")
+    clock.advance(days=32)
+    drain()
+    after = held(shop, before["id"])
+    assert billed(after) == [(9000, 2), (500, 3)]
+    assert terms(after) == terms(before) | {"metadata": {"sold_by": "Linus"}}
+
+
+def test_a_declined_change_now_leaves_what_was_planned(
+    ada: Subscriber, plus: Json, pro: Json, seat: Json, shop: Shop, clock: Clock, drain: Drain
+) -> None:
+    before = imported(shop, ada, plus, seat)
+    ada.change(plus, price=pro["id"])
+    shop.stripe.decline_payments(_id(ada))
+    assert ada.refused(plus, quantity=9)[0] == 402
+    shop.stripe.accept_payments(_id(ada))
+    assert terms(held(shop, before["id"])) == terms(before)
+    clock.advance(days=32)
+    drain()
+    after = held(shop, before["id"])
+    assert billed(after) == [(3000, 2), (500, 1)]
+    assert terms(after) == terms(before)
+    assert item_terms(after) == item_terms(before)
+
+
+def test_a_new_default_card_pays_what_was_planned_before_it_was_chosen(
+    ada: Subscriber, plus: Json, pro: Json, seat: Json, shop: Shop, clock: Clock, drain: Drain
+) -> None:
+    before = imported(shop, ada, plus, seat)
+    ada.change(plus, price=pro["id"])
+    chosen = shop.stripe.v1.payment_methods.attach("pm_card_amex", {"customer": _id(ada)}).id
+    path = f"/customers/ada/payment-methods/{chosen}/default"
+    assert ada.tenant.api.post(path).status_code == 200
+    drain()
+    assert held(shop, before["id"])["default_payment_method"] == chosen
+    clock.advance(days=32)
+    assert held(shop, before["id"])["default_payment_method"] == chosen
+
+
+def test_invoices_that_are_sent_stay_so(
+    ada: Subscriber, plus: Json, pro: Json, shop: Shop, clock: Clock, drain: Drain
+) -> None:
+    before = sent_by_invoice(shop, ada, plus)
+    ada.change(plus, price=pro["id"])
+    planned = held(shop, before["id"])
+    assert terms(planned) == terms(before)
+    clock.advance(days=32)
+    drain()
+    after = held(shop, before["id"])
+    assert (after["collection_method"], after["days_until_due"]) == ("send_invoice", 14)
+    assert billed(after) == [(3000, 1)]
