@@ -23,6 +23,8 @@ class SyncObject(models.Model):
     ``requested`` counts the requests to read it; ``applied`` is the last request that an applied
     read covers. The object is due while ``applied < requested``, from ``next_try_at`` on.
     ``epoch`` is the fence: it grows with each claim, and a write under an older epoch is refused.
+    ``applied_digest`` stands for the snapshot that was applied last (``billing.sync.snapshot_digest``);
+    without one the next snapshot is applied even if nothing has changed at Stripe.
     Leases and due times are by the database's clock. The models in ``tests/models`` try every
     schedule.
     """
@@ -48,6 +50,7 @@ class SyncObject(models.Model):
         "that customer.",
     )
     last_error = models.TextField(blank=True)
+    applied_digest = models.BinaryField(null=True)
     applied_at = models.DateTimeField(null=True)
 
     class Meta:

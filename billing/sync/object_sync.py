@@ -20,7 +20,7 @@ from billing.stripe.errors import (
     malformed,
 )
 from billing.stripe.snapshots import StripeSnapshot
-from billing.sync import apply, kinds, missing_objects, sync_queue
+from billing.sync import apply, kinds, missing_objects, snapshot_digest, sync_queue
 from billing.sync.sync_queue import SyncLease
 from common.errors import DomainError, Unavailable
 from common.lease import LeaseLost
@@ -72,12 +72,16 @@ def read(lease: SyncLease) -> StripeSnapshot | None:
 
 
 def store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) -> bool:
-    """Apply what was read, and record that it was, in one transaction.
+    """Apply what was read, and record that it was, in one transaction. A snapshot that was applied
+    before is not applied again, unless somebody of ours has asked for this read.
 
     False when the lease is lost: then nothing is changed. Raises StripeObjectVanished for an object
     that Stripe never deletes, and StripeMalformed for a value that PostgreSQL cannot store, such
     as a status that is too long.
     """
+    digest = snapshot_digest.digest(snapshot) if snapshot else None
+    if digest is not None and digest == lease.applied_digest:
+        return sync_queue.complete_unchanged(lease, at=at)
     keeps_row = snapshot is None and not missing_objects.may_be_gone(
         account=lease.account, kind=lease.kind, stripe_id=lease.stripe_id, at=at
     )
@@ -85,7 +89,7 @@ def store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) ->
     while True:
         try:
             with transaction.atomic():
-                _keep_row(lease, at) if keeps_row else _apply(lease, snapshot, at)
+                _keep_row(lease, at) if keeps_row else _apply(lease, snapshot, digest, at)
         except LeaseLost:
             log.info("sync_claim_lost", kind=lease.kind, stripe_id=lease.stripe_id)
             return False
@@ -103,7 +107,9 @@ def store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) ->
             return True
 
 
-def _apply(lease: SyncLease, snapshot: StripeSnapshot | None, at: datetime) -> None:
+def _apply(
+    lease: SyncLease, snapshot: StripeSnapshot | None, digest: bytes | None, at: datetime
+) -> None:
     owner = apply.apply(
         account=lease.account,
         kind=lease.kind,
@@ -114,6 +120,7 @@ def _apply(lease: SyncLease, snapshot: StripeSnapshot | None, at: datetime) -> N
     if not sync_queue.complete(
         lease,
         at=at,
+        digest=digest if owner else None,
         project_id=owner.project_id if owner else None,
         foreign_at=None if owner else at,
         foreign_customer="" if owner else apply.customer_of(snapshot),

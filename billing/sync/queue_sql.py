@@ -12,6 +12,7 @@ CLAIMED = (
     "requested",
     "attempts",
     "next_try_at",
+    "applied_digest",
 )
 """Columns of a claimed row, in the order of the fields of ``sync_queue.SyncLease``."""
 
@@ -31,6 +32,7 @@ SELECT account_id, kind, stripe_id, 1, 0, 0, 0, statement_timestamp(), '', '' FR
 _COUNT_UP = """
 ON CONFLICT (account_id, kind, stripe_id) DO UPDATE SET
     requested = sync.requested + 1,
+    applied_digest = CASE WHEN NOT %(even_if_unchanged)s THEN sync.applied_digest END,
     attempts = CASE WHEN sync.parked_at IS NULL THEN sync.attempts ELSE 0 END,
     next_try_at = CASE
         WHEN sync.parked_at IS NULL AND sync.applied < sync.requested AND NOT %(at_once)s
@@ -57,8 +59,8 @@ _SYNC_REQUEST = "sync_request (sync_id, number) AS (TABLE pending UNION ALL TABL
 
 SYNC_REQUEST = f"{_PENDING}, counted AS ({_ADD}{_UNLESS_PENDING}{_COUNT_UP}), {_SYNC_REQUEST}"
 """``REQUEST_SYNC`` as a part of a longer statement. That statement defines ``object (account_id,
-kind, stripe_id)`` with one row or none, passes ``at_once``, and reads the result from
-``sync_request``.
+kind, stripe_id)`` with one row or none, passes ``at_once`` and ``even_if_unchanged``, and
+reads the result from ``sync_request``.
 
 An object that is due and that no worker has begun to read is left alone: a worker that claims it
 after this statement began also reads it after that, so the request that is there covers this one.

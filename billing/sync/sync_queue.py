@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Now
 
 from billing.models import StripeAccount, SyncObject
@@ -45,6 +45,8 @@ class SyncLease:
     seen: int
     attempts: int
     due_since: datetime
+    applied_digest: bytes | None
+    """Of the snapshot that was applied last; None when the next one is applied in any case."""
     is_abandoned: bool
     """Whether the last lease ended without a release: its worker died, or took too long."""
 
@@ -54,19 +56,26 @@ def request_sync(
 ) -> tuple[int, int]:
     """Ask for one more read of an object. Returns the id of its row and the number of this request.
 
-    Wakes a parked object. A failing object keeps its pause unless it must be read ``at_once``.
+    The object is applied even if it has not changed at Stripe: what follows from it may have. Wakes
+    a parked object. A failing object keeps its pause unless it must be read ``at_once``.
     """
-    rows = _run(
-        queue_sql.REQUEST_SYNC,
-        {"account_id": account_id, "kind": kind, "stripe_id": stripe_id, "at_once": at_once},
-    )
+    parameters = {"account_id": account_id, "kind": kind, "stripe_id": stripe_id}
+    flags = {"at_once": at_once, "even_if_unchanged": True}
+    rows = _run(queue_sql.REQUEST_SYNC, {**parameters, **flags})
     sync_id, number = rows[0]
     return sync_id, number
 
 
 def request_syncs(rows: QuerySet[SyncObject]) -> int:
-    """Ask for one more read of objects that have been read before, at once. Returns how many."""
-    count = rows.update(requested=F("requested") + 1, next_try_at=Now(), attempts=0, parked_at=None)
+    """Ask for one more read of objects that have been read before, at once; they are applied even
+    if they have not changed at Stripe. Returns how many."""
+    count = rows.update(
+        requested=F("requested") + 1,
+        next_try_at=Now(),
+        attempts=0,
+        parked_at=None,
+        applied_digest=None,
+    )
     if count:
         enqueue("billing.sync")
     return count
@@ -115,11 +124,23 @@ def renew(leases: Collection[SyncLease]) -> None:
     _run(queue_sql.RENEW, {"ids": ids, "epochs": epochs, "lease": settings.BILLING.sync_lease})
 
 
-def complete(lease: SyncLease, *, at: datetime, **ownership: Any) -> bool:
+def complete(
+    lease: SyncLease, *, at: datetime, digest: bytes | None = None, **ownership: Any
+) -> bool:
     """Record that what was read has been applied. False when the lease is lost.
 
-    Last statement of the transaction that applied it: the caller rolls back on False.
+    Last statement of the transaction that applied it: the caller rolls back on False. With a
+    ``digest`` the same snapshot need not be applied again, unless somebody has asked for that since
+    the object was leased.
     """
+    unless_asked = Case(When(requested=lease.seen, then=Value(digest)), default=None)
+    return complete_unchanged(
+        lease, at=at, applied_digest=unless_asked if digest else None, **ownership
+    )
+
+
+def complete_unchanged(lease: SyncLease, *, at: datetime, **values: Any) -> bool:
+    """Record that what was read is what was applied before. False when the lease is lost."""
     return _release(
         lease,
         applied=lease.seen,
@@ -128,7 +149,7 @@ def complete(lease: SyncLease, *, at: datetime, **ownership: Any) -> bool:
         next_try_at=Now(),
         parked_at=None,
         last_error="",
-        **ownership,
+        **values,
     )
 
 

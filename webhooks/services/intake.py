@@ -103,6 +103,7 @@ def _store(endpoint: StripeEndpoint, body: bytes, envelope: Envelope, at: dateti
             "kind": kind,
             "stripe_id": stripe_id,
             "at_once": False,
+            "even_if_unchanged": False,
             "id": new_id("iev"),
             "endpoint_id": endpoint.pk,
             "event_id": envelope.event_id,
