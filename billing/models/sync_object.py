@@ -23,8 +23,8 @@ class SyncObject(models.Model):
     ``requested`` counts the requests to read it; ``applied`` is the last request that an applied
     read covers. The object is due while ``applied < requested``, from ``next_try_at`` on.
     ``epoch`` is the fence: it grows with each claim, and a write under an older epoch is refused.
-    ``applied_digest`` stands for the snapshot that was applied last (``billing.sync.snapshot_digest``);
-    without one the next snapshot is applied even if nothing has changed at Stripe.
+    ``applied_digest`` stands for the snapshot that was applied last
+    (``billing.sync.snapshot_digest``); without one the next is applied even if it is the same.
     Leases and due times are by the database's clock. The models in ``tests/models`` try every
     schedule.
     """

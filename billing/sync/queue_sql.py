@@ -50,6 +50,7 @@ pending AS MATERIALIZED (
     SELECT sync.id, sync.requested
     FROM object JOIN billing_syncobject AS sync USING (account_id, kind, stripe_id)
     WHERE sync.applied < sync.requested AND sync.parked_at IS NULL AND sync.leased_until IS NULL
+        AND (sync.applied_digest IS NULL OR NOT %(even_if_unchanged)s)
 )
 """
 
@@ -64,7 +65,8 @@ reads the result from ``sync_request``.
 
 An object that is due and that no worker has begun to read is left alone: a worker that claims it
 after this statement began also reads it after that, so the request that is there covers this one.
-A burst of events about it takes no lock and writes nothing. A lease that has ended still counts as
+A burst of events about it takes no lock and writes nothing; only the request that wants it applied
+even if unchanged is added to one that does not. A lease that has ended still counts as
 begun: its holder may be alive and about to store an older answer.
 """
 

@@ -8,8 +8,6 @@ applies every object once more.
 from hashlib import blake2b
 from pathlib import Path
 
-import orjson
-
 from billing.stripe.snapshots import StripeSnapshot
 
 DIGEST_BYTES = 16
@@ -18,10 +16,12 @@ RULES = ("billing", "entitlements")
 
 
 def digest(snapshot: StripeSnapshot) -> bytes:
-    """Sixteen bytes that stand for the snapshot, its kind and the code of this process."""
-    content = orjson.dumps(snapshot, option=orjson.OPT_SORT_KEYS, default=str)
-    kind = type(snapshot).__name__.encode()
-    return blake2b(content, digest_size=DIGEST_BYTES, key=CODE, person=kind[:16]).digest()
+    """Sixteen bytes that stand for the snapshot, its kind and the code of this process.
+
+    The representation names the class and every member that is compared, and exists even for text
+    that UTF-8 cannot encode.
+    """
+    return blake2b(repr(snapshot).encode(), digest_size=DIGEST_BYTES, key=CODE).digest()
 
 
 def _digest_code() -> bytes:

@@ -25,6 +25,12 @@ from webhooks.errors import SignatureRefused
 
 log = structlog.get_logger(__name__)
 
+MOMENTS = frozenset(
+    {"customer.subscription.trial_will_end", "invoice.overdue", "invoice.will_be_due"}
+)
+"""Types of events about a time that has come. Stripe sends them for objects that have not changed,
+and what follows from such an object may depend on the time."""
+
 _OBJECT = """
 object (account_id, kind, stripe_id) AS (
     SELECT %(account_id)s, %(kind)s, %(stripe_id)s
@@ -103,7 +109,7 @@ def _store(endpoint: StripeEndpoint, body: bytes, envelope: Envelope, at: dateti
             "kind": kind,
             "stripe_id": stripe_id,
             "at_once": False,
-            "even_if_unchanged": False,
+            "even_if_unchanged": envelope.type in MOMENTS,
             "id": new_id("iev"),
             "endpoint_id": endpoint.pk,
             "event_id": envelope.event_id,
