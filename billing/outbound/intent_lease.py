@@ -5,10 +5,11 @@ nothing any more. It may have asked Stripe as well, but under the same idempoten
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models.expressions import BaseExpression
 
 from billing.models import StripeIntent
 from billing.models.stripe_intent import OPEN
@@ -31,24 +32,35 @@ def take(intent: StripeIntent) -> bool:
                 return False
         is_taken = lease.take(_row(intent).filter(state__in=OPEN), duration=LEASE) == 1
         if is_taken:
-            intent.refresh_from_db()
+            intent.refresh_from_db(from_queryset=_row(intent).select_related("account"))
     return is_taken
 
 
 def write(intent: StripeIntent, **values: Any) -> None:
     """Store progress and keep the lease. Raises LeaseLost."""
-    _write(lease.write, intent, values)
+    _write(lease.write, intent, values, leased_until=intent.leased_until)
 
 
 def release(intent: StripeIntent, **values: Any) -> None:
     """Store the result and end the lease. Raises LeaseLost."""
-    _write(lease.release, intent, values)
+    _write(lease.release, intent, values, leased_until=None)
 
 
-def _write(store: Callable[..., bool], intent: StripeIntent, values: dict[str, Any]) -> None:
+def _write(
+    store: Callable[..., bool],
+    intent: StripeIntent,
+    values: dict[str, Any],
+    *,
+    leased_until: datetime | None,
+) -> None:
+    """Store the values in the row and in ``intent``; what the database computes is read back."""
     if not store(_row(intent), key=intent.pk, fence=intent.leased_until, **values):
         raise LeaseLost
-    intent.refresh_from_db()
+    computed = [name for name, value in values.items() if isinstance(value, BaseExpression)]
+    for name, value in {**values, "leased_until": leased_until}.items():
+        setattr(intent, name, value)
+    if computed:
+        intent.refresh_from_db(fields=computed)
 
 
 def _row(intent: StripeIntent) -> ProjectQuerySet[StripeIntent]:

@@ -16,7 +16,6 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F
 from django.db.models.deletion import ProtectedError
 from django.db.models.functions import Now
 
@@ -130,7 +129,7 @@ def _send(intent: StripeIntent, at: datetime, *, renewed: bool = False) -> Field
         sent_at=at if renewed else intent.sent_at or at,
         asked_at=at,
         failed_at=None,
-        attempts=F("attempts") + 1,
+        attempts=intent.attempts + 1,
         updated_at=at,
     )
     if renewed:

@@ -167,17 +167,16 @@ def _plan_intent(
         rows.filter(pk=intent.pk).update(purpose=f"{intent.purpose[:200]} {intent.pk}")
         intent = None
     if intent is None:
-        insert(
-            StripeIntent(
-                project_id=project_id,
-                account=account,
-                purpose=purpose,
-                params=params,
-                next_try_at=Now() + intent_lease.LEASE,
-                **values,
-            )
+        intent = StripeIntent(
+            project_id=project_id,
+            account=account,
+            purpose=purpose,
+            params=params,
+            next_try_at=Now() + intent_lease.LEASE,
+            **values,
         )
-        intent = rows.select_related("account").get(purpose=purpose)
+        if not insert(intent):
+            intent = rows.select_related("account").get(purpose=purpose)
     if intent.params != params:
         log.warning("intent_params_differ", intent=intent.pk, operation=intent.operation)
     return intent
