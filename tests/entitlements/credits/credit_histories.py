@@ -14,6 +14,7 @@ from entitlements.credits import credit_grants
 from entitlements.credits import service as credits
 from entitlements.credits.credit_grant_terms import CreditGrantTerms
 from entitlements.credits.credit_grants import CreditOrigin
+from entitlements.credits.service import CreditSpendRequest
 from entitlements.errors import NotEnoughCredits
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import SUMS, CreditSource
@@ -192,7 +193,8 @@ class Stored:
         return amount > 0
 
     def spend(self, at: datetime, *, amount: int) -> bool:
-        return credits.spend(**self._who, amount=amount, at=at).amount == amount
+        request = CreditSpendRequest(amount=amount)
+        return credits.spend(**self._who, request=request, at=at).amount == amount
 
     def hold(self, at: datetime, *, amount: int, reference: str) -> bool:
         credits.hold(**self._who, amount=amount, reference=reference, at=at)
