@@ -131,7 +131,7 @@ class Values:
         return any(booked)
 
     def balance(self, at: datetime) -> int:
-        return rules.sum_available(self.lots.values(), at=at)
+        return sum(lot.available for lot in self.lots.values() if lot.is_live(at))
 
     def sums(self) -> Sums:
         return [tuple(getattr(lot, name) for name in SUMS) for _, lot in sorted(self.lots.items())]
@@ -156,7 +156,7 @@ class Values:
     def _post(self, movement: CreditMovement, legs: tuple[CreditLeg, ...]) -> None:
         if legs:
             self.posted.append((movement, legs))
-            self.lots = rules.apply_legs_to_all(self.lots, legs)
+            self.lots = {name: rules.apply_legs(lot, legs) for name, lot in self.lots.items()}
 
 
 @dataclass
