@@ -31,7 +31,7 @@ def create_project() -> MeasuredProject:
     from entitlements.decisions.fact_drafts import FactDraft  # noqa: PLC0415
     from entitlements.facts import service as facts  # noqa: PLC0415
     from entitlements.features import service as features  # noqa: PLC0415
-    from entitlements.features.service import FeatureMetering  # noqa: PLC0415
+    from entitlements.features.service import FeatureMetering, FeatureRequest  # noqa: PLC0415
     from entitlements.models.fact import SourceType  # noqa: PLC0415
     from entitlements.resolution.facts import Reason  # noqa: PLC0415
     from projects.customers import selectors as stored  # noqa: PLC0415
@@ -49,12 +49,14 @@ def create_project() -> MeasuredProject:
     rows = {
         code: features.create(
             project=project,
-            code=code,
-            name=code,
-            kind=kind,
-            metering=FeatureMetering(meter=code, period="month")
-            if kind == "metered"
-            else FeatureMetering(),
+            request=FeatureRequest(
+                code=code,
+                name=code,
+                kind=kind,
+                metering=FeatureMetering(meter=code, period="month")
+                if kind == "metered"
+                else FeatureMetering(),
+            ),
             actor=actor,
             at=now,
         )

@@ -23,7 +23,8 @@ class Listed:
     related: Sequence[str] = ()
     """What it refers to, as ``select_related`` names it: ``price__product``."""
     lines: Mapping[str, "Listed"] = field(default_factory=dict)
-    """What refers to it, as ``prefetch_related`` names it; their rows say so by ``OuterRef``."""
+    """What refers to it, by the relation's name; their rows say so by ``OuterRef``. A row has them
+    as a list, ``loaded_<name>``, as ``Prefetch`` makes one for ``to_attr``."""
     also: Sequence[str] = ()
     """Annotations: whole numbers or text."""
     without: Sequence[str] = ()
@@ -69,7 +70,8 @@ def _made(model: type[Model], said: Mapping[str, Any], listed: Listed) -> Any:
     for name in listed.also:
         setattr(row, name, said[name])
     for name, lines in listed.lines.items():
-        _keep(row, name, [_made(lines.rows.model, each, lines) for each in said[name]])
+        loaded = [_made(lines.rows.model, each, lines) for each in said[name]]
+        setattr(row, f"loaded_{name}", loaded)
     return row
 
 
@@ -84,13 +86,6 @@ def _row(
         there = said[name][target._meta.pk.attname] is not None
         setattr(row, name, _row(target, said[name], beyond) if there else None)
     return row
-
-
-def _keep(row: Any, name: str, lines: list[Any]) -> None:
-    """As ``prefetch_related`` does."""
-    rows = getattr(row, name).get_queryset()
-    rows._result_cache, rows._prefetch_done = lines, True  # noqa: SLF001  # a query set's own
-    row.__dict__.setdefault("_prefetched_objects_cache", {})[name] = rows
 
 
 def _fields(model: type[Model], without: Sequence[str]) -> "Iterator[Field[Any, Any]]":

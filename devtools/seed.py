@@ -14,7 +14,7 @@ from billing.catalog.product_features import ProductEntitlement
 from billing.models import Price, Product
 from common.money import Money
 from entitlements.features import service as features
-from entitlements.features.service import NO_METERING, FeatureMetering
+from entitlements.features.service import NO_METERING, FeatureMetering, FeatureRequest
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from projects.models import Project
@@ -108,11 +108,13 @@ def define_features(*, project: Project, at: datetime) -> None:
         if code not in known:
             features.create(
                 project=project,
-                code=code,
-                name=name,
-                kind=kind,
-                unit=unit,
-                metering=PER_MONTH if kind == FeatureKind.METERED else NO_METERING,
+                request=FeatureRequest(
+                    code=code,
+                    name=name,
+                    kind=kind,
+                    unit=unit,
+                    metering=PER_MONTH if kind == FeatureKind.METERED else NO_METERING,
+                ),
                 actor=ACTOR,
                 at=at,
             )

@@ -8,11 +8,10 @@ from __future__ import annotations
 import functools
 import typing
 from collections.abc import Collection
-from importlib import import_module
 from typing import Any
 
+import stripe
 from stripe import StripeObject
-from stripe._object_classes import OBJECT_CLASSES
 
 from sandbox.errors import invalid
 from sandbox.objects import Object, copy
@@ -24,6 +23,14 @@ MAX_DEPTH = 4
 """Maximum number of names in a path, including ``data`` of a list."""
 HIDDEN = {"billing_portal.configuration": ("features", "subscription_update", "products")}
 """Fields that are hidden unless expanded: path inside an object of this kind."""
+CLASS_NAMES = {
+    "invoiceitem": "InvoiceItem",
+    "item": "LineItem",
+    "line_item": "InvoiceLineItem",
+    "list": "ListObject",
+    "search_result": "SearchResultObject",
+}
+"""The SDK's classes that are not called as their objects are."""
 Includables = dict[tuple[str, str], Include]
 
 
@@ -117,11 +124,14 @@ def _class_of(body: Object) -> type | None:
 
 @functools.cache
 def _named_class(name: str) -> type | None:
-    if name not in OBJECT_CLASSES:
-        return None
-    module, attribute = OBJECT_CLASSES[name]
-    object_class: type = getattr(import_module(module), attribute)
-    return object_class
+    """The SDK's class of a kind of object, such as ``checkout.session``."""
+    *namespaces, kind = name.split(".")
+    place: Any = stripe
+    for namespace in namespaces:
+        place = getattr(place, namespace, None)
+    class_name = CLASS_NAMES.get(name) or kind.title().replace("_", "")
+    object_class: type | None = getattr(place, class_name, None)
+    return object_class if getattr(object_class, "OBJECT_NAME", None) == name else None
 
 
 @functools.cache

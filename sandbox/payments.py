@@ -40,7 +40,6 @@ def create_payment(
     amount: int,
     currency: str,
     payment_method: str,
-    customer: str | None = None,
     off_session: bool = False,
     owner: tuple[str, str] | None = None,
     return_url: str | None = None,
@@ -49,14 +48,12 @@ def create_payment(
     """Create a payment intent and attempt it once with the payment method.
 
     ``owner`` is ``("invoice", id)`` or ``("checkout.session", id)``; its listener is called after
-    every attempt. ``fields`` are further fields of the intent, such as ``metadata``,
+    every attempt. ``fields`` are further fields of the intent, such as ``customer``, ``metadata``,
     ``setup_future_usage`` and ``capture_method`` (default ``automatic``). Returns the intent:
     ``succeeded``, ``processing`` (a bank debit), ``requires_capture``, ``requires_action`` (the
     payer continues at ``next_action.redirect_to_url.url``) or ``requires_payment_method``.
     """
-    intent = payment_intent_object.build_intent(
-        tx, amount=amount, currency=currency, customer=customer, **fields
-    )
+    intent = payment_intent_object.build_intent(tx, amount=amount, currency=currency, **fields)
     intent["payment_method"] = payment_method
     intent["status"] = "requires_confirmation"
     tx.insert(intent)

@@ -15,8 +15,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, NotRequired, Required, Union
 
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError
-from stripe._request_options import RequestOptions
-from stripe._stripe_object import UntypedStripeObject
+from stripe import RequestOptions, StripeObject
 from typing_extensions import TypedDict, is_typeddict
 
 from sandbox import limits
@@ -103,11 +102,15 @@ def _closed_union(arguments: tuple[Any, ...]) -> list[Any]:
 
     ``Literal['']`` alone is no enum: it unsets.
     """
-    members = [each for each in arguments if typing.get_origin(each) is not UntypedStripeObject]
+    members = [each for each in arguments if not _is_stripe_object(typing.get_origin(each))]
     enums = [each for each in members if typing.get_origin(each) is Literal]
     if any(typing.get_args(each) != ("",) for each in enums):
         members = [each for each in members if each is not str]
     return members
+
+
+def _is_stripe_object(origin: Any) -> bool:
+    return isinstance(origin, type) and issubclass(origin, StripeObject)
 
 
 def _as_list(value: Any) -> Any:

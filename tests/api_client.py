@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from tests.contract import answers
 from tests.served_client import ServedClient
 
 
@@ -11,6 +12,8 @@ class ApiClient:
 
     Answers are Django's responses: ``.status_code``, ``.json()``, ``.headers``. A crash of the
     service is an answer too (500), as it is for a real caller.
+
+    Raises UndocumentedAnswer for a success that the OpenAPI document does not describe.
     """
 
     def __init__(self, key: str = "") -> None:
@@ -26,9 +29,10 @@ class ApiClient:
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
-        return self._client.generic(
+        full_path = path if path.startswith("/api/") else f"/api/v1{path}"
+        response: Any = self._client.generic(
             method,
-            path if path.startswith("/api/") else f"/api/v1{path}",
+            full_path,
             data="" if body is None else json.dumps(body),
             content_type="application/json",
             headers={
@@ -37,6 +41,11 @@ class ApiClient:
             },
             **({"query_params": query} if query else {}),  # type: ignore[arg-type]  # stubs
         )
+        if response.status_code < 300 and response.headers.get("Content-Type") == answers.JSON:
+            answers.check(
+                method, full_path.partition("?")[0], response.status_code, response.json()
+            )
+        return response
 
     def get(self, path: str, **kwargs: Any) -> Any:
         return self.request("GET", path, **kwargs)

@@ -21,6 +21,7 @@ from billing.models import Coupon, StripeAccount
 from billing.models.sync_object import ObjectKind
 from billing.outbound import intents
 from billing.stripe import coupons
+from billing.stripe.coupons import NewCoupon
 from billing.stripe.errors import StripeObjectMissing
 from billing.stripe.fields import Fields
 from billing.sync import service as sync
@@ -144,16 +145,18 @@ def _find_or_create_successor(coupon: Coupon, products: Collection[str], at: dat
 
 def _params(successor: Coupon) -> Fields:
     return coupons.new(
-        name=successor.name,
-        percent_off=successor.percent_off,
-        amount_off=successor.amount_off,
-        currency=successor.currency,
-        duration=successor.duration,
-        duration_in_months=successor.duration_in_months,
-        max_redemptions=successor.max_redemptions,
-        redeem_by=discount_writes.to_unix_seconds(successor.redeem_by),
-        product_stripe_ids=successor.product_stripe_ids,
-        metadata=successor.metadata,
+        NewCoupon(
+            name=successor.name,
+            percent_off=successor.percent_off,
+            amount_off=successor.amount_off,
+            currency=successor.currency,
+            duration=successor.duration,
+            duration_in_months=successor.duration_in_months,
+            max_redemptions=successor.max_redemptions,
+            redeem_by=discount_writes.to_unix_seconds(successor.redeem_by),
+            product_stripe_ids=successor.product_stripe_ids,
+            metadata=successor.metadata,
+        )
     )
 
 

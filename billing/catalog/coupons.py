@@ -24,6 +24,7 @@ from billing.models import Coupon, PromotionCode
 from billing.models.sync_object import ObjectKind
 from billing.outbound import intents, request_dedup
 from billing.stripe import coupons
+from billing.stripe.coupons import NewCoupon
 from billing.sync import service as sync
 from common.errors import Invalid
 from projects.models import Project
@@ -91,7 +92,7 @@ def create(
         **values,
     )
     values["product_stripe_ids"] = row.product_stripe_ids
-    params = coupons.new(**values, redeem_by=to_unix_seconds(row.redeem_by))
+    params = coupons.new(NewCoupon(**values, redeem_by=to_unix_seconds(row.redeem_by)))
     intents.create_object(row, operation="coupon.create", params=params, at=at)
     sync.now(account=row.account, kind=ObjectKind.COUPON, stripe_id=row.stripe_id or "", at=at)
     return coupon_selectors.get(project=project, coupon_id=row.pk)

@@ -10,6 +10,7 @@ from django.db import transaction
 from billing.catalog.selectors import catalog
 from entitlements.features.selectors import features
 from entitlements.grants import service as grants
+from entitlements.grants.service import FeatureGrantRequest
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import Effect
 from projects.customers import service as customers
@@ -50,14 +51,16 @@ def decide(*, project: Project, request: GrantRequest, actor: str, at: datetime)
     with transaction.atomic():
         return grants.grant(
             customer=customers.ensure(project=project, user_id=request.user_id, at=at),
-            features=_features(project, request.subject),
-            reason=request.reason,
+            request=FeatureGrantRequest(
+                features=_features(project, request.subject),
+                reason=request.reason,
+                effect=request.effect,
+                product_id=request.subject.product_id,
+                starts_at=request.starts_at,
+                expires_at=request.expires_at,
+            ),
             actor=actor,
             at=at,
-            starts_at=request.starts_at,
-            expires_at=request.expires_at,
-            product_id=request.subject.product_id,
-            effect=request.effect,
         )
 
 

@@ -30,6 +30,7 @@ from billing.models import Coupon, PromotionCode
 from billing.models.sync_object import ObjectKind
 from billing.outbound import intents, request_dedup
 from billing.stripe import promotion_codes
+from billing.stripe.promotion_codes import NewPromotionCode
 from billing.sync import service as sync
 from projects.customers import service as customers
 from projects.keys.selectors import projects
@@ -165,7 +166,7 @@ def _create_at_stripe(row: PromotionCode, *, coupon: Coupon, at: datetime) -> No
     buyer = None
     if row.customer is not None:
         buyer = stripe_customers.ensure(customer=row.customer, account=row.account, at=at)
-    params = promotion_codes.new(
+    new_code = NewPromotionCode(
         code=_text_at_stripe(row),
         max_redemptions=row.max_redemptions,
         first_time_transaction=row.first_time_transaction,
@@ -176,6 +177,7 @@ def _create_at_stripe(row: PromotionCode, *, coupon: Coupon, at: datetime) -> No
         customer_stripe_id=(buyer.stripe_id or "") if buyer else "",
         expires_at=to_unix_seconds(row.expires_at),
     )
+    params = promotion_codes.new(new_code)
     intents.create_object(row, operation="promotion_code.create", params=params, at=at)
     sync.now(account=row.account, kind=ObjectKind.PROMOTION_CODE, stripe_id=_stripe_id(row), at=at)
 

@@ -134,7 +134,3 @@ class Payment(Outbound):
     def secret_context(self) -> str:
         """Binds the encrypted client secret to this row."""
         return f"payment:{self.pk}:client_secret"
-
-    @property
-    def is_refunded_in_full(self) -> bool:
-        return self.amount_received > 0 and self.amount_refunded >= self.amount_received

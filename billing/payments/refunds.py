@@ -6,7 +6,7 @@ Whether access ends with the money is decided where purchases become facts; here
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,39 +32,50 @@ from projects.customers import selectors as customers
 CANCELABLE = frozenset({"pending", "requires_action"})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequest:
+    """Money to give back: ``amount`` minor units, or what the ``lines`` of the purchase come to,
+    or (None, no lines) all that is left.
+
+    ``credited_too``: also what a change of plan has put on the customer's balance. ``reason`` is
+    Stripe's word for why.
+    """
+
+    amount: int | None = None
+    lines: Sequence[LineRefundRequest] = ()
+    credited_too: bool = False
+    reason: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
 def refund(
     *,
     payment: Payment,
-    amount: int | None,
-    reason: str,
-    metadata: dict[str, str],
+    request: RefundRequest,
     idempotency_key: str,
     actor: str,
     at: datetime,
     note: str = "",
-    credited_too: bool = False,
-    lines: Sequence[LineRefundRequest] = (),
 ) -> Refund:
-    """Give ``amount`` minor units back, or what the ``lines`` of the purchase come to, or all that
-    is left. A line that is given back in whole takes its access along, and no other's.
+    """Give money back. A line that is given back in whole takes its access along, and no other's.
 
-    What a change of plan has put on the customer's balance is not given back a second time, unless
-    it is ``credited_too``: raises CreditedToBalance.
+    Raises CreditedToBalance for what a change of plan has put on the customer's balance, unless it
+    is ``credited_too``.
 
     The same ``idempotency_key`` never gives back twice. ``note`` is an operator's reason for the
     audit trail. Raises Invalid for an amount that is not positive, NothingToRefund for more than
     is left, StripeUnavailable while it is not known whether the money went back: the same request
     then finishes it.
     """
-    _check_amount(payment, amount)
-    named = [asdict(each) for each in lines]
-    parts = [payment.pk, amount, reason, metadata, *([named] if named else [])]
-    key = request_dedup.request_key(idempotency_key, "refund", *parts)
-    asked = _Asked(amount, reason, metadata, lines, key=key, is_named=bool(idempotency_key))
+    _check_amount(payment, request.amount)
+    lines = [asdict(line) for line in request.lines]
+    parts = [payment.pk, request.amount, request.reason, request.metadata]
+    key = request_dedup.request_key(idempotency_key, "refund", *parts, *([lines] if lines else []))
+    asked = _Asked(request, key=key, is_named=bool(idempotency_key))
     if _begun(payment, asked, at) is None:
-        _check_before(payment, asked, credited_too=credited_too, at=at)
+        _check_before(payment, request, at)
     row = _begin(payment, asked, actor=actor, note=note, at=at)
-    _make(row, payment, row.amount if row.lines else amount, at)
+    _make(row, payment, row.amount if row.lines else request.amount, at)
     return stored.get(project=payment.project, refund_id=row.pk)
 
 
@@ -108,10 +119,7 @@ def refundable(payment: Payment) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    amount: int | None
-    reason: str
-    metadata: dict[str, str]
-    lines: Sequence[LineRefundRequest]
+    request: RefundRequest
     key: str
     is_named: bool
 
@@ -123,30 +131,30 @@ def _check_amount(payment: Payment, amount: int | None) -> None:
         raise Invalid(f"A multiple of {step(payment.currency)} minor units.", field="amount")
 
 
-def _check_before(payment: Payment, asked: _Asked, *, credited_too: bool, at: datetime) -> None:
+def _check_before(payment: Payment, request: RefundRequest, at: datetime) -> None:
     """Raises for what cannot be, before a row says that it is to be."""
-    if asked.lines:
+    if request.lines:
         refund_lines.read_costs(payment, at)
-    amount = _come_to(payment, asked)[0]
+    amount = _come_to(payment, request)[0]
     if _lacks(payment, amount):
         _read(payment, at)  # perhaps there is more than we have heard of
         _check(payment, amount)
-    if not credited_too:
+    if not request.credited_too:
         _check_balance(payment, amount)
 
 
-def _come_to(payment: Payment, asked: _Asked) -> tuple[int | None, list[dict[str, Any]]]:
+def _come_to(payment: Payment, request: RefundRequest) -> tuple[int | None, list[dict[str, Any]]]:
     """The amount that is asked for, None for all that is left, and of which lines.
 
     Raises Invalid for an amount beside lines that come to another one.
     """
-    lines = refund_lines.settle(payment, asked.lines)
+    lines = refund_lines.settle(payment, request.lines)
     if not lines:
-        return asked.amount, []
+        return request.amount, []
     total = sum(each["amount"] for each in lines)
-    if asked.amount not in (None, total):
+    if request.amount not in (None, total):
         raise Invalid(f"The lines come to {total} minor units.", field="amount")
-    refund_lines.metadata(lines, asked.metadata)
+    refund_lines.metadata(lines, request.metadata)
     return total, lines
 
 
@@ -170,7 +178,8 @@ def _begin(payment: Payment, asked: _Asked, *, actor: str, note: str, at: dateti
         row = _begun(payment, asked, at)
         if row is not None:
             return row
-        amount, lines = _come_to(payment, asked)
+        request = asked.request
+        amount, lines = _come_to(payment, request)
         audit.record(
             actor=actor,
             action="payment.refund",
@@ -180,7 +189,7 @@ def _begin(payment: Payment, asked: _Asked, *, actor: str, note: str, at: dateti
             reason=note,
             after={
                 "amount": amount,
-                "reason": asked.reason,
+                "reason": request.reason,
                 "idempotent": asked.is_named,
                 **({"lines": lines} if lines else {}),
             },
@@ -191,8 +200,8 @@ def _begin(payment: Payment, asked: _Asked, *, actor: str, note: str, at: dateti
             currency=payment.currency,
             amount=refundable(payment) if amount is None else amount,
             lines=lines,
-            reason=asked.reason,
-            metadata=asked.metadata,
+            reason=request.reason,
+            metadata=request.metadata,
             refunded_at=at,
             request_key=asked.key,
         )

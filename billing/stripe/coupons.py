@@ -1,6 +1,7 @@
 """Coupons at Stripe: what is taken off, for how long. They never change in that."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 from stripe import StripeClient
@@ -49,30 +50,36 @@ def iterate(
     return pagination.iterate(lambda: client.v1.coupons.list(params), snapshot)
 
 
-def new(
-    *,
-    name: str,
-    percent_off: Decimal | None,
-    amount_off: int | None,
-    currency: str,
-    duration: str,
-    duration_in_months: int | None,
-    max_redemptions: int | None,
-    redeem_by: int | None,
-    product_stripe_ids: list[str],
-    metadata: dict[str, str],
-) -> Fields:
-    """Parameters of a new coupon; ``redeem_by`` in seconds."""
-    said: Fields = {
-        "name": name or None,
-        "percent_off": None if percent_off is None else str(percent_off),
-        "amount_off": amount_off,
-        "currency": currency or None,
-        "duration": duration,
-        "duration_in_months": duration_in_months,
-        "max_redemptions": max_redemptions,
-        "redeem_by": redeem_by,
-        "applies_to": {"products": product_stripe_ids} if product_stripe_ids else None,
-        "metadata": metadata or None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCoupon:
+    """A coupon to create; ``redeem_by`` in Unix seconds. Without ``product_stripe_ids`` it applies
+    to every product."""
+
+    name: str
+    percent_off: Decimal | None
+    amount_off: int | None
+    currency: str
+    duration: str
+    duration_in_months: int | None
+    max_redemptions: int | None
+    redeem_by: int | None
+    product_stripe_ids: list[str]
+    metadata: dict[str, str]
+
+
+def new(coupon: NewCoupon) -> Fields:
+    """Parameters of the request that creates the coupon."""
+    products = coupon.product_stripe_ids
+    params: Fields = {
+        "name": coupon.name or None,
+        "percent_off": None if coupon.percent_off is None else str(coupon.percent_off),
+        "amount_off": coupon.amount_off,
+        "currency": coupon.currency or None,
+        "duration": coupon.duration,
+        "duration_in_months": coupon.duration_in_months,
+        "max_redemptions": coupon.max_redemptions,
+        "redeem_by": coupon.redeem_by,
+        "applies_to": {"products": products} if products else None,
+        "metadata": coupon.metadata or None,
     }
-    return {key: value for key, value in said.items() if value is not None}
+    return {name: value for name, value in params.items() if value is not None}

@@ -1,6 +1,7 @@
 """Promotion codes at Stripe: what buyers type to get a coupon."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from stripe import StripeClient
 
@@ -42,32 +43,37 @@ def iterate(
     return pagination.iterate(lambda: client.v1.promotion_codes.list(page(after)), snapshot)
 
 
-def new(
-    *,
-    coupon_stripe_id: str,
-    code: str,
-    customer_stripe_id: str,
-    max_redemptions: int | None,
-    expires_at: int | None,
-    first_time_transaction: bool,
-    minimum_amount: int | None,
-    minimum_amount_currency: str,
-    metadata: dict[str, str],
-) -> Fields:
-    """Parameters of a new code; ``expires_at`` in seconds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPromotionCode:
+    """A promotion code to create; ``expires_at`` in Unix seconds, ``minimum_amount`` in minor
+    units. An empty ``customer_stripe_id`` is anyone."""
+
+    coupon_stripe_id: str
+    code: str
+    customer_stripe_id: str
+    max_redemptions: int | None
+    expires_at: int | None
+    first_time_transaction: bool
+    minimum_amount: int | None
+    minimum_amount_currency: str
+    metadata: dict[str, str]
+
+
+def new(code: NewPromotionCode) -> Fields:
+    """Parameters of the request that creates the code."""
     limits: Fields = {}
-    if first_time_transaction:
+    if code.first_time_transaction:
         limits["first_time_transaction"] = True
-    if minimum_amount is not None:
-        limits["minimum_amount"] = minimum_amount
-        limits["minimum_amount_currency"] = minimum_amount_currency
-    said: Fields = {
-        "promotion": {"type": "coupon", "coupon": coupon_stripe_id},
-        "code": code or None,
-        "customer": customer_stripe_id or None,
-        "max_redemptions": max_redemptions,
-        "expires_at": expires_at,
+    if code.minimum_amount is not None:
+        limits["minimum_amount"] = code.minimum_amount
+        limits["minimum_amount_currency"] = code.minimum_amount_currency
+    params: Fields = {
+        "promotion": {"type": "coupon", "coupon": code.coupon_stripe_id},
+        "code": code.code or None,
+        "customer": code.customer_stripe_id or None,
+        "max_redemptions": code.max_redemptions,
+        "expires_at": code.expires_at,
         "restrictions": limits or None,
-        "metadata": metadata or None,
+        "metadata": code.metadata or None,
     }
-    return {key: value for key, value in said.items() if value is not None}
+    return {name: value for name, value in params.items() if value is not None}

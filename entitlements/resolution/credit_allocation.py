@@ -5,7 +5,7 @@ bucket of a grant and puts them into another bucket of the same grant, so the bu
 ``issued`` included, always sum to zero. The rules stand as tables in ``docs/credits.md``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -85,11 +85,6 @@ class PlannedTransaction:
     @property
     def amount(self) -> int:
         return sum(leg.amount for leg in self.legs if leg.amount > 0)
-
-
-def sum_available(lots: Iterable[CreditLot], *, at: datetime) -> int:
-    """Credits that can be spent at ``at``."""
-    return sum(lot.available for lot in lots if lot.is_live(at))
 
 
 def sort_lots(lots: Iterable[CreditLot]) -> list[CreditLot]:
@@ -222,13 +217,3 @@ def apply_legs(lot: CreditLot, legs: Iterable[CreditLeg]) -> CreditLot:
         spent=lot.spent + sums[CreditBucket.SPENT],
         expired=lot.expired + sums[CreditBucket.EXPIRED],
     )
-
-
-def apply_legs_to_all(
-    lots: Mapping[str, CreditLot], legs: Sequence[CreditLeg]
-) -> dict[str, CreditLot]:
-    """All lots, by grant, after these entries."""
-    touched = {leg.grant for leg in legs}
-    return {
-        grant: apply_legs(lot, legs) if grant in touched else lot for grant, lot in lots.items()
-    }

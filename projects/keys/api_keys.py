@@ -1,6 +1,7 @@
 """Issue, rotate and revoke keys. The secret is returned once and never stored."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -40,15 +41,23 @@ class ExpiryExceeded(DomainError):
     status, code, title = 403, "expiry-exceeded", "A key issues no key that outlives it."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyRequest:
+    """A key to issue: of the project, or of one ``app``; without an expiry it lives until it is
+    revoked."""
+
+    name: str
+    scopes: Collection[str]
+    app: App | None = None
+    expires_at: datetime | None = None
+
+
 def issue(
     *,
     project: Project,
-    name: str,
-    scopes: Collection[str],
+    request: ApiKeyRequest,
     actor: str,
     at: datetime,
-    app: App | None = None,
-    expires_at: datetime | None = None,
     issuer: ProjectCredential | None = None,
     reason: str = "",
 ) -> tuple[ApiKey, str]:
@@ -58,8 +67,9 @@ def issue(
     Raises Invalid for a scope that is unknown or not for an app and for an expiry in the past,
     ScopesExceeded, ExpiryExceeded, AppArchived.
     """
+    name, scopes, app = request.name, request.scopes, request.app
     _check_scopes(scopes, app)
-    expires_at = expires_at or (issuer.expires_at if issuer else None)
+    expires_at = request.expires_at or (issuer.expires_at if issuer else None)
     _check_issuer(issuer, scopes=scopes, expires_at=expires_at)
     if expires_at is not None and expires_at <= at:
         raise Invalid("The expiry must lie in the future.", field="expires_at")
@@ -109,12 +119,11 @@ def rotate(
             raise KeyRevoked("Issue a new key instead.")
         successor, secret = issue(
             project=key.project,
-            name=key.name,
-            scopes=key.scopes,
+            request=ApiKeyRequest(
+                name=key.name, scopes=key.scopes, app=key.app, expires_at=key.expires_at
+            ),
             actor=actor,
             at=at,
-            app=key.app,
-            expires_at=key.expires_at,
             issuer=issuer,
             reason=reason,
         )

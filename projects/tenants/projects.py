@@ -13,6 +13,7 @@ from common.ids import new_id
 from common.inserts import insert
 from events.services import audit
 from projects.keys import api_keys, key_cache, origins
+from projects.keys.api_keys import ApiKeyRequest
 from projects.keys.scopes import ALL_SCOPES
 from projects.keys.selectors import projects
 from projects.models import ApiKey, Project, Sells
@@ -86,8 +87,9 @@ def register(
             jwt_settings.replace(
                 project=project, sign_in=sign_in, actor=actor, at=at, reason=reason
             )
+        first_key = ApiKeyRequest(name="First key", scopes=ALL_SCOPES)
         key, secret = api_keys.issue(
-            project=project, name="First key", scopes=ALL_SCOPES, actor=actor, at=at, reason=reason
+            project=project, request=first_key, actor=actor, at=at, reason=reason
         )
     return Registration(project=project, key=key, secret=secret, detected=detected)
 

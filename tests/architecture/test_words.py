@@ -18,6 +18,7 @@ PACKAGES = (
 )
 NAMED_BY_A_FRAMEWORK = {"Command", "Meta"}
 """Django finds a management command by its module, and every class in it is called so."""
+MOST_PARAMETERS = 8
 RETIRED = frozenset(
     {
         *("leases", "dirty", "turn", "turns", "bell", "crowds", "settling", "making", "begun"),
@@ -46,6 +47,39 @@ def test_no_module_or_class_is_called_by_a_retired_word() -> None:
     modules = [path for path in _modules() if PurePath(path).stem in RETIRED]
     classes = [f"{path}: {name}" for path, name in _classes() if name.lower() in RETIRED]
     assert modules + classes == []
+
+
+def test_a_function_has_few_parameters() -> None:
+    """More values than these travel as a frozen request value, such as ``CheckoutRequest``."""
+    long = [
+        f"{path}:{node.lineno} {node.name}: {len(names)}"
+        for path, node, names in _functions()
+        if len(names) > MOST_PARAMETERS
+    ]
+    assert long == []
+
+
+def test_no_parameter_hides_a_builtin() -> None:
+    """A parameter says of what it is the type, the id or the format."""
+    hidden = [
+        f"{path}:{node.lineno} {node.name}({name})"
+        for path, node, names in _functions()
+        for name in names
+        if name in {"type", "id", "format"}
+    ]
+    assert hidden == []
+
+
+def _functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, list[str]]]:
+    """Every function and method with its parameters, but for the object or class it belongs to."""
+    for path in _modules():
+        for node in ast.walk(ast.parse((ROOT / path).read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                arguments = node.args
+                every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+                every += filter(None, [arguments.vararg, arguments.kwarg])
+                names = [each.arg for each in every]
+                yield path, node, [name for name in names if name not in {"self", "cls"}]
 
 
 def _modules() -> Iterator[str]:

@@ -64,10 +64,10 @@ def test_what_belongs_to_a_row_comes_with_it(world: World, django_assert_num_que
         sold = [
             (item.quantity, item.price.product.name)
             for row in found["subscriptions"]
-            for item in row.items.all()
+            for item in row.loaded_items
         ]
         checkouts = [row.checkout for row in found["carts"]]
-        held = [line.quantity for row in found["carts"] for line in row.lines.all()]
+        held = [line.quantity for row in found["carts"] for line in row.loaded_lines]
 
     assert sold == [(3, "Acme Pro"), (2, "Acme Pro"), (1, "Acme Pro")]
     assert checkouts == [world.checkout, None, None]

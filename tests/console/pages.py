@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db.models import Model
@@ -56,7 +57,8 @@ class Page:
 
 def pages() -> Iterator[Page]:
     """Every page of rows that the console has, without staff accounts."""
-    for model, page in admin.site._registry.items():
+    for model in filter(admin.site.is_registered, apps.get_models()):
+        page = admin.site.get_model_admin(model)
         if isinstance(page, ConsoleAdmin):
             yield Page(model, page)
 

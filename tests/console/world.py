@@ -46,6 +46,7 @@ from entitlements.snapshots import signing_keys
 from events.catalog import EventType
 from events.services import audit, outbox
 from projects.keys import api_keys
+from projects.keys.api_keys import ApiKeyRequest
 from projects.keys.scopes import ALL_SCOPES
 from projects.models import ApiKey, App, Customer, PlatformKey, Project
 from tests.factories.entitlements import claim, grant, state
@@ -118,9 +119,8 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
     key = app = None
     for number in range(size):
         app = AppFactory.create(project=project, name=f"{name} app {number}")
-        key, _ = api_keys.issue(
-            project=project, name=f"{name} key {number}", scopes=ALL_SCOPES, actor="command", at=now
-        )
+        request = ApiKeyRequest(name=f"{name} key {number}", scopes=ALL_SCOPES)
+        key, _ = api_keys.issue(project=project, request=request, actor="command", at=now)
         platform_key, _ = api_keys.issue_platform(name=f"{name} {number}", actor="command", at=now)
         signing_keys.rotate(actor="command", at=now)
     customers = [

@@ -10,6 +10,7 @@ from django.db import transaction
 from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.facts import service as facts
 from entitlements.grants import service as grants
+from entitlements.grants.service import FeatureGrantRequest
 from entitlements.models import Feature, Grant
 from entitlements.models.fact import SourceType
 from entitlements.models.feature import FeatureKind
@@ -68,5 +69,6 @@ def grant(
     named: Sequence[tuple[Feature, Any]] = [
         each if isinstance(each, tuple) else (each, True) for each in features
     ]
-    kwargs = {"reason": "Goodwill.", "actor": "operator:ada", **kwargs}
-    return grants.grant(customer=customer, features=named, at=at, **kwargs)
+    actor = kwargs.pop("actor", "operator:ada")
+    request = FeatureGrantRequest(features=named, **{"reason": "Goodwill.", **kwargs})
+    return grants.grant(customer=customer, request=request, actor=actor, at=at)

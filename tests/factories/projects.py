@@ -7,6 +7,7 @@ import factory
 from django.utils import timezone
 
 from projects.keys import api_keys
+from projects.keys.api_keys import ApiKeyRequest
 from projects.keys.scopes import ALL_SCOPES, APP_SCOPES
 from projects.models import App, Customer, PlatformKey, Project
 
@@ -44,14 +45,9 @@ def key_of(project: Project, *, scopes: list[str] | None = None, **kwargs: Any) 
     """The secret of a new live key of the project, or of its ``app``; with every scope that it may
     have unless told otherwise."""
     every = APP_SCOPES if kwargs.get("app") else ALL_SCOPES
-    return api_keys.issue(
-        project=project,
-        name="test",
-        scopes=every if scopes is None else scopes,
-        actor="command",
-        at=timezone.now() - timedelta(seconds=1),
-        **kwargs,
-    )[1]
+    request = ApiKeyRequest(name="test", scopes=every if scopes is None else scopes, **kwargs)
+    at = timezone.now() - timedelta(seconds=1)
+    return api_keys.issue(project=project, request=request, actor="command", at=at)[1]
 
 
 def platform_key() -> str:

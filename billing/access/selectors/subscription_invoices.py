@@ -18,11 +18,6 @@ SUBSCRIPTION_KEY = ("account_id", "customer_id", "subscription_stripe_id")
 """Fields of an invoice that name its subscription."""
 
 
-def has_lost_first_payment(*, subscription: Subscription) -> bool:
-    """Whether :func:`find_unpaid` finds this subscription."""
-    return bool(find_unpaid(project_id=subscription.project_id, subscriptions=[subscription]))
-
-
 def find_unpaid(*, project_id: str, subscriptions: Collection[Subscription]) -> set[str]:
     """Ids of subscriptions that Stripe calls active although nothing was ever paid: their first
     payment failed after the start, as a bank debit can days later. A first invoice that was voided

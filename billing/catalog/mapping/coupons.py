@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from billing.catalog.mapping import catalog_mapper
 from billing.models import Coupon, StripeAccount
 from billing.models.sync_object import ObjectKind
 from billing.stripe import coupons as stripe_coupons
@@ -10,21 +11,7 @@ from billing.sync import kinds
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
 from billing.sync.plan import RowPlan, Values
-from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
-from projects.models import Customer
-
-
-def _row(account: StripeAccount, snapshot: CouponSnapshot) -> Coupon | None:
-    return owners.claimed_row(
-        Coupon, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
-    )
-
-
-def _owner(account: StripeAccount, snapshot: CouponSnapshot) -> Owner | None:
-    row = _row(account, snapshot)
-    project_id = row.project_id if row is not None else account.project_id
-    return Owner(project_id) if project_id is not None else None
 
 
 def _plan(account: StripeAccount, owner: Owner, snapshot: CouponSnapshot) -> RowPlan[Coupon]:
@@ -32,7 +19,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: CouponSnapshot) -> Row
     only the remaining uses at Stripe."""
     limit = {} if account.is_shared else {"max_redemptions": snapshot.max_redemptions}
     return RowPlan(
-        row=_row(account, snapshot) or Coupon(project_id=owner.project_id, account=account),
+        row=catalog_mapper.find_or_build_row(Coupon, account, owner, snapshot),
         values={
             "stripe_id": snapshot.stripe_id,
             "name": snapshot.name,
@@ -57,21 +44,8 @@ def _gone(row: Coupon, at: datetime) -> Values:
     return {"valid": False, "deleted_at": row.deleted_at or at}
 
 
-def _carry_out(planned: RowPlan[Coupon], customer: Customer | None, at: datetime) -> None:
-    planned.write(at=at)
-
-
-def _no_customer(row: Coupon) -> None:
-    return None
-
-
-MAPPER: Mapper[CouponSnapshot, Coupon] = Mapper(
-    model=Coupon,
-    owner=_owner,
-    plan=_plan,
-    gone=_gone,
-    carry_out=_carry_out,
-    customer_id=_no_customer,
+MAPPER: Mapper[CouponSnapshot, Coupon] = catalog_mapper.build_mapper(
+    model=Coupon, plan=_plan, gone=_gone
 )
 
 MIRRORED = Mirrored(

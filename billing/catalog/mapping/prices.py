@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from billing.catalog.mapping import catalog_mapper
 from billing.models import Price, Product, StripeAccount, StripeMeter, SubscriptionItem
 from billing.models.sync_object import ObjectKind
 from billing.stripe import prices as stripe_prices
@@ -16,16 +17,10 @@ from common.queue import enqueue
 from projects.models import Customer
 
 
-def _row(account: StripeAccount, snapshot: PriceSnapshot) -> Price | None:
-    return owners.claimed_row(
-        Price, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
-    )
-
-
 def _owner(account: StripeAccount, snapshot: PriceSnapshot) -> Owner | None:
     """None (foreign) for a price that cannot be sold here: without one whole amount (tiers, parts
     of a cent), or with a meter that is not ours."""
-    row = _row(account, snapshot)
+    row = catalog_mapper.find_row(Price, account, snapshot)
     project_id = row.project_id if row is not None else account.project_id
     if project_id is None or snapshot.unit_amount is None:
         return None
@@ -35,7 +30,7 @@ def _owner(account: StripeAccount, snapshot: PriceSnapshot) -> Owner | None:
 
 
 def _plan(account: StripeAccount, owner: Owner, snapshot: PriceSnapshot) -> RowPlan[Price]:
-    row = _row(account, snapshot) or Price(project_id=owner.project_id, account=account)
+    row = catalog_mapper.find_or_build_row(Price, account, owner, snapshot)
     product_id = row.product_id or _product_id(account, owner, snapshot)
     return RowPlan(
         row=row,
@@ -109,17 +104,8 @@ def _request_sync_of_subscriptions(price: Price) -> None:
         enqueue("billing.sync")
 
 
-def _no_customer(row: Price) -> None:
-    return None
-
-
-MAPPER: Mapper[PriceSnapshot, Price] = Mapper(
-    model=Price,
-    owner=_owner,
-    plan=_plan,
-    gone=_gone,
-    carry_out=_carry_out,
-    customer_id=_no_customer,
+MAPPER: Mapper[PriceSnapshot, Price] = catalog_mapper.build_mapper(
+    model=Price, plan=_plan, gone=_gone, owner=_owner, carry_out=_carry_out
 )
 
 MIRRORED = Mirrored(

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
+from billing.catalog.mapping import catalog_mapper
 from billing.models import Coupon, PromotionCode, StripeAccount
 from billing.models.sync_object import ObjectKind
 from billing.stripe import promotion_codes as stripe_promotion_codes
@@ -15,25 +16,12 @@ from billing.sync.mapper import Mapper
 from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
-from projects.models import Customer
-
-
-def _row(account: StripeAccount, snapshot: PromotionCodeSnapshot) -> PromotionCode | None:
-    return owners.claimed_row(
-        PromotionCode, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
-    )
-
-
-def _owner(account: StripeAccount, snapshot: PromotionCodeSnapshot) -> Owner | None:
-    row = _row(account, snapshot)
-    project_id = row.project_id if row is not None else account.project_id
-    return Owner(project_id) if project_id is not None else None
 
 
 def _plan(
     account: StripeAccount, owner: Owner, snapshot: PromotionCodeSnapshot
 ) -> RowPlan[PromotionCode]:
-    row = _row(account, snapshot) or PromotionCode(project_id=owner.project_id, account=account)
+    row = catalog_mapper.find_or_build_row(PromotionCode, account, owner, snapshot)
     coupon_id = row.coupon_id or _coupon_id(account, owner, snapshot)
     buyer = owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
     return RowPlan(
@@ -85,21 +73,8 @@ def _gone(row: PromotionCode, at: datetime) -> Values:
     return {"active": False}
 
 
-def _carry_out(planned: RowPlan[PromotionCode], customer: Customer | None, at: datetime) -> None:
-    planned.write(at=at)
-
-
-def _no_customer(row: PromotionCode) -> None:
-    return None
-
-
-MAPPER: Mapper[PromotionCodeSnapshot, PromotionCode] = Mapper(
-    model=PromotionCode,
-    owner=_owner,
-    plan=_plan,
-    gone=_gone,
-    carry_out=_carry_out,
-    customer_id=_no_customer,
+MAPPER: Mapper[PromotionCodeSnapshot, PromotionCode] = catalog_mapper.build_mapper(
+    model=PromotionCode, plan=_plan, gone=_gone
 )
 
 MIRRORED = Mirrored(

@@ -112,7 +112,7 @@ class CartAdmin(ReadOnlyAdmin):
         pages = Checkout.objects.for_project(row.project_id).filter(cart=row).order_by("-pk")
         return [
             _lines(row),
-            tables.checkouts(pages.prefetch_related("lines__price__product")[:20]),
+            tables.checkouts(tables.with_lines(pages, "lines")[:20]),
         ]
 
 

@@ -95,7 +95,7 @@ def _results(row: Checkout) -> Sequence[Section]:
         subscriptions = Subscription.objects.for_project(row.project_id).filter(
             account_id=row.account_id, stripe_id=row.subscription_stripe_id
         )
-        return [tables.subscriptions(subscriptions.prefetch_related("items__price__product"))]
+        return [tables.subscriptions(tables.with_lines(subscriptions, "items"))]
     payments = Payment.objects.for_project(row.project_id).filter(
         account_id=row.account_id, stripe_id=row.payment_stripe_id
     )

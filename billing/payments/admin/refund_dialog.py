@@ -13,6 +13,7 @@ from billing.models import Payment
 from billing.payments import credit_effects, refund_effects, refund_lines, refunds
 from billing.payments.credit_effects import CreditEffect
 from billing.payments.refund_lines import LineRefundRequest, RefundableLine
+from billing.payments.refunds import RefundRequest
 from billing.payments.selectors import balance_credits
 from common.admin import columns, dialogs, fields
 from common.admin.actors import actor
@@ -166,15 +167,16 @@ def _act(request: HttpRequest, form: RefundForm) -> HttpResponse:
     assert payment is not None
     made = refunds.refund(
         payment=payment,
-        amount=said["amount"],
-        reason=said["why"],
-        metadata={},
+        request=RefundRequest(
+            amount=said["amount"],
+            lines=form.chosen,
+            credited_too=said.get("credited_too", False),
+            reason=said["why"],
+        ),
         idempotency_key=said["previewed"],
         actor=actor(request),
         note=said["reason"],
         at=timezone.now(),
-        credited_too=said.get("credited_too", False),
-        lines=form.chosen,
     )
     money = Money(made.amount, made.currency)
     return dialogs.finish(request, f"{money} go back: {made.pk}.", to=columns.url(payment))

@@ -24,6 +24,7 @@ from billing.payments.api.payment_request import (
 )
 from billing.payments.api.refunds import NewRefundSerializer
 from billing.payments.refund_lines import LineRefundRequest
+from billing.payments.refunds import RefundRequest
 from billing.payments.selectors import payments as stored
 from billing.representation.payments import PaymentBody, PaymentStatusBody, RefundBody
 from common.api.bodies import serializer_of
@@ -151,14 +152,16 @@ class PaymentsViewSet(ProjectViewSet):
         body = self.parse_body(NewRefundSerializer)
         row = refunds.refund(
             payment=self._payment(pk),
-            amount=body.get("amount"),
-            reason=body.get("reason", ""),
-            metadata=body["metadata"],
+            request=RefundRequest(
+                amount=body.get("amount"),
+                lines=[LineRefundRequest(**each) for each in body.get("lines", ())],
+                credited_too=body["credited_too"],
+                reason=body.get("reason", ""),
+                metadata=body["metadata"],
+            ),
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             actor=self.actor,
             at=timezone.now(),
-            credited_too=body["credited_too"],
-            lines=[LineRefundRequest(**each) for each in body.get("lines", ())],
         )
         return Response(representation.refund(row), status=201)
 

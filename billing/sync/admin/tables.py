@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TypeVar
 
+from django.db.models import Model, Prefetch, QuerySet
 from django.utils.html import format_html_join
 
 from billing.models import (
@@ -17,6 +19,8 @@ from billing.models import (
 )
 from common.admin import columns
 from common.admin.sections import Section
+
+RowT = TypeVar("RowT", bound=Model)
 
 
 def sold(lines: Iterable[SubscriptionItem | CheckoutLine | CartLine]) -> str:
@@ -36,8 +40,14 @@ def _product(line: SubscriptionItem | CheckoutLine | CartLine) -> str:
     return line.price_stripe_id
 
 
+def with_lines(rows: QuerySet[RowT], relation: str) -> QuerySet[RowT]:
+    """The rows with the items or lines that a table shows, in ``loaded_<relation>``."""
+    loaded = f"loaded_{relation}"
+    return rows.prefetch_related(Prefetch(relation, to_attr=loaded), f"{loaded}__price__product")
+
+
 def subscriptions(rows: Iterable[Subscription], *, more: str = "") -> Section:
-    """Needs ``items__price__product``."""
+    """Needs the rows :func:`with_lines`, ``items``."""
     return Section(
         title="Subscriptions",
         headers=["Subscription", "Status", "Sold", "Started", "Period ends", "Ends"],
@@ -45,9 +55,9 @@ def subscriptions(rows: Iterable[Subscription], *, more: str = "") -> Section:
             [
                 columns.link(row, row.pk),
                 columns.badge(row.status),
-                sold(row.items.all()),
+                sold(items := row.loaded_items),  # type: ignore[attr-defined]  # with_lines
                 columns.moment(row.started_at),
-                columns.moment(min((item.period_end for item in row.items.all()), default=None)),
+                columns.moment(min((item.period_end for item in items), default=None)),
                 columns.moment(row.ended_at or row.cancel_at),
             ]
             for row in rows
@@ -99,7 +109,7 @@ def invoices(rows: Iterable[Invoice], *, more: str = "") -> Section:
 
 
 def checkouts(rows: Iterable[Checkout], *, more: str = "") -> Section:
-    """Needs ``lines__price__product``."""
+    """Needs the rows :func:`with_lines`, ``lines``."""
     return Section(
         title="Checkouts",
         headers=["Checkout", "Type", "Status", "Sold", "Total", "Opened"],
@@ -108,7 +118,7 @@ def checkouts(rows: Iterable[Checkout], *, more: str = "") -> Section:
                 columns.link(row, row.pk),
                 row.get_type_display(),
                 columns.badge(row.status),
-                sold(row.lines.all()),
+                sold(row.loaded_lines),  # type: ignore[attr-defined]  # with_lines
                 columns.money(row.amount_total, row.currency),
                 columns.moment(row.created_at),
             ]
@@ -122,7 +132,7 @@ def checkouts(rows: Iterable[Checkout], *, more: str = "") -> Section:
 
 
 def carts(rows: Iterable[Cart], *, at: datetime, more: str = "") -> Section:
-    """Needs ``lines__price__product``."""
+    """Needs the rows :func:`with_lines`, ``lines``."""
     return Section(
         title="Carts",
         headers=["Cart", "Status", "Holds", "Checkout", "Made", "Ends"],
@@ -130,7 +140,7 @@ def carts(rows: Iterable[Cart], *, at: datetime, more: str = "") -> Section:
             [
                 columns.link(row, row.pk),
                 columns.badge(row.standing(at)),
-                sold(row.lines.all()) or columns.EMPTY,
+                sold(row.loaded_lines) or columns.EMPTY,  # type: ignore[attr-defined]  # with_lines
                 columns.link(row.checkout),
                 columns.moment(row.created_at),
                 columns.moment(row.expires_at),

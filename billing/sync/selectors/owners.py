@@ -42,7 +42,7 @@ def row_of(model: type[MirrorT], *, account: StripeAccount, stripe_id: str) -> M
     held = page_rows.find(model, account=account, stripe_id=stripe_id)
     if held is not None:
         return held[0] if held else None
-    rows: QuerySet[MirrorT] = model.objects.across_projects()  # type: ignore[assignment]  # stubs
+    rows: QuerySet[MirrorT] = model.objects.across_projects()
     return rows.filter(account=account, stripe_id=stripe_id).order_by("id").first()
 
 
@@ -53,7 +53,7 @@ def project_row(
     held = page_rows.find(model, account=account, stripe_id=stripe_id)
     if held is not None:
         return next((row for row in held if row.project_id == project_id), None)
-    rows: QuerySet[MirrorT] = model.objects.for_project(project_id)  # type: ignore[assignment]  # stubs
+    rows: QuerySet[MirrorT] = model.objects.for_project(project_id)
     return rows.filter(account=account, stripe_id=stripe_id).order_by("id").first()
 
 
@@ -67,5 +67,5 @@ def claimed_row(
     row = row_of(model, account=account, stripe_id=stripe_id)
     if row is not None or not is_id(our_id, prefix_of(model)):
         return row
-    rows: QuerySet[MirrorT] = model.objects.across_projects()  # type: ignore[assignment]  # stubs
+    rows: QuerySet[MirrorT] = model.objects.across_projects()
     return rows.filter(account=account, stripe_id__isnull=True, pk=our_id).first()

@@ -15,6 +15,7 @@ from billing.conf import STRIPE_API
 from console import operators
 from devtools import seed
 from projects.keys import api_keys
+from projects.keys.api_keys import ApiKeyRequest
 from projects.keys.scopes import ALL_SCOPES
 from projects.keys.selectors import credentials
 from projects.models import Project
@@ -65,9 +66,8 @@ def _key(project: Project, path: Path, at: datetime) -> str:
     kept = path.read_text().strip() if path.exists() else ""
     if kept and credentials.find(secret=kept, at=at) is not None:
         return kept
-    _, secret = api_keys.issue(
-        project=project, name="make up", scopes=ALL_SCOPES, actor=seed.ACTOR, at=at
-    )
+    request = ApiKeyRequest(name="make up", scopes=ALL_SCOPES)
+    _, secret = api_keys.issue(project=project, request=request, actor=seed.ACTOR, at=at)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.chmod(0o600)

@@ -15,6 +15,7 @@ from entitlements.credits import credit_representation as representation
 from entitlements.credits import service as credits
 from entitlements.credits.credit_representation import CreditsBody, CreditTransactionBody
 from entitlements.credits.selectors import credit_history
+from entitlements.credits.service import CreditSpendRequest
 from entitlements.decisions.api.entitlements import WhoseSerializer
 from entitlements.resolution.credit_allocation import MAX_CREDITS
 from projects.keys.api.views import ProjectViewSet
@@ -117,7 +118,7 @@ class CreditsViewSet(ProjectViewSet):
         spent = credits.spend_of_user(
             project=self.calling_project,
             user_id=self._whose(user_id),
-            **self.parse_body(SpendingSerializer),
+            request=CreditSpendRequest(**self.parse_body(SpendingSerializer)),
             actor=self.actor,
             at=timezone.now(),
         )

@@ -15,7 +15,7 @@ from common.admin.decorators import action
 from common.admin.retiring import RetirableAdmin
 from common.admin.sidebar import SidebarEntry, SidebarGroup
 from entitlements.features import service as features
-from entitlements.features.service import FeatureMetering
+from entitlements.features.service import FeatureMetering, FeatureRequest
 from entitlements.models import Feature
 from entitlements.models.feature import PERIODS, FeatureKind, Merge
 from projects.models import Project
@@ -129,13 +129,15 @@ class FeatureAdmin(RetirableAdmin):
         def act() -> HttpResponse:
             feature = features.create(
                 project=Project.objects.get(pk=data["project"]),
-                code=data["code"],
-                name=data["name"],
-                kind=data["kind"],
-                unit=data["unit"],
-                merge=data["merge"],
-                metering=FeatureMetering(
-                    meter=data["meter"], period=data["period"], anchored=data["anchored"]
+                request=FeatureRequest(
+                    code=data["code"],
+                    name=data["name"],
+                    kind=data["kind"],
+                    unit=data["unit"],
+                    merge=data["merge"],
+                    metering=FeatureMetering(
+                        meter=data["meter"], period=data["period"], anchored=data["anchored"]
+                    ),
                 ),
                 reason=data["reason"],
                 actor=actor(request),

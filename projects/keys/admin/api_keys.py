@@ -4,20 +4,18 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
-from common.admin.pages import ReadOnlyAdmin
 from common.admin.sidebar import SidebarEntry, SidebarGroup
 from projects.keys import api_keys
 from projects.keys.admin import keys
 from projects.keys.admin.key_filters import KeyStateFilter
+from projects.keys.admin.key_pages import KeyAdmin
 from projects.models import ApiKey
 
 MAX_OVERLAP = timedelta(days=30)
@@ -39,21 +37,14 @@ ROTATE = dialogs.describe(
     submit="Make the successor",
     form=RotateKeyForm,
 )
-REVOKE = dialogs.describe(
-    "Revoke key",
-    "The key stops working within five seconds and cannot be brought back.",
-    submit="Revoke key",
-    keep="Keep key",
-)
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnlyAdmin):
+class ApiKeyAdmin(KeyAdmin):
     """Keys are issued from their project's page, shown once, and never readable again."""
 
     sidebar = SidebarEntry(SidebarGroup.TENANTS, 3, "API keys", icon="key")
     actions_detail: ClassVar[Sequence[str]] = ["rotate", "revoke"]
-    search_fields = ["id__exact", "name__icontains", "last_four__exact"]
     list_select_related = ["project", "app"]
     list_display = [
         "name",
@@ -81,8 +72,8 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         "rotated_to",
     ]
 
-    def has_key_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
-        return request.user.has_perm("projects.change_apikey")
+    def revoke_key(self, **kwargs: Any) -> ApiKey:
+        return api_keys.revoke(**kwargs)
 
     @action(
         description="Rotate",
@@ -104,37 +95,9 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
         return dialogs.attempt(request, form, ROTATE, act)
 
-    @action(
-        description="Revoke",
-        url_path="revoke",
-        icon="block",
-        variant=ActionVariant.DANGER,
-        permissions=["key"],
-        dialog=REVOKE,
-    )
-    def revoke(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
-        def act() -> HttpResponse:
-            key = api_keys.revoke(
-                key=self.row(request, object_id),
-                reason=form.cleaned_data["reason"],
-                actor=actor(request),
-                at=timezone.now(),
-            )
-            return dialogs.finish(request, f"{key.name} is revoked.", to=columns.url(key))
-
-        return dialogs.attempt(request, form, REVOKE, act)
-
-    @display(description="Key")
-    def masked(self, row: ApiKey) -> object:
-        return keys.masked(row)
-
     @display(description="Project", ordering="project__name")
     def project_link(self, row: ApiKey) -> object:
         return columns.link(row.project)
-
-    @display(description="State")
-    def state_badge(self, row: ApiKey) -> object:
-        return columns.badge(keys.state(row, timezone.now()))
 
     @display(description="Scopes")
     def scope_list(self, row: Any) -> object:

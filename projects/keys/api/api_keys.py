@@ -19,6 +19,7 @@ from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer, WholeNumberField
 from projects.keys import api_keys
 from projects.keys.api.project_path import ProjectPathViewSet
+from projects.keys.api_keys import ApiKeyRequest
 from projects.keys.credentials import ProjectCredential
 from projects.keys.representation import KeyBody, api_key
 from projects.keys.scopes import ALL_SCOPES, PROJECT_ONLY_SCOPES, KeyScope
@@ -90,10 +91,7 @@ class ApiKeysViewSet(ProjectPathViewSet):
         asked = self.parse_body(NewKeySerializer)
         key, secret = api_keys.issue(
             project=self.project,
-            app=self.app,
-            name=asked["name"],
-            scopes=asked["scopes"],
-            expires_at=asked.get("expires_at"),
+            request=ApiKeyRequest(app=self.app, **asked),
             issuer=self.issuer,
             actor=self.caller.actor,
             at=timezone.now(),

@@ -20,11 +20,11 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 from common.currencies import EXPONENTS
 from projects.keys import api_keys
 from projects.keys.admin import keys
-from projects.keys.scopes import ALL_SCOPES, PROJECT_ONLY_SCOPES
 from projects.models import ApiKey, App, Customer, Project
 from projects.models.project import Sells
 from projects.sign_in import admin as sign_in
 from projects.tenants import projects
+from projects.tenants.admin import key_dialog
 from projects.tenants.admin.suspension import SuspensionButtons
 
 SLUG = RegexValidator(
@@ -37,26 +37,6 @@ class ModeFilter(filters.ConditionFilter):
     title = "mode"
     parameter_name = "mode"
     conditions = {"test": Q(livemode=False), "live": Q(livemode=True)}
-
-
-class IssueKeyForm(dialogs.Dialog):
-    name = fields.text(max_length=120, help_text="What the key is for.")
-    app = fields.choice(required=False, help_text="Empty: the project itself.")
-    scopes = fields.many(
-        [(scope, scope) for scope in ALL_SCOPES],
-        help_text="No more than it needs. An app's key cannot have "
-        f"{', '.join(sorted(PROJECT_ONLY_SCOPES))}.",
-    )
-    expires_at = fields.moment(label="Expires", help_text="Empty: never.")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        rows = App.objects.for_project(self.row_key).filter(archived_at__isnull=True)
-        self.apps = {app.pk: app for app in rows.order_by("name")}
-        self.fields["app"].choices = [
-            ("", "–"),
-            *((app.pk, app.name) for app in self.apps.values()),
-        ]
 
 
 class ConfigureForm(dialogs.Dialog):
@@ -98,11 +78,6 @@ class RegisterProjectForm(ConfigureForm):
         help_text="For ever: staging and production are two projects.",
     )
     field_order = ["name", "slug", "livemode"]
-
-
-ISSUE = dialogs.describe(
-    "Issue a key", "It is shown once, in this dialog.", submit="Issue", form=IssueKeyForm
-)
 
 
 REGISTER = dialogs.describe(
@@ -230,25 +205,22 @@ class ProjectAdmin(SuspensionButtons, ReadOnlyAdmin):
         icon="key",
         variant=ActionVariant.PRIMARY,
         permissions=["issue"],
-        dialog=ISSUE,
+        dialog=key_dialog.DIALOG,
     )
-    def issue_key(self, request: HttpRequest, form: IssueKeyForm, object_id: str) -> HttpResponse:
-        data = form.cleaned_data
-
+    def issue_key(
+        self, request: HttpRequest, form: key_dialog.IssueKeyForm, object_id: str
+    ) -> HttpResponse:
         def act() -> HttpResponse:
             key, secret = api_keys.issue(
                 project=self.row(request, object_id),
-                app=form.apps.get(data["app"]),
-                name=data["name"],
-                scopes=data["scopes"],
-                expires_at=data["expires_at"],
-                reason=data["reason"],
+                request=form.key_request,
+                reason=form.cleaned_data["reason"],
                 actor=actor(request),
                 at=timezone.now(),
             )
             return keys.show_once(request, key, secret)
 
-        return dialogs.attempt(request, form, ISSUE, act)
+        return dialogs.attempt(request, form, key_dialog.DIALOG, act)
 
     @display(description="Mode", ordering="livemode")
     def mode_badge(self, row: Project) -> object:

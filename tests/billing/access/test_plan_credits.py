@@ -7,6 +7,7 @@ import pytest
 
 from billing.models import Payment, Price, Product, StripeCustomer, SubscriptionItem
 from billing.payments import refunds
+from billing.payments.refunds import RefundRequest
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grants
 from entitlements.models import CreditGrant
@@ -59,9 +60,7 @@ def test_credits_that_a_person_took_back_stay_taken(
     payment = Payment.objects.for_project(shop.project).get()
     refunds.refund(
         payment=payment,
-        amount=900,
-        reason="",
-        metadata={},
+        request=RefundRequest(amount=900),
         idempotency_key="r",
         actor="operator:ada",
         at=clock.now,

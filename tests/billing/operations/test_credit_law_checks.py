@@ -16,6 +16,7 @@ from billing.operations import law_checks
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grant_terms, credit_grants
 from entitlements.credits import service as spending
+from entitlements.credits.service import CreditSpendRequest
 from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
 from tests.sandbox_stripe import Clock
 from tests.shop import Shop
@@ -85,7 +86,7 @@ def spend(buyer: StripeCustomer, amount: int) -> None:
     spending.spend(
         project_id=buyer.project_id,
         customer_id=buyer.customer_id,
-        amount=amount,
+        request=CreditSpendRequest(amount=amount),
         at=timezone.now(),
     )
 

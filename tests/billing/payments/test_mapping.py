@@ -60,7 +60,7 @@ def test_refunds(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:
         shop.stripe.v1.refunds.create({"payment_intent": stripe_id, "amount": amount})
         drain()
         assert only(shop).status == status
-    assert only(shop).is_refunded_in_full
+    assert only(shop).amount_refunded == only(shop).amount_received > 0
     assert sorted(row.amount for row in only(shop).refunds.all()) == [300, 700]
     refunded = outbox.events(shop.project, "payment.refunded")
     assert [each.data["amount_refunded"]["amount"] for each in refunded] == [300, 1000]

@@ -14,6 +14,7 @@ from entitlements.credits import credit_grants
 from entitlements.credits import service as credits
 from entitlements.credits.credit_grant_terms import CreditGrantTerms
 from entitlements.credits.credit_grants import CreditOrigin
+from entitlements.credits.service import CreditSpendRequest
 from entitlements.errors import NotEnoughCredits
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import SUMS, CreditSource
@@ -130,7 +131,7 @@ class Values:
         return any(booked)
 
     def balance(self, at: datetime) -> int:
-        return rules.sum_available(self.lots.values(), at=at)
+        return sum(lot.available for lot in self.lots.values() if lot.is_live(at))
 
     def sums(self) -> Sums:
         return [tuple(getattr(lot, name) for name in SUMS) for _, lot in sorted(self.lots.items())]
@@ -155,7 +156,7 @@ class Values:
     def _post(self, movement: CreditMovement, legs: tuple[CreditLeg, ...]) -> None:
         if legs:
             self.posted.append((movement, legs))
-            self.lots = rules.apply_legs_to_all(self.lots, legs)
+            self.lots = {name: rules.apply_legs(lot, legs) for name, lot in self.lots.items()}
 
 
 @dataclass
@@ -192,7 +193,8 @@ class Stored:
         return amount > 0
 
     def spend(self, at: datetime, *, amount: int) -> bool:
-        return credits.spend(**self._who, amount=amount, at=at).amount == amount
+        request = CreditSpendRequest(amount=amount)
+        return credits.spend(**self._who, request=request, at=at).amount == amount
 
     def hold(self, at: datetime, *, amount: int, reference: str) -> bool:
         credits.hold(**self._who, amount=amount, reference=reference, at=at)

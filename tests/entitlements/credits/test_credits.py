@@ -14,6 +14,7 @@ from entitlements.credits import credit_accounts, credit_grants
 from entitlements.credits import service as credits
 from entitlements.credits.credit_grant_terms import CreditGrantTerms
 from entitlements.credits.credit_grants import CreditOrigin
+from entitlements.credits.service import CreditSpendRequest
 from entitlements.errors import CreditsKeyReused, GrantExpired, NotEnoughCredits
 from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
 from entitlements.models.credit_grant import SUMS, CreditSource
@@ -43,7 +44,9 @@ def who(customer):
 
 
 def spend(customer, amount, at=NOW, **said):
-    return credits.spend(**who(customer), amount=amount, at=at, **said)
+    actor = said.pop("actor", "")
+    request = CreditSpendRequest(amount=amount, **said)
+    return credits.spend(**who(customer), request=request, at=at, actor=actor)
 
 
 def balance(customer, at=NOW):

@@ -11,6 +11,7 @@ from django.db.models import Sum
 from entitlements.balances.selectors import credits as stored
 from entitlements.credits import credit_grants
 from entitlements.credits import service as credits
+from entitlements.credits.service import CreditSpendRequest
 from entitlements.errors import NotEnoughCredits
 from entitlements.models import CreditEntry, CreditTransaction
 from events.models import OutboxEvent
@@ -74,9 +75,10 @@ def test_never_more_than_there_was(project, spenders):
         more, cost = 10 + run % 17, 3 + run % 5
         give(customer, more)
         there += more
+        request = CreditSpendRequest(amount=cost)
         done = at_once(
             spenders,
-            lambda _, cost=cost: credits.spend(**who, amount=cost, at=NOW),
+            lambda _, request=request: credits.spend(**who, request=request, at=NOW),
         )
         allowed = min(there // cost, SPENDERS)
         assert sum(each is not None for each in done) == allowed, run
@@ -92,9 +94,10 @@ def test_one_key_is_spent_once_however_many_send_it(project, spenders):
         customer = CustomerFactory.create(project=project)
         give(customer, 100)
         who = {"project_id": project.pk, "customer_id": customer.pk}
+        request = CreditSpendRequest(amount=7, key=f"k-{run}")
         done = at_once(
             spenders,
-            lambda _, who=who, run=run: credits.spend(**who, amount=7, at=NOW, key=f"k-{run}"),
+            lambda _, who=who, request=request: credits.spend(**who, request=request, at=NOW),
         )
         assert len({each.transaction_id for each in done}) == 1
         assert sum(not each.is_repeat for each in done) == 1

@@ -11,6 +11,7 @@ from entitlements.errors import FeatureArchived, GrantExpired
 from entitlements.grants import selectors as stored
 from entitlements.grants import service as grants
 from entitlements.models import Grant
+from entitlements.models.fact import Effect
 from entitlements.models.grant import GrantStatus
 from entitlements.resolution.facts import Reason
 from events.models import AuditEntry, OutboxEvent
@@ -39,8 +40,8 @@ def audited(customer):
 
 
 def deny(customer, *features, **kwargs):
-    kwargs = {"reason": "Abuse.", "actor": "operator:ada", "at": NOW, **kwargs}
-    return grants.deny(customer=customer, features=features, **kwargs)
+    named = [(feature, None) for feature in features]
+    return grant(customer, *named, **{"reason": "Abuse.", "effect": Effect.DENY, **kwargs})
 
 
 def revoke(given, at=NOW, **kwargs):
