@@ -95,7 +95,7 @@ def _update_subscriptions(buyer: StripeCustomer, at: datetime) -> None:
         sync.now(
             account=buyer.account, kind=ObjectKind.CUSTOMER, stripe_id=str(buyer.stripe_id), at=at
         )
-        default_methods.follow(buyer=rows.select_related("account").get(), at=at)
+        default_methods.update_subscriptions(buyer=rows.select_related("account").get(), at=at)
     except DomainError as error:
         log.warning("default_method_waits", customer=buyer.pk, error=error.code)
 

@@ -94,9 +94,12 @@ def test_money_that_a_downgrade_has_credited_is_asked_about(
     payment = Payment.objects.for_project(shop.project).get()
 
     seen = send(operator, address(payment))
-    assert "20.00 USD of this payment were credited when the subscription changed." in seen.content.decode()
+    assert (
+        "20.00 USD of this payment were credited when the subscription changed."
+        in seen.content.decode()
+    )
     refused = send(operator, address(payment), previewed=fingerprint(seen))
-    assert "2000 minor units of it were credited" in refused.content.decode()
+    assert "2000 minor units of this payment were credited" in refused.content.decode()
     assert payment.refunds.count() == 0
 
     shown = send(operator, address(payment), credited_too="on")
