@@ -4,7 +4,7 @@ from datetime import datetime
 
 from billing.checkout import checkout_type, order_lines
 from billing.checkout import sessions as pages
-from billing.checkout.page_payments import PAGES
+from billing.checkout.page_payments import PAGE_PAYMENT_TYPES
 from billing.errors import CheckoutNotOpen, PaymentNotCancelable
 from billing.models import Payment
 from billing.models.payment import PaymentStatus, PaymentType
@@ -67,7 +67,7 @@ def create(
 
 def read_again(*, payment: Payment, at: datetime) -> Payment:
     """Sync the payment with Stripe, as a webhook would. Raises StripeUnavailable."""
-    if payment.checkout is not None and payment.type in PAGES:
+    if payment.checkout is not None and payment.type in PAGE_PAYMENT_TYPES:
         pages.read_again(checkout=payment.checkout, at=at)
     elif payment.stripe_id:
         sync.now(

@@ -16,9 +16,9 @@ from billing.models.portal import Cancellation, PortalSettings
 from billing.outbound import api as outbound_api
 from billing.portal import selectors as stored
 from billing.portal import service as portal
+from billing.portal.flows import Flow
 from billing.portal.representation import PortalConfigurationBody, settings_body
 from billing.portal.selectors import Obstacle
-from billing.portal.service import Flow
 from billing.stripe.portal import MOST_PRODUCTS
 from common.api.bodies import serializer_of
 from common.api.serializers import (
@@ -59,7 +59,7 @@ class FlowSerializer(StrictSerializer):
     price = IdField(
         prefix="price",
         required=False,
-        help_text="The new price, only with subscription_update_confirm. Left out: the present one.",
+        help_text="New price, only with subscription_update_confirm. Left out: the present one.",
     )
     quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
 

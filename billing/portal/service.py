@@ -6,7 +6,6 @@ prices on sale is created at Stripe when the first user needs it, and reused aft
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,24 +14,24 @@ from django.db import transaction
 from billing.accounts import service as stripe_accounts
 from billing.catalog.selectors import catalog
 from billing.checkout import return_urls
-from billing.errors import PortalNotAvailable, SubscriptionEnded
-from billing.models import StripeAccount, StripeCustomer, Subscription
+from billing.errors import PortalNotAvailable
+from billing.models import StripeAccount, StripeCustomer
 from billing.models.outbound import Outbound
 from billing.models.portal import Cancellation, PortalConfiguration, PortalSettings
 from billing.outbound import intents
+from billing.portal import flows
 from billing.portal import selectors as portal
+from billing.portal.flows import Flow
 from billing.portal.selectors import Obstacle, PortalOffer
 from billing.stripe import portal as stripe_portal
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeRefused
 from billing.stripe.fields import Fields
-from billing.subscriptions.selectors import subscriptions
-from common.errors import Invalid
 from common.inserts import insert
 from events.services import audit
 from projects.customers import selectors as customers
 from projects.keys.selectors import projects
-from projects.models import Customer, Project
+from projects.models import Project
 
 MODES = {Cancellation.PERIOD_END: "at_period_end", Cancellation.NOW: "immediately"}
 """Stripe's cancellation mode of each setting."""
@@ -45,16 +44,6 @@ CHANGEABLE = (
     "invoices",
     "default_return_url",
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
-    """One task for the user in the portal. ``type`` is Stripe's flow type; ids are ours."""
-
-    type: str
-    product: str = ""
-    price: str = ""
-    quantity: int | None = None
 
 
 def find_obstacles(*, project: Project, user_id: str) -> list[Obstacle]:
@@ -127,7 +116,7 @@ def open_session(
     assert buyer.stripe_id is not None
     offers = _list_offers(project, account, portal_settings, currency=portal.find_currency(buyer))
     flow_params = (
-        _build_flow_params(project, customer, portal_settings, flow, return_url, offers)
+        flows.build_params(project, customer, portal_settings, flow, return_url, offers)
         if flow is not None
         else None
     )
@@ -258,56 +247,3 @@ def _build_configuration_params(
         default_return_url=portal_settings.default_return_url,
         takes_codes=not account.is_shared,
     )
-
-
-def _build_flow_params(
-    project: Project,
-    customer: Customer,
-    portal_settings: PortalSettings,
-    flow: Flow,
-    return_url: str,
-    offers: list[PortalOffer],
-) -> Fields:
-    """Build Stripe's ``flow_data``.
-
-    Raises Invalid for a flow that the settings do not offer, NotFound, SubscriptionEnded.
-    """
-    is_offered = {
-        "payment_method_update": portal_settings.payment_methods,
-        "subscription_cancel": portal_settings.cancellation != Cancellation.NEVER,
-        "subscription_update": portal_settings.plan_changes,
-        "subscription_update_confirm": portal_settings.plan_changes,
-    }
-    if not is_offered[flow.type]:
-        raise Invalid("The portal's configuration does not offer this flow.", field="flow/type")
-    if flow.type == "payment_method_update":
-        return stripe_portal.flow(flow.type, return_url=return_url)
-    row = subscriptions.get_by_product(
-        project=project, user_id=customer.user_id, product=flow.product
-    )
-    if row.has_ended or not row.stripe_id:
-        raise SubscriptionEnded("Open a new checkout to subscribe again.")
-    target: dict[str, Any] = {"subscription": row.stripe_id}
-    if flow.type == "subscription_update_confirm":
-        target["items"] = [_build_flow_item(project, row, flow, offers)]
-    return stripe_portal.flow(flow.type, return_url=return_url, **target)
-
-
-def _build_flow_item(
-    project: Project, row: Subscription, flow: Flow, offers: list[PortalOffer]
-) -> Fields:
-    """Build the new item of the flow's product. Raises Invalid for a price that is not offered."""
-    item = next(
-        each
-        for each in row.items.all()
-        if each.price is not None and each.price.product_id == flow.product
-    )
-    price = catalog.price(project=project, price_id=flow.price) if flow.price else item.price
-    assert price is not None
-    if price != item.price and not any(price in offer.prices for offer in offers):
-        raise Invalid(
-            "Send a price that GET /portal/configuration lists under offered.",
-            field="flow/price",
-        )
-    quantity = {} if price.is_metered else {"quantity": flow.quantity or item.quantity}
-    return {"id": item.stripe_id, "price": price.stripe_id, **quantity}

@@ -159,7 +159,7 @@ def check_not_subscribed(
     *, subscription: Subscription, before: BilledItems, after: BilledItems
 ) -> None:
     """Raise AlreadySubscribed if the customer has another live subscription to a new product."""
-    other = checkouts.live_subscription(
+    other = checkouts.find_live_subscription(
         customer=subscription.customer,
         products=added_products(before=before, after=after),
         except_id=subscription.pk,

@@ -133,7 +133,7 @@ def _close_pages(subscription: Subscription, plan: ChangePlan, at: datetime) -> 
     Raises AlreadySubscribed if one of them has been paid.
     """
     products = added_products(before=plan.before, after=plan.after)
-    for page in checkouts.blocking_pages(
+    for page in checkouts.find_blocking_pages(
         customer=subscription.customer, products=products, cart=None, at=at
     ):
         pages.ensure_closed(checkout=page, at=at)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from billing.charge_limits import check_total
-from billing.checkout.orders import MAX_LINES, NO_QUANTITY
+from billing.checkout.orders import MAX_LINES, NO_METERED_QUANTITY
 from billing.errors import (
     AlreadySubscribed,
     NotOnSale,
@@ -106,7 +106,7 @@ def check_items(before: BilledItems, after: BilledItems, *, currency: str) -> No
         if not price.is_recurring:
             raise WrongPriceType("A subscription has recurring prices only.", field="price")
         if price.is_metered and item.quantity != 1:
-            raise Invalid(NO_QUANTITY, field="quantity")
+            raise Invalid(NO_METERED_QUANTITY, field="quantity")
         if currency and price.currency != currency:
             raise OtherCurrency(
                 f"This subscription is billed in {currency}. Send a price in {currency}.",

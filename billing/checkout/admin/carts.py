@@ -92,9 +92,9 @@ class CartAdmin(ReadOnlyAdmin):
 
     @display(description="Status", ordering="status")
     def status_badge(self, row: Cart) -> object:
-        return columns.badge(row.standing(timezone.now()))
+        return columns.badge(row.status_at(timezone.now()))
 
-    @display(description="Holds")
+    @display(description="Lines")
     def holds(self, row: Cart) -> str:
         return tables.sold(row.lines.all()) or columns.EMPTY
 

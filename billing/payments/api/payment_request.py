@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
-from billing.checkout.api.checkout_request import THANKS, NewCheckoutSerializer
+from billing.checkout.api.checkout_request import SUCCESS_URL_EXAMPLE, NewCheckoutSerializer
 from billing.checkout.return_urls import MAX_URL_LENGTH
 from billing.models.payment import PaymentType
 from billing.payments.payment_methods import DEFAULT
@@ -57,7 +57,7 @@ PAGE_EXAMPLE = OpenApiExample(
         "user_id": "user-17",
         "price": "price_01j9zc3m0c9d8e7f6a5b4c3d2e",
         "reference": "order-991",
-        "success_url": THANKS,
+        "success_url": SUCCESS_URL_EXAMPLE,
     },
 )
 

@@ -105,8 +105,8 @@ def _invoice_and_checkout_ids(
     account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot
 ) -> tuple[str, str | None]:
     """Return Stripe's id of the invoice that it pays, and our id of the checkout it came from."""
-    invoice_id = page_payments.invoice_stripe_id_of(owner, snapshot.stripe_id)
-    return invoice_id, page_payments.checkout_id(
+    invoice_id = page_payments.find_invoice_stripe_id(owner, snapshot.stripe_id)
+    return invoice_id, page_payments.find_checkout_id(
         account=account, owner=owner, snapshot=snapshot, invoice_stripe_id=invoice_id
     )
 
