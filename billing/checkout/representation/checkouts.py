@@ -32,7 +32,7 @@ class CheckoutBody(TypedDict):
     detected: DetectedBody | None
     status: Annotated[str, "opening, open, complete or expired."]
     payment_status: Annotated[str | None, "Stripe's status: unpaid, paid or no_payment_required."]
-    url: Annotated[str | None, "Hosted page, null when it is closed. Send the buyer there."]
+    url: Annotated[str | None, "Hosted page, null unless it is open. Send the buyer there."]
     customer: str
     user_id: str
     cart: str | None

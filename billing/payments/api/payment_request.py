@@ -63,12 +63,12 @@ PAGE_EXAMPLE = OpenApiExample(
 
 
 class NewPaymentSerializer(NewCheckoutSerializer):
-    """One of ``amount``, ``price``, ``lines`` and ``cart`` says what is to be paid."""
+    """Send exactly one of ``amount``, ``price``, ``lines`` and ``cart``."""
 
     type = serializers.ChoiceField(
         choices=PaymentType.choices,
         required=False,
-        help_text="Left out: Tollgate detects it. The answer contains it.",
+        help_text="Left out: Tollgate detects it. The response contains it.",
     )
     amount = ChargeSerializer(required=False, help_text="Only for the type intent.")
     reference = serializers.CharField(

@@ -35,7 +35,7 @@ from projects.keys.scopes import KeyScope
 class PayablePaymentBody(PaymentBody):
     """The payment, with what its buyer needs to pay it."""
 
-    url: Annotated[str | None, "Hosted page, null when it is closed. Send the buyer there."]
+    url: Annotated[str | None, "Hosted page, null unless it is open. Send the buyer there."]
     client_secret: Annotated[
         str | None,
         "Secret that Stripe.js needs in your own front end. Only for the type intent, and only for "

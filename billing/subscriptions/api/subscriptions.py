@@ -166,7 +166,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         """Cancels at the end of the running period, or with `when=now` at once. Refunds nothing;
         `prorate` credits the rest of the period to the user's balance.
 
-        Send both fields in the query or in a JSON body.
+        Send the fields in the query or in a JSON body.
         """
         fields = self._parse_cancellation()
         row = subscriptions.cancel(
