@@ -110,7 +110,7 @@ def delete(*, cart: Cart, at: datetime) -> None:
         status = row.status_at(at)
         if status == CartStatus.COMPLETED:
             raise CartClosed("The cart was bought. It cannot be deleted.")
-        _refuse_frozen(row, status)
+        _check_not_frozen(row, status)
         pages = Checkout.objects.for_project(row.project_id).filter(cart=row)
         pages.update(cart=None)
         row.delete()
@@ -153,10 +153,10 @@ def follow_checkout(*, checkout: Checkout, at: datetime) -> None:
         )
 
 
-def refuse_unless_open(*, cart: Cart, at: datetime) -> None:
+def check_open(*, cart: Cart, at: datetime) -> None:
     """Raise CartFrozen or CartClosed for a cart that cannot change now."""
     status = cart.status_at(at)
-    _refuse_frozen(cart, status)
+    _check_not_frozen(cart, status)
     if status != CartStatus.OPEN:
         raise CartClosed(f"The cart is {status.value}. Create a new cart.")
 
@@ -166,7 +166,7 @@ def _change_open_cart(cart: Cart, *, at: datetime) -> Iterator[Cart]:
     """Lock an open cart for a change. Check afterwards that its lines can be one order."""
     with transaction.atomic():
         row = _lock_cart(cart)
-        refuse_unless_open(cart=row, at=at)
+        check_open(cart=row, at=at)
         yield row
         lines = list(
             CartLine.objects.for_project(row.project_id)
@@ -195,7 +195,7 @@ def _lock_cart(cart: Cart) -> Cart:
     return carts.get(project=cart.project_id, cart_id=cart.pk)
 
 
-def _refuse_frozen(cart: Cart, status: CartStatus) -> None:
+def _check_not_frozen(cart: Cart, status: CartStatus) -> None:
     if status == CartStatus.FROZEN:
         raise CartFrozen(
             f"Close the cart's checkout {cart.checkout_id} first, or wait until it has ended.",

@@ -25,7 +25,7 @@ def build_order(
     """
     cart = _find_cart(project, request) if request.cart else None
     if cart is not None:
-        lines = cart_lines(cart=cart, at=at)
+        lines = load_cart_lines(cart=cart, at=at)
     else:
         lines = order_lines.read(project=project, items=request.lines)
     detected = checkout_type.detect(
@@ -52,7 +52,7 @@ def build_order(
     )
 
 
-def cart_lines(*, cart: Cart, at: datetime) -> list[OrderLine]:
+def load_cart_lines(*, cart: Cart, at: datetime) -> list[OrderLine]:
     """Return the order lines of a loaded cart.
 
     Raises CartClosed, CartEmpty, and PriceChanged or NotOnSale if the tenant must change lines

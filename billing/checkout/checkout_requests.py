@@ -70,7 +70,7 @@ class CheckoutOrder:
         return [self.checkout_type.value, request]
 
 
-def expires_at(*, request: CheckoutRequest, at: datetime) -> datetime:
+def compute_expires_at(*, request: CheckoutRequest, at: datetime) -> datetime:
     """Return the time at which the page closes: the requested one, moved into Stripe's limits."""
     seconds = request.expires_in
     open_for = LONGEST_OPEN if seconds is None else timedelta(seconds=seconds)

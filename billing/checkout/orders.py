@@ -60,7 +60,7 @@ def check_on_sale(*, price: Price) -> None:
 
 def _check_subscription(recurring: Sequence[Price]) -> None:
     """Check that the recurring prices can be one subscription: one interval, one per product."""
-    if not _agree((price.interval, price.interval_count) for price in recurring):
+    if not _are_equal((price.interval, price.interval_count) for price in recurring):
         raise WrongPriceType(
             "All prices of one subscription must have the same interval.", field="lines"
         )
@@ -69,13 +69,13 @@ def _check_subscription(recurring: Sequence[Price]) -> None:
 
 
 def _check_money(lines: Sequence[OrderLine]) -> None:
-    if not _agree(line.price.currency for line in lines):
+    if not _are_equal(line.price.currency for line in lines):
         raise MixedCurrencies("All prices of one page must have the same currency.", field="lines")
     if lines:
         total = sum(line.price.amount_of(line.quantity) for line in lines)
         check_total(total, currency=lines[0].price.currency, field="lines")
 
 
-def _agree(values: Iterable[T]) -> bool:
+def _are_equal(values: Iterable[T]) -> bool:
     """Return whether there are no two different values."""
     return len(set(values)) <= 1

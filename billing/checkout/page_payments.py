@@ -36,7 +36,9 @@ from projects.models import Customer
 NO_PAYMENT_REQUIRED = "no_payment_required"
 FIRST_INVOICE = "subscription_create"
 """Stripe's billing reason of the invoice that a page creates."""
-UNFINISHED = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
+UNPAID_INTENT_STATUSES = frozenset(
+    {"requires_payment_method", "requires_confirmation", "requires_action"}
+)
 PAGE_PAYMENT_TYPES = frozenset({PaymentType.SUBSCRIPTION, PaymentType.ITEM, PaymentType.CART})
 """Types of payments that are paid on a hosted page."""
 EVENT_OF_STATUS = {
@@ -217,7 +219,9 @@ def has_ended(row: Payment, snapshot: PaymentSnapshot) -> bool:
     if row.type not in PAGE_PAYMENT_TYPES:
         return False
     is_closed = row.checkout is not None and row.checkout.status == CheckoutStatus.EXPIRED
-    return snapshot.status == "canceled" or (is_closed and snapshot.status in UNFINISHED)
+    return snapshot.status == "canceled" or (
+        is_closed and snapshot.status in UNPAID_INTENT_STATUSES
+    )
 
 
 def ended_values(row: Payment, at: datetime | None) -> Values:

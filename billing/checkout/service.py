@@ -141,7 +141,7 @@ def _reload_cart(order: CheckoutOrder, *, at: datetime) -> CheckoutOrder:
     if order.cart is None:
         return order
     cart = carts.get(project=order.cart.project_id, cart_id=order.cart.pk)
-    return replace(order, cart=cart, lines=checkout_orders.cart_lines(cart=cart, at=at))
+    return replace(order, cart=cart, lines=checkout_orders.load_cart_lines(cart=cart, at=at))
 
 
 def _open_at_stripe(row: Checkout, *, at: datetime) -> None:
@@ -191,7 +191,7 @@ def _create_row(
         tax_id_collection=_or_project_default(request.tax_id_collection, project),
         save_payment_method=request.save_payment_method,
         metadata=request.metadata,
-        expires_at=checkout_requests.expires_at(request=request, at=at),
+        expires_at=checkout_requests.compute_expires_at(request=request, at=at),
         request_key=key,
         order_key=order_key,
     )

@@ -42,12 +42,12 @@ def create(*, checkout: Checkout, at: datetime) -> None:
     Raises StripeUnavailable, and StripeRefused if there will be no page.
     """
     lines = list(checkout.lines.select_related("price__product"))
-    buyer = _stripe_customer(checkout)
+    buyer = _get_stripe_customer(checkout)
     try:
         intents.create_object(
             checkout,
             operation="checkout_session.create",
-            params=stripe_checkouts.params(_session_order(checkout, buyer)),
+            params=stripe_checkouts.params(_build_session_order(checkout, buyer)),
             values=_values_of_session,
             at=at,
         )
@@ -132,7 +132,7 @@ def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
     return checkouts.get(project=checkout.project, checkout_id=checkout.pk)
 
 
-def _session_order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Order:
+def _build_session_order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Order:
     lines = list(row.lines.select_related("price__product"))
     return stripe_checkouts.Order(
         our_id=row.pk,
@@ -144,11 +144,11 @@ def _session_order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Ord
         ],
         success_url=row.success_url,
         cancel_url=row.cancel_url,
-        expires_at=_expires_at(row),
+        expires_at=_compute_expires_at(row),
         metadata=row.metadata,
         trial_period_days=row.trial_period_days,
         trial_end_behavior=row.trial_end_behavior,
-        asks_for_card=_asks_for_card(row, lines),
+        asks_for_card=_needs_card(row, lines),
         allow_promotion_codes=row.allow_promotion_codes and not row.account.is_shared,
         promotion_code=(row.promotion_code.stripe_id or "") if row.promotion_code else "",
         coupon=(row.coupon.stripe_id or "") if row.coupon else "",
@@ -158,7 +158,7 @@ def _session_order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Ord
     )
 
 
-def _expires_at(row: Checkout) -> datetime | None:
+def _compute_expires_at(row: Checkout) -> datetime | None:
     """Return when Stripe closes the page, by Stripe's clock; None for Stripe's maximum of 24 hours.
 
     In test mode that clock may have been moved forward.
@@ -169,7 +169,7 @@ def _expires_at(row: Checkout) -> datetime | None:
     return row.expires_at if row.account.livemode else row.expires_at + requests.clock_ahead()
 
 
-def _asks_for_card(row: Checkout, lines: Sequence[CheckoutLine]) -> bool:
+def _needs_card(row: Checkout, lines: Sequence[CheckoutLine]) -> bool:
     """Return whether Stripe collects a card: not for a trial without one, nor if all is free."""
     if row.trial_without_card:
         return False
@@ -189,7 +189,7 @@ def _asks_for_card(row: Checkout, lines: Sequence[CheckoutLine]) -> bool:
     )
 
 
-def _stripe_customer(row: Checkout) -> StripeCustomer:
+def _get_stripe_customer(row: Checkout) -> StripeCustomer:
     """Return the customer's Stripe customer, which exists before the checkout row is inserted."""
     buyers = StripeCustomer.objects.for_project(row.project_id).filter(
         account_id=row.account_id, customer_id=row.customer_id, stripe_id__isnull=False

@@ -115,10 +115,10 @@ class InvoiceAdmin(MirrorAdmin):
         return columns.outside(row.hosted_url)
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        return [_lines(row), _payments(row), _credit_notes(row)]
+        return [_lines_section(row), _payments_section(row), _credit_notes_section(row)]
 
 
-def _lines(row: Invoice) -> Section:
+def _lines_section(row: Invoice) -> Section:
     return Section(
         title="Lines",
         headers=["Description", "Price", "Quantity", "Amount", "Discount", "Tax", "From", "Until"],
@@ -140,7 +140,7 @@ def _lines(row: Invoice) -> Section:
     )
 
 
-def _payments(row: Invoice) -> Section:
+def _payments_section(row: Invoice) -> Section:
     return Section(
         title="Payments",
         headers=["Payment", "Status", "Amount paid"],
@@ -157,7 +157,7 @@ def _payments(row: Invoice) -> Section:
     )
 
 
-def _credit_notes(row: Invoice) -> Section:
+def _credit_notes_section(row: Invoice) -> Section:
     return Section(
         title="Credit notes",
         headers=["Number", "Status", "Amount", "Reason", "Issued", "Stripe id"],

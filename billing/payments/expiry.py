@@ -46,7 +46,7 @@ def expire_due(*, at: datetime) -> int:
     batch = _claim_due(at)
     back_off, run = RequestBackOff(), QueueRun(RETRY_RULE)
     for row in batch:
-        if not back_off.is_backing_off(row.account_id, _operation(row)):
+        if not back_off.is_backing_off(row.account_id, _cancel_operation(row)):
             _expire_one(row, back_off, run, at)
     if len(batch) == BATCH_SIZE:
         enqueue("billing.expire_payments")
@@ -57,14 +57,14 @@ def _expire_one(row: Payment, back_off: RequestBackOff, run: QueueRun, at: datet
     try:
         _expire(row, at)
     except Exception as error:  # noqa: BLE001  # one payment's error must not stop the others
-        if not back_off.stops_for(row.account_id, _operation(row), error):
+        if not back_off.stops_for(row.account_id, _cancel_operation(row), error):
             run.record_failure(owner=row.project_id, subject=row.pk, error=error)
     else:
-        back_off.record_answer(row.account_id, _operation(row))
+        back_off.record_answer(row.account_id, _cancel_operation(row))
         run.record_success(owner=row.project_id, subject=row.pk)
 
 
-def _operation(row: Payment) -> str:
+def _cancel_operation(row: Payment) -> str:
     """Return the intent operation that cancels the payment."""
     return "payment_intent.cancel" if row.checkout is None else "checkout_session.expire"
 

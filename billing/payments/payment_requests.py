@@ -119,7 +119,7 @@ def ensure_row(
             amount=money.amount,
             off_session=payment_request.off_session,
             save_payment_method=payment_request.save_payment_method,
-            expires_at=_expires_at(payment_request, at),
+            expires_at=_compute_expires_at(payment_request, at),
             metadata=payment_request.metadata,
             request_key=_request_key(customer, payment_request, idempotency_key),
         )
@@ -140,7 +140,7 @@ def delete_unused(row: Payment) -> None:
     rows.filter(pk=row.pk, stripe_id__isnull=True, checkout__isnull=True).delete()
 
 
-def _expires_at(payment_request: PaymentRequest, at: datetime) -> datetime | None:
+def _compute_expires_at(payment_request: PaymentRequest, at: datetime) -> datetime | None:
     """Return when the payment expires: without ``expires_in`` never, with a page after a day."""
     if payment_request.expires_in is None:
         return None if payment_request.amount is not None else at + LONGEST_OPEN

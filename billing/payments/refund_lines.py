@@ -43,7 +43,8 @@ class RefundableLine:
     units: int
 
     @property
-    def left(self) -> int:
+    def amount_left(self) -> int:
+        """Minor units that can still be refunded."""
         return max(self.cost - self.refunded, 0)
 
 
@@ -131,11 +132,11 @@ def _resolve_request(
     field: str,
 ) -> dict[str, Any]:
     amount, quantity = _resolve_amount(payment, refundable_line, line_request, field=field)
-    if not 0 < amount <= refundable_line.left:
+    if not 0 < amount <= refundable_line.amount_left:
         raise NothingToRefund(
             "Refund no more than what is left of the line.",
             line=refundable_line.line.pk,
-            refundable={"amount": refundable_line.left, "currency": payment.currency},
+            refundable={"amount": refundable_line.amount_left, "currency": payment.currency},
         )
     return {"line": refundable_line.line.pk, "amount": amount, "quantity": quantity}
 
@@ -154,8 +155,8 @@ def _resolve_amount(
             raise Invalid(f"Send a multiple of {multiple} minor units.", field=f"{field}/amount")
         return line_request.amount, None
     if line_request.quantity is None or line_request.quantity == left:
-        return refundable_line.left, max(left, 0) or None
+        return refundable_line.amount_left, max(left, 0) or None
     if line_request.quantity > left:
         return 0, None
     share = refundable_line.cost * line_request.quantity // refundable_line.line.quantity
-    return min(share - share % multiple, refundable_line.left), line_request.quantity
+    return min(share - share % multiple, refundable_line.amount_left), line_request.quantity

@@ -29,7 +29,7 @@ from common.ids import new_id
 from events.services import audit
 from projects.customers import selectors as customers
 
-CANCELABLE = frozenset({"pending", "requires_action"})
+CANCELABLE_STATUSES = frozenset({"pending", "requires_action"})
 
 
 def create(
@@ -74,7 +74,7 @@ def cancel(*, refund: Refund, request: str, actor: str, at: datetime) -> Refund:
 
     Raises RefundNotCancelable for any other status.
     """
-    if refund.status not in CANCELABLE:
+    if refund.status not in CANCELABLE_STATUSES:
         raise RefundNotCancelable(f"The refund is {refund.status}.")
     audit.record(
         actor=actor,

@@ -20,7 +20,7 @@ from common.ids import new_id
 from events.services import audit
 from projects.models import Project
 
-CANCELABLE = frozenset(
+CANCELABLE_STATUSES = frozenset(
     {
         PaymentStatus.PENDING,
         PaymentStatus.PROCESSING,
@@ -86,7 +86,7 @@ def cancel(*, payment: Payment, actor: str, at: datetime) -> Payment:
     """
     if payment.status == PaymentStatus.CANCELED:
         return payment
-    if payment.status not in CANCELABLE:
+    if payment.status not in CANCELABLE_STATUSES:
         raise _not_cancelable(payment)
     if payment.invoice_stripe_id:
         raise PaymentNotCancelable("The payment pays an invoice. Cancel the subscription instead.")

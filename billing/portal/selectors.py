@@ -85,7 +85,7 @@ def list_offers(
     )
     if products:
         rows = rows.filter(pk__in=products)
-    prices = _prices(project).filter(product__in=rows)
+    prices = _portal_prices(project).filter(product__in=rows)
     newest: dict[tuple[str, str, str, int], Price] = {}
     for price in prices.filter(currency=currency) if currency else prices:
         key = (price.product_id, price.currency, price.interval, price.interval_count)
@@ -110,7 +110,7 @@ def find_currency(buyer: StripeCustomer) -> str:
     return buyer.currency or newest or ""
 
 
-def _prices(project: Project) -> ProjectQuerySet[Price]:
+def _portal_prices(project: Project) -> ProjectQuerySet[Price]:
     """Return the project's prices that Stripe accepts in a portal, oldest first."""
     rows = Price.objects.for_project(project).filter(
         stripe_id__isnull=False, active=True, type=PriceType.RECURRING, meter__isnull=True

@@ -33,9 +33,12 @@ from projects.customers import selectors as customers
 from projects.keys.selectors import projects
 from projects.models import Project
 
-MODES = {Cancellation.PERIOD_END: "at_period_end", Cancellation.NOW: "immediately"}
+STRIPE_CANCELLATION_MODES = {
+    Cancellation.PERIOD_END: "at_period_end",
+    Cancellation.NOW: "immediately",
+}
 """Stripe's cancellation mode of each setting."""
-CHANGEABLE = (
+CHANGEABLE_FIELDS = (
     "headline",
     "cancellation",
     "plan_changes",
@@ -68,7 +71,7 @@ def configure(
     with transaction.atomic():
         projects.lock(project_id=project.pk)
         row = portal.get_settings(project)
-        before = {name: getattr(row, name) for name in changes if name in CHANGEABLE}
+        before = {name: getattr(row, name) for name in changes if name in CHANGEABLE_FIELDS}
         for name in before:
             setattr(row, name, changes[name])
         row.save()
@@ -234,7 +237,7 @@ def _build_configuration_params(
 ) -> Fields:
     return stripe_portal.configuration(
         headline=portal_settings.headline,
-        cancels=MODES.get(Cancellation(portal_settings.cancellation), ""),
+        cancels=STRIPE_CANCELLATION_MODES.get(Cancellation(portal_settings.cancellation), ""),
         offers=[
             stripe_portal.PortalProduct(
                 product=offer.product.stripe_id or "",

@@ -70,7 +70,7 @@ def _plan_row(
             "schedule_stripe_id": snapshot.schedule_stripe_id or "",
             "scheduled_at": snapshot.scheduled_at,
             "scheduled_items": _scheduled_items(account, row.project_id, snapshot),
-            "discounts": _discounts(account, row.project_id, snapshot),
+            "discounts": _discount_values(account, row.project_id, snapshot),
             "automatic_tax": snapshot.automatic_tax,
             "metadata": snapshot.metadata,
         },
@@ -106,7 +106,7 @@ def _scheduled_item(item: ScheduledItemSnapshot, price: Price | None) -> dict[st
     }
 
 
-def _discounts(
+def _discount_values(
     account: StripeAccount, project_id: str, snapshot: SubscriptionSnapshot
 ) -> list[DiscountBody]:
     """Return the discounts with the ids of our coupons and codes that the catalog has."""

@@ -21,7 +21,7 @@ from billing.subscriptions.writes import require_stripe_id
 from billing.sync import service as sync
 from common.errors import Unavailable
 
-UNPRORATED = {"proration_behavior": "none"}
+NO_PRORATION = {"proration_behavior": "none"}
 SECOND = timedelta(seconds=1)
 
 
@@ -132,7 +132,7 @@ def _current_items(subscription: Subscription) -> Fields:
     items = subscription_items.build_phase_params(subscription_items.read_items(subscription))
     rows = subscription.items.all()
     items_with_ids = [{**item, "id": row.stripe_id} for item, row in zip(items, rows, strict=True)]
-    return {"items": items_with_ids, **UNPRORATED}
+    return {"items": items_with_ids, **NO_PRORATION}
 
 
 def _preview_next_invoice(
@@ -151,7 +151,7 @@ def _preview_next_invoice(
     balance_change = first.balance_after - first.balance_before
     item = {"amount": balance_change, "currency": subscription.currency}
     return _request_preview(
-        subscription, {**details, **UNPRORATED}, {**params, "invoice_items": [item]}
+        subscription, {**details, **NO_PRORATION}, {**params, "invoice_items": [item]}
     )
 
 
@@ -161,7 +161,10 @@ def _preview_change_at_renewal(subscription: Subscription, plan: ChangePlan) -> 
     In a preview a new interval would begin at once, so only the amount of its recurring invoice is
     requested.
     """
-    details = {"items": subscription_items.build_item_params(plan.before, plan.after), **UNPRORATED}
+    details = {
+        "items": subscription_items.build_item_params(plan.before, plan.after),
+        **NO_PRORATION,
+    }
     if not subscription_items.starts_new_period(plan.before, plan.after):
         return _build_bill(
             subscription, None, None, _request_preview(subscription, details, plan.params)

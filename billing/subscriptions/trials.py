@@ -15,7 +15,7 @@ from events.services import outbox
 from projects.customers import selectors as customers
 from projects.models import Customer
 
-NOTICE = timedelta(days=3)
+NOTICE_PERIOD = timedelta(days=3)
 """Time before the trial's end, as in Stripe's own event. A shorter trial gets its event at once."""
 BATCH_SIZE = 500
 RETRY_RULE = RetryRule(queue="trial_notices", attempts=20)
@@ -29,7 +29,7 @@ def record_trial_ending(*, subscription: Subscription, customer: Customer, at: d
     ends = subscription.trial_ends_at
     if subscription.status != SubscriptionStatus.TRIALING or ends is None:
         return False
-    if not at < ends <= at + NOTICE or subscription.trial_ending_told_for == ends:
+    if not at < ends <= at + NOTICE_PERIOD or subscription.trial_ending_told_for == ends:
         return False
     subscription.trial_ending_told_for = ends
     subscription.save(update_fields=["trial_ending_told_for"])
@@ -50,7 +50,7 @@ def record_due_trial_endings(*, at: datetime) -> int:
 
     An error delays only its own subscription.
     """
-    due = stored.select_ending_trials(after=at, until=at + NOTICE).filter(
+    due = stored.select_ending_trials(after=at, until=at + NOTICE_PERIOD).filter(
         ~fair_queue.is_backing_off(RETRY_RULE, owner="project_id", subject="pk")
     )
     rows = fair_queue.round_robin(

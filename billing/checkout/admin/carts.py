@@ -111,12 +111,12 @@ class CartAdmin(ReadOnlyAdmin):
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
         pages = Checkout.objects.for_project(row.project_id).filter(cart=row).order_by("-pk")
         return [
-            _lines(row),
+            _lines_section(row),
             tables.checkouts(pages.prefetch_related("lines__price__product")[:20]),
         ]
 
 
-def _lines(row: Cart) -> Section:
+def _lines_section(row: Cart) -> Section:
     return Section(
         title="Lines",
         headers=["Product", "Price", "Quantity", "Amount"],

@@ -20,7 +20,7 @@ def listing(
     *, project: Project | str, at: datetime, user_id: str = "", status: str = ""
 ) -> ProjectQuerySet[Cart]:
     """Return the carts that match every non-empty filter: five queries, however many rows."""
-    rows = _loaded(project)
+    rows = _with_related_rows(project)
     if user_id:
         rows = rows.filter(**customers.owner_filter(project=project, user_id=user_id))
     return rows.filter(status_condition(CartStatus(status), at)) if status else rows
@@ -28,7 +28,7 @@ def listing(
 
 def get(*, project: Project | str, cart_id: str) -> Cart:
     """Return one cart. Raises NotFound."""
-    row = _loaded(project).filter(pk=cart_id).first()
+    row = _with_related_rows(project).filter(pk=cart_id).first()
     if row is None:
         raise NotFound("No cart with this id.")
     return row
@@ -76,7 +76,7 @@ def lock_free(rows: ProjectQuerySet[Cart], *, limit: int) -> list[str]:
     return list(locked.values_list("pk", flat=True)[:limit])
 
 
-def _loaded(project: Project | str) -> ProjectQuerySet[Cart]:
+def _with_related_rows(project: Project | str) -> ProjectQuerySet[Cart]:
     prices = catalog.prices(project=project, active=True)
     lines = CartLine.objects.for_project(project).select_related("price__product")
     return (

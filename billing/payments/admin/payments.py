@@ -85,7 +85,7 @@ class PaymentAdmin(MirrorAdmin):
         self, request: HttpRequest, form: refund_dialog.RefundForm, object_id: str
     ) -> HttpResponse:
         self.row(request, object_id)
-        return refund_dialog.refund(request, form)
+        return refund_dialog.handle_refund(request, form)
 
     @display(description="For", ordering="type")
     def shown_type(self, row: Payment) -> str:
@@ -116,10 +116,16 @@ class PaymentAdmin(MirrorAdmin):
         return ": ".join(filter(None, [row.failure_code, row.failure_message])) or columns.EMPTY
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        return [_lines(row), _refunds(row), _disputes(row), _warnings(row), _invoices(row)]
+        return [
+            _lines_section(row),
+            _refunds_section(row),
+            _disputes_section(row),
+            _warnings_section(row),
+            _invoices_section(row),
+        ]
 
 
-def _lines(row: Payment) -> Section:
+def _lines_section(row: Payment) -> Section:
     return Section(
         title="Lines",
         headers=["Line", "Product", "Quantity", "Cost", "Refunded for this line"],
@@ -138,7 +144,7 @@ def _lines(row: Payment) -> Section:
     )
 
 
-def _refunds(row: Payment) -> Section:
+def _refunds_section(row: Payment) -> Section:
     return Section(
         title="Refunds",
         headers=["Refund", "Amount", "Status", "Reason", "At"],
@@ -156,7 +162,7 @@ def _refunds(row: Payment) -> Section:
     )
 
 
-def _disputes(row: Payment) -> Section:
+def _disputes_section(row: Payment) -> Section:
     return Section(
         title="Disputes",
         headers=["Dispute", "Amount", "Status", "Reason", "Answer due", "Opened"],
@@ -176,7 +182,7 @@ def _disputes(row: Payment) -> Section:
     )
 
 
-def _warnings(row: Payment) -> Section:
+def _warnings_section(row: Payment) -> Section:
     return Section(
         title="Early fraud warnings",
         headers=["Warning", "Kind", "Status", "At"],
@@ -193,7 +199,7 @@ def _warnings(row: Payment) -> Section:
     )
 
 
-def _invoices(row: Payment) -> Section:
+def _invoices_section(row: Payment) -> Section:
     return Section(
         title="Invoices",
         headers=["Invoice", "Amount paid", "Status"],

@@ -20,7 +20,7 @@ from common.currencies import exponent
 from common.money import Money
 from entitlements.decisions.admin import decisions
 
-WHY = (
+REFUND_REASONS = (
     ("", "None"),
     ("requested_by_customer", "Requested by the customer"),
     ("duplicate", "Duplicate"),
@@ -35,7 +35,7 @@ class RefundForm(dialogs.Dialog):
 
     lines = fields.many(label="Lines", required=False)
     amount = fields.text(max_length=20, required=False)
-    why = fields.choice(WHY, label="Reason for Stripe", required=False)
+    why = fields.choice(REFUND_REASONS, label="Reason for Stripe", required=False)
     credited_too = fields.flag(label="Also refund money that was credited to the balance")
     previewed = forms.CharField(required=False, widget=forms.HiddenInput)
 
@@ -56,20 +56,24 @@ class RefundForm(dialogs.Dialog):
         """Show ``credited_too`` if a plan change has credited money to the customer's balance."""
         credited = Money(balance_credits.sum_credited(payment), payment.currency)
         if credited.amount:
-            self.fields[
-                "credited_too"
-            ].help_text = f"{credited} of this payment were credited when the subscription changed."
+            field = self.fields["credited_too"]
+            field.help_text = (
+                f"{credited} of this payment were credited when the subscription changed."
+            )
         else:
             del self.fields["credited_too"]
 
-    def _offer_lines(self, offers: list[RefundableLine]) -> None:
+    def _offer_lines(self, refundable_lines: list[RefundableLine]) -> None:
         """Show ``lines`` if the payment has two or more. A chosen line is refunded in full."""
-        self.left = {each.line.pk: each.left for each in offers if each.left}
-        if len(offers) < 2 or not self.left:
+        open_lines = [refundable for refundable in refundable_lines if refundable.amount_left]
+        self.amounts_left = {
+            refundable.line.pk: refundable.amount_left for refundable in open_lines
+        }
+        if len(refundable_lines) < 2 or not open_lines:
             del self.fields["lines"]
             return
         field = self.fields["lines"]
-        field.choices = [(each.line.pk, _line(each)) for each in offers if each.left]
+        field.choices = [(line.line.pk, _line_label(line)) for line in open_lines]
         field.help_text = "Refunds all that is left of each chosen line; only its access ends."
 
     def clean(self) -> dict[str, Any]:
@@ -80,7 +84,8 @@ class RefundForm(dialogs.Dialog):
 
     @property
     def line_requests(self) -> list[LineRefundRequest]:
-        return [LineRefundRequest(line=each) for each in self.cleaned_data.get("lines") or ()]
+        line_ids = self.cleaned_data.get("lines") or ()
+        return [LineRefundRequest(line=line_id) for line_id in line_ids]
 
     def clean_amount(self) -> int | None:
         """Return minor units; None refunds all that is left."""
@@ -95,7 +100,7 @@ class RefundForm(dialogs.Dialog):
         assert self.payment is not None
         amount = self.cleaned_data["amount"]
         if self.line_requests:
-            amount = sum(self.left[each.line] for each in self.line_requests)
+            amount = sum(self.amounts_left[each.line] for each in self.line_requests)
         left = refunds.refundable_amount(self.payment)
         return Money(left if amount is None else amount, self.payment.currency)
 
@@ -115,7 +120,7 @@ class RefundForm(dialogs.Dialog):
             "payment": self.payment,
             "refund": RefundedMoney(
                 amount=self.money.amount,
-                lines={each.line: self.left[each.line] for each in self.line_requests},
+                lines={each.line: self.amounts_left[each.line] for each in self.line_requests},
             ),
             "at": timezone.now(),
         }
@@ -140,7 +145,7 @@ REFUND = dialogs.describe(
 )
 
 
-def refund(request: HttpRequest, form: RefundForm) -> HttpResponse:
+def handle_refund(request: HttpRequest, form: RefundForm) -> HttpResponse:
     """Show the effects of the form's values first; refund when the same values come again."""
     if form.cleaned_data["previewed"] != form.fingerprint:
         form.preview()
@@ -148,11 +153,11 @@ def refund(request: HttpRequest, form: RefundForm) -> HttpResponse:
     return dialogs.attempt(request, form, REFUND, lambda: _create_refund(request, form))
 
 
-def _line(refundable_line: RefundableLine) -> str:
+def _line_label(refundable_line: RefundableLine) -> str:
     """``2 × Export: 120.00 USD left``."""
     line, left = (
         refundable_line.line,
-        Money(refundable_line.left, refundable_line.line.price.currency),
+        Money(refundable_line.amount_left, refundable_line.line.price.currency),
     )
     return f"{line.quantity} × {line.price.product.name}: {left} left"
 

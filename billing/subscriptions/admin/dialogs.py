@@ -22,7 +22,7 @@ from common.admin.actors import actor
 from entitlements.decisions.admin import decisions
 from entitlements.decisions.selectors.effects import DecisionChange
 
-WHEN = (
+CANCELLATION_TIMES = (
     (CancellationTime.PERIOD_END.value, "At the end of the current period"),
     (CancellationTime.NOW.value, "Now"),
 )
@@ -70,7 +70,7 @@ class SubscriptionForm(dialogs.Dialog):
 
 
 class CancelForm(SubscriptionForm):
-    when = fields.choice(WHEN)
+    when = fields.choice(CANCELLATION_TIMES)
 
 
 class PauseForm(SubscriptionForm):
