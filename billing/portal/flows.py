@@ -26,6 +26,7 @@ class Flow:
 
 
 def build_params(
+    *,
     project: Project,
     customer: Customer,
     portal_settings: PortalSettings,

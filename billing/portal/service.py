@@ -119,7 +119,14 @@ def open_session(
     assert buyer.stripe_id is not None
     offers = _list_offers(project, account, portal_settings, currency=portal.find_currency(buyer))
     flow_params = (
-        flows.build_params(project, customer, portal_settings, flow, return_url, offers)
+        flows.build_params(
+            project=project,
+            customer=customer,
+            portal_settings=portal_settings,
+            flow=flow,
+            return_url=return_url,
+            offers=offers,
+        )
         if flow is not None
         else None
     )

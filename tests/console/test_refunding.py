@@ -50,7 +50,7 @@ def test_the_effect_is_shown_first(
     shop: Shop, payment: Payment, operator: Client, viewer: Client, drain: Drain
 ) -> None:
     page = operator.get(address(payment))
-    assert "all that is left, 99.00 USD" in page.content.decode()
+    assert "all that is left: 99.00 USD" in page.content.decode()
     seen = send(operator, address(payment))
     assert "on (entitled)" in seen.content.decode()
     assert "off (not entitled)" in seen.content.decode()
