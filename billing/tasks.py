@@ -39,7 +39,7 @@ def confine_coupons() -> None:
 
 @shared_task(name="billing.follow_default_methods")
 def follow_default_methods() -> None:
-    default_methods.follow_due(at=timezone.now())
+    default_methods.update_due_subscriptions(at=timezone.now())
 
 
 @shared_task(name="billing.finish_intents")
@@ -75,7 +75,7 @@ def check_permissions() -> None:
 
 @shared_task(name="billing.tell_trials")
 def tell_trials() -> None:
-    trials.tell_due(at=timezone.now())
+    trials.record_due_trial_endings(at=timezone.now())
 
 
 @shared_task(name="billing.tell_customers")

@@ -1,4 +1,4 @@
-"""Hosted pages: the request, the order that it comes to, the session at Stripe; carts.
+"""Hosted checkout pages and carts.
 
-Owns: checkout sessions, carts, discounts of a page, payments of a page. Does not own: what
-is sold (`catalog`), nor what it gives (`access`)."""
+Owns: checkout sessions, carts, discounts of a page, payments of a page. Does not own: products and
+prices (`catalog`) and the access that a purchase gives (`access`)."""

@@ -107,35 +107,39 @@ def delete(*, cart: Cart, at: datetime) -> None:
     """
     with transaction.atomic():
         row = _lock_cart(cart)
-        status = row.standing(at)
+        status = row.status_at(at)
         if status == CartStatus.COMPLETED:
-            raise CartClosed("It was bought, so it is kept with the books.")
-        _refuse_frozen(row, status)
+            raise CartClosed("The cart was bought. It cannot be deleted.")
+        _check_not_frozen(row, status)
         pages = Checkout.objects.for_project(row.project_id).filter(cart=row)
         pages.update(cart=None)
         row.delete()
 
 
 def expire_due(*, at: datetime) -> int:
-    """Store the status ``expired`` of carts whose time is over; returns how many. Readers do not
-    wait for this: ``Cart.standing`` computes it."""
-    closed = 0
-    due = carts.overdue(at=at)
-    while batch := _close_batch(due, at):
-        closed += batch
-    return closed
+    """Store the status ``expired`` of carts whose time is over. Return how many there were.
+
+    Readers do not wait for this: ``Cart.status_at`` computes the status.
+    """
+    total = 0
+    due = carts.select_overdue(at=at)
+    while count := _expire_batch(due, at):
+        total += count
+    return total
 
 
-def _close_batch(due: ProjectQuerySet[Cart], at: datetime) -> int:
-    """How many were expired. A cart that another transaction holds waits for the next run."""
+def _expire_batch(due: ProjectQuerySet[Cart], at: datetime) -> int:
+    """Expire one batch and return its size. Carts that another transaction has locked are left."""
     with transaction.atomic():
         batch = carts.lock_free(due, limit=BATCH_SIZE)
         return due.filter(pk__in=batch).update(status=CartStatus.EXPIRED, updated_at=at)
 
 
 def follow_checkout(*, checkout: Checkout, at: datetime) -> None:
-    """Update the cart after its page: completed once the page is paid, open again once the page has
-    closed or its payment has failed. The caller holds the customer's lock."""
+    """Complete the cart of a paid page; reopen it if the page closed or its payment failed.
+
+    The caller holds the customer's lock.
+    """
     rows = Cart.objects.for_project(checkout.project_id).filter(checkout=checkout)
     if checkout.cart_id is None:
         return
@@ -149,20 +153,20 @@ def follow_checkout(*, checkout: Checkout, at: datetime) -> None:
         )
 
 
-def refuse_unless_open(*, cart: Cart, at: datetime) -> None:
-    """Raises CartFrozen or CartClosed for a cart that cannot change now."""
-    status = cart.standing(at)
-    _refuse_frozen(cart, status)
+def check_open(*, cart: Cart, at: datetime) -> None:
+    """Raise CartFrozen or CartClosed for a cart that cannot change now."""
+    status = cart.status_at(at)
+    _check_not_frozen(cart, status)
     if status != CartStatus.OPEN:
-        raise CartClosed(f"It is {status.value}. Make a new cart.")
+        raise CartClosed(f"The cart is {status.value}. Create a new cart.")
 
 
 @contextmanager
 def _change_open_cart(cart: Cart, *, at: datetime) -> Iterator[Cart]:
-    """Lock an open cart for a change. Afterwards its lines are checked to go together."""
+    """Lock an open cart for a change. Check afterwards that its lines can be one order."""
     with transaction.atomic():
         row = _lock_cart(cart)
-        refuse_unless_open(cart=row, at=at)
+        check_open(cart=row, at=at)
         yield row
         lines = list(
             CartLine.objects.for_project(row.project_id)
@@ -176,7 +180,7 @@ def _change_open_cart(cart: Cart, *, at: datetime) -> Iterator[Cart]:
 
 
 def _has_failed(checkout: Checkout) -> bool:
-    """Whether the page is complete but its delayed payment has failed."""
+    """Return whether the page is complete but its delayed payment has failed."""
     return (
         checkout.status == CheckoutStatus.COMPLETE
         and Payment.objects.for_project(checkout.project_id)
@@ -191,10 +195,10 @@ def _lock_cart(cart: Cart) -> Cart:
     return carts.get(project=cart.project_id, cart_id=cart.pk)
 
 
-def _refuse_frozen(cart: Cart, status: CartStatus) -> None:
+def _check_not_frozen(cart: Cart, status: CartStatus) -> None:
     if status == CartStatus.FROZEN:
         raise CartFrozen(
-            f"Close its checkout {cart.checkout_id} first, or wait until that has ended.",
+            f"Close the cart's checkout {cart.checkout_id} first, or wait until it has ended.",
             checkout=cart.checkout_id,
         )
 

@@ -1,4 +1,4 @@
-"""Turn a request for a page into an order: checked against the catalog, nothing is written."""
+"""Build the order of a request for a page and check it against the catalog. Nothing is written."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,14 +18,14 @@ from projects.models import Project
 def build_order(
     *, project: Project, request: CheckoutRequest, requested_type: str | None, at: datetime
 ) -> CheckoutOrder:
-    """The order that the request comes to; its type is detected when ``requested_type`` is None.
+    """Build the order of this request. Detect its type if ``requested_type`` is None.
 
-    Raises an Invalid or a Conflict when the prices or the cart cannot be sold, or not with these
-    options.
+    Raises subclasses of Invalid and Conflict if the prices or the cart cannot be sold, or not with
+    the request's options.
     """
     cart = _find_cart(project, request) if request.cart else None
     if cart is not None:
-        lines = cart_lines(cart=cart, at=at)
+        lines = load_cart_lines(cart=cart, at=at)
     else:
         lines = order_lines.read(project=project, items=request.lines)
     detected = checkout_type.detect(
@@ -52,14 +52,14 @@ def build_order(
     )
 
 
-def cart_lines(*, cart: Cart, at: datetime) -> list[OrderLine]:
-    """The lines of a loaded cart, ready to be sold.
+def load_cart_lines(*, cart: Cart, at: datetime) -> list[OrderLine]:
+    """Return the order lines of a loaded cart.
 
-    Raises CartClosed, CartEmpty, and PriceChanged or NotOnSale when the tenant has to change
-    lines first.
+    Raises CartClosed, CartEmpty, and PriceChanged or NotOnSale if the tenant must change lines
+    first.
     """
-    if (status := cart.standing(at)) not in (CartStatus.OPEN, CartStatus.FROZEN):
-        raise CartClosed(f"It is {status.value}. Make a new cart.")
+    if (status := cart.status_at(at)) not in (CartStatus.OPEN, CartStatus.FROZEN):
+        raise CartClosed(f"The cart is {status.value}. Create a new cart.")
     rows = list(cart.lines.all())
     if not rows:
         raise CartEmpty(f"POST a price to /carts/{cart.pk}/items first.")
@@ -72,7 +72,7 @@ def _find_cart(project: Project, request: CheckoutRequest) -> Cart:
         raise AmbiguousOrder("Send either a cart or prices.", field="cart")
     cart = carts.get(project=project, cart_id=request.cart)
     if request.user_id and request.user_id not in (cart.customer.user_id, cart.customer_id):
-        raise Invalid("The cart is another user's.", field="user_id")
+        raise Invalid("The cart belongs to another user. Leave it out.", field="user_id")
     return cart
 
 
@@ -80,13 +80,13 @@ def _check_trial(request: CheckoutRequest, lines: Sequence[OrderLine]) -> None:
     if request.trial_period_days is None:
         for name in ("trial_without_card", "trial_end_behavior"):
             if getattr(request, name):
-                raise Invalid("Send trial_period_days with it.", field=name)
+                raise Invalid("Send it only together with trial_period_days.", field=name)
     elif not any(line.price.is_recurring for line in lines):
-        raise Invalid("Only a subscription has a trial.", field="trial_period_days")
+        raise Invalid("Send it only with a recurring price.", field="trial_period_days")
 
 
 def _check_on_sale(rows: Sequence[CartLine]) -> None:
-    """Raises an error that names every archived line, each with the price to use instead."""
+    """Raise PriceChanged or NotOnSale, naming each archived line and its replacement price."""
     problems = [
         {
             "line": row.pk,
@@ -104,6 +104,6 @@ def _check_on_sale(rows: Sequence[CartLine]) -> None:
             "PATCH each of these lines with its replacement as price.", problems=problems
         )
     raise NotOnSale(
-        "Take the archived lines out of the cart, or PATCH them with a price that is on sale.",
+        "Remove the archived lines from the cart, or PATCH them with a price that is on sale.",
         problems=problems,
     )

@@ -1,4 +1,4 @@
-"""What a caller asks a hosted page for, and the order that the request comes to: values only."""
+"""Values: a caller's request for a hosted page, and the checked order built from it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -70,8 +70,8 @@ class CheckoutOrder:
         return [self.checkout_type.value, request]
 
 
-def expires_at(*, request: CheckoutRequest, at: datetime) -> datetime:
-    """When the page closes by itself: the requested time, moved into Stripe's limits."""
+def compute_expires_at(*, request: CheckoutRequest, at: datetime) -> datetime:
+    """Return the time at which the page closes: the requested one, moved into Stripe's limits."""
     seconds = request.expires_in
     open_for = LONGEST_OPEN if seconds is None else timedelta(seconds=seconds)
     shortest, longest = SHORTEST_OPEN + REQUEST_MARGIN, LONGEST_OPEN - CLOCK_MARGIN

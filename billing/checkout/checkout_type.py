@@ -1,5 +1,7 @@
-"""Detect the type of a sale that the request does not state, from the prices that it names and
-from the types that the project sells. The caller gets the type together with the reason."""
+"""Detect the type of a checkout from its prices and from the types that the project sells.
+
+The caller gets the type together with the reason.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +17,18 @@ TYPE_CONTENTS = {
     PaymentType.CART: "Send a cart, or lines.",
     PaymentType.INTENT: "Send an amount.",
 }
-"""What a request of each type contains: shown to a caller who asked for another type."""
+"""What a request of each type must contain: the detail of a WrongPriceType."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectedType:
-    """The type of a sale and the reason for it; ``because`` is empty if the caller stated it."""
+    """The type and its reason; ``because`` is empty if the caller requested the type."""
 
     payment_type: PaymentType
     because: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """The form that is stored with the sale; empty when the caller stated the type."""
+        """Return the JSON to store; empty if the caller requested the type."""
         return {"type": self.payment_type.value, "because": self.because} if self.because else {}
 
 
@@ -38,11 +40,11 @@ def detect(
     amount: object = None,
     requested_type: str | None = None,
 ) -> DetectedType:
-    """The type of a sale of ``lines``, of a ``cart`` or of a bare ``amount``; of the last two only
-    the presence counts.
+    """Detect the type of an order of ``lines``, a ``cart`` or a bare ``amount``.
 
-    Raises AmbiguousOrder unless exactly one of the three is present, WrongPriceType when it does
-    not fit ``requested_type``, TypeNotSold when the project does not sell the type.
+    ``cart`` and ``amount`` count as present if they are not None. Raises AmbiguousOrder unless
+    exactly one of the three is present, WrongPriceType if the order does not fit
+    ``requested_type``, TypeNotSold if the project does not sell the type.
     """
     if sum((bool(lines), cart is not None, amount is not None)) != 1:
         raise AmbiguousOrder("Send exactly one of price (or lines), cart and amount.", field="type")
@@ -71,7 +73,10 @@ def _detect_type(lines: Sequence[OrderLine], cart: object) -> DetectedType:
 
 
 def _fit_to_project(project: Project, detected: DetectedType, *, is_a_cart: bool) -> DetectedType:
-    """The detected type if the project sells it, else a cart if the project sells carts."""
+    """Return the detected type if the project sells it, else a cart if the project sells carts.
+
+    Raises AmbiguousOrder, TypeNotSold.
+    """
     if (
         not project.sells
         or detected.payment_type == PaymentType.INTENT
@@ -93,7 +98,7 @@ def _fit_to_project(project: Project, detected: DetectedType, *, is_a_cart: bool
 
 
 def _can_be_sold_as(requested: PaymentType, detected: PaymentType, *, has_lines: bool) -> bool:
-    """Any lines may be sold as a cart."""
+    """Return whether the types fit. Any lines can also be sold as a cart."""
     return requested == detected or (requested == PaymentType.CART and has_lines)
 
 

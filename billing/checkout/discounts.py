@@ -1,4 +1,4 @@
-"""The discount of a page: found by our id, or by the promotion code that a buyer knows."""
+"""Find and check the discount of a page: by id, or by the promotion code that buyers type."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,16 +26,16 @@ def find(
     lines: Sequence[OrderLine],
     at: datetime,
 ) -> tuple[PromotionCode | None, Coupon | None]:
-    """The promotion code or the coupon that the request names; (None, None) without one.
+    """Return the promotion code or the coupon that the request names; (None, None) without one.
 
     Raises Invalid for an unknown one, DiscountRefused if this buyer cannot use it for these lines,
     TypedCodesNotOffered in a shared account, where buyers could type the codes of other projects.
     """
-    named = [name for name in ("promotion_code", "coupon") if getattr(request, name)]
-    named += ["allow_promotion_codes"] if request.allow_promotion_codes else []
-    if len(named) > 1:
+    fields = [name for name in ("promotion_code", "coupon") if getattr(request, name)]
+    fields += ["allow_promotion_codes"] if request.allow_promotion_codes else []
+    if len(fields) > 1:
         raise Invalid(
-            "Send one of promotion_code, coupon and allow_promotion_codes.", field=named[1]
+            "Send one of promotion_code, coupon and allow_promotion_codes.", field=fields[1]
         )
     if request.allow_promotion_codes and lines[0].price.account.is_shared:
         raise TypedCodesNotOffered(
@@ -55,10 +55,10 @@ def find(
 
 
 def prepare(order: CheckoutOrder, *, at: datetime) -> CheckoutOrder:
-    """The order with a discount that Stripe can apply to its lines. In a shared account the coupon
-    may have to be created again to cover a product that is newer than the coupon.
+    """Return the order with a discount that Stripe can apply to its lines.
 
-    Raises DiscountRefused, StripeRefused, StripeUnavailable.
+    In a shared account the coupon may be created again to cover a product that is newer than the
+    coupon. Raises DiscountRefused, StripeRefused, StripeUnavailable.
     """
     product_stripe_ids = {line.price.product.stripe_id or "" for line in order.lines}
     if order.promotion_code is not None:
@@ -77,8 +77,11 @@ def prepare(order: CheckoutOrder, *, at: datetime) -> CheckoutOrder:
 
 
 def _find_promotion_code(project: Project, id_or_code: str, user_id: str) -> PromotionCode:
-    """Look up by our id or, ignoring case, by the code. Of several, take an active one first, then
-    the buyer's own before one for all buyers; another buyer's is found only to be refused."""
+    """Find a code by our id or, ignoring case, by its text. Raises Invalid.
+
+    Of several take an active one first, then the buyer's own before one for all buyers. Another
+    buyer's code is returned only if no other matches, and then refused by :func:`_check_code`.
+    """
     rows = coupons.codes(project=project)
     matching = (
         rows.filter(pk=id_or_code)
@@ -105,26 +108,26 @@ def _check_code(
     code: PromotionCode, *, user_id: str, lines: Sequence[OrderLine], at: datetime
 ) -> None:
     if not code.active or code.is_used_up:
-        raise DiscountRefused("The promotion code is not active any more.")
+        raise DiscountRefused("The promotion code is no longer active.")
     if code.expires_at is not None and code.expires_at <= at:
         raise DiscountRefused("The promotion code has expired.")
     if code.customer is not None and user_id not in (code.customer.user_id, code.customer_id):
-        raise DiscountRefused("The promotion code is another user's.")
+        raise DiscountRefused("The promotion code belongs to another user.")
     if code.minimum_amount is None:
         return
-    least = Money(code.minimum_amount, code.minimum_amount_currency)
-    if least.currency != _currency(lines) or _subtotal(lines) < least.amount:
-        raise DiscountRefused(f"The promotion code is for orders of at least {least}.")
+    minimum = Money(code.minimum_amount, code.minimum_amount_currency)
+    if minimum.currency != _currency(lines) or _subtotal(lines) < minimum.amount:
+        raise DiscountRefused(f"The promotion code is for orders of at least {minimum}.")
 
 
 def _check_coupon(coupon: Coupon, *, lines: Sequence[OrderLine], at: datetime) -> None:
     is_over = coupon.redeem_by is not None and coupon.redeem_by <= at
     if not coupon.valid or coupon.deleted_at is not None or is_over or coupon.is_used_up:
-        raise DiscountRefused("The coupon is not valid any more.")
+        raise DiscountRefused("The coupon is no longer valid.")
     if coupon.amount_off is not None and coupon.currency != _currency(lines):
-        raise DiscountRefused(f"The coupon takes off {coupon.currency.upper()} only.")
-    sold = {line.price.product.stripe_id for line in lines}
-    if not coupon.is_for_all and not sold & set(coupon.product_stripe_ids):
+        raise DiscountRefused(f"The coupon is for prices in {coupon.currency.upper()} only.")
+    product_stripe_ids = {line.price.product.stripe_id for line in lines}
+    if not coupon.is_for_all and not product_stripe_ids & set(coupon.product_stripe_ids):
         raise DiscountRefused("The coupon is for other products.")
 
 

@@ -1,4 +1,4 @@
-"""Checkout sessions of Stripe to our rows; a session that we did not open is not ours."""
+"""Store Stripe's checkout sessions. A session that Tollgate did not open has no row."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,8 +25,8 @@ from events.catalog import EventType
 from projects.models import Customer
 
 
-def _row(account: StripeAccount, snapshot: CheckoutSnapshot) -> Checkout | None:
-    """Our row, if the session's customer is its customer."""
+def _find_row(account: StripeAccount, snapshot: CheckoutSnapshot) -> Checkout | None:
+    """Find our row, unless the session belongs to another Stripe customer than the row."""
     row = owners.claimed_row(
         Checkout, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
     )
@@ -36,13 +36,15 @@ def _row(account: StripeAccount, snapshot: CheckoutSnapshot) -> Checkout | None:
     return row if owner == Owner(row.project_id, row.customer_id) else None
 
 
-def _owner(account: StripeAccount, snapshot: CheckoutSnapshot) -> Owner | None:
-    row = _row(account, snapshot)
+def _find_owner(account: StripeAccount, snapshot: CheckoutSnapshot) -> Owner | None:
+    row = _find_row(account, snapshot)
     return Owner(row.project_id, row.customer_id) if row is not None else None
 
 
-def _plan(account: StripeAccount, owner: Owner, snapshot: CheckoutSnapshot) -> RowPlan[Checkout]:
-    row = _row(account, snapshot)
+def _plan_row(
+    account: StripeAccount, owner: Owner, snapshot: CheckoutSnapshot
+) -> RowPlan[Checkout]:
+    row = _find_row(account, snapshot)
     assert row is not None
     return RowPlan(
         row=row,
@@ -73,22 +75,22 @@ def _line_totals(snapshot: CheckoutSnapshot) -> list[dict[str, Any]]:
     ]
 
 
-def _gone(row: Checkout, at: datetime) -> Values:
+def _values_when_gone(row: Checkout, at: datetime) -> Values:
     if row.status == CheckoutStatus.COMPLETE:
         return {}
     return {"status": CheckoutStatus.EXPIRED.value, "url": ""}
 
 
-def _carry_out(planned: RowPlan[Checkout], customer: Customer | None, at: datetime) -> None:
+def _write_plan(plan: RowPlan[Checkout], customer: Customer | None, at: datetime) -> None:
     assert customer is not None
-    row = planned.row
+    row = plan.row
     row.customer = customer
-    status = planned.values.get("status", row.status)
+    status = plan.values.get("status", row.status)
     if status == CheckoutStatus.COMPLETE and row.completed_at is None:
-        planned = replace(planned, values={**planned.values, "completed_at": at})
-    planned = replace(planned, children=_fulfilled_lines(planned, at))
+        plan = replace(plan, values={**plan.values, "completed_at": at})
+    plan = replace(plan, children=_plan_fulfilled_lines(plan, at))
     differences = write_and_record(
-        planned, customer=customer, render=shown.checkout, happened=_events, at=at
+        plan, customer=customer, render=shown.checkout, happened=_event_types, at=at
     )
     if differences and row.status == CheckoutStatus.COMPLETE:
         _request_sync_of_results(row)
@@ -97,20 +99,20 @@ def _carry_out(planned: RowPlan[Checkout], customer: Customer | None, at: dateti
     carts.follow_checkout(checkout=row, at=at)
 
 
-def _fulfilled_lines(planned: RowPlan[Checkout], at: datetime) -> tuple[Children, ...]:
-    """The lines to mark as fulfilled: all of a page that is complete and paid."""
-    row, values = planned.row, planned.values
+def _plan_fulfilled_lines(plan: RowPlan[Checkout], at: datetime) -> tuple[Children, ...]:
+    """Plan ``fulfilled_at`` of all lines of a page that is complete and paid."""
+    row, values = plan.row, plan.values
     status = values.get("status", row.status)
-    paid = values.get("payment_status", row.payment_status) in PAID
-    if status != CheckoutStatus.COMPLETE or not paid:
+    is_paid = values.get("payment_status", row.payment_status) in PAID
+    if status != CheckoutStatus.COMPLETE or not is_paid:
         return ()
     lines = {str(line.pk): line for line in row.lines.filter(fulfilled_at__isnull=True)}
     new_values = {pk: {"fulfilled_at": at} for pk in lines}
     return (Children(name="lines", rows=lines, wanted=new_values, new=lines.__getitem__),)
 
 
-def _events(planned: RowPlan[Checkout], differences: Differences) -> Iterator[EventType]:
-    before, after = differences.get("status", (planned.row.status, planned.row.status))
+def _event_types(plan: RowPlan[Checkout], differences: Differences) -> Iterator[EventType]:
+    before, after = differences.get("status", (plan.row.status, plan.row.status))
     if before != after and after == CheckoutStatus.COMPLETE:
         yield EventType.CHECKOUT_COMPLETED
     if before != after and after == CheckoutStatus.EXPIRED:
@@ -131,7 +133,7 @@ def _request_sync_of_results(row: Checkout) -> None:
 
 
 MAPPER: Mapper[CheckoutSnapshot, Checkout] = Mapper(
-    model=Checkout, owner=_owner, plan=_plan, gone=_gone, carry_out=_carry_out
+    model=Checkout, owner=_find_owner, plan=_plan_row, gone=_values_when_gone, carry_out=_write_plan
 )
 
 MIRRORED = Mirrored(

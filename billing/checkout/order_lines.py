@@ -11,7 +11,7 @@ from projects.models import Project
 def read(
     *, project: Project, items: Sequence[tuple[str, int]], field: str = "lines/{}/price"
 ) -> list[OrderLine]:
-    """Order lines for pairs of price id and quantity.
+    """Return the order lines of pairs of price id and quantity.
 
     Raises Invalid for an id that the project does not have; the error names ``field`` with the
     index of the pair.

@@ -1,4 +1,4 @@
-"""Rules for prices that are bought together: pure checks of order lines."""
+"""Check which prices can be bought together: pure functions over order lines."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 MAX_LINES = 20
 MAX_QUANTITY = 999_999
-NO_QUANTITY = "A metered price bills what is used: leave the quantity out."
+NO_METERED_QUANTITY = "Leave the quantity out: a metered price bills what was used."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class OrderLine:
 
 
 def check(*, lines: Sequence[OrderLine]) -> None:
-    """Raises an Invalid or Conflict unless one page can sell these lines now."""
+    """Check that one page can sell these lines now. Raises subclasses of Invalid and Conflict."""
     if not lines:
         raise Invalid(f"Send 1 to {MAX_LINES} lines.", field="lines")
     check_together(lines=lines)
@@ -34,45 +34,48 @@ def check(*, lines: Sequence[OrderLine]) -> None:
 
 
 def check_together(*, lines: Sequence[OrderLine]) -> None:
-    """Raises an Invalid or Conflict unless these lines can be one order: one currency, at most one
-    subscription beside any number of one-time items, and a total within Stripe's limits."""
+    """Check that these lines can be one order.
+
+    They need one currency, at most one subscription beside any number of one-time items, and a
+    total within Stripe's limits. Raises Invalid, WrongPriceType, MixedCurrencies.
+    """
     if len(lines) > MAX_LINES:
-        raise Invalid(f"At most {MAX_LINES} lines.", field="lines")
+        raise Invalid(f"Send at most {MAX_LINES} lines.", field="lines")
     if len({line.price.pk for line in lines}) != len(lines):
         raise Invalid("Name each price once, with a quantity.", field="lines")
     for index, line in enumerate(lines):
         if not 1 <= line.quantity <= MAX_QUANTITY:
-            raise Invalid(f"From 1 to {MAX_QUANTITY}.", field=f"lines/{index}/quantity")
+            raise Invalid(f"Send 1 to {MAX_QUANTITY}.", field=f"lines/{index}/quantity")
         if line.price.is_metered and line.quantity != 1:
-            raise Invalid(NO_QUANTITY, field=f"lines/{index}/quantity")
+            raise Invalid(NO_METERED_QUANTITY, field=f"lines/{index}/quantity")
     _check_subscription([line.price for line in lines if line.price.is_recurring])
     _check_money(lines)
 
 
 def check_on_sale(*, price: Price) -> None:
-    """Raises NotOnSale for a price that is archived, or whose product is."""
+    """Raise NotOnSale for a price that is archived or whose product is archived."""
     if not (price.active and price.product.active):
-        raise NotOnSale(f"{price.pk} is archived. Offer another price.")
+        raise NotOnSale(f"{price.pk} is archived. Send another price.")
 
 
 def _check_subscription(recurring: Sequence[Price]) -> None:
-    """All recurring prices are one subscription: one interval, one price per product."""
-    if not _agree((price.interval, price.interval_count) for price in recurring):
+    """Check that the recurring prices can be one subscription: one interval, one per product."""
+    if not _are_equal((price.interval, price.interval_count) for price in recurring):
         raise WrongPriceType(
-            "Prices of one subscription are paid in the same interval.", field="lines"
+            "All prices of one subscription must have the same interval.", field="lines"
         )
     if len({price.product_id for price in recurring}) != len(recurring):
-        raise WrongPriceType("One price for each product of a subscription.", field="lines")
+        raise WrongPriceType("Send at most one recurring price of each product.", field="lines")
 
 
 def _check_money(lines: Sequence[OrderLine]) -> None:
-    if not _agree(line.price.currency for line in lines):
-        raise MixedCurrencies("Everything on one page is paid in one currency.", field="lines")
+    if not _are_equal(line.price.currency for line in lines):
+        raise MixedCurrencies("All prices of one page must have the same currency.", field="lines")
     if lines:
         total = sum(line.price.amount_of(line.quantity) for line in lines)
         check_total(total, currency=lines[0].price.currency, field="lines")
 
 
-def _agree(values: Iterable[T]) -> bool:
-    """Whether there are no two different values."""
+def _are_equal(values: Iterable[T]) -> bool:
+    """Return whether there are no two different values."""
     return len(set(values)) <= 1

@@ -1,9 +1,8 @@
-"""Payments of a checkout page: which row gets the PaymentIntent that the page creates, and the end
-of a payment whose page ends without one.
+"""Link the PaymentIntent that a page creates to its payment row, and end payments of closed pages.
 
-The first payment of a subscription does not carry our id: only its invoice names the page. Until
-we have that invoice, a payment of such a buyer has no owner; the invoice, once applied, requests a
-sync of the payment.
+The first PaymentIntent of a subscription does not carry our id; only its invoice names the page.
+Until that invoice is stored, the PaymentIntent has no owner. Storing the invoice requests a sync of
+the payment.
 """
 
 from datetime import datetime
@@ -36,47 +35,52 @@ from projects.models import Customer
 
 NO_PAYMENT_REQUIRED = "no_payment_required"
 FIRST_INVOICE = "subscription_create"
-"""The billing reason of the invoice that a page creates."""
-UNFINISHED = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
-PAGES = frozenset({PaymentType.SUBSCRIPTION, PaymentType.ITEM, PaymentType.CART})
-"""Types of payments that begin with a page."""
-EVENTS = {
+"""Stripe's billing reason of the invoice that a page creates."""
+UNPAID_INTENT_STATUSES = frozenset(
+    {"requires_payment_method", "requires_confirmation", "requires_action"}
+)
+PAGE_PAYMENT_TYPES = frozenset({PaymentType.SUBSCRIPTION, PaymentType.ITEM, PaymentType.CART})
+"""Types of payments that are paid on a hosted page."""
+EVENT_OF_STATUS = {
     PaymentStatus.PAID: EventType.PAYMENT_PAID,
     PaymentStatus.EXPIRED: EventType.PAYMENT_EXPIRED,
     PaymentStatus.CANCELED: EventType.PAYMENT_CANCELED,
 }
 
 
-def checkout_id(
+def find_checkout_id(
     *, account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot, invoice_stripe_id: str
 ) -> str | None:
-    """Id of the checkout of this payment: the one that names the payment or its invoice, or the one
-    in the payment's metadata if that has no other payment."""
-    named = Q(payment_stripe_id=snapshot.stripe_id)
+    """Return the id of the payment's checkout, None if there is none.
+
+    It is the checkout that names the payment or its invoice, or the one that the payment's metadata
+    names if that checkout has no other payment.
+    """
+    is_match = Q(payment_stripe_id=snapshot.stripe_id)
     if invoice_stripe_id:
-        named |= Q(invoice_stripe_id=invoice_stripe_id)
+        is_match |= Q(invoice_stripe_id=invoice_stripe_id)
     if is_id(snapshot.our_id, "chk"):
-        named |= Q(pk=snapshot.our_id, payment_stripe_id="")
+        is_match |= Q(pk=snapshot.our_id, payment_stripe_id="")
     if (page := page_rows.purchases()) is not None:
         return next(
             (
                 row.pk
                 for row in page.checkouts
                 if (row.project_id, row.customer_id) == (owner.project_id, owner.customer_id)
-                and _is_named(row, snapshot, invoice_stripe_id)
+                and _matches_payment(row, snapshot, invoice_stripe_id)
             ),
             None,
         )
     return (
         Checkout.objects.for_project(owner.project_id)
-        .filter(named, account=account, customer_id=owner.customer_id)
+        .filter(is_match, account=account, customer_id=owner.customer_id)
         .values_list("pk", flat=True)
         .first()
     )
 
 
-def _is_named(row: Checkout, snapshot: PaymentSnapshot, invoice_stripe_id: str) -> bool:
-    """The condition of :func:`checkout_id`, evaluated on a loaded row."""
+def _matches_payment(row: Checkout, snapshot: PaymentSnapshot, invoice_stripe_id: str) -> bool:
+    """Evaluate the condition of :func:`find_checkout_id` on a loaded row."""
     if row.payment_stripe_id == snapshot.stripe_id:
         return True
     if invoice_stripe_id and row.invoice_stripe_id == invoice_stripe_id:
@@ -85,18 +89,20 @@ def _is_named(row: Checkout, snapshot: PaymentSnapshot, invoice_stripe_id: str) 
 
 
 def find_pending(owner: Owner, checkout: str | None) -> Payment | None:
-    """The payment that this checkout was opened for, if it has no PaymentIntent yet."""
+    """Return the payment that this checkout was opened for, None once it has a PaymentIntent."""
     if checkout is None:
         return None
-    return _pending(owner).filter(checkout_id=checkout).order_by("id").first()
+    return _pending_payments(owner).filter(checkout_id=checkout).order_by("id").first()
 
 
 def may_belong_to_page(owner: Owner, snapshot: PaymentSnapshot) -> bool:
-    """Whether the payment may belong to a page of this owner whose invoice is not mirrored yet."""
+    """Return whether the payment may belong to a page whose invoice is not stored yet."""
     if snapshot.our_id is not None:
         return False
-    waiting = _pending(owner).filter(type__in=[PaymentType.SUBSCRIPTION, PaymentType.CART])
-    reasons = set(_invoices(owner, snapshot.stripe_id).values_list("billing_reason", flat=True))
+    waiting = _pending_payments(owner).filter(type__in=[PaymentType.SUBSCRIPTION, PaymentType.CART])
+    reasons = set(
+        _invoices_of_payment(owner, snapshot.stripe_id).values_list("billing_reason", flat=True)
+    )
     if reasons and FIRST_INVOICE not in reasons:
         return False
     if reasons:
@@ -104,8 +110,8 @@ def may_belong_to_page(owner: Owner, snapshot: PaymentSnapshot) -> bool:
     return waiting.exists()
 
 
-def invoice_stripe_id_of(owner: Owner, stripe_id: str) -> str:
-    """Stripe's id of the invoice that this PaymentIntent pays; empty if none is mirrored."""
+def find_invoice_stripe_id(owner: Owner, stripe_id: str) -> str:
+    """Return Stripe's id of the invoice that this PaymentIntent pays, empty if none is stored."""
     if (page := page_rows.purchases()) is not None:
         rows = page.invoices.get(stripe_id, [])
         own = (
@@ -114,7 +120,9 @@ def invoice_stripe_id_of(owner: Owner, stripe_id: str) -> str:
             if (row.project_id, row.customer_id) == (owner.project_id, owner.customer_id)
         )
         return next((str(row.stripe_id) for row in own), "")
-    invoice_stripe_id = _invoices(owner, stripe_id).values_list("stripe_id", flat=True).first()
+    invoice_stripe_id = (
+        _invoices_of_payment(owner, stripe_id).values_list("stripe_id", flat=True).first()
+    )
     return invoice_stripe_id or ""
 
 
@@ -135,14 +143,15 @@ def record_page(*, payment: Payment, checkout: Checkout, customer: Customer, at:
         RowPlan(row=payment, values=values),
         customer=customer,
         render=representation.payment,
-        happened=lambda planned, differences: [EventType.PAYMENT_CREATED],
+        happened=lambda plan, differences: [EventType.PAYMENT_CREATED],
         at=at,
     )
 
 
 def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> None:
-    """End the pending payment of a page that has ended, or request a sync that finds its
-    PaymentIntent. The caller holds the customer's lock.
+    """End the pending payment of a page that has ended, or request the sync of its PaymentIntent.
+
+    The caller holds the customer's lock.
     """
     if checkout.status not in (CheckoutStatus.COMPLETE, CheckoutStatus.EXPIRED):
         return
@@ -157,14 +166,14 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
             RowPlan(row=row, values=values),
             customer=customer,
             render=representation.payment,
-            happened=lambda planned, differences: [EVENTS[planned.values["status"]]],
+            happened=lambda plan, differences: [EVENT_OF_STATUS[plan.values["status"]]],
             at=at,
         )
     _request_sync_of_undecided(checkout)
 
 
 def _values_of_ended_page(row: Payment, checkout: Checkout, at: datetime) -> Values:
-    """New values of the payment of a page that ended without a PaymentIntent; else empty."""
+    """Return the new values of a payment whose page ended without a PaymentIntent, else nothing."""
     if checkout.status == CheckoutStatus.EXPIRED:
         return ended_values(row, at)
     if checkout.payment_status == NO_PAYMENT_REQUIRED or checkout.amount_total == 0:
@@ -173,12 +182,12 @@ def _values_of_ended_page(row: Payment, checkout: Checkout, at: datetime) -> Val
 
 
 def _request_sync_of_unpaid(checkout: Checkout) -> None:
-    """Request a sync of the unpaid payments of a closed page: nobody can pay them any more."""
+    """Request a sync of the unpaid payments of a closed page, which can no longer be paid."""
     if checkout.status != CheckoutStatus.EXPIRED:
         return
     unpaid = (
         Payment.objects.for_project(checkout.project_id)
-        .filter(checkout=checkout, type__in=PAGES, status__in=UNPAID)
+        .filter(checkout=checkout, type__in=PAGE_PAYMENT_TYPES, status__in=UNPAID)
         .exclude(stripe_id=None)
     )
     for stripe_id in unpaid.values_list("stripe_id", flat=True):
@@ -206,15 +215,17 @@ def _request_sync_of_undecided(checkout: Checkout) -> None:
 
 
 def has_ended(row: Payment, snapshot: PaymentSnapshot) -> bool:
-    """Whether the page of this payment closed before it was paid."""
-    if row.type not in PAGES:
+    """Return whether the page of this payment closed before it was paid."""
+    if row.type not in PAGE_PAYMENT_TYPES:
         return False
-    closed = row.checkout is not None and row.checkout.status == CheckoutStatus.EXPIRED
-    return snapshot.status == "canceled" or (closed and snapshot.status in UNFINISHED)
+    is_closed = row.checkout is not None and row.checkout.status == CheckoutStatus.EXPIRED
+    return snapshot.status == "canceled" or (
+        is_closed and snapshot.status in UNPAID_INTENT_STATUSES
+    )
 
 
 def ended_values(row: Payment, at: datetime | None) -> Values:
-    """Status ``canceled`` if the tenant canceled the payment, else ``expired`` with its time."""
+    """Return status ``canceled`` if the tenant canceled the payment, else ``expired``."""
     if row.cancel_asked_at is not None:
         return {"status": PaymentStatus.CANCELED}
     return {"status": PaymentStatus.EXPIRED, "expired_at": row.expired_at or at}
@@ -222,22 +233,22 @@ def ended_values(row: Payment, at: datetime | None) -> Values:
 
 def request_sync_of_payments(*, invoice: Invoice) -> None:
     """Request a sync of the payments of this invoice whose rows do not name it yet."""
-    named = invoice.payments.exclude(payment_stripe_id="")
-    payment_stripe_ids = set(named.values_list("payment_stripe_id", flat=True))
-    linked = (
+    invoice_payments = invoice.payments.exclude(payment_stripe_id="")
+    payment_stripe_ids = set(invoice_payments.values_list("payment_stripe_id", flat=True))
+    linked_stripe_ids = (
         Payment.objects.for_project(invoice.project_id)
         .filter(account_id=invoice.account_id, stripe_id__in=payment_stripe_ids)
         .filter(invoice_stripe_id=invoice.stripe_id)
         .values_list("stripe_id", flat=True)
     )
-    for stripe_id in sorted(payment_stripe_ids - set(linked)):
+    for stripe_id in sorted(payment_stripe_ids - set(linked_stripe_ids)):
         sync_queue.request_sync(
             account_id=invoice.account_id, kind=ObjectKind.PAYMENT_INTENT, stripe_id=stripe_id
         )
         enqueue("billing.sync")
 
 
-def _pending(owner: Owner) -> ProjectQuerySet[Payment]:
+def _pending_payments(owner: Owner) -> ProjectQuerySet[Payment]:
     return Payment.objects.for_project(owner.project_id).filter(
         customer_id=owner.customer_id,
         checkout__isnull=False,
@@ -246,7 +257,7 @@ def _pending(owner: Owner) -> ProjectQuerySet[Payment]:
     )
 
 
-def _invoices(owner: Owner, payment_stripe_id: str) -> ProjectQuerySet[Invoice]:
+def _invoices_of_payment(owner: Owner, payment_stripe_id: str) -> ProjectQuerySet[Invoice]:
     return Invoice.objects.for_project(owner.project_id).filter(
         customer_id=owner.customer_id, payments__payment_stripe_id=payment_stripe_id
     )

@@ -1,4 +1,4 @@
-"""Addresses that a buyer may return to: only the project's own origins."""
+"""Check the addresses that a buyer may return to: only the project's own origins."""
 
 from urllib.parse import urlsplit
 
@@ -11,22 +11,22 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def check(*, project: Project, url: str, field: str) -> None:
-    """Raises RedirectRefused unless the address is one of the project's origins over https.
+    """Raise RedirectRefused unless the address is https on one of the project's origins.
 
-    A test project may also use http for its own machine.
+    A test project may also use http on localhost.
     """
-    origin = _origin(url)
+    origin = _parse_origin(url)
     if origin is None:
         raise RedirectRefused("Send an absolute address without a user name.", field=field)
     scheme, host, _ = origin
     if scheme != "https" and (project.livemode or host not in LOCAL_HOSTS):
-        raise RedirectRefused("Use https (http is for localhost in test mode).", field=field)
-    if origin not in {_origin(allowed) for allowed in project.return_origins}:
+        raise RedirectRefused("Use https. Only localhost may use http, in test mode.", field=field)
+    if origin not in {_parse_origin(allowed) for allowed in project.return_origins}:
         raise RedirectRefused("Add its origin to the project's return_origins first.", field=field)
 
 
-def _origin(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port; None for anything that browsers might read in two ways."""
+def _parse_origin(url: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port; None for an address that browsers might read in two ways."""
     if (
         len(url) > MAX_URL_LENGTH
         or not url.isprintable()

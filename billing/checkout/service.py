@@ -1,8 +1,8 @@
-"""Hosted checkout pages: open one, close it, and learn on return how it ended.
+"""Open hosted checkout pages, close them, and read them again from Stripe.
 
 A customer has at most one open page per product to subscribe to, and one per cart: two pages could
-both be paid. Our row decides: it is created under the customer's lock before Stripe is asked for
-the page, and no second row is created until Stripe has confirmed that the first page is closed
+both be paid. Our row decides: it is inserted under the customer's lock before the request to
+Stripe, and no second row is inserted until Stripe has confirmed that the first page is closed
 (``docs/checkout.md``).
 """
 
@@ -44,18 +44,18 @@ def open_page(
     idempotency_key: str,
     at: datetime,
 ) -> Checkout:
-    """The open page for this request; its type is detected when ``requested_type`` is None.
+    """Return the open page for this request. Detect its type if ``requested_type`` is None.
 
     An earlier page for the same product or cart is returned if it sells exactly the same, and
-    closed otherwise. Raises an Invalid or Conflict for an order that cannot be sold,
+    closed otherwise. Raises subclasses of Invalid and Conflict for an order that cannot be sold,
     AlreadySubscribed for a second subscription to a product. After StripeUnavailable or
-    CheckoutNotReady the same request resumes the work.
+    CheckoutNotReady the same request finishes the work.
     """
     order = checkout_orders.build_order(
         project=project, request=request, requested_type=requested_type, at=at
     )
-    customer = _customer(project, order, at=at)
-    _refuse_second_subscription(customer, order)
+    customer = _ensure_customer(project, order, at=at)
+    _check_not_subscribed(customer, order)
     order = discounts.prepare(order, at=at)
     account = order.lines[0].price.account
     buyer = stripe_customers.ensure(customer=customer, account=account, at=at)
@@ -72,12 +72,12 @@ def open_page(
         for page in row_or_pages.pages:
             sessions.ensure_closed(checkout=page, at=at)
     raise CheckoutNotReady(
-        "Other requests open pages for the same product or cart. Send this request again.",
+        "Other requests keep opening pages for the same product or cart. Send this one again.",
         retry_after=SHORTEST_WAIT,
     )
 
 
-def _customer(project: Project, order: CheckoutOrder, *, at: datetime) -> Customer:
+def _ensure_customer(project: Project, order: CheckoutOrder, *, at: datetime) -> Customer:
     if order.cart is not None:
         return order.cart.customer
     request = order.request
@@ -86,11 +86,11 @@ def _customer(project: Project, order: CheckoutOrder, *, at: datetime) -> Custom
     )
 
 
-def _refuse_second_subscription(customer: Customer, order: CheckoutOrder) -> None:
+def _check_not_subscribed(customer: Customer, order: CheckoutOrder) -> None:
     products = order.subscribed_products
     if not products:
         return
-    subscription = checkouts.live_subscription(customer=customer, products=products)
+    subscription = checkouts.find_live_subscription(customer=customer, products=products)
     if subscription is not None:
         raise AlreadySubscribed(
             f"Change or cancel {subscription.pk} instead.", subscription=subscription.pk
@@ -113,12 +113,14 @@ def _find_or_create_row(
     *,
     at: datetime,
 ) -> Checkout | _BlockingPages:
-    """The row of this request, created now or by an earlier attempt. If other pages block it, those
-    pages are returned and no row is created."""
+    """Return the row of this request, created now or by an earlier attempt.
+
+    If other pages block it, create no row and return those pages.
+    """
     with transaction.atomic():
         customer = customer_selectors.lock(project_id=customer.project_id, customer_id=customer.pk)
         order = _reload_cart(order, at=at)
-        _refuse_second_subscription(customer, order)
+        _check_not_subscribed(customer, order)
         fingerprint = [buyer.pk, order.fingerprint()]
         key = request_dedup.request_key(idempotency_key, "checkout", *fingerprint)
         rows = Checkout.objects.for_project(customer.project_id).filter(customer=customer)
@@ -126,7 +128,7 @@ def _find_or_create_row(
         if earlier is not None:
             return earlier
         order_key = request_dedup.request_key("", "checkout", *fingerprint)
-        pages_before = checkouts.blocking_pages(
+        pages_before = checkouts.find_blocking_pages(
             customer=customer, products=order.subscribed_products, cart=order.cart, at=at
         )
         if pages_before:
@@ -135,25 +137,25 @@ def _find_or_create_row(
 
 
 def _reload_cart(order: CheckoutOrder, *, at: datetime) -> CheckoutOrder:
-    """The order with the lines that its cart has now."""
+    """Return the order with the present lines of its cart."""
     if order.cart is None:
         return order
     cart = carts.get(project=order.cart.project_id, cart_id=order.cart.pk)
-    return replace(order, cart=cart, lines=checkout_orders.cart_lines(cart=cart, at=at))
+    return replace(order, cart=cart, lines=checkout_orders.load_cart_lines(cart=cart, at=at))
 
 
 def _open_at_stripe(row: Checkout, *, at: datetime) -> None:
-    """Raises CheckoutNotOpen for a page that closed before Stripe answered this request."""
+    """Open the page at Stripe. Raises CheckoutNotOpen if it closed before Stripe answered."""
     sessions.create(checkout=row, at=at)
     if row.status == CheckoutStatus.EXPIRED:
         raise CheckoutNotOpen(
-            "It has expired, or a later request for the same product or cart has closed it. Send "
-            "a new request for another page."
+            "The page has expired, or a later request for the same product or cart has closed it. "
+            "Send a new request to open another page."
         )
 
 
 def _is_open(page: Checkout, *, at: datetime) -> bool:
-    """Whether Stripe says that the page can be paid; a page that is not yet open is opened."""
+    """Return whether the page is open at Stripe. Open it first if Stripe has not created it yet."""
     if page.stripe_id:
         page = sessions.read_again(checkout=page, at=at)
     else:
@@ -189,7 +191,7 @@ def _create_row(
         tax_id_collection=_or_project_default(request.tax_id_collection, project),
         save_payment_method=request.save_payment_method,
         metadata=request.metadata,
-        expires_at=checkout_requests.expires_at(request=request, at=at),
+        expires_at=checkout_requests.compute_expires_at(request=request, at=at),
         request_key=key,
         order_key=order_key,
     )

@@ -1,6 +1,7 @@
-"""Checkout sessions at Stripe: create one for a checkout row, close it, read it again.
+"""Create the checkout session of a checkout row at Stripe, close it, read it again.
 
-All parameters of the request are stored on our row, so any process can finish an interrupted one.
+All parameters of the session are stored on our row, so any process can finish an interrupted
+request.
 """
 
 from collections.abc import Sequence
@@ -36,17 +37,17 @@ CLOSE_REQUEST = "close"
 
 
 def create(*, checkout: Checkout, at: datetime) -> None:
-    """Ask Stripe to open the page of this row; several calls open one page.
+    """Open the page of this row at Stripe. Several calls open the same page.
 
-    Raises StripeUnavailable, and StripeRefused when there will be no page.
+    Raises StripeUnavailable, and StripeRefused if there will be no page.
     """
     lines = list(checkout.lines.select_related("price__product"))
-    buyer = _stripe_customer(checkout)
+    buyer = _get_stripe_customer(checkout)
     try:
         intents.create_object(
             checkout,
             operation="checkout_session.create",
-            params=stripe_checkouts.params(_session_order(checkout, buyer)),
+            params=stripe_checkouts.params(_build_session_order(checkout, buyer)),
             values=_values_of_session,
             at=at,
         )
@@ -57,19 +58,22 @@ def create(*, checkout: Checkout, at: datetime) -> None:
             sync.request_sync(account_id=checkout.account_id, kind=kind, stripe_id=stripe_id or "")
         enqueue("billing.sync")
         raise StripeUnavailable(
-            "Stripe no longer has the customer or a price. Both are being read again: send the "
-            "same request again.",
+            "Stripe no longer has the customer or a price. Tollgate reads them again: send the "
+            "same request in a few seconds.",
             retry_after=SHORTEST_WAIT,
         ) from missing
 
 
 def close(*, checkout: Checkout, at: datetime) -> Checkout:
-    """Close the page, so that nobody can pay on it any more. Raises CheckoutNotReady before Stripe
-    has opened it, and CheckoutNotOpen after it has ended; our row then shows how."""
+    """Close the page, so that it can no longer be paid.
+
+    Raises CheckoutNotReady before Stripe has opened it, and CheckoutNotOpen after it has ended; our
+    row then has its final status.
+    """
     if not checkout.stripe_id:
-        raise CheckoutNotReady("Send the request that opens it again.")
+        raise CheckoutNotReady("Send the request that opens the page again.")
     if checkout.status not in (CheckoutStatus.OPEN, CheckoutStatus.OPENING):
-        raise CheckoutNotOpen(f"It is {checkout.status}.")
+        raise CheckoutNotOpen(f"The checkout is {checkout.status}.")
     try:
         intents.change_object(
             project_id=checkout.project_id,
@@ -85,7 +89,7 @@ def close(*, checkout: Checkout, at: datetime) -> Checkout:
         current = read_again(checkout=checkout, at=at)
         if current.status == CheckoutStatus.OPEN:
             raise
-        raise CheckoutNotOpen(f"It is {current.status}.") from refusal
+        raise CheckoutNotOpen(f"The checkout is {current.status}.") from refusal
     return read_again(checkout=checkout, at=at)
 
 
@@ -112,7 +116,7 @@ def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
     CheckoutNotReady before Stripe has opened the page.
     """
     if not checkout.stripe_id:
-        raise CheckoutNotReady("Send the request that opens it again.")
+        raise CheckoutNotReady("Send the request that opens the page again.")
     account = checkout.account
     sync.now(account=account, kind=ObjectKind.CHECKOUT_SESSION, stripe_id=checkout.stripe_id, at=at)
     checkout = checkouts.get(project=checkout.project, checkout_id=checkout.pk)
@@ -123,12 +127,12 @@ def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
     for kind, stripe_id in results.items():
         if stripe_id:
             sync.now(account=account, kind=kind, stripe_id=stripe_id, at=at)
-    for stripe_id in checkouts.payment_stripe_ids(checkout):
+    for stripe_id in checkouts.find_payment_stripe_ids(checkout):
         sync.now(account=account, kind=ObjectKind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
     return checkouts.get(project=checkout.project, checkout_id=checkout.pk)
 
 
-def _session_order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Order:
+def _build_session_order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Order:
     lines = list(row.lines.select_related("price__product"))
     return stripe_checkouts.Order(
         our_id=row.pk,
@@ -140,11 +144,11 @@ def _session_order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Ord
         ],
         success_url=row.success_url,
         cancel_url=row.cancel_url,
-        expires_at=_expires_at(row),
+        expires_at=_compute_expires_at(row),
         metadata=row.metadata,
         trial_period_days=row.trial_period_days,
         trial_end_behavior=row.trial_end_behavior,
-        asks_for_card=_asks_for_card(row, lines),
+        asks_for_card=_needs_card(row, lines),
         allow_promotion_codes=row.allow_promotion_codes and not row.account.is_shared,
         promotion_code=(row.promotion_code.stripe_id or "") if row.promotion_code else "",
         coupon=(row.coupon.stripe_id or "") if row.coupon else "",
@@ -154,17 +158,19 @@ def _session_order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Ord
     )
 
 
-def _expires_at(row: Checkout) -> datetime | None:
-    """When Stripe has to close the page, by Stripe's clock; None for Stripe's longest time. In test
-    mode that clock may have been moved forward."""
+def _compute_expires_at(row: Checkout) -> datetime | None:
+    """Return when Stripe closes the page, by Stripe's clock; None for Stripe's maximum of 24 hours.
+
+    In test mode that clock may have been moved forward.
+    """
     longest = row.created_at + LONGEST_OPEN - CLOCK_MARGIN - REQUEST_MARGIN
     if row.expires_at is None or row.expires_at >= longest:
         return None
     return row.expires_at if row.account.livemode else row.expires_at + requests.clock_ahead()
 
 
-def _asks_for_card(row: Checkout, lines: Sequence[CheckoutLine]) -> bool:
-    """Whether Stripe collects a card: not for a trial without one, nor if nothing is ever due."""
+def _needs_card(row: Checkout, lines: Sequence[CheckoutLine]) -> bool:
+    """Return whether Stripe collects a card: not for a trial without one, nor if all is free."""
     if row.trial_without_card:
         return False
     coupon = row.promotion_code.coupon if row.promotion_code else row.coupon
@@ -183,8 +189,8 @@ def _asks_for_card(row: Checkout, lines: Sequence[CheckoutLine]) -> bool:
     )
 
 
-def _stripe_customer(row: Checkout) -> StripeCustomer:
-    """The customer's row at Stripe; it was ensured before the checkout row was created."""
+def _get_stripe_customer(row: Checkout) -> StripeCustomer:
+    """Return the customer's Stripe customer, which exists before the checkout row is inserted."""
     buyers = StripeCustomer.objects.for_project(row.project_id).filter(
         account_id=row.account_id, customer_id=row.customer_id, stripe_id__isnull=False
     )

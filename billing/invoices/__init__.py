@@ -1,3 +1,3 @@
-"""Invoices with their lines, the payments that settle them and their credit notes.
+"""Stripe's invoices with their lines, payments and credit notes.
 
-Owns: the mirror of Stripe's bills. Does not own: what a paid period gives (`access`)."""
+Owns: the mirror of Stripe's invoices. Does not own: the access of a paid period (`access`)."""

@@ -115,10 +115,10 @@ class InvoiceAdmin(MirrorAdmin):
         return columns.outside(row.hosted_url)
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        return [_lines(row), _payments(row), _credit_notes(row)]
+        return [_lines_section(row), _payments_section(row), _credit_notes_section(row)]
 
 
-def _lines(row: Invoice) -> Section:
+def _lines_section(row: Invoice) -> Section:
     return Section(
         title="Lines",
         headers=["Description", "Price", "Quantity", "Amount", "Discount", "Tax", "From", "Until"],
@@ -140,24 +140,24 @@ def _lines(row: Invoice) -> Section:
     )
 
 
-def _payments(row: Invoice) -> Section:
+def _payments_section(row: Invoice) -> Section:
     return Section(
         title="Payments",
-        headers=["Payment", "Status", "Settled"],
+        headers=["Payment", "Status", "Amount paid"],
         rows=[
             [
-                columns.link(each.payment, each.payment_id or ""),
-                columns.badge(each.status),
-                columns.money(each.amount_paid, each.currency),
+                columns.link(invoice_payment.payment, invoice_payment.payment_id or ""),
+                columns.badge(invoice_payment.status),
+                columns.money(invoice_payment.amount_paid, invoice_payment.currency),
             ]
-            for each in row.payments.select_related("payment")
+            for invoice_payment in row.payments.select_related("payment")
         ],
-        empty="No payment.",
+        empty="This invoice has no payment.",
         right=[2],
     )
 
 
-def _credit_notes(row: Invoice) -> Section:
+def _credit_notes_section(row: Invoice) -> Section:
     return Section(
         title="Credit notes",
         headers=["Number", "Status", "Amount", "Reason", "Issued", "Stripe id"],
@@ -172,6 +172,6 @@ def _credit_notes(row: Invoice) -> Section:
             ]
             for note in row.credit_notes.order_by("-pk")
         ],
-        empty="Nothing was taken off.",
+        empty="This invoice has no credit note.",
         right=[2],
     )

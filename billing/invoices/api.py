@@ -1,4 +1,4 @@
-"""``/invoices``: the bills that Stripe wrote, with links to the page and the PDF."""
+"""``/invoices``: list and show Stripe's invoices, redirect to the PDF."""
 
 from typing import ClassVar
 
@@ -21,7 +21,9 @@ from projects.keys.scopes import KeyScope
 class InvoiceFilterSerializer(StrictSerializer):
     user_id = UserIdField(required=False)
     subscription = IdField(prefix="sub", required=False)
-    status = serializers.CharField(max_length=20, required=False, help_text="Stripe's word.")
+    status = serializers.CharField(
+        max_length=20, required=False, help_text="Stripe's invoice status, such as open or paid."
+    )
     number = serializers.CharField(max_length=64, required=False)
     issued_from = serializers.DateTimeField(required=False)
     issued_before = serializers.DateTimeField(required=False)
@@ -51,10 +53,10 @@ class InvoicesViewSet(ProjectViewSet):
     @extend_schema(
         summary="Fetch an invoice as a PDF",
         request=None,
-        responses={302: OpenApiResponse(description="It is at Stripe, under `Location`.")},
+        responses={302: OpenApiResponse(description="`Location` is the PDF's address at Stripe.")},
     )
     @action(detail=True, methods=["get"])
     def pdf(self, request: Request, pk: str) -> Response:
-        """Sends whoever asks on to Stripe, without the key. 409 `no-document` for a draft."""
-        address = stored.document(project=self.calling_project, invoice_id=pk)
-        return Response(status=302, headers={"Location": address})
+        """Redirects to Stripe; the address needs no API key. 409 `no-document` for a draft."""
+        pdf_url = stored.get_pdf_url(project=self.calling_project, invoice_id=pk)
+        return Response(status=302, headers={"Location": pdf_url})

@@ -1,4 +1,4 @@
-"""Invoices with their lines, the payments that settle them and their credit notes."""
+"""Store a Stripe invoice with its lines, payments and credit notes."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -34,16 +34,16 @@ from billing.sync.selectors.owners import Owner
 from events.catalog import EventType
 from projects.models import Customer
 
-FINAL = frozenset({PAID, *UNPAYABLE})
-DELETED = "deleted"
-"""Stripe deletes drafts only, and has no word for one that it deleted."""
+FINAL_STATUSES = frozenset({PAID, *UNPAYABLE})
+DELETED_STATUS = "deleted"
+"""Our status of a draft that was deleted at Stripe, which has no status for it."""
 
 
-def _owner(account: StripeAccount, snapshot: InvoiceSnapshot) -> Owner | None:
+def _find_owner(account: StripeAccount, snapshot: InvoiceSnapshot) -> Owner | None:
     return owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
 
 
-def _plan(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> RowPlan[Invoice]:
+def _plan_row(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> RowPlan[Invoice]:
     row = owners.project_row(
         Invoice, account=account, project_id=owner.project_id, stripe_id=snapshot.stripe_id
     ) or Invoice(project_id=owner.project_id, account=account)
@@ -52,7 +52,7 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> Ro
         values={
             "stripe_id": snapshot.stripe_id,
             "customer_id": owner.customer_id,
-            "subscription_id": _subscription_id(account, owner, snapshot),
+            "subscription_id": _find_subscription_id(account, owner, snapshot),
             "subscription_stripe_id": snapshot.subscription_stripe_id or "",
             "number": snapshot.number,
             "status": snapshot.status,
@@ -67,8 +67,8 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> Ro
             "amount_paid": snapshot.amount_paid,
             "amount_remaining": snapshot.amount_remaining,
             "amount_credited": snapshot.amount_credited,
-            "taxes": _taxes(snapshot),
-            "discounts": _discounts(account, owner, snapshot),
+            "taxes": _tax_values(snapshot),
+            "discounts": _discount_values(account, owner, snapshot),
             "attempt_count": snapshot.attempt_count,
             "next_attempt_at": snapshot.next_attempt_at,
             "hosted_url": snapshot.hosted_url,
@@ -78,14 +78,14 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> Ro
             "paid_at": snapshot.paid_at,
         },
         children=(
-            _lines(account, row, snapshot),
-            _payments(account, row, snapshot),
-            _credit_notes(account, row, snapshot),
+            _plan_lines(account, row, snapshot),
+            _plan_payments(account, row, snapshot),
+            _plan_credit_notes(account, row, snapshot),
         ),
     )
 
 
-def _taxes(snapshot: InvoiceSnapshot) -> list[dict[str, Any]]:
+def _tax_values(snapshot: InvoiceSnapshot) -> list[dict[str, Any]]:
     return [
         {
             "amount": tax.amount,
@@ -96,33 +96,38 @@ def _taxes(snapshot: InvoiceSnapshot) -> list[dict[str, Any]]:
     ]
 
 
-def _discounts(
+def _discount_values(
     account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot
 ) -> list[dict[str, Any]]:
-    """What each takes off, under the names of our coupon and code if they are in the catalog."""
+    """Return each discount's amount, with the ids of our coupon and code that the catalog has."""
     if not snapshot.discounts:
         return []
     coupons, codes = (
         named_coupons.ids_by_stripe_id(
-            model, account=account, project_id=owner.project_id, stripe_ids=named
+            model, account=account, project_id=owner.project_id, stripe_ids=stripe_ids
         )
-        for model, named in (
+        for model, stripe_ids in (
             (Coupon, [each.coupon_stripe_id for each in snapshot.discounts]),
             (PromotionCode, [each.promotion_code_stripe_id for each in snapshot.discounts]),
         )
     )
     return [
         {
-            "amount": each.amount,
-            "coupon": coupons.get(each.coupon_stripe_id),
-            "promotion_code": codes.get(each.promotion_code_stripe_id),
+            "amount": discount.amount,
+            "coupon": coupons.get(discount.coupon_stripe_id),
+            "promotion_code": codes.get(discount.promotion_code_stripe_id),
         }
-        for each in snapshot.discounts
+        for discount in snapshot.discounts
     ]
 
 
-def _subscription_id(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -> str | None:
-    """Empty while the subscription is not mirrored; it adopts its invoices when it comes."""
+def _find_subscription_id(
+    account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot
+) -> str | None:
+    """Return our id of the subscription.
+
+    None until the subscription is stored, which then links its invoices.
+    """
     if not snapshot.subscription_stripe_id:
         return None
     row = owners.project_row(
@@ -134,18 +139,20 @@ def _subscription_id(account: StripeAccount, owner: Owner, snapshot: InvoiceSnap
     return row.pk if row is not None and row.customer_id == owner.customer_id else None
 
 
-def _lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
-    ours = [] if row._state.adding else list(row.lines.all())
-    named = {line.price_stripe_id for line in snapshot.lines if line.price_stripe_id}
-    known = prices_by_stripe_id(account=account, project_id=row.project_id, stripe_ids=named)
+def _plan_lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
+    stored_rows = [] if row._state.adding else list(row.lines.all())
+    stripe_ids = {line.price_stripe_id for line in snapshot.lines if line.price_stripe_id}
+    price_ids = prices_by_stripe_id(
+        account=account, project_id=row.project_id, stripe_ids=stripe_ids
+    )
     return Children(
         name="lines",
-        rows={line.stripe_id: line for line in ours},
+        rows={line.stripe_id: line for line in stored_rows},
         wanted={
             line.stripe_id: {
                 "stripe_id": line.stripe_id,
                 "description": line.description,
-                "price_id": known.get(line.price_stripe_id),
+                "price_id": price_ids.get(line.price_stripe_id),
                 "quantity": line.quantity,
                 "amount": line.amount,
                 "discount": line.discount,
@@ -163,51 +170,53 @@ def _lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> C
     )
 
 
-def _payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
-    ours = [] if row._state.adding else list(row.payments.all())
-    named = {each.payment_stripe_id for each in snapshot.payments if each.payment_stripe_id}
-    known = _payment_ids(account, row.project_id, named)
+def _plan_payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
+    stored_rows = [] if row._state.adding else list(row.payments.all())
+    stripe_ids = {
+        payment.payment_stripe_id for payment in snapshot.payments if payment.payment_stripe_id
+    }
+    payment_ids = _find_payment_ids(account, row.project_id, stripe_ids)
     return Children(
         name="payments",
-        rows={each.stripe_id: each for each in ours},
+        rows={stored.stripe_id: stored for stored in stored_rows},
         wanted={
-            each.stripe_id: {
-                "stripe_id": each.stripe_id,
-                "payment_id": known.get(each.payment_stripe_id),
-                "payment_stripe_id": each.payment_stripe_id or "",
-                "status": each.status,
-                "currency": each.currency,
-                "amount_requested": each.amount_requested,
-                "amount_paid": each.amount_paid,
+            payment.stripe_id: {
+                "stripe_id": payment.stripe_id,
+                "payment_id": payment_ids.get(payment.payment_stripe_id),
+                "payment_stripe_id": payment.payment_stripe_id or "",
+                "status": payment.status,
+                "currency": payment.currency,
+                "amount_requested": payment.amount_requested,
+                "amount_paid": payment.amount_paid,
             }
-            for each in snapshot.payments
+            for payment in snapshot.payments
         },
         new=lambda stripe_id: InvoicePayment(project_id=row.project_id, invoice=row),
     )
 
 
-def _payment_ids(
+def _find_payment_ids(
     account: StripeAccount, project_id: str, stripe_ids: set[str]
 ) -> dict[str | None, str]:
-    held = page_rows.find_many(
+    page = page_rows.find_many(
         Payment, account=account, project_id=project_id, stripe_ids=stripe_ids
     )
-    if held is not None:
-        return {stripe_id: row.pk for stripe_id, row in held.items()}
+    if page is not None:
+        return {stripe_id: row.pk for stripe_id, row in page.items()}
     rows = Payment.objects.for_project(project_id).filter(account=account, stripe_id__in=stripe_ids)
     return dict(rows.values_list("stripe_id", "pk"))
 
 
-def _credit_notes(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
-    """Stripe never deletes one: what is not listed any more was void before anything was paid."""
-    ours = [] if row._state.adding else list(row.credit_notes.all())
-    listed = {note.stripe_id: note for note in snapshot.credit_notes}
-    unlisted = {str(note.stripe_id) for note in ours} - listed.keys()
+def _plan_credit_notes(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
+    """Plan the credit notes. Stripe deletes none: a stored one that it no longer lists is void."""
+    stored_rows = [] if row._state.adding else list(row.credit_notes.all())
+    listed_ids = {note.stripe_id for note in snapshot.credit_notes}
+    voided_ids = {str(note.stripe_id) for note in stored_rows} - listed_ids
     return Children(
         name="credit_notes",
-        rows={str(note.stripe_id): note for note in ours},
+        rows={str(note.stripe_id): note for note in stored_rows},
         wanted={
-            **{stripe_id: {"status": "void"} for stripe_id in unlisted},
+            **{stripe_id: {"status": "void"} for stripe_id in voided_ids},
             **{
                 note.stripe_id: {
                     "stripe_id": note.stripe_id,
@@ -225,51 +234,56 @@ def _credit_notes(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapsho
     )
 
 
-def _gone(row: Invoice, at: datetime) -> Values:
-    return {} if row.status in FINAL else {"status": DELETED, "next_attempt_at": None}
-
-
-def _carry_out(planned: RowPlan[Invoice], customer: Customer | None, at: datetime) -> None:
-    assert customer is not None
-    planned.row.customer = customer
-    write_and_record(
-        planned, customer=customer, render=representation.invoice, happened=_happened, at=at
+def _values_when_gone(row: Invoice, at: datetime) -> Values:
+    return (
+        {} if row.status in FINAL_STATUSES else {"status": DELETED_STATUS, "next_attempt_at": None}
     )
-    page_payments.request_sync_of_payments(invoice=planned.row)
-    access.follow_invoice(invoice=planned.row, customer=customer, at=at)
 
 
-def _happened(planned: RowPlan[Invoice], differences: Differences) -> Iterator[EventType]:
-    before, after = differences.get("status", (planned.row.status, planned.row.status))
+def _write_plan(plan: RowPlan[Invoice], customer: Customer | None, at: datetime) -> None:
+    assert customer is not None
+    plan.row.customer = customer
+    write_and_record(
+        plan, customer=customer, render=representation.invoice, happened=_event_types, at=at
+    )
+    page_payments.request_sync_of_payments(invoice=plan.row)
+    access.follow_invoice(invoice=plan.row, customer=customer, at=at)
+
+
+def _event_types(plan: RowPlan[Invoice], differences: Differences) -> Iterator[EventType]:
+    before, after = differences.get("status", (plan.row.status, plan.row.status))
     if before != after and after == PAID:
         yield EventType.INVOICE_PAID
-    if after != PAID and _has_failed(planned, differences, after):
+    if after != PAID and _has_payment_failed(plan, differences, after):
         yield EventType.INVOICE_PAYMENT_FAILED
 
 
-def _has_failed(planned: RowPlan[Invoice], differences: Differences, status: str) -> bool:
-    """Whether a try to collect the money has ended without it. A debit counts as a try from its
-    beginning, and fails, if it does, when the bank answers days later."""
-    moves = [
-        (getattr(each.rows.get(stripe_id), "status", ""), values["status"])
-        for each in planned.children
-        if each.name == "payments"
-        for stripe_id, values in each.wanted.items()
+def _has_payment_failed(plan: RowPlan[Invoice], differences: Differences, status: str) -> bool:
+    """Return whether an attempt to collect the money has failed.
+
+    Stripe counts a bank debit as an attempt when it starts; it fails days later, if the bank
+    refuses it. So no attempt has failed while a payment is processing.
+    """
+    status_changes = [
+        (getattr(children.rows.get(stripe_id), "status", ""), values["status"])
+        for children in plan.children
+        if children.name == "payments"
+        for stripe_id, values in children.wanted.items()
     ]
-    if any(after == PROCESSING for _, after in moves):
+    if any(after == PROCESSING for _, after in status_changes):
         return False
-    if any(before == PROCESSING for before, _ in moves):
+    if any(before == PROCESSING for before, _ in status_changes):
         return True
-    tried, tries = differences.get("attempt_count", (0, 0))
-    return status != "void" and tries > (tried or 0)
+    attempts_before, attempts_after = differences.get("attempt_count", (0, 0))
+    return status != "void" and attempts_after > (attempts_before or 0)
 
 
 MAPPER: Mapper[InvoiceSnapshot, Invoice] = Mapper(
-    model=Invoice, owner=_owner, plan=_plan, gone=_gone, carry_out=_carry_out
+    model=Invoice, owner=_find_owner, plan=_plan_row, gone=_values_when_gone, carry_out=_write_plan
 )
 
 
-def _while_draft(row: Invoice) -> bool:
+def _is_deletable(row: Invoice) -> bool:
     return row.status == DRAFT
 
 
@@ -278,5 +292,5 @@ MIRRORED = Mirrored(
     stripe_invoices.retrieve,
     stripe_invoices.iterate,
     MAPPER,
-    _while_draft,
+    _is_deletable,
 )

@@ -1,4 +1,4 @@
-"""The project's invoices, with everything that is shown of them loaded."""
+"""Read invoices, with their lines, payments, credit notes and customers loaded."""
 
 from datetime import datetime
 from typing import Any
@@ -22,8 +22,8 @@ def listing(
     issued_from: datetime | None = None,
     issued_before: datetime | None = None,
 ) -> ProjectQuerySet[Invoice]:
-    """Those that match every filter given: four queries, whatever their number."""
-    wanted: dict[str, Any] = {
+    """Return the invoices that match every non-empty filter: four queries, however many rows."""
+    filters: dict[str, Any] = {
         "subscription_id": subscription,
         "status": status,
         "number": number,
@@ -31,35 +31,38 @@ def listing(
         "issued_at__lt": issued_before,
     }
     if user_id:
-        wanted |= customers.owner_filter(project=project, user_id=user_id)
+        filters |= customers.owner_filter(project=project, user_id=user_id)
     return (
         Invoice.objects.for_project(project)
-        .filter(**{name: value for name, value in wanted.items() if value})
+        .filter(**{name: value for name, value in filters.items() if value})
         .select_related("customer")
         .prefetch_related("lines", "payments", "credit_notes")
     )
 
 
 def get(*, project: Project, invoice_id: str) -> Invoice:
-    """One invoice; raises NotFound."""
+    """Return one invoice. Raises NotFound."""
     row = listing(project=project).filter(pk=invoice_id).first()
     if row is None:
         raise NotFound("No invoice with this id.")
     return row
 
 
-def document(*, project: Project, invoice_id: str) -> str:
-    """Where Stripe keeps the invoice as a PDF; raises NotFound, and NoDocument for a draft."""
+def get_pdf_url(*, project: Project, invoice_id: str) -> str:
+    """Return the address of the invoice's PDF at Stripe.
+
+    Raises NotFound, and NoDocument for a draft.
+    """
     row = Invoice.objects.for_project(project).only("pdf_url").filter(pk=invoice_id).first()
     if row is None:
         raise NotFound("No invoice with this id.")
     if not row.pdf_url:
-        raise NoDocument("A draft has none. It gets one when it is final.")
+        raise NoDocument("A draft has no PDF. Stripe writes it when it finalizes the invoice.")
     return row.pdf_url
 
 
-def unpaid_of(subscription: Subscription) -> ProjectQuerySet[Invoice]:
-    """What was billed for the subscription and waits for its money: drafts too, newest first."""
+def select_unpaid(subscription: Subscription) -> ProjectQuerySet[Invoice]:
+    """Return the subscription's unpaid invoices, drafts included, newest first."""
     rows = Invoice.objects.for_project(subscription.project_id).filter(
         account_id=subscription.account_id,
         customer_id=subscription.customer_id,

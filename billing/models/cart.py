@@ -61,8 +61,8 @@ class Cart(ProjectOwned):
     def __str__(self) -> str:
         return str(self.pk)
 
-    def standing(self, at: datetime) -> CartStatus:
-        """What the cart is now: time alone ends it, and a page that came to nothing frees it."""
+    def status_at(self, at: datetime) -> CartStatus:
+        """Return the status at this time. The stored one may be older than the cart's expiry."""
         if self.status == CartStatus.COMPLETED:
             return CartStatus.COMPLETED
         if self.status == CartStatus.FROZEN and self.checkout_id is not None:

@@ -86,7 +86,7 @@ def _configurations() -> ProjectQuerySet[PortalConfiguration]:
 
 def _restore(row: PortalConfiguration, at: datetime) -> str | None:
     try:
-        portal.restore(configuration=row, at=at)
+        portal.restore_configuration(configuration=row, at=at)
     except DomainError as error:
         return error.code
     return None

@@ -1,4 +1,4 @@
-"""Payments in every way that a request names, with refunds, disputes and payment methods.
+"""Payments, refunds, disputes, early fraud warnings and saved payment methods.
 
-Owns: PaymentIntents, what becomes of them, money that goes back, what a customer has saved to pay
-with. Does not own: hosted pages (`checkout`), nor what a payment gives (`access`)."""
+Owns: PaymentIntents and their status, refunds, disputes, a customer's saved payment methods. Does
+not own: hosted pages (`checkout`) and the access that a payment gives (`access`)."""

@@ -1,9 +1,9 @@
-"""Payments whose time is over: called off at Stripe, whose answer decides.
+"""Cancel unpaid payments whose ``expires_at`` has passed.
 
-A payment that succeeds in the same second is paid: Stripe refuses to cancel it, and what is read
-then is applied. ``expired`` is only ever told by applying what Stripe says, so a crash after the
-cancellation, two workers at once or a repeated run tell it once. While Stripe is away a payment
-stays what it is and is tried again.
+Stripe decides: it refuses to cancel a payment that has just succeeded, which is then stored as
+paid. The status ``expired`` is set only when the payment is read again, so crashes, parallel
+workers and repeated runs record ``payment.expired`` once. While Stripe is unavailable the payment
+keeps its status and is tried again.
 """
 
 from datetime import datetime, timedelta
@@ -27,26 +27,28 @@ from common.queue import enqueue
 
 log = structlog.get_logger(__name__)
 
-BATCH = 50
-"""Payments that one run takes at most."""
-LEASE = timedelta(seconds=60)
-"""How long a run has a payment to itself; after a failure it is tried again no sooner."""
-RULE = RetryRule(queue="payment_expiry", first=LEASE, longest=timedelta(hours=1), attempts=10)
-"""Of a payment that cannot be called off although Stripe answers."""
+BATCH_SIZE = 50
+"""Maximum number of payments in one run."""
+LEASE_DURATION = timedelta(seconds=60)
+"""How long one run leases a payment. It is also the shortest wait after a failure."""
+RETRY_RULE = RetryRule(
+    queue="payment_expiry", first=LEASE_DURATION, longest=timedelta(hours=1), attempts=10
+)
+"""Retries of a payment that cannot be canceled although Stripe answers."""
 
 
 def expire_due(*, at: datetime) -> int:
-    """Call off what is due, by turns of the projects; how many payments were taken.
+    """Cancel due payments, round robin by project. Return how many payments were leased.
 
-    An error stays with its payment, which is parked after ten of them. An account that does not
-    answer, or refuses one kind of request, backs off.
+    An error delays only its own payment, which is parked after ten attempts. A Stripe account that
+    does not answer, or that refuses one kind of request, backs off.
     """
-    batch = _claim(at)
-    back_off, run = RequestBackOff(), QueueRun(RULE)
+    batch = _claim_due(at)
+    back_off, run = RequestBackOff(), QueueRun(RETRY_RULE)
     for row in batch:
-        if not back_off.is_backing_off(row.account_id, _request(row)):
+        if not back_off.is_backing_off(row.account_id, _cancel_operation(row)):
             _expire_one(row, back_off, run, at)
-    if len(batch) == BATCH:
+    if len(batch) == BATCH_SIZE:
         enqueue("billing.expire_payments")
     return len(batch)
 
@@ -54,33 +56,33 @@ def expire_due(*, at: datetime) -> int:
 def _expire_one(row: Payment, back_off: RequestBackOff, run: QueueRun, at: datetime) -> None:
     try:
         _expire(row, at)
-    except Exception as error:  # noqa: BLE001  # one payment's trouble must not stop the others
-        if not back_off.stops_for(row.account_id, _request(row), error):
+    except Exception as error:  # noqa: BLE001  # one payment's error must not stop the others
+        if not back_off.stops_for(row.account_id, _cancel_operation(row), error):
             run.record_failure(owner=row.project_id, subject=row.pk, error=error)
     else:
-        back_off.record_answer(row.account_id, _request(row))
+        back_off.record_answer(row.account_id, _cancel_operation(row))
         run.record_success(owner=row.project_id, subject=row.pk)
 
 
-def _request(row: Payment) -> str:
-    """The kind of request that calls it off."""
+def _cancel_operation(row: Payment) -> str:
+    """Return the intent operation that cancels the payment."""
     return "payment_intent.cancel" if row.checkout is None else "checkout_session.expire"
 
 
-def _claim(at: datetime) -> list[Payment]:
-    due = stored.expiring(at=at)
+def _claim_due(at: datetime) -> list[Payment]:
+    due = stored.select_expiring(at=at)
     return lease.claim(
-        stored.expiring_in_turn(at=at, limit=BATCH, rule=RULE),
+        stored.select_next_expiring(at=at, limit=BATCH_SIZE, rule=RETRY_RULE),
         due=due.select_related("account", "checkout", "project"),
         rows=Payment.objects.across_projects(),
-        duration=LEASE,
+        duration=LEASE_DURATION,
         columns=EXPIRY_LEASE,
     )
 
 
 def _expire(row: Payment, at: datetime) -> None:
     if row.checkout is None and not row.stripe_id:
-        payment_requests.take_back(row)  # its page was never handed out
+        payment_requests.delete_unused(row)  # the tenant never received its page
         return
     try:
         if row.checkout is not None:
@@ -95,7 +97,7 @@ def _expire(row: Payment, at: datetime) -> None:
 
 
 def _cancel(row: Payment, at: datetime) -> None:
-    """The same request as long as we know nothing new of the payment."""
+    """Cancel the PaymentIntent. The same request name is used until the row changes."""
     intents.change_object(
         project_id=row.project_id,
         account=row.account,

@@ -1,5 +1,8 @@
-"""Payments of the type intent: a PaymentIntent that the tenant's own front end confirms, or that
-is charged at once to a saved method while the user is away."""
+"""Create payments of the type intent: PaymentIntents without a hosted page.
+
+The tenant's own front end confirms the PaymentIntent, or Tollgate charges it to a saved payment
+method while the user is away (off session).
+"""
 
 from datetime import datetime
 from typing import Any
@@ -34,7 +37,7 @@ from projects.customers import service as customers
 from projects.models import Customer, Project
 
 
-def take(
+def create(
     *,
     project: Project,
     payment_request: PaymentRequest,
@@ -42,21 +45,21 @@ def take(
     idempotency_key: str,
     at: datetime,
 ) -> tuple[Payment, bool]:
-    """The payment that was asked for, and whether this request has made it.
+    """Return the request's payment, and whether this request created it.
 
-    One that is confirmed on session costs one call to Stripe. Raises CardDeclined for an
-    off-session payment that the bank refused: it stays, as ``failed``. Raises NoPaymentMethod;
-    after StripeUnavailable the same request finishes what this one began.
+    A payment that is confirmed on session costs one Stripe call. Raises NoPaymentMethod, and
+    CardDeclined for an off-session payment that the bank refused: its row stays with the status
+    ``failed``. After StripeUnavailable the same request finishes the work.
     """
-    customer = _customer(project, payment_request, at)
+    customer = _ensure_customer(project, payment_request, at)
     account = stripe_accounts.account_for(project)
-    row = payment_requests.begun(
+    row = payment_requests.find_earlier_attempt(
         customer=customer, payment_request=payment_request, idempotency_key=idempotency_key, at=at
     )
     is_new = True
     if row is None:
-        params = _params(customer, account, payment_request, at)
-        row, is_new = payment_requests.begin(
+        params = _build_params(customer, account, payment_request, at)
+        row, is_new = payment_requests.ensure_row(
             customer=customer,
             account=account,
             payment_request=payment_request,
@@ -67,7 +70,7 @@ def take(
             at=at,
         )
         if not row.stripe_id:
-            _make(row, params, at=at)
+            _create_at_stripe(row, params, at=at)
     row = finish(payment=row, payment_request=payment_request, at=at)
     if row.off_session and row.status == PaymentStatus.FAILED:
         raise CardDeclined(row.failure_message, decline_code=row.failure_code, payment=row.pk)
@@ -75,32 +78,38 @@ def take(
 
 
 def finish(*, payment: Payment, payment_request: PaymentRequest, at: datetime) -> Payment:
-    """Finish what a request began that has had no answer. Raises as above."""
+    """Finish a payment whose earlier request stopped before its end.
+
+    Raises NoPaymentMethod, CardDeclined, StripeUnavailable.
+    """
     if not payment.stripe_id:
-        params = _params(payment.customer, payment.account, payment_request, at)
-        _make(payment, params, at=at)
+        params = _build_params(payment.customer, payment.account, payment_request, at)
+        _create_at_stripe(payment, params, at=at)
     elif not payment.client_secret:
-        _read(payment, at)
+        _sync_payment(payment, at)
     return stored.get(project=payment.project_id, payment_id=payment.pk)
 
 
-def _customer(project: Project, payment_request: PaymentRequest, at: datetime) -> Customer:
-    """The user; one who is to be charged while away must be known."""
+def _ensure_customer(project: Project, payment_request: PaymentRequest, at: datetime) -> Customer:
+    """Return the request's customer, created if needed.
+
+    Raises NoPaymentMethod for an off-session payment of an unknown user.
+    """
     if not payment_request.off_session:
         return customers.ensure(project=project, user_id=payment_request.user_id, at=at)
     customer = people.find(project=project, user_id=payment_request.user_id)
     if customer is None:
-        raise NoPaymentMethod("The user is not known yet: let them pay once on a page.")
+        raise NoPaymentMethod("The user is unknown. Let the user pay once on a hosted page.")
     return customer
 
 
-def _params(
+def _build_params(
     customer: Customer, account: StripeAccount, payment_request: PaymentRequest, at: datetime
 ) -> Fields:
-    """What to ask of Stripe. Raises NoPaymentMethod, StripeUnavailable."""
+    """Build Stripe's parameters. Raises NoPaymentMethod, StripeUnavailable."""
     buyer: StripeCustomer | None = buyers.find_live(customer=customer, account=account)
     method = (
-        payment_methods.choose(buyer=buyer, wanted=payment_request.payment_method)
+        payment_methods.choose_method(buyer=buyer, requested_method=payment_request.payment_method)
         if payment_request.off_session
         else ""
     )
@@ -117,32 +126,32 @@ def _params(
     return payments.to_charge(params, payment_method=method) if method else params
 
 
-def _make(row: Payment, params: Fields, *, at: datetime) -> None:
-    """Have Stripe make it, and store what Stripe says of it."""
+def _create_at_stripe(row: Payment, params: Fields, *, at: datetime) -> None:
+    """Create the PaymentIntent, then store what Stripe answers."""
     answers: list[Fields] = []
 
-    def remember(fields: Fields) -> dict[str, Any]:
+    def values_with_secret(fields: Fields) -> dict[str, Any]:
         answers.append(fields)
-        return {"client_secret": _sealed(row, fields)}
+        return {"client_secret": _encrypt_client_secret(row, fields)}
 
     try:
         intents.create_object(
-            row, operation="payment_intent.create", params=params, at=at, values=remember
+            row, operation="payment_intent.create", params=params, at=at, values=values_with_secret
         )
     except StripeObjectMissing as missing:
-        raise _reread(row, params, missing) from missing
+        raise _handle_missing_customer(row, params, missing) from missing
     except CardDeclined:
         row.refresh_from_db()
         if not row.stripe_id:
             raise
     if answers and not row.off_session:
-        _apply_first(row, answers[0], at)
+        _apply_answer(row, answers[0], at)
     else:
-        _read(row, at)
+        _sync_payment(row, at)
 
 
-def _apply_first(row: Payment, fields: Fields, at: datetime) -> None:
-    """Store the answer to the making of it, unless anything newer has been stored already."""
+def _apply_answer(row: Payment, fields: Fields, at: datetime) -> None:
+    """Store the answer of the create request, unless a newer read has been stored already."""
     with transaction.atomic():
         people.lock(project_id=row.project_id, customer_id=row.customer_id)
         row.refresh_from_db()
@@ -156,26 +165,28 @@ def _apply_first(row: Payment, fields: Fields, at: datetime) -> None:
             )
 
 
-def _sealed(row: Payment, fields: Fields) -> str:
-    """Kept with the id, so that whoever finds the payment made can pay it."""
+def _encrypt_client_secret(row: Payment, fields: Fields) -> str:
+    """Encrypt the client secret. It is stored with the id, so a repeated request can return it."""
     return crypto.encrypt(str(fields["client_secret"]), context=row.secret_context)
 
 
-def _read(row: Payment, at: datetime) -> None:
+def _sync_payment(row: Payment, at: datetime) -> None:
     sync.now(
         account=row.account, kind=ObjectKind.PAYMENT_INTENT, stripe_id=str(row.stripe_id), at=at
     )
 
 
-def _reread(row: Payment, params: Fields, missing: StripeObjectMissing) -> Exception:
-    """Stripe does not know the customer any more: their row is read again."""
+def _handle_missing_customer(
+    row: Payment, params: Fields, missing: StripeObjectMissing
+) -> Exception:
+    """Request a sync of the customer that Stripe no longer has. Return the error to raise."""
     if "customer" not in params:
         return missing
     sync.request_sync(
         account_id=row.account_id, kind=ObjectKind.CUSTOMER, stripe_id=params["customer"]
     )
     return StripeUnavailable(
-        "Stripe no longer has the customer, who is being read again: send the same request in a "
-        "moment.",
+        "Stripe no longer has the customer. Tollgate reads it again: send the same request in a "
+        "few seconds.",
         retry_after=SHORTEST_WAIT,
     )

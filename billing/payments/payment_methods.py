@@ -1,4 +1,4 @@
-"""What a user has saved to pay with: listed, made the default, taken away. Stripe keeps it."""
+"""List a user's saved payment methods, set the default, detach. Stripe stores the methods."""
 
 from datetime import datetime
 
@@ -23,11 +23,11 @@ from projects.models import Customer
 log = structlog.get_logger(__name__)
 
 DEFAULT = "default"
-"""Stands for the user's default method, else the one saved last."""
+"""Means the user's default method, or the newest one if no default is set."""
 
 
-def listing(*, customer: Customer, account: StripeAccount) -> tuple[list[SavedMethod], str]:
-    """The user's methods, those saved last first, and the id of the default one.
+def list_methods(*, customer: Customer, account: StripeAccount) -> tuple[list[SavedMethod], str]:
+    """Return the user's payment methods, newest first, and the default one's id (may be empty).
 
     Raises StripeUnavailable.
     """
@@ -41,36 +41,39 @@ def listing(*, customer: Customer, account: StripeAccount) -> tuple[list[SavedMe
         return [], ""
 
 
-def choose(*, buyer: StripeCustomer | None, wanted: str) -> str:
-    """Stripe's id of the method that is meant. Raises NoPaymentMethod, StripeUnavailable."""
+def choose_method(*, buyer: StripeCustomer | None, requested_method: str) -> str:
+    """Return the Stripe id of the requested method: an id or ``default``.
+
+    Raises NoPaymentMethod, StripeUnavailable.
+    """
     if buyer is None:
-        raise _nothing_saved()
+        raise _no_saved_method()
     client, stripe_id = client_for(buyer.account), str(buyer.stripe_id)
     try:
-        if wanted != DEFAULT:
-            return payment_methods.one(client, stripe_id, wanted).stripe_id
-        if found := payment_methods.default(client, stripe_id):
-            return found
-        saved = payment_methods.saved(client, stripe_id)
+        if requested_method != DEFAULT:
+            return payment_methods.one(client, stripe_id, requested_method).stripe_id
+        if default_id := payment_methods.default(client, stripe_id):
+            return default_id
+        methods = payment_methods.saved(client, stripe_id)
     except StripeObjectMissing as missing:
         raise NoPaymentMethod(
-            "Take one of those that /customers/{user_id}/payment-methods lists."
+            "Send an id that GET /customers/{user_id}/payment-methods lists."
         ) from missing
-    if not saved:
-        raise _nothing_saved()
-    return saved[0].stripe_id
+    if not methods:
+        raise _no_saved_method()
+    return methods[0].stripe_id
 
 
 def make_default(
     *, customer: Customer, account: StripeAccount, stripe_id: str, actor: str, at: datetime
 ) -> None:
-    """From now on the user pays with this method unless told otherwise, the renewals of every live
-    subscription as well: these at once, or as soon as Stripe answers.
+    """Make this method the customer's default at Stripe, and that of every live subscription.
 
-    Raises NotFound, StripeUnavailable.
+    The subscriptions are updated at once, or by a task as soon as Stripe answers. Raises NotFound,
+    StripeUnavailable.
     """
-    buyer = _owner(customer, account, stripe_id)
-    _record(customer, "payment_method.make_default", stripe_id, actor, at)
+    buyer = _get_buyer_of_method(customer, account, stripe_id)
+    _record_audit(customer, "payment_method.make_default", stripe_id, actor, at)
     intents.change_object(
         project_id=customer.project_id,
         account=account,
@@ -81,18 +84,18 @@ def make_default(
         request=new_id("req"),
         at=at,
     )
-    _bring_subscriptions(buyer, at)
+    _update_subscriptions(buyer, at)
 
 
-def _bring_subscriptions(buyer: StripeCustomer, at: datetime) -> None:
-    """Also those that had another method while this one was the default already."""
+def _update_subscriptions(buyer: StripeCustomer, at: datetime) -> None:
+    """Update the live subscriptions now; leave them to the task if Stripe does not answer."""
     rows = StripeCustomer.objects.for_project(buyer.project_id).filter(pk=buyer.pk)
     rows.update(subscriptions_follow_at=at)
     try:
         sync.now(
             account=buyer.account, kind=ObjectKind.CUSTOMER, stripe_id=str(buyer.stripe_id), at=at
         )
-        default_methods.follow(buyer=rows.select_related("account").get(), at=at)
+        default_methods.update_subscriptions(buyer=rows.select_related("account").get(), at=at)
     except DomainError as error:
         log.warning("default_method_waits", customer=buyer.pk, error=error.code)
 
@@ -100,9 +103,9 @@ def _bring_subscriptions(buyer: StripeCustomer, at: datetime) -> None:
 def detach(
     *, customer: Customer, account: StripeAccount, stripe_id: str, actor: str, at: datetime
 ) -> None:
-    """Nobody can pay with this method any more. Raises NotFound, StripeUnavailable."""
-    buyer = _owner(customer, account, stripe_id)
-    _record(customer, "payment_method.detach", stripe_id, actor, at)
+    """Detach the method from the customer at Stripe. Raises NotFound, StripeUnavailable."""
+    buyer = _get_buyer_of_method(customer, account, stripe_id)
+    _record_audit(customer, "payment_method.detach", stripe_id, actor, at)
     intents.change_object(
         project_id=customer.project_id,
         account=account,
@@ -115,8 +118,10 @@ def detach(
     )
 
 
-def _owner(customer: Customer, account: StripeAccount, stripe_id: str) -> StripeCustomer:
-    """The buyer, if this method is theirs."""
+def _get_buyer_of_method(
+    customer: Customer, account: StripeAccount, stripe_id: str
+) -> StripeCustomer:
+    """Return the Stripe customer if the method is theirs. Raises NotFound, StripeUnavailable."""
     buyer = stripe_customers.find_live(customer=customer, account=account)
     if buyer is not None:
         try:
@@ -128,13 +133,15 @@ def _owner(customer: Customer, account: StripeAccount, stripe_id: str) -> Stripe
     return buyer
 
 
-def _nothing_saved() -> NoPaymentMethod:
+def _no_saved_method() -> NoPaymentMethod:
     return NoPaymentMethod(
         "Let the user pay once with save_payment_method, or on a checkout page of a subscription."
     )
 
 
-def _record(customer: Customer, action: str, stripe_id: str, actor: str, at: datetime) -> None:
+def _record_audit(
+    customer: Customer, action: str, stripe_id: str, actor: str, at: datetime
+) -> None:
     audit.record(
         actor=actor,
         action=action,

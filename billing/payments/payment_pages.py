@@ -1,7 +1,7 @@
-"""Payments on a hosted page: of a subscription, of items, of a cart.
+"""Create payments that are paid on a hosted page: a subscription, items or a cart.
 
-Our row comes first and names the page; the PaymentIntent that the page makes becomes the
-payment's own (``billing.checkout.page_payments``).
+Our row is inserted before the page is opened. The PaymentIntent that the page creates is linked to
+the row later (``billing.checkout.page_payments``).
 """
 
 from datetime import datetime, timedelta
@@ -24,29 +24,32 @@ from projects.customers import selectors as people
 from projects.customers import service as customers
 from projects.models import Customer, Project
 
-AWAY = ("off_session", "payment_method")
-"""What makes no sense for a buyer who is there."""
+OFF_SESSION_FIELDS = ("off_session", "payment_method")
+"""Request fields that no hosted page takes: its buyer is present."""
 
 
-def take(
+def create(
     *, project: Project, payment_request: PaymentRequest, idempotency_key: str, at: datetime
 ) -> tuple[Payment, bool]:
-    """The payment with its page, and whether this request has made it.
+    """Return the payment with its page, and whether this request created it.
 
-    Raises an Invalid or Conflict for what cannot be sold in this way; after StripeUnavailable the
-    same request finishes what this one began.
+    Raises a subclass of Invalid or Conflict for an order that cannot be sold on a page. After
+    StripeUnavailable the same request finishes the work.
     """
-    _check(payment_request)
-    sale = checkout_orders.build_order(
-        project=project, request=_page(payment_request), requested_type=payment_request.type, at=at
+    _check_request(payment_request)
+    order = checkout_orders.build_order(
+        project=project,
+        request=_checkout_request(payment_request),
+        requested_type=payment_request.type,
+        at=at,
     )
-    row, is_new = payment_requests.begin(
-        customer=_customer(project, sale, at),
-        account=sale.lines[0].price.account,
+    row, is_new = payment_requests.ensure_row(
+        customer=_ensure_customer(project, order, at),
+        account=order.lines[0].price.account,
         payment_request=payment_request,
-        payment_type=PaymentType(sale.checkout_type),
-        money=_total(sale),
-        detected=sale.detected,
+        payment_type=PaymentType(order.checkout_type),
+        money=_sum_due_now(order),
+        detected=order.detected,
         idempotency_key=idempotency_key,
         at=at,
     )
@@ -57,16 +60,16 @@ def take(
 def finish(
     *, payment: Payment, payment_request: PaymentRequest, at: datetime, is_new: bool = False
 ) -> Payment:
-    """The payment with its page, opened now if that is still to be done. Raises as above.
+    """Return the payment with its page; open the page if the payment has none yet.
 
-    Only who has made the row (``is_new``) takes it back when there will be no page: others may
-    be at work for it.
+    Only the request that inserted the row (``is_new``) deletes it when the page is refused: other
+    requests may be using it. Raises what :func:`create` raises.
     """
     if payment.checkout_id is None:
         try:
             page = checkouts.open_page(
                 project=payment.project,
-                request=_page(payment_request, purpose=payment.pk),
+                request=_checkout_request(payment_request, purpose=payment.pk),
                 requested_type=payment.type,
                 idempotency_key=payment.pk,
                 at=at,
@@ -75,14 +78,14 @@ def finish(
             raise
         except DomainError:
             if is_new:
-                payment_requests.take_back(payment)
+                payment_requests.delete_unused(payment)
             raise
-        _link(payment, page, at)
+        _attach_page(payment, page, at)
     return stored.get(project=payment.project_id, payment_id=payment.pk)
 
 
 def close(*, payment: Payment, at: datetime) -> None:
-    """Close the page because the tenant calls the payment off. Raises CheckoutNotOpen."""
+    """Close the page because the tenant cancels the payment. Raises CheckoutNotOpen."""
     assert payment.checkout is not None
     with transaction.atomic():
         people.lock(project_id=payment.project_id, customer_id=payment.customer_id)
@@ -91,20 +94,20 @@ def close(*, payment: Payment, at: datetime) -> None:
     pages.close(checkout=payment.checkout, at=at)
 
 
-def _check(payment_request: PaymentRequest) -> None:
-    for name in AWAY:
+def _check_request(payment_request: PaymentRequest) -> None:
+    for name in OFF_SESSION_FIELDS:
         if getattr(payment_request, name):
-            raise Invalid("Only an amount can be charged while the user is away.", field=name)
+            raise Invalid("Send this only with an amount: a page needs its buyer.", field=name)
     if not payment_request.page.get("success_url"):
-        raise Invalid("Say where the buyer goes after paying.", field="success_url")
+        raise Invalid("Send the address to which the buyer goes after paying.", field="success_url")
     if (
         payment_request.expires_in is not None
         and timedelta(seconds=payment_request.expires_in) > LONGEST_OPEN
     ):
-        raise Invalid("A page stays open for a day at most.", field="expires_in")
+        raise Invalid("A page stays open for at most a day: 86400.", field="expires_in")
 
 
-def _page(payment_request: PaymentRequest, *, purpose: str = "") -> CheckoutRequest:
+def _checkout_request(payment_request: PaymentRequest, *, purpose: str = "") -> CheckoutRequest:
     return CheckoutRequest(
         user_id=payment_request.user_id,
         lines=payment_request.lines,
@@ -117,10 +120,10 @@ def _page(payment_request: PaymentRequest, *, purpose: str = "") -> CheckoutRequ
     )
 
 
-def _customer(project: Project, sale: CheckoutOrder, at: datetime) -> Customer:
-    if sale.cart is not None:
-        return sale.cart.customer
-    payment_request = sale.request
+def _ensure_customer(project: Project, order: CheckoutOrder, at: datetime) -> Customer:
+    if order.cart is not None:
+        return order.cart.customer
+    payment_request = order.request
     return customers.ensure(
         project=project,
         user_id=payment_request.user_id,
@@ -130,19 +133,24 @@ def _customer(project: Project, sale: CheckoutOrder, at: datetime) -> Customer:
     )
 
 
-def _total(sale: CheckoutOrder) -> Money:
-    """What is due now, before discounts and taxes: use is billed after its period."""
-    amount = sum(line.price.amount_of(line.quantity) for line in sale.lines)
-    return Money(amount, sale.lines[0].price.currency)
+def _sum_due_now(order: CheckoutOrder) -> Money:
+    """Sum what is due now, before discounts and taxes. Metered use is billed after its period."""
+    amount = sum(line.price.amount_of(line.quantity) for line in order.lines)
+    return Money(amount, order.lines[0].price.currency)
 
 
-def _link(payment: Payment, page: Checkout, at: datetime) -> None:
-    """The payment has this page, once, and the world is told of it. Raises CheckoutNotReady."""
+def _attach_page(payment: Payment, page: Checkout, at: datetime) -> None:
+    """Link the page to the payment and record ``payment.created``, once.
+
+    Raises CheckoutNotReady if a parallel request has deleted the payment.
+    """
     with transaction.atomic():
         customer = people.lock(project_id=payment.project_id, customer_id=payment.customer_id)
         try:
             payment.refresh_from_db()
-        except Payment.DoesNotExist as gone:
-            raise CheckoutNotReady("A try at the same time was refused. Send it again.") from gone
+        except Payment.DoesNotExist as missing:
+            raise CheckoutNotReady(
+                "Another request for this payment was refused. Send this one again."
+            ) from missing
         if payment.checkout_id is None:
             page_payments.record_page(payment=payment, checkout=page, customer=customer, at=at)

@@ -1,7 +1,7 @@
-"""Requests to take money: the row of each, made once, and found again by whoever asks again.
+"""Create one row per payment request, and find it when the same request comes again.
 
-A reference names one payment of the project for life, whoever asks and however often. A request
-without one is recognised for a day by its ``Idempotency-Key``, like every other.
+A reference names the same payment of a project for ever. A request without a reference is
+recognised for a day by its ``Idempotency-Key``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,10 +26,10 @@ from projects.models import Customer, Project
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentRequest:
-    """What a tenant wants money for: an ``amount`` in minor units, ``lines`` or a ``cart``.
+    """A tenant's request: ``amount`` in minor units, ``lines`` (price id, quantity) or ``cart``.
 
-    ``page`` is what else a hosted page may be told (``billing.checkout.checkout_requests``);
-    ``expires_in`` is in seconds.
+    ``page`` holds the further fields of a hosted page (see ``CheckoutRequest``). ``expires_in`` is
+    in seconds.
     """
 
     user_id: str = ""
@@ -48,32 +48,39 @@ class PaymentRequest:
     page: Mapping[str, Any] = field(default_factory=dict)
 
 
-def of_reference(*, project: Project | str, payment_request: PaymentRequest) -> Payment | None:
-    """The payment that the reference names already. Raises ReferenceReused for another one."""
+def find_by_reference(*, project: Project | str, payment_request: PaymentRequest) -> Payment | None:
+    """Return the payment that has this reference, None without one.
+
+    Raises ReferenceReused if that payment differs from the request.
+    """
     if not payment_request.reference:
         return None
-    row = payments.of_reference(project=project, reference=payment_request.reference)
+    row = payments.find_by_reference(project=project, reference=payment_request.reference)
     if row is not None:
         _check_same(row, payment_request)
     return row
 
 
-def begun(
+def find_earlier_attempt(
     *, customer: Customer, payment_request: PaymentRequest, idempotency_key: str, at: datetime
 ) -> Payment | None:
-    """The payment that an earlier try of the same request has left, if any."""
+    """Return the payment that an earlier attempt of the same request left, None if there is none.
+
+    Without an idempotency key a payment that has its page is not returned: that request was
+    answered, so this one is new.
+    """
     rows = Payment.objects.for_project(customer.project_id).filter(customer=customer)
     if not idempotency_key:
-        rows = rows.filter(checkout__isnull=True)  # with a page, it has had its answer
+        rows = rows.filter(checkout__isnull=True)
     return request_dedup.find_earlier(
         rows,
-        key=_key(customer, payment_request, idempotency_key),
+        key=_request_key(customer, payment_request, idempotency_key),
         is_named=bool(idempotency_key),
         at=at,
     )
 
 
-def begin(
+def ensure_row(
     *,
     customer: Customer,
     account: StripeAccount,
@@ -84,20 +91,22 @@ def begin(
     idempotency_key: str,
     at: datetime,
 ) -> tuple[Payment, bool]:
-    """The row of this request, and whether it is new; parallel requests get the same one.
+    """Return the request's row, and whether it is new. Parallel requests get the same row.
 
-    Raises ReferenceReused.
+    Raises ReferenceReused, and StripeNotAsked if a parallel request has deleted its row.
     """
     with transaction.atomic():
         customer = people.lock(project_id=customer.project_id, customer_id=customer.pk)
-        found = of_reference(project=customer.project_id, payment_request=payment_request) or begun(
+        existing = find_by_reference(
+            project=customer.project_id, payment_request=payment_request
+        ) or find_earlier_attempt(
             customer=customer,
             payment_request=payment_request,
             idempotency_key=idempotency_key,
             at=at,
         )
-        if found is not None:
-            return found, False
+        if existing is not None:
+            return existing, False
         row = Payment(
             project_id=customer.project_id,
             account=account,
@@ -110,42 +119,48 @@ def begin(
             amount=money.amount,
             off_session=payment_request.off_session,
             save_payment_method=payment_request.save_payment_method,
-            expires_at=_expiry(payment_request, at),
+            expires_at=_compute_expires_at(payment_request, at),
             metadata=payment_request.metadata,
-            request_key=_key(customer, payment_request, idempotency_key),
+            request_key=_request_key(customer, payment_request, idempotency_key),
         )
         if insert(row):
             return row, True
-        found = of_reference(project=customer.project_id, payment_request=payment_request)
-    if found is None:  # it was called off and taken back between the two statements
-        raise StripeNotAsked("Another request had its reference. Send it again.", retry_after=1)
-    return found, False
+        existing = find_by_reference(project=customer.project_id, payment_request=payment_request)
+    if existing is None:  # a parallel request deleted its row between the two statements
+        raise StripeNotAsked(
+            "Another request used this reference and was refused. Send this one again.",
+            retry_after=1,
+        )
+    return existing, False
 
 
-def take_back(row: Payment) -> None:
-    """Nothing came of it and nobody was told: the request may be made again."""
+def delete_unused(row: Payment) -> None:
+    """Delete a row that has neither a PaymentIntent nor a page, and no event."""
     rows = Payment.objects.for_project(row.project_id)
     rows.filter(pk=row.pk, stripe_id__isnull=True, checkout__isnull=True).delete()
 
 
-def _expiry(payment_request: PaymentRequest, at: datetime) -> datetime | None:
-    """An amount may wait for ever, a page no longer than Stripe keeps it open."""
+def _compute_expires_at(payment_request: PaymentRequest, at: datetime) -> datetime | None:
+    """Return when the payment expires: without ``expires_in`` never, with a page after a day."""
     if payment_request.expires_in is None:
         return None if payment_request.amount is not None else at + LONGEST_OPEN
     return at + timedelta(seconds=payment_request.expires_in)
 
 
-def _key(customer: Customer, payment_request: PaymentRequest, idempotency_key: str) -> str:
-    """Recognises the request; with a reference, which does that already, what is to be paid."""
+def _request_key(customer: Customer, payment_request: PaymentRequest, idempotency_key: str) -> str:
+    """Return the key that recognises a repeated request.
+
+    The key of a request with a reference covers only what is to be paid.
+    """
     if payment_request.reference:
-        paid = [
+        order = [
             payment_request.amount,
             payment_request.currency,
             payment_request.lines,
             payment_request.cart,
         ]
         return request_dedup.request_key(
-            "", "payment", customer.pk, payment_request.reference, paid
+            "", "payment", customer.pk, payment_request.reference, order
         )
     return request_dedup.request_key(
         idempotency_key, "payment", customer.pk, asdict(payment_request)
@@ -153,20 +168,20 @@ def _key(customer: Customer, payment_request: PaymentRequest, idempotency_key: s
 
 
 def _check_same(row: Payment, payment_request: PaymentRequest) -> None:
-    differs = list(_differences(row, payment_request))
+    differs = list(_differing_fields(row, payment_request))
     if differs:
         raise ReferenceReused(
-            f"It names {row.pk}, which has another {', another '.join(differs)}. Use a new "
-            "reference for each payment.",
+            f"The reference names {row.pk}, which has another {', another '.join(differs)}. Send a "
+            "new reference for each payment.",
             payment=row.pk,
             differs=differs,
         )
 
 
-def _differences(row: Payment, payment_request: PaymentRequest) -> Sequence[str]:
-    """Which of the things that make a payment this one the request sees otherwise."""
+def _differing_fields(row: Payment, payment_request: PaymentRequest) -> Sequence[str]:
+    """Return the names of the request's fields that differ from the stored payment."""
     is_intent = row.type == PaymentType.INTENT
-    found = {
+    differences = {
         "user_id": payment_request.user_id
         and payment_request.user_id not in (row.customer.user_id, row.customer_id),
         "type": is_intent != (payment_request.amount is not None)
@@ -180,8 +195,10 @@ def _differences(row: Payment, payment_request: PaymentRequest) -> Sequence[str]
     }
     if row.checkout is not None:
         lines = {line.price_id: line.quantity for line in row.checkout.lines.all()}
-        found["lines"] = bool(payment_request.lines) and dict(payment_request.lines) != lines
-        found["cart"] = bool(payment_request.cart) and payment_request.cart != row.checkout.cart_id
-    elif not is_intent:  # its page is still to be made
-        found["lines"] = row.request_key != _key(row.customer, payment_request, "")
-    return [name for name, is_other in found.items() if is_other]
+        differences["lines"] = bool(payment_request.lines) and dict(payment_request.lines) != lines
+        differences["cart"] = (
+            bool(payment_request.cart) and payment_request.cart != row.checkout.cart_id
+        )
+    elif not is_intent:  # without a page yet, only the request key tells the lines
+        differences["lines"] = row.request_key != _request_key(row.customer, payment_request, "")
+    return [name for name, is_different in differences.items() if is_different]

@@ -1,4 +1,4 @@
-"""What a refund would change for its customer, before anybody makes it. Nothing is written."""
+"""Preview how a refund would change the customer's access. Nothing is written."""
 
 from datetime import datetime
 
@@ -12,29 +12,35 @@ from entitlements.models.fact import SourceType
 from entitlements.resolution.facts import Source
 
 
-def of_refund(*, payment: Payment, refund: RefundedMoney, at: datetime) -> list[DecisionChange]:
-    """For each feature that the payment has to do with the decision without and with the refund."""
-    also = {payment.pk: refund}
-    checkouts, subscriptions = bought_with(payment)
-    said = {
-        Source(SourceType.CHECKOUT, each.pk): (
+def preview_decisions(
+    *, payment: Payment, refund: RefundedMoney, at: datetime
+) -> list[DecisionChange]:
+    """Return each affected feature's decision without and with the refund."""
+    extra_refunds = {payment.pk: refund}
+    checkouts, subscriptions = find_purchases(payment)
+    drafts = {
+        Source(SourceType.CHECKOUT, checkout.pk): (
             purchase_facts.of_checkout(
-                each, purchase_facts.find_line_access(each, extra_refunds=also)
+                checkout, purchase_facts.find_line_access(checkout, extra_refunds=extra_refunds)
             )
         )
-        for each in checkouts
+        for checkout in checkouts
     }
     for subscription in subscriptions:
         source = Source(SourceType.SUBSCRIPTION, subscription.pk)
-        said[source] = purchase_facts.of_subscription(subscription, extra_refunds=also)
-    return previews.of_sources(customer=payment.customer, drafts=said, at=at)
+        drafts[source] = purchase_facts.of_subscription(subscription, extra_refunds=extra_refunds)
+    return previews.of_sources(customer=payment.customer, drafts=drafts, at=at)
 
 
-def bought_with(payment: Payment) -> tuple[list[Checkout], list[Subscription]]:
-    """The purchases and the subscriptions that follow the payment's money."""
+def find_purchases(payment: Payment) -> tuple[list[Checkout], list[Subscription]]:
+    """Return the checkouts and the subscriptions that the payment has paid."""
     invoices = access.invoices_of(payment)
-    checkouts = {each.pk: each for one in invoices for each in access.checkouts_of(one)}
+    checkouts = {
+        checkout.pk: checkout for invoice in invoices for checkout in access.checkouts_of(invoice)
+    }
     if payment.checkout is not None:
         checkouts[payment.checkout.pk] = payment.checkout
-    subscriptions = [each for one in invoices for each in access.subscriptions_of(one)]
+    subscriptions = [
+        subscription for invoice in invoices for subscription in access.subscriptions_of(invoice)
+    ]
     return list(checkouts.values()), subscriptions

@@ -1,7 +1,7 @@
-"""Which lines of a purchase a refund is for, and how much of each, before anybody is asked.
+"""Resolve which lines of a purchase a refund names, and the amount of each.
 
-A line is given back in whole, by some of its units, or by an amount. What it cost, with its share
-of discounts and taxes, less what refunds of it have given back already, is the limit.
+A request names a line and all that is left of it, some of its units, or an amount. The limit is
+the line's cost, with its share of discounts and taxes, minus its earlier refunds.
 """
 
 from collections import Counter
@@ -21,12 +21,12 @@ from common.currencies import step
 from common.errors import Invalid
 
 MAX_PAIRS = 49
-"""Pairs of metadata that the tenant and the lines may take together; one names our row."""
+"""Stripe allows 50 metadata keys. The tenant and the lines share 49; one names our row."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineRefundRequest:
-    """A line by our id: ``quantity`` units of it, ``amount`` minor units, or all that is left."""
+    """A line id of ours, and ``quantity`` units, ``amount`` minor units or all that is left."""
 
     line: str
     quantity: int | None = None
@@ -35,7 +35,7 @@ class LineRefundRequest:
 
 @dataclass(frozen=True, slots=True)
 class RefundableLine:
-    """A line of a payment's page: what it cost, and what refunds have given back of it."""
+    """A line of a payment's page: its cost, and its refunded minor units and units."""
 
     line: CheckoutLine
     cost: int
@@ -43,29 +43,30 @@ class RefundableLine:
     units: int
 
     @property
-    def left(self) -> int:
+    def amount_left(self) -> int:
+        """Minor units that can still be refunded."""
         return max(self.cost - self.refunded, 0)
 
 
-def offers(payment: Payment) -> list[RefundableLine]:
-    """The lines of the page that the payment was made on; none for one without a page.
+def list_refundable(payment: Payment) -> list[RefundableLine]:
+    """Return the lines of the payment's page; none without a page.
 
-    Refunds that Stripe has yet to answer for count. Three queries.
+    Refunds that Stripe has not answered yet count as refunded. Three queries.
     """
     page = payment.checkout
     if page is None:
         return []
     lines = list(page.lines.select_related("price__product"))
     costs = line_receipts.payments_by_line(page, lines=lines, payment=payment)
-    amounts, units = _given_back(payment)
+    amounts, units = _sum_refunded(payment)
     return [
         RefundableLine(line, costs[line.pk], refunded=amounts[line.pk], units=units[line.pk])
         for line in lines
     ]
 
 
-def read_costs(payment: Payment, at: datetime) -> None:
-    """Have Stripe say what the lines cost if it has not yet. Raises StripeUnavailable."""
+def read_line_costs(payment: Payment, at: datetime) -> None:
+    """Read the page from Stripe if its line totals are not stored. Raises StripeUnavailable."""
     page = payment.checkout
     if page is None or page.line_totals or not page.stripe_id:
         return
@@ -75,70 +76,87 @@ def read_costs(payment: Payment, at: datetime) -> None:
     page.refresh_from_db()
 
 
-def settle(payment: Payment, wanted: Sequence[LineRefundRequest]) -> list[dict[str, Any]]:
-    """What a refund of these lines gives back of each, as our row keeps it.
+def resolve_requests(
+    payment: Payment, line_requests: Sequence[LineRefundRequest]
+) -> list[dict[str, Any]]:
+    """Return id, minor units and units of each requested line, as ``Refund.lines`` stores them.
 
     Raises Invalid for a line that is not of this payment or is named twice, NothingToRefund for
-    more than is left of one.
+    more than is left of a line.
     """
-    known = {each.line.pk: each for each in offers(payment)}
-    named = Counter(each.line for each in wanted)
-    found = []
-    for number, each in enumerate(wanted):
-        if each.line not in known:
-            raise Invalid("No line of this payment.", field=f"lines/{number}/line")
-        if named[each.line] > 1:
-            raise Invalid("A line can be named once.", field=f"lines/{number}/line")
-        found.append(_settled(payment, known[each.line], each, field=f"lines/{number}"))
-    return found
+    refundable_by_id = {refundable.line.pk: refundable for refundable in list_refundable(payment)}
+    counts = Counter(line_request.line for line_request in line_requests)
+    resolved_lines = []
+    for index, line_request in enumerate(line_requests):
+        if line_request.line not in refundable_by_id:
+            raise Invalid("No line of this payment has this id.", field=f"lines/{index}/line")
+        if counts[line_request.line] > 1:
+            raise Invalid("Name each line only once.", field=f"lines/{index}/line")
+        refundable_line = refundable_by_id[line_request.line]
+        resolved_lines.append(
+            _resolve_request(payment, refundable_line, line_request, field=f"lines/{index}")
+        )
+    return resolved_lines
 
 
-def metadata(lines: Sequence[Mapping[str, Any]], besides: Mapping[str, str]) -> dict[str, str]:
-    """The refund's metadata at Stripe, with its lines. Raises Invalid for more than there is room
-    for."""
-    written = refund_lines.write([RefundLineSnapshot(**each) for each in lines])
-    if len(written) + len(besides) > MAX_PAIRS:
-        raise Invalid(f"At most {MAX_PAIRS - len(written)} keys.", field="metadata")
-    return {**besides, **written}
+def add_to_metadata(
+    metadata: Mapping[str, str], lines: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return the refund's metadata at Stripe: the tenant's keys, and the keys that hold the lines.
+
+    Raises Invalid for more keys than Stripe takes.
+    """
+    line_pairs = refund_lines.write([RefundLineSnapshot(**line) for line in lines])
+    if len(line_pairs) + len(metadata) > MAX_PAIRS:
+        raise Invalid(f"Send at most {MAX_PAIRS - len(line_pairs)} keys.", field="metadata")
+    return {**metadata, **line_pairs}
 
 
-def _given_back(payment: Payment) -> tuple[Counter[str], Counter[str]]:
-    """Amounts and units by line, of refunds that were not refused."""
+def _sum_refunded(payment: Payment) -> tuple[Counter[str], Counter[str]]:
+    """Sum refunded minor units and units by line id, of refunds that were not refused."""
     amounts: Counter[str] = Counter()
     units: Counter[str] = Counter()
     rows = Refund.objects.for_project(payment.project_id).filter(payment=payment)
     for lines in rows.exclude(status__in=REFUND_GONE).values_list("lines", flat=True):
-        for each in lines:
-            amounts[each["line"]] += each["amount"]
-            units[each["line"]] += each["quantity"] or 0
+        for line in lines:
+            amounts[line["line"]] += line["amount"]
+            units[line["line"]] += line["quantity"] or 0
     return amounts, units
 
 
-def _settled(
-    payment: Payment, offer: RefundableLine, wanted: LineRefundRequest, *, field: str
+def _resolve_request(
+    payment: Payment,
+    refundable_line: RefundableLine,
+    line_request: LineRefundRequest,
+    *,
+    field: str,
 ) -> dict[str, Any]:
-    amount, quantity = _amount(payment, offer, wanted, field=field)
-    if not 0 < amount <= offer.left:
+    amount, quantity = _resolve_amount(payment, refundable_line, line_request, field=field)
+    if not 0 < amount <= refundable_line.amount_left:
         raise NothingToRefund(
-            "Ask for no more than what is left of the line.",
-            line=offer.line.pk,
-            refundable={"amount": offer.left, "currency": payment.currency},
+            "Refund no more than what is left of the line.",
+            line=refundable_line.line.pk,
+            refundable={"amount": refundable_line.amount_left, "currency": payment.currency},
         )
-    return {"line": offer.line.pk, "amount": amount, "quantity": quantity}
+    return {"line": refundable_line.line.pk, "amount": amount, "quantity": quantity}
 
 
-def _amount(
-    payment: Payment, offer: RefundableLine, wanted: LineRefundRequest, *, field: str
+def _resolve_amount(
+    payment: Payment,
+    refundable_line: RefundableLine,
+    line_request: LineRefundRequest,
+    *,
+    field: str,
 ) -> tuple[int, int | None]:
-    """Minor units and how many units of the line they are, where that is known."""
-    multiple, left = step(payment.currency), offer.line.quantity - offer.units
-    if wanted.amount is not None:
-        if wanted.amount % multiple:
-            raise Invalid(f"A multiple of {multiple} minor units.", field=f"{field}/amount")
-        return wanted.amount, None
-    if wanted.quantity is None or wanted.quantity == left:
-        return offer.left, max(left, 0) or None
-    if wanted.quantity > left:
+    """Return the minor units, and the number of units unless an amount was requested."""
+    multiple, left = step(payment.currency), refundable_line.line.quantity - refundable_line.units
+    if line_request.amount is not None:
+        if line_request.amount % multiple:
+            raise Invalid(f"Send a multiple of {multiple} minor units.", field=f"{field}/amount")
+        return line_request.amount, None
+    if line_request.quantity is None or line_request.quantity == left:
+        return refundable_line.amount_left, max(left, 0) or None
+    if line_request.quantity > left:
         return 0, None
-    share = offer.cost * wanted.quantity // offer.line.quantity
-    return min(share - share % multiple, offer.left), wanted.quantity
+    share = refundable_line.cost * line_request.quantity // refundable_line.line.quantity
+    return min(share - share % multiple, refundable_line.amount_left), line_request.quantity

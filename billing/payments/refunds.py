@@ -1,8 +1,8 @@
-"""Give money back, in whole or in part, and never more than is left.
+"""Refund payments, in full or in part, and cancel refunds.
 
-Our row comes first, then the request (docs/rules.md, R9). Stripe decides how much is left, also
-when several ask at once; how much is left of a line our rows decide, under the customer's lock.
-Whether access ends with the money is decided where purchases become facts; here only money moves.
+Our row is inserted before the request to Stripe (docs/rules.md, R9). Stripe decides how much of
+the payment is left, also for parallel refunds; our rows decide how much of a line is left, under
+the customer's lock. The effect on access is decided in ``billing.access``.
 """
 
 from collections.abc import Sequence
@@ -29,16 +29,16 @@ from common.ids import new_id
 from events.services import audit
 from projects.customers import selectors as customers
 
-CANCELABLE = frozenset({"pending", "requires_action"})
+CANCELABLE_STATUSES = frozenset({"pending", "requires_action"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequest:
-    """Money to give back: ``amount`` minor units, or what the ``lines`` of the purchase come to,
-    or (None, no lines) all that is left.
+    """A refund of ``amount`` minor units, of the sum of the purchase's ``lines``, or (neither) of
+    all that is left.
 
-    ``credited_too``: also what a change of plan has put on the customer's balance. ``reason`` is
-    Stripe's word for why.
+    ``credited_too``: also money that a plan change has credited to the customer's balance.
+    ``reason`` is one of Stripe's.
     """
 
     amount: int | None = None
@@ -48,7 +48,7 @@ class RefundRequest:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-def refund(
+def create(
     *,
     payment: Payment,
     request: RefundRequest,
@@ -57,35 +57,35 @@ def refund(
     at: datetime,
     note: str = "",
 ) -> Refund:
-    """Give money back. A line that is given back in whole takes its access along, and no other's.
+    """Refund a payment, in full or in part.
 
-    Raises CreditedToBalance for what a change of plan has put on the customer's balance, unless it
-    is ``credited_too``.
+    A line that is refunded in full loses its access; other lines keep theirs. The same
+    ``idempotency_key`` never refunds twice. ``note`` is an operator's reason for the audit trail.
 
-    The same ``idempotency_key`` never gives back twice. ``note`` is an operator's reason for the
-    audit trail. Raises Invalid for an amount that is not positive, NothingToRefund for more than
-    is left, StripeUnavailable while it is not known whether the money went back: the same request
-    then finishes it.
+    Raises Invalid for an amount that is not positive, NothingToRefund for more than is left, and
+    CreditedToBalance for money that a plan change has credited to the customer's balance, unless
+    ``credited_too``. After StripeUnavailable it is unknown whether the refund exists; the same
+    request then finishes it.
     """
     _check_amount(payment, request.amount)
     lines = [asdict(line) for line in request.lines]
     parts = [payment.pk, request.amount, request.reason, request.metadata]
     key = request_dedup.request_key(idempotency_key, "refund", *parts, *([lines] if lines else []))
-    asked = _Asked(request, key=key, is_named=bool(idempotency_key))
-    if _begun(payment, asked, at) is None:
-        _check_before(payment, request, at)
-    row = _begin(payment, asked, actor=actor, note=note, at=at)
-    _make(row, payment, row.amount if row.lines else request.amount, at)
+    keyed = _KeyedRequest(request, key=key, is_named=bool(idempotency_key))
+    if _find_earlier_attempt(payment, keyed, at) is None:
+        _check_request(payment, request, at)
+    row = _ensure_row(payment, keyed, actor=actor, note=note, at=at)
+    _create_at_stripe(row, payment, row.amount if row.lines else request.amount, at)
     return stored.get(project=payment.project, refund_id=row.pk)
 
 
 def cancel(*, refund: Refund, request: str, actor: str, at: datetime) -> Refund:
-    """Call a refund off that still waits, as a refund to a customer's bank account can.
+    """Cancel a refund that is pending or requires action, such as one to a bank account.
 
-    Raises RefundNotCancelable for one that is on its way or over.
+    Raises RefundNotCancelable for any other status.
     """
-    if refund.status not in CANCELABLE:
-        raise RefundNotCancelable(f"It is {refund.status}.")
+    if refund.status not in CANCELABLE_STATUSES:
+        raise RefundNotCancelable(f"The refund is {refund.status}.")
     audit.record(
         actor=actor,
         action="refund.cancel",
@@ -104,21 +104,21 @@ def cancel(*, refund: Refund, request: str, actor: str, at: datetime) -> Refund:
             request=request or new_id("req"),
             at=at,
         )
-    except StripeRefused as refused:
-        _read(refund.payment, at)
-        raise RefundNotCancelable(refused.detail) from refused
-    _read(refund.payment, at)
+    except StripeRefused as refusal:
+        _sync_payment(refund.payment, at)
+        raise RefundNotCancelable(refusal.detail) from refusal
+    _sync_payment(refund.payment, at)
     return stored.get(project=refund.project, refund_id=refund.pk)
 
 
-def refundable(payment: Payment) -> int:
-    """What is left to give back, in minor units, as far as we have heard."""
+def refundable_amount(payment: Payment) -> int:
+    """Return the minor units that are left to refund, by our last read of the payment."""
     left = payment.amount_received - payment.amount_refunded - payment.amount_disputed
     return max(left, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _KeyedRequest:
     request: RefundRequest
     key: str
     is_named: bool
@@ -126,60 +126,64 @@ class _Asked:
 
 def _check_amount(payment: Payment, amount: int | None) -> None:
     if amount is not None and amount <= 0:
-        raise Invalid("A positive number of minor units.", field="amount")
+        raise Invalid("Send a positive number of minor units.", field="amount")
     if amount is not None and amount % step(payment.currency):
-        raise Invalid(f"A multiple of {step(payment.currency)} minor units.", field="amount")
+        raise Invalid(f"Send a multiple of {step(payment.currency)} minor units.", field="amount")
 
 
-def _check_before(payment: Payment, request: RefundRequest, at: datetime) -> None:
-    """Raises for what cannot be, before a row says that it is to be."""
+def _check_request(payment: Payment, request: RefundRequest, at: datetime) -> None:
+    """Raise for a refund that cannot be made, before its row is inserted."""
     if request.lines:
-        refund_lines.read_costs(payment, at)
-    amount = _come_to(payment, request)[0]
-    if _lacks(payment, amount):
-        _read(payment, at)  # perhaps there is more than we have heard of
-        _check(payment, amount)
+        refund_lines.read_line_costs(payment, at)
+    amount = _resolve_amount(payment, request)[0]
+    if _exceeds_refundable(payment, amount):
+        _sync_payment(payment, at)  # our row may be older than the payment at Stripe
+        _check_refundable(payment, amount)
     if not request.credited_too:
         _check_balance(payment, amount)
 
 
-def _come_to(payment: Payment, request: RefundRequest) -> tuple[int | None, list[dict[str, Any]]]:
-    """The amount that is asked for, None for all that is left, and of which lines.
+def _resolve_amount(
+    payment: Payment, request: RefundRequest
+) -> tuple[int | None, list[dict[str, Any]]]:
+    """Return the requested amount, None for all that is left, and the resolved lines.
 
-    Raises Invalid for an amount beside lines that come to another one.
+    Raises Invalid for an amount that differs from the sum of the lines.
     """
-    lines = refund_lines.settle(payment, request.lines)
+    lines = refund_lines.resolve_requests(payment, request.lines)
     if not lines:
         return request.amount, []
-    total = sum(each["amount"] for each in lines)
+    total = sum(line["amount"] for line in lines)
     if request.amount not in (None, total):
-        raise Invalid(f"The lines come to {total} minor units.", field="amount")
-    refund_lines.metadata(lines, request.metadata)
+        raise Invalid(f"Leave it out, or send the sum of the lines: {total}.", field="amount")
+    refund_lines.add_to_metadata(request.metadata, lines)
     return total, lines
 
 
 def _check_balance(payment: Payment, amount: int | None) -> None:
-    """Raises CreditedToBalance for more than was neither refunded nor credited."""
-    credited = balance_credits.of_payment(payment)
-    left = max(refundable(payment) - credited, 0)
+    """Raise CreditedToBalance if the refund includes money that was credited to the balance."""
+    credited = balance_credits.sum_credited(payment)
+    left = max(refundable_amount(payment) - credited, 0)
     if credited and (amount is None or amount > left):
         raise CreditedToBalance(
-            f"{credited} minor units of it were credited when the subscription changed. Refund at "
-            f"most {left}, or send credited_too.",
+            f"{credited} minor units of this payment were credited to the customer's balance when "
+            f"the subscription changed. Refund at most {left}, or send credited_too.",
             credited=credited,
             refundable=left,
         )
 
 
-def _begin(payment: Payment, asked: _Asked, *, actor: str, note: str, at: datetime) -> Refund:
-    """The row of this request, made now or by an earlier try of it."""
+def _ensure_row(
+    payment: Payment, keyed: _KeyedRequest, *, actor: str, note: str, at: datetime
+) -> Refund:
+    """Return the request's row: the one of an earlier attempt, else a new one."""
     with transaction.atomic():
         customers.lock(project_id=payment.project_id, customer_id=payment.customer_id)
-        row = _begun(payment, asked, at)
+        row = _find_earlier_attempt(payment, keyed, at)
         if row is not None:
             return row
-        request = asked.request
-        amount, lines = _come_to(payment, request)
+        request = keyed.request
+        amount, lines = _resolve_amount(payment, request)
         audit.record(
             actor=actor,
             action="payment.refund",
@@ -190,7 +194,7 @@ def _begin(payment: Payment, asked: _Asked, *, actor: str, note: str, at: dateti
             after={
                 "amount": amount,
                 "reason": request.reason,
-                "idempotent": asked.is_named,
+                "idempotent": keyed.is_named,
                 **({"lines": lines} if lines else {}),
             },
         )
@@ -198,66 +202,66 @@ def _begin(payment: Payment, asked: _Asked, *, actor: str, note: str, at: dateti
             account=payment.account,
             payment=payment,
             currency=payment.currency,
-            amount=refundable(payment) if amount is None else amount,
+            amount=refundable_amount(payment) if amount is None else amount,
             lines=lines,
             reason=request.reason,
             metadata=request.metadata,
             refunded_at=at,
-            request_key=asked.key,
+            request_key=keyed.key,
         )
 
 
-def _begun(payment: Payment, asked: _Asked, at: datetime) -> Refund | None:
+def _find_earlier_attempt(payment: Payment, keyed: _KeyedRequest, at: datetime) -> Refund | None:
     rows = Refund.objects.for_project(payment.project_id)
-    return request_dedup.find_earlier(rows, key=asked.key, is_named=asked.is_named, at=at)
+    return request_dedup.find_earlier(rows, key=keyed.key, is_named=keyed.is_named, at=at)
 
 
-def _make(row: Refund, payment: Payment, amount: int | None, at: datetime) -> None:
-    """Have Stripe give it back, and store what is true then."""
+def _create_at_stripe(row: Refund, payment: Payment, amount: int | None, at: datetime) -> None:
+    """Create the refund at Stripe, then read the payment again."""
     params = refunds.new(
         payment_stripe_id=payment.stripe_id or "",
         amount=amount,
         reason=row.reason,
-        metadata=refund_lines.metadata(row.lines, row.metadata),
+        metadata=refund_lines.add_to_metadata(row.metadata, row.lines),
     )
     try:
         intents.create_object(row, operation="refund.create", params=params, at=at)
     except StripeRefused:
-        _read(payment, at)
-        _check(payment, amount)  # another refund was faster
+        _sync_payment(payment, at)
+        _check_refundable(payment, amount)  # a parallel refund may have come first
         raise
     except StripeUnavailable:
-        if not _is_made_after_all(row, payment, at):
+        if not _exists_at_stripe(row, payment, at):
             raise
         intents.create_object(row, operation="refund.create", params=params, at=at)
-    _read(payment, at)
+    _sync_payment(payment, at)
 
 
-def _is_made_after_all(row: Refund, payment: Payment, at: datetime) -> bool:
-    """Whether the refund whose answer got lost is among those of the payment."""
+def _exists_at_stripe(row: Refund, payment: Payment, at: datetime) -> bool:
+    """Return whether the payment at Stripe has the refund whose answer was lost."""
     try:
-        _read(payment, at)
+        _sync_payment(payment, at)
     except StripeUnavailable:
         return False
     row.refresh_from_db()
     return bool(row.stripe_id)
 
 
-def _read(payment: Payment, at: datetime) -> None:
+def _sync_payment(payment: Payment, at: datetime) -> None:
     if payment.stripe_id:
         account, stripe_id = payment.account, payment.stripe_id
         sync.now(account=account, kind=ObjectKind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
         payment.refresh_from_db()
 
 
-def _lacks(payment: Payment, amount: int | None) -> bool:
-    left = refundable(payment)
+def _exceeds_refundable(payment: Payment, amount: int | None) -> bool:
+    left = refundable_amount(payment)
     return left == 0 or (amount is not None and amount > left)
 
 
-def _check(payment: Payment, amount: int | None) -> None:
-    if _lacks(payment, amount):
+def _check_refundable(payment: Payment, amount: int | None) -> None:
+    if _exceeds_refundable(payment, amount):
         raise NothingToRefund(
-            "Ask for no more than what is left.",
-            refundable={"amount": refundable(payment), "currency": payment.currency},
+            "Refund no more than what is left.",
+            refundable={"amount": refundable_amount(payment), "currency": payment.currency},
         )

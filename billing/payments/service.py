@@ -1,10 +1,10 @@
-"""Take money in whichever way a request names, find out what became of it, call it off."""
+"""Create payments of every type, read them again from Stripe, cancel them."""
 
 from datetime import datetime
 
 from billing.checkout import checkout_type, order_lines
 from billing.checkout import sessions as pages
-from billing.checkout.page_payments import PAGES
+from billing.checkout.page_payments import PAGE_PAYMENT_TYPES
 from billing.errors import CheckoutNotOpen, PaymentNotCancelable
 from billing.models import Payment
 from billing.models.payment import PaymentStatus, PaymentType
@@ -20,7 +20,7 @@ from common.ids import new_id
 from events.services import audit
 from projects.models import Project
 
-CANCELABLE = frozenset(
+CANCELABLE_STATUSES = frozenset(
     {
         PaymentStatus.PENDING,
         PaymentStatus.PROCESSING,
@@ -28,24 +28,24 @@ CANCELABLE = frozenset(
         PaymentStatus.FAILED,
     }
 )
-"""Money has not come yet. While it is processing, Stripe decides."""
+"""Statuses before the money has arrived. While it is processing, Stripe may refuse to cancel."""
 
 
-def take(
+def create(
     *, project: Project, payment_request: PaymentRequest, idempotency_key: str, at: datetime
 ) -> tuple[Payment, bool]:
-    """The payment that was asked for, and whether this request has made it.
+    """Return the request's payment, and whether this request created it.
 
-    A reference that is known already is answered with its payment. Raises ReferenceReused, an
-    Invalid or Conflict for what cannot be sold or paid in this way, CardDeclined; after
-    StripeUnavailable the same request finishes what this one began.
+    A known reference returns its payment. Raises ReferenceReused, CardDeclined, and subclasses of
+    Invalid and Conflict for what cannot be sold or paid in this way. After StripeUnavailable the
+    same request finishes the work.
     """
-    row = payment_requests.of_reference(project=project, payment_request=payment_request)
+    row = payment_requests.find_by_reference(project=project, payment_request=payment_request)
     if row is not None:
         finish = payment_intents.finish if row.type == PaymentType.INTENT else payment_pages.finish
         return finish(payment=row, payment_request=payment_request, at=at), False
     if payment_request.amount is None and (payment_request.lines or payment_request.cart):
-        return payment_pages.take(
+        return payment_pages.create(
             project=project, payment_request=payment_request, idempotency_key=idempotency_key, at=at
         )
     detected = checkout_type.detect(
@@ -55,8 +55,8 @@ def take(
         amount=payment_request.amount,
         requested_type=payment_request.type,
     )
-    _refuse_a_page(payment_request)
-    return payment_intents.take(
+    _reject_page_fields(payment_request)
+    return payment_intents.create(
         project=project,
         payment_request=payment_request,
         detected=detected.to_json(),
@@ -66,8 +66,8 @@ def take(
 
 
 def read_again(*, payment: Payment, at: datetime) -> Payment:
-    """What has become of it, by the same path as the webhooks'. Raises StripeUnavailable."""
-    if payment.checkout is not None and payment.type in PAGES:
+    """Sync the payment with Stripe, as a webhook would. Raises StripeUnavailable."""
+    if payment.checkout is not None and payment.type in PAGE_PAYMENT_TYPES:
         pages.read_again(checkout=payment.checkout, at=at)
     elif payment.stripe_id:
         sync.now(
@@ -80,17 +80,17 @@ def read_again(*, payment: Payment, at: datetime) -> Payment:
 
 
 def cancel(*, payment: Payment, actor: str, at: datetime) -> Payment:
-    """Nobody can pay it any more; one that is canceled already stays so.
+    """Cancel the payment at Stripe. A payment that is canceled already is returned unchanged.
 
-    Raises PaymentNotCancelable once Stripe has the money, StripeUnavailable.
+    Raises PaymentNotCancelable if it was paid or pays an invoice, StripeUnavailable.
     """
     if payment.status == PaymentStatus.CANCELED:
         return payment
-    if payment.status not in CANCELABLE:
-        raise _too_late(payment)
+    if payment.status not in CANCELABLE_STATUSES:
+        raise _not_cancelable(payment)
     if payment.invoice_stripe_id:
-        raise PaymentNotCancelable("It pays an invoice: cancel the subscription instead.")
-    _record(payment, actor, at)
+        raise PaymentNotCancelable("The payment pays an invoice. Cancel the subscription instead.")
+    _record_audit(payment, actor, at)
     try:
         if payment.checkout is not None:
             payment_pages.close(payment=payment, at=at)
@@ -99,14 +99,14 @@ def cancel(*, payment: Payment, actor: str, at: datetime) -> Payment:
     except (CheckoutNotOpen, StripeRefused) as refusal:
         payment = read_again(payment=payment, at=at)
         if payment.status != PaymentStatus.CANCELED:
-            raise _too_late(payment) from refusal
+            raise _not_cancelable(payment) from refusal
         return payment
     return read_again(payment=payment, at=at)
 
 
 def _cancel_intent(payment: Payment, at: datetime) -> None:
     if not payment.stripe_id:
-        raise PaymentNotCancelable("It is only being made: try again in a minute.")
+        raise PaymentNotCancelable("Stripe is still creating it. Send the request in a minute.")
     intents.change_object(
         project_id=payment.project_id,
         account=payment.account,
@@ -119,16 +119,16 @@ def _cancel_intent(payment: Payment, at: datetime) -> None:
     )
 
 
-def _too_late(payment: Payment) -> PaymentNotCancelable:
-    return PaymentNotCancelable(f"It is {payment.status}.", payment_status=payment.status)
+def _not_cancelable(payment: Payment) -> PaymentNotCancelable:
+    return PaymentNotCancelable(f"The payment is {payment.status}.", payment_status=payment.status)
 
 
-def _refuse_a_page(payment_request: PaymentRequest) -> None:
+def _reject_page_fields(payment_request: PaymentRequest) -> None:
     for name in payment_request.page:
-        raise Invalid("Only a hosted page has this, and an amount has none.", field=name)
+        raise Invalid("Send this only for a hosted page. An amount has none.", field=name)
 
 
-def _record(payment: Payment, actor: str, at: datetime) -> None:
+def _record_audit(payment: Payment, actor: str, at: datetime) -> None:
     audit.record(
         actor=actor,
         action="payment.cancel",

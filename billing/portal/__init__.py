@@ -1,4 +1,4 @@
-"""Stripe's customer portal, as a project has set it up.
+"""Stripe's customer portal, with the settings of each project.
 
-Owns: portal settings, their configuration at Stripe, sending a user there. Does not own: what
-becomes of what users do there; that arrives by webhook like everything else."""
+Owns: portal settings, portal configurations at Stripe, portal sessions. Does not own: the changes
+that users make in the portal; webhooks report them."""

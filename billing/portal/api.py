@@ -1,4 +1,4 @@
-"""``/portal``: send a user to Stripe's portal, and say what they may do there."""
+"""``/portal``: open Stripe's customer portal for a user, and configure what users may do there."""
 
 from typing import Annotated, Any, ClassVar, TypedDict
 
@@ -11,14 +11,14 @@ from rest_framework.response import Response
 
 from billing.api_fields import IdField
 from billing.checkout.orders import MAX_QUANTITY
-from billing.checkout.return_urls import MAX_URL_LENGTH as LONGEST_URL
+from billing.checkout.return_urls import MAX_URL_LENGTH
 from billing.models.portal import Cancellation, PortalSettings
 from billing.outbound import api as outbound_api
 from billing.portal import selectors as stored
 from billing.portal import service as portal
-from billing.portal.representation import PortalConfigurationBody, portal_settings
+from billing.portal.flows import Flow
+from billing.portal.representation import PortalConfigurationBody, settings_body
 from billing.portal.selectors import Obstacle
-from billing.portal.service import Flow
 from billing.stripe.portal import MOST_PRODUCTS
 from common.api.bodies import serializer_of
 from common.api.serializers import (
@@ -37,8 +37,8 @@ FLOWS: dict[str, frozenset[str]] = {
     "subscription_update": frozenset({"product"}),
     "subscription_update_confirm": frozenset({"product", "price", "quantity"}),
 }
-"""What each may name beside its type; a product is needed where it may be named."""
-CANCEL = OpenApiExample(
+"""Fields that each flow type takes. ``product`` is required where it is listed."""
+CANCEL_EXAMPLE = OpenApiExample(
     "Straight to cancelling",
     request_only=True,
     value={
@@ -50,29 +50,36 @@ CANCEL = OpenApiExample(
 
 
 class FlowSerializer(StrictSerializer):
-    """One thing to do in the portal, and back again."""
+    """One task in the portal. Afterwards the user returns to ``return_url``."""
 
     type = serializers.ChoiceField(choices=list(FLOWS))
-    product = IdField(prefix="prod", required=False, help_text="Which subscription it is about.")
-    price = IdField(prefix="price", required=False, help_text="To confirm; the same if left out.")
+    product = IdField(
+        prefix="prod", required=False, help_text="A product of the subscription that it concerns."
+    )
+    price = IdField(
+        prefix="price",
+        required=False,
+        help_text="New price, only with subscription_update_confirm. Left out: the present one.",
+    )
     quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         allowed = FLOWS[attrs["type"]]
         for name in attrs.keys() - allowed - {"type"}:
-            raise serializers.ValidationError({name: [f"Not with {attrs['type']}."]})
+            raise serializers.ValidationError({name: [f"Leave it out with {attrs['type']}."]})
         if "product" in allowed and "product" not in attrs:
-            raise serializers.ValidationError({"product": ["Say which subscription."]})
+            raise serializers.ValidationError({"product": ["Send a product of the subscription."]})
         if "price" in allowed and not attrs.keys() & {"price", "quantity"}:
-            raise serializers.ValidationError({"price": ["Say what to confirm."]})
+            raise serializers.ValidationError({"price": ["Send a price or a quantity."]})
         return attrs
 
 
 class OwnSessionSerializer(StrictSerializer):
     return_url = serializers.CharField(
-        max_length=LONGEST_URL,
+        max_length=MAX_URL_LENGTH,
         required=False,
-        help_text="Where the way back leads; the configuration's default when left out.",
+        help_text="Address to which the portal sends the user back. Left out: the configuration's "
+        "default_return_url.",
     )
     flow = FlowSerializer(required=False)
 
@@ -82,14 +89,16 @@ class NewSessionSerializer(OwnSessionSerializer):
 
 
 class PortalSessionBody(TypedDict):
-    """A link for one user: send them there at once, it is good for a few minutes only."""
+    """A link for one user. Redirect the user at once: it expires after a few minutes."""
 
     url: str
 
 
 class EligibilityBody(TypedDict):
-    eligible: Annotated[bool, "Whether to show the button."]
-    reasons: Annotated[list[Annotated[str, Obstacle]], "Why not; empty for an eligible user."]
+    eligible: Annotated[bool, "True: the portal can be opened for this user."]
+    reasons: Annotated[
+        list[Annotated[str, Obstacle]], "Why the portal cannot be opened. Empty if it can."
+    ]
 
 
 class EligibilityFilterSerializer(StrictSerializer):
@@ -97,28 +106,31 @@ class EligibilityFilterSerializer(StrictSerializer):
 
 
 class PortalChangeSerializer(StrictSerializer):
-    """What is left out stays as it is."""
+    """New settings. A field that is left out keeps its value."""
 
     headline = serializers.CharField(max_length=60, allow_blank=True, required=False)
     cancellation = serializers.ChoiceField(
         choices=Cancellation.choices,
         required=False,
-        help_text="period_end, now (without a refund) or never.",
+        help_text="When a cancellation by the user takes effect: period_end, now (without a "
+        "refund), or never to forbid it.",
     )
     plan_changes = FlagField(
         required=False,
-        help_text="Whether users may change plan. What costs less begins with the next period.",
+        help_text="True: users may change plans. A change to a lower price waits for the renewal.",
     )
     products = ListField(
         child=IdField(prefix="prod"),
         max_length=MOST_PRODUCTS,
         required=False,
-        help_text="Between which plans; empty for all on sale, the ten oldest of them.",
+        help_text="Products that users may change between. Empty: the ten oldest on sale.",
     )
-    payment_methods = FlagField(required=False, help_text="Whether cards can be changed.")
-    invoices = FlagField(required=False, help_text="Whether past invoices are shown.")
+    payment_methods = FlagField(
+        required=False, help_text="True: users may change their payment methods."
+    )
+    invoices = FlagField(required=False, help_text="True: users see their past invoices.")
     default_return_url = serializers.CharField(
-        max_length=LONGEST_URL, allow_blank=True, required=False
+        max_length=MAX_URL_LENGTH, allow_blank=True, required=False
     )
 
 
@@ -132,36 +144,38 @@ class PortalViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="portal_open",
-        summary="Send a user to the portal",
+        summary="Open the customer portal for a user",
         request=NewSessionSerializer,
         responses={201: serializer_of(PortalSessionBody)},
-        examples=[CANCEL],
+        examples=[CANCEL_EXAMPLE],
     )
     def create(self, request: Request) -> Response:
-        """For a user who has bought something; 409 ``portal-not-available`` says why not."""
+        """Returns a link for a user who has bought something. 409 `portal-not-available` with the
+        `reasons` for any other user."""
         return self._open(request)
 
     @extend_schema(
         operation_id="portal_open_session",
-        summary="Send a user to the portal (old name)",
+        summary="Open the customer portal for a user (old address)",
         request=NewSessionSerializer,
         responses={201: serializer_of(PortalSessionBody)},
     )
     @action(detail=False, methods=["post"])
     def session(self, request: Request) -> Response:
-        """The same as ``POST /portal``."""
+        """Does the same as `POST /portal`."""
         return self._open(request)
 
     @extend_schema(
         operation_id="portal_eligibility",
-        summary="Say whether a user can be sent to the portal",
+        summary="Check whether the portal can be opened for a user",
         request=None,
         responses=serializer_of(EligibilityBody),
     )
     @action(detail=False, methods=["get"])
     def eligibility(self, request: Request) -> Response:
-        """Whether to show the button, and if not, every reason. Asks nobody but our tables."""
-        obstacles = portal.obstacles(project=self.calling_project, **self.query_values)
+        """Tells whether to show a button to the portal, and if not, every reason. Does not call
+        Stripe."""
+        obstacles = portal.find_obstacles(project=self.calling_project, **self.query_values)
         body: EligibilityBody = {
             "eligible": not obstacles,
             "reasons": [obstacle.value for obstacle in obstacles],
@@ -169,12 +183,12 @@ class PortalViewSet(ProjectViewSet):
         return Response(body)
 
     def _open(self, request: Request) -> Response:
-        said = self.parse_body(NewSessionSerializer)
+        body = self.parse_body(NewSessionSerializer)
         url = portal.open_session(
             project=self.calling_project,
-            user_id=said["user_id"],
-            return_url=said.get("return_url", ""),
-            flow=flow(said),
+            user_id=body["user_id"],
+            return_url=body.get("return_url", ""),
+            flow=build_flow(body),
             request=outbound_api.request_name(request, "portal", request.data),
             at=timezone.now(),
         )
@@ -191,33 +205,33 @@ class PortalConfigurationViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="portal_configuration_retrieve",
-        summary="Show what users may do in the portal",
+        summary="Show the portal's configuration",
         responses=serializer_of(PortalConfigurationBody),
     )
     def retrieve(self, request: Request) -> Response:
-        return self._shown(stored.settings_of(self.calling_project))
+        return self._settings_response(stored.get_settings(self.calling_project))
 
     @extend_schema(
         operation_id="portal_configuration_update",
-        summary="Say what users may do in the portal",
+        summary="Change the portal's configuration",
         request=PortalChangeSerializer,
         responses=serializer_of(PortalConfigurationBody),
     )
     def partial_update(self, request: Request) -> Response:
-        """Holds for portals that are opened from now on."""
+        """Applies to portal links that are created from now on."""
         row = portal.configure(
             project=self.calling_project,
             changes=self.parse_body(PortalChangeSerializer),
             actor=self.actor,
             at=timezone.now(),
         )
-        return self._shown(row)
+        return self._settings_response(row)
 
-    def _shown(self, row: PortalSettings) -> Response:
-        offers = portal.offered(project=self.calling_project)
-        return Response(portal_settings(row, offers))
+    def _settings_response(self, row: PortalSettings) -> Response:
+        offers = portal.list_offers(project=self.calling_project)
+        return Response(settings_body(row, offers))
 
 
-def flow(said: dict[str, Any]) -> Flow | None:
-    """What a validated body asks the user to do."""
-    return Flow(**said["flow"]) if "flow" in said else None
+def build_flow(body: dict[str, Any]) -> Flow | None:
+    """Build the portal flow of a validated body, None without one."""
+    return Flow(**body["flow"]) if "flow" in body else None

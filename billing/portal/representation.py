@@ -1,22 +1,22 @@
-"""What a project lets its users do in the portal."""
+"""The response body of a project's portal configuration."""
 
 from collections.abc import Sequence
 from typing import Annotated, TypedDict
 
 from billing.models import PortalSettings
 from billing.models.portal import Cancellation
-from billing.portal.selectors import Offered
+from billing.portal.selectors import PortalOffer
 
 
 class OfferedBody(TypedDict):
-    """A plan to change to, at one of these prices: the user sees those in their currency."""
+    """A product that users can change to, and its prices. A user sees those in their currency."""
 
     product: str
     prices: list[str]
 
 
 class PortalConfigurationBody(TypedDict):
-    """What users may do in the portal."""
+    """What users may do in the customer portal."""
 
     headline: str | None
     cancellation: Annotated[str, Cancellation]
@@ -27,12 +27,12 @@ class PortalConfigurationBody(TypedDict):
     default_return_url: str | None
     offered: Annotated[
         list[OfferedBody],
-        "What users can change to. Stripe takes no metered prices, and of each product "
-        "one price for each currency and interval: the newest.",
+        "Products and prices that users can change to. Stripe takes no metered price, and for each "
+        "product only one price per currency and interval: the newest.",
     ]
 
 
-def portal_settings(row: PortalSettings, offers: Sequence[Offered]) -> PortalConfigurationBody:
+def settings_body(row: PortalSettings, offers: Sequence[PortalOffer]) -> PortalConfigurationBody:
     return {
         "headline": row.headline or None,
         "cancellation": row.cancellation,
@@ -42,7 +42,7 @@ def portal_settings(row: PortalSettings, offers: Sequence[Offered]) -> PortalCon
         "invoices": row.invoices,
         "default_return_url": row.default_return_url or None,
         "offered": [
-            {"product": each.product.pk, "prices": [price.pk for price in each.prices]}
-            for each in offers
+            {"product": offer.product.pk, "prices": [price.pk for price in offer.prices]}
+            for offer in offers
         ],
     }

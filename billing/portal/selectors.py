@@ -1,4 +1,4 @@
-"""Whether a user can be sent to the portal, and what awaits them there."""
+"""Read portal settings, why the portal cannot be opened for a user, and what it offers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,7 +25,7 @@ from projects.models import Customer, Project
 
 
 class Obstacle(StrEnum):
-    """Why there is nothing for the user to see in the portal."""
+    """Why the portal cannot be opened for a user."""
 
     PROJECT_SUSPENDED = "project_suspended"
     ACCOUNT_NOT_CONNECTED = "account_not_connected"
@@ -34,58 +34,58 @@ class Obstacle(StrEnum):
     NOTHING_BOUGHT = "nothing_bought"
 
 
-def settings_of(project: Project) -> PortalSettings:
-    """What the project has said; the defaults, not stored, while it has said nothing."""
-    found = PortalSettings.objects.for_project(project).first()
-    return found or PortalSettings(project=project)
+def get_settings(project: Project) -> PortalSettings:
+    """Return the project's portal settings; without stored ones an unsaved row of the defaults."""
+    row = PortalSettings.objects.for_project(project).first()
+    return row or PortalSettings(project=project)
 
 
-def obstacles(
+def find_obstacles(
     *, project: Project, account: StripeAccount | None, customer: Customer | None
 ) -> list[Obstacle]:
-    """Everything that stands in the way; nothing when the user may go."""
-    found = []
+    """Return every reason why the portal cannot be opened; empty if it can."""
+    obstacles = []
     if project.suspended_at is not None:
-        found.append(Obstacle.PROJECT_SUSPENDED)
+        obstacles.append(Obstacle.PROJECT_SUSPENDED)
     if account is None or not _has_key(account):
-        found.append(Obstacle.ACCOUNT_NOT_CONNECTED)
+        obstacles.append(Obstacle.ACCOUNT_NOT_CONNECTED)
     if customer is None:
-        return [*found, Obstacle.UNKNOWN_USER]
+        return [*obstacles, Obstacle.UNKNOWN_USER]
     if customer.deleted_at is not None:
-        return [*found, Obstacle.DELETED]
+        return [*obstacles, Obstacle.DELETED]
     if account is not None and not _has_bought(customer, account):
-        found.append(Obstacle.NOTHING_BOUGHT)
-    return found
+        obstacles.append(Obstacle.NOTHING_BOUGHT)
+    return obstacles
 
 
-def buyer(*, customer: Customer, account: StripeAccount) -> StripeCustomer | None:
-    """As whom Stripe knows the user."""
+def find_buyer(*, customer: Customer, account: StripeAccount) -> StripeCustomer | None:
+    """Return the user's Stripe customer, None if there is none."""
     return stripe_customers.find_live(customer=customer, account=account)
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
-    """A product between which the portal lets users change, and its prices, the oldest first."""
+class PortalOffer:
+    """A product that users may change to in the portal, and its prices, oldest first."""
 
     product: Product
     prices: list[Price]
 
 
-def offered(
+def list_offers(
     *, project: Project, account: StripeAccount, products: list[str], currency: str = ""
-) -> list[Offered]:
-    """Between which products the portal lets users change, and at which prices.
+) -> list[PortalOffer]:
+    """Return the products that users may change between in the portal, with their prices.
 
-    Those named, or all, as far as they are on sale; the oldest, if Stripe cannot take them all. In
-    this ``currency`` only, if there is one: others are not for a user who pays in it. Stripe takes
-    no metered price, and one price of each interval of a product: the newest.
+    Only products on sale, of the ids in ``products`` if there are any; the oldest
+    ``MOST_PRODUCTS``, because Stripe takes no more. Only prices in ``currency`` if it is not empty.
+    Stripe takes no metered price, and for each product one price per interval: the newest.
     """
     rows = Product.objects.for_project(project).filter(
         account=account, stripe_id__isnull=False, active=True, custom_price=False
     )
     if products:
         rows = rows.filter(pk__in=products)
-    prices = _prices(project).filter(product__in=rows)
+    prices = _portal_prices(project).filter(product__in=rows)
     newest: dict[tuple[str, str, str, int], Price] = {}
     for price in prices.filter(currency=currency) if currency else prices:
         key = (price.product_id, price.currency, price.interval, price.interval_count)
@@ -93,14 +93,15 @@ def offered(
     by_product: dict[str, list[Price]] = {}
     for price in sorted(newest.values(), key=attrgetter("pk")):
         by_product.setdefault(price.product_id, []).append(price)
-    found = rows.filter(pk__in=by_product).order_by("id")[:MOST_PRODUCTS]
-    return [Offered(each, by_product[each.pk]) for each in found]
+    oldest = rows.filter(pk__in=by_product).order_by("id")[:MOST_PRODUCTS]
+    return [PortalOffer(product, by_product[product.pk]) for product in oldest]
 
 
-def currency_of(buyer: StripeCustomer) -> str:
-    """The currency in which the buyer subscribes; empty while there is none.
+def find_currency(buyer: StripeCustomer) -> str:
+    """Return the currency of the buyer's subscriptions, empty if there is none yet.
 
-    Stripe keeps a customer to one, and our copy of the customer may be older than a subscription.
+    Stripe allows one currency per customer. The newest subscription is read too, because our
+    customer row may be older.
     """
     subscriptions = Subscription.objects.for_project(buyer.project_id).filter(
         account_id=buyer.account_id, customer_id=buyer.customer_id
@@ -109,8 +110,8 @@ def currency_of(buyer: StripeCustomer) -> str:
     return buyer.currency or newest or ""
 
 
-def _prices(project: Project) -> ProjectQuerySet[Price]:
-    """Every price that Stripe takes into a portal, the oldest first."""
+def _portal_prices(project: Project) -> ProjectQuerySet[Price]:
+    """Return the project's prices that Stripe accepts in a portal, oldest first."""
     rows = Price.objects.for_project(project).filter(
         stripe_id__isnull=False, active=True, type=PriceType.RECURRING, meter__isnull=True
     )

@@ -1,12 +1,11 @@
-"""Send a user to Stripe's portal, as the project has set it up.
+"""Configure Stripe's customer portal and open it for a user.
 
-Settings are ours, and nothing is sent to Stripe when they change. What they come to, together with
-the prices that are on sale, is made at Stripe when a user first needs it, and used from then on.
+A change of the settings sends nothing to Stripe. A portal configuration for the settings and the
+prices on sale is created at Stripe when the first user needs it, and reused afterwards.
 """
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,28 +14,31 @@ from django.db import transaction
 from billing.accounts import service as stripe_accounts
 from billing.catalog.selectors import catalog
 from billing.checkout import return_urls
-from billing.errors import PortalNotAvailable, SubscriptionEnded
-from billing.models import StripeAccount, StripeCustomer, Subscription
+from billing.errors import PortalNotAvailable
+from billing.models import StripeAccount, StripeCustomer
 from billing.models.outbound import Outbound
 from billing.models.portal import Cancellation, PortalConfiguration, PortalSettings
 from billing.outbound import intents
+from billing.portal import flows
 from billing.portal import selectors as portal
-from billing.portal.selectors import Obstacle, Offered
+from billing.portal.flows import Flow
+from billing.portal.selectors import Obstacle, PortalOffer
 from billing.stripe import portal as stripe_portal
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeRefused
 from billing.stripe.fields import Fields
-from billing.subscriptions.selectors import subscriptions
-from common.errors import Invalid
 from common.inserts import insert
 from events.services import audit
 from projects.customers import selectors as customers
 from projects.keys.selectors import projects
-from projects.models import Customer, Project
+from projects.models import Project
 
-MODES = {Cancellation.PERIOD_END: "at_period_end", Cancellation.NOW: "immediately"}
-"""Stripe's words."""
-CHANGEABLE = (
+STRIPE_CANCELLATION_MODES = {
+    Cancellation.PERIOD_END: "at_period_end",
+    Cancellation.NOW: "immediately",
+}
+"""Stripe's cancellation mode of each setting."""
+CHANGEABLE_FIELDS = (
     "headline",
     "cancellation",
     "plan_changes",
@@ -47,29 +49,20 @@ CHANGEABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
-    """One thing for the user to do there. ``type`` is Stripe's word; ids are ours."""
-
-    type: str
-    product: str = ""
-    price: str = ""
-    quantity: int | None = None
-
-
-def obstacles(*, project: Project, user_id: str) -> list[Obstacle]:
-    """Why this user cannot be sent to the portal; nothing when they can."""
+def find_obstacles(*, project: Project, user_id: str) -> list[Obstacle]:
+    """Return every reason why the portal cannot be opened for this user; empty if it can."""
     account = stripe_accounts.account_for(project)
     customer = customers.find(project=project, user_id=user_id)
-    return portal.obstacles(project=project, account=account, customer=customer)
+    return portal.find_obstacles(project=project, account=account, customer=customer)
 
 
 def configure(
     *, project: Project, changes: dict[str, Any], actor: str, at: datetime
 ) -> PortalSettings:
-    """The project's settings with these fields replaced.
+    """Store these portal settings of the project and return them all.
 
-    Raises RedirectRefused for a return address, NotFound for a product, that is not the project's.
+    Raises RedirectRefused for a return address that the project does not allow, NotFound for a
+    product that it does not have.
     """
     if url := changes.get("default_return_url"):
         return_urls.check(project=project, url=url, field="default_return_url")
@@ -77,8 +70,8 @@ def configure(
         catalog.product(project=project, product_id=product_id)
     with transaction.atomic():
         projects.lock(project_id=project.pk)
-        row = portal.settings_of(project)
-        before = {name: getattr(row, name) for name in changes if name in CHANGEABLE}
+        row = portal.get_settings(project)
+        before = {name: getattr(row, name) for name in changes if name in CHANGEABLE_FIELDS}
         for name in before:
             setattr(row, name, changes[name])
         row.save()
@@ -103,84 +96,98 @@ def open_session(
     request: str,
     at: datetime,
 ) -> str:
-    """A link for this user, good for a few minutes. Once per ``request``.
+    """Return a link to the portal for this user, which expires after a few minutes.
 
-    Raises PortalNotAvailable with the reasons, RedirectRefused, NotFound for what the flow names,
-    StripeRefused when the portal does not offer what the flow is about, StripeUnavailable.
+    The same ``request`` gets the same link. Raises PortalNotAvailable with the reasons,
+    RedirectRefused, NotFound for an id of the flow, Invalid or StripeRefused for a flow that the
+    portal does not offer, StripeUnavailable.
     """
     account = stripe_accounts.account_for(project)
     customer = customers.find(project=project, user_id=user_id)
-    found = portal.obstacles(project=project, account=account, customer=customer)
-    if found or customer is None:
+    obstacles = portal.find_obstacles(project=project, account=account, customer=customer)
+    if obstacles or customer is None:
         raise PortalNotAvailable(
-            "reasons says why; GET /portal/eligibility tells beforehand.",
-            reasons=[each.value for each in found],
+            "See reasons. GET /portal/eligibility returns them before you show a button.",
+            reasons=[obstacle.value for obstacle in obstacles],
         )
-    said = portal.settings_of(project)
-    back = return_url or said.default_return_url
-    if back:
-        return_urls.check(project=project, url=back, field="return_url")
-    buyer = portal.buyer(customer=customer, account=account)
+    portal_settings = portal.get_settings(project)
+    return_url = return_url or portal_settings.default_return_url
+    if return_url:
+        return_urls.check(project=project, url=return_url, field="return_url")
+    buyer = portal.find_buyer(customer=customer, account=account)
     assert buyer is not None  # has bought
     assert buyer.stripe_id is not None
-    offers = _offers(project, account, said, currency=portal.currency_of(buyer))
-    data = _flow_data(project, customer, said, flow, back, offers) if flow is not None else None
-    row = _configuration(project, account, said, offers, at=at)
-    made = _session(buyer, row, back, data, request, at)
-    return str(made["url"])
+    offers = _list_offers(project, account, portal_settings, currency=portal.find_currency(buyer))
+    flow_params = (
+        flows.build_params(
+            project=project,
+            customer=customer,
+            portal_settings=portal_settings,
+            flow=flow,
+            return_url=return_url,
+            offers=offers,
+        )
+        if flow is not None
+        else None
+    )
+    configuration = _ensure_configuration(project, account, portal_settings, offers, at=at)
+    session = _create_session(buyer, configuration, return_url, flow_params, request, at)
+    return str(session["url"])
 
 
-def restore(*, configuration: PortalConfiguration, at: datetime) -> None:
-    """Have Stripe's configuration say again what ours was made with: somebody has changed it there.
-
-    Raises what ``billing.stripe.errors`` sorts Stripe's answers into.
-    """
+def restore_configuration(*, configuration: PortalConfiguration, at: datetime) -> None:
+    """Undo changes that somebody made to the configuration at Stripe. Raises Stripe errors."""
     params = stripe_portal.restored(configuration.content)
     target = str(configuration.stripe_id)
     request = f"restore {at.isoformat()}"
-    _ask(configuration, stripe_portal.CHANGE_CONFIGURATION, target, params, request, at)
+    _change_object(configuration, stripe_portal.CHANGE_CONFIGURATION, target, params, request, at)
 
 
-def offered(*, project: Project) -> list[Offered]:
-    """Between which products, and at which prices, users may change in the portal."""
+def list_offers(*, project: Project) -> list[PortalOffer]:
+    """Return the products and prices that users may change between in the portal."""
     account = stripe_accounts.account_for(project)
-    return _offers(project, account, portal.settings_of(project))
+    return _list_offers(project, account, portal.get_settings(project))
 
 
-def _session(
+def _create_session(
     buyer: StripeCustomer,
-    row: PortalConfiguration,
-    back: str,
-    data: Fields | None,
+    configuration: PortalConfiguration,
+    return_url: str,
+    flow_params: Fields | None,
     request: str,
     at: datetime,
 ) -> Fields:
-    """Stripe's link; a portal that somebody has switched off there is switched on again first."""
+    """Create the session. Reactivate the configuration if somebody deactivated it at Stripe."""
+    stripe_id = str(configuration.stripe_id)
     try:
-        return _ask_session(buyer, row, back, data, request, at)
+        return _request_session(buyer, stripe_id, return_url, flow_params, request, at)
     except StripeRefused:
-        if stripe_portal.is_active(client_for(row.account), str(row.stripe_id)):
+        if stripe_portal.is_active(client_for(configuration.account), stripe_id):
             raise
-    _ask(row, stripe_portal.CHANGE_CONFIGURATION, str(row.stripe_id), {"active": True}, request, at)
-    return _ask_session(buyer, row, back, data, request, at)
+    operation = stripe_portal.CHANGE_CONFIGURATION
+    _change_object(configuration, operation, stripe_id, {"active": True}, request, at)
+    return _request_session(buyer, stripe_id, return_url, flow_params, request, at)
 
 
-def _ask_session(
+def _request_session(
     buyer: StripeCustomer,
-    row: PortalConfiguration,
-    back: str,
-    data: Fields | None,
+    configuration_stripe_id: str,
+    return_url: str,
+    flow_params: Fields | None,
     request: str,
     at: datetime,
 ) -> Fields:
     customer = str(buyer.stripe_id)
     params = stripe_portal.session(
-        customer=customer, configuration=str(row.stripe_id), return_url=back, flow=data
+        customer=customer,
+        configuration=configuration_stripe_id,
+        return_url=return_url,
+        flow=flow_params,
     )
-    return _ask(buyer, stripe_portal.CREATE_SESSION, customer, params, request, at)
+    return _change_object(buyer, stripe_portal.CREATE_SESSION, customer, params, request, at)
 
 
-def _ask(
+def _change_object(
     subject: Outbound, operation: str, target: str, params: Fields, request: str, at: datetime
 ) -> Fields:
     return intents.change_object(
@@ -195,24 +202,24 @@ def _ask(
     )
 
 
-def _configuration(
+def _ensure_configuration(
     project: Project,
     account: StripeAccount,
-    said: PortalSettings,
-    offers: list[Offered],
+    portal_settings: PortalSettings,
+    offers: list[PortalOffer],
     *,
     at: datetime,
 ) -> PortalConfiguration:
-    """The portal at Stripe that holds what the settings come to now; made if need be."""
-    params = _content(account, said, offers)
-    told = json.dumps(params, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(told.encode()).hexdigest()
+    """Return the configuration with these settings and offers. Create it at Stripe if needed."""
+    params = _build_configuration_params(account, portal_settings, offers)
+    params_json = json.dumps(params, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(params_json.encode()).hexdigest()
     rows = PortalConfiguration.objects.for_project(project)
-    same = rows.filter(account=account, digest=digest).select_related("account")
-    row = same.first()
+    same_digest = rows.filter(account=account, digest=digest).select_related("account")
+    row = same_digest.first()
     if row is None:
         new = PortalConfiguration(project=project, account=account, digest=digest, content=params)
-        row = new if insert(new) else same.get()
+        row = new if insert(new) else same_digest.get()
     if not row.content:
         rows.filter(pk=row.pk).update(content=params)
     if not row.stripe_id:
@@ -222,76 +229,31 @@ def _configuration(
     return row
 
 
-def _offers(
-    project: Project, account: StripeAccount, said: PortalSettings, *, currency: str = ""
-) -> list[Offered]:
-    if not said.plan_changes:
+def _list_offers(
+    project: Project, account: StripeAccount, portal_settings: PortalSettings, *, currency: str = ""
+) -> list[PortalOffer]:
+    if not portal_settings.plan_changes:
         return []
-    return portal.offered(
-        project=project, account=account, products=said.products, currency=currency
+    return portal.list_offers(
+        project=project, account=account, products=portal_settings.products, currency=currency
     )
 
 
-def _content(account: StripeAccount, said: PortalSettings, offers: list[Offered]) -> Fields:
+def _build_configuration_params(
+    account: StripeAccount, portal_settings: PortalSettings, offers: list[PortalOffer]
+) -> Fields:
     return stripe_portal.configuration(
-        headline=said.headline,
-        cancels=MODES.get(Cancellation(said.cancellation), ""),
+        headline=portal_settings.headline,
+        cancels=STRIPE_CANCELLATION_MODES.get(Cancellation(portal_settings.cancellation), ""),
         offers=[
             stripe_portal.PortalProduct(
-                product=each.product.stripe_id or "",
-                prices=[price.stripe_id or "" for price in each.prices],
+                product=offer.product.stripe_id or "",
+                prices=[price.stripe_id or "" for price in offer.prices],
             )
-            for each in offers
+            for offer in offers
         ],
-        payment_methods=said.payment_methods,
-        invoices=said.invoices,
-        default_return_url=said.default_return_url,
+        payment_methods=portal_settings.payment_methods,
+        invoices=portal_settings.invoices,
+        default_return_url=portal_settings.default_return_url,
         takes_codes=not account.is_shared,
     )
-
-
-def _flow_data(
-    project: Project,
-    customer: Customer,
-    said: PortalSettings,
-    flow: Flow,
-    back: str,
-    offers: list[Offered],
-) -> Fields:
-    """Stripe's words for the flow. Raises Invalid for what the settings do not offer."""
-    offered = {
-        "payment_method_update": said.payment_methods,
-        "subscription_cancel": said.cancellation != Cancellation.NEVER,
-        "subscription_update": said.plan_changes,
-        "subscription_update_confirm": said.plan_changes,
-    }
-    if not offered[flow.type]:
-        raise Invalid("The portal's configuration does not offer this.", field="flow/type")
-    if flow.type == "payment_method_update":
-        return stripe_portal.flow(flow.type, return_url=back)
-    row = subscriptions.of_product(project=project, user_id=customer.user_id, product=flow.product)
-    if row.has_ended or not row.stripe_id:
-        raise SubscriptionEnded("Open a new checkout to subscribe again.")
-    target: dict[str, Any] = {"subscription": row.stripe_id}
-    if flow.type == "subscription_update_confirm":
-        target["items"] = [_item(project, row, flow, offers)]
-    return stripe_portal.flow(flow.type, return_url=back, **target)
-
-
-def _item(project: Project, row: Subscription, flow: Flow, offers: list[Offered]) -> Fields:
-    """What the subscription's item for the product is to become. Raises Invalid for a price that
-    the portal does not offer."""
-    item = next(
-        each
-        for each in row.items.all()
-        if each.price is not None and each.price.product_id == flow.product
-    )
-    price = catalog.price(project=project, price_id=flow.price) if flow.price else item.price
-    assert price is not None
-    if price != item.price and not any(price in each.prices for each in offers):
-        raise Invalid(
-            "The portal does not offer this price: GET /portal/configuration says which.",
-            field="flow/price",
-        )
-    quantity = {} if price.is_metered else {"quantity": flow.quantity or item.quantity}
-    return {"id": item.stripe_id, "price": price.stripe_id, **quantity}

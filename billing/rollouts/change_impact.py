@@ -163,7 +163,7 @@ def _move_items(
     with_other = _customers_with_other_subscription(proposed.product, to_price, paying)
     items_by_id: ItemsById = {}
     for row in paying:
-        before = subscription_items.of(row)
+        before = subscription_items.read_items(row)
         try:
             after = _item_list_after_move(row, proposed, at)
             if row.customer_id in with_other:
@@ -173,8 +173,8 @@ def _move_items(
             continue
         counts.move(
             row.currency or to_price.currency,
-            before=subscription_items.monthly(before),
-            after=subscription_items.monthly(after),
+            before=subscription_items.monthly_amount(before),
+            after=subscription_items.monthly_amount(after),
         )
         items_by_id[row.pk] = [_at_price(item, move, to_price) for item in row.items.all()]
     return items_by_id
@@ -187,9 +187,11 @@ def _item_list_after_move(
     move, to_price = proposed.move, proposed.to_price
     assert move is not None
     change_plans.check_running(row, move.change, at=at)
-    before = subscription_items.of(row)
-    after = subscription_items.changed(before, [BilledItemChange(proposed.product.pk, to_price)])
-    subscription_items.check(before, after, currency=row.currency)
+    before = subscription_items.read_items(row)
+    after = subscription_items.apply_changes(
+        before, [BilledItemChange(proposed.product.pk, to_price)]
+    )
+    subscription_items.check_items(before, after, currency=row.currency)
     if move.when is ChangeTime.RENEWAL:
         change_plans.check_renewal(row, move.change)
     return after

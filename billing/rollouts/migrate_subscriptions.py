@@ -80,9 +80,9 @@ def _change_subscription(rollout: Rollout, move: RolloutMove, at: datetime) -> N
     change = PlannedProductChange.from_json(rollout.terms)
     assert change.move is not None
     row = subscriptions.get(project=rollout.project, subscription_id=move.subscription_id)
-    if not _pays(row, change.move) and not subscription_changes.is_begun(row, request=move.pk):
+    if not _pays(row, change.move) and not subscription_changes.was_requested(row, request=move.pk):
         raise OtherPrice("It has left the price since this was planned.")
-    subscription_changes.make(
+    subscription_changes.apply_change(
         subscription=row,
         product_id=rollout.product_id,
         change=change.move.change,

@@ -11,13 +11,13 @@ from billing.models.portal import Cancellation
 from billing.models.subscription import SubscriptionStatus
 from billing.portal import selectors as portal
 from billing.subscriptions import subscription_items
-from billing.subscriptions.change_plans import Change, ChangeTime, arranged
+from billing.subscriptions.change_plans import Change, ChangeTime, items_before_and_after
 from projects.models import Project
 
 
 def check_cancellation(*, project: Project) -> None:
     """Raises ChangeNotAllowed if users of the project may not cancel subscriptions."""
-    if portal.settings_of(project).cancellation == Cancellation.NEVER:
+    if portal.get_settings(project).cancellation == Cancellation.NEVER:
         raise ChangeNotAllowed("Users do not cancel here: cancellation is never.")
 
 
@@ -26,15 +26,17 @@ def allowed_change(*, subscription: Subscription, product_id: str, change: Chang
     the next period. Raises ChangeNotAllowed for a change that is not allowed, and an Invalid."""
     if not change.is_billed:
         return change
-    settings = portal.settings_of(subscription.project)
+    settings = portal.get_settings(subscription.project)
     if not settings.plan_changes:
         raise ChangeNotAllowed("Users do not change plans here: plan_changes is false.")
-    before, after = arranged(subscription=subscription, product_id=product_id, change=change)
+    before, after = items_before_and_after(
+        subscription=subscription, product_id=product_id, change=change
+    )
     new = {item.product_id for item in after} - {item.product_id for item in before}
     if settings.products and not new <= set(settings.products):
         raise ChangeNotAllowed("Users do not change to this product: it is none of products.")
     is_trial = subscription.status == SubscriptionStatus.TRIALING
-    if is_trial or not subscription_items.is_less(before, after):
+    if is_trial or not subscription_items.is_downgrade(before, after):
         return change
     if change.when is ChangeTime.NOW:
         raise ChangeNotAllowed("It costs less or is shorter: it begins with the next period.")

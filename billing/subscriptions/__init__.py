@@ -1,4 +1,4 @@
-"""Running subscriptions: change, pause, cancel, and what that costs.
+"""Running subscriptions: change, pause, resume and cancel them, and preview the cost.
 
-Owns: subscriptions and their items, changes that wait for a period, trials. Does not own: how one
-begins (`checkout`), its bills (`invoices`), nor what it gives (`access`)."""
+Owns: subscriptions and their items, changes scheduled for renewal, trials. Does not own: new
+subscriptions (`checkout`), invoices (`invoices`) and access (`access`)."""

@@ -1,5 +1,7 @@
-"""What a change of a subscription comes to, before anybody is asked: when it takes effect, what is
-billed then, and Stripe's parameters; or why it cannot be."""
+"""Plan a change of a subscription: when it takes effect, the items after it, Stripe's parameters.
+
+Raises what is wrong with the change before any request to Stripe is made.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,14 +19,14 @@ from billing.errors import (
 from billing.models import Price, Subscription
 from billing.models.subscription import SubscriptionStatus
 from billing.stripe.fields import Fields
-from billing.subscriptions import subscription_discounts as redeeming
-from billing.subscriptions import subscription_items as arrangements
+from billing.subscriptions import subscription_discounts, subscription_items
 from billing.subscriptions.subscription_items import BilledItemChange, BilledItems
-from billing.subscriptions.writes import stripe_id
+from billing.subscriptions.writes import require_stripe_id
 from common.errors import Invalid
 from projects.models import Project
 
 OVERDUE = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
+"""Statuses of a subscription with an open invoice that was not paid in time."""
 
 
 class ChangeTime(Enum):
@@ -35,7 +37,7 @@ class ChangeTime(Enum):
 
 
 class Proration(Enum):
-    """What becomes of the running period's difference; Stripe's words."""
+    """How the rest of the running period is prorated: Stripe's ``proration_behavior``."""
 
     INVOICE = "always_invoice"
     LATER = "create_prorations"
@@ -44,17 +46,18 @@ class Proration(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a tenant asks for; what is None stays as it is.
+    """The change that a tenant requests. A field that is None leaves its value unchanged.
 
-    ``price`` and ``quantity`` are of the product that the subscription was found by, ``addons``
-    of others: price ids and quantities, 0 takes one away. ``trial_end`` is a time or ``"now"``.
-    ``discounts`` are coupon and promotion code ids that replace those there are.
+    ``price`` (a price id) and ``quantity`` are of the product in the request's path; ``addons``
+    are price ids and quantities of other products, quantity 0 removes one. With ``adds_products``
+    add-ons that the subscription already has are refused. ``trial_end`` is a time or ``"now"``.
+    ``discounts`` are coupon and promotion code ids that replace all present discounts.
     """
 
     price: str | None = None
     quantity: int | None = None
     addons: Sequence[tuple[str, int]] = ()
-    adds: bool = False
+    adds_products: bool = False
     when: ChangeTime | None = None
     proration: Proration | None = None
     proration_date: datetime | None = None
@@ -63,13 +66,13 @@ class Change:
 
     @property
     def is_billed(self) -> bool:
-        """Whether it is about prices and quantities."""
+        """Whether the change concerns prices or quantities."""
         return bool(self.price or self.quantity is not None or self.addons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A change that may be made: when, what is billed then, and Stripe's parameters for then."""
+class ChangePlan:
+    """A valid change: when it takes effect, the items before and after, Stripe's parameters."""
 
     when: ChangeTime
     before: BilledItems
@@ -77,92 +80,106 @@ class Planned:
     params: Fields = field(default_factory=dict)
 
 
-def plan(*, subscription: Subscription, product_id: str, change: Change, at: datetime) -> Planned:
-    """What the change comes to. Raises a Conflict or an Invalid for one that cannot be."""
+def plan_change(
+    *, subscription: Subscription, product_id: str, change: Change, at: datetime
+) -> ChangePlan:
+    """Plan the change. Raises subclasses of Conflict and Invalid for one that is impossible."""
     check_running(subscription, change, at=at)
-    before, after = arranged(subscription=subscription, product_id=product_id, change=change)
+    before, after = items_before_and_after(
+        subscription=subscription, product_id=product_id, change=change
+    )
     if change.is_billed:
-        arrangements.check(before, after, currency=subscription.currency)
-        refuse_second(subscription=subscription, before=before, after=after)
-    when = _when(subscription, change, before, after)
+        subscription_items.check_items(before, after, currency=subscription.currency)
+        check_not_subscribed(subscription=subscription, before=before, after=after)
+    when = _choose_time(subscription, change, before, after)
     if when is ChangeTime.RENEWAL:
         check_renewal(subscription, change)
-        given = discounts_kept(subscription=subscription, before=before, after=after, at=at)
-        params: Fields = {"discounts": given} if given else {}
-        return Planned(when=when, before=before, after=after, params=params)
-    params = _params(subscription, change, before, after, at)
-    return Planned(when=when, before=before, after=after, params=params)
+        discounts = extend_discounts(subscription=subscription, before=before, after=after, at=at)
+        params: Fields = {"discounts": discounts} if discounts else {}
+        return ChangePlan(when=when, before=before, after=after, params=params)
+    params = _build_update_params(subscription, change, before, after, at)
+    return ChangePlan(when=when, before=before, after=after, params=params)
 
 
-def arranged(
+def items_before_and_after(
     *, subscription: Subscription, product_id: str, change: Change
 ) -> tuple[BilledItems, BilledItems]:
-    """What the subscription is billed for before the change and after it. Raises an Invalid."""
-    before = arrangements.of(subscription)
-    return before, arrangements.changed(
+    """Return the subscription's items before the change and after it.
+
+    Raises AlreadySubscribed, NotFound, Invalid.
+    """
+    before = subscription_items.read_items(subscription)
+    return before, subscription_items.apply_changes(
         before, _item_changes(subscription.project, product_id, change)
     )
 
 
 def check_running(subscription: Subscription, change: Change, *, at: datetime) -> None:
-    """Raises for a subscription that cannot be changed now, whatever the change."""
-    stripe_id(subscription)
+    """Check that the subscription can be changed now.
+
+    Raises SubscriptionEnded, PaymentOverdue, SubscriptionNotRunning, and Invalid for a trial end in
+    the past.
+    """
+    require_stripe_id(subscription)
     if subscription.status in OVERDUE:
-        raise PaymentOverdue("Have the open invoice paid first, on its hosted page.")
+        raise PaymentOverdue("Let the user pay the open invoice first, on its hosted page.")
     if subscription.is_paused:
-        raise SubscriptionNotRunning("It is paused: resume it first.")
+        raise SubscriptionNotRunning("The subscription is paused. Resume it first.")
     if not subscription.is_entitling:
-        raise SubscriptionNotRunning(f"It is {subscription.status}.")
+        raise SubscriptionNotRunning(f"The subscription is {subscription.status}.")
     if isinstance(change.trial_end, datetime) and change.trial_end <= at:
-        raise Invalid('Send a time to come, or "now".', field="trial_end")
+        raise Invalid('Send a future time, or "now".', field="trial_end")
     if change.trial_end is not None and subscription.status != SubscriptionStatus.TRIALING:
-        raise SubscriptionNotRunning("It is not in a trial.")
+        raise SubscriptionNotRunning("The subscription is not in a trial.")
 
 
 def _item_changes(project: Project, product_id: str, change: Change) -> list[BilledItemChange]:
-    """What each product that is named shall be."""
+    """Return the change of each product that the request names. Raises Invalid."""
     ids = [price for price, _ in change.addons] + ([change.price] if change.price else [])
-    known = catalog.prices_by_id(project=project, ids=ids)
+    prices = catalog.prices_by_id(project=project, ids=ids)
     item_changes = []
     if change.price or change.quantity is not None:
-        price = _known(known, change.price, "price") if change.price else None
+        price = _get_price(prices, change.price, "price") if change.price else None
         item_changes.append(BilledItemChange(product_id, price, change.quantity))
     for index, (price_id, quantity) in enumerate(change.addons):
-        addon = _known(known, price_id, f"addons/{index}/price")
-        item_changes.append(BilledItemChange(addon.product_id, addon, quantity, is_new=change.adds))
+        addon = _get_price(prices, price_id, f"addons/{index}/price")
+        item_changes.append(
+            BilledItemChange(addon.product_id, addon, quantity, is_new=change.adds_products)
+        )
     return item_changes
 
 
-def _known(prices: dict[str, Price], price_id: str, field: str) -> Price:
+def _get_price(prices: dict[str, Price], price_id: str, field: str) -> Price:
     if price_id not in prices:
         raise Invalid("No price with this id.", field=field)
     return prices[price_id]
 
 
-def refuse_second(*, subscription: Subscription, before: BilledItems, after: BilledItems) -> None:
-    """Raises AlreadySubscribed for a product that another live subscription of theirs has."""
-    standing = checkouts.live_subscription(
+def check_not_subscribed(
+    *, subscription: Subscription, before: BilledItems, after: BilledItems
+) -> None:
+    """Raise AlreadySubscribed if the customer has another live subscription to a new product."""
+    other = checkouts.find_live_subscription(
         customer=subscription.customer,
-        products=added(before=before, after=after),
+        products=added_products(before=before, after=after),
         except_id=subscription.pk,
     )
-    if standing is not None:
-        raise AlreadySubscribed(
-            f"Change or cancel {standing.pk} instead.", subscription=standing.pk
-        )
+    if other is not None:
+        raise AlreadySubscribed(f"Change or cancel {other.pk} instead.", subscription=other.pk)
 
 
-def added(*, before: BilledItems, after: BilledItems) -> set[str]:
-    """The products that are new."""
-    return {each.product_id for each in after} - {each.product_id for each in before}
+def added_products(*, before: BilledItems, after: BilledItems) -> set[str]:
+    """Return the ids of the products that the change adds."""
+    return {item.product_id for item in after} - {item.product_id for item in before}
 
 
-def _when(
+def _choose_time(
     subscription: Subscription, change: Change, before: BilledItems, after: BilledItems
 ) -> ChangeTime:
+    """Return the requested time, else now for an upgrade and the renewal for a downgrade."""
     if change.when is not None:
         if not change.is_billed:
-            raise Invalid("Only with a price, a quantity or add-ons.", field="when")
+            raise Invalid("Send it only with a price, a quantity or add-ons.", field="when")
         return change.when
     takes_effect_now = (
         change.discounts is not None
@@ -171,42 +188,42 @@ def _when(
         or change.proration_date is not None
         or subscription.status == SubscriptionStatus.TRIALING
     )
-    if takes_effect_now or arrangements.is_upgrade(before, after):
+    if takes_effect_now or subscription_items.is_upgrade(before, after):
         return ChangeTime.NOW
     return ChangeTime.RENEWAL
 
 
 def check_renewal(subscription: Subscription, change: Change) -> None:
-    """Raises for what cannot wait for the next period."""
+    """Check that the change can wait for the renewal. Raises Invalid, SubscriptionEnding."""
     for name in ("proration", "proration_date", "discounts", "trial_end"):
         if getattr(change, name) is not None:
-            raise Invalid("Only for a change that takes effect now.", field=name)
+            raise Invalid("Send it only for a change that takes effect now.", field=name)
     if subscription.cancel_at is not None:
-        raise SubscriptionEnding("Take its cancellation back first.")
+        raise SubscriptionEnding("Remove its scheduled cancellation first.")
 
 
-def _params(
+def _build_update_params(
     subscription: Subscription,
     change: Change,
     before: BilledItems,
     after: BilledItems,
     at: datetime,
 ) -> Fields:
-    """Stripe's, for an update that a declined card leaves without any effect."""
+    """Build Stripe's parameters of an update. A declined card undoes the update as a whole."""
     params: Fields = {}
-    if items := arrangements.items(before, after):
-        params |= {"items": items, **_prorated(subscription, change)}
+    if items := subscription_items.build_item_params(before, after):
+        params |= {"items": items, **_proration_params(subscription, change)}
     elif not change.is_billed and (change.proration or change.proration_date):
-        raise Invalid("Only with a price, a quantity or add-ons.", field="proration")
+        raise Invalid("Send it only with a price, a quantity or add-ons.", field="proration")
     if change.discounts is not None:
-        params["discounts"] = redeeming.params(
+        params["discounts"] = subscription_discounts.build_params(
             subscription=subscription,
             names=change.discounts,
-            products=arrangements.products(after),
+            products=subscription_items.product_stripe_ids(after),
             at=at,
         )
-    elif given := discounts_kept(subscription=subscription, before=before, after=after, at=at):
-        params["discounts"] = given
+    elif extended := extend_discounts(subscription=subscription, before=before, after=after, at=at):
+        params["discounts"] = extended
     if isinstance(change.trial_end, datetime):
         params["trial_end"] = int(change.trial_end.timestamp())
     elif change.trial_end is not None:
@@ -216,24 +233,26 @@ def _params(
     return params
 
 
-def discounts_kept(
+def extend_discounts(
     *, subscription: Subscription, before: BilledItems, after: BilledItems, at: datetime
 ) -> list[Fields] | None:
-    """Stripe's ``discounts`` if those there are have to be given anew for a product that is new."""
-    if not added(before=before, after=after):
+    """Return Stripe's ``discounts`` if present ones must be renewed to cover a new product."""
+    if not added_products(before=before, after=after):
         return None
-    return redeeming.extended(
-        subscription=subscription, products=arrangements.products(after), at=at
+    return subscription_discounts.extend_to_products(
+        subscription=subscription, products=subscription_items.product_stripe_ids(after), at=at
     )
 
 
-def _prorated(subscription: Subscription, change: Change) -> Fields:
+def _proration_params(subscription: Subscription, change: Change) -> Fields:
     proration = change.proration or Proration.INVOICE
     params: Fields = {"proration_behavior": proration.value}
     if change.proration_date is None:
         return params
     if proration is Proration.NONE:
-        raise Invalid("Nothing is prorated.", field="proration_date")
+        raise Invalid(
+            "Leave it out: with proration none nothing is prorated.", field="proration_date"
+        )
     periods = [(item.period_start, item.period_end) for item in subscription.items.all()]
     if not any(start <= change.proration_date < end for start, end in periods):
         raise Invalid("Send a time within the running period.", field="proration_date")

@@ -1,8 +1,8 @@
-"""Another price, quantity, add-on, discount or trial end for a running subscription.
+"""Change the price, quantity, add-ons, discounts or trial end of a running subscription.
 
-What costs more takes effect at once, what costs less with the next period, unless the tenant says
-otherwise. At once is one request to Stripe that a declined card undoes as a whole; at renewal is a
-schedule of two phases (``billing.subscriptions.schedules``), which every change at once sets aside.
+An upgrade takes effect now and a downgrade at renewal, unless the tenant says otherwise. A change
+now is one update at Stripe, which a declined card undoes as a whole, and it removes a scheduled
+change. A change at renewal is a schedule of two phases (``billing.subscriptions.schedules``).
 """
 
 from datetime import datetime
@@ -15,26 +15,35 @@ from billing.models.subscription import LIVE
 from billing.outbound import intents
 from billing.stripe.errors import CardDeclined, StripeRefused
 from billing.stripe.fields import Fields
-from billing.subscriptions import schedules as scheduling
+from billing.subscriptions import schedules
 from billing.subscriptions.change_plans import (
     Change,
+    ChangePlan,
     ChangeTime,
-    Planned,
     Proration,
-    added,
-    plan,
-    refuse_second,
+    added_products,
+    check_not_subscribed,
+    plan_change,
 )
 from billing.subscriptions.selectors import subscriptions as stored
-from billing.subscriptions.writes import UPDATE, ask, read_again
+from billing.subscriptions.writes import UPDATE, read_again, send_change
 from common.errors import NotFound
 from events.services import audit
 from projects.models import Project
 
-__all__ = ["Change", "ChangeTime", "Planned", "Proration", "find", "is_begun", "make", "plan"]
+__all__ = [
+    "Change",
+    "ChangePlan",
+    "ChangeTime",
+    "Proration",
+    "apply_change",
+    "find_subscription",
+    "plan_change",
+    "was_requested",
+]
 
 
-def make(
+def apply_change(
     *,
     subscription: Subscription,
     product_id: str,
@@ -44,49 +53,54 @@ def make(
     at: datetime,
     reason: str = "",
 ) -> Subscription:
-    """Carry the change out, at most once for this ``request``, and store what Stripe then says.
+    """Apply the change at Stripe, at most once for this ``request``, and store the result.
 
-    Raises as :func:`plan`; CardDeclined when what is due now cannot be paid: then nothing has
-    changed. After StripeUnavailable the same request finishes what this one began.
+    Raises what :func:`plan_change` raises, and CardDeclined if the amount due now cannot be paid:
+    then nothing has changed. After StripeUnavailable the same request finishes the work.
     """
-    begun = _begun(subscription, request)
-    if begun is not None:
-        return _now(subscription, begun.params, request=request, at=at)
-    planned = plan(subscription=subscription, product_id=product_id, change=change, at=at)
-    _make_way(subscription, planned, at)
-    _record(subscription, change, planned, actor=actor, reason=reason, at=at)
-    if planned.when is ChangeTime.RENEWAL:
-        return scheduling.at_renewal(
+    earlier_intent = _find_earlier_intent(subscription, request)
+    if earlier_intent is not None:
+        return _update_now(subscription, earlier_intent.params, request=request, at=at)
+    plan = plan_change(subscription=subscription, product_id=product_id, change=change, at=at)
+    _close_pages(subscription, plan, at)
+    _record_audit(subscription, change, plan, actor=actor, reason=reason, at=at)
+    if plan.when is ChangeTime.RENEWAL:
+        return schedules.change_at_renewal(
             subscription=subscription,
-            after=planned.after,
-            params=planned.params,
+            after=plan.after,
+            params=plan.params,
             request=request,
             at=at,
         )
-    return _now(subscription, planned.params, request=request, at=at)
+    return _update_now(subscription, plan.params, request=request, at=at)
 
 
-def find(*, project: Project, user_id: str, product_id: str, request: str) -> Subscription:
-    """The user's subscription to this product, or the one that an earlier try of this request has
-    changed to another product. Raises NotFound."""
+def find_subscription(
+    *, project: Project, user_id: str, product_id: str, request: str
+) -> Subscription:
+    """Return the user's subscription to this product.
+
+    If an earlier attempt of this request has already changed it to another product, return that
+    subscription. Raises NotFound.
+    """
     try:
-        row = stored.of_product(project=project, user_id=user_id, product=product_id)
+        row = stored.get_by_product(project=project, user_id=user_id, product=product_id)
     except NotFound:
         others = stored.listing(project=project, user_id=user_id).filter(status__in=LIVE)
-        changed = next((each for each in others if _begun(each, request)), None)
+        changed = next((other for other in others if _find_earlier_intent(other, request)), None)
         if changed is None:
             raise
         return changed
     return row
 
 
-def is_begun(subscription: Subscription, *, request: str) -> bool:
-    """Whether an earlier try of this request has asked Stripe for something now."""
-    return _begun(subscription, request) is not None
+def was_requested(subscription: Subscription, *, request: str) -> bool:
+    """Return whether an earlier attempt of this request has sent an update to Stripe."""
+    return _find_earlier_intent(subscription, request) is not None
 
 
-def _begun(subscription: Subscription, request: str) -> StripeIntent | None:
-    """What an earlier try of the same request has asked Stripe for."""
+def _find_earlier_intent(subscription: Subscription, request: str) -> StripeIntent | None:
+    """Return the intent of an earlier attempt of this request, None if there is none."""
     return intents.find_change(
         project_id=subscription.project_id,
         operation=UPDATE,
@@ -95,45 +109,51 @@ def _begun(subscription: Subscription, request: str) -> StripeIntent | None:
     )
 
 
-def _now(subscription: Subscription, params: Fields, *, request: str, at: datetime) -> Subscription:
-    """A schedule makes way first, and is made again when the bank says no."""
-    released = scheduling.release(subscription=subscription, request=request, at=at)
+def _update_now(
+    subscription: Subscription, params: Fields, *, request: str, at: datetime
+) -> Subscription:
+    """Update the subscription at Stripe. Release its schedule first; restore it on a refusal."""
+    released = schedules.release_schedule(subscription=subscription, request=request, at=at)
     try:
-        ask(subscription=subscription, operation=UPDATE, params=params, request=request, at=at)
+        send_change(
+            subscription=subscription, operation=UPDATE, params=params, request=request, at=at
+        )
     except (CardDeclined, StripeRefused):
-        scheduling.restore(subscription=subscription, released=released, request=request, at=at)
+        schedules.restore_schedule(
+            subscription=subscription, released=released, request=request, at=at
+        )
         read_again(subscription, at=at)
         raise
     return read_again(subscription, at=at)
 
 
-def _make_way(subscription: Subscription, planned: Planned, at: datetime) -> None:
-    """Close the pages on which the customer could subscribe to what is new as well.
+def _close_pages(subscription: Subscription, plan: ChangePlan, at: datetime) -> None:
+    """Close open pages on which the customer could also subscribe to the products added.
 
-    Raises AlreadySubscribed when one has been paid.
+    Raises AlreadySubscribed if one of them has been paid.
     """
-    products = added(before=planned.before, after=planned.after)
-    for page in checkouts.blocking_pages(
+    products = added_products(before=plan.before, after=plan.after)
+    for page in checkouts.find_blocking_pages(
         customer=subscription.customer, products=products, cart=None, at=at
     ):
         pages.ensure_closed(checkout=page, at=at)
-    refuse_second(subscription=subscription, before=planned.before, after=planned.after)
+    check_not_subscribed(subscription=subscription, before=plan.before, after=plan.after)
 
 
-def _record(
+def _record_audit(
     subscription: Subscription,
     change: Change,
-    planned: Planned,
+    plan: ChangePlan,
     *,
     actor: str,
     reason: str,
     at: datetime,
 ) -> None:
-    said: dict[str, Any] = {
-        "when": planned.when.value,
+    values: dict[str, Any] = {
+        "when": plan.when.value,
         "price": change.price,
         "quantity": change.quantity,
-        "addons": [list(each) for each in change.addons],
+        "addons": [list(addon) for addon in change.addons],
         "discounts": list(change.discounts) if change.discounts is not None else None,
         "trial_end": str(change.trial_end) if change.trial_end is not None else None,
     }
@@ -144,5 +164,5 @@ def _record(
         project_id=subscription.project_id,
         at=at,
         reason=reason,
-        after={name: value for name, value in said.items() if value not in (None, [])},
+        after={name: value for name, value in values.items() if value not in (None, [])},
     )

@@ -1,9 +1,9 @@
-"""Subscriptions follow their customer's default payment method.
+"""Set a customer's new default payment method on all of the customer's live subscriptions.
 
-Checkout gives a subscription a payment method of its own, which goes before the customer's. So a
-new default would pay no renewal: each live subscription of the customer is told of it as well,
-whether the tenant has chosen it or the user in Stripe's portal. The customer's row says that this
-is still to be done, so a crash or a silent Stripe only delays it.
+Checkout gives a subscription a payment method of its own, which takes precedence over the
+customer's default. So a new default, chosen by the tenant or by the user in Stripe's portal, must
+also be set on each live subscription. ``StripeCustomer.subscriptions_follow_at`` marks customers
+for whom this is still to be done, so a crash or an unavailable Stripe only delays it.
 """
 
 from datetime import datetime, timedelta
@@ -23,22 +23,22 @@ from billing.stripe.errors import (
     StripeUnavailable,
 )
 from billing.stripe.fields import Fields
-from billing.subscriptions.schedules import CHANGE as CHANGE_SCHEDULE
+from billing.subscriptions.schedules import UPDATE as UPDATE_SCHEDULE
 from billing.subscriptions.writes import UPDATE
 from common.errors import DomainError
 
 log = structlog.get_logger(__name__)
 
-RUN = 100
-"""Customers that one run looks at."""
-PAUSE = timedelta(seconds=60)
-"""Before the next try for a customer whose account does not answer."""
+BATCH_SIZE = 100
+"""Maximum number of customers in one run."""
+RETRY_DELAY = timedelta(seconds=60)
+"""Time before the next attempt for a customer whose Stripe account does not answer."""
 
 
-def follow(*, buyer: StripeCustomer, at: datetime) -> None:
-    """Have every live subscription of the customer paid by the customer's default method.
+def update_subscriptions(*, buyer: StripeCustomer, at: datetime) -> None:
+    """Set the customer's default payment method on every live subscription of the customer.
 
-    Raises StripeUnavailable or StripeCredentialsRefused: then it stays to be done.
+    Raises StripeUnavailable, StripeCredentialsRefused: then the customer stays due.
     """
     since = buyer.subscriptions_follow_at
     if since is None or not buyer.stripe_id:
@@ -47,39 +47,43 @@ def follow(*, buyer: StripeCustomer, at: datetime) -> None:
         method = payment_methods.default(client_for(buyer.account), buyer.stripe_id)
     except StripeObjectMissing:
         method = ""
-    for subscription in _live(buyer) if method else ():
-        _tell(subscription, method, request=f"{method} {since.isoformat()}", at=at)
-    _mark(buyer, since, None)
+    for subscription in _live_subscriptions(buyer) if method else ():
+        _set_default_method(subscription, method, request=f"{method} {since.isoformat()}", at=at)
+    _set_due_time(buyer, since, None)
 
 
-def follow_due(*, at: datetime, limit: int = RUN) -> int:
-    """Do that for customers of whom it is still to be done; how many were looked at.
+def update_due_subscriptions(*, at: datetime, limit: int = BATCH_SIZE) -> int:
+    """Update the subscriptions of due customers. Return how many customers were due.
 
-    An account that does not answer is asked once in a run and holds no other account up.
+    A Stripe account that does not answer is tried once per run and delays no other account.
     """
-    silent: set[str] = set()
+    failed_account_ids: set[str] = set()
     due = stripe_customers.with_new_default_method(at=at, limit=limit)
     for buyer in due:
         try:
-            if buyer.account_id not in silent:
-                follow(buyer=buyer, at=at)
+            if buyer.account_id not in failed_account_ids:
+                update_subscriptions(buyer=buyer, at=at)
                 continue
         except DomainError as error:
-            silent.add(buyer.account_id)
+            failed_account_ids.add(buyer.account_id)
             log.warning("default_method_waits", customer=buyer.pk, error=error.code)
-        _mark(buyer, buyer.subscriptions_follow_at, at + PAUSE)
+        _set_due_time(buyer, buyer.subscriptions_follow_at, at + RETRY_DELAY)
     return len(due)
 
 
-def _tell(subscription: Subscription, method: str, *, request: str, at: datetime) -> None:
-    """A schedule is told as well: its next phase would bring the old method back."""
-    own = {"default_payment_method": method}
-    _ask(subscription, UPDATE, str(subscription.stripe_id), own, request, at)
+def _set_default_method(
+    subscription: Subscription, method: str, *, request: str, at: datetime
+) -> None:
+    """Set the method on the subscription, and on its schedule, whose next phase would reset it."""
+    params = {"default_payment_method": method}
+    _change_object(subscription, UPDATE, str(subscription.stripe_id), params, request, at)
     if schedule := subscription.schedule_stripe_id:
-        _ask(subscription, CHANGE_SCHEDULE, schedule, {"default_settings": own}, request, at)
+        _change_object(
+            subscription, UPDATE_SCHEDULE, schedule, {"default_settings": params}, request, at
+        )
 
 
-def _ask(
+def _change_object(
     subscription: Subscription,
     operation: str,
     target: str,
@@ -87,7 +91,7 @@ def _ask(
     request: str,
     at: datetime,
 ) -> None:
-    """One subscription that Stripe refuses to change, or has ended, holds no other up."""
+    """Send the change; log a refusal, so that the next subscription is updated all the same."""
     try:
         intents.change_object(
             project_id=subscription.project_id,
@@ -105,7 +109,7 @@ def _ask(
         log.warning("default_method_refused", subscription=subscription.pk, error=refusal.code)
 
 
-def _live(buyer: StripeCustomer) -> list[Subscription]:
+def _live_subscriptions(buyer: StripeCustomer) -> list[Subscription]:
     rows = Subscription.objects.for_project(buyer.project_id).filter(
         account_id=buyer.account_id,
         customer_id=buyer.customer_id,
@@ -115,7 +119,7 @@ def _live(buyer: StripeCustomer) -> list[Subscription]:
     return list(rows.select_related("account").order_by("id"))
 
 
-def _mark(buyer: StripeCustomer, since: datetime | None, until: datetime | None) -> None:
-    """Done, or to be tried again; unless there is a newer default by now."""
+def _set_due_time(buyer: StripeCustomer, old: datetime | None, new: datetime | None) -> None:
+    """Replace the time at which the customer is due, unless a newer default has replaced it."""
     rows = StripeCustomer.objects.for_project(buyer.project_id)
-    rows.filter(pk=buyer.pk, subscriptions_follow_at=since).update(subscriptions_follow_at=until)
+    rows.filter(pk=buyer.pk, subscriptions_follow_at=old).update(subscriptions_follow_at=new)

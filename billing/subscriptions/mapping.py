@@ -1,4 +1,4 @@
-"""Subscriptions with their items, and the access that follows from them."""
+"""Store a Stripe subscription with its items, and update the access that it gives."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -34,17 +34,17 @@ from common.times import rfc3339
 from events.catalog import EventType
 from projects.models import Customer
 
-UNSEEN = frozenset(
+SILENT_COLUMNS = frozenset(
     {"anchored_at", "quotas_anchored_at", "latest_invoice_stripe_id", "schedule_stripe_id"}
 )
-"""Columns whose change alone is no news: what they lead to is told by itself."""
+"""Columns whose change alone records no event: their effects have events of their own."""
 
 
-def _owner(account: StripeAccount, snapshot: SubscriptionSnapshot) -> Owner | None:
+def _find_owner(account: StripeAccount, snapshot: SubscriptionSnapshot) -> Owner | None:
     return owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
 
 
-def _plan(
+def _plan_row(
     account: StripeAccount, owner: Owner, snapshot: SubscriptionSnapshot
 ) -> RowPlan[Subscription]:
     row = owners.project_row(
@@ -69,27 +69,31 @@ def _plan(
             "resumes_at": snapshot.resumes_at,
             "schedule_stripe_id": snapshot.schedule_stripe_id or "",
             "scheduled_at": snapshot.scheduled_at,
-            "scheduled_items": _scheduled(account, row.project_id, snapshot),
-            "discounts": _discounts(account, row.project_id, snapshot),
+            "scheduled_items": _scheduled_items(account, row.project_id, snapshot),
+            "discounts": _discount_values(account, row.project_id, snapshot),
             "automatic_tax": snapshot.automatic_tax,
             "metadata": snapshot.metadata,
         },
-        children=(_items(account, row, snapshot),),
+        children=(_plan_items(account, row, snapshot),),
     )
 
 
-def _scheduled(
+def _scheduled_items(
     account: StripeAccount, project_id: str, snapshot: SubscriptionSnapshot
 ) -> list[dict[str, Any]]:
     if not snapshot.scheduled_items:
         return []
-    asked = {item.price_stripe_id for item in snapshot.scheduled_items}
-    known = page_rows.find_many(Price, account=account, project_id=project_id, stripe_ids=asked)
-    if known is None:
-        found = Price.objects.for_project(project_id).filter(account=account, stripe_id__in=asked)
-        known = {price.stripe_id: price for price in found}
+    stripe_ids = {item.price_stripe_id for item in snapshot.scheduled_items}
+    prices = page_rows.find_many(
+        Price, account=account, project_id=project_id, stripe_ids=stripe_ids
+    )
+    if prices is None:
+        rows = Price.objects.for_project(project_id).filter(
+            account=account, stripe_id__in=stripe_ids
+        )
+        prices = {price.stripe_id: price for price in rows}
     return [
-        _scheduled_item(item, known.get(item.price_stripe_id)) for item in snapshot.scheduled_items
+        _scheduled_item(item, prices.get(item.price_stripe_id)) for item in snapshot.scheduled_items
     ]
 
 
@@ -102,46 +106,48 @@ def _scheduled_item(item: ScheduledItemSnapshot, price: Price | None) -> dict[st
     }
 
 
-def _discounts(
+def _discount_values(
     account: StripeAccount, project_id: str, snapshot: SubscriptionSnapshot
 ) -> list[DiscountBody]:
-    """Named by our coupons and codes, where these are of the project's catalog."""
+    """Return the discounts with the ids of our coupons and codes that the catalog has."""
     if not snapshot.discounts:
         return []
     coupons, codes = (
         named_coupons.ids_by_stripe_id(
-            model, account=account, project_id=project_id, stripe_ids=named
+            model, account=account, project_id=project_id, stripe_ids=stripe_ids
         )
-        for model, named in (
+        for model, stripe_ids in (
             (Coupon, [each.coupon_stripe_id for each in snapshot.discounts]),
             (PromotionCode, [each.promotion_code_stripe_id for each in snapshot.discounts]),
         )
     )
     return [
         {
-            "coupon": coupons.get(each.coupon_stripe_id),
-            "promotion_code": codes.get(each.promotion_code_stripe_id),
-            "ends_at": rfc3339(each.ends_at),
-            "stripe_id": each.stripe_id,
+            "coupon": coupons.get(discount.coupon_stripe_id),
+            "promotion_code": codes.get(discount.promotion_code_stripe_id),
+            "ends_at": rfc3339(discount.ends_at),
+            "stripe_id": discount.stripe_id,
         }
-        for each in snapshot.discounts
+        for discount in snapshot.discounts
     ]
 
 
-def _items(account: StripeAccount, row: Subscription, snapshot: SubscriptionSnapshot) -> Children:
-    ours = [] if row._state.adding else list(row.items.all())
-    known = prices_by_stripe_id(
+def _plan_items(
+    account: StripeAccount, row: Subscription, snapshot: SubscriptionSnapshot
+) -> Children:
+    stored_rows = [] if row._state.adding else list(row.items.all())
+    price_ids = prices_by_stripe_id(
         account=account,
         project_id=row.project_id,
         stripe_ids={item.price_stripe_id for item in snapshot.items},
     )
     return Children(
         name="items",
-        rows={item.stripe_id: item for item in ours},
+        rows={item.stripe_id: item for item in stored_rows},
         wanted={
             item.stripe_id: {
                 "stripe_id": item.stripe_id,
-                "price_id": known.get(item.price_stripe_id),
+                "price_id": price_ids.get(item.price_stripe_id),
                 "price_stripe_id": item.price_stripe_id,
                 "quantity": item.quantity,
                 "period_start": item.period_start,
@@ -153,7 +159,7 @@ def _items(account: StripeAccount, row: Subscription, snapshot: SubscriptionSnap
     )
 
 
-def _gone(row: Subscription, at: datetime) -> Values:
+def _values_when_gone(row: Subscription, at: datetime) -> Values:
     if row.has_ended:
         return {}
     return {
@@ -163,22 +169,22 @@ def _gone(row: Subscription, at: datetime) -> Values:
     }
 
 
-def _carry_out(planned: RowPlan[Subscription], customer: Customer | None, at: datetime) -> None:
+def _write_plan(plan: RowPlan[Subscription], customer: Customer | None, at: datetime) -> None:
     assert customer is not None
-    row = planned.row
+    row = plan.row
     row.customer = customer
-    was_new = planned.is_new
+    was_new = plan.is_new
     write_and_record(
-        planned, customer=customer, render=representation.subscription, happened=_happened, at=at
+        plan, customer=customer, render=representation.subscription, happened=_event_types, at=at
     )
     if was_new:
-        _adopt_invoices(row)
+        _link_invoices(row)
     access.follow_subscription(subscription=row, customer=customer, at=at)
-    trials.tell_if_ending(subscription=row, customer=customer, at=at)
+    trials.record_trial_ending(subscription=row, customer=customer, at=at)
 
 
-def _adopt_invoices(row: Subscription) -> None:
-    """Invoices that came before their subscription."""
+def _link_invoices(row: Subscription) -> None:
+    """Link the invoices that were stored before their subscription."""
     Invoice.objects.for_project(row.project_id).filter(
         account_id=row.account_id,
         customer_id=row.customer_id,
@@ -187,65 +193,74 @@ def _adopt_invoices(row: Subscription) -> None:
     ).update(subscription=row)
 
 
-def _happened(planned: RowPlan[Subscription], differences: Differences) -> Iterator[EventType]:
-    """What the status says, else just a change; never two for one change. That a later period has
-    begun is told when it is paid (``billing.access.renewals``)."""
-    if planned.is_new:
+def _event_types(plan: RowPlan[Subscription], differences: Differences) -> Iterator[EventType]:
+    """Yield the event of the new status, else ``subscription.updated``: at most one per change.
+
+    The start of a new period alone yields none: ``billing.access.renewals`` records the renewal
+    when it is paid.
+    """
+    if plan.is_new:
         yield EventType.SUBSCRIPTION_CREATED
-    moved = _moved(_standing(planned.row, differences, 0), _standing(planned.row, differences, 1))
-    if moved is not None:
-        yield moved
-    elif not planned.is_new and _is_news(planned, differences):
+    status_event = _status_event(
+        _service_state(plan.row, differences, 0), _service_state(plan.row, differences, 1)
+    )
+    if status_event is not None:
+        yield status_event
+    elif not plan.is_new and _is_news(plan, differences):
         yield EventType.SUBSCRIPTION_UPDATED
 
 
-def _is_news(planned: RowPlan[Subscription], differences: Differences) -> bool:
-    """Whether there is more to tell than that a running subscription has entered a later period."""
-    names = differences.keys() - UNSEEN
-    is_later = any(_advanced(*each) for each in differences.items())
-    if is_later and _standing(planned.row, differences, 1).status in ENTITLING:
-        names = {name for name in names if not name.endswith(PERIOD)} - {"status"}
+def _is_news(plan: RowPlan[Subscription], differences: Differences) -> bool:
+    """Return whether more has changed than that a live subscription entered its next period."""
+    names = differences.keys() - SILENT_COLUMNS
+    is_next_period = any(_is_period_advance(*difference) for difference in differences.items())
+    if is_next_period and _service_state(plan.row, differences, 1).status in ENTITLING:
+        names = {name for name in names if not name.endswith(PERIOD_SUFFIXES)} - {"status"}
     return bool(names)
 
 
-PERIOD = (".period_start", ".period_end")
-"""How the differences of items are called that a later period makes."""
+PERIOD_SUFFIXES = (".period_start", ".period_end")
+"""Endings of the difference names that a new period changes: item columns."""
 
 
-class _Standing(NamedTuple):
+class _ServiceState(NamedTuple):
     status: str
     pause_behavior: str
 
 
-def _standing(row: Subscription, differences: Differences, side: int) -> _Standing:
-    """Before the change (0) or after it (1)."""
+def _service_state(row: Subscription, differences: Differences, side: int) -> _ServiceState:
+    """Return the status and pause before the change (``side`` 0) or after it (1)."""
 
-    def value(name: str) -> str:
-        said: str = differences[name][side] if name in differences else getattr(row, name)
-        return said
+    def read_value(name: str) -> str:
+        value: str = differences[name][side] if name in differences else getattr(row, name)
+        return value
 
-    return _Standing(value("status"), value("pause_behavior"))
+    return _ServiceState(read_value("status"), read_value("pause_behavior"))
 
 
-def _moved(before: _Standing, after: _Standing) -> EventType | None:
-    """The event that a change of status, or a pause, has of its own."""
+def _status_event(before: _ServiceState, after: _ServiceState) -> EventType | None:
+    """Return the event of a change of status or pause, None if it has no event of its own."""
     if before.status != after.status and after.status in ENDED:
         return EventType.SUBSCRIPTION_CANCELED
     if is_paused(*before) != is_paused(*after):
-        paused = is_paused(*after)
-        return EventType.SUBSCRIPTION_PAUSED if paused else EventType.SUBSCRIPTION_RESUMED
+        has_paused = is_paused(*after)
+        return EventType.SUBSCRIPTION_PAUSED if has_paused else EventType.SUBSCRIPTION_RESUMED
     if before.status != after.status and after.status == SubscriptionStatus.PAST_DUE:
         return EventType.SUBSCRIPTION_PAST_DUE
     return None
 
 
-def _advanced(name: str, values: tuple[Any, Any]) -> bool:
-    """Whether this difference is an item that entered a later period."""
+def _is_period_advance(name: str, values: tuple[Any, Any]) -> bool:
+    """Return whether the difference is an item that entered its next period."""
     return name.endswith(".period_start") and values[1] > values[0]
 
 
 MAPPER: Mapper[SubscriptionSnapshot, Subscription] = Mapper(
-    model=Subscription, owner=_owner, plan=_plan, gone=_gone, carry_out=_carry_out
+    model=Subscription,
+    owner=_find_owner,
+    plan=_plan_row,
+    gone=_values_when_gone,
+    carry_out=_write_plan,
 )
 
 MIRRORED = Mirrored(

@@ -1,4 +1,4 @@
-"""Changes of a subscription that wait for its next period: planned, replaced, taken back."""
+"""Schedule a change of a subscription for its renewal; replace, undo and restore the schedule."""
 
 from datetime import datetime
 
@@ -9,14 +9,14 @@ from billing.stripe.client import client_for
 from billing.stripe.errors import StripeObjectMissing, StripeRefused
 from billing.stripe.fields import Fields
 from billing.subscriptions.subscription_items import BilledItems
-from billing.subscriptions.writes import ask, read_again, stripe_id
+from billing.subscriptions.writes import read_again, require_stripe_id, send_change
 
 CREATE = "subscription_schedule.create"
-CHANGE = "subscription_schedule.update"
+UPDATE = "subscription_schedule.update"
 RELEASE = "subscription_schedule.release"
 
 
-def at_renewal(
+def change_at_renewal(
     *,
     subscription: Subscription,
     after: BilledItems,
@@ -24,50 +24,54 @@ def at_renewal(
     request: str,
     at: datetime,
 ) -> Subscription:
-    """Have Stripe bill ``after`` from the next period on, in place of what was planned before.
+    """Schedule ``after`` as the subscription's items from the next period on.
 
-    Everything else about the subscription stays as it is, but for ``params``, Stripe's of the next
-    phase.
+    Replaces an earlier scheduled change. ``params`` are further Stripe parameters of the next
+    phase; everything else about the subscription stays as it is.
     """
-    price = next(each.price for each in after if each.price is not None)
-    held, schedule = _scheduled(subscription, request=request, at=at)
+    price = next(item.price for item in after if item.price is not None)
+    stripe_subscription, schedule = _read_subscription_and_schedule(
+        subscription, request=request, at=at
+    )
     phases = schedules.changed_at_renewal(
         schedule,
-        held,
+        stripe_subscription,
         ends=int(max(item.period_end for item in subscription.items.all()).timestamp()),
-        items=[(each.item, each.told()) for each in after],
+        items=[(item.stripe_id, item.to_params()) for item in after],
         interval=price.interval,
         interval_count=price.interval_count,
         params=params,
     )
-    _change(subscription, schedule, phases, request=request, at=at)
+    _update_schedule(subscription, schedule, phases, request=request, at=at)
     return read_again(subscription, at=at)
 
 
-def undo(*, subscription: Subscription, request: str, at: datetime) -> Subscription:
-    """Take back what was planned: the subscription goes on as it is. Raises NothingScheduled."""
-    refuse_unplanned(subscription=subscription)
-    release(subscription=subscription, request=request, at=at)
+def undo_scheduled_change(
+    *, subscription: Subscription, request: str, at: datetime
+) -> Subscription:
+    """Remove the scheduled change. Raises NothingScheduled, SubscriptionEnded."""
+    check_scheduled(subscription=subscription)
+    release_schedule(subscription=subscription, request=request, at=at)
     return read_again(subscription, at=at)
 
 
-def refuse_unplanned(*, subscription: Subscription) -> None:
-    """Raises NothingScheduled for one that goes on as it is, SubscriptionEnded."""
-    stripe_id(subscription)
+def check_scheduled(*, subscription: Subscription) -> None:
+    """Raise NothingScheduled if no change is scheduled, SubscriptionEnded if it has ended."""
+    require_stripe_id(subscription)
     if subscription.scheduled_at is None:
-        raise NothingScheduled("There is nothing to take back.")
+        raise NothingScheduled("No change of this subscription is scheduled.")
 
 
-def release(*, subscription: Subscription, request: str, at: datetime) -> Fields | None:
-    """Let the subscription go from its schedule, which stands in the way of other changes.
+def release_schedule(*, subscription: Subscription, request: str, at: datetime) -> Fields | None:
+    """Release the subscription from its schedule, which would block other changes.
 
-    What the schedule was, for :func:`restore`; None when there is none, also by now.
+    Return the released schedule for :func:`restore_schedule`, None if there was none.
     """
     if not subscription.schedule_stripe_id:
         return None
     target = subscription.schedule_stripe_id
     try:
-        return ask(
+        return send_change(
             subscription=subscription,
             operation=RELEASE,
             params={},
@@ -81,45 +85,52 @@ def release(*, subscription: Subscription, request: str, at: datetime) -> Fields
         return None
 
 
-def restore(
+def restore_schedule(
     *, subscription: Subscription, released: Fields | None, request: str, at: datetime
 ) -> None:
-    """Plan again what a schedule had planned before it made way for what came to nothing.
+    """Recreate the released schedule after the change that replaced it has failed.
 
     ``subscription`` is the row as it was before the release.
     """
     if released is None or subscription.scheduled_at is None:
         return
-    again = f"{request} again"
-    held, schedule = _scheduled(subscription, request=again, at=at)
-    params = schedules.again(schedule, held, released)
-    _change(subscription, schedule, params, request=again, at=at)
+    second_request = f"{request} again"
+    stripe_subscription, schedule = _read_subscription_and_schedule(
+        subscription, request=second_request, at=at
+    )
+    params = schedules.again(schedule, stripe_subscription, released)
+    _update_schedule(subscription, schedule, params, request=second_request, at=at)
 
 
-def _scheduled(subscription: Subscription, *, request: str, at: datetime) -> tuple[Fields, Fields]:
-    """The subscription as Stripe has it now, and its schedule, which begins if there is none."""
+def _read_subscription_and_schedule(
+    subscription: Subscription, *, request: str, at: datetime
+) -> tuple[Fields, Fields]:
+    """Return Stripe's subscription and its schedule. Create the schedule if there is none."""
     client = client_for(subscription.account)
-    held = subscriptions.whole(client, stripe_id(subscription))
-    return held, held["schedule"] or _begin(subscription, request=request, at=at)
+    stripe_subscription = subscriptions.whole(client, require_stripe_id(subscription))
+    schedule = stripe_subscription["schedule"] or _create_schedule(
+        subscription, request=request, at=at
+    )
+    return stripe_subscription, schedule
 
 
-def _begin(subscription: Subscription, *, request: str, at: datetime) -> Fields:
-    """A schedule of one phase, the subscription as it is."""
-    return ask(
+def _create_schedule(subscription: Subscription, *, request: str, at: datetime) -> Fields:
+    """Create a schedule with one phase: the subscription as it is."""
+    return send_change(
         subscription=subscription,
         operation=CREATE,
-        params={"from_subscription": stripe_id(subscription)},
+        params={"from_subscription": require_stripe_id(subscription)},
         request=request,
         at=at,
     )
 
 
-def _change(
+def _update_schedule(
     subscription: Subscription, schedule: Fields, params: Fields, *, request: str, at: datetime
 ) -> None:
-    ask(
+    send_change(
         subscription=subscription,
-        operation=CHANGE,
+        operation=UPDATE,
         params=params,
         request=request,
         at=at,

@@ -1,6 +1,6 @@
-"""What a subscription is billed for, as values: items before a change and after it.
+"""Items of a subscription as values: compare and check them, build Stripe's parameters.
 
-Pure: prices come in loaded with their products, and what comes out are Stripe's parameters.
+Pure functions, except :func:`read_items`. Prices must be loaded with their products.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from billing.charge_limits import check_total
-from billing.checkout.orders import MAX_LINES, NO_QUANTITY
+from billing.checkout.orders import MAX_LINES, NO_METERED_QUANTITY
 from billing.errors import (
     AlreadySubscribed,
     NotOnSale,
@@ -26,21 +26,21 @@ DAYS = {
     Interval.MONTH: Fraction(365, 12),
     Interval.YEAR: Fraction(365),
 }
-"""How long an interval is when amounts of different ones are compared."""
+"""Days of an interval, used to compare amounts of different intervals."""
 
 
 @dataclass(frozen=True, slots=True)
 class BilledItem:
-    """One price of a subscription and how many of it.
+    """A price of a subscription and its quantity.
 
-    ``item`` is its item at Stripe, empty for one that is to be added. ``price`` is None for a
-    price that is not in our catalog; such a position stays as it is.
+    ``stripe_id`` is that of the subscription item, empty for an item to be added. ``price`` is
+    None for a price that is not in our catalog; such an item never changes.
     """
 
     price: Price | None
     price_stripe_id: str
     quantity: int
-    item: str = ""
+    stripe_id: str = ""
 
     @property
     def product_id(self) -> str:
@@ -48,11 +48,11 @@ class BilledItem:
 
     @property
     def amount(self) -> int:
-        """Minor units in each interval; what is billed by use is not known beforehand."""
+        """Minor units per interval, without metered use."""
         return self.price.amount_of(self.quantity) if self.price else 0
 
-    def told(self) -> Fields:
-        """As Stripe is told; what is metered has no quantity."""
+    def to_params(self) -> Fields:
+        """Return Stripe's parameters of the item. A metered price has no quantity."""
         if self.price is not None and self.price.is_metered:
             return {"price": self.price_stripe_id}
         return {"price": self.price_stripe_id, "quantity": self.quantity}
@@ -63,7 +63,10 @@ BilledItems = tuple[BilledItem, ...]
 
 @dataclass(frozen=True, slots=True)
 class BilledItemChange:
-    """What one product of the subscription shall be; None leaves as it is, 0 takes it away."""
+    """New price and quantity of one product. None leaves a value unchanged, quantity 0 removes it.
+
+    ``is_new`` refuses a product that the subscription already has.
+    """
 
     product_id: str
     price: Price | None = None
@@ -71,102 +74,111 @@ class BilledItemChange:
     is_new: bool = False
 
 
-def of(subscription: Subscription) -> BilledItems:
-    """What it is billed for now; its items are loaded with their prices."""
+def read_items(subscription: Subscription) -> BilledItems:
+    """Return the subscription's present items."""
     return tuple(
         BilledItem(item.price, item.price_stripe_id, item.quantity, item.stripe_id)
         for item in subscription.items.all()
     )
 
 
-def changed(before: BilledItems, item_changes: Iterable[BilledItemChange]) -> BilledItems:
-    """What it will be billed for. Raises AlreadySubscribed, NotFound or Invalid."""
+def apply_changes(before: BilledItems, item_changes: Iterable[BilledItemChange]) -> BilledItems:
+    """Return the items after the changes. Raises AlreadySubscribed, NotFound, Invalid."""
     after = before
     for change in item_changes:
-        after = _with(after, change)
+        after = _apply_change(after, change)
     if not after:
-        raise Invalid("A subscription keeps one item: cancel it instead.", field="quantity")
+        raise Invalid(
+            "A subscription needs at least one item. Cancel it instead.", field="quantity"
+        )
     return after
 
 
-def check(before: BilledItems, after: BilledItems, *, currency: str) -> None:
-    """Raises for prices that cannot be put on this subscription, or not together."""
-    known = [each for each in after if each.price is not None]
-    for position in known:
-        price = position.price
+def check_items(before: BilledItems, after: BilledItems, *, currency: str) -> None:
+    """Check that the prices can be billed by this subscription, and together.
+
+    Raises WrongPriceType, OtherCurrency, NotOnSale, Invalid.
+    """
+    catalog_items = [item for item in after if item.price is not None]
+    for item in catalog_items:
+        price = item.price
         assert price is not None
         if not price.is_recurring:
             raise WrongPriceType("A subscription has recurring prices only.", field="price")
-        if price.is_metered and position.quantity != 1:
-            raise Invalid(NO_QUANTITY, field="quantity")
+        if price.is_metered and item.quantity != 1:
+            raise Invalid(NO_METERED_QUANTITY, field="quantity")
         if currency and price.currency != currency:
-            raise OtherCurrency(f"This subscription is paid in {currency}.", field="price")
-        is_kept = any(price == each.price for each in before)
+            raise OtherCurrency(
+                f"This subscription is billed in {currency}. Send a price in {currency}.",
+                field="price",
+            )
+        is_kept = any(price == old.price for old in before)
         if not is_kept and not (price.active and price.product.active):
-            raise NotOnSale(f"{price.pk} is archived. Offer another price.")
-    _check_together([each.price for each in known if each.price], after)
+            raise NotOnSale(f"{price.pk} is archived. Send another price.")
+    _check_together([item.price for item in catalog_items if item.price], after)
 
 
 def is_upgrade(before: BilledItems, after: BilledItems) -> bool:
-    """Whether a month of it costs at least as much as it did."""
-    return _per_day(after) >= _per_day(before)
+    """Return whether the items after cost at least as much per day as before."""
+    return _daily_amount(after) >= _daily_amount(before)
 
 
-def is_less(before: BilledItems, after: BilledItems) -> bool:
-    """Whether a period of it costs less than it did, or is shorter: what Stripe's portal lets begin
-    with the next period."""
-    kept = {each.item: each for each in before}
-    shorter = any(
-        _days(each.price) < _days(kept[each.item].price)
-        for each in after
-        if each.item in kept and each.price and kept[each.item].price
+def is_downgrade(before: BilledItems, after: BilledItems) -> bool:
+    """Return whether a period costs less than before or is shorter.
+
+    Stripe's customer portal schedules exactly these changes for the end of the period.
+    """
+    old_items = {item.stripe_id: item for item in before}
+    is_shorter = any(
+        _days(item.price) < _days(old_items[item.stripe_id].price)
+        for item in after
+        if item.stripe_id in old_items and item.price and old_items[item.stripe_id].price
     )
-    return shorter or sum(each.amount for each in after) < sum(each.amount for each in before)
+    return is_shorter or sum(item.amount for item in after) < sum(item.amount for item in before)
 
 
-def monthly(billed_items: BilledItems) -> Fraction:
-    """What a month of it costs, exactly: minor units, a year being twelve months of 365 days."""
-    return _per_day(billed_items) * DAYS[Interval.MONTH]
+def monthly_amount(billed_items: BilledItems) -> Fraction:
+    """Return the exact minor units per month; a month has 365/12 days."""
+    return _daily_amount(billed_items) * DAYS[Interval.MONTH]
 
 
-def restarts(before: BilledItems, after: BilledItems) -> bool:
-    """Whether an item gets another interval, with which a new period begins."""
-    kept = {each.item: each for each in before}
+def starts_new_period(before: BilledItems, after: BilledItems) -> bool:
+    """Return whether an item changes its interval: Stripe then starts a new period."""
+    old_items = {item.stripe_id: item for item in before}
     return any(
-        _interval(each.price) != _interval(kept[each.item].price)
-        for each in after
-        if each.item in kept
+        _interval(item.price) != _interval(old_items[item.stripe_id].price)
+        for item in after
+        if item.stripe_id in old_items
     )
 
 
-def items(before: BilledItems, after: BilledItems) -> list[Fields]:
-    """Stripe's ``items`` of an update that leads from one to the other; empty if none differs."""
-    kept = {each.item: each for each in after if each.item}
+def build_item_params(before: BilledItems, after: BilledItems) -> list[Fields]:
+    """Return Stripe's ``items`` of an update from before to after; empty if they are equal."""
+    new_items = {item.stripe_id: item for item in after if item.stripe_id}
     params: list[Fields] = []
     for old in before:
-        new = kept.get(old.item)
+        new = new_items.get(old.stripe_id)
         if new is None:
-            params.append({"id": old.item, "deleted": True})
+            params.append({"id": old.stripe_id, "deleted": True})
         elif new.price_stripe_id != old.price_stripe_id:
-            params.append({"id": old.item, **new.told()})
+            params.append({"id": old.stripe_id, **new.to_params()})
         elif new.quantity != old.quantity:
-            params.append({"id": old.item, "quantity": new.quantity})
-    added = [each for each in after if not each.item]
-    return params + phase_items(added)
+            params.append({"id": old.stripe_id, "quantity": new.quantity})
+    return params + build_phase_params([item for item in after if not item.stripe_id])
 
 
-def phase_items(billed_items: Sequence[BilledItem]) -> list[Fields]:
-    """Stripe's ``items`` where all of them are said."""
-    return [each.told() for each in billed_items]
+def build_phase_params(billed_items: Sequence[BilledItem]) -> list[Fields]:
+    """Return Stripe's ``items`` of a schedule phase, which lists all items."""
+    return [item.to_params() for item in billed_items]
 
 
-def products(billed_items: BilledItems) -> set[str]:
-    """Stripe's ids of the products that are in our catalog."""
-    return {each.price.product.stripe_id or "" for each in billed_items if each.price}
+def product_stripe_ids(billed_items: BilledItems) -> set[str]:
+    """Return the Stripe ids of the items' products, of prices in our catalog."""
+    return {item.price.product.stripe_id or "" for item in billed_items if item.price}
 
 
-def _with(before: BilledItems, change: BilledItemChange) -> BilledItems:
-    old = next((each for each in before if each.product_id == change.product_id), None)
+def _apply_change(before: BilledItems, change: BilledItemChange) -> BilledItems:
+    old = next((item for item in before if item.product_id == change.product_id), None)
     if old is None:
         if change.price is None:
             raise NotFound("This subscription has no such product.")
@@ -175,13 +187,15 @@ def _with(before: BilledItems, change: BilledItemChange) -> BilledItems:
         added = BilledItem(change.price, change.price.stripe_id or "", change.quantity or 1)
         return (*before, added)
     if change.is_new:
-        raise AlreadySubscribed("Change the quantity of the add-on instead.")
+        raise AlreadySubscribed("The add-on is already there. Change its quantity instead.")
     if change.quantity == 0:
-        return tuple(each for each in before if each is not old)
-    return tuple(_altered(each, change) if each is old else each for each in before)
+        return tuple(item for item in before if item is not old)
+    return tuple(
+        _replace_price_and_quantity(item, change) if item is old else item for item in before
+    )
 
 
-def _altered(old: BilledItem, change: BilledItemChange) -> BilledItem:
+def _replace_price_and_quantity(old: BilledItem, change: BilledItemChange) -> BilledItem:
     price = change.price or old.price
     return replace(
         old,
@@ -196,21 +210,21 @@ def _check_together(prices: Sequence[Price], after: BilledItems) -> None:
         raise Invalid(f"A subscription has at most {MAX_LINES} items.", field="addons")
     if len({_interval(price) for price in prices}) > 1:
         raise WrongPriceType(
-            "Prices of one subscription are paid in the same interval.", field="price"
+            "All prices of one subscription must have the same interval.", field="price"
         )
     if len({price.product_id for price in prices}) != len(prices):
-        raise WrongPriceType("One price for each product of a subscription.", field="price")
+        raise WrongPriceType("Send at most one price of item product.", field="price")
     if prices:
-        total = sum(each.amount for each in after)
+        total = sum(item.amount for item in after)
         check_total(total, currency=prices[0].currency, field="quantity")
 
 
-def _per_day(billed_items: BilledItems) -> Fraction:
+def _daily_amount(billed_items: BilledItems) -> Fraction:
     return sum(
         (
-            each.amount / (DAYS[Interval(each.price.interval)] * each.price.interval_count)
-            for each in billed_items
-            if each.price is not None
+            item.amount / (DAYS[Interval(item.price.interval)] * item.price.interval_count)
+            for item in billed_items
+            if item.price is not None
         ),
         Fraction(),
     )

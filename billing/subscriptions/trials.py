@@ -1,4 +1,4 @@
-"""Tell a project in time that a trial is about to end: once for each end that it is given."""
+"""Record ``subscription.trial_ending`` three days before a trial ends, once per trial end."""
 
 from datetime import datetime, timedelta
 
@@ -15,21 +15,21 @@ from events.services import outbox
 from projects.customers import selectors as customers
 from projects.models import Customer
 
-NOTICE = timedelta(days=3)
-"""How long before its end, as Stripe has it; a shorter trial is told of at once."""
-BATCH = 500
-RULE = RetryRule(queue="trial_notices", attempts=20)
+NOTICE_PERIOD = timedelta(days=3)
+"""Time before the trial's end, as in Stripe's own event. A shorter trial gets its event at once."""
+BATCH_SIZE = 500
+RETRY_RULE = RetryRule(queue="trial_notices", attempts=20)
 
 
-def tell_if_ending(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
-    """Record ``subscription.trial_ending`` unless it is too early or was told; whether it was due.
+def record_trial_ending(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
+    """Record ``subscription.trial_ending`` if it is due. Return whether it was recorded.
 
-    The caller holds the customer's lock. An end that is moved is told of again.
+    A trial end that is moved gets a new event. The caller holds the customer's lock.
     """
     ends = subscription.trial_ends_at
     if subscription.status != SubscriptionStatus.TRIALING or ends is None:
         return False
-    if not at < ends <= at + NOTICE or subscription.trial_ending_told_for == ends:
+    if not at < ends <= at + NOTICE_PERIOD or subscription.trial_ending_told_for == ends:
         return False
     subscription.trial_ending_told_for = ends
     subscription.save(update_fields=["trial_ending_told_for"])
@@ -45,21 +45,23 @@ def tell_if_ending(*, subscription: Subscription, customer: Customer, at: dateti
     return True
 
 
-def tell_due(*, at: datetime) -> int:
-    """Tell of every trial whose notice is due, by turns of the projects; how many were told of
-    now. An error stays with its subscription."""
-    due = stored.ending_trials(after=at, until=at + NOTICE).filter(
-        ~fair_queue.is_backing_off(RULE, owner="project_id", subject="pk")
+def record_due_trial_endings(*, at: datetime) -> int:
+    """Record the event of every due trial, round robin by project. Return how many were recorded.
+
+    An error delays only its own subscription.
+    """
+    due = stored.select_ending_trials(after=at, until=at + NOTICE_PERIOD).filter(
+        ~fair_queue.is_backing_off(RETRY_RULE, owner="project_id", subject="pk")
     )
     rows = fair_queue.round_robin(
-        due, owner="project_id", order=("trial_ends_at", "pk"), limit=BATCH
+        due, owner="project_id", order=("trial_ends_at", "pk"), limit=BATCH_SIZE
     )
-    run = QueueRun(RULE)
-    return sum(run.attempt(lambda row: _tell(row, at), each) for each in rows)
+    run = QueueRun(RETRY_RULE)
+    return sum(run.attempt(lambda row: _record_trial_ending(row, at), each) for each in rows)
 
 
-def _tell(row: Subscription, at: datetime) -> bool:
+def _record_trial_ending(row: Subscription, at: datetime) -> bool:
     with transaction.atomic():
         customer = customers.lock(project_id=row.project_id, customer_id=row.customer_id)
         fresh = stored.get(project=row.project, subscription_id=row.pk)
-        return tell_if_ending(subscription=fresh, customer=customer, at=at)
+        return record_trial_ending(subscription=fresh, customer=customer, at=at)

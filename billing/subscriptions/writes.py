@@ -1,4 +1,4 @@
-"""How Stripe is asked to change a subscription: once, and then read again, also after a no."""
+"""Send changes of a subscription to Stripe, once per request, and read the subscription again."""
 
 from datetime import datetime
 from typing import Any
@@ -12,14 +12,14 @@ from billing.stripe.fields import Fields
 from billing.subscriptions.selectors import subscriptions as stored
 from billing.sync import service as sync
 
-AGAIN = "Open a new checkout to subscribe again."
+SUBSCRIBE_AGAIN = "Open a new checkout to subscribe again."
 
 UPDATE = "subscription.update"
 CANCEL = "subscription.cancel"
 RESUME = "subscription.resume"
 
 
-def ask(
+def send_change(
     *,
     subscription: Subscription,
     operation: str,
@@ -28,9 +28,10 @@ def ask(
     at: datetime,
     target: str = "",
 ) -> Fields:
-    """Stripe's answer to one change of the subscription, or of ``target`` that belongs to it.
+    """Send one change to Stripe and return Stripe's answer.
 
-    Raises SubscriptionEnded when it has ended, and the errors of ``intents.change_object``.
+    The change is of the subscription, or of ``target``, such as its schedule. Raises
+    SubscriptionEnded if the subscription has ended, and what ``intents.change_object`` raises.
     """
     try:
         return intents.change_object(
@@ -38,26 +39,26 @@ def ask(
             account=subscription.account,
             operation=operation,
             subject=subscription.pk,
-            target=target or stripe_id(subscription),
+            target=target or require_stripe_id(subscription),
             params=params,
             request=request,
             at=at,
         )
     except (StripeObjectMissing, StripeRefused) as refusal:
         if read_again(subscription, at=at).has_ended:
-            raise SubscriptionEnded(AGAIN) from refusal
+            raise SubscriptionEnded(SUBSCRIBE_AGAIN) from refusal
         raise
 
 
-def stripe_id(subscription: Subscription) -> str:
-    """Raises SubscriptionEnded when there is nothing left to change."""
+def require_stripe_id(subscription: Subscription) -> str:
+    """Return the subscription's Stripe id. Raises SubscriptionEnded if it has ended."""
     if subscription.has_ended or not subscription.stripe_id:
-        raise SubscriptionEnded(AGAIN)
+        raise SubscriptionEnded(SUBSCRIBE_AGAIN)
     return subscription.stripe_id
 
 
 def read_again(subscription: Subscription, *, at: datetime) -> Subscription:
-    """The row as Stripe has it now."""
+    """Sync the subscription with Stripe and return its row. Raises StripeUnavailable."""
     sync.now(
         account=subscription.account,
         kind=ObjectKind.SUBSCRIPTION,

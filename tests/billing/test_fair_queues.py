@@ -241,7 +241,9 @@ class TestPayments:
         assert mine.expired_at is not None
         payment_expiry.expire_due(at=timezone.now())
         leased = Payment.objects.for_project(broken.project).exclude(expiry_leased_until=None)
-        assert leased.count() <= payment_expiry.BATCH, "the account is not asked while it waits"
+        assert leased.count() <= payment_expiry.BATCH_SIZE, (
+            "the account is not asked while it waits"
+        )
 
 
 def intent(

@@ -58,4 +58,4 @@ def test_what_access_will_be_is_seen_whole(
     hidden = dialog.locator(".tg-scroll").evaluate("box => box.scrollWidth - box.clientWidth")
     assert hidden <= 0
     expect(dialog.get_by_role("button", name=re.compile("Refund 99.00 USD"))).to_be_visible()
-    expect(dialog.get_by_role("button", name="Give nothing back").last).to_be_visible()
+    expect(dialog.get_by_role("button", name="Do not refund").last).to_be_visible()

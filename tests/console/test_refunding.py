@@ -50,7 +50,7 @@ def test_the_effect_is_shown_first(
     shop: Shop, payment: Payment, operator: Client, viewer: Client, drain: Drain
 ) -> None:
     page = operator.get(address(payment))
-    assert "all that is left, 99.00 USD" in page.content.decode()
+    assert "all that is left: 99.00 USD" in page.content.decode()
     seen = send(operator, address(payment))
     assert "on (entitled)" in seen.content.decode()
     assert "off (not entitled)" in seen.content.decode()
@@ -65,7 +65,7 @@ def test_the_effect_is_shown_first(
     done = send(operator, address(payment), previewed=fingerprint(seen), why="duplicate")
     assert was_done(done), done.content
     (made,) = payment.refunds.all()
-    assert told(done) == [f"99.00 USD go back: {made.pk}."]
+    assert told(done) == [f"Refunded 99.00 USD: {made.pk}."]
     assert (made.amount, made.reason, made.status) == (9900, "duplicate", "succeeded")
     assert not is_allowed(shop)
     entry = AuditEntry.objects.get(action="payment.refund")
@@ -94,9 +94,12 @@ def test_money_that_a_downgrade_has_credited_is_asked_about(
     payment = Payment.objects.for_project(shop.project).get()
 
     seen = send(operator, address(payment))
-    assert "20.00 USD of it were credited when the subscription changed." in seen.content.decode()
+    assert (
+        "20.00 USD of this payment were credited when the subscription changed."
+        in seen.content.decode()
+    )
     refused = send(operator, address(payment), previewed=fingerprint(seen))
-    assert "2000 minor units of it were credited" in refused.content.decode()
+    assert "2000 minor units of this payment were credited" in refused.content.decode()
     assert payment.refunds.count() == 0
 
     shown = send(operator, address(payment), credited_too="on")
@@ -131,7 +134,7 @@ def test_lines_are_chosen(
 
     assert "1 × Import: 40.00 USD left" in operator.get(address(payment)).content.decode()
     mixed = send(operator, address(payment), lines=line, amount="40.00")
-    assert "Choose lines, or type an amount." in mixed.content.decode()
+    assert "Choose lines or type an amount, not both." in mixed.content.decode()
     seen = send(operator, address(payment), lines=line)
     shown = seen.content.decode()
     assert "Refund 40.00 USD" in shown

@@ -68,7 +68,7 @@ def test_an_operator_pauses_resumes_undoes_and_cancels(
 
     item = subscription.items.select_related("price").get()
     assert item.price is not None
-    planned = subscription_changes.make(
+    planned = subscription_changes.apply_change(
         subscription=Subscription.objects.for_project(shop.project).get(),
         product_id=item.price.product_id,
         change=Change(quantity=1),

@@ -33,7 +33,9 @@ def sells(
 def previewed(payment_id: str, amount: int, at: datetime) -> tuple[int, int]:
     """What a refund would leave of the credits, and how many were spent beyond what is due."""
     payment = Payment.objects.across_projects().get(pk=payment_id)
-    (seen,) = credit_effects.of_refund(payment=payment, refund=RefundedMoney(amount, {}), at=at)
+    (seen,) = credit_effects.preview_credits(
+        payment=payment, refund=RefundedMoney(amount, {}), at=at
+    )
     return seen.after, seen.overspent
 
 

@@ -92,9 +92,9 @@ class CartAdmin(ReadOnlyAdmin):
 
     @display(description="Status", ordering="status")
     def status_badge(self, row: Cart) -> object:
-        return columns.badge(row.standing(timezone.now()))
+        return columns.badge(row.status_at(timezone.now()))
 
-    @display(description="Holds")
+    @display(description="Lines")
     def holds(self, row: Cart) -> str:
         return tables.sold(row.lines.all()) or columns.EMPTY
 
@@ -111,12 +111,12 @@ class CartAdmin(ReadOnlyAdmin):
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
         pages = Checkout.objects.for_project(row.project_id).filter(cart=row).order_by("-pk")
         return [
-            _lines(row),
+            _lines_section(row),
             tables.checkouts(tables.with_lines(pages, "lines")[:20]),
         ]
 
 
-def _lines(row: Cart) -> Section:
+def _lines_section(row: Cart) -> Section:
     return Section(
         title="Lines",
         headers=["Product", "Price", "Quantity", "Amount"],

@@ -74,10 +74,10 @@ class CheckoutAdmin(MirrorAdmin):
         return columns.money(row.amount_total, row.currency)
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        return [_lines(row), *_results(row)]
+        return [_lines_section(row), *_result_sections(row)]
 
 
-def _lines(row: Checkout) -> Section:
+def _lines_section(row: Checkout) -> Section:
     return Section(
         title="Lines",
         headers=["Product", "Price", "Quantity"],
@@ -89,7 +89,7 @@ def _lines(row: Checkout) -> Section:
     )
 
 
-def _results(row: Checkout) -> Sequence[Section]:
+def _result_sections(row: Checkout) -> Sequence[Section]:
     """The subscription or the payment that the page created."""
     if row.type == CheckoutType.SUBSCRIPTION:
         subscriptions = Subscription.objects.for_project(row.project_id).filter(

@@ -1,4 +1,4 @@
-"""``/carts``: what a user is about to buy, until it is bought at ``/checkout/cart``."""
+"""``/carts``: collect what a user wants to buy. ``POST /checkout/cart`` sells a cart."""
 
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ from common.api.serializers import ListField, StrictSerializer, UserIdField, Who
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import KeyScope
 
-TEAM = OpenApiExample(
+TEAM_CART_EXAMPLE = OpenApiExample(
     "A plan and a setup fee",
     request_only=True,
     value={
@@ -49,7 +49,7 @@ class NewCartSerializer(StrictSerializer):
         min_value=int(SHORTEST_LIFETIME.total_seconds()),
         max_value=int(LONGEST_LIFETIME.total_seconds()),
         required=False,
-        help_text="Seconds until the cart is over; 30 days when left out.",
+        help_text="Seconds until the cart expires. Left out: 30 days.",
     )
     metadata = StripeMetadataField(default=dict)
 
@@ -82,7 +82,7 @@ class CartsViewSet(ProjectViewSet):
 
     @extend_schema(summary="List carts", responses=serializer_of(CartBody)(many=True))
     def list(self, request: Request) -> Response:
-        """Newest first, those that are over too."""
+        """Newest first. Includes expired and completed carts."""
         now = timezone.now()
         rows = cart_selectors.listing(project=self.calling_project, at=now, **self.query_values)
         page = self.paginate_queryset(rows)
@@ -93,20 +93,21 @@ class CartsViewSet(ProjectViewSet):
         return self._show(cart_selectors.get(project=self.calling_project, cart_id=pk))
 
     @extend_schema(
-        summary="Make a cart",
+        summary="Create a cart",
         request=NewCartSerializer,
         responses={201: serializer_of(CartBody)},
-        examples=[TEAM],
+        examples=[TEAM_CART_EXAMPLE],
     )
     def create(self, request: Request) -> Response:
-        """Empty, or with lines. Everything in a cart has one currency; of recurring prices it
-        holds those of one subscription: one interval, one price for each product."""
+        """Creates an empty cart, or one with lines. All lines have the same currency. The recurring
+        prices of a cart become one subscription: they have the same interval, and each product
+        has only one of them."""
         body = self.parse_body(NewCartSerializer)
         seconds = body.get("expires_in")
         row = carts.create(
             project=self.calling_project,
             user_id=body["user_id"],
-            lines=[(each["price"], each["quantity"]) for each in body["lines"]],
+            lines=[(line["price"], line["quantity"]) for line in body["lines"]],
             lifetime=settings.BILLING.cart_life if seconds is None else timedelta(seconds=seconds),
             metadata=body["metadata"],
             at=timezone.now(),
@@ -115,7 +116,7 @@ class CartsViewSet(ProjectViewSet):
 
     @extend_schema(summary="Delete a cart", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """409 ``cart-frozen`` while it is on a page, ``cart-closed`` once it was bought."""
+        """409 `cart-frozen` while its checkout page is open, 409 `cart-closed` if it was bought."""
         row = cart_selectors.get(project=self.calling_project, cart_id=pk)
         carts.delete(cart=row, at=timezone.now())
         return Response(status=204)
@@ -125,7 +126,7 @@ class CartsViewSet(ProjectViewSet):
 
 
 class CartItemsViewSet(ProjectViewSet):
-    """The lines of one cart; every answer is the whole cart."""
+    """The lines of one cart. Every response is the whole cart."""
 
     scopes: ClassVar[dict[str, str]] = {
         "create": KeyScope.CHECKOUT_WRITE,
@@ -135,12 +136,14 @@ class CartItemsViewSet(ProjectViewSet):
     transactional = True
 
     @extend_schema(
-        summary="Put a price into a cart",
+        summary="Add a price to a cart",
         request=CartItemSerializer,
         responses={201: serializer_of(CartBody)},
     )
     def create(self, request: Request, cart_id: str) -> Response:
-        """So many more of it if it is there already. 409 ``cart-frozen``, ``cart-closed``."""
+        """If the cart already has a line of this price, the quantity is added to it. 409
+        `cart-frozen` while the cart's checkout page is open, 409 `cart-closed` if the cart was
+        bought or has expired."""
         now = timezone.now()
         row = carts.add_item(
             cart=self._cart(cart_id), **self.parse_body(CartItemSerializer), at=now
@@ -153,7 +156,7 @@ class CartItemsViewSet(ProjectViewSet):
         responses=serializer_of(CartBody),
     )
     def partial_update(self, request: Request, cart_id: str, line_id: str) -> Response:
-        """Another number of it, or another price of the same product."""
+        """Changes the line's quantity, or its price to another one of the same product."""
         body, now = self.parse_body(CartItemChangeSerializer), timezone.now()
         row = carts.change_line(
             cart=self._cart(cart_id),
@@ -164,7 +167,7 @@ class CartItemsViewSet(ProjectViewSet):
         )
         return Response(shown.cart(row, at=now))
 
-    @extend_schema(summary="Take a line out of a cart", responses={200: serializer_of(CartBody)})
+    @extend_schema(summary="Remove a line from a cart", responses={200: serializer_of(CartBody)})
     def destroy(self, request: Request, cart_id: str, line_id: str) -> Response:
         now = timezone.now()
         row = carts.remove_line(cart=self._cart(cart_id), line_id=line_id, at=now)

@@ -1,4 +1,4 @@
-"""What a request for a hosted page may say."""
+"""The bodies of requests that open a hosted page, with examples."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ from common.api.serializers import (
     WholeNumberField,
 )
 
-THANKS = "https://app.example.com/thanks?checkout={CHECKOUT_ID}"
-PLAN = OpenApiExample(
+SUCCESS_URL_EXAMPLE = "https://app.example.com/thanks?checkout={CHECKOUT_ID}"
+PLAN_EXAMPLE = OpenApiExample(
     "A plan with a trial",
     request_only=True,
     value={
@@ -27,23 +27,23 @@ PLAN = OpenApiExample(
         "quantity": 5,
         "trial_period_days": 14,
         "trial_without_card": True,
-        "success_url": THANKS,
+        "success_url": SUCCESS_URL_EXAMPLE,
     },
 )
-ITEM = OpenApiExample(
+ITEM_EXAMPLE = OpenApiExample(
     "One thing, at a discount",
     request_only=True,
     value={
         "user_id": "user-17",
         "price": "price_01j9zc3m0c9d8e7f6a5b4c3d2e",
         "promotion_code": "SPRING",
-        "success_url": THANKS,
+        "success_url": SUCCESS_URL_EXAMPLE,
     },
 )
-CART = OpenApiExample(
+CART_EXAMPLE = OpenApiExample(
     "A cart",
     request_only=True,
-    value={"cart": "cart_01j9zc3p4r5s6t7v8w9x0y1z2a", "success_url": THANKS},
+    value={"cart": "cart_01j9zc3p4r5s6t7v8w9x0y1z2a", "success_url": SUCCESS_URL_EXAMPLE},
 )
 
 
@@ -53,71 +53,81 @@ class LineSerializer(StrictSerializer):
 
 
 class PageSerializer(StrictSerializer):
-    """What any hosted page may be told."""
+    """Fields of every request for a hosted page."""
 
     success_url = serializers.CharField(
         max_length=MAX_URL_LENGTH,
-        help_text="Where the buyer goes after paying; {CHECKOUT_ID} becomes the checkout's id.",
+        help_text="Address to which the page sends the buyer after the payment. {CHECKOUT_ID} in "
+        "it is replaced with the checkout's id.",
     )
     cancel_url = serializers.CharField(
         max_length=MAX_URL_LENGTH,
         allow_blank=True,
         default="",
-        help_text="Where the way back leads.",
+        help_text="Address of the page's back link.",
     )
     allow_promotion_codes = FlagField(
         default=False,
-        help_text="Whether the buyer may type a promotion code; only in your own Stripe account.",
+        help_text="True: the buyer may type a promotion code on the page. Only for projects with a "
+        "Stripe account of their own.",
     )
     promotion_code = serializers.CharField(
-        max_length=500, required=False, help_text="Our id of a promotion code, or its text."
+        max_length=500,
+        required=False,
+        help_text="Id of a promotion code (promo_…), or the code that buyers type.",
     )
     coupon = IdField(prefix="cpn", required=False)
-    automatic_tax = FlagField(required=False, help_text="What the project says when left out.")
+    automatic_tax = FlagField(
+        required=False, help_text="Left out: the project's setting automatic_tax."
+    )
     tax_id_collection = FlagField(
-        required=False, help_text="What the project's automatic_tax says when left out."
+        required=False,
+        help_text="True: the page asks for tax ids. Left out: the project's setting automatic_tax.",
     )
     save_payment_method = FlagField(
-        default=False, help_text="Keep it for later; a subscription always does."
+        default=False,
+        help_text="True: save the payment method for later payments. A subscription always does.",
     )
     expires_in = WholeNumberField(
         min_value=int(SHORTEST_OPEN.total_seconds()),
         max_value=int(LONGEST_OPEN.total_seconds()),
         required=False,
-        help_text="Seconds until the page closes, 30 minutes to 24 hours (when left out).",
+        help_text="Seconds until the page closes: 30 minutes to 24 hours. Left out: 24 hours.",
     )
     metadata = StripeMetadataField(default=dict)
 
 
 class BuyerSerializer(StrictSerializer):
-    """Whose page it is, by the tenant's own id."""
+    """The user who buys, by your own id of the user."""
 
     user_id = UserIdField()
     email = serializers.EmailField(
         max_length=254,
         required=False,
         allow_blank=True,
-        help_text="Of the user, if we do not know it yet. Empty is as if it were left out.",
+        help_text="Email address of the user. Stored only if none is stored yet. An empty text "
+        "counts as left out.",
     )
     name = serializers.CharField(
         max_length=255,
         required=False,
         allow_blank=True,
-        help_text="As `email`.",
+        help_text="Name of the user. Stored only if none is stored yet. An empty text counts as "
+        "left out.",
     )
 
 
 class TrialSerializer(StrictSerializer):
-    """How a subscription may begin."""
+    """The trial of a new subscription."""
 
     trial_period_days = WholeNumberField(min_value=1, max_value=730, required=False)
     trial_without_card = FlagField(
-        default=False, help_text="Whether the trial begins without a payment method."
+        default=False, help_text="True: the trial starts without a payment method."
     )
     trial_end_behavior = serializers.ChoiceField(
         choices=["cancel", "pause", "create_invoice"],
         required=False,
-        help_text="When the trial ends and there is no payment method; Stripe's words.",
+        help_text="What Stripe does when the trial ends without a payment method.",
     )
 
 
@@ -126,38 +136,40 @@ class NewItemCheckoutSerializer(BuyerSerializer, PageSerializer):
 
     price = IdField(prefix="price", required=False)
     quantity = WholeNumberField(
-        min_value=1, max_value=MAX_QUANTITY, required=False, help_text="1 when left out."
+        min_value=1, max_value=MAX_QUANTITY, required=False, help_text="Left out: 1."
     )
     lines = ListField(
         child=LineSerializer(), required=False, allow_empty=False, max_length=MAX_LINES
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        one, many = attrs.pop("price", None), attrs.pop("lines", None)
+        price, lines = attrs.pop("price", None), attrs.pop("lines", None)
         quantity = attrs.pop("quantity", None)
-        if one is not None and many is not None:
+        if price is not None and lines is not None:
             raise serializers.ValidationError({"price": ["Send either price or lines."]})
-        if one is None and quantity is not None:
-            raise serializers.ValidationError({"quantity": ["It belongs to a price."]})
-        pairs = [(one, quantity or 1)] if one is not None else None
-        attrs["lines"] = pairs or [(each["price"], each["quantity"]) for each in many or ()]
+        if price is None and quantity is not None:
+            raise serializers.ValidationError({"quantity": ["Send it only together with price."]})
+        pairs = [(price, quantity or 1)] if price is not None else None
+        attrs["lines"] = pairs or [(line["price"], line["quantity"]) for line in lines or ()]
         return attrs
 
 
 class NewSubscriptionCheckoutSerializer(TrialSerializer, NewItemCheckoutSerializer):
-    """As for items; a subscription may begin with a trial."""
+    """Recurring prices: one ``price`` with its ``quantity``, or several ``lines``, and a trial."""
 
 
 class NewCartCheckoutSerializer(TrialSerializer, PageSerializer):
-    """A cart knows its user and its lines."""
+    """A ``cart``, which has the user and the lines."""
 
     cart = IdField(prefix="cart")
 
 
 class NewCheckoutSerializer(NewSubscriptionCheckoutSerializer):
-    """A ``price``, ``lines`` or a ``cart``: what is sold decides the type."""
+    """A ``price``, ``lines`` or a ``cart``. Tollgate detects the type of the checkout from them."""
 
-    user_id = UserIdField(required=False, help_text="Your own id of the user; a cart knows it.")
+    user_id = UserIdField(
+        required=False, help_text="Your own id of the user. Leave it out with a cart."
+    )
     cart = IdField(prefix="cart", required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

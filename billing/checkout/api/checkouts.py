@@ -1,4 +1,4 @@
-"""``/checkout``: send a buyer to a hosted page, and learn how it ended."""
+"""``/checkout``: open, show, sync and close hosted checkout pages."""
 
 from typing import ClassVar
 
@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from billing.api_fields import id_pattern
 from billing.checkout import service as checkouts
 from billing.checkout.api.checkout_request import (
-    CART,
-    ITEM,
-    PLAN,
+    CART_EXAMPLE,
+    ITEM_EXAMPLE,
+    PLAN_EXAMPLE,
     NewCartCheckoutSerializer,
     NewCheckoutSerializer,
     NewItemCheckoutSerializer,
@@ -35,7 +35,7 @@ from projects.keys.scopes import KeyScope
 
 
 class SyncedCheckoutBody(CheckoutBody):
-    """The checkout, and what its customer may do now."""
+    """The checkout, and the present entitlements of its customer."""
 
     entitlements: list[DecisionBody]
 
@@ -57,35 +57,37 @@ class CheckoutsViewSet(ProjectViewSet):
         summary="Open a checkout",
         request=NewCheckoutSerializer,
         responses={201: serializer_of(CheckoutBody)},
-        examples=[PLAN, ITEM, CART],
+        examples=[PLAN_EXAMPLE, ITEM_EXAMPLE, CART_EXAMPLE],
     )
     def create(self, request: Request) -> Response:
-        """A hosted page for whatever is named: the prices and what the project sells decide its
-        type, and ``detected`` says why. 422 ``ambiguous-order`` when that cannot be told."""
+        """Opens a hosted page for a price, lines or a cart. Tollgate detects the type from the
+        prices and from what the project sells; `detected` contains the reason. 422
+        `ambiguous-order` if the type cannot be detected."""
         return self._open(request, None, NewCheckoutSerializer)
 
     @extend_schema(
-        summary="Open a checkout (old name)",
+        summary="Open a checkout (old address)",
         request=NewCheckoutSerializer,
         responses={201: serializer_of(CheckoutBody)},
     )
     @action(detail=False, methods=["post"])
     def session(self, request: Request) -> Response:
-        """The same as ``POST /checkout``."""
+        """Does the same as `POST /checkout`."""
         return self._open(request, None, NewCheckoutSerializer)
 
     @extend_schema(
         summary="Open a checkout for a subscription",
         request=NewSubscriptionCheckoutSerializer,
         responses={201: serializer_of(CheckoutBody)},
-        examples=[PLAN],
+        examples=[PLAN_EXAMPLE],
     )
     @action(detail=False, methods=["post"])
     def subscription(self, request: Request) -> Response:
-        """For recurring prices. 409 ``already-subscribed`` for what the user has already.
+        """Opens a page for recurring prices. 409 `already-subscribed` if the user has a live
+        subscription to one of the products.
 
-        A user has one open page for a product: a request for something else closes the earlier
-        one, the same request again leads to the same page.
+        A user has at most one open page for a product. The same request again returns the same
+        page; a different request closes the earlier page and opens a new one.
         """
         return self._open(request, CheckoutType.SUBSCRIPTION, NewSubscriptionCheckoutSerializer)
 
@@ -93,33 +95,33 @@ class CheckoutsViewSet(ProjectViewSet):
         summary="Open a checkout for a one-time purchase",
         request=NewItemCheckoutSerializer,
         responses={201: serializer_of(CheckoutBody)},
-        examples=[ITEM],
+        examples=[ITEM_EXAMPLE],
     )
     @action(detail=False, methods=["post"])
     def item(self, request: Request) -> Response:
-        """For one-time prices."""
+        """Opens a page for one-time prices."""
         return self._open(request, CheckoutType.ITEM, NewItemCheckoutSerializer)
 
     @extend_schema(
         summary="Open a checkout for a cart",
         request=NewCartCheckoutSerializer,
         responses={201: serializer_of(CheckoutBody)},
-        examples=[CART],
+        examples=[CART_EXAMPLE],
     )
     @action(detail=False, methods=["post"])
     def cart(self, request: Request) -> Response:
-        """The cart is frozen while its page is open, and free again if that closes unpaid.
+        """Opens a page for a cart. The cart cannot change while its page is open; it can again if
+        the page closes unpaid.
 
-        409 ``price-changed`` or ``not-on-sale`` name in ``problems`` the lines that have to be
-        changed first.
+        409 `price-changed` or `not-on-sale` if lines must be changed first; `problems` names them.
         """
         return self._open(request, CheckoutType.CART, NewCartCheckoutSerializer)
 
     @extend_schema(summary="Show a checkout", responses=serializer_of(CheckoutBody))
     def retrieve(self, request: Request, pk: str) -> Response:
-        """By our id, or by the ``cs_…`` that Stripe puts for ``{CHECKOUT_SESSION_ID}`` into your
-        ``success_url``."""
-        return Response(shown.checkout(self._named(pk)))
+        """The path takes our id (`chk_…`) or Stripe's (`cs_…`), which Stripe writes into your
+        `success_url` in place of `{CHECKOUT_SESSION_ID}`."""
+        return Response(shown.checkout(self._checkout_by_any_id(pk)))
 
     @extend_schema(
         summary="Read a checkout from Stripe now",
@@ -128,19 +130,21 @@ class CheckoutsViewSet(ProjectViewSet):
     )
     @action(detail=True, methods=["post"])
     def sync(self, request: Request, pk: str) -> Response:
-        """For the moment when the buyer comes back: what was paid counts at once.
+        """Call it when the buyer returns to your site: a paid purchase then gives access at once.
 
-        Does what the webhook does, in whichever order the two happen. By our id or by Stripe's
-        ``cs_…``.
+        It stores what the webhook would store, and the two may happen in any order. The path takes
+        our id (`chk_…`) or Stripe's (`cs_…`).
         """
         now = timezone.now()
-        row = checkouts.read_again(checkout=self._named(pk), at=now)
-        found = decisions.by_feature(
+        row = checkouts.read_again(checkout=self._checkout_by_any_id(pk), at=now)
+        decisions_by_feature = decisions.by_feature(
             project=self.calling_project, user_id=row.customer.user_id, at=now
         )
         body: SyncedCheckoutBody = {
             **shown.checkout(row),
-            "entitlements": [entitlements.decision(decision) for decision in found.values()],
+            "entitlements": [
+                entitlements.decision(decision) for decision in decisions_by_feature.values()
+            ],
         }
         return Response(body)
 
@@ -149,11 +153,11 @@ class CheckoutsViewSet(ProjectViewSet):
     )
     @action(detail=True, methods=["post"])
     def expire(self, request: Request, pk: str) -> Response:
-        """Nobody can pay on the page any more. 409 ``checkout-not-open`` once it has ended."""
+        """The buyer can no longer pay on the page. 409 `checkout-not-open` if it has ended."""
         row = checkouts.close(checkout=self._checkout(pk), at=timezone.now())
         return Response(shown.checkout(row))
 
-    def _named(self, pk: str) -> Checkout:
+    def _checkout_by_any_id(self, pk: str) -> Checkout:
         return checkout_selectors.get_by_any_id(project=self.calling_project, any_id=pk)
 
     def _checkout(self, pk: str) -> Checkout:

@@ -1,4 +1,4 @@
-"""Carts: their lines, what those cost now, and what stands in the way of buying them."""
+"""Response bodies of carts: their lines with present prices, and problems that block a purchase."""
 
 from datetime import datetime
 from typing import Annotated, Literal, TypedDict
@@ -11,11 +11,11 @@ from common.times import rfc3339
 
 
 class CartLineProblemBody(TypedDict):
-    """Why a line cannot be bought as it is. PATCH the line with another ``price``."""
+    """Why the line cannot be bought. PATCH the line with another ``price``."""
 
     code: Literal["archived", "price_changed"]
-    replacement: Annotated[str | None, "The price to use instead."]
-    unit_amount: Annotated[MoneyBody | None, "What the replacement costs."]
+    replacement: Annotated[str | None, "Id of the price to use instead."]
+    unit_amount: Annotated[MoneyBody | None, "Unit amount of the replacement."]
 
 
 class CartLineBody(TypedDict):
@@ -28,12 +28,12 @@ class CartLineBody(TypedDict):
     interval: str | None
     interval_count: int | None
     problem: CartLineProblemBody | None
-    fulfilled_at: Annotated[Time | None, "Since when the buyer has it."]
-    revoked_at: Annotated[Time | None, "Since when it is taken back."]
+    fulfilled_at: Annotated[Time | None, "When the line was fulfilled: the buyer has paid it."]
+    revoked_at: Annotated[Time | None, "When the line was revoked, such as by a refund."]
 
 
 class RecurringBody(TypedDict):
-    """What is paid again and again."""
+    """The sum of the recurring prices of one interval."""
 
     interval: str
     interval_count: int
@@ -47,11 +47,11 @@ class CartBody(TypedDict):
     status: Annotated[str, CartStatus]
     customer: str
     user_id: str
-    currency: Annotated[str | None, "That of its lines."]
+    currency: Annotated[str | None, "Currency of all lines, null for an empty cart."]
     lines: list[CartLineBody]
     subtotal: Annotated[MoneyBody | None, "Due now, before discounts, taxes and trials."]
     recurring: list[RecurringBody]
-    checkout: Annotated[str | None, "The page that it is on, or was bought on."]
+    checkout: Annotated[str | None, "Id of the checkout that sells the cart, or sold it."]
     metadata: dict[str, str]
     expires_at: Time
     completed_at: Time | None
@@ -60,22 +60,27 @@ class CartBody(TypedDict):
 
 
 def cart(row: Cart, *, at: datetime) -> CartBody:
-    """Needs a row of ``selectors.carts``."""
-    standing = row.standing(at)
+    """Return the body of a cart that was loaded by ``selectors.carts``."""
+    status = row.status_at(at)
     lines = list(row.lines.all())
-    on_page = {each.price_id: each for each in row.checkout.lines.all()} if row.checkout else {}
+    checkout_lines = row.checkout.lines.all() if row.checkout else ()
+    checkout_line_by_price = {line.price_id: line for line in checkout_lines}
     return {
         "id": row.pk,
-        "status": standing.value,
+        "status": status.value,
         "customer": row.customer_id,
         "user_id": row.customer.user_id,
         "currency": row.currency or None,
         "lines": [
-            _line(each, on_page.get(each.price_id), is_bought=standing == CartStatus.COMPLETED)
-            for each in lines
+            _line(
+                line,
+                checkout_line_by_price.get(line.price_id),
+                is_bought=status == CartStatus.COMPLETED,
+            )
+            for line in lines
         ],
         "subtotal": money(sum(map(_amount, lines)), row.currency) if lines else None,
-        "recurring": _recurring(lines),
+        "recurring": _recurring_totals(lines),
         "checkout": row.checkout_id,
         "metadata": row.metadata,
         "expires_at": rfc3339(row.expires_at),
@@ -85,7 +90,7 @@ def cart(row: Cart, *, at: datetime) -> CartBody:
     }
 
 
-def _line(row: CartLine, sold: CheckoutLine | None, *, is_bought: bool) -> CartLineBody:
+def _line(row: CartLine, checkout_line: CheckoutLine | None, *, is_bought: bool) -> CartLineBody:
     price = row.price
     return {
         "id": row.pk,
@@ -96,32 +101,32 @@ def _line(row: CartLine, sold: CheckoutLine | None, *, is_bought: bool) -> CartL
         "amount": money(_amount(row), price.currency),
         "interval": price.interval or None,
         "interval_count": price.interval_count if price.is_recurring else None,
-        "problem": None if is_bought else _problem(row),
-        "fulfilled_at": rfc3339(sold.fulfilled_at) if sold else None,
-        "revoked_at": rfc3339(sold.revoked_at) if sold else None,
+        "problem": None if is_bought else _line_problem(row),
+        "fulfilled_at": rfc3339(checkout_line.fulfilled_at) if checkout_line else None,
+        "revoked_at": rfc3339(checkout_line.revoked_at) if checkout_line else None,
     }
 
 
-def _problem(row: CartLine) -> CartLineProblemBody | None:
-    """Why the line cannot be bought as it is."""
+def _line_problem(row: CartLine) -> CartLineProblemBody | None:
+    """Return why the line cannot be bought, None if it can."""
     if row.price.active and row.price.product.active:
         return None
-    other = carts.find_replacement(line=row)
+    price = carts.find_replacement(line=row)
     return {
-        "code": "price_changed" if other else "archived",
-        "replacement": other.pk if other else None,
-        "unit_amount": money(other.unit_amount, other.currency) if other else None,
+        "code": "price_changed" if price else "archived",
+        "replacement": price.pk if price else None,
+        "unit_amount": money(price.unit_amount, price.currency) if price else None,
     }
 
 
-def _recurring(lines: list[CartLine]) -> list[RecurringBody]:
-    """What is paid again, by interval: before discounts, taxes and trials."""
+def _recurring_totals(lines: list[CartLine]) -> list[RecurringBody]:
+    """Sum the recurring prices by interval, before discounts, taxes and trials."""
     totals: dict[tuple[str, int, str], int] = {}
     for line in lines:
         if line.price.is_recurring:
             price = line.price
-            every = (price.interval, price.interval_count, price.currency)
-            totals[every] = totals.get(every, 0) + _amount(line)
+            key = (price.interval, price.interval_count, price.currency)
+            totals[key] = totals.get(key, 0) + _amount(line)
     return [
         {"interval": interval, "interval_count": count, "amount": money(amount, currency)}
         for (interval, count, currency), amount in totals.items()

@@ -1,4 +1,4 @@
-"""Hosted pages."""
+"""Response bodies of checkouts."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -14,27 +14,25 @@ from common.times import rfc3339
 
 
 class CheckoutLineBody(TypedDict):
-    id: Annotated[str, "For a refund that names it."]
+    id: Annotated[str, "Send it to refund this line."]
     price: str
     product: str
     quantity: int
-    total: Annotated[
-        MoneyBody | None, "With discounts and taxes, says Stripe; null until the page is complete."
-    ]
-    refunded: Annotated[MoneyBody, "What refunds that name the line gave back of it."]
-    fulfilled_at: Annotated[Time | None, "Since when the buyer has it."]
-    revoked_at: Annotated[Time | None, "Since when it is taken back."]
+    total: Annotated[MoneyBody | None, "With discounts and taxes. Null until the page is complete."]
+    refunded: Annotated[MoneyBody, "Sum of the refunds that name this line."]
+    fulfilled_at: Annotated[Time | None, "When the line was fulfilled: the buyer has paid it."]
+    revoked_at: Annotated[Time | None, "When the line was revoked, such as by a refund."]
 
 
 class CheckoutBody(TypedDict):
-    """A hosted page: who buys what, and how it ended."""
+    """A hosted checkout page."""
 
     id: str
     type: Annotated[str, CheckoutType]
     detected: DetectedBody | None
     status: Annotated[str, "opening, open, complete or expired."]
-    payment_status: Annotated[str | None, "Stripe's: unpaid, paid or no_payment_required."]
-    url: Annotated[str | None, "Send the buyer here."]
+    payment_status: Annotated[str | None, "Stripe's status: unpaid, paid or no_payment_required."]
+    url: Annotated[str | None, "Hosted page, null unless it is open. Send the buyer there."]
     customer: str
     user_id: str
     cart: str | None
@@ -42,7 +40,7 @@ class CheckoutBody(TypedDict):
     subtotal: MoneyBody | None
     discount: MoneyBody
     tax: MoneyBody
-    total: Annotated[MoneyBody | None, "Due on the page, says Stripe."]
+    total: Annotated[MoneyBody | None, "Due on the page, as Stripe computes it."]
     trial_period_days: int | None
     trial_without_card: bool
     trial_end_behavior: str | None
@@ -54,9 +52,9 @@ class CheckoutBody(TypedDict):
     save_payment_method: bool
     success_url: str
     cancel_url: str | None
-    payment: Annotated[str | None, "Our id of the payment it made."]
+    payment: Annotated[str | None, "Our id of the page's payment."]
     payment_stripe_id: str | None
-    subscription: Annotated[str | None, "Our id of the subscription it made."]
+    subscription: Annotated[str | None, "Our id of the subscription that the page created."]
     subscription_stripe_id: str | None
     invoice_stripe_id: str | None
     metadata: dict[str, str]
@@ -94,9 +92,9 @@ def checkout(row: Checkout) -> CheckoutBody:
         "save_payment_method": row.save_payment_method,
         "success_url": row.success_url,
         "cancel_url": row.cancel_url or None,
-        "payment": next((each.pk for each in payments), None),
+        "payment": next((payment.pk for payment in payments), None),
         "payment_stripe_id": row.payment_stripe_id or None,
-        "subscription": checkouts.subscription_id(checkout=row),
+        "subscription": checkouts.find_subscription_id(checkout=row),
         "subscription_stripe_id": row.subscription_stripe_id or None,
         "invoice_stripe_id": row.invoice_stripe_id or None,
         "metadata": row.metadata,
@@ -108,12 +106,12 @@ def checkout(row: Checkout) -> CheckoutBody:
 
 
 def _lines(row: Checkout, payments: Iterable[Payment]) -> list[CheckoutLineBody]:
-    """``total`` is empty until the page is complete."""
+    """Return the lines' bodies. ``total`` is null until the page is complete."""
     lines = list(row.lines.all())
     totals = line_receipts.totals_by_line(row, lines)
     refunded: Counter[str] = Counter()
-    for each in payments:
-        refunded.update(each.refunded_lines)
+    for payment in payments:
+        refunded.update(payment.refunded_lines)
     return [
         {
             "id": line.pk,

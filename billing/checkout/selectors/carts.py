@@ -1,4 +1,4 @@
-"""Carts with their lines, the current prices of those, and the checkouts that sold them."""
+"""Read carts with their lines, the prices on sale of their products, and their checkouts."""
 
 from datetime import datetime
 
@@ -19,23 +19,23 @@ ON_PAGE = Q(status=CartStatus.FROZEN, checkout__isnull=False)
 def listing(
     *, project: Project | str, at: datetime, user_id: str = "", status: str = ""
 ) -> ProjectQuerySet[Cart]:
-    """Carts that match all filters. Five queries for any number of carts."""
-    rows = _loaded(project)
+    """Return the carts that match every non-empty filter: five queries, however many rows."""
+    rows = _with_related_rows(project)
     if user_id:
         rows = rows.filter(**customers.owner_filter(project=project, user_id=user_id))
     return rows.filter(status_condition(CartStatus(status), at)) if status else rows
 
 
 def get(*, project: Project | str, cart_id: str) -> Cart:
-    """One cart; raises NotFound."""
-    row = _loaded(project).filter(pk=cart_id).first()
+    """Return one cart. Raises NotFound."""
+    row = _with_related_rows(project).filter(pk=cart_id).first()
     if row is None:
         raise NotFound("No cart with this id.")
     return row
 
 
 def get_line(*, cart: Cart, line_id: str) -> CartLine:
-    """One line of a loaded cart; raises NotFound."""
+    """Return one line of a loaded cart. Raises NotFound."""
     for line in cart.lines.all():
         if line.pk == line_id:
             return line
@@ -43,8 +43,11 @@ def get_line(*, cart: Cart, line_id: str) -> CartLine:
 
 
 def find_replacement(*, line: CartLine) -> Price | None:
-    """The price to use instead of the line's archived one: the only price on sale of the same
-    product, currency and interval; None without one or with several."""
+    """Return the price to use instead of the line's archived one.
+
+    It is the only price on sale of the same product, currency and interval; None if there is none
+    or more than one.
+    """
     price = line.price
     if not price.product.active:
         return None
@@ -58,20 +61,22 @@ def find_replacement(*, line: CartLine) -> Price | None:
     return candidates[0] if len(candidates) == 1 else None
 
 
-def overdue(*, at: datetime) -> ProjectQuerySet[Cart]:
-    """Carts of all projects whose time is over but whose stored status is not yet ``expired``."""
+def select_overdue(*, at: datetime) -> ProjectQuerySet[Cart]:
+    """Return all projects' carts that have expired but are not stored as ``expired`` yet."""
     is_open = Q(status=CartStatus.OPEN) | (Q(status=CartStatus.FROZEN) & ~ON_PAGE)
     return Cart.objects.across_projects().filter(is_open, expires_at__lte=at)
 
 
 def lock_free(rows: ProjectQuerySet[Cart], *, limit: int) -> list[str]:
-    """Lock up to ``limit`` of these carts until the transaction ends and return their ids; carts
-    that another transaction holds are left out."""
+    """Lock up to ``limit`` of these carts until the transaction ends. Return their ids.
+
+    Carts that another transaction has locked are left out.
+    """
     locked = rows.select_for_update(skip_locked=True, of=("self",))
     return list(locked.values_list("pk", flat=True)[:limit])
 
 
-def _loaded(project: Project | str) -> ProjectQuerySet[Cart]:
+def _with_related_rows(project: Project | str) -> ProjectQuerySet[Cart]:
     prices = catalog.prices(project=project, active=True)
     lines = CartLine.objects.for_project(project).select_related("price__product")
     return (
@@ -86,7 +91,7 @@ def _loaded(project: Project | str) -> ProjectQuerySet[Cart]:
 
 
 def status_condition(status: CartStatus, at: datetime) -> Q:
-    """The condition under which ``Cart.standing(at)`` returns this status."""
+    """Return the condition under which ``Cart.status_at(at)`` returns this status."""
     is_not_on_page = ~Q(status=CartStatus.COMPLETED) & ~ON_PAGE
     return {
         CartStatus.COMPLETED: Q(status=CartStatus.COMPLETED),

@@ -1,4 +1,4 @@
-"""Checkouts, and the pages and subscriptions that forbid another checkout."""
+"""Read checkouts, and the pages and subscriptions that prevent another checkout."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -15,13 +15,13 @@ from common.models import ProjectQuerySet
 from projects.models import Customer, Project
 
 CLOCK_SKEW = timedelta(minutes=10)
-"""The longest time by which Stripe may close a page later than our clock says."""
+"""Stripe may close a page at most this much later than our clock says."""
 UNREAD_LIMIT = timedelta(days=1)
-"""How long after its completion a page blocks others while its subscription is not mirrored."""
+"""How long a completed page blocks others while its subscription is not stored yet."""
 
 
 def get(*, project: Project, checkout_id: str) -> Checkout:
-    """One checkout with the related rows that its representation needs; raises NotFound."""
+    """Return one checkout with the rows that its representation needs. Raises NotFound."""
     row = (
         Checkout.objects.for_project(project)
         .select_related("customer", "account", "project")
@@ -35,8 +35,11 @@ def get(*, project: Project, checkout_id: str) -> Checkout:
 
 
 def get_by_any_id(*, project: Project, any_id: str) -> Checkout:
-    """One checkout by our id or by Stripe's session id; raises NotFound. Stripe puts its own id for
-    ``{CHECKOUT_SESSION_ID}`` into the address of a returning buyer."""
+    """Return one checkout by our id or by Stripe's session id. Raises NotFound.
+
+    Stripe writes its own id into the address of a returning buyer, in place of
+    ``{CHECKOUT_SESSION_ID}``.
+    """
     if is_id(any_id, "chk"):
         return get(project=project, checkout_id=any_id)
     accounts = StripeAccount.objects.filter(Q(project=None) | Q(project=project))
@@ -45,13 +48,13 @@ def get_by_any_id(*, project: Project, any_id: str) -> Checkout:
     return get(project=project, checkout_id=checkout_id or "")
 
 
-def live_subscription(
+def find_live_subscription(
     *, customer: Customer, products: Collection[str], except_id: str = ""
 ) -> Subscription | None:
-    """A subscription of the customer, other than ``except_id``, that has not ended and bills one of
-    these products now or from its next period on.
+    """Return a live subscription of the customer to one of these products, None without one.
 
-    An incomplete one counts if a page was completed for it: its payment is on the way.
+    It bills the product now or from its next period on, and is not ``except_id``. An incomplete
+    subscription counts if its page was completed: its payment is in transit.
     """
     paid_for = (
         Checkout.objects.for_project(customer.project_id)
@@ -75,33 +78,34 @@ def live_subscription(
     )
 
 
-def blocking_pages(
+def find_blocking_pages(
     *, customer: Customer, products: Collection[str], cart: Cart | None, at: datetime
 ) -> list[Checkout]:
-    """Pages on which the customer can subscribe to one of these products or pay this cart, and
-    completed ones whose subscription is not mirrored yet.
+    """Return pages on which the customer can subscribe to one of these products or pay this cart.
 
-    A page that Stripe has not confirmed yet counts as open until the time at which it would close.
+    Completed pages whose subscription is not stored yet are included. A page that Stripe has not
+    confirmed yet counts as open until the time at which it would close.
     """
     payable = Q(status__in=[CheckoutStatus.OPENING, CheckoutStatus.OPEN])
     payable &= ~Q(expires_at__lte=at - CLOCK_SKEW)
-    subscribing = CheckoutLine.objects.for_project(customer.project_id).filter(
+    subscription_lines = CheckoutLine.objects.for_project(customer.project_id).filter(
         checkout=OuterRef("pk"), price__type=PriceType.RECURRING, price__product__in=products
     )
-    same_products = Exists(subscribing)
+    same_products = Exists(subscription_lines)
     same_cart = Q(cart=cart) if cart is not None else Q(pk__in=())
     return list(
         _checkouts_of(customer)
         .filter(
-            (payable & (same_products | same_cart)) | (_is_unread(customer, at) & same_products)
+            (payable & (same_products | same_cart))
+            | (_is_waiting_for_subscription(customer, at) & same_products)
         )
         .select_related("account", "customer", "project")
         .order_by("id")
     )
 
 
-def payment_stripe_ids(checkout: Checkout) -> list[str]:
-    """Stripe's ids of the payments for this checkout: its own, or those of its invoice."""
+def find_payment_stripe_ids(checkout: Checkout) -> list[str]:
+    """Return Stripe's ids of the payments of this checkout: its own, or those of its invoice."""
     if checkout.payment_stripe_id:
         return [checkout.payment_stripe_id]
     if not checkout.invoice_stripe_id:
@@ -117,8 +121,8 @@ def payment_stripe_ids(checkout: Checkout) -> list[str]:
     )
 
 
-def subscription_id(*, checkout: Checkout) -> str | None:
-    """Our id of the subscription that the page created; None until it is mirrored."""
+def find_subscription_id(*, checkout: Checkout) -> str | None:
+    """Return our id of the subscription that the page created, None until it is stored."""
     if not checkout.subscription_stripe_id:
         return None
     return (
@@ -129,7 +133,7 @@ def subscription_id(*, checkout: Checkout) -> str | None:
     )
 
 
-def _is_unread(customer: Customer, at: datetime) -> Q:
+def _is_waiting_for_subscription(customer: Customer, at: datetime) -> Q:
     mirrored = Subscription.objects.for_project(customer.project_id).filter(
         account=OuterRef("account"), stripe_id=OuterRef("subscription_stripe_id")
     )

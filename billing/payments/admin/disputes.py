@@ -31,7 +31,7 @@ TONES = {
 
 @admin.register(Dispute)
 class DisputeAdmin(MirrorAdmin):
-    """A dispute hangs under its payment and is read again with it. It is answered at Stripe."""
+    """Disputes, read only. A read of the payment refreshes them; evidence is sent at Stripe."""
 
     sidebar = SidebarEntry(SidebarGroup.MONEY, 5, "Disputes", icon="gavel")
     kind = ObjectKind.PAYMENT_INTENT
@@ -44,7 +44,7 @@ class DisputeAdmin(MirrorAdmin):
     list_select_related = ["project", "payment__customer", "account"]
     list_display = [
         "id",
-        "standing_badge",
+        "stage_badge",
         "shown_amount",
         "evidence_due_by",
         "reason",
@@ -67,7 +67,7 @@ class DisputeAdmin(MirrorAdmin):
                     "project",
                     "payment",
                     "customer_link",
-                    "standing_badge",
+                    "stage_badge",
                     "status",
                     "shown_amount",
                     "reason",
@@ -83,7 +83,7 @@ class DisputeAdmin(MirrorAdmin):
         return read_again.object_of(row.payment, kind=self.kind, subject=row.pk)
 
     @display(description="Stage", ordering="status")
-    def standing_badge(self, row: Dispute) -> object:
+    def stage_badge(self, row: Dispute) -> object:
         return columns.badge(row.stage, tone=TONES[row.stage])
 
     @display(description="Amount", ordering="amount")

@@ -10,7 +10,7 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 @admin.register(EarlyFraudWarning)
 class EarlyFraudWarningAdmin(MirrorAdmin):
-    """What card issuers call fraud. Whether the money goes back is for a person to decide."""
+    """Early fraud warnings of card issuers, read only. An operator decides whether to refund."""
 
     sidebar = SidebarEntry(SidebarGroup.MONEY, 6, "Fraud warnings", icon="report")
     kind = ObjectKind.FRAUD_WARNING
@@ -23,7 +23,7 @@ class EarlyFraudWarningAdmin(MirrorAdmin):
     list_select_related = ["project", "payment__customer", "account"]
     list_display = [
         "id",
-        "standing_badge",
+        "actionable_badge",
         "fraud_type",
         "shown_amount",
         "customer_link",
@@ -42,7 +42,7 @@ class EarlyFraudWarningAdmin(MirrorAdmin):
                     "project",
                     "payment",
                     "customer_link",
-                    "standing_badge",
+                    "actionable_badge",
                     "fraud_type",
                     "warned_at",
                 )
@@ -51,11 +51,11 @@ class EarlyFraudWarningAdmin(MirrorAdmin):
         STRIPE,
     ]
 
-    @display(description="Standing", ordering="actionable")
-    def standing_badge(self, row: EarlyFraudWarning) -> object:
-        return columns.badge("actionable", tone="warning") if row.actionable else "over"
+    @display(description="Status", ordering="actionable")
+    def actionable_badge(self, row: EarlyFraudWarning) -> object:
+        return columns.badge("actionable", tone="warning") if row.actionable else "closed"
 
-    @display(description="Payment of")
+    @display(description="Amount paid")
     def shown_amount(self, row: EarlyFraudWarning) -> str:
         return columns.money(row.payment.amount_received, row.payment.currency)
 

@@ -9,7 +9,7 @@ from billing.models import Payment
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.models.sync_object import ObjectKind
 from billing.payments import refund_lines
-from billing.payments.admin import refund_dialog as refunding
+from billing.payments.admin import refund_dialog
 from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from common.admin import columns, filters
 from common.admin.decorators import action, display
@@ -79,13 +79,13 @@ class PaymentAdmin(MirrorAdmin):
         url_path="refund",
         icon="undo",
         permissions=["refund"],
-        dialog=refunding.REFUND,
+        dialog=refund_dialog.REFUND,
     )
     def refund(
-        self, request: HttpRequest, form: refunding.RefundForm, object_id: str
+        self, request: HttpRequest, form: refund_dialog.RefundForm, object_id: str
     ) -> HttpResponse:
         self.row(request, object_id)
-        return refunding.refund(request, form)
+        return refund_dialog.handle_refund(request, form)
 
     @display(description="For", ordering="type")
     def shown_type(self, row: Payment) -> str:
@@ -116,29 +116,35 @@ class PaymentAdmin(MirrorAdmin):
         return ": ".join(filter(None, [row.failure_code, row.failure_message])) or columns.EMPTY
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        return [_lines(row), _refunds(row), _disputes(row), _warnings(row), _invoices(row)]
+        return [
+            _lines_section(row),
+            _refunds_section(row),
+            _disputes_section(row),
+            _warnings_section(row),
+            _invoices_section(row),
+        ]
 
 
-def _lines(row: Payment) -> Section:
+def _lines_section(row: Payment) -> Section:
     return Section(
         title="Lines",
-        headers=["Line", "Product", "Quantity", "Cost", "Refunded by name"],
+        headers=["Line", "Product", "Quantity", "Cost", "Refunded for this line"],
         rows=[
             [
-                each.line.pk,
-                columns.link(each.line.price.product),
-                str(each.line.quantity),
-                columns.money(each.cost, row.currency),
-                columns.money(each.refunded, row.currency),
+                refundable.line.pk,
+                columns.link(refundable.line.price.product),
+                str(refundable.line.quantity),
+                columns.money(refundable.cost, row.currency),
+                columns.money(refundable.refunded, row.currency),
             ]
-            for each in refund_lines.offers(row)
+            for refundable in refund_lines.list_refundable(row)
         ],
-        empty="It was not made on a page.",
+        empty="This payment has no checkout page, so it has no lines.",
         right=[2, 3, 4],
     )
 
 
-def _refunds(row: Payment) -> Section:
+def _refunds_section(row: Payment) -> Section:
     return Section(
         title="Refunds",
         headers=["Refund", "Amount", "Status", "Reason", "At"],
@@ -146,7 +152,7 @@ def _refunds(row: Payment) -> Section:
             [
                 columns.link(refund, refund.pk),
                 columns.money(refund.amount, refund.currency),
-                columns.badge(refund.status or "asked"),
+                columns.badge(refund.status or "requested"),
                 refund.failure_reason or refund.reason or columns.EMPTY,
                 columns.moment(refund.refunded_at),
             ]
@@ -156,7 +162,7 @@ def _refunds(row: Payment) -> Section:
     )
 
 
-def _disputes(row: Payment) -> Section:
+def _disputes_section(row: Payment) -> Section:
     return Section(
         title="Disputes",
         headers=["Dispute", "Amount", "Status", "Reason", "Answer due", "Opened"],
@@ -171,40 +177,40 @@ def _disputes(row: Payment) -> Section:
             ]
             for dispute in row.disputes.order_by("-pk")
         ],
-        empty="Nobody contests it.",
+        empty="No bank disputes this payment.",
         right=[1],
     )
 
 
-def _warnings(row: Payment) -> Section:
+def _warnings_section(row: Payment) -> Section:
     return Section(
         title="Early fraud warnings",
-        headers=["Warning", "Kind", "Standing", "At"],
+        headers=["Warning", "Kind", "Status", "At"],
         rows=[
             [
                 columns.link(warning, warning.pk),
                 str(warning),
-                columns.badge("actionable", tone="warning") if warning.actionable else "over",
+                columns.badge("actionable", tone="warning") if warning.actionable else "closed",
                 columns.moment(warning.warned_at),
             ]
             for warning in row.fraud_warnings.order_by("-pk")
         ],
-        note="A refund may spare the dispute that often follows; nothing is refunded by itself.",
+        note="A dispute often follows. A refund can prevent it; Tollgate never refunds by itself.",
     )
 
 
-def _invoices(row: Payment) -> Section:
+def _invoices_section(row: Payment) -> Section:
     return Section(
         title="Invoices",
-        headers=["Invoice", "Settled", "Status"],
+        headers=["Invoice", "Amount paid", "Status"],
         rows=[
             [
-                columns.link(each.invoice),
-                columns.money(each.amount_paid, each.currency),
-                columns.badge(each.status),
+                columns.link(invoice_payment.invoice),
+                columns.money(invoice_payment.amount_paid, invoice_payment.currency),
+                columns.badge(invoice_payment.status),
             ]
-            for each in row.invoice_payments.select_related("invoice")
+            for invoice_payment in row.invoice_payments.select_related("invoice")
         ],
-        empty="It settles no invoice.",
+        empty="This payment pays no invoice.",
         right=[1],
     )

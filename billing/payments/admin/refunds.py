@@ -16,7 +16,7 @@ STATUSES = ("pending", "requires_action", "succeeded", "failed", "canceled")
 
 @admin.register(Refund)
 class RefundAdmin(MirrorAdmin):
-    """A refund hangs under its payment and is read again with it."""
+    """Refunds, read only. A read of the payment refreshes them."""
 
     sidebar = SidebarEntry(SidebarGroup.MONEY, 4, "Refunds", icon="undo")
     kind = ObjectKind.PAYMENT_INTENT

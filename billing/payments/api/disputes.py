@@ -1,4 +1,4 @@
-"""``/disputes``: payments that buyers contest at their bank. They are answered at Stripe."""
+"""``/disputes``: payments that buyers contest at their bank. Send the evidence at Stripe."""
 
 from typing import ClassVar
 
@@ -9,7 +9,6 @@ from rest_framework.response import Response
 
 from billing import representation
 from billing.api_fields import IdField, id_pattern
-from billing.models.dispute import DisputeStage
 from billing.payments.selectors import disputes as stored
 from billing.representation.payments import DisputeBody
 from common.api.bodies import serializer_of
@@ -17,13 +16,13 @@ from common.api.serializers import StrictSerializer, UserIdField
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import KeyScope
 
-OUTCOMES = [DisputeStage.WON.value, DisputeStage.LOST.value]
-
 
 class DisputeFilterSerializer(StrictSerializer):
     payment = IdField(prefix="pay", required=False)
     user_id = UserIdField(required=False)
-    status = serializers.CharField(max_length=32, required=False, help_text="Stripe's word.")
+    status = serializers.CharField(
+        max_length=32, required=False, help_text="Stripe's dispute status, such as needs_response."
+    )
 
 
 class DisputesViewSet(ProjectViewSet):

@@ -1,4 +1,4 @@
-"""``/customers/{user_id}/payment-methods``: what a user has saved, as Stripe keeps it."""
+"""``/customers/{user_id}/payment-methods``: a user's saved payment methods, read from Stripe."""
 
 from typing import Annotated, ClassVar, TypedDict
 
@@ -18,14 +18,14 @@ from projects.keys.scopes import KeyScope
 from projects.models import Customer
 
 METHOD_ID = r"[A-Za-z]+_[A-Za-z0-9_]{1,200}"
-"""Stripe's: we keep no methods, so they have no id of ours."""
+"""Stripe's ids: Tollgate stores no payment methods."""
 
 
 class PaymentMethodBody(TypedDict):
-    """A saved method, as a buyer recognises it. Nobody can pay by knowing it."""
+    """A saved payment method, as a buyer recognises it. It holds nothing secret."""
 
-    id: Annotated[str, "Stripe's: send it as payment_method."]
-    type: Annotated[str, "Stripe's: card, us_bank_account, …"]
+    id: Annotated[str, "Stripe's id. Send it as payment_method."]
+    type: Annotated[str, "Stripe's type: card, us_bank_account, …"]
     brand: str | None
     last4: str | None
     exp_month: int | None
@@ -34,7 +34,7 @@ class PaymentMethodBody(TypedDict):
 
 
 class PaymentMethodsBody(TypedDict):
-    """All of them: a user has a handful."""
+    """All saved payment methods of one user, without pages."""
 
     data: list[PaymentMethodBody]
 
@@ -52,8 +52,8 @@ class PaymentMethodsViewSet(ProjectViewSet):
         responses=serializer_of(PaymentMethodsBody),
     )
     def saved(self, request: Request, user_id: str) -> Response:
-        """Read from Stripe now, those saved last first. No card numbers: Stripe has them."""
-        return Response(self._listed(user_id))
+        """Reads Stripe now. Newest first. Card numbers stay at Stripe."""
+        return Response(self._list_body(user_id))
 
     @extend_schema(
         operation_id="payment_methods_make_default",
@@ -62,8 +62,8 @@ class PaymentMethodsViewSet(ProjectViewSet):
         responses=serializer_of(PaymentMethodsBody),
     )
     def make_default(self, request: Request, user_id: str, method: str) -> Response:
-        """For later off-session payments, and for the renewals of every live subscription: each is
-        told of it at once, or within a minute when Stripe is slow."""
+        """Later off-session payments and the renewals of every live subscription use this method.
+        Subscriptions are updated at once, or within a minute when Stripe is slow."""
         payment_methods.make_default(
             customer=self._customer(user_id),
             account=self._account,
@@ -71,15 +71,15 @@ class PaymentMethodsViewSet(ProjectViewSet):
             actor=self.actor,
             at=timezone.now(),
         )
-        return Response(self._listed(user_id))
+        return Response(self._list_body(user_id))
 
     @extend_schema(
         operation_id="payment_methods_detach",
-        summary="Take a saved payment method away",
+        summary="Remove a saved payment method",
         responses={204: None},
     )
     def destroy(self, request: Request, user_id: str, method: str) -> Response:
-        """Nobody can charge it any more. A subscription that it pays needs another one."""
+        """It can no longer be charged. A subscription that it pays needs another method."""
         payment_methods.detach(
             customer=self._customer(user_id),
             account=self._account,
@@ -89,11 +89,11 @@ class PaymentMethodsViewSet(ProjectViewSet):
         )
         return Response(status=204)
 
-    def _listed(self, user_id: str) -> PaymentMethodsBody:
-        saved, default = payment_methods.listing(
+    def _list_body(self, user_id: str) -> PaymentMethodsBody:
+        methods, default_id = payment_methods.list_methods(
             customer=self._customer(user_id), account=self._account
         )
-        return {"data": [_shown(each, default) for each in saved]}
+        return {"data": [_method_body(method, default_id) for method in methods]}
 
     def _customer(self, user_id: str) -> Customer:
         return customers.get(project=self.calling_project, user_id=user_id)
@@ -103,7 +103,7 @@ class PaymentMethodsViewSet(ProjectViewSet):
         return stripe_accounts.account_for(self.calling_project)
 
 
-def _shown(method: SavedMethod, default: str) -> PaymentMethodBody:
+def _method_body(method: SavedMethod, default_id: str) -> PaymentMethodBody:
     return {
         "id": method.stripe_id,
         "type": method.type,
@@ -111,5 +111,5 @@ def _shown(method: SavedMethod, default: str) -> PaymentMethodBody:
         "last4": method.last4 or None,
         "exp_month": method.exp_month,
         "exp_year": method.exp_year,
-        "is_default": method.stripe_id == default,
+        "is_default": method.stripe_id == default_id,
     }

@@ -1,20 +1,19 @@
-"""What a request to take money may say."""
+"""The body of ``POST /payments``: its fields, checks and examples."""
 
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
-from billing.checkout.api.checkout_request import THANKS, NewCheckoutSerializer
-from billing.checkout.return_urls import MAX_URL_LENGTH as LONGEST_URL
+from billing.checkout.api.checkout_request import SUCCESS_URL_EXAMPLE, NewCheckoutSerializer
+from billing.checkout.return_urls import MAX_URL_LENGTH
 from billing.models.payment import PaymentType
 from billing.payments.payment_methods import DEFAULT
 from billing.payments.payment_requests import PaymentRequest
 from common.api.serializers import ChargeSerializer, FlagField, WholeNumberField
 
-SHORTEST, LONGEST = 60, 30 * 86_400
-"""Seconds that a payment may be given."""
-PAGE = {
+MIN_EXPIRES_IN_SECONDS, MAX_EXPIRES_IN_SECONDS = 60, 30 * 86_400
+PAGE_DEFAULTS = {
     "success_url": "",
     "cancel_url": "",
     "email": "",
@@ -28,8 +27,8 @@ PAGE = {
     "automatic_tax": None,
     "tax_id_collection": None,
 }
-"""What only a hosted page is told, and what says nothing."""
-BY_YOURSELF = OpenApiExample(
+"""Fields that only a hosted page takes, with the value that means the field was left out."""
+INTENT_EXAMPLE = OpenApiExample(
     "An amount, confirmed by your own front end",
     request_only=True,
     value={
@@ -40,7 +39,7 @@ BY_YOURSELF = OpenApiExample(
         "expires_in": 86_400,
     },
 )
-AWAY = OpenApiExample(
+OFF_SESSION_EXAMPLE = OpenApiExample(
     "An amount, charged to a saved method",
     request_only=True,
     value={
@@ -51,52 +50,57 @@ AWAY = OpenApiExample(
         "reference": "usage-2026-11",
     },
 )
-ON_A_PAGE = OpenApiExample(
+PAGE_EXAMPLE = OpenApiExample(
     "A price, on a hosted page",
     request_only=True,
     value={
         "user_id": "user-17",
         "price": "price_01j9zc3m0c9d8e7f6a5b4c3d2e",
         "reference": "order-991",
-        "success_url": THANKS,
+        "success_url": SUCCESS_URL_EXAMPLE,
     },
 )
 
 
 class NewPaymentSerializer(NewCheckoutSerializer):
-    """An ``amount``, or what a checkout takes: a ``price``, ``lines`` or a ``cart``."""
+    """Send exactly one of ``amount``, ``price``, ``lines`` and ``cart``."""
 
     type = serializers.ChoiceField(
         choices=PaymentType.choices,
         required=False,
-        help_text="Detected when left out, and told in the answer.",
+        help_text="Left out: Tollgate detects it. The response contains it.",
     )
-    amount = ChargeSerializer(required=False, help_text="For the type intent.")
+    amount = ChargeSerializer(required=False, help_text="Only for the type intent.")
     reference = serializers.CharField(
         max_length=255,
         required=False,
-        help_text="Your own name of this payment, such as an order id: one payment for life.",
+        help_text="Your own name of this payment, such as an order id. A reference names the same "
+        "payment for ever.",
     )
     description = serializers.CharField(
-        max_length=500, required=False, help_text="The buyer sees it with the type intent."
+        max_length=500, required=False, help_text="Shown to the buyer. Only for the type intent."
     )
     expires_in = WholeNumberField(
-        min_value=SHORTEST,
-        max_value=LONGEST,
+        min_value=MIN_EXPIRES_IN_SECONDS,
+        max_value=MAX_EXPIRES_IN_SECONDS,
         required=False,
-        help_text="Seconds until it is called off, a minute to 30 days; with a page, to a day.",
+        help_text="Seconds until Tollgate cancels the unpaid payment: a minute to 30 days; with a "
+        "hosted page at most a day.",
     )
-    off_session = FlagField(default=False, help_text="Charge a saved method now.")
+    off_session = FlagField(
+        default=False, help_text="True: charge a saved payment method now, without the buyer."
+    )
     payment_method = serializers.CharField(
         max_length=255,
         required=False,
-        help_text="`default` (when left out) or an id of /customers/{user_id}/payment-methods.",
+        help_text="`default` (also when left out), or an id that "
+        "GET /customers/{user_id}/payment-methods lists. Only with off_session.",
     )
     success_url = serializers.CharField(
-        max_length=LONGEST_URL,
+        max_length=MAX_URL_LENGTH,
         required=False,
-        help_text="Where the buyer goes after paying on the page; {CHECKOUT_ID} becomes the "
-        "checkout's id.",
+        help_text="Address to which the hosted page sends the buyer after the payment. "
+        "{CHECKOUT_ID} in it is replaced with the checkout's id.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -105,16 +109,18 @@ class NewPaymentSerializer(NewCheckoutSerializer):
             attrs.setdefault("payment_method", DEFAULT)
             if attrs["save_payment_method"]:
                 raise serializers.ValidationError(
-                    {"save_payment_method": ["The method is saved already."]}
+                    {"save_payment_method": ["Not with off_session: the method is saved already."]}
                 )
         elif "payment_method" in attrs:
-            raise serializers.ValidationError({"payment_method": ["Only with off_session."]})
+            raise serializers.ValidationError(
+                {"payment_method": ["Send it only together with off_session."]}
+            )
         return attrs
 
 
-def payment_request(body: dict[str, Any]) -> PaymentRequest:
-    """The validated body in the words of the service."""
+def build_payment_request(body: dict[str, Any]) -> PaymentRequest:
+    """Build the service's request value from a validated body."""
     money = body.pop("amount", None) or {"amount": None, "currency": ""}
-    given = {name: body.pop(name) for name in PAGE if name in body}
-    page = {name: value for name, value in given.items() if value != PAGE[name]}
+    page_fields = {name: body.pop(name) for name in PAGE_DEFAULTS if name in body}
+    page = {name: value for name, value in page_fields.items() if value != PAGE_DEFAULTS[name]}
     return PaymentRequest(**body, amount=money["amount"], currency=money["currency"], page=page)

@@ -1,4 +1,4 @@
-"""``/payments``: take money, learn what became of it, give it back."""
+"""``/payments``: create, list, show, sync, cancel and refund payments."""
 
 from typing import Annotated, ClassVar
 
@@ -16,11 +16,11 @@ from billing.models.payment import PaymentStatus, PaymentType
 from billing.payments import refunds
 from billing.payments import service as payments
 from billing.payments.api.payment_request import (
-    AWAY,
-    BY_YOURSELF,
-    ON_A_PAGE,
+    INTENT_EXAMPLE,
+    OFF_SESSION_EXAMPLE,
+    PAGE_EXAMPLE,
     NewPaymentSerializer,
-    payment_request,
+    build_payment_request,
 )
 from billing.payments.api.refunds import NewRefundSerializer
 from billing.payments.refund_lines import LineRefundRequest
@@ -34,13 +34,13 @@ from projects.keys.scopes import KeyScope
 
 
 class PayablePaymentBody(PaymentBody):
-    """The payment, and how it is paid."""
+    """The payment, with what its buyer needs to pay it."""
 
-    url: Annotated[str | None, "The hosted page, while it is open: send the buyer there."]
+    url: Annotated[str | None, "Hosted page, null unless it is open. Send the buyer there."]
     client_secret: Annotated[
         str | None,
-        "For Stripe.js in your own front end. Only for the type intent, and only for "
-        "keys with payments:write.",
+        "Secret that Stripe.js needs in your own front end. Only for the type intent, and only for "
+        "API keys with the scope payments:write.",
     ]
 
 
@@ -75,40 +75,41 @@ class PaymentsViewSet(ProjectViewSet):
         return self.get_paginated_response([representation.payment(row) for row in page or ()])
 
     @extend_schema(
-        summary="Take money",
+        summary="Create a payment",
         request=NewPaymentSerializer,
-        examples=[BY_YOURSELF, AWAY, ON_A_PAGE],
+        examples=[INTENT_EXAMPLE, OFF_SESSION_EXAMPLE, PAGE_EXAMPLE],
         responses={200: serializer_of(PayablePaymentBody), 201: serializer_of(PayablePaymentBody)},
     )
     def create(self, request: Request) -> Response:
-        """An amount that your own front end confirms (`client_secret`), one that is charged to a
-        saved method at once (`off_session`), or prices and carts on a hosted page (`url`).
+        """Creates one of three: an amount that your own front end confirms with `client_secret`; an
+        amount that a saved method pays at once (`off_session`); or prices, lines or a cart that
+        the buyer pays on the hosted page `url`.
 
-        200 and the existing payment for a `reference` that is known; 409 `reference-reused` if
-        it names another payment. 402 `card-declined` for an off-session payment that was
-        refused: it stays, as `failed`.
+        200 with the existing payment if `reference` names one already, 409 `reference-reused` if
+        that payment differs from this request. 402 `card-declined` if an off-session payment is
+        refused; that payment stays with the status `failed`.
         """
-        row, is_new = payments.take(
+        row, is_new = payments.create(
             project=self.calling_project,
-            payment_request=payment_request(self.parse_body(NewPaymentSerializer)),
+            payment_request=build_payment_request(self.parse_body(NewPaymentSerializer)),
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             at=timezone.now(),
         )
-        return Response(self._payable(row), status=201 if is_new else 200)
+        return Response(self._payable_body(row), status=201 if is_new else 200)
 
     @extend_schema(summary="Show a payment", responses=serializer_of(PayablePaymentBody))
     def retrieve(self, request: Request, pk: str) -> Response:
-        """With its `client_secret` for a key that may take money."""
-        return Response(self._payable(self._payment(pk)))
+        """Contains `client_secret` only for an API key with the scope payments:write."""
+        return Response(self._payable_body(self._payment(pk)))
 
     @extend_schema(
-        summary="Tell where the money is",
+        summary="Show a payment's status",
         responses=serializer_of(PaymentStatusBody, name="Standing"),
     )
     @action(detail=True, methods=["get"])
     def status(self, request: Request, pk: str) -> Response:
-        """As little as a page that waits needs: one query, and Stripe is not asked."""
-        row = stored.standing(project=self.calling_project, payment_id=pk)
+        """The few fields that a page needs while it waits for the payment. Does not call Stripe."""
+        row = stored.get_status(project=self.calling_project, payment_id=pk)
         return Response(representation.payment_status(row))
 
     @extend_schema(
@@ -118,21 +119,21 @@ class PaymentsViewSet(ProjectViewSet):
     )
     @action(detail=True, methods=["post"])
     def sync(self, request: Request, pk: str) -> Response:
-        """For the moment when the buyer comes back. Does what the webhook does, in whichever
-        order the two happen."""
+        """Call it when the buyer returns to your site. It stores what the webhook would store, and
+        the two may happen in any order."""
         row = payments.read_again(payment=self._payment(pk), at=timezone.now())
-        return Response(self._payable(row))
+        return Response(self._payable_body(row))
 
     @extend_schema(
-        summary="Call a payment off",
+        summary="Cancel a payment",
         request=None,
         responses={200: serializer_of(PayablePaymentBody)},
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Nobody can pay it any more. 409 `payment-not-cancelable` once Stripe has the money."""
+        """The buyer can no longer pay it. 409 `payment-not-cancelable` if it has been paid."""
         row = payments.cancel(payment=self._payment(pk), actor=self.actor, at=timezone.now())
-        return Response(self._payable(row))
+        return Response(self._payable_body(row))
 
     @extend_schema(
         summary="Refund a payment",
@@ -141,20 +142,21 @@ class PaymentsViewSet(ProjectViewSet):
     )
     @action(detail=True, methods=["post"])
     def refunds(self, request: Request, pk: str) -> Response:
-        """In whole, in part, or by `lines` of the purchase. What becomes of access is for each
-        product's `refund_policy` to say; lines that are given back in whole lose theirs, the others
-        keep it. A refund may fail later: then `payment.refund_failed` tells, and access is back.
+        """Refunds all that is left, an `amount`, or `lines` of the purchase. Each product's
+        `refund_policy` decides about its access; a line that is refunded in full loses its access,
+        the other lines keep theirs. If a refund fails later, the event `payment.refund_failed` is
+        sent and the access returns.
 
-        409 `nothing-to-refund` for more than is left, of the payment or of a `line`;
-        `credited-to-balance` for what a change of plan has credited already, unless `credited_too`
-        is true.
+        409 `nothing-to-refund` for more than is left of the payment or of a line. 409
+        `credited-to-balance` for money that a plan change has already credited to the customer's
+        balance, unless `credited_too` is true.
         """
         body = self.parse_body(NewRefundSerializer)
-        row = refunds.refund(
+        row = refunds.create(
             payment=self._payment(pk),
             request=RefundRequest(
                 amount=body.get("amount"),
-                lines=[LineRefundRequest(**each) for each in body.get("lines", ())],
+                lines=[LineRefundRequest(**line) for line in body.get("lines", ())],
                 credited_too=body["credited_too"],
                 reason=body.get("reason", ""),
                 metadata=body["metadata"],
@@ -165,12 +167,12 @@ class PaymentsViewSet(ProjectViewSet):
         )
         return Response(representation.refund(row), status=201)
 
-    def _payable(self, row: Payment) -> PayablePaymentBody:
-        may_take = self.request.auth.allows(KeyScope.PAYMENTS_WRITE)  # type: ignore[union-attr]
+    def _payable_body(self, row: Payment) -> PayablePaymentBody:
+        can_write = self.request.auth.allows(KeyScope.PAYMENTS_WRITE)  # type: ignore[union-attr]
         return {
             **representation.payment(row),
             "url": (row.checkout.url or None) if row.checkout is not None else None,
-            "client_secret": stored.client_secret(row) if may_take else None,
+            "client_secret": stored.decrypt_client_secret(row) if can_write else None,
         }
 
     def _payment(self, pk: str) -> Payment:

@@ -1,4 +1,4 @@
-"""``/refunds``: money that goes back. Made with ``POST /payments/{id}/refunds``."""
+"""``/refunds``: list, show and cancel refunds. ``POST /payments/{id}/refunds`` creates them."""
 
 from typing import Any, ClassVar
 
@@ -33,9 +33,9 @@ STATUSES = ["pending", "requires_action", "succeeded", "failed", "canceled"]
 
 
 class NewRefundLineSerializer(StrictSerializer):
-    """One line: all that is left of it, some of its units, or an amount."""
+    """A line to refund: ``quantity`` units, ``amount`` minor units, or all that is left of it."""
 
-    line = IdField(prefix="chkl", help_text="Of the payment's checkout, chkl_…")
+    line = IdField(prefix="chkl", help_text="Id of a line of the payment's checkout: chkl_…")
     quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
     amount = WholeNumberField(
         min_value=1, max_value=MAX_AMOUNT, required=False, help_text="Minor units."
@@ -52,21 +52,22 @@ class NewRefundSerializer(StrictSerializer):
         min_value=1,
         max_value=MAX_AMOUNT,
         required=False,
-        help_text="Minor units of the payment's currency; left out, all that is left, or what the "
-        "lines come to.",
+        help_text="Minor units of the payment's currency. Left out: the sum of the lines, or, "
+        "without lines, all that is left.",
     )
     lines = ListField(
         child=NewRefundLineSerializer(),
         required=False,
         allow_empty=False,
         max_length=MAX_LINES,
-        help_text="Lines of the purchase. One that is given back in whole loses its access.",
+        help_text="Lines of the purchase. A line that is refunded in full loses its access.",
     )
     reason = serializers.ChoiceField(choices=REASONS, required=False)
     metadata = StripeMetadataField(default=dict)
     credited_too = FlagField(
         default=False,
-        help_text="True: also what a change of plan has put on the customer's balance already.",
+        help_text="True: also refund money that a plan change has already credited to the "
+        "customer's balance.",
     )
 
 
@@ -98,13 +99,12 @@ class RefundsViewSet(ProjectViewSet):
         return Response(representation.refund(row))
 
     @extend_schema(
-        summary="Call a refund off", request=None, responses={200: serializer_of(RefundBody)}
+        summary="Cancel a refund", request=None, responses={200: serializer_of(RefundBody)}
     )
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Only one that still waits, as one that needs the customer's bank details does.
-
-        409 `refund-not-cancelable` for any other.
+        """Cancels a refund with the status `pending` or `requires_action`, such as one that waits
+        for the customer's bank details. 409 `refund-not-cancelable` for any other status.
         """
         row = refunds.cancel(
             refund=stored.get(project=self.calling_project, refund_id=pk),

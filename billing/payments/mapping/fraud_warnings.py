@@ -1,4 +1,4 @@
-"""Early fraud warnings: they hang below a payment, which Stripe reads without them."""
+"""Store Stripe's early fraud warnings. Stripe reads a warning apart from its payment."""
 
 from datetime import datetime
 
@@ -19,8 +19,8 @@ from projects.customers import selectors as customers
 from projects.models import Customer
 
 
-def _owner(account: StripeAccount, snapshot: FraudWarningSnapshot) -> Owner | None:
-    """The payment's, else its customer's."""
+def _find_owner(account: StripeAccount, snapshot: FraudWarningSnapshot) -> Owner | None:
+    """Return the owner of the payment, else the owner of its Stripe customer."""
     payment = owners.row_of(Payment, account=account, stripe_id=snapshot.payment_stripe_id or "")
     if payment is not None:
         return Owner(payment.project_id, payment.customer_id)
@@ -29,7 +29,7 @@ def _owner(account: StripeAccount, snapshot: FraudWarningSnapshot) -> Owner | No
     return owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
 
 
-def _plan(
+def _plan_row(
     account: StripeAccount, owner: Owner, snapshot: FraudWarningSnapshot
 ) -> RowPlan[EarlyFraudWarning]:
     stripe_id = snapshot.payment_stripe_id or ""
@@ -55,20 +55,18 @@ def _plan(
     )
 
 
-def _gone(row: EarlyFraudWarning, at: datetime) -> Values:
-    """There is nothing left to act on."""
+def _values_when_gone(row: EarlyFraudWarning, at: datetime) -> Values:
+    """A warning that Stripe no longer has is not actionable."""
     return {"actionable": False}
 
 
-def _carry_out(
-    planned: RowPlan[EarlyFraudWarning], customer: Customer | None, at: datetime
-) -> None:
-    """Write it, and tell of a new one. Access and money stay as they are."""
+def _write_plan(plan: RowPlan[EarlyFraudWarning], customer: Customer | None, at: datetime) -> None:
+    """Write the warning; record ``payment.fraud_warning`` for a new one. Access does not change."""
     assert customer is not None
-    is_new = planned.is_new
-    if not planned.write(at=at) or not is_new:
+    is_new = plan.is_new
+    if not plan.write(at=at) or not is_new:
         return
-    payment = planned.row.payment
+    payment = plan.row.payment
     payment.customer = customer
     outbox.record(
         project_id=customer.project_id,
@@ -82,18 +80,18 @@ def _carry_out(
     )
 
 
-def _customer_id(row: EarlyFraudWarning) -> str:
+def _find_customer_id(row: EarlyFraudWarning) -> str:
     customer_id: str = row.payment.customer_id
     return customer_id
 
 
 MAPPER: Mapper[FraudWarningSnapshot, EarlyFraudWarning] = Mapper(
     model=EarlyFraudWarning,
-    owner=_owner,
-    plan=_plan,
-    gone=_gone,
-    carry_out=_carry_out,
-    customer_id=_customer_id,
+    owner=_find_owner,
+    plan=_plan_row,
+    gone=_values_when_gone,
+    carry_out=_write_plan,
+    customer_id=_find_customer_id,
 )
 
 

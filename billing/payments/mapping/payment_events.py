@@ -1,4 +1,4 @@
-"""The events that a change of a payment, its refunds or its disputes is told by."""
+"""Decide which events announce a change of a payment, its refunds or its disputes."""
 
 from collections.abc import Iterator
 
@@ -11,61 +11,65 @@ from billing.stripe.snapshots import REFUND_GONE
 from billing.sync.plan import Differences, RowPlan, Values
 from events.catalog import EventType
 
-TOLD = {
+EVENT_OF_STATUS = {
     PaymentStatus.FAILED: EventType.PAYMENT_FAILED,
     PaymentStatus.EXPIRED: EventType.PAYMENT_EXPIRED,
     PaymentStatus.CANCELED: EventType.PAYMENT_CANCELED,
 }
-"""The event that a change of status has of its own."""
+"""Statuses that have an event of their own."""
 
 
-def happened(planned: RowPlan[Payment], differences: Differences) -> Iterator[EventType]:
-    """The events of a planned change, before it is written."""
-    if planned.row.synced_at is None:
+def event_types(plan: RowPlan[Payment], differences: Differences) -> Iterator[EventType]:
+    """Yield the events of a change that is planned but not yet written."""
+    if plan.row.synced_at is None:
         yield EventType.PAYMENT_CREATED
-    if planned.row.paid_at is None and planned.values.get("paid_at") is not None:
+    if plan.row.paid_at is None and plan.values.get("paid_at") is not None:
         yield EventType.PAYMENT_PAID
-    if "status" in differences and differences["status"][1] in TOLD:
-        yield TOLD[differences["status"][1]]
-    yield from _refunded(planned, differences)
-    yield from _contested(planned)
+    if "status" in differences and differences["status"][1] in EVENT_OF_STATUS:
+        yield EVENT_OF_STATUS[differences["status"][1]]
+    yield from _refund_events(plan, differences)
+    yield from _dispute_events(plan)
 
 
-def _refunded(planned: RowPlan[Payment], differences: Differences) -> Iterator[EventType]:
-    """Money that went back, and money that was to go back and did not."""
-    bounced = sum(
+def _refund_events(plan: RowPlan[Payment], differences: Differences) -> Iterator[EventType]:
+    """Yield ``payment.refunded`` for new refunds and ``payment.refund_failed`` for failed ones.
+
+    A refund that succeeds while another one fails may leave ``amount_refunded`` unchanged, so the
+    failed amount is added back before the comparison.
+    """
+    failed_amount = sum(
         row.amount
-        for row, values in _below(planned, "refunds")
+        for row, values in _child_rows(plan, "refunds")
         if isinstance(row, Refund)
         and row.status not in {"", *REFUND_GONE}
         and values["status"] in REFUND_GONE
     )
     before, after = differences.get("amount_refunded", (0, 0))
-    if after + bounced > before:
+    if after + failed_amount > before:
         yield EventType.PAYMENT_REFUNDED
-    if bounced:
+    if failed_amount:
         yield EventType.PAYMENT_REFUND_FAILED
 
 
-def _contested(planned: RowPlan[Payment]) -> Iterator[EventType]:
-    """What banks have begun and ended: at most one of each, whatever their number."""
-    moves = [
+def _dispute_events(plan: RowPlan[Payment]) -> Iterator[EventType]:
+    """Yield at most one event for opened disputes and at most one for closed ones."""
+    stage_changes = [
         (
             row.stage if isinstance(row, Dispute) else None,
             stage_of(values["status"], values["case_type"]),
         )
-        for row, values in _below(planned, "disputes")
+        for row, values in _child_rows(plan, "disputes")
     ]
-    changes = {after for before, after in moves if before != after}
-    if changes & {DisputeStage.INQUIRY, DisputeStage.OPEN}:
+    new_stages = {after for before, after in stage_changes if before != after}
+    if new_stages & {DisputeStage.INQUIRY, DisputeStage.OPEN}:
         yield EventType.PAYMENT_DISPUTED
-    if changes & {DisputeStage.WON, DisputeStage.LOST}:
+    if new_stages & {DisputeStage.WON, DisputeStage.LOST}:
         yield EventType.PAYMENT_DISPUTE_CLOSED
 
 
-def _below(planned: RowPlan[Payment], name: str) -> Iterator[tuple[Model | None, Values]]:
-    """Each row of that name with what it is to say; None for one that is new."""
-    for each in planned.children:
-        if each.name == name:
-            for stripe_id, values in each.wanted.items():
-                yield each.rows.get(stripe_id), values
+def _child_rows(plan: RowPlan[Payment], name: str) -> Iterator[tuple[Model | None, Values]]:
+    """Yield each planned refund or dispute: its row, None if it is new, and its new values."""
+    for children in plan.children:
+        if children.name == name:
+            for stripe_id, values in children.wanted.items():
+                yield children.rows.get(stripe_id), values

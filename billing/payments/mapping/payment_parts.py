@@ -1,4 +1,4 @@
-"""What hangs below a payment: its refunds with the lines that they name, and its disputes."""
+"""Plan the rows that belong to a payment: its refunds, with their lines, and its disputes."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -9,18 +9,21 @@ from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
 from billing.sync.plan import Children, Values
 
 
-def refunds(*, account: StripeAccount, payment: Payment, snapshot: PaymentSnapshot) -> Children:
-    """By Stripe id; a refund row of ours that still waits for its object is found by metadata.
+def plan_refunds(
+    *, account: StripeAccount, payment: Payment, snapshot: PaymentSnapshot
+) -> Children:
+    """Match the snapshot's refunds with our rows by Stripe id; plan new rows for the others.
 
-    Stripe never takes one back: a row that it did not tell of was made after it was asked.
+    A row that has no Stripe id yet is matched by the id of ours in the refund's metadata. Stripe
+    never deletes a refund, so rows that the snapshot lacks are newer than it and stay.
     """
-    ours = [] if payment._state.adding else list(payment.refunds.all())
-    told = {refund.stripe_id for refund in snapshot.refunds}
-    rows = {row.stripe_id: row for row in ours if row.stripe_id in told}
-    waiting = {row.pk: row for row in ours if not row.stripe_id}
+    stored_rows = [] if payment._state.adding else list(payment.refunds.all())
+    stripe_ids = {refund.stripe_id for refund in snapshot.refunds}
+    rows = {row.stripe_id: row for row in stored_rows if row.stripe_id in stripe_ids}
+    unsent_rows = {row.pk: row for row in stored_rows if not row.stripe_id}
     for refund in snapshot.refunds:
-        if refund.stripe_id not in rows and refund.our_id in waiting:
-            rows[refund.stripe_id] = waiting[refund.our_id]
+        if refund.stripe_id not in rows and refund.our_id in unsent_rows:
+            rows[refund.stripe_id] = unsent_rows[refund.our_id]
     return Children(
         name="refunds",
         rows=rows,
@@ -43,32 +46,36 @@ def _refund_values(refund: RefundSnapshot, row: Refund | None) -> Values:
         "reason": refund.reason,
         "failure_reason": refund.failure_reason,
         "metadata": refund.metadata,
-        "lines": _lines(refund, row),
+        "lines": _refund_lines(refund, row),
         "refunded_at": refund.refunded_at,
     }
 
 
-def _lines(refund: RefundSnapshot, row: Refund | None) -> list[dict[str, Any]]:
-    """Those of our own request, else those that the refund's metadata names."""
-    return row.lines if row is not None and row.lines else [asdict(each) for each in refund.lines]
+def _refund_lines(refund: RefundSnapshot, row: Refund | None) -> list[dict[str, Any]]:
+    """Return the lines of our own request, else those in the refund's metadata."""
+    return row.lines if row is not None and row.lines else [asdict(line) for line in refund.lines]
 
 
-def refunded_lines(*, payment: Payment, snapshot: PaymentSnapshot) -> dict[str, int]:
-    """What refunds that count gave back of single lines, in minor units, by line."""
-    ours = [] if payment._state.adding else list(payment.refunds.all())
-    rows = {row.stripe_id: row for row in ours} | {row.pk: row for row in ours}
-    found: Counter[str] = Counter()
-    for refund in filter(lambda each: each.counts, snapshot.refunds):
-        for each in _lines(refund, rows.get(refund.stripe_id) or rows.get(refund.our_id)):
-            found[each["line"]] += each["amount"]
-    return dict(found)
+def sum_refunded_lines(*, payment: Payment, snapshot: PaymentSnapshot) -> dict[str, int]:
+    """Sum the refunded minor units by line id, of refunds that were not refused or canceled."""
+    stored_rows = [] if payment._state.adding else list(payment.refunds.all())
+    rows = {row.stripe_id: row for row in stored_rows} | {row.pk: row for row in stored_rows}
+    amounts: Counter[str] = Counter()
+    for refund in filter(lambda refund: refund.counts, snapshot.refunds):
+        row = rows.get(refund.stripe_id) or rows.get(refund.our_id)
+        for line in _refund_lines(refund, row):
+            amounts[line["line"]] += line["amount"]
+    return dict(amounts)
 
 
-def disputes(*, account: StripeAccount, payment: Payment, snapshot: PaymentSnapshot) -> Children:
-    ours = [] if payment._state.adding else list(payment.disputes.all())
+def plan_disputes(
+    *, account: StripeAccount, payment: Payment, snapshot: PaymentSnapshot
+) -> Children:
+    """Match the snapshot's disputes with our rows by Stripe id; plan new rows for the others."""
+    stored_rows = [] if payment._state.adding else list(payment.disputes.all())
     return Children(
         name="disputes",
-        rows={str(row.stripe_id): row for row in ours},
+        rows={str(row.stripe_id): row for row in stored_rows},
         wanted={
             dispute.stripe_id: {
                 "stripe_id": dispute.stripe_id,

@@ -1,4 +1,4 @@
-"""Payments with their refunds and disputes: one read brings them all, so they always agree."""
+"""Store a PaymentIntent as a payment, with its refunds and disputes from the same read."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -33,9 +33,9 @@ _STATUSES = {
     "canceled": PaymentStatus.CANCELED,
 }
 SUCCEEDED, CANCELED = "succeeded", "canceled"
-AWAITED = frozenset({"processing", "requires_capture"})
-"""Stripe's statuses of money that is on its way."""
-DELAYED = frozenset(
+IN_TRANSIT_STATUSES = frozenset({"processing", "requires_capture"})
+"""Stripe's statuses of a payment whose money has not arrived yet."""
+DELAYED_METHODS = frozenset(
     {
         "acss_debit",
         "au_becs_debit",
@@ -50,45 +50,48 @@ DELAYED = frozenset(
         "us_bank_account",
     }
 )
-"""Methods that pay days after the charge was made: docs.stripe.com/payments/payment-methods,
-'delayed notification'."""
-AUTHENTICATION = "authentication_required"
-"""The bank wants the buyer present: nothing failed for good."""
+"""Payment methods whose money arrives days after the charge was created:
+docs.stripe.com/payments/payment-methods, 'delayed notification'."""
+AUTHENTICATION_REQUIRED = "authentication_required"
+"""Stripe's decline code when the buyer must authenticate. The payment can still succeed."""
 ABANDONED = "abandoned"
-"""The reason that we give Stripe when a payment's time is over, and never else."""
+"""Stripe's cancellation reason. We send it only for payments that have expired."""
 
 
 def status_of(snapshot: PaymentSnapshot) -> PaymentStatus:
-    """Where the money is. A word of Stripe's that we do not know means that it is under way."""
+    """Translate Stripe's status to ours. A status that we do not know becomes PROCESSING."""
     if snapshot.status == SUCCEEDED:
         if any(is_withheld(dispute.status, dispute.case_type) for dispute in snapshot.disputes):
             return PaymentStatus.DISPUTED
         if not snapshot.amount_refunded:
             return PaymentStatus.PAID
-        in_full = snapshot.amount_refunded >= snapshot.amount_received
-        return PaymentStatus.REFUNDED if in_full else PaymentStatus.PARTIALLY_REFUNDED
+        is_full = snapshot.amount_refunded >= snapshot.amount_received
+        return PaymentStatus.REFUNDED if is_full else PaymentStatus.PARTIALLY_REFUNDED
     if snapshot.status == "requires_payment_method" and snapshot.failure_code:
-        wanted = snapshot.failure_code == AUTHENTICATION
-        return PaymentStatus.REQUIRES_ACTION if wanted else PaymentStatus.FAILED
+        needs_buyer = snapshot.failure_code == AUTHENTICATION_REQUIRED
+        return PaymentStatus.REQUIRES_ACTION if needs_buyer else PaymentStatus.FAILED
     return _STATUSES.get(snapshot.status, PaymentStatus.PROCESSING)
 
 
-def _owner(account: StripeAccount, snapshot: PaymentSnapshot) -> Owner | None:
-    """Our row's, else its customer's, unless that one's page may have made it."""
-    row = _row(account, snapshot)
+def _find_owner(account: StripeAccount, snapshot: PaymentSnapshot) -> Owner | None:
+    """Return the owner of our row, else of the Stripe customer.
+
+    None while a page of this customer may have created the PaymentIntent and is not linked yet.
+    """
+    row = _find_row(account, snapshot)
     if row is not None:
         return Owner(row.project_id, row.customer_id)
     owner = owners.by_customer(account=account, stripe_id=snapshot.customer_stripe_id)
     if owner is None:
         return None
-    _, checkout = _bought_with(account, owner, snapshot)
+    _, checkout = _invoice_and_checkout_ids(account, owner, snapshot)
     if page_payments.find_pending(owner, checkout) is not None:
         return owner
     return None if page_payments.may_belong_to_page(owner, snapshot) else owner
 
 
-def _row(account: StripeAccount, snapshot: PaymentSnapshot) -> Payment | None:
-    """Our row, if the payment has no customer at Stripe or the row's own."""
+def _find_row(account: StripeAccount, snapshot: PaymentSnapshot) -> Payment | None:
+    """Find our row, unless the PaymentIntent belongs to another Stripe customer than the row."""
     row = owners.claimed_row(
         Payment, account=account, stripe_id=snapshot.stripe_id, our_id=snapshot.our_id
     )
@@ -98,19 +101,19 @@ def _row(account: StripeAccount, snapshot: PaymentSnapshot) -> Payment | None:
     return row if owner == Owner(row.project_id, row.customer_id) else None
 
 
-def _bought_with(
+def _invoice_and_checkout_ids(
     account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot
 ) -> tuple[str, str | None]:
-    """Stripe's id of the invoice that it pays, and our id of the checkout that it came from."""
-    invoice = page_payments.invoice_stripe_id_of(owner, snapshot.stripe_id)
-    return invoice, page_payments.checkout_id(
-        account=account, owner=owner, snapshot=snapshot, invoice_stripe_id=invoice
+    """Return Stripe's id of the invoice that it pays, and our id of the checkout it came from."""
+    invoice_id = page_payments.find_invoice_stripe_id(owner, snapshot.stripe_id)
+    return invoice_id, page_payments.find_checkout_id(
+        account=account, owner=owner, snapshot=snapshot, invoice_stripe_id=invoice_id
     )
 
 
-def _plan(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> RowPlan[Payment]:
-    row = _row(account, snapshot)
-    invoice, checkout = _bought_with(account, owner, snapshot)
+def _plan_row(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> RowPlan[Payment]:
+    row = _find_row(account, snapshot)
+    invoice, checkout = _invoice_and_checkout_ids(account, owner, snapshot)
     if row is None:
         row = page_payments.find_pending(owner, checkout) or Payment(
             project_id=owner.project_id, account=account
@@ -127,112 +130,119 @@ def _plan(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -> Ro
             "amount": snapshot.amount,
             "amount_received": snapshot.amount_received,
             "amount_refunded": snapshot.amount_refunded,
-            "refunded_lines": payment_parts.refunded_lines(payment=row, snapshot=snapshot),
-            "amount_disputed": _disputed(snapshot),
+            "refunded_lines": payment_parts.sum_refunded_lines(payment=row, snapshot=snapshot),
+            "amount_disputed": _sum_withheld(snapshot),
             "payment_method_type": snapshot.payment_method_type or row.payment_method_type,
             "failure_code": snapshot.failure_code,
             "failure_message": snapshot.failure_message,
             "paid_at": _paid_at(row, snapshot),
             "metadata": snapshot.metadata,
-            **_standing(row, snapshot),
-            **_secret(row, snapshot),
+            **_status_values(row, snapshot),
+            **_client_secret_values(row, snapshot),
         },
         children=(
-            payment_parts.refunds(account=account, payment=row, snapshot=snapshot),
-            payment_parts.disputes(account=account, payment=row, snapshot=snapshot),
+            payment_parts.plan_refunds(account=account, payment=row, snapshot=snapshot),
+            payment_parts.plan_disputes(account=account, payment=row, snapshot=snapshot),
         ),
     )
 
 
 def _paid_at(row: Payment, snapshot: PaymentSnapshot) -> datetime | None:
-    """When the money was there: said once, and kept.
+    """Return the time at which the money arrived. Once stored it never changes.
 
-    Stripe dates a charge by its beginning. For most methods that is the moment; a bank debit pays
-    days later, and then the invoice that it settles knows when. Without an invoice it is when we
-    first hear of it (:func:`_dated`), or, of one that we never knew as awaited, its beginning.
+    Stripe dates a charge by its creation, which is right for most methods. The money of a delayed
+    method arrives days later: then it is the time at which the invoice became paid. Without an
+    invoice it is the time at which we read that the money arrived (:func:`_with_arrival_time`), or
+    the charge's creation if we never saw the payment in transit.
     """
     if snapshot.status != SUCCEEDED or snapshot.paid_at is None:
         return None
     if row.paid_at is not None:
         return row.paid_at
-    if not _was_awaited(row) and snapshot.payment_method_type not in DELAYED:
+    if not _was_in_transit(row) and snapshot.payment_method_type not in DELAYED_METHODS:
         return snapshot.paid_at
-    settled = (
+    paid_invoices = (
         Invoice.objects.for_project(row.project_id)
         .filter(account_id=row.account_id, status=PAID, paid_at__gte=snapshot.paid_at)
         .filter(payments__payment_stripe_id=snapshot.stripe_id)
         .order_by("paid_at")
     )
-    found = settled.values_list("paid_at", flat=True).first()
-    return found or (None if _was_awaited(row) else snapshot.paid_at)
+    invoice_paid_at = paid_invoices.values_list("paid_at", flat=True).first()
+    return invoice_paid_at or (None if _was_in_transit(row) else snapshot.paid_at)
 
 
-def _was_awaited(row: Payment) -> bool:
-    """Whether the money was on its way when we last heard of it."""
-    return row.stripe_status in AWAITED and row.paid_at is None
+def _was_in_transit(row: Payment) -> bool:
+    """Return whether the money had not arrived yet when the payment was last read."""
+    return row.stripe_status in IN_TRANSIT_STATUSES and row.paid_at is None
 
 
-def _disputed(snapshot: PaymentSnapshot) -> int:
-    """What banks withhold, or have taken for good."""
+def _sum_withheld(snapshot: PaymentSnapshot) -> int:
+    """Sum the minor units that banks withhold for disputes or have kept after a lost one."""
     return sum(
-        each.amount for each in snapshot.disputes if is_withheld(each.status, each.case_type)
+        dispute.amount
+        for dispute in snapshot.disputes
+        if is_withheld(dispute.status, dispute.case_type)
     )
 
 
-def _standing(row: Payment, snapshot: PaymentSnapshot) -> Values:
-    """The status. Stripe has no word for ``expired``: a page closed, or we have canceled because
-    the time was over."""
+def _status_values(row: Payment, snapshot: PaymentSnapshot) -> Values:
+    """Return the status columns.
+
+    Stripe has no status for ``expired``: it means that the page closed unpaid, or that we canceled
+    the PaymentIntent because its time was over.
+    """
     if page_payments.has_ended(row, snapshot):
-        closed = row.checkout.synced_at if row.checkout is not None else None
-        return page_payments.ended_values(row, snapshot.canceled_at or closed)
+        closed_at = row.checkout.synced_at if row.checkout is not None else None
+        return page_payments.ended_values(row, snapshot.canceled_at or closed_at)
     is_abandoned = snapshot.status == CANCELED and snapshot.cancellation_reason == ABANDONED
     if is_abandoned and row.expires_at is not None:
         return {"status": PaymentStatus.EXPIRED, "expired_at": snapshot.canceled_at}
     return {"status": status_of(snapshot)}
 
 
-def _secret(row: Payment, snapshot: PaymentSnapshot) -> Values:
-    """What the project's own front end confirms with, kept once and encrypted."""
+def _client_secret_values(row: Payment, snapshot: PaymentSnapshot) -> Values:
+    """Return the encrypted client secret, unless it is stored already or nobody needs it."""
     if row.type != PaymentType.INTENT or row.client_secret or not snapshot.client_secret:
         return {}
-    sealed = crypto.encrypt(snapshot.client_secret, context=row.secret_context)
-    return {"client_secret": sealed}
+    encrypted = crypto.encrypt(snapshot.client_secret, context=row.secret_context)
+    return {"client_secret": encrypted}
 
 
-def _gone(row: Payment, at: datetime) -> Values:
-    """What was paid stays paid; an attempt that Stripe forgot will not come to anything."""
+def _values_when_gone(row: Payment, at: datetime) -> Values:
+    """A payment that Stripe no longer has is canceled, unless it was paid or has expired."""
     if row.paid_at is not None or row.expired_at is not None:
         return {}
     return {"stripe_status": "canceled", "status": PaymentStatus.CANCELED}
 
 
-def _carry_out(planned: RowPlan[Payment], customer: Customer | None, at: datetime) -> None:
+def _write_plan(plan: RowPlan[Payment], customer: Customer | None, at: datetime) -> None:
     assert customer is not None
-    planned.row.customer = customer
-    planned = _dated(planned, at)
+    plan.row.customer = customer
+    plan = _with_arrival_time(plan, at)
     write_and_record(
-        planned,
+        plan,
         customer=customer,
         render=representation.payment,
-        happened=payment_events.happened,
+        happened=payment_events.event_types,
         at=at,
     )
-    _settle_invoices(planned.row)
-    access.follow_payment(payment=planned.row, customer=customer, at=at)
-    if planned.row.checkout is not None:
-        carts.follow_checkout(checkout=planned.row.checkout, at=at)
+    _link_invoices(plan.row)
+    access.follow_payment(payment=plan.row, customer=customer, at=at)
+    if plan.row.checkout is not None:
+        carts.follow_checkout(checkout=plan.row.checkout, at=at)
 
 
-def _dated(planned: RowPlan[Payment], at: datetime) -> RowPlan[Payment]:
-    """With the moment at which we hear of money that was awaited, where nothing says more."""
-    is_here = planned.values.get("stripe_status") == SUCCEEDED
-    if not is_here or planned.values["paid_at"] is not None or not _was_awaited(planned.row):
-        return planned
-    return replace(planned, values={**planned.values, "paid_at": at})
+def _with_arrival_time(plan: RowPlan[Payment], at: datetime) -> RowPlan[Payment]:
+    """Set ``paid_at`` to ``at`` if money in transit has arrived and no other time is known."""
+    has_succeeded = plan.values.get("stripe_status") == SUCCEEDED
+    is_dated = plan.values.get("paid_at") is not None
+    if not has_succeeded or is_dated or not _was_in_transit(plan.row):
+        return plan
+    return replace(plan, values={**plan.values, "paid_at": at})
 
 
-def _settle_invoices(row: Payment) -> None:
-    """Invoices that knew of the payment before we did."""
+def _link_invoices(row: Payment) -> None:
+    """Link the invoice payments that were stored before this payment."""
     InvoicePayment.objects.for_project(row.project_id).filter(
         invoice__account_id=row.account_id,
         invoice__customer_id=row.customer_id,
@@ -242,7 +252,7 @@ def _settle_invoices(row: Payment) -> None:
 
 
 MAPPER: Mapper[PaymentSnapshot, Payment] = Mapper(
-    model=Payment, owner=_owner, plan=_plan, gone=_gone, carry_out=_carry_out
+    model=Payment, owner=_find_owner, plan=_plan_row, gone=_values_when_gone, carry_out=_write_plan
 )
 
 MIRRORED = Mirrored(

@@ -1,23 +1,26 @@
-"""What a change of a subscription has put on the customer's balance of money that was paid."""
+"""Sum the money of a payment that plan changes have credited to the customer's balance."""
 
 from billing.models import Invoice, InvoiceLine, Payment
 from billing.models.invoice import PAID
 
 
-def of_payment(payment: Payment) -> int:
-    """Minor units of this payment that later invoices have credited to the balance: those whose
-    credits are for what it paid, as far as they came to less than nothing. Up to three queries."""
+def sum_credited(payment: Payment) -> int:
+    """Sum the minor units of this payment that later invoices credited to the customer's balance.
+
+    A later invoice counts if its credit lines are for the same price and period end as lines that
+    this payment paid, and at most with its negative total. Up to three queries.
+    """
     paid_for = InvoiceLine.objects.for_project(payment.project_id).filter(
         invoice__payments__payment=payment, is_credit=False, amount__gt=0, price__isnull=False
     )
-    spans = {(price, end) for price, end in paid_for.values_list("price_id", "period_end")}
+    paid_periods = {(price, end) for price, end in paid_for.values_list("price_id", "period_end")}
     subscriptions = set(
         Invoice.objects.for_project(payment.project_id)
         .filter(payments__payment=payment)
         .exclude(subscription_stripe_id="")
         .values_list("subscription_stripe_id", flat=True)
     )
-    if not spans or not subscriptions:
+    if not paid_periods or not subscriptions:
         return 0
     rows = InvoiceLine.objects.for_project(payment.project_id).filter(
         invoice__account_id=payment.account_id,
@@ -32,7 +35,7 @@ def of_payment(payment: Payment) -> int:
     for invoice, total, price, end, amount in rows.values_list(
         "invoice_id", "invoice__total", "price_id", "period_end", "amount"
     ):
-        if (price, end) in spans:
+        if (price, end) in paid_periods:
             totals[invoice] = -total
             credited[invoice] = credited.get(invoice, 0) - amount
     return sum(min(amount, totals[invoice]) for invoice, amount in credited.items())

@@ -1,4 +1,4 @@
-"""The project's disputes."""
+"""Read a project's disputes."""
 
 from billing.models import Dispute
 from common.errors import NotFound
@@ -10,17 +10,19 @@ from projects.models import Project
 def listing(
     *, project: Project, payment: str = "", user_id: str = "", status: str = ""
 ) -> ProjectQuerySet[Dispute]:
-    """Those that match every filter given: one query."""
-    wanted = {"payment_id": payment, "status": status}
+    """Return the disputes that match every non-empty filter: one query."""
+    filters = {"payment_id": payment, "status": status}
     if user_id:
-        wanted |= customers.owner_filter(project=project, user_id=user_id, path="payment__customer")
+        filters |= customers.owner_filter(
+            project=project, user_id=user_id, path="payment__customer"
+        )
     return Dispute.objects.for_project(project).filter(
-        **{name: value for name, value in wanted.items() if value}
+        **{name: value for name, value in filters.items() if value}
     )
 
 
 def get(*, project: Project, dispute_id: str) -> Dispute:
-    """One dispute; raises NotFound."""
+    """Return one dispute. Raises NotFound."""
     row = listing(project=project).filter(pk=dispute_id).first()
     if row is None:
         raise NotFound("No dispute with this id.")

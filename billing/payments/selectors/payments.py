@@ -1,4 +1,4 @@
-"""The project's payments, with their refunds, disputes and customers loaded."""
+"""Read payments, with their refunds, disputes and customers loaded."""
 
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from projects.customers import selectors as customers
 from projects.models import Project
 
 EXPIRY_LEASE = LeaseColumns(until="expiry_leased_until", fence="expiry_leased_until")
-"""Of the worker that calls a payment off."""
+"""Columns of the lease that a worker holds while it expires a payment."""
 
 
 def listing(
@@ -30,33 +30,33 @@ def listing(
     payment_type: str = "",
     reference: str = "",
 ) -> ProjectQuerySet[Payment]:
-    """Those that match every filter given: four queries, whatever their number."""
-    wanted: dict[str, Any] = {
+    """Return the payments that match every non-empty filter: four queries, however many rows."""
+    filters: dict[str, Any] = {
         "checkout_id": checkout,
         "status": status,
         "type": payment_type,
         "reference": reference,
     }
     if user_id:
-        wanted |= customers.owner_filter(project=project, user_id=user_id)
+        filters |= customers.owner_filter(project=project, user_id=user_id)
     return (
         Payment.objects.for_project(project)
-        .filter(**{name: value for name, value in wanted.items() if value})
+        .filter(**{name: value for name, value in filters.items() if value})
         .select_related("customer", "account")
         .prefetch_related("refunds", "disputes", "fraud_warnings", "invoice_payments")
     )
 
 
 def get(*, project: Project | str, payment_id: str) -> Payment:
-    """One payment with its checkout; raises NotFound."""
+    """Return one payment with its checkout. Raises NotFound."""
     row = listing(project=project).select_related("checkout").filter(pk=payment_id).first()
     if row is None:
         raise NotFound("No payment with this id.")
     return row
 
 
-def standing(*, project: Project, payment_id: str) -> Payment:
-    """One payment with as little as tells where its money is; raises NotFound."""
+def get_status(*, project: Project, payment_id: str) -> Payment:
+    """Return one payment with only its status, amount and failure loaded. Raises NotFound."""
     row = (
         Payment.objects.for_project(project)
         .only("id", "status", "amount", "currency", "paid_at", "failure_code", "failure_message")
@@ -68,12 +68,13 @@ def standing(*, project: Project, payment_id: str) -> Payment:
     return row
 
 
-def expiring_in_turn(*, at: datetime, limit: int, rule: RetryRule) -> list[Payment]:
-    """Payments to be called off now, in turn of their projects: expiring ones that no worker holds.
+def select_next_expiring(*, at: datetime, limit: int, rule: RetryRule) -> list[Payment]:
+    """Return up to ``limit`` expiring payments that no worker leases, round robin by project.
 
-    Without those that wait by ``rule``, and those whose account cannot be asked now.
+    Leaves out payments that ``rule`` makes wait after a failure, and payments of accounts that
+    back off from the request that would cancel them.
     """
-    due = expiring(at=at).filter(lease.is_free(EXPIRY_LEASE))
+    due = select_expiring(at=at).filter(lease.is_free(EXPIRY_LEASE))
     due = due.alias(
         request=Case(
             When(checkout__isnull=True, then=Value("payment_intent.cancel")),
@@ -87,21 +88,21 @@ def expiring_in_turn(*, at: datetime, limit: int, rule: RetryRule) -> list[Payme
     return fair_queue.round_robin(due, owner="project_id", order=("expires_at", "pk"), limit=limit)
 
 
-def expiring(*, at: datetime) -> QuerySet[Payment]:
-    """Unpaid payments of all projects whose time is over.
+def select_expiring(*, at: datetime) -> QuerySet[Payment]:
+    """Return unpaid payments of all projects whose ``expires_at`` has passed.
 
-    Without those that Stripe is still being asked for, and those that the buyer has done their
-    part for on a page.
+    Leaves out payments whose PaymentIntent is still being created, and payments whose buyer has
+    completed the page.
     """
-    is_known = Q(stripe_id__isnull=False) | ~Q(type=PaymentType.INTENT)
+    has_intent_or_page = Q(stripe_id__isnull=False) | ~Q(type=PaymentType.INTENT)
     rows = Payment.objects.across_projects().filter(
-        is_known, expires_at__lte=at, expired_at__isnull=True, status__in=UNPAID
+        has_intent_or_page, expires_at__lte=at, expired_at__isnull=True, status__in=UNPAID
     )
     return rows.exclude(checkout__status=CheckoutStatus.COMPLETE)
 
 
-def of_reference(*, project: Project | str, reference: str) -> Payment | None:
-    """The payment that the project calls so."""
+def find_by_reference(*, project: Project | str, reference: str) -> Payment | None:
+    """Return the project's payment with this reference, None if there is none."""
     return (
         Payment.objects.for_project(project)
         .exclude(reference="")
@@ -111,8 +112,8 @@ def of_reference(*, project: Project | str, reference: str) -> Payment | None:
     )
 
 
-def client_secret(payment: Payment) -> str | None:
-    """What the project's own front end confirms the payment with, in the clear: for nobody else."""
+def decrypt_client_secret(payment: Payment) -> str | None:
+    """Return the client secret in clear text. Give it only to keys with payments:write."""
     if not payment.client_secret:
         return None
     return crypto.decrypt(payment.client_secret, context=payment.secret_context)

@@ -1,4 +1,4 @@
-"""The project's refunds. One that Stripe does not know yet is not on show."""
+"""Read a project's refunds. A refund that has no Stripe id yet is left out."""
 
 from billing.models import Refund
 from common.errors import NotFound
@@ -10,19 +10,21 @@ from projects.models import Project
 def listing(
     *, project: Project, payment: str = "", user_id: str = "", status: str = ""
 ) -> ProjectQuerySet[Refund]:
-    """Those that match every filter given: one query."""
-    wanted = {"payment_id": payment, "status": status}
+    """Return the refunds that match every non-empty filter: one query."""
+    filters = {"payment_id": payment, "status": status}
     if user_id:
-        wanted |= customers.owner_filter(project=project, user_id=user_id, path="payment__customer")
+        filters |= customers.owner_filter(
+            project=project, user_id=user_id, path="payment__customer"
+        )
     return (
         Refund.objects.for_project(project)
         .filter(stripe_id__isnull=False)
-        .filter(**{name: value for name, value in wanted.items() if value})
+        .filter(**{name: value for name, value in filters.items() if value})
     )
 
 
 def get(*, project: Project, refund_id: str) -> Refund:
-    """One refund with its payment; raises NotFound."""
+    """Return one refund with its payment. Raises NotFound."""
     rows = listing(project=project).select_related("payment__account", "account")
     row = rows.filter(pk=refund_id).first()
     if row is None:

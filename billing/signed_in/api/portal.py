@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from billing.catalog.selectors import catalog
 from billing.outbound import api as outbound_api
 from billing.portal import service as portal
-from billing.portal.api import OwnSessionSerializer, PortalSessionBody, flow
+from billing.portal.api import OwnSessionSerializer, PortalSessionBody, build_flow
 from billing.signed_in.api.base import PROJECT_HEADER, SignedInViewSet
 from common.api.bodies import serializer_of
 from projects.keys.scopes import USER
@@ -29,7 +29,7 @@ class UserPortalViewSet(SignedInViewSet):
     def create(self, request: Request) -> Response:
         """409 ``portal-not-available`` says in ``reasons`` why there is nothing for them there."""
         body = self.parse_body(OwnSessionSerializer)
-        portal_flow = flow(body)
+        portal_flow = build_flow(body)
         if portal_flow is not None and portal_flow.price:
             catalog.open_price(project=self.calling_project, price_id=portal_flow.price)
         url = portal.open_session(

@@ -27,9 +27,9 @@ from billing.signed_in.api.base import PROJECT_HEADER, SignedInViewSet, WhichSer
 from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions import previews
 from billing.subscriptions import service as subscriptions
-from billing.subscriptions.api import answers as subscription_answers
-from billing.subscriptions.api.answers import ChangedSubscriptionBody
-from billing.subscriptions.api.fields import change
+from billing.subscriptions.api import bodies as subscription_bodies
+from billing.subscriptions.api.bodies import ChangedSubscriptionBody
+from billing.subscriptions.api.fields import build_change
 from billing.subscriptions.changes import ChangeTime
 from billing.subscriptions.selectors import subscriptions as subscription_selectors
 from billing.subscriptions.service import CancellationTime
@@ -154,26 +154,26 @@ class UserSubscriptionViewSet(SignedInViewSet):
                 request=request_name,
             )
         elif cancels is not None:
-            row = subscriptions.keep(
+            row = subscriptions.undo_cancellation(
                 subscription=row, actor=self.actor, at=now, request=request_name
             )
         elif "undo_scheduled_change" in body:
-            row = subscriptions.undo(
+            row = subscriptions.undo_scheduled_change(
                 subscription=row, actor=self.actor, at=now, request=request_name
             )
         else:
-            row = subscription_changes.make(
+            row = subscription_changes.apply_change(
                 subscription=row,
                 product_id=product,
                 change=permissions.allowed_change(
-                    subscription=row, product_id=product, change=change(body)
+                    subscription=row, product_id=product, change=build_change(body)
                 ),
                 request=request_name,
                 actor=self.actor,
                 at=now,
             )
-        bill = previews.of_made(subscription=row, invoiced_before=invoiced_before, at=now)
-        return Response(subscription_answers.made(row, bill))
+        bill = previews.find_bill(subscription=row, invoiced_before=invoiced_before, at=now)
+        return Response(subscription_bodies.changed_body(row, bill))
 
     @extend_schema(
         operation_id="billing_subscription_cancel",
@@ -200,15 +200,15 @@ class UserSubscriptionViewSet(SignedInViewSet):
         AmbiguousSubscription."""
         project, product = self.calling_project, self.query_values.get("product", "")
         if product:
-            row = subscription_selectors.of_product(
+            row = subscription_selectors.get_by_product(
                 project=project, user_id=self.user_id, product=product
             )
             return row, product
-        subscription_or_products = subscription_selectors.only(
+        subscription_or_products = subscription_selectors.get_only(
             project=project, user_id=self.user_id
         )
         if isinstance(subscription_or_products, Subscription):
-            return subscription_or_products, subscription_selectors.main_product(
+            return subscription_or_products, subscription_selectors.find_main_product(
                 subscription_or_products
             )
         raise AmbiguousSubscription(

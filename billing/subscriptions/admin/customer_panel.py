@@ -1,4 +1,4 @@
-"""What a customer bought: on the customer's page."""
+"""Sections of the console's customer page: subscriptions, payments, invoices, checkouts, carts."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -26,48 +26,50 @@ from projects.customers.admin.panels import MAX_ROWS, CustomerPanel, Rows
 from projects.models import Customer
 
 
-def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+def _list_rows(customer: Customer, at: datetime) -> dict[str, Listed]:
     def newest(model: Any) -> Any:
         rows = model.objects.for_project(customer.project_id).filter(customer=customer)
         return rows.order_by("-pk")[:MAX_ROWS]
 
-    def sold(model: Any, noun: str) -> Listed:
-        rows = model.objects.for_project(customer.project_id).filter(**{noun: OuterRef("pk")})
+    def lines_of(model: Any, parent: str) -> Listed:
+        rows = model.objects.for_project(customer.project_id).filter(**{parent: OuterRef("pk")})
         return Listed(rows.order_by("pk"), related=["price__product"])
 
     return {
         "subscriptions": Listed(
-            newest(Subscription), lines={"items": sold(SubscriptionItem, "subscription")}
+            newest(Subscription), lines={"items": lines_of(SubscriptionItem, "subscription")}
         ),
         "payments": Listed(newest(Payment)),
         "invoices": Listed(newest(Invoice)),
-        "checkouts": Listed(newest(Checkout), lines={"lines": sold(CheckoutLine, "checkout")}),
+        "checkouts": Listed(newest(Checkout), lines={"lines": lines_of(CheckoutLine, "checkout")}),
         "carts": Listed(
-            newest(Cart), related=["checkout"], lines={"lines": sold(CartLine, "cart")}
+            newest(Cart), related=["checkout"], lines={"lines": lines_of(CartLine, "cart")}
         ),
-        "known_as": Listed(newest(StripeCustomer), related=["account"]),
+        "stripe_customers": Listed(newest(StripeCustomer), related=["account"]),
     }
 
 
-def _show(request: HttpRequest, customer: Customer, at: datetime, rows: Rows) -> list[Section]:
+def _build_sections(
+    request: HttpRequest, customer: Customer, at: datetime, rows: Rows
+) -> list[Section]:
     return [
-        tables.subscriptions(rows["subscriptions"], more=_more("subscription", customer)),
-        tables.payments(rows["payments"], more=_more("payment", customer)),
-        tables.invoices(rows["invoices"], more=_more("invoice", customer)),
-        tables.checkouts(rows["checkouts"], more=_more("checkout", customer)),
-        tables.carts(rows["carts"], at=at, more=_more("cart", customer)),
-        _at_stripe(rows["known_as"]),
+        tables.subscriptions(rows["subscriptions"], more=_list_url("subscription", customer)),
+        tables.payments(rows["payments"], more=_list_url("payment", customer)),
+        tables.invoices(rows["invoices"], more=_list_url("invoice", customer)),
+        tables.checkouts(rows["checkouts"], more=_list_url("checkout", customer)),
+        tables.carts(rows["carts"], at=at, more=_list_url("cart", customer)),
+        _stripe_customers_section(rows["stripe_customers"]),
     ]
 
 
-PANEL = CustomerPanel(_lists, _show)
+PANEL = CustomerPanel(_list_rows, _build_sections)
 
 
-def _more(noun: str, customer: Customer) -> str:
+def _list_url(noun: str, customer: Customer) -> str:
     return columns.listing(f"billing.{noun}", q=customer.pk)
 
 
-def _at_stripe(rows: Iterable[StripeCustomer]) -> Section:
+def _stripe_customers_section(rows: Iterable[StripeCustomer]) -> Section:
     return Section(
         title="At Stripe",
         headers=["Customer", "Stripe id", "Account", "Balance", "Read"],
@@ -81,6 +83,6 @@ def _at_stripe(rows: Iterable[StripeCustomer]) -> Section:
             ]
             for row in rows
         ],
-        empty="Stripe does not know this customer yet.",
+        empty="This customer does not exist at Stripe yet.",
         right=[3],
     )

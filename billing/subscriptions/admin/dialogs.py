@@ -1,4 +1,7 @@
-"""End, pause and resume a subscription, or undo its planned change, with a look at access first."""
+"""Dialogs that cancel, pause or resume a subscription, or undo its scheduled change.
+
+Each shows the change of access before it runs.
+"""
 
 import hashlib
 from collections.abc import Callable
@@ -19,15 +22,15 @@ from common.admin.actors import actor
 from entitlements.decisions.admin import decisions
 from entitlements.decisions.selectors.effects import DecisionChange
 
-WHEN = (
-    (CancellationTime.PERIOD_END.value, "With the running period"),
+CANCELLATION_TIMES = (
+    (CancellationTime.PERIOD_END.value, "At the end of the current period"),
     (CancellationTime.NOW.value, "Now"),
 )
 SECOND = timedelta(seconds=1)
 
 
 class SubscriptionForm(dialogs.Dialog):
-    """``previewed`` is the fingerprint of what was sent when the effect was shown."""
+    """A dialog of one subscription. ``previewed`` is the fingerprint of the previewed values."""
 
     form_after_template = "console/effects.html"
     previewed = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -42,7 +45,7 @@ class SubscriptionForm(dialogs.Dialog):
         )
 
     @property
-    def said(self) -> dict[str, Any]:
+    def service_values(self) -> dict[str, Any]:
         return {
             name: value
             for name, value in self.cleaned_data.items()
@@ -53,10 +56,10 @@ class SubscriptionForm(dialogs.Dialog):
     def fingerprint(self) -> str:
         row = self.subscription
         assert row is not None
-        parts = [row.pk, row.customer.version, sorted(self.said.items())]
+        parts = [row.pk, row.customer.version, sorted(self.service_values.items())]
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
-    def show(self, effects: list[DecisionChange]) -> None:
+    def show_effects(self, effects: list[DecisionChange]) -> None:
         self.effects = decisions.change_rows(effects)
         self.refill(previewed=self.fingerprint)
 
@@ -67,11 +70,13 @@ class SubscriptionForm(dialogs.Dialog):
 
 
 class CancelForm(SubscriptionForm):
-    when = fields.choice(WHEN)
+    when = fields.choice(CANCELLATION_TIMES)
 
 
 class PauseForm(SubscriptionForm):
-    resumes_at = fields.moment(label="Resumes", help_text="Empty: until somebody resumes it.")
+    resumes_at = fields.moment(
+        label="Resumes", help_text="Leave empty to pause it until somebody resumes it."
+    )
 
 
 def _dialog(
@@ -93,84 +98,93 @@ def _dialog(
 
 CANCEL = _dialog(
     "Cancel subscription",
-    "Gives no money back. What is planned for it is dropped.",
+    "Refunds nothing. A scheduled change of the subscription is removed.",
     CancelForm,
     keep="Keep subscription",
 )
 PAUSE = _dialog(
     "Pause subscription",
-    "It gives nothing and bills nothing until it is resumed.",
+    "The customer has no access and is not billed until it is resumed.",
     PauseForm,
     keep="Keep it running",
 )
-RESUME = _dialog("Resume subscription", "It gives what was bought, and bills again.")
+RESUME = _dialog("Resume subscription", "The customer has access and is billed again.")
 UNDO = _dialog(
-    "Undo the planned change", "The subscription goes on as it is.", keep="Keep the planned change"
+    "Undo the scheduled change",
+    "The subscription continues unchanged after the current period.",
+    keep="Keep the scheduled change",
 )
 CANCEL_SUBMITS = {
     CancellationTime.NOW: "Cancel subscription now",
     CancellationTime.PERIOD_END: "Cancel at the end of the period",
 }
 
-Act = Callable[..., Subscription]
+SubscriptionService = Callable[..., Subscription]
 
 
 def cancel(request: HttpRequest, form: CancelForm) -> HttpResponse:
-    row, now = _row(form), timezone.now()
+    row, now = _get_subscription(form), timezone.now()
     when = CancellationTime(form.cleaned_data["when"])
-    ends = max((item.period_end for item in row.items.all()), default=now)
-    effects = subscription_effects.of_end(
-        subscription=row, at=now if when is CancellationTime.NOW else ends - SECOND
+    period_end = max((item.period_end for item in row.items.all()), default=now)
+    effects = subscription_effects.preview_end(
+        subscription=row, at=now if when is CancellationTime.NOW else period_end - SECOND
     )
     dialog = {**CANCEL, "title": CANCEL_SUBMITS[when]}
-    return _decide(request, form, dialog, effects, subscriptions.cancel, when=when)
+    return _preview_or_run(request, form, dialog, effects, subscriptions.cancel, when=when)
 
 
 def pause(request: HttpRequest, form: PauseForm) -> HttpResponse:
-    until: datetime | None = form.cleaned_data["resumes_at"]
-    effects = subscription_effects.of_pause(
-        subscription=_row(form), resumes_at=until, at=timezone.now()
+    resumes_at: datetime | None = form.cleaned_data["resumes_at"]
+    effects = subscription_effects.preview_pause(
+        subscription=_get_subscription(form), resumes_at=resumes_at, at=timezone.now()
     )
-    return _decide(request, form, PAUSE, effects, subscriptions.pause, resumes_at=until)
+    return _preview_or_run(
+        request, form, PAUSE, effects, subscriptions.pause, resumes_at=resumes_at
+    )
 
 
 def resume(request: HttpRequest, form: SubscriptionForm) -> HttpResponse:
-    effects = subscription_effects.of_resume(subscription=_row(form), at=timezone.now())
-    return _decide(request, form, RESUME, effects, subscriptions.resume)
+    effects = subscription_effects.preview_resume(
+        subscription=_get_subscription(form), at=timezone.now()
+    )
+    return _preview_or_run(request, form, RESUME, effects, subscriptions.resume)
 
 
 def undo(request: HttpRequest, form: SubscriptionForm) -> HttpResponse:
-    effects = subscription_effects.of_undo(subscription=_row(form), at=timezone.now())
-    return _decide(request, form, UNDO, effects, subscriptions.undo)
+    effects = subscription_effects.preview_undo(
+        subscription=_get_subscription(form), at=timezone.now()
+    )
+    return _preview_or_run(request, form, UNDO, effects, subscriptions.undo_scheduled_change)
 
 
-def _row(form: SubscriptionForm) -> Subscription:
+def _get_subscription(form: SubscriptionForm) -> Subscription:
     assert form.subscription is not None
     return form.subscription
 
 
-def _decide(
+def _preview_or_run(
     request: HttpRequest,
     form: SubscriptionForm,
     dialog: dict[str, Any],
     effects: list[DecisionChange],
-    act: Act,
-    **said: Any,
+    service: SubscriptionService,
+    **values: Any,
 ) -> HttpResponse:
-    """First the form, then the form with its effects, then the act."""
+    """Show the effects of the form's values first; call the service when they come again."""
     if form.cleaned_data["previewed"] != form.fingerprint:
-        form.show(effects)
+        form.show_effects(effects)
         return dialogs.confirm(request, form, dialog, submit=dialog["title"])
 
-    def carry_out() -> HttpResponse:
+    def run_service() -> HttpResponse:
         reason = form.cleaned_data["reason"]
-        row = act(
-            subscription=_row(form),
+        row = service(
+            subscription=_get_subscription(form),
             actor=actor(request),
             at=timezone.now(),
             reason=reason,
-            **said,
+            **values,
         )
-        return dialogs.finish(request, f"Done: it is {row.status}.", to=columns.url(row))
+        message = f"Done: the subscription is {row.status}."
+        return dialogs.finish(request, message, to=columns.url(row))
 
-    return dialogs.attempt(request, form, dialog, carry_out)
+    return dialogs.attempt(request, form, dialog, run_service)

@@ -9,7 +9,7 @@ from billing.models import Invoice, Subscription, SubscriptionItem
 from billing.models.subscription import SubscriptionStatus
 from billing.models.sync_object import ObjectKind
 from billing.representation import duplicates
-from billing.subscriptions.admin import dialogs as subscribing
+from billing.subscriptions.admin import dialogs
 from billing.sync.admin import tables
 from billing.sync.admin.mirrors import METADATA, STRIPE, MirrorAdmin
 from common.admin import columns, filters
@@ -19,7 +19,7 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 
 class DuplicateFilter(filters.ConditionFilter):
-    """What somebody pays twice for."""
+    """Filter subscriptions whose customer has an older live one to the same product."""
 
     title = "duplicates"
     parameter_name = "duplicates"
@@ -80,7 +80,7 @@ class SubscriptionAdmin(MirrorAdmin):
 
     @display(description="Duplicate of")
     def duplicate_of(self, row: Subscription) -> object:
-        """An older live subscription of the same customer to the same product."""
+        """Link the older live subscription of the same customer to the same product."""
         older = duplicates.of(subscription=row)
         return columns.link(Subscription(pk=older), older) if older else columns.EMPTY
 
@@ -90,8 +90,8 @@ class SubscriptionAdmin(MirrorAdmin):
 
     @display(description="Period ends")
     def renews(self, row: Subscription) -> str:
-        ends = [item.period_end for item in row.items.all()]
-        return columns.moment(min(ends)) if ends else columns.EMPTY
+        period_ends = [item.period_end for item in row.items.all()]
+        return columns.moment(min(period_ends)) if period_ends else columns.EMPTY
 
     @display(description="Paused")
     def paused(self, row: Subscription) -> str:
@@ -100,19 +100,19 @@ class SubscriptionAdmin(MirrorAdmin):
         until = f" until {columns.moment(row.resumes_at)}" if row.resumes_at else ""
         return f"{row.pause_behavior}{until}"
 
-    @display(description="Planned change")
+    @display(description="Scheduled change")
     def planned(self, row: Subscription) -> str:
         if row.scheduled_at is None:
             return columns.EMPTY
-        sold = (f"{each['quantity']} × {each['price'] or each['price_stripe_id']}"
-                for each in row.scheduled_items)  # fmt: skip
-        return f"{columns.moment(row.scheduled_at)}: {', '.join(sold)}"
+        items = (f"{item['quantity']} × {item['price'] or item['price_stripe_id']}"
+                 for item in row.scheduled_items)  # fmt: skip
+        return f"{columns.moment(row.scheduled_at)}: {', '.join(items)}"
 
     @display(description="Discounts")
     def discounted(self, row: Subscription) -> str:
-        named = (each["promotion_code"] or each["coupon"] or each["stripe_id"]
-                 for each in row.discounts)  # fmt: skip
-        return ", ".join(named) or columns.EMPTY
+        names = (discount["promotion_code"] or discount["coupon"] or discount["stripe_id"]
+                 for discount in row.discounts)  # fmt: skip
+        return ", ".join(names) or columns.EMPTY
 
     def has_act_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
         return request.user.has_perm("billing.change_subscription")
@@ -122,59 +122,57 @@ class SubscriptionAdmin(MirrorAdmin):
         url_path="cancel",
         icon="cancel",
         permissions=["act"],
-        dialog=subscribing.CANCEL,
+        dialog=dialogs.CANCEL,
     )
     def cancel(
-        self, request: HttpRequest, form: subscribing.CancelForm, object_id: str
+        self, request: HttpRequest, form: dialogs.CancelForm, object_id: str
     ) -> HttpResponse:
         self.row(request, object_id)
-        return subscribing.cancel(request, form)
+        return dialogs.cancel(request, form)
 
     @action(
         description="Pause",
         url_path="pause",
         icon="pause",
         permissions=["act"],
-        dialog=subscribing.PAUSE,
+        dialog=dialogs.PAUSE,
     )
-    def pause(
-        self, request: HttpRequest, form: subscribing.PauseForm, object_id: str
-    ) -> HttpResponse:
+    def pause(self, request: HttpRequest, form: dialogs.PauseForm, object_id: str) -> HttpResponse:
         self.row(request, object_id)
-        return subscribing.pause(request, form)
+        return dialogs.pause(request, form)
 
     @action(
         description="Resume",
         url_path="resume",
         icon="play_arrow",
         permissions=["act"],
-        dialog=subscribing.RESUME,
+        dialog=dialogs.RESUME,
     )
     def resume(
-        self, request: HttpRequest, form: subscribing.SubscriptionForm, object_id: str
+        self, request: HttpRequest, form: dialogs.SubscriptionForm, object_id: str
     ) -> HttpResponse:
         self.row(request, object_id)
-        return subscribing.resume(request, form)
+        return dialogs.resume(request, form)
 
     @action(
-        description="Undo planned change",
+        description="Undo scheduled change",
         url_path="undo",
         icon="undo",
         permissions=["act"],
-        dialog=subscribing.UNDO,
+        dialog=dialogs.UNDO,
     )
     def undo(
-        self, request: HttpRequest, form: subscribing.SubscriptionForm, object_id: str
+        self, request: HttpRequest, form: dialogs.SubscriptionForm, object_id: str
     ) -> HttpResponse:
         self.row(request, object_id)
-        return subscribing.undo(request, form)
+        return dialogs.undo(request, form)
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
         invoices = Invoice.objects.for_project(row.project_id).filter(subscription=row)
-        return [items(row.items.all()), tables.invoices(invoices.order_by("-pk")[:20])]
+        return [_items_section(row.items.all()), tables.invoices(invoices.order_by("-pk")[:20])]
 
 
-def items(rows: Sequence[SubscriptionItem]) -> Section:
+def _items_section(rows: Sequence[SubscriptionItem]) -> Section:
     return Section(
         title="Items",
         headers=["Product", "Price", "Quantity", "Period starts", "Period ends", "Stripe id"],

@@ -1,4 +1,4 @@
-"""``…/addons``: further products on a user's subscription, in the same period and invoice."""
+"""``…/addons``: further products of a user's subscription, billed on the same invoice."""
 
 from typing import ClassVar
 
@@ -10,13 +10,13 @@ from rest_framework.response import Response
 from billing.outbound import api as outbound_api
 from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions import previews
-from billing.subscriptions.api import answers as subscription_answers
-from billing.subscriptions.api.answers import ChangedSubscriptionBody
+from billing.subscriptions.api import bodies as subscription_bodies
+from billing.subscriptions.api.bodies import ChangedSubscriptionBody
 from billing.subscriptions.api.fields import (
     AddonChangeSerializer,
     BillingSerializer,
     NewAddonSerializer,
-    change,
+    build_change,
 )
 from billing.subscriptions.changes import Change
 from billing.subscriptions.selectors import subscriptions as stored
@@ -26,7 +26,11 @@ from projects.keys.scopes import KeyScope
 
 
 class AddonsViewSet(ProjectViewSet):
-    """The path's first product is any of the subscription's, the second that of the add-on."""
+    """Add-ons of a subscription.
+
+    Path: ``/subscriptions/{user_id}/{product}/addons/{addon}``; ``product`` may be any product of
+    the subscription, ``addon`` is the product of the add-on.
+    """
 
     scopes: ClassVar[dict[str, str]] = {
         "create": KeyScope.SUBSCRIPTIONS_WRITE,
@@ -41,12 +45,14 @@ class AddonsViewSet(ProjectViewSet):
         responses={201: serializer_of(ChangedSubscriptionBody)},
     )
     def create(self, request: Request, user_id: str, product: str) -> Response:
-        """Paid in the interval of the others. Preview it as a change with ``addons``."""
-        said = self.parse_body(NewAddonSerializer)
-        addon = {name: said.pop(name) for name in ("price", "quantity")}
-        wanted = change({**said, "addons": [addon]}, adds=True)
-        asked = outbound_api.request_name(request, "add", user_id, product, request.data)
-        return Response(self._make(user_id, product, product, wanted, asked), status=201)
+        """The add-on is billed in the same interval as the other items. To preview it, preview a
+        change of the subscription with ``addons``."""
+        body = self.parse_body(NewAddonSerializer)
+        addon = {name: body.pop(name) for name in ("price", "quantity")}
+        change = build_change({**body, "addons": [addon]}, adds_products=True)
+        request_name = outbound_api.request_name(request, "add", user_id, product, request.data)
+        changed = self._apply_change(user_id, product, product, change, request_name)
+        return Response(changed, status=201)
 
     @extend_schema(
         summary="Change an add-on of a user's subscription",
@@ -54,37 +60,41 @@ class AddonsViewSet(ProjectViewSet):
         responses=serializer_of(ChangedSubscriptionBody),
     )
     def partial_update(self, request: Request, user_id: str, product: str, addon: str) -> Response:
-        """Another price or quantity. Preview it at the add-on's own product."""
-        wanted = change(self.parse_body(AddonChangeSerializer))
-        asked = outbound_api.request_name(request, "addon", user_id, product, addon, request.data)
-        return Response(self._make(user_id, product, addon, wanted, asked))
+        """Changes its price or quantity. To preview it, preview a change with the add-on's product
+        in the path."""
+        change = build_change(self.parse_body(AddonChangeSerializer))
+        request_name = outbound_api.request_name(
+            request, "addon", user_id, product, addon, request.data
+        )
+        return Response(self._apply_change(user_id, product, addon, change, request_name))
 
     @extend_schema(
-        summary="Take an add-on off a user's subscription",
+        summary="Remove an add-on from a user's subscription",
         responses={200: serializer_of(ChangedSubscriptionBody)},
     )
     def destroy(self, request: Request, user_id: str, product: str, addon: str) -> Response:
-        """At renewal, or with ``when=now`` at once with a credit for the rest of the period."""
-        wanted = change({**self.query_values, "quantity": 0})
-        asked = outbound_api.request_name(
+        """Removes it at renewal, or with ``when=now`` at once; then the rest of the period is
+        credited."""
+        change = build_change({**self.query_values, "quantity": 0})
+        request_name = outbound_api.request_name(
             request, "remove", user_id, product, addon, dict(request.query_params)
         )
-        return Response(self._make(user_id, product, addon, wanted, asked))
+        return Response(self._apply_change(user_id, product, addon, change, request_name))
 
-    def _make(
-        self, user_id: str, product: str, changed: str, wanted: Change, asked: str
+    def _apply_change(
+        self, user_id: str, product: str, changed_product: str, change: Change, request_name: str
     ) -> ChangedSubscriptionBody:
-        row = subscription_changes.find(
-            project=self.calling_project, user_id=user_id, product_id=product, request=asked
+        row = subscription_changes.find_subscription(
+            project=self.calling_project, user_id=user_id, product_id=product, request=request_name
         )
-        billed, now = row.latest_invoice_stripe_id, timezone.now()
-        row = subscription_changes.make(
+        invoiced_before, now = row.latest_invoice_stripe_id, timezone.now()
+        row = subscription_changes.apply_change(
             subscription=row,
-            product_id=stored.product_of(row, named=changed),
-            change=wanted,
-            request=asked,
+            product_id=stored.resolve_product(row, product_or_subscription=changed_product),
+            change=change,
+            request=request_name,
             actor=self.actor,
             at=now,
         )
-        bill = previews.of_made(subscription=row, invoiced_before=billed, at=now)
-        return subscription_answers.made(row, bill)
+        bill = previews.find_bill(subscription=row, invoiced_before=invoiced_before, at=now)
+        return subscription_bodies.changed_body(row, bill)

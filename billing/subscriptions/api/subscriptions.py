@@ -1,4 +1,4 @@
-"""``/subscriptions``: who is subscribed to what; change, cancel, pause, and take that back."""
+"""``/subscriptions``: list, show, change, preview, cancel, pause and resume subscriptions."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -17,9 +17,9 @@ from billing.representation.subscriptions import SubscriptionBody
 from billing.subscriptions import changes as subscription_changes
 from billing.subscriptions import previews
 from billing.subscriptions import service as subscriptions
-from billing.subscriptions.api import answers as subscription_answers
-from billing.subscriptions.api.answers import ChangedSubscriptionBody
-from billing.subscriptions.api.fields import SubscriptionChangeSerializer, change
+from billing.subscriptions.api import bodies as subscription_bodies
+from billing.subscriptions.api.bodies import ChangedSubscriptionBody
+from billing.subscriptions.api.fields import SubscriptionChangeSerializer, build_change
 from billing.subscriptions.selectors import subscriptions as stored
 from billing.subscriptions.service import CancellationTime
 from common.api.bodies import serializer_of
@@ -32,23 +32,30 @@ from projects.keys.scopes import KeyScope
 class SubscriptionFilterSerializer(StrictSerializer):
     user_id = UserIdField(required=False)
     product = IdField(prefix="prod", required=False)
-    status = serializers.CharField(max_length=24, required=False, help_text="Stripe's word.")
+    status = serializers.CharField(
+        max_length=24, required=False, help_text="Stripe's subscription status, such as past_due."
+    )
 
 
 class CancellationSerializer(StrictSerializer):
-    """When it ends; ``period_end`` unless the query or the body says otherwise."""
+    """When the subscription ends. The fields may stand in the query or in the body."""
 
     when = serializers.ChoiceField(
-        choices=[each.value for each in CancellationTime], required=False
+        choices=[choice.value for choice in CancellationTime],
+        required=False,
+        help_text="Left out: period_end.",
     )
     prorate = serializers.BooleanField(
-        required=False, help_text="With now: credit the rest of the period to the user's balance."
+        required=False,
+        help_text="Only with when=now. True: credit the rest of the period to the user's balance.",
     )
 
 
 class PausingSerializer(StrictSerializer):
     resumes_at = serializers.DateTimeField(
-        required=False, allow_null=True, help_text="Until resumed by hand when left out."
+        required=False,
+        allow_null=True,
+        help_text="Left out or null: paused until the subscription is resumed.",
     )
 
 
@@ -62,14 +69,14 @@ class SubscriptionsViewSet(ProjectViewSet):
         responses=serializer_of(SubscriptionBody)(many=True),
     )
     def list(self, request: Request) -> Response:
-        """Newest first, ended ones too."""
+        """Newest first. Includes ended subscriptions."""
         rows = stored.listing(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.subscription(row) for row in page or ()])
 
 
 class UserSubscriptionsViewSet(ProjectViewSet):
-    """One user's subscriptions: all, or the one to a product."""
+    """The subscriptions of one user, and the user's subscription to one product."""
 
     scopes: ClassVar[dict[str, str]] = {
         "list": KeyScope.SUBSCRIPTIONS_READ,
@@ -88,7 +95,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         responses=serializer_of(SubscriptionBody)(many=True),
     )
     def list(self, request: Request, user_id: str) -> Response:
-        """Newest first, ended ones too; an unknown user has none."""
+        """Newest first. Includes ended subscriptions. Empty for an unknown user."""
         rows = stored.listing(project=self.calling_project, user_id=user_id)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.subscription(row) for row in page or ()])
@@ -97,9 +104,11 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         summary="Show a user's subscription to a product", responses=serializer_of(SubscriptionBody)
     )
     def retrieve(self, request: Request, user_id: str, product: str) -> Response:
-        """The live one, else the newest that has ended. Here and below, a ``sub_…`` of the user may
-        stand for the product: it names that very subscription, and a change is of its first
-        product."""
+        """The user's live subscription to the product, else the newest ended one.
+
+        All addresses below `/subscriptions/{user_id}/{product}` also take the id of one of the
+        user's subscriptions (`sub_…`) as `product`. A change then concerns its first product.
+        """
         return Response(representation.subscription(self._subscription(user_id, product)))
 
     @extend_schema(
@@ -108,63 +117,65 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         responses=serializer_of(ChangedSubscriptionBody),
     )
     def partial_update(self, request: Request, user_id: str, product: str) -> Response:
-        """Another price, also of another product; quantity, add-ons, discounts, trial end; or its
-        end with the running period, and taking back what is planned. A declined card changes
-        nothing (402)."""
-        said = self.parse_body(SubscriptionChangeSerializer)
-        asked = outbound_api.request_name(request, "change", user_id, product, request.data)
-        row = subscription_changes.find(
-            project=self.calling_project, user_id=user_id, product_id=product, request=asked
+        """Changes the price (also to another product), quantity, add-ons, discounts or trial end;
+        schedules or removes a cancellation at the end of the period; or removes a scheduled
+        change. If the card is declined, 402 and nothing changes."""
+        body = self.parse_body(SubscriptionChangeSerializer)
+        request_name = outbound_api.request_name(request, "change", user_id, product, request.data)
+        row = subscription_changes.find_subscription(
+            project=self.calling_project, user_id=user_id, product_id=product, request=request_name
         )
-        billed, now = row.latest_invoice_stripe_id, timezone.now()
-        row = self._change(row, product, said, asked, now)
-        bill = previews.of_made(subscription=row, invoiced_before=billed, at=now)
-        return Response(subscription_answers.made(row, bill))
+        invoiced_before, now = row.latest_invoice_stripe_id, timezone.now()
+        row = self._apply_change(row, product, body, request_name, now)
+        bill = previews.find_bill(subscription=row, invoiced_before=invoiced_before, at=now)
+        return Response(subscription_bodies.changed_body(row, bill))
 
     @extend_schema(
-        summary="Show what a change would come to",
+        summary="Preview a change of a user's subscription",
         request=SubscriptionChangeSerializer,
         responses=serializer_of(ChangedSubscriptionBody),
     )
     def preview(self, request: Request, user_id: str, product: str) -> Response:
-        """Takes what a change takes and answers what it would: nothing is changed. Send its
-        ``proration_date`` with the change, and the invoice says the same to the cent."""
-        said = self.parse_body(SubscriptionChangeSerializer)
+        """Takes the same body as the change and returns the same shape. Changes nothing. Send the
+        preview's `proration_date` with the change to be billed exactly the previewed amounts."""
+        body = self.parse_body(SubscriptionChangeSerializer)
         row, now = self._subscription(user_id, product), timezone.now()
-        ends = said.get("cancel_at_period_end")
+        ends = body.get("cancel_at_period_end")
         if ends is not None:
-            bill = previews.of_end(subscription=row, ends=ends)
-            return Response(subscription_answers.ending(row, bill, ends=ends))
-        if "undo_scheduled_change" in said:
-            return Response(subscription_answers.undone(row, previews.of_undo(subscription=row)))
-        wanted = change(said)
-        planned = subscription_changes.plan(
+            bill = previews.preview_cancellation(subscription=row, ends=ends)
+            return Response(subscription_bodies.cancellation_preview_body(row, bill, ends=ends))
+        if "undo_scheduled_change" in body:
+            return Response(
+                subscription_bodies.undo_preview_body(row, previews.preview_undo(subscription=row))
+            )
+        change = build_change(body)
+        plan = subscription_changes.plan_change(
             subscription=row,
-            product_id=stored.product_of(row, named=product),
-            change=wanted,
+            product_id=stored.resolve_product(row, product_or_subscription=product),
+            change=change,
             at=now,
         )
-        bill = previews.of_change(subscription=row, planned=planned, at=now)
-        return Response(subscription_answers.previewed(row, wanted, planned, bill))
+        bill = previews.preview_change(subscription=row, plan=plan, at=now)
+        return Response(subscription_bodies.preview_body(row, change, plan, bill))
 
     @extend_schema(
         summary="Cancel a user's subscription to a product",
         responses={200: serializer_of(SubscriptionBody)},
     )
     def destroy(self, request: Request, user_id: str, product: str) -> Response:
-        """At the end of the running period, or with ``when=now`` at once. Gives no money back;
-        ``prorate`` leaves the rest of the period as a credit on the user's balance.
+        """Cancels at the end of the running period, or with `when=now` at once. Refunds nothing;
+        `prorate` credits the rest of the period to the user's balance.
 
-        Both may stand in the query or, for clients that send one, in a JSON body.
+        Send the fields in the query or in a JSON body.
         """
-        said = self._cancellation()
+        fields = self._parse_cancellation()
         row = subscriptions.cancel(
             subscription=self._subscription(user_id, product),
-            when=CancellationTime(said.get("when", CancellationTime.PERIOD_END.value)),
-            prorate=said.get("prorate", False),
+            when=CancellationTime(fields.get("when", CancellationTime.PERIOD_END.value)),
+            prorate=fields.get("prorate", False),
             actor=self.actor,
             at=timezone.now(),
-            request=outbound_api.request_name(request, "cancel", user_id, product, said),
+            request=outbound_api.request_name(request, "cancel", user_id, product, fields),
         )
         return Response(representation.subscription(row))
 
@@ -174,11 +185,11 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         responses=serializer_of(SubscriptionBody),
     )
     def pause(self, request: Request, user_id: str, product: str) -> Response:
-        """It gives nothing and bills nothing until ``resumes_at``, or until it is resumed."""
-        said = self.parse_body(PausingSerializer)
+        """The user has no access and is not billed until `resumes_at`, or until it is resumed."""
+        body = self.parse_body(PausingSerializer)
         row = subscriptions.pause(
             subscription=self._subscription(user_id, product),
-            resumes_at=said.get("resumes_at"),
+            resumes_at=body.get("resumes_at"),
             actor=self.actor,
             at=timezone.now(),
             request=outbound_api.request_name(request, "pause", user_id, product, request.data),
@@ -191,7 +202,7 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         responses=serializer_of(SubscriptionBody),
     )
     def resume(self, request: Request, user_id: str, product: str) -> Response:
-        """It gives what was bought again, and is billed again."""
+        """The user has access and is billed again."""
         self.parse_body(StrictSerializer)
         row = subscriptions.resume(
             subscription=self._subscription(user_id, product),
@@ -201,36 +212,46 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         )
         return Response(representation.subscription(row))
 
-    def _change(
-        self, row: Subscription, product: str, said: dict[str, Any], asked: str, now: datetime
+    def _apply_change(
+        self,
+        row: Subscription,
+        product: str,
+        body: dict[str, Any],
+        request_name: str,
+        now: datetime,
     ) -> Subscription:
-        ends = said.get("cancel_at_period_end")
+        ends = body.get("cancel_at_period_end")
         if ends:
             return subscriptions.cancel(
                 subscription=row,
                 when=CancellationTime.PERIOD_END,
                 actor=self.actor,
                 at=now,
-                request=asked,
+                request=request_name,
             )
         if ends is not None:
-            return subscriptions.keep(subscription=row, actor=self.actor, at=now, request=asked)
-        if "undo_scheduled_change" in said:
-            return subscriptions.undo(subscription=row, actor=self.actor, at=now, request=asked)
-        return subscription_changes.make(
+            return subscriptions.undo_cancellation(
+                subscription=row, actor=self.actor, at=now, request=request_name
+            )
+        if "undo_scheduled_change" in body:
+            return subscriptions.undo_scheduled_change(
+                subscription=row, actor=self.actor, at=now, request=request_name
+            )
+        return subscription_changes.apply_change(
             subscription=row,
-            product_id=stored.product_of(row, named=product),
-            change=change(said),
-            request=asked,
+            product_id=stored.resolve_product(row, product_or_subscription=product),
+            change=build_change(body),
+            request=request_name,
             actor=self.actor,
             at=now,
         )
 
-    def _cancellation(self) -> dict[str, Any]:
-        said = {**self.query_values, **self.parse_body(CancellationSerializer)}
-        if said != {**said, **self.query_values}:
-            raise Invalid("The query and the body say different things.", field="when")
-        return said
+    def _parse_cancellation(self) -> dict[str, Any]:
+        """Return the fields of the query and the body. Raises Invalid if they contradict."""
+        fields = {**self.query_values, **self.parse_body(CancellationSerializer)}
+        if fields != {**fields, **self.query_values}:
+            raise Invalid("Send the same values in the query and the body.", field="when")
+        return fields
 
     def _subscription(self, user_id: str, product: str) -> Subscription:
-        return stored.of_product(project=self.calling_project, user_id=user_id, product=product)
+        return stored.get_by_product(project=self.calling_project, user_id=user_id, product=product)

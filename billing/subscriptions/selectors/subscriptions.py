@@ -1,4 +1,4 @@
-"""The project's subscriptions, with their items, prices and customers loaded."""
+"""Read subscriptions, with their items, prices and customers loaded."""
 
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from projects.models import Project
 def listing(
     *, project: Project, user_id: str = "", product: str = "", status: str = ""
 ) -> ProjectQuerySet[Subscription]:
-    """Those that match every filter given: three queries, whatever their number."""
+    """Return the subscriptions that match every non-empty filter: three queries."""
     rows = (
         duplicates.named(Subscription.objects.for_project(project))
         .select_related("customer", "account")
@@ -32,14 +32,16 @@ def listing(
     return rows
 
 
-def of_product(*, project: Project, user_id: str, product: str) -> Subscription:
-    """The user's subscription to this product: a live one, else the newest; or the one with this
-    id of ours, if it is the user's. Raises NotFound."""
+def get_by_product(*, project: Project, user_id: str, product: str) -> Subscription:
+    """Return the user's subscription to this product: the live one, else the newest ended one.
+
+    ``product`` may also be the id of one of the user's subscriptions. Raises NotFound.
+    """
     if is_id(product, "sub"):
-        own = listing(project=project, user_id=user_id).filter(pk=product).first()
-        if own is None:
+        row = listing(project=project, user_id=user_id).filter(pk=product).first()
+        if row is None:
             raise NotFound("This user has no subscription with this id.")
-        return own
+        return row
     ended = Case(
         When(status__in=LIVE, then=Value(0)), default=Value(1), output_field=IntegerField()
     )
@@ -50,39 +52,42 @@ def of_product(*, project: Project, user_id: str, product: str) -> Subscription:
     return row
 
 
-def only(*, project: Project, user_id: str) -> Subscription | list[str]:
-    """The user's one live subscription, else the newest that has ended; with several live ones,
-    the products by which they are told apart. Raises NotFound."""
+def get_only(*, project: Project, user_id: str) -> Subscription | list[str]:
+    """Return the user's only live subscription, else the newest ended one.
+
+    With several live ones return the product id of each instead. Raises NotFound.
+    """
     rows = list(listing(project=project, user_id=user_id).filter(status__in=LIVE).order_by("-id"))
     if len(rows) > 1:
-        return [main_product(row) for row in rows]
+        return [find_main_product(row) for row in rows]
     row = rows[0] if rows else listing(project=project, user_id=user_id).order_by("-id").first()
     if row is None:
         raise NotFound("This user has no subscription.")
     return row
 
 
-def product_of(row: Subscription, *, named: str) -> str:
-    """The product that a change is about: the one named, or the main one of a subscription that
-    is named itself."""
-    return main_product(row) if is_id(named, "sub") else named
+def resolve_product(row: Subscription, *, product_or_subscription: str) -> str:
+    """Return the id of the product to change: for a subscription id its main product."""
+    if is_id(product_or_subscription, "sub"):
+        return find_main_product(row)
+    return product_or_subscription
 
 
-def main_product(row: Subscription) -> str:
-    """The product of its first item that is ours; nothing when none is."""
+def find_main_product(row: Subscription) -> str:
+    """Return the product id of the first item in our catalog, empty if there is none."""
     return next((item.price.product_id for item in row.items.all() if item.price), "")
 
 
 def get(*, project: Project, subscription_id: str) -> Subscription:
-    """One subscription; raises NotFound."""
+    """Return one subscription. Raises NotFound."""
     row = listing(project=project).filter(pk=subscription_id).first()
     if row is None:
         raise NotFound("No subscription with this id.")
     return row
 
 
-def ending_trials(*, after: datetime, until: datetime) -> QuerySet[Subscription]:
-    """Every project's trials that end in this time and were not told of, the next one first."""
+def select_ending_trials(*, after: datetime, until: datetime) -> QuerySet[Subscription]:
+    """Return all projects' trials that end in the interval without an event yet, earliest first."""
     rows: QuerySet[Subscription] = Subscription.objects.across_projects()
     return (
         rows.select_related("project")

@@ -139,7 +139,7 @@ def carts(rows: Iterable[Cart], *, at: datetime, more: str = "") -> Section:
         rows=[
             [
                 columns.link(row, row.pk),
-                columns.badge(row.standing(at)),
+                columns.badge(row.status_at(at)),
                 sold(row.loaded_lines) or columns.EMPTY,  # type: ignore[attr-defined]  # with_lines
                 columns.link(row.checkout),
                 columns.moment(row.created_at),

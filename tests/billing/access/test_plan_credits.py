@@ -58,7 +58,7 @@ def test_credits_that_a_person_took_back_stay_taken(
     taken = CreditGrant.objects.for_project(shop.project).values().get()
 
     payment = Payment.objects.for_project(shop.project).get()
-    refunds.refund(
+    refunds.create(
         payment=payment,
         request=RefundRequest(amount=900),
         idempotency_key="r",

@@ -213,7 +213,7 @@ def test_what_a_refund_would_change_is_what_it_changes(desk: Desk, clock: Clock)
         user_id = f"user-{number}"
         bought = desk.sell(desk.price(interval=interval, refund_policy=policy), user_id)
         row = Payment.objects.for_project(desk.project).get(pk=bought["id"])
-        effects = refund_effects.of_refund(
+        effects = refund_effects.preview_decisions(
             payment=row, refund=RefundedMoney(amount, {}), at=timezone.now()
         )
         assert {effect.before.feature for effect in effects} == {"export", "seats"}

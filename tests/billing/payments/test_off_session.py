@@ -204,7 +204,7 @@ def test_a_new_default_pays_the_renewals(
     drain()
     paid = [each for each in tenant.at_stripe("charge") if each["payment_method"] == new]
     assert sorted(each["amount"] for each in paid) == [400, 900]
-    assert default_methods.follow_due(at=clock.now) == 0
+    assert default_methods.update_due_subscriptions(at=clock.now) == 0
 
 
 @pytest.mark.parametrize("fault", ["timeout_before", "timeout_after"])
@@ -219,9 +219,9 @@ def test_a_default_reaches_subscriptions_once_stripe_answers(
     assert tenant.api.post(path).status_code == 200
     assert own_methods(tenant) != {new}
     clock.advance(seconds=61)
-    assert default_methods.follow_due(at=clock.now) == 1
+    assert default_methods.update_due_subscriptions(at=clock.now) == 1
     assert own_methods(tenant) == {new}
-    assert default_methods.follow_due(at=clock.now) == 0
+    assert default_methods.update_due_subscriptions(at=clock.now) == 0
 
 
 def test_a_default_that_the_user_chooses_at_stripe(
@@ -238,7 +238,7 @@ def test_a_default_that_the_user_chooses_at_stripe(
     chosen: Any = {"invoice_settings": {"default_payment_method": new}}
     tenant.stripe.v1.customers.update(str(customer), chosen)
     drain()
-    assert default_methods.follow_due(at=clock.now) == 1
+    assert default_methods.update_due_subscriptions(at=clock.now) == 1
     assert [each["default_payment_method"] == new for each in tenant.at_stripe("subscription")] == [
         False,
         True,
@@ -246,4 +246,4 @@ def test_a_default_that_the_user_chooses_at_stripe(
     StripeCustomer.objects.across_projects().update(default_method=None)
     tenant.stripe.v1.customers.update(str(customer), {"metadata": {"x": "y"}})
     drain()
-    assert default_methods.follow_due(at=clock.now) == 0
+    assert default_methods.update_due_subscriptions(at=clock.now) == 0

@@ -122,9 +122,12 @@ def test_the_end_of_a_trial_is_told_once_for_each_end(
     drain()
     clock.advance(days=10, hours=23)
     drain()
-    assert trials.tell_due(at=clock.now) == 0
+    assert trials.record_due_trial_endings(at=clock.now) == 0
     clock.advance(hours=1)
-    assert (trials.tell_due(at=clock.now), trials.tell_due(at=clock.now)) == (1, 0)
+    assert (
+        trials.record_due_trial_endings(at=clock.now),
+        trials.record_due_trial_endings(at=clock.now),
+    ) == (1, 0)
     drain()
     assert outbox.types(project, "subscription.") == [CREATED, ENDING]
     assert outbox.last(project, ENDING).data == ada.show(pro)
@@ -133,7 +136,7 @@ def test_the_end_of_a_trial_is_told_once_for_each_end(
     moved = ada.change(pro, trial_end=later)
     assert (seen["trial_ends_at"], moved["trial_ends_at"]) == (later, later)
     assert seen["bill"] == {**moved["bill"], "proration_date": seen["bill"]["proration_date"]}
-    assert trials.tell_due(at=clock.now) == 0
+    assert trials.record_due_trial_endings(at=clock.now) == 0
     clock.advance(days=17)
     drain()
     assert outbox.types(project, "subscription.") == [CREATED, ENDING, UPDATED, ENDING]
@@ -160,7 +163,7 @@ def test_a_short_trial_is_told_of_at_once(
     assert outbox.types(project, "subscription.") == [CREATED, ENDING]
     row = Subscription.objects.for_project(project).get()
     with django_assert_num_queries(1):
-        assert trials.tell_due(at=row.started_at) == 0
+        assert trials.record_due_trial_endings(at=row.started_at) == 0
 
 
 @pytest.mark.parametrize(
@@ -190,7 +193,7 @@ def test_a_trial_without_a_card_ends(
     ada.subscribe(pro, trial_period_days=7, trial_settings=end)
     drain()
     clock.advance(days=4, hours=1)
-    trials.tell_due(at=clock.now)
+    trials.record_due_trial_endings(at=clock.now)
     clock.advance(days=3, hours=1)
     drain()
     shown = ada.show(pro)
