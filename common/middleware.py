@@ -78,7 +78,7 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return django_refusals.in_our_words(request, self.get_response(request))
+        return django_refusals.as_problem(request, self.get_response(request))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if django_refusals.is_console(request):

@@ -149,7 +149,7 @@ def _refuse(environ: Environ, error: Exception, request_id: str) -> FastAnswer:
         response = plain(refusal)
     else:
         request = WSGIRequest(environ)
-        response = django_refusals.in_our_words(request, response_for_exception(request, error))
+        response = django_refusals.as_problem(request, response_for_exception(request, error))
     remove_methods(response)
     headers = dict(_headers(request_id)) | dict(response.items())
     return FastAnswer(response.status_code, list(headers.items()), response.content)

@@ -107,7 +107,7 @@ def delete(*, cart: Cart, at: datetime) -> None:
     """
     with transaction.atomic():
         row = _lock_cart(cart)
-        status = row.standing(at)
+        status = row.status_at(at)
         if status == CartStatus.COMPLETED:
             raise CartClosed("It was bought, so it is kept with the books.")
         _refuse_frozen(row, status)
@@ -118,7 +118,7 @@ def delete(*, cart: Cart, at: datetime) -> None:
 
 def expire_due(*, at: datetime) -> int:
     """Store the status ``expired`` of carts whose time is over; returns how many. Readers do not
-    wait for this: ``Cart.standing`` computes it."""
+    wait for this: ``Cart.status_at`` computes it."""
     closed = 0
     due = carts.overdue(at=at)
     while batch := _close_batch(due, at):
@@ -151,7 +151,7 @@ def follow_checkout(*, checkout: Checkout, at: datetime) -> None:
 
 def refuse_unless_open(*, cart: Cart, at: datetime) -> None:
     """Raises CartFrozen or CartClosed for a cart that cannot change now."""
-    status = cart.standing(at)
+    status = cart.status_at(at)
     _refuse_frozen(cart, status)
     if status != CartStatus.OPEN:
         raise CartClosed(f"It is {status.value}. Make a new cart.")

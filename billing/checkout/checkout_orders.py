@@ -58,7 +58,7 @@ def cart_lines(*, cart: Cart, at: datetime) -> list[OrderLine]:
     Raises CartClosed, CartEmpty, and PriceChanged or NotOnSale when the tenant has to change
     lines first.
     """
-    if (status := cart.standing(at)) not in (CartStatus.OPEN, CartStatus.FROZEN):
+    if (status := cart.status_at(at)) not in (CartStatus.OPEN, CartStatus.FROZEN):
         raise CartClosed(f"It is {status.value}. Make a new cart.")
     rows = list(cart.lines.all())
     if not rows:

@@ -7,7 +7,8 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class CartStatus(models.TextChoices):
-    """``frozen`` while a checkout of it is open; ``open`` again if that expires."""
+    """``frozen`` while a checkout of the cart is open; ``open`` again when that checkout
+    expires."""
 
     OPEN = "open", "Open"
     FROZEN = "frozen", "Frozen"
@@ -16,9 +17,9 @@ class CartStatus(models.TextChoices):
 
 
 class Cart(ProjectOwned):
-    """What a customer is about to buy: lines of one currency, with at most one subscription.
+    """Lines of one currency that a customer is about to buy, with at most one subscription.
 
-    ``checkout`` is the page that froze it, or on which it was bought.
+    ``checkout`` is the one that froze the cart or in which it was bought.
     """
 
     id = PublicIdField(prefix="cart")
@@ -61,8 +62,9 @@ class Cart(ProjectOwned):
     def __str__(self) -> str:
         return str(self.pk)
 
-    def standing(self, at: datetime) -> CartStatus:
-        """What the cart is now: time alone ends it, and a page that came to nothing frees it."""
+    def status_at(self, at: datetime) -> CartStatus:
+        """The status at this time: an open cart expires, and without its checkout a frozen one is
+        open."""
         if self.status == CartStatus.COMPLETED:
             return CartStatus.COMPLETED
         if self.status == CartStatus.FROZEN and self.checkout_id is not None:
@@ -71,7 +73,7 @@ class Cart(ProjectOwned):
 
 
 class CartLine(ProjectOwned):
-    """One price in a cart, and how many of it."""
+    """One price in a cart, with its quantity."""
 
     id = PublicIdField(prefix="crtl")
     cart = models.ForeignKey(

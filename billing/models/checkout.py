@@ -13,7 +13,7 @@ class CheckoutType(models.TextChoices):
 
 
 class CheckoutStatus(models.TextChoices):
-    """Stripe's words; ``opening`` is ours, for the moment before Stripe has answered."""
+    """Stripe's words; ``opening`` is ours and means that Stripe has not answered yet."""
 
     OPENING = "opening", "Opening"
     OPEN = "open", "Open"
@@ -128,12 +128,12 @@ class Checkout(Outbound):
 
     @property
     def is_fulfilled(self) -> bool:
-        """Whether the buyer has what was bought: complete, and paid or nothing to pay."""
+        """Whether the buyer has the purchase: complete, and paid or nothing to pay."""
         return self.status == CheckoutStatus.COMPLETE and self.payment_status in PAID
 
 
 class CheckoutLine(ProjectOwned):
-    """One price and how many of it."""
+    """One price of a checkout, with its quantity."""
 
     id = PublicIdField(prefix="chkl")
     checkout = models.ForeignKey(

@@ -7,14 +7,14 @@ from common.money import Money
 
 DRAFT, OPEN, PAID = "draft", "open", "paid"
 UNPAID = frozenset({DRAFT, OPEN})
-"""Waits for its money; a draft will once it is final."""
+"""Statuses that wait for payment; a draft waits once it is finalized."""
 VOID = "void"
 UNPAYABLE = frozenset({VOID, "uncollectible"})
-"""Nobody is asked for its money any more."""
+"""Statuses in which the invoice is no longer collected."""
 
 
 class Invoice(Mirror):
-    """A bill, as Stripe wrote it. ``status`` in Stripe's words; amounts in minor units."""
+    """A bill of Stripe. ``status`` in Stripe's words; amounts in minor units."""
 
     id = PublicIdField(prefix="inv")
     customer = models.ForeignKey(

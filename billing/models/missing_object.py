@@ -6,7 +6,7 @@ from common.models import ProjectOwned, tenant_key
 
 
 class MissingReason(models.TextChoices):
-    """Why Stripe's 404 is believed, or not."""
+    """Why Stripe's 404 counts as a deletion, or why it does not."""
 
     DELETED = "deleted", "Objects of this kind can be deleted, and few were"
     NEVER_DELETED = "never_deleted", "Stripe keeps objects of this kind for ever"
@@ -14,7 +14,8 @@ class MissingReason(models.TextChoices):
 
 
 class MissingState(models.TextChoices):
-    """``waiting`` asks for a person; ``gone`` and ``kept`` are decisions, by rule or person."""
+    """``waiting``: an operator must decide. ``gone`` and ``kept`` are decisions by a rule or an
+    operator."""
 
     WAITING = "waiting", "Waits for a decision"
     GONE = "gone", "Taken as gone"
@@ -23,10 +24,10 @@ class MissingState(models.TextChoices):
 
 
 class MissingObject(ProjectOwned):
-    """A mirrored object that Stripe answered 404 for, and what was decided about our row of it.
+    """A mirrored object for which Stripe answered 404, and the decision about our row.
 
-    A 404 may mean a deleted object, but also a wrong key, mode or account. While ``waiting``
-    nothing is done to our row.
+    A 404 may mean that the object was deleted, but also a wrong key, mode or account. While the
+    state is ``waiting``, our row stays unchanged.
     """
 
     id = PublicIdField(prefix="mis")

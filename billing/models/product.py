@@ -7,7 +7,7 @@ from common.models import tenant_key
 
 
 class RefundPolicy(models.TextChoices):
-    """What becomes of access when the money for it goes back."""
+    """What happens to access when its payment is refunded."""
 
     REVOKE = "revoke", "Ends once all of it is refunded"
     PROPORTIONAL = "proportional", "Limits shrink with the share that is refunded"
@@ -16,7 +16,7 @@ class RefundPolicy(models.TextChoices):
 
 
 class DisputePolicy(models.TextChoices):
-    """What becomes of access while a bank decides about the payment."""
+    """What happens to access while the bank decides about a disputed payment."""
 
     HOLD = "hold", "Held until it is decided"
     KEEP = "keep", "Stays until it is decided"
@@ -30,7 +30,7 @@ class RenewalPolicy(models.TextChoices):
 
 
 class Product(Outbound):
-    """Something that a project sells, and through it the features that it entitles to."""
+    """Something that a project sells; it entitles its holders to features."""
 
     id = PublicIdField(prefix="prod")
     name = models.CharField(max_length=250)

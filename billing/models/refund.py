@@ -8,7 +8,7 @@ from common.money import Money
 
 
 class Refund(Outbound):
-    """Money going back, part of a payment. ``status`` in Stripe's words."""
+    """A full or partial refund of a payment. ``status`` in Stripe's words."""
 
     id = PublicIdField(prefix="ref")
     payment = models.ForeignKey(

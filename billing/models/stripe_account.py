@@ -6,8 +6,8 @@ from common.ids import PublicIdField
 class StripeAccount(models.Model):
     """A Stripe account in one mode: the platform's shared one, or a project's own.
 
-    The platform's own keys live in the environment (``project`` and ``secret_key`` are empty);
-    a project's own secret key is stored encrypted and never shown again.
+    The keys of the platform's account are in the environment (``project`` and ``secret_key`` are
+    empty). A project's own secret key is stored encrypted and never shown again.
     """
 
     id = PublicIdField(prefix="acc")
@@ -84,20 +84,21 @@ class StripeAccount(models.Model):
 
     @property
     def is_shared(self) -> bool:
-        """Whether several projects sell through it."""
+        """Whether it is the platform's account, through which several projects sell."""
         return self.project_id is None
 
     @property
     def key_context(self) -> str:
-        """What the encrypted secret key is bound to."""
+        """Encryption context that binds the secret key to this row."""
         return f"stripe_account:{self.pk}:secret_key"
 
 
 class StripeEndpoint(models.Model):
-    """Where Stripe sends an account's events: a token in the URL, one or two live secrets.
+    """The address to which Stripe sends an account's events: a token in the URL, and signing
+    secrets.
 
-    ``secrets`` holds encrypted signing secrets, newest first; while Stripe rolls a secret both
-    verify. The endpoint of the platform's account reads its secrets from the environment.
+    ``secrets`` holds one or two encrypted signing secrets, newest first; while Stripe rolls a
+    secret, both verify. The endpoint of the platform's account has its secrets in the environment.
     """
 
     id = PublicIdField(prefix="whk")

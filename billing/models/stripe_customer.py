@@ -7,7 +7,8 @@ from common.models import tenant_key, tenant_links
 
 
 class StripeCustomer(Outbound):
-    """A customer as one Stripe account knows it. This row decides who owns what hangs off it."""
+    """A customer in one Stripe account. Objects of that Stripe customer belong to this row's
+    project."""
 
     id = PublicIdField(prefix="scus")
     customer = models.ForeignKey(

@@ -6,7 +6,7 @@ from common.models import ProjectOwned, tenant_key
 
 
 class IntentState(models.TextChoices):
-    """``unknown`` is sent without an answer; ``parked`` waits for a person."""
+    """``unknown``: sent, without an answer. ``parked``: an operator must decide."""
 
     PLANNED = "planned", "Planned"
     SENT = "sent", "Sent"
@@ -17,15 +17,15 @@ class IntentState(models.TextChoices):
 
 
 OPEN = frozenset({IntentState.PLANNED, IntentState.SENT, IntentState.UNKNOWN})
-"""Somebody still has to find out what became of it."""
+"""States in which the result at Stripe is not known yet."""
 
 
 class StripeIntent(ProjectOwned):
-    """One thing that we ask Stripe to do, written down before it is asked.
+    """One request to Stripe, stored before it is sent.
 
-    ``purpose`` says what for: a second request with the same purpose is the same intent.
-    ``params`` are what Stripe is sent. ``key_generation`` numbers the idempotency keys used up;
-    ``answered_at`` is when whoever asked has had the answer. Leases and due times are by the
+    ``purpose`` identifies the request: a second request with the same purpose is the same intent.
+    ``params`` are the parameters sent to Stripe. ``key_generation`` counts the idempotency keys
+    used up. ``answered_at`` is when the caller got the answer. Leases and due times use the
     database's clock.
     """
 
@@ -89,5 +89,5 @@ class StripeIntent(ProjectOwned):
 
     @property
     def idempotency_key(self) -> str:
-        """Under which Stripe is asked now."""
+        """The key for the next request to Stripe."""
         return f"{self.pk}-{self.key_generation}"

@@ -147,7 +147,7 @@ def _find_metered_items(
     account: StripeAccount, page: Sequence[SubscriptionItem], at: datetime
 ) -> list[_MeteredItem]:
     """The items of the page that Stripe has counts for. Two queries."""
-    meters_of = {
+    stripe_ids = {
         row.meter_id: row.stripe_id
         for row in StripeMeter.objects.across_projects().filter(
             account=account, meter__in={item.price.meter_id for item in page if item.price}
@@ -162,10 +162,10 @@ def _find_metered_items(
             _ceil_minute(item.period_start),
             _floor_minute(min(item.period_end, at - COUNTING_LAG)),
         )
-        if meter is None or meter.pk not in meters_of or buyer is None or since >= until:
+        if meter is None or meter.pk not in stripe_ids or buyer is None or since >= until:
             continue
-        asked = ReportedUsageQuery(item.project_id, buyer.customer_id, meter.pk, since, until)
-        items.append(_MeteredItem(meter, meters_of[meter.pk], buyer, asked))
+        query = ReportedUsageQuery(item.project_id, buyer.customer_id, meter.pk, since, until)
+        items.append(_MeteredItem(meter, stripe_ids[meter.pk], buyer, query))
     return items
 
 
@@ -196,5 +196,5 @@ def _floor_minute(moment: datetime) -> datetime:
 
 
 def _ceil_minute(moment: datetime) -> datetime:
-    down = _floor_minute(moment)
-    return down if down == moment else down + MINUTE
+    floor = _floor_minute(moment)
+    return floor if floor == moment else floor + MINUTE

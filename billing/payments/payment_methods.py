@@ -36,7 +36,8 @@ def listing(*, customer: Customer, account: StripeAccount) -> tuple[list[SavedMe
         return [], ""
     client, stripe_id = client_for(account), str(buyer.stripe_id)
     try:
-        return payment_methods.saved(client, stripe_id), payment_methods.default(client, stripe_id)
+        saved = payment_methods.list_saved(client, stripe_id)
+        return saved, payment_methods.find_default(client, stripe_id)
     except StripeObjectMissing:
         return [], ""
 
@@ -48,10 +49,10 @@ def choose(*, buyer: StripeCustomer | None, wanted: str) -> str:
     client, stripe_id = client_for(buyer.account), str(buyer.stripe_id)
     try:
         if wanted != DEFAULT:
-            return payment_methods.one(client, stripe_id, wanted).stripe_id
-        if found := payment_methods.default(client, stripe_id):
+            return payment_methods.retrieve(client, stripe_id, wanted).stripe_id
+        if found := payment_methods.find_default(client, stripe_id):
             return found
-        saved = payment_methods.saved(client, stripe_id)
+        saved = payment_methods.list_saved(client, stripe_id)
     except StripeObjectMissing as missing:
         raise NoPaymentMethod(
             "Take one of those that /customers/{user_id}/payment-methods lists."
@@ -120,7 +121,7 @@ def _owner(customer: Customer, account: StripeAccount, stripe_id: str) -> Stripe
     buyer = stripe_customers.find_live(customer=customer, account=account)
     if buyer is not None:
         try:
-            payment_methods.one(client_for(account), str(buyer.stripe_id), stripe_id)
+            payment_methods.retrieve(client_for(account), str(buyer.stripe_id), stripe_id)
         except StripeObjectMissing:
             buyer = None
     if buyer is None:

@@ -135,7 +135,7 @@ def restore(*, configuration: PortalConfiguration, at: datetime) -> None:
 
     Raises what ``billing.stripe.errors`` sorts Stripe's answers into.
     """
-    params = stripe_portal.restored(configuration.content)
+    params = stripe_portal.restore_params(configuration.content)
     target = str(configuration.stripe_id)
     request = f"restore {at.isoformat()}"
     _ask(configuration, stripe_portal.CHANGE_CONFIGURATION, target, params, request, at)

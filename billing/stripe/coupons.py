@@ -1,4 +1,4 @@
-"""Coupons at Stripe: what is taken off, for how long. They never change in that."""
+"""Coupons at Stripe: amount and duration of a discount. Stripe never changes these."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -35,7 +35,7 @@ def snapshot(fields: Fields) -> CouponSnapshot:
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> CouponSnapshot:
-    """What Stripe says now. Raises StripeObjectMissing."""
+    """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
         coupon = client.v1.coupons.retrieve(stripe_id, {"expand": [EXPAND]})
         return snapshot(named(coupon, "coupon", stripe_id))
@@ -62,8 +62,8 @@ def new(
     product_stripe_ids: list[str],
     metadata: dict[str, str],
 ) -> Fields:
-    """Parameters of a new coupon; ``redeem_by`` in seconds."""
-    said: Fields = {
+    """Parameters that create a coupon; ``redeem_by`` in Unix seconds."""
+    params: Fields = {
         "name": name or None,
         "percent_off": None if percent_off is None else str(percent_off),
         "amount_off": amount_off,
@@ -75,4 +75,4 @@ def new(
         "applies_to": {"products": product_stripe_ids} if product_stripe_ids else None,
         "metadata": metadata or None,
     }
-    return {key: value for key, value in said.items() if value is not None}
+    return {key: value for key, value in params.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Promotion codes at Stripe: what buyers type to get a coupon."""
+"""Promotion codes at Stripe: codes that buyers enter to get a coupon's discount."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def snapshot(fields: Fields) -> PromotionCodeSnapshot:
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> PromotionCodeSnapshot:
-    """What Stripe says now. Raises StripeObjectMissing."""
+    """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
         return snapshot(
             named(client.v1.promotion_codes.retrieve(stripe_id), "promotion_code", stripe_id)
@@ -54,14 +54,14 @@ def new(
     minimum_amount_currency: str,
     metadata: dict[str, str],
 ) -> Fields:
-    """Parameters of a new code; ``expires_at`` in seconds."""
+    """Parameters that create a promotion code; ``expires_at`` in Unix seconds."""
     limits: Fields = {}
     if first_time_transaction:
         limits["first_time_transaction"] = True
     if minimum_amount is not None:
         limits["minimum_amount"] = minimum_amount
         limits["minimum_amount_currency"] = minimum_amount_currency
-    said: Fields = {
+    params: Fields = {
         "promotion": {"type": "coupon", "coupon": coupon_stripe_id},
         "code": code or None,
         "customer": customer_stripe_id or None,
@@ -70,4 +70,4 @@ def new(
         "restrictions": limits or None,
         "metadata": metadata or None,
     }
-    return {key: value for key, value in said.items() if value is not None}
+    return {key: value for key, value in params.items() if value is not None}

@@ -92,14 +92,14 @@ def restore(
         return
     again = f"{request} again"
     held, schedule = _scheduled(subscription, request=again, at=at)
-    params = schedules.again(schedule, held, released)
+    params = schedules.restore_plan(schedule, held, released)
     _change(subscription, schedule, params, request=again, at=at)
 
 
 def _scheduled(subscription: Subscription, *, request: str, at: datetime) -> tuple[Fields, Fields]:
     """The subscription as Stripe has it now, and its schedule, which begins if there is none."""
     client = client_for(subscription.account)
-    held = subscriptions.whole(client, stripe_id(subscription))
+    held = subscriptions.retrieve_fields(client, stripe_id(subscription))
     return held, held["schedule"] or _begin(subscription, request=request, at=at)
 
 

@@ -85,7 +85,7 @@ def keep(
     client, target = client_for(subscription.account), stripe_id(subscription)
     _record(subscription, "subscription.keep", actor, at, after={}, reason=reason)
     try:
-        params = subscriptions.keeping(client, target)
+        params = subscriptions.undo_cancellation_params(client, target)
     except StripeObjectMissing as missing:
         if read_again(subscription, at=at).has_ended:
             raise SubscriptionEnded(AGAIN) from missing

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from common import broadcast
+from common import invalidation
 from common.redis import exchange
 from entitlements import representation
 from entitlements.balances.selectors.amounts import StaticDecision
@@ -172,10 +172,10 @@ def invalidate_rules(project_id: str, *, version: int) -> None:
 
 def _invalidate(topic: str, names: list[str], subjects: list[str], version: int) -> None:
     lifetime = 2 * settings.ENTITLEMENTS.cache_ttl
-    channel = broadcast.channel()
+    channel = invalidation.channel()
     exchange(
         redis_store.build_store_command([VersionedHash(name, version, lifetime) for name in names]),
-        *(("PUBLISH", channel, broadcast.message(topic, subject)) for subject in subjects),
+        *(("PUBLISH", channel, invalidation.message(topic, subject)) for subject in subjects),
     )
 
 

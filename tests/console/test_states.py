@@ -190,5 +190,5 @@ def test_carts_by_what_they_are_now(world: World) -> None:
         found = Cart.objects.for_project(world.project).filter(
             condition, pk__in=[row.pk for row in rows]
         )
-        said = {row.pk for row in rows if row.standing(now) == status}
+        said = {row.pk for row in rows if row.status_at(now) == status}
         assert set(found.values_list("pk", flat=True)) == said

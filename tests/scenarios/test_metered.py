@@ -167,7 +167,7 @@ def test_an_answer_that_never_came_for_a_day_waits_for_a_person(story: Story, ca
     story.settle()
     outcome, error = standing(story, record)
     assert outcome == "refused"
-    assert error.startswith("Stripe was asked to count it and never answered.")
+    assert error.startswith("It was reported to Stripe, which never answered.")
     assert counted(story) == [(identifier(story, record), "9")]
 
 
@@ -192,7 +192,7 @@ def test_a_void_within_a_day_is_taken_back_and_a_later_one_is_shown(
     story.settle()
     outcome, error = standing(story, too_late)
     assert outcome == "refused"
-    assert error.startswith("Stripe takes an event back within 24 hours")
+    assert error.startswith("Stripe cancels an event only within 24 hours")
     assert standing(story, kept) == ("told", "")
     (difference,) = differences(story)
     assert difference.endswith(": 3 -> 23; 1 record(s) refused")

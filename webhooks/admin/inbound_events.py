@@ -117,7 +117,7 @@ class InboundEventAdmin(ReadOnlyAdmin):
     def replay_selected(
         self, request: HttpRequest, rows: QuerySet[InboundEvent]
     ) -> HttpResponse | None:
-        reason = bulk.ask(
+        reason = bulk.ask_reason(
             self,
             request,
             rows,

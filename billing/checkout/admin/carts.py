@@ -92,7 +92,7 @@ class CartAdmin(ReadOnlyAdmin):
 
     @display(description="Status", ordering="status")
     def status_badge(self, row: Cart) -> object:
-        return columns.badge(row.standing(timezone.now()))
+        return columns.badge(row.status_at(timezone.now()))
 
     @display(description="Holds")
     def holds(self, row: Cart) -> str:

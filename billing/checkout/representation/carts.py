@@ -61,7 +61,7 @@ class CartBody(TypedDict):
 
 def cart(row: Cart, *, at: datetime) -> CartBody:
     """Needs a row of ``selectors.carts``."""
-    standing = row.standing(at)
+    standing = row.status_at(at)
     lines = list(row.lines.all())
     on_page = {each.price_id: each for each in row.checkout.lines.all()} if row.checkout else {}
     return {

@@ -86,7 +86,7 @@ def _loaded(project: Project | str) -> ProjectQuerySet[Cart]:
 
 
 def status_condition(status: CartStatus, at: datetime) -> Q:
-    """The condition under which ``Cart.standing(at)`` returns this status."""
+    """The condition under which ``Cart.status_at(at)`` returns this status."""
     is_not_on_page = ~Q(status=CartStatus.COMPLETED) & ~ON_PAGE
     return {
         CartStatus.COMPLETED: Q(status=CartStatus.COMPLETED),

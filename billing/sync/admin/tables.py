@@ -129,7 +129,7 @@ def carts(rows: Iterable[Cart], *, at: datetime, more: str = "") -> Section:
         rows=[
             [
                 columns.link(row, row.pk),
-                columns.badge(row.standing(at)),
+                columns.badge(row.status_at(at)),
                 sold(row.lines.all()) or columns.EMPTY,
                 columns.link(row.checkout),
                 columns.moment(row.created_at),
