@@ -44,7 +44,7 @@ def database(url: str) -> dict[str, Any]:
     """Django's DATABASES entry: pooled connections, checked before use (``common.postgres``),
     bounded waits.
 
-    What is prepared (``common.prepared``) is planned once for each connection, and not for each
+    What is prepared (``common.prepared_statements``) is planned once for each connection, and not for each
     length of the lists that it is given: planning costs more than running.
     """
     parsed: dict[str, Any] = environ.Env.db_url_config(url)

@@ -25,7 +25,7 @@ from common import context
 from common.api import django_refusals
 from common.api.problems import plain, refusal_of
 from common.middleware import remove_methods
-from config.tally import tally
+from config.request_counter import request_counter
 from entitlements.consumption import fast_path as consumption
 from entitlements.decisions.api import fast_path as checks
 from usage.records.api import fast_path as usage
@@ -80,7 +80,7 @@ def answer_fast(environ: Environ) -> FastAnswer | None:
     request_id = context.begin(environ.get("HTTP_X_REQUEST_ID", ""))
     answer = _run(route, environ, request_id)
     if answer is not None:
-        tally.note(
+        request_counter.count_answer(
             method=environ["REQUEST_METHOD"],
             path=environ["PATH_INFO"],
             status=answer.status,
@@ -102,7 +102,7 @@ def copied_check(environ: Mapping[str, Any]) -> FastAnswer | None:
     if body is None:
         return None
     request_id = context.choose(environ.get("HTTP_X_REQUEST_ID", ""))
-    tally.note(method="GET", path=CHECK, status=200, started=started)
+    request_counter.count_answer(method="GET", path=CHECK, status=200, started=started)
     return FastAnswer(200, _headers(request_id), body)
 
 

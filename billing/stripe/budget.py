@@ -89,7 +89,7 @@ def take(account: "StripeAccount", lane: Lane) -> float:
     rate = _rate(account)
     wait = redis.attempt(
         lambda client: float(_run(client, _TAKE, account, *_arguments(rate, lane), EXPIRY)),
-        otherwise=None,
+        fallback=None,
     )
     return _take_locally(account, rate / PROCESSES, lane) if wait is None else wait
 
@@ -115,9 +115,7 @@ def slow_down(account: "StripeAccount") -> None:
     """Halve the rate for ``SLOW_FOR`` seconds after Stripe has answered 429."""
     if bucket := _buckets.get(account.pk):
         bucket.slow_until = time.monotonic() + SLOW_FOR
-    redis.attempt(
-        lambda client: _run(client, _SLOW_DOWN, account, SLOW_FOR, EXPIRY), otherwise=None
-    )
+    redis.attempt(lambda client: _run(client, _SLOW_DOWN, account, SLOW_FOR, EXPIRY), fallback=None)
 
 
 def _rate(account: "StripeAccount") -> float:

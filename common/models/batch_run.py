@@ -5,7 +5,7 @@ from common.models.project_owned import ProjectOwned
 
 
 class RunStatus(models.TextChoices):
-    """``superseded``: a newer one does the rest, and all of it again."""
+    """``superseded``: a newer run processes all rows again."""
 
     PLANNED = "planned", "Planned"
     RUNNING = "running", "Running"
@@ -16,11 +16,11 @@ class RunStatus(models.TextChoices):
 
 
 class BatchRun(ProjectOwned):
-    """Something that is done to many rows of a project, in batches, in the background.
+    """Background work on many rows of a project, in batches.
 
-    ``cursor`` is the id of the last row that is done: each batch moves it in the transaction that
-    does the work, so a run goes on where a dead worker has left it. ``seen_at`` is when a worker
-    first looked, ``next_try_at`` when the next batch is due, both by the database's clock.
+    ``cursor`` is the id of the last processed row; each batch moves it in its own transaction, so
+    that another worker can continue after a crash. ``seen_at`` is when a worker first saw the run,
+    ``next_try_at`` when the next batch is due, both by the database's clock.
     """
 
     status = models.CharField(

@@ -1,8 +1,8 @@
-"""Tenancy: what every row of a tenant is, and how it may be read.
+"""Tenancy: the base class of tenants' rows, and the query set that enforces a project.
 
-A query that does not name a project does not run: :class:`UnscopedQuery` is raised. Rows that are
-reached from a tenant's row (``checkout.customer``, ``checkout.lines.all()``) are its own by the
-composite foreign keys (:mod:`common.models.tenant_foreign_key`), so following one is allowed.
+A query that names no project raises :class:`UnscopedQuery`. Following a relation of a tenant's row
+(``checkout.customer``, ``checkout.lines.all()``) is allowed: composite foreign keys
+(:mod:`common.models.tenant_foreign_key`) keep the related rows in the same project.
 """
 
 from typing import Any, ClassVar, NoReturn, Self, TypeVar
@@ -13,18 +13,18 @@ ModelT_co = TypeVar("ModelT_co", bound=models.Model, covariant=True)
 
 
 class UnscopedQuery(RuntimeError):
-    """A tenant's table was about to be read without saying whose rows."""
+    """A query on a tenant's table named no project."""
 
 
 class ProjectQuerySet(models.QuerySet[ModelT_co]):
-    """A query over tenants' rows; it runs only once it says whose rows it wants."""
+    """A query on tenants' rows; it runs only after its scope was chosen."""
 
     is_scoped = False
     _hints: dict[str, Any]
 
     def for_project(self, project: models.Model | str) -> Self:
-        """Only the rows of this project (or of the one with this id); new rows made through the
-        result belong to it."""
+        """Only rows of this project (or project id); rows created through the result belong to
+        it."""
         project_id = project if isinstance(project, str) else project.pk
         scoped = self.filter(project_id=project_id)
         scoped._hints = {**self._hints, "project_id": project_id}  # noqa: SLF001  # a query set's own
@@ -32,10 +32,10 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
         return scoped
 
     def across_projects(self) -> Self:
-        """Every project's rows: for operators, sweeps and reconciliation only."""
-        everything = self.all()
-        everything.is_scoped = True
-        return everything
+        """Rows of all projects: only for operators, sweeps and reconciliation."""
+        rows = self.all()
+        rows.is_scoped = True
+        return rows
 
     def create(self, **kwargs: Any) -> ModelT_co:
         if "project_id" in self._hints and "project" not in kwargs:
@@ -51,7 +51,8 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
         return clone
 
     def demand_scope(self) -> None:
-        """Raises UnscopedQuery unless the query says whose rows it wants."""
+        """Raise UnscopedQuery unless a scope was chosen or the query follows a relation of a
+        row."""
         follows_a_row = isinstance(self._hints.get("instance"), ProjectOwned)
         if not (self.is_scoped or follows_a_row or self.query.is_empty()):
             raise UnscopedQuery(
@@ -60,7 +61,7 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
             )
 
     def _demand_scope_of(self, other: Any) -> None:
-        """Neither half of a combined query may bring in rows of everybody."""
+        """Check both parts of a combined query."""
         self.demand_scope()
         if isinstance(other, ProjectQuerySet):
             other.demand_scope()
@@ -112,7 +113,7 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
 
 
 class ProjectOwned(models.Model):
-    """A row that belongs to exactly one tenant. Every business table is one."""
+    """A row that belongs to exactly one tenant; base class of every business table."""
 
     project = models.ForeignKey("projects.Project", on_delete=models.PROTECT, related_name="+")
 

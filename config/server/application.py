@@ -14,6 +14,7 @@ from common import context
 from common.api.parsers import BodyTooLarge, BodyTooSlow
 from common.api.problems import plain
 from config.fast_path import CHECK, copied_check
+from config.request_counter import request_counter
 from config.server import callers
 from config.server.bodies import BodyIncomplete, BodyQueue, BodyTimeout, BodyTooLong
 from config.server.connections import Connections
@@ -21,7 +22,6 @@ from config.server.environ import Environ, Scope, environ_of
 from config.server.files import allow_many_files
 from config.server.limits import Limits
 from config.server.threads import Threads
-from config.tally import tally
 
 log = structlog.get_logger(__name__)
 
@@ -146,7 +146,7 @@ def _refuse(environ: Environ, protocol: Protocol, refusal: APIException) -> None
     response: HttpResponse = plain(refusal)
     headers = [*response.items(), ("X-Request-ID", request_id)]
     protocol.response_bytes(response.status_code, headers, response.content)
-    tally.note(
+    request_counter.count_answer(
         method=environ["REQUEST_METHOD"],
         path=environ["PATH_INFO"],
         status=response.status_code,

@@ -232,7 +232,7 @@ def _may_fetch(name: str, *, is_cold: bool) -> bool:
         lambda redis: bool(
             redis.set(f"{name}:asked", "1", nx=True, px=int(COOLDOWN_SECONDS * 1000))
         ),
-        otherwise=True,
+        fallback=True,
     )
     return is_ours or is_cold
 
@@ -240,12 +240,12 @@ def _may_fetch(name: str, *, is_cold: bool) -> bool:
 def _store_shared(name: str, text: str, fetched_at: float) -> None:
     text_with_time = json.dumps({"fetched_at": fetched_at, "text": text})
     attempt(
-        lambda redis: redis.set(name, text_with_time, px=int(STALE_SECONDS * 1000)), otherwise=None
+        lambda redis: redis.set(name, text_with_time, px=int(STALE_SECONDS * 1000)), fallback=None
     )
 
 
 def _find_shared(name: str) -> KeySet | None:
-    stored: Any = attempt(lambda redis: redis.get(name), otherwise=None)
+    stored: Any = attempt(lambda redis: redis.get(name), fallback=None)
     if not stored:
         return None
     try:

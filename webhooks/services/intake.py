@@ -17,7 +17,7 @@ from billing.models import StripeEndpoint
 from billing.operations import usage_refusals
 from billing.stripe import signatures
 from billing.sync import queue_sql
-from common import prepared
+from common import prepared_statements
 from common.ids import new_id
 from common.queue import enqueue
 from webhooks.envelope import Envelope, open_envelope
@@ -96,7 +96,7 @@ def _verify(endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime)
 def _store(endpoint: StripeEndpoint, body: bytes, envelope: Envelope, at: datetime) -> bool:
     """Store the event. False for an event that is stored already: its delivery is counted."""
     kind, stripe_id = envelope.target or ("", "")
-    row = prepared.row(
+    row = prepared_statements.fetch_row(
         _RECEIVE,
         {
             "account_id": endpoint.account_id,

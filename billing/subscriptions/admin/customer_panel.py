@@ -21,31 +21,31 @@ from billing.models import (
 from billing.sync.admin import tables
 from common.admin import columns
 from common.admin.sections import Section
-from common.together import Listed
+from common.combined_lists import RowList
 from projects.customers.admin.panels import MAX_ROWS, CustomerPanel, Rows
 from projects.models import Customer
 
 
-def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+def _lists(customer: Customer, at: datetime) -> dict[str, RowList]:
     def newest(model: Any) -> Any:
         rows = model.objects.for_project(customer.project_id).filter(customer=customer)
         return rows.order_by("-pk")[:MAX_ROWS]
 
-    def sold(model: Any, noun: str) -> Listed:
+    def sold(model: Any, noun: str) -> RowList:
         rows = model.objects.for_project(customer.project_id).filter(**{noun: OuterRef("pk")})
-        return Listed(rows.order_by("pk"), related=["price__product"])
+        return RowList(rows.order_by("pk"), related=["price__product"])
 
     return {
-        "subscriptions": Listed(
-            newest(Subscription), lines={"items": sold(SubscriptionItem, "subscription")}
+        "subscriptions": RowList(
+            newest(Subscription), children={"items": sold(SubscriptionItem, "subscription")}
         ),
-        "payments": Listed(newest(Payment)),
-        "invoices": Listed(newest(Invoice)),
-        "checkouts": Listed(newest(Checkout), lines={"lines": sold(CheckoutLine, "checkout")}),
-        "carts": Listed(
-            newest(Cart), related=["checkout"], lines={"lines": sold(CartLine, "cart")}
+        "payments": RowList(newest(Payment)),
+        "invoices": RowList(newest(Invoice)),
+        "checkouts": RowList(newest(Checkout), children={"lines": sold(CheckoutLine, "checkout")}),
+        "carts": RowList(
+            newest(Cart), related=["checkout"], children={"lines": sold(CartLine, "cart")}
         ),
-        "known_as": Listed(newest(StripeCustomer), related=["account"]),
+        "known_as": RowList(newest(StripeCustomer), related=["account"]),
     }
 
 
