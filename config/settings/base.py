@@ -1,4 +1,4 @@
-"""Settings that every environment shares. What differs is in development, test, production."""
+"""Settings of all environments. Differences are in development, test and production."""
 
 from pathlib import Path
 

@@ -26,8 +26,9 @@ class Fact(ProjectOwned):
     """One reason why a customer may or may not use a feature. Append-only.
 
     A source (a subscription, a purchase, a grant) states a set of facts: the rows of its highest
-    ``version`` count, older rows are history. A source that gives nothing any more has one row with
-    the effect ``none``. Valid over ``[starts_at, ends_at)``; without an end until further notice.
+    ``version`` count, older rows are history. A source that no longer gives anything has one row
+    with the effect ``none``. Valid over ``[starts_at, ends_at)``; without an end, until further
+    notice.
     """
 
     id = PublicIdField(prefix="fact")

@@ -54,7 +54,7 @@ def test_replay_what_names_nothing(world: World, operator: Client) -> None:
 
     answer = send(operator, f"{EVENTS}{world.event.pk}/replay/")
 
-    assert "names nothing that could be read again" in answer.text
+    assert "has no object to read again" in answer.text
     assert not AuditEntry.objects.filter(action="inbound_event.replay").exists()
 
 

@@ -106,7 +106,7 @@ def test_up_on_data_of_an_older_version_says_what_to_do(
     assert up(var) == 1
 
     said = capfd.readouterr().err
-    assert "made by an older version of Tollgate" in said
+    assert "created by an older version of Tollgate" in said
     assert "make up      run `make clean`, which deletes the data in var/ for good" in said
     assert "Traceback" not in said
     assert processes_of(var) == []

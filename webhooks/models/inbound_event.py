@@ -4,11 +4,11 @@ from common.ids import PublicIdField
 
 
 class InboundEvent(models.Model):
-    """Something that Stripe told us, kept as the very bytes that were signed.
+    """An event from Stripe, stored as the bytes that were signed.
 
-    It is a hint that ``sync`` must read an object again: the event is done once that object's
-    ``applied`` has reached ``request_number``. An event of a type that we do not mirror has no
-    ``sync`` and is *ignored*; one whose signed body cannot be used is *quarantined*.
+    It is a hint that the object of ``sync`` must be read again: the event is processed once that
+    object's ``applied`` has reached ``request_number``. An event of a type that we do not mirror
+    has no ``sync`` and is *ignored*; an event that cannot be used is *quarantined*.
     """
 
     id = PublicIdField(prefix="iev")
