@@ -152,13 +152,13 @@ def _database_checks(now: datetime) -> dict[str, Check]:
     }
 
 
-def _intents(intents_: OpenIntents, now: datetime) -> Check:
+def _intents(counts: OpenIntents, now: datetime) -> Check:
     """Requests to Stripe whose result is not known yet."""
-    age = _age(timedelta() if intents_.oldest is None else now - intents_.oldest)
-    if not (intents_.open or intents_.parked):
+    age = _age(timedelta() if counts.oldest is None else now - counts.oldest)
+    if not (counts.open or counts.parked):
         return age
-    status = DEGRADED if intents_.parked else age.status
-    return replace(age, status=status, detail=f"{intents_.open} open, {intents_.parked} parked")
+    status = DEGRADED if counts.parked else age.status
+    return replace(age, status=status, detail=f"{counts.open} open, {counts.parked} parked")
 
 
 def _usage(status: ForwardingStatus, now: datetime) -> Check:

@@ -49,7 +49,7 @@ class Envelope:
     unusable: str = ""
     report: LostUse | None = None
     is_report_missing: bool = False
-    """Whether the event only announces a report of lost use, which must be fetched."""
+    """Whether the event only announces a report of lost usage, which must be fetched."""
 
 
 def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
@@ -85,7 +85,7 @@ def remove_personal_data(body: bytes) -> bytes:
 
 
 def _open_thin(event: dict[str, Any], event_id: str, type_: str) -> Envelope:
-    """Parse a thin event. Only reports of lost use are used, complete ones and those that must be
+    """Parse a thin event. Only reports of lost usage are used, complete ones and those that must be
     fetched; any other thin event is kept for operators."""
     if type_ != LOST_USE:
         return Envelope(

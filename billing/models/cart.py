@@ -35,7 +35,9 @@ class Cart(ProjectOwned):
         related_name="+",
         db_constraint=False,
     )
-    currency = models.CharField(max_length=3, blank=True, help_text="That of its first line.")
+    currency = models.CharField(
+        max_length=3, blank=True, help_text="The currency of its first line."
+    )
     metadata = models.JSONField(default=dict, blank=True)
     expires_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)

@@ -57,7 +57,7 @@ class Checkout(Outbound):
         default=list,
         db_default=[],
         blank=True,
-        help_text="Of a page that is complete: each price with what its line came to.",
+        help_text="Of a complete page: the total of each line, by price.",
     )
     trial_period_days = models.PositiveSmallIntegerField(null=True)
     trial_without_card = models.BooleanField(default=False)
@@ -148,7 +148,7 @@ class CheckoutLine(ProjectOwned):
     credits_amount = models.BigIntegerField(
         null=True,
         blank=True,
-        help_text="Credits that came with each unit when it was given; empty before that.",
+        help_text="Credits per unit, stored at fulfilment; empty before.",
     )
     credits_priority = models.PositiveSmallIntegerField(null=True, blank=True)
     credits_expire_after_days = models.PositiveIntegerField(null=True, blank=True)

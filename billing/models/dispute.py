@@ -19,10 +19,10 @@ moved."""
 class DisputeStage(models.TextChoices):
     """The stage of a dispute, derived from Stripe's status. An unknown status counts as open."""
 
-    INQUIRY = "inquiry", "A question of the bank: no money has moved"
-    OPEN = "open", "The money is withheld, and nobody has decided yet"
-    WON = "won", "It came to nothing, or the money is back"
-    LOST = "lost", "The money is gone"
+    INQUIRY = "inquiry", "The bank asks: no money has moved"
+    OPEN = "open", "The money is withheld; the bank has not decided"
+    WON = "won", "Closed without loss, or the money is back"
+    LOST = "lost", "The money is lost"
 
 
 def stage_of(status: str, case_type: str = "") -> DisputeStage:

@@ -54,7 +54,7 @@ class Invoice(Mirror):
     pdf_url = models.TextField(blank=True)
     issued_at = models.DateTimeField()
     due_at = models.DateTimeField(
-        null=True, blank=True, help_text="Until when it may be paid; empty where a card is charged."
+        null=True, blank=True, help_text="Due date; empty if a card is charged."
     )
     paid_at = models.DateTimeField(null=True, blank=True)
 

@@ -9,7 +9,7 @@ class MissingReason(models.TextChoices):
     """Why Stripe's 404 counts as a deletion, or why it does not."""
 
     DELETED = "deleted", "Objects of this kind can be deleted, and few were"
-    NEVER_DELETED = "never_deleted", "Stripe keeps objects of this kind for ever"
+    NEVER_DELETED = "never_deleted", "Stripe never deletes objects of this kind"
     TOO_MANY = "too_many", "Too many objects of the account are missing at once"
 
 
@@ -20,7 +20,7 @@ class MissingState(models.TextChoices):
     WAITING = "waiting", "Waits for a decision"
     GONE = "gone", "Taken as gone"
     KEPT = "kept", "Our row is kept as it is"
-    FOUND = "found", "Is there again"
+    FOUND = "found", "Exists again"
 
 
 class MissingObject(ProjectOwned):
@@ -39,7 +39,7 @@ class MissingObject(ProjectOwned):
     state = models.CharField(max_length=8, choices=MissingState.choices)
     found_at = models.DateTimeField(help_text="When Stripe first answered 404.")
     decided_at = models.DateTimeField(null=True, blank=True)
-    decided_by = models.CharField(max_length=120, blank=True, help_text="Empty: by rule.")
+    decided_by = models.CharField(max_length=120, blank=True, help_text="Empty if a rule decided.")
 
     class Meta:
         constraints = [

@@ -70,7 +70,7 @@ class Payment(Outbound):
     expired_at = models.DateTimeField(null=True, blank=True)
     expiry_leased_until = models.DateTimeField(null=True, editable=False)
     cancel_asked_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the project asked for its end."
+        null=True, blank=True, help_text="When the project requested the cancellation."
     )
     invoice_stripe_id = models.CharField(max_length=255, blank=True)
     currency = models.CharField(max_length=3)
@@ -81,7 +81,7 @@ class Payment(Outbound):
         default=dict,
         db_default={},
         blank=True,
-        help_text="What refunds gave back of single lines, by line.",
+        help_text="Refunded amounts by line.",
     )
     amount_disputed = models.BigIntegerField(
         default=0, help_text="Withheld by open disputes, or lost to them."

@@ -40,7 +40,7 @@ class Price(Outbound):
         blank=True,
         related_name="+",
         db_constraint=False,
-        help_text="What is billed is what this meter counts, after each period.",
+        help_text="Usage of this meter is billed after each period.",
     )
     active = models.BooleanField(default=True)
     metadata = models.JSONField(default=dict, blank=True)

@@ -9,8 +9,8 @@ from common.models import tenant_key
 class RefundPolicy(models.TextChoices):
     """What happens to access when its payment is refunded."""
 
-    REVOKE = "revoke", "Ends once all of it is refunded"
-    PROPORTIONAL = "proportional", "Limits shrink with the share that is refunded"
+    REVOKE = "revoke", "Ends after a full refund"
+    PROPORTIONAL = "proportional", "Limits shrink with the refunded share"
     PERIOD_END = "period_end", "Lasts until the end of the period that was paid"
     KEEP = "keep", "Stays"
 
@@ -58,7 +58,7 @@ class Product(Outbound):
     credits_expire_after_days = models.PositiveIntegerField(null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     catalog_version = models.BigIntegerField(
-        default=0, db_default=0, help_text="How often what it entitles to has changed."
+        default=0, db_default=0, help_text="Number of applied changes of what it gives."
     )
 
     class Meta:

@@ -5,9 +5,9 @@ class ReconcilePhase(models.TextChoices):
     """Progress of one step of a pass."""
 
     LISTING = "listing", "Reads Stripe's list and compares"
-    UNLISTED = "unlisted", "Looks for rows that the list did not name"
+    UNLISTED = "unlisted", "Checks rows that the list did not contain"
     FINISHED = "finished", "Finished"
-    STOPPED = "stopped", "Stopped: too many objects are missing, a person decides"
+    STOPPED = "stopped", "Stopped: too many objects are missing, an operator decides"
     FAILED = "failed", "Failed too often; the next pass tries again"
 
 
@@ -19,7 +19,7 @@ class ReconcileRun(models.Model):
     so that a pass goes on after a worker has died.
     """
 
-    purpose = models.CharField(max_length=64, help_text="``nightly``, or which command.")
+    purpose = models.CharField(max_length=64, help_text="``nightly``, or the command.")
     account = models.ForeignKey("billing.StripeAccount", on_delete=models.CASCADE, null=True)
     step = models.CharField(max_length=32, help_text="A kind of object, or a law.")
     phase = models.CharField(max_length=12, choices=ReconcilePhase.choices)

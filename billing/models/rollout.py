@@ -65,7 +65,7 @@ class RolloutMove(ProjectOwned):
     status = models.CharField(
         max_length=8, choices=MoveStatus.choices, default=MoveStatus.WAITING.value
     )
-    code = models.CharField(max_length=64, blank=True, help_text="Why it was refused.")
+    code = models.CharField(max_length=64, blank=True, help_text="Error code of the refusal.")
     detail = models.TextField(blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

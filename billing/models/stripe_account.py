@@ -39,7 +39,7 @@ class StripeAccount(models.Model):
         null=True, blank=True, help_text="How far the list of events has been read."
     )
     events_read_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When somebody last began to read it."
+        null=True, blank=True, editable=False, help_text="When the last read of that list began."
     )
     events_page_end = models.CharField(
         max_length=255,
@@ -47,10 +47,10 @@ class StripeAccount(models.Model):
         db_default="",
         default="",
         editable=False,
-        help_text="The last event of the newest page that is done, while pages are left.",
+        help_text="The last event of the last stored page, while pages are left.",
     )
     events_page_newest = models.DateTimeField(
-        null=True, editable=False, help_text="The newest event of the pages that are done."
+        null=True, editable=False, help_text="The newest event of the stored pages."
     )
     missing_permissions = models.JSONField(
         default=list,

@@ -23,10 +23,12 @@ class StripeCustomer(Outbound):
         max_length=255,
         null=True,
         blank=True,
-        help_text="What pays unless told otherwise; null while Stripe has not been asked.",
+        help_text="Default payment method; null while it has not been read from Stripe.",
     )
     subscriptions_follow_at = models.DateTimeField(
-        null=True, blank=True, help_text="When subscriptions are to be told of a new default."
+        null=True,
+        blank=True,
+        help_text="When subscriptions are due to get a new default payment method.",
     )
     deleted_at = models.DateTimeField(null=True, blank=True)
 

@@ -31,7 +31,9 @@ class StripeIntent(ProjectOwned):
 
     id = PublicIdField(prefix="int")
     account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT, related_name="+")
-    operation = models.CharField(max_length=48, help_text="A name of billing.stripe.writes.")
+    operation = models.CharField(
+        max_length=48, help_text="A name in billing.stripe.write_operations."
+    )
     purpose = models.CharField(max_length=255)
     subject = models.CharField(max_length=40, help_text="Our row that this is for.")
     target = models.CharField(
@@ -40,11 +42,15 @@ class StripeIntent(ProjectOwned):
     params = models.JSONField(default=dict, editable=False)
     key_generation = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(max_length=8, choices=IntentState.choices, default=IntentState.PLANNED)
-    stripe_id = models.CharField(max_length=255, blank=True, help_text="What Stripe made for it.")
+    stripe_id = models.CharField(
+        max_length=255, blank=True, help_text="The object that Stripe created."
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
-    sent_at = models.DateTimeField(null=True, help_text="First, under this key.")
-    asked_at = models.DateTimeField(null=True, help_text="Last, under whatever key.")
-    failed_at = models.DateTimeField(null=True, help_text="When its key was found to be worn out.")
+    sent_at = models.DateTimeField(null=True, help_text="First request with this key.")
+    asked_at = models.DateTimeField(null=True, help_text="Last request with any key.")
+    failed_at = models.DateTimeField(
+        null=True, help_text="When its idempotency key was found to be unusable."
+    )
     answered_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     next_try_at = models.DateTimeField(db_default=Now())

@@ -63,7 +63,10 @@ class Subscription(Mirror):
     automatic_tax = models.BooleanField(default=False)
     trial_ending_told_for = models.DateTimeField(null=True, blank=True, editable=False)
     renewal_told_for = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Start of the period told of last."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Start of the last period with a renewal event.",
     )
     metadata = models.JSONField(default=dict, blank=True)
 

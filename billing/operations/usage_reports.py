@@ -218,7 +218,7 @@ def _send_request(
         return MeterEventAnswer(job, ended, None)
     return MeterEventAnswer(
         job,
-        MeterEventResult(job.event, Forwarding.TOLD if is_report else Forwarding.CANCELED),
+        MeterEventResult(job.event, Forwarding.REPORTED if is_report else Forwarding.CANCELED),
         None,
     )
 

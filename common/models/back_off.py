@@ -15,7 +15,7 @@ class BackOff(models.Model):
     owner = models.CharField(max_length=40)
     subject = models.CharField(max_length=64, blank=True)
     failures = models.PositiveIntegerField(default=1)
-    code = models.CharField(max_length=64, blank=True, help_text="What went wrong, as a word.")
+    code = models.CharField(max_length=64, blank=True, help_text="Error code.")
     last_error = models.CharField(max_length=1000, blank=True)
     failing_since = models.DateTimeField(db_default=Now())
     retry_at = models.DateTimeField(db_default=Now())

@@ -27,10 +27,12 @@ class BatchRun(ProjectOwned):
         max_length=12, choices=RunStatus.choices, default=RunStatus.RUNNING.value
     )
     cursor = models.CharField(max_length=40, blank=True, editable=False)
-    total = models.PositiveIntegerField(null=True, help_text="How many there were at the start.")
-    looked_at = models.PositiveIntegerField(default=0, help_text="How many are done.")
-    changed = models.PositiveIntegerField(default=0, help_text="Of how many an answer changed.")
-    failed = models.JSONField(default=list, blank=True, help_text="Who could not be done.")
+    total = models.PositiveIntegerField(null=True, help_text="Number of rows at the start.")
+    looked_at = models.PositiveIntegerField(default=0, help_text="Number of processed rows.")
+    changed = models.PositiveIntegerField(
+        default=0, help_text="Number of rows with a changed result."
+    )
+    failed = models.JSONField(default=list, blank=True, help_text="Ids of rows that failed.")
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     last_error = models.CharField(max_length=255, blank=True)
     seen_at = models.DateTimeField(null=True, editable=False)

@@ -57,7 +57,7 @@ class CreditGrant(ProjectOwned):
         default=0, db_default=0, help_text="Credits of one unit for a whole period."
     )
     carried = models.BigIntegerField(
-        default=0, help_text="Spent before beyond what was paid for: given less for it here."
+        default=0, help_text="Credits withheld to cover an overdraft of another plan."
     )
     amount = models.BigIntegerField()
     due = models.BigIntegerField()

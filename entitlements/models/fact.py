@@ -51,14 +51,16 @@ class Fact(ProjectOwned):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True)
     anchored_at = models.DateTimeField(
-        null=True, help_text="The day and time on which its periods begin; null: as it starts."
+        null=True, help_text="The day and time on which its periods begin; null: its start."
     )
     part = models.CharField(
-        max_length=40, blank=True, help_text="Which of the source's things gives it."
+        max_length=40,
+        blank=True,
+        help_text="The part of the source that gives it, such as a product.",
     )
     paid_until = models.DateTimeField(
         null=True,
-        help_text="Its anchored periods begin before this moment; null: whenever it gives.",
+        help_text="Its anchored periods begin before this time; null: no limit.",
     )
     recorded_at = models.DateTimeField()
 

@@ -21,7 +21,7 @@ class LimitNotice(ProjectOwned):
     period = models.CharField(max_length=40)
     starts_at = models.DateTimeField()
     limit = models.BigIntegerField()
-    percent = models.PositiveSmallIntegerField(help_text="The highest threshold that was told.")
+    percent = models.PositiveSmallIntegerField(help_text="The highest threshold with an event.")
     told_at = models.DateTimeField()
 
     class Meta:

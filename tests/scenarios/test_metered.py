@@ -354,7 +354,7 @@ def test_use_that_stripe_lost_is_refused_and_told(story: Story, calls: Json) -> 
     told = story.payload("usage.refused")
     assert (told["records"], told["value"], told["reason"]) == (2, 9, reason)
     shown = InboundEvent.objects.get(event_id="evt_lost")
-    assert shown.quarantined == "Stripe lost use: 3 error(s), 2 named."
+    assert shown.quarantined == "Stripe lost usage: 3 error(s), 2 named."
     meters = StripeMeter.objects.across_projects()
     ours = meters.get().stripe_id
     meters.update(stripe_id="mtr_other")
@@ -383,7 +383,7 @@ def test_use_that_stripe_lost_is_found_by_a_thin_report(story: Story, calls: Jso
     )
     assert story.events() == ["usage.refused"]
     shown = InboundEvent.objects.get(type=meter_usage.REPORT)
-    assert shown.quarantined == "Stripe lost use: 1 error(s), 1 named."
+    assert shown.quarantined == "Stripe lost usage: 1 error(s), 1 named."
     (difference,) = differences(story)
     assert difference.endswith("4 -> 0; 1 record(s) refused")
     finds(story, lost, None)

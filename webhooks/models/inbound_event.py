@@ -23,15 +23,17 @@ class InboundEvent(models.Model):
     )
     body = models.BinaryField()
     erased_at = models.DateTimeField(
-        null=True, help_text="When all but ids was taken out: its customer was erased."
+        null=True, help_text="When all but ids was removed, because its customer was erased."
     )
     sync = models.ForeignKey(
         "billing.SyncObject", on_delete=models.PROTECT, null=True, related_name="events"
     )
     request_number = models.BigIntegerField(null=True)
-    quarantined = models.CharField(max_length=200, blank=True, help_text="Why, if it is.")
+    quarantined = models.CharField(
+        max_length=200, blank=True, help_text="The reason, if it is quarantined."
+    )
     report_due_at = models.DateTimeField(
-        null=True, help_text="When the report of lost use that it announces is to be fetched."
+        null=True, help_text="When the announced report of lost usage is due to be fetched."
     )
     report_attempts = models.PositiveSmallIntegerField(db_default=0, default=0)
     deliveries = models.PositiveIntegerField(default=1)

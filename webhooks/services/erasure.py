@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.customers.erasure import CustomerTraces
 from billing.models import StripeCustomer
+from webhooks.envelope import remove_personal_data
 from webhooks.models import InboundEvent
 
 LATE = timedelta(hours=25)

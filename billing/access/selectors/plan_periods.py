@@ -229,12 +229,12 @@ def _running(
 
 def _since(
     running: Mapping[PeriodKey, Sequence[SubscriptionItem]],
-    starts: Mapping[PeriodKey, datetime],
+    granted: Mapping[PeriodKey, datetime],
     at: datetime,
 ) -> datetime:
     """Start of the earliest of these periods."""
     starts = [item.period_start for items in running.values() for item in items]
-    return min([*starts.values(), *starts], default=at)
+    return min([*granted.values(), *starts], default=at)
 
 
 def _products(

@@ -13,7 +13,7 @@ from console.operators import Role
 
 
 class Command(BaseCommand):
-    help = "Creates an account for the console. Reads the password from OPERATOR_PASSWORD or asks for it."
+    help = "Creates an account for the console. The password is OPERATOR_PASSWORD or asked for."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

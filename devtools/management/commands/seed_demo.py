@@ -1,4 +1,4 @@
-"""``manage.py seed_demo``: a demo project with plans, an operator and an API key, ready to try."""
+"""``manage.py seed_demo``: create a demo project with plans, an operator and an API key."""
 
 import os
 from argparse import ArgumentParser
@@ -23,14 +23,14 @@ OPERATOR = "operator"
 
 
 class Command(BaseCommand):
-    help = "Fill the Stripe sandbox and the database with a demo project. Safe to repeat."
+    help = "Fills the Stripe sandbox and the database with a demo project. Safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--key-file",
             type=Path,
             default=settings.BASE_DIR / "var" / "demo-key",
-            help="Where the demo's API key is kept, readable by you alone.",
+            help="File for the demo's API key, readable only by you.",
         )
 
     def handle(self, *args: Any, key_file: Path, **options: Any) -> None:
@@ -54,17 +54,17 @@ class Command(BaseCommand):
         )
 
     def _operator(self, password: str) -> None:
-        """An existing operator keeps their password."""
+        """Create the operator; an existing one keeps their password."""
         if not password:
             raise CommandError("Set OPERATOR_PASSWORD: the console's operator needs a password.")
         operators.ensure(username=OPERATOR, password=password)
 
 
 def _key(project: Project, path: Path, at: datetime) -> str:
-    """The demo's API key: the one in the file while it is live, else a new one."""
-    kept = path.read_text().strip() if path.exists() else ""
-    if kept and credentials.find(secret=kept, at=at) is not None:
-        return kept
+    """The demo's API key: the one in the file if it is valid, otherwise a new one."""
+    stored_key = path.read_text().strip() if path.exists() else ""
+    if stored_key and credentials.find(secret=stored_key, at=at) is not None:
+        return stored_key
     _, secret = api_keys.issue(
         project=project, name="make up", scopes=ALL_SCOPES, actor=seed.ACTOR, at=at
     )

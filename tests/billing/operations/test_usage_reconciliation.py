@@ -73,7 +73,7 @@ def tell_stripe(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, value: in
 def use(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, **fields: Any) -> None:
     """Five calls that Stripe was told of."""
     at = timezone.now()
-    values: dict[str, Any] = {"forwarding": Forwarding.TOLD, "forwarded_at": at, **fields}
+    values: dict[str, Any] = {"forwarding": Forwarding.REPORTED, "forwarded_at": at, **fields}
     Record.objects.create(
         project=shop.project,
         id=f"rec_{Record.objects.across_projects().count()}",
