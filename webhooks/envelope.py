@@ -80,8 +80,8 @@ def remove_personal_data(body: bytes) -> bytes:
         return b""
     if not isinstance(event, dict):
         return b""
-    kept = {name: event[name] for name in KEPT if isinstance(event.get(name), str | bool | int)}
-    return orjson.dumps({**kept, "data": {"object": routing.keep_ids(_subject(event))}})
+    members = {name: event[name] for name in KEPT if isinstance(event.get(name), str | bool | int)}
+    return orjson.dumps({**members, "data": {"object": routing.keep_ids(_subject(event))}})
 
 
 def _open_thin(event: dict[str, Any], event_id: str, type_: str) -> Envelope:

@@ -65,7 +65,7 @@ class _MeteredItem:
     meter: Meter
     meter_stripe_id: str
     buyer: StripeCustomer
-    asked: ReportedUsageQuery
+    query: ReportedUsageQuery
 
 
 def compare_page(
@@ -84,7 +84,7 @@ def compare_page(
     page = _page_of_items(account, project, after)
     items = _find_metered_items(account, page, at)
     reported = forwarding.reported_usage(
-        queries=[item.asked for item in items], settled_before=at - COUNTING_LAG
+        queries=[item.query for item in items], settled_before=at - COUNTING_LAG
     )
     differences = []
     for item, usage in zip(items, reported, strict=True):
@@ -109,8 +109,8 @@ def _compare(
             client_for(account),
             item.meter_stripe_id,
             customer_stripe_id=item.buyer.stripe_id or "",
-            since=item.asked.since,
-            until=item.asked.until,
+            since=item.query.since,
+            until=item.query.until,
         )
     except StripeObjectMissing:
         stripe_count = Decimal(0)
@@ -121,7 +121,7 @@ def _compare(
         meter=item.meter,
         user_id=item.buyer.customer.user_id,
         customer_stripe_id=item.buyer.stripe_id or "",
-        since=item.asked.since,
+        since=item.query.since,
         ours=our_count,
         stripes=stripe_count,
         refused=reported.refused,

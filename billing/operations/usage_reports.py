@@ -140,14 +140,16 @@ def _carry_out(plan: ForwardingPlan, back_off: RequestBackOff, at: datetime) -> 
     ended = [(answer.job, answer.ended) for answer in answers if answer.ended is not None]
     reported = [outcome for job, outcome in ended if job.operation == REPORT]
     canceled = [outcome.event for _, outcome in ended if outcome.outcome is Forwarding.CANCELED]
-    kept = [(job.event, outcome.error) for job, outcome in ended if _is_kept(job, outcome)]
+    refused_cancellations = [
+        (job.event, outcome.error) for job, outcome in ended if _is_kept(job, outcome)
+    ]
     unsent = [event for event in plan.fresh if event.identifier not in sent]
     with transaction.atomic():
         forwarding.record_results(outcomes=plan.settled)
         meter_events.record_results(outcomes=[*plan.ended, *reported])
         meter_events.discard(events=unsent)
         meter_events.record_cancellation(events=canceled)
-        forwarding.refuse_voids(events=kept)
+        forwarding.refuse_voids(events=refused_cancellations)
         usage_refusals.record_events(settled=plan.settled, ended=[*plan.ended, *reported], at=at)
     usage_plans.wake_records(plan, at)
     return len(plan.settled) + len(plan.ended) + len(ended)

@@ -28,7 +28,7 @@ def write(lines: Sequence[RefundLineSnapshot]) -> dict[str, str]:
 
 
 def read(metadata: Mapping[str, str], *, amount: int) -> tuple[RefundLineSnapshot, ...]:
-    """The lines that the metadata names.
+    """The lines in the metadata.
 
     Empty without any, and when their sum is not the refund's ``amount`` in minor units: then
     somebody else has changed the metadata.

@@ -36,16 +36,16 @@ class Write:
     ``news`` names the mirrored object that changes: its kind, and where its id is found (``id`` of
     the answer, ``target``, or the name of a parameter). ``since`` lists objects that the operation
     creates; None if it creates none that must be found again. ``gone_is_done``: Stripe refuses a
-    second request because the first has ended the object. ``known``: how Stripe's refusal begins
-    when it already has the object, which counts as done. ``identity``: the member of the answer
-    that identifies the object. ``needs``: members without which the answer is useless.
+    second request because the first has ended the object. ``duplicate_refusal``: how Stripe's
+    refusal begins when it already has the object, which counts as done. ``identity``: the member of
+    the answer that identifies the object. ``needs``: members without which the answer is useless.
     """
 
     send: Send
     news: tuple[str, str] | None = None
     since: Since | None = None
     gone_is_done: bool = False
-    known: str = ""
+    duplicate_refusal: str = ""
     identity: str = "id"
     needs: tuple[str, ...] = ()
 
@@ -235,7 +235,7 @@ WRITES: dict[str, Write] = {
         send=lambda client, target, params, options: client.v1.billing.meter_events.create(
             params, options
         ),
-        known="An event already exists with identifier",
+        duplicate_refusal="An event already exists with identifier",
         identity="identifier",
     ),
     "meter_event_adjustment.create": Write(

@@ -31,7 +31,7 @@ def send(
             _check(operation, fields, target)
             return fields
     except StripeRefused as refusal:
-        if write.known and write.known in refusal.detail:
+        if write.duplicate_refusal and write.duplicate_refusal in refusal.detail:
             return params
         raise
 

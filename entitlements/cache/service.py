@@ -142,7 +142,7 @@ def keep_completed(
             since=at,
             until=min(static.until, _valid_until(decision, at, longest=totals_cache.MAX_AGE)),
             is_whole=True,
-            body=representation.encoded(decision),
+            body=representation.encode_decision(decision),
         )
         sealed = seal_entry(entry, key=name, feature=question.feature)
         commands.append(("HSET", name, question.feature, sealed))
@@ -278,7 +278,7 @@ def _build_entry(static: StaticDecision, *, rules: int, at: datetime) -> CacheEn
         since=at,
         until=_valid_until(decision, at, longest=settings.ENTITLEMENTS.cache_ttl),
         is_whole=is_whole,
-        body=representation.encoded(decision) if is_whole else partial.encode(static),
+        body=representation.encode_decision(decision) if is_whole else partial.encode(static),
     )
 
 

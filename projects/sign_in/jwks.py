@@ -132,15 +132,15 @@ def _fetch_if_due(
     cached: _CachedKeySet,
     name: str,
     url: str,
-    known: KeySet | None,
+    cached_set: KeySet | None,
     clock: Callable[[], float],
 ) -> KeySet | None:
     """The set from its address when a fetch is due; otherwise the newest cached one."""
-    if not cached.lock.acquire(timeout=WAIT_SECONDS if known is None else 0):
-        return _newer(known, cached.key_set)
+    if not cached.lock.acquire(timeout=WAIT_SECONDS if cached_set is None else 0):
+        return _newer(cached_set, cached.key_set)
     try:
-        best = _newer(_newer(known, cached.key_set), _find_shared(name))
-        if best is not None and best is not known and best.age(clock()) < COOLDOWN_SECONDS:
+        best = _newer(_newer(cached_set, cached.key_set), _find_shared(name))
+        if best is not None and best is not cached_set and best.age(clock()) < COOLDOWN_SECONDS:
             cached.key_set = best
             return best
         if clock() < cached.next_fetch_at or not _may_fetch(name, is_cold=best is None):

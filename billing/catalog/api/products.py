@@ -32,7 +32,6 @@ from projects.keys.scopes import KeyScope
 
 MAX_FEATURES = 100
 MAX_CREDITS = 10**9
-MAX_CREDIT_DAYS = 3650
 
 
 class GivenFeatureSerializer(StrictSerializer):
