@@ -218,7 +218,7 @@ def client() -> redis.Redis:
 
 
 def attempt(call: Callable[[redis.Redis], T], *, fallback: T) -> T:
-    """The result of the call, or ``otherwise`` while Redis is away."""
+    """The result of the call, or ``fallback`` while Redis is away."""
     if breaker.is_open:
         return fallback
     try:

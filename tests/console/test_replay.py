@@ -108,7 +108,7 @@ def test_events_that_name_nothing_are_counted(operator: Client) -> None:
         operator, EVENTS, "replay_selected", list(InboundEvent.objects.all()), reason="Because."
     )
 
-    assert told(done) == ["1 replayed.", "1 name nothing that could be read again."]
+    assert told(done) == ["1 replayed.", "1 have no object to read again."]
 
 
 def test_viewers_are_not_offered_it(viewer: Client) -> None:

@@ -163,7 +163,7 @@ def test_a_portal_that_stripe_does_not_know_is_for_a_person(
     printed, code = reconcile()
     assert code == 1
     assert f"portal configuration {configuration.stripe_id} ({configuration.pk}): gone" in printed
-    assert "not repaired: Stripe does not know it" in printed
+    assert "not repaired: Stripe does not have it" in printed
 
 
 def test_a_meter_that_was_switched_off_is_for_a_person(shop: Shop, meter: StripeMeter) -> None:
