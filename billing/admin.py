@@ -1,4 +1,4 @@
-"""The console's pages about what is sold, paid and owed, and about Stripe."""
+"""Pages of the console about products, payments and Stripe."""
 
 from billing.accounts.admin import stripe_accounts, stripe_customers, stripe_endpoints
 from billing.catalog.admin import prices, stripe_meters

@@ -8,11 +8,11 @@ from common.api.serializers import MetadataField
 from common.ids import is_id
 
 MAX_PAIRS = 49
-"""Stripe keeps 50; one is ours and names our row."""
+"""Stripe stores 50 pairs; one of them is ours and names our row."""
 
 
 class StripeMetadataField(MetadataField):
-    """Up to 49 pairs of text that travel with the object at Stripe; a value is never empty."""
+    """Up to 49 pairs of text, stored with the object at Stripe. Values must not be empty."""
 
     child = serializers.CharField(max_length=500, trim_whitespace=False)
 
@@ -24,11 +24,11 @@ class StripeMetadataField(MetadataField):
 
 
 class PromotionCodeField(serializers.CharField):
-    """What a buyer types. A coupon's id is none: who may name coupons decides about money."""
+    """A promotion code or its id. A coupon's id is refused: buyers must not choose coupons."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 500)
-        kwargs.setdefault("help_text", "As the buyer types it, or its id.")
+        kwargs.setdefault("help_text", "The promotion code as the buyer types it, or its id.")
         super().__init__(**kwargs)
 
     def to_internal_value(self, data: Any) -> str:
@@ -39,7 +39,7 @@ class PromotionCodeField(serializers.CharField):
 
 
 class IdField(serializers.CharField):
-    """One of our ids. Stripe's are not taken in their place."""
+    """One of our ids. Stripe's ids are refused."""
 
     def __init__(self, *, prefix: str, **kwargs: Any) -> None:
         self.prefix = prefix
@@ -55,5 +55,5 @@ class IdField(serializers.CharField):
 
 
 def id_pattern(prefix: str) -> str:
-    """What an id looks like in a path; anything else is simply not there."""
+    """Pattern of an id in a URL path; any other path answers 404."""
     return rf"{prefix}_[0-9a-z]{{26}}"

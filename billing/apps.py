@@ -5,16 +5,16 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
-        """Register what lower rooms and apps call in higher ones: how each kind of object is
-        mirrored, what a customer's page in the console shows and offers, and what would follow
-        from products and prices that are only assumed_facts."""
+        """Register functions that lower rooms and apps call: mappers of object kinds, console
+        panels, and the effects of assumed products and prices on entitlements."""
         self._register_kinds()
         self._register_console()
         self._register_assumptions()
 
     @staticmethod
     def _register_kinds() -> None:
-        """In the order in which reconciliation goes through them: owners before what they own."""
+        """Register the kinds in the order of reconciliation: owners before the objects that they
+        own."""
         from billing.accounts import mapping as customers
         from billing.catalog.mapping import coupons, prices, products, promotion_codes
         from billing.checkout import mapping as checkouts

@@ -9,14 +9,13 @@ STRIPE_API = "https://api.stripe.com"
 
 @dataclass(frozen=True, slots=True)
 class BillingSettings:
-    """How we talk to Stripe, and what follows from what it says. Durations are timedeltas.
+    """Settings of the connection to Stripe and of billing. Durations are timedeltas.
 
-    ``stripe_concurrency`` is how many threads of one process may wait for Stripe at once; a web
-    process needs some more than that, to answer what needs no Stripe while Stripe hangs.
-
-    ``stripe_reads`` and ``stripe_test_reads`` are how often a live or a test account may be asked
-    in a second, in all processes together: 60 % of what Stripe allows. With more than
-    ``bulk_read_threshold`` dirty objects of one kind their list is read instead of each.
+    ``stripe_timeout`` is in seconds. ``stripe_concurrency`` is the number of threads of one process
+    that may wait for Stripe at once; a web process needs more threads than that, to answer other
+    requests while Stripe hangs. ``stripe_reads`` and ``stripe_test_reads`` limit the requests per
+    second to a live or a test account, over all processes: 60 % of Stripe's own limit. If more than
+    ``bulk_read_threshold`` due objects are of one kind, pages of their list are read instead.
     """
 
     stripe_secret_key: str = field(default="", repr=False)
@@ -49,11 +48,12 @@ class BillingSettings:
 
     @property
     def has_test_key(self) -> bool:
-        """Whether the platform's own account moves test money."""
+        """Whether the platform's own account is in test mode."""
         return self.stripe_secret_key.startswith(("sk_test_", "rk_test_"))
 
     def check(self) -> None:
-        """Refuse a configuration that could take money wrongly or believe a forged event."""
+        """Raise ImproperlyConfigured for settings that could charge wrongly or accept forged
+        events."""
         if not self.stripe_secret_key.startswith(("sk_", "rk_")):
             raise ImproperlyConfigured("STRIPE_SECRET_KEY must be a secret or restricted key.")
         if not all(secret.startswith("whsec_") for secret in self.stripe_webhook_secrets):
@@ -63,4 +63,4 @@ class BillingSettings:
         if self.stripe_reads < 1 or self.stripe_test_reads < 1:
             raise ImproperlyConfigured("STRIPE_READS and STRIPE_TEST_READS must be at least 1.")
         if not self.has_test_key and not self.stripe_api_base.startswith("https://"):
-            raise ImproperlyConfigured("STRIPE_API_BASE must use https unless the key is a test's.")
+            raise ImproperlyConfigured("STRIPE_API_BASE must use https except with a test key.")

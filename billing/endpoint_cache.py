@@ -1,22 +1,23 @@
-"""Where an event came in, remembered by this process for the intake: no query when it is warm.
+"""Webhook endpoints by name, cached in this process, so that an intake usually needs no query.
 
-Rows as they are stored: signing secrets stay encrypted, and the platform's are not in them. What
-was remembered is believed for ``LONGEST``, so an endpoint that was closed, or a secret that was
-taken away, accepts nothing after that even when no message arrives; a message drops it at once.
+Rows are kept as stored: signing secrets stay encrypted, and those of the platform's account are not
+in them. A cached endpoint is used for at most ``LONGEST`` seconds: after that, a closed endpoint or
+a removed secret accepts nothing, even if no invalidation message arrives. A message drops the
+endpoint at once.
 """
 
 import time
 from collections.abc import Callable
 
 from billing.models import StripeEndpoint
-from common import broadcast
+from common import invalidation
 
 LONGEST = 4.0
-"""Seconds: what is promised is five (docs/rules.md, R1)."""
+"""Seconds; docs/rules.md, R1 promises five."""
 MOST = 1_000
-"""Endpoints that are remembered; one more, and all are forgotten."""
+"""Most endpoints in the cache; at the limit all are dropped."""
 TOPIC = "endpoints"
-EVERY = "*"
+ALL = "*"
 
 
 class EndpointCache:
@@ -25,22 +26,26 @@ class EndpointCache:
         self._held: dict[str, tuple[float, StripeEndpoint]] = {}
 
     def find(self, name: str) -> StripeEndpoint | None:
-        """The live endpoint that goes by this name, with its account, if that is known."""
-        held = self._held.get(name)
-        return held[1] if held is not None and self._clock() - held[0] < LONGEST else None
+        """The live endpoint of this name with its account; None if it is not cached."""
+        entry = self._held.get(name)
+        return entry[1] if entry is not None and self._clock() - entry[0] < LONGEST else None
 
     def begin(self) -> float:
-        """To be taken before reading what is to be kept. From then on this process listens."""
-        broadcast.is_heard()
+        """Return a time to pass to :meth:`keep`; call it before the endpoint is read.
+
+        From then on this process receives invalidations.
+        """
+        invalidation.is_listening()
         return self._clock()
 
-    def keep(self, name: str, endpoint: StripeEndpoint, *, begun: float) -> None:
+    def keep(self, name: str, endpoint: StripeEndpoint, *, read_at: float) -> None:
+        """Cache the endpoint, which was read after ``read_at`` (the result of :meth:`begin`)."""
         if len(self._held) >= MOST:
             self._held.clear()
-        self._held[name] = (begun, endpoint)
+        self._held[name] = (read_at, endpoint)
 
     def drop(self, name: str) -> None:
-        if name == EVERY:
+        if name == ALL:
             self.drop_all()
         self._held.pop(name, None)
 
@@ -49,9 +54,9 @@ class EndpointCache:
 
 
 cache = EndpointCache()
-broadcast.register(TOPIC, drop=cache.drop, drop_all=cache.drop_all)
+invalidation.register(TOPIC, drop=cache.drop, drop_all=cache.drop_all)
 
 
-def forget(name: str = EVERY) -> None:
-    """An endpoint or its account was changed: no process believes what it remembers of it."""
-    broadcast.tell(TOPIC, name)
+def forget(name: str = ALL) -> None:
+    """Tell all processes to drop a changed endpoint, or all of them."""
+    invalidation.invalidate(TOPIC, name)

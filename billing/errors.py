@@ -1,4 +1,4 @@
-"""What selling and paying can come to, beside success and Stripe's own answers."""
+"""Errors of buying and paying, apart from those of Stripe."""
 
 from common.errors import Conflict, Invalid, Unavailable
 
@@ -16,7 +16,7 @@ class MixedCurrencies(Invalid):
 
 
 class AmountTooLarge(Invalid):
-    code, title = "amount-too-large", "The total is more than one charge can be."
+    code, title = "amount-too-large", "The total exceeds the largest possible charge."
 
 
 class TypeNotSold(Conflict):
@@ -24,7 +24,7 @@ class TypeNotSold(Conflict):
 
 
 class AmbiguousOrder(Invalid):
-    code, title = "ambiguous-order", "What is to be sold cannot be told from this request."
+    code, title = "ambiguous-order", "The request does not say clearly what is to be sold."
 
 
 class CartFrozen(Conflict):
@@ -32,11 +32,11 @@ class CartFrozen(Conflict):
 
 
 class CartClosed(Conflict):
-    code, title = "cart-closed", "The cart was bought, or its time is over."
+    code, title = "cart-closed", "The cart was bought or has expired."
 
 
 class CartEmpty(Conflict):
-    code, title = "cart-empty", "There is nothing in the cart."
+    code, title = "cart-empty", "The cart is empty."
 
 
 class PriceChanged(Conflict):
@@ -52,11 +52,11 @@ class TypedCodesNotOffered(Conflict):
 
 
 class PromotionCodeExists(Conflict):
-    code, title = "promotion-code-exists", "An active promotion code of the project reads the same."
+    code, title = "promotion-code-exists", "The project already has this active promotion code."
 
 
 class ProductRequired(Conflict):
-    code, title = "product-required", "A coupon needs a product to be for."
+    code, title = "product-required", "A coupon needs at least one product."
 
 
 class AlreadySubscribed(Conflict):
@@ -64,11 +64,11 @@ class AlreadySubscribed(Conflict):
 
 
 class RedirectRefused(Invalid):
-    code, title = "redirect-not-allowed", "Buyers may not be sent to this address."
+    code, title = "redirect-not-allowed", "The redirect address is not allowed."
 
 
 class CheckoutNotOpen(Conflict):
-    code, title = "checkout-not-open", "This checkout is not open any more."
+    code, title = "checkout-not-open", "This checkout is no longer open."
 
 
 class CheckoutNotReady(Unavailable):
@@ -84,7 +84,7 @@ class ReferenceReused(Conflict):
 
 
 class PaymentNotCancelable(Conflict):
-    code, title = "payment-not-cancelable", "This payment cannot be canceled any more."
+    code, title = "payment-not-cancelable", "This payment can no longer be canceled."
 
 
 class NoPaymentMethod(Conflict):
@@ -92,7 +92,7 @@ class NoPaymentMethod(Conflict):
 
 
 class NothingToRefund(Conflict):
-    code, title = "nothing-to-refund", "There is not that much left to refund."
+    code, title = "nothing-to-refund", "The amount is more than can still be refunded."
 
 
 class CreditedToBalance(Conflict):
@@ -100,7 +100,7 @@ class CreditedToBalance(Conflict):
 
 
 class RefundNotCancelable(Conflict):
-    code, title = "refund-not-cancelable", "This refund cannot be canceled any more."
+    code, title = "refund-not-cancelable", "This refund can no longer be canceled."
 
 
 class NoDocument(Conflict):
@@ -112,11 +112,11 @@ class NothingToImport(Conflict):
 
 
 class IntentOver(Conflict):
-    code, title = "intent-over", "It has come to its end."
+    code, title = "intent-over", "The request to Stripe has already ended."
 
 
 class IntentUnderWay(Conflict):
-    code, title = "intent-under-way", "It is being tried right now."
+    code, title = "intent-under-way", "The request to Stripe is being sent right now."
 
 
 class ValueDoesNotFit(Invalid):
@@ -152,7 +152,7 @@ class ChangeNotAllowed(Conflict):
 
 
 class SubscriptionEnding(Conflict):
-    code, title = "subscription-ending", "The subscription ends with the running period."
+    code, title = "subscription-ending", "The subscription ends with the current period."
 
 
 class NothingScheduled(Conflict):
@@ -164,30 +164,33 @@ class NotPaused(Conflict):
 
 
 class PortalNotAvailable(Conflict):
-    """``reasons`` are those of `GET /portal/eligibility`."""
+    """``reasons`` as in `GET /portal/eligibility`."""
 
     code, title = "portal-not-available", "This user cannot be sent to the portal."
 
 
 class AmbiguousSubscription(Conflict):
-    """``products`` are those that the user is subscribed to."""
+    """``products`` are the products of the user's subscriptions."""
 
     code, title = "ambiguous-subscription", "The user has several subscriptions."
 
 
 class CustomerHasSubscriptions(Conflict):
-    """``subscriptions`` are those that are running."""
+    """``subscriptions`` are the running subscriptions."""
 
     code, title = "customer-has-subscriptions", "The customer still has running subscriptions."
 
 
 class RolloutNotPlanned(Conflict):
-    code, title = "rollout-not-planned", "It was applied or discarded before."
+    code, title = "rollout-not-planned", "The rollout was already applied or discarded."
 
 
 class RolloutOutOfDate(Conflict):
-    code, title = "rollout-out-of-date", "It was planned for another version of the product."
+    code, title = (
+        "rollout-out-of-date",
+        "The product has changed since the rollout was planned.",
+    )
 
 
 class OtherPrice(Conflict):
-    code, title = "other-price", "The subscription pays another price."
+    code, title = "other-price", "The subscription has another price."

@@ -1,4 +1,4 @@
-"""Doorbells for billing: they carry no data and may ring any number of times."""
+"""Wake-up tasks of billing: they carry no data and may run any number of times."""
 
 from celery import shared_task
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""Addresses below ``/api/v1``."""
+"""URL paths of billing below ``/api/v1``."""
 
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
@@ -26,7 +26,7 @@ from billing.subscriptions.api.addons import AddonsViewSet
 from billing.subscriptions.api.subscriptions import SubscriptionsViewSet, UserSubscriptionsViewSet
 
 BOUGHT = rf"{id_pattern('prod')}|{id_pattern('sub')}"
-"""What names one of a user's subscriptions: a product, or the subscription itself."""
+"""Pattern that identifies a user's subscription: the id of a product, or of the subscription."""
 
 router = SimpleRouter(trailing_slash=False)
 router.register("carts", CartsViewSet, basename="cart")

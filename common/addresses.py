@@ -1,11 +1,11 @@
-"""Which network addresses a tenant's URL must never lead to: an explicit list, both families."""
+"""Network addresses that a tenant's URL must never lead to: an explicit list for IPv4 and IPv6."""
 
 import ipaddress
 
 DENIED = tuple(
     ipaddress.ip_network(each)
     for each in (
-        "0.0.0.0/8",  # "this network": Linux takes it for itself
+        "0.0.0.0/8",  # "this network": Linux treats it as this machine
         "10.0.0.0/8",  # private
         "100.64.0.0/10",  # carriers' NAT, and metadata servers of some clouds
         "127.0.0.0/8",  # this machine
@@ -27,25 +27,26 @@ DENIED = tuple(
         "::/3",  # loopback, mapped and compatible IPv4, NAT64, discard
         "2001::/23",  # Teredo, ORCHID and other protocol assignments
         "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4: IPv4 in disguise
+        "2002::/16",  # 6to4: contains an IPv4 address
         "3fff::/20",  # documentation
-        "4000::/2",  # not given out
-        "8000::/1",  # not given out, unique local, link-local, multicast
+        "4000::/2",  # not assigned
+        "8000::/1",  # not assigned, unique local, link-local, multicast
     )
 )
 
 
 def is_public(address: str) -> bool:
-    """Whether only the open internet can answer at this address."""
+    """Whether the address is on the public internet."""
     try:
-        found = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return not any(found in network for network in DENIED if network.version == found.version)
+    return not any(parsed in network for network in DENIED if network.version == parsed.version)
 
 
 def is_loopback(address: str) -> bool:
-    """Whether the address is this machine's own, in no disguise."""
+    """Whether it is a plain loopback address; other forms of one, such as mapped IPv4, do not
+    count."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

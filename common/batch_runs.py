@@ -1,11 +1,11 @@
-"""Something done to many rows in the background: batch by batch, never twice at once.
+"""Background runs over many rows: batch by batch, never two batches of a run at once.
 
-The row of a run is locked while a batch of it is done, and the batch, how far the run has come and
-what came of it commit together. So a run goes on where a dead worker has left it, and whoever
-changes what a run goes by waits for the batch in hand by writing to the run's row.
+The row of a run is locked during a batch. The changes of the batch, the progress of the run and the
+result commit together, so that another worker can continue after a crash. Code that changes the
+input of a run writes to the run's row first, which waits for the current batch.
 
-A batch that breaks is tried again smaller, down to a single row; one that still breaks is written
-down with its id and left behind, so that it does not keep the others waiting.
+A failed batch is tried again with fewer rows, down to a single row. A row that still fails is
+recorded with its id and skipped, so that it does not block the other rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,12 +27,12 @@ RunT = TypeVar("RunT", bound=BatchRun)
 
 SIZE = 100
 ATTEMPTS = 6
-"""Of the same rows, in ever smaller batches, before the one in front is left behind."""
+"""Failures at the same row, in ever smaller batches, before the row is skipped."""
 PAUSE = timedelta(seconds=1)
-"""Between two tries of a single row, and between two looks at older transactions."""
+"""Pause between two tries of a single row, and between two checks for older transactions."""
 ERROR_LENGTH = 255
 MOST_FAILED = 100
-"""Ids that are written down."""
+"""Most ids of failed rows that are stored."""
 
 _OLDER_ARE_OVER = """
 SELECT seen.at, NOT EXISTS (
@@ -47,9 +47,11 @@ FROM (SELECT coalesce(%(seen_at)s, clock_timestamp()) AS at) AS seen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Generic[RunT]):
-    """What a kind of run does. ``batch`` names the next rows behind the cursor, in order;
-    ``work`` does these and says for how many something changed; ``finish`` sets what the run is
-    when there are none left."""
+    """The functions of one kind of run.
+
+    ``batch`` returns the ids of the next rows behind the cursor, in order. ``work`` processes them
+    and returns how many changed. ``finish`` sets the status when no rows are left.
+    """
 
     runs: Callable[[], ProjectQuerySet[RunT]]
     count: Callable[[RunT], int]
@@ -59,8 +61,8 @@ class Job(Generic[RunT]):
     size: int = SIZE
 
 
-def turn(job: Job[RunT], *, at: datetime) -> bool:
-    """Do one batch of the run that has waited longest; False when none is due."""
+def run_batch(job: Job[RunT], *, at: datetime) -> bool:
+    """Process one batch of the run that has waited longest; False if none is due."""
     run: RunT | None = None
     try:
         with transaction.atomic():
@@ -69,39 +71,39 @@ def turn(job: Job[RunT], *, at: datetime) -> bool:
                 return False
             if run.total is None and not _begin(job, run):
                 return True
-            _go_on(job, run, at)
-    except Exception as error:  # written down with the run; other runs go on
+            _process_batch(job, run, at)
+    except Exception as error:  # stored with the run; other runs continue
         if run is None:
             raise
         log.warning("batch_failed", run=run.pk, error=type(error).__name__)
-        _failed(job, run, error)
+        _record_failure(job, run, error)
     return True
 
 
 def end(run: BatchRun, *, at: datetime, status: RunStatus = RunStatus.DONE) -> None:
-    """Say what the run has come to; the caller saves it."""
+    """Set the final status and time of the run; the caller saves it."""
     run.status, run.finished_at = status.value, at
 
 
 def _begin(job: Job[RunT], run: RunT) -> bool:
-    """Count what is to be done, once everybody who may not know of the change has finished.
+    """Count the rows once all transactions that may not see the change have ended.
 
-    A transaction that had begun before may still write what followed from the state before; what
-    begins later sees what this run goes by.
+    A transaction that began before the change may still write results of the earlier state; later
+    ones see the change.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_clear_snapshot()")  # within a transaction it stands still
         cursor.execute(_OLDER_ARE_OVER, {"seen_at": run.seen_at})
-        run.seen_at, are_over = cursor.fetchone()
-    if are_over:
+        run.seen_at, is_visible = cursor.fetchone()
+    if is_visible:
         run.total = job.count(run)
     else:
         run.next_try_at = Now() + PAUSE
     run.save(update_fields=["seen_at", "total", "next_try_at"])
-    return bool(are_over)
+    return bool(is_visible)
 
 
-def _go_on(job: Job[RunT], run: RunT, at: datetime) -> None:
+def _process_batch(job: Job[RunT], run: RunT, at: datetime) -> None:
     ids = job.batch(run, _size(job, run))
     if ids:
         run.changed += job.work(run, ids, at)
@@ -117,8 +119,9 @@ def _size(job: Job[RunT], run: RunT) -> int:
     return max(job.size >> 2 * run.attempts, 1)
 
 
-def _failed(job: Job[RunT], run: RunT, error: Exception) -> None:
-    """Try a smaller batch at once, a single row after a pause, and leave it behind at last."""
+def _record_failure(job: Job[RunT], run: RunT, error: Exception) -> None:
+    """Schedule a smaller batch at once, a single row after a pause; skip the row after ATTEMPTS
+    failures."""
     with transaction.atomic():
         row = stored.lock(job.runs(), run_id=run.pk)
         if row.cursor != run.cursor or row.status != RunStatus.RUNNING:
@@ -128,11 +131,11 @@ def _failed(job: Job[RunT], run: RunT, error: Exception) -> None:
         row.last_error = error_text(error, length=ERROR_LENGTH)
         row.next_try_at = Now() + PAUSE * (row.attempts if is_single else 0)
         if row.attempts > ATTEMPTS:
-            _leave_behind(job, row)
+            _skip_row(job, row)
         row.save()
 
 
-def _leave_behind(job: Job[RunT], row: RunT) -> None:
+def _skip_row(job: Job[RunT], row: RunT) -> None:
     row.attempts = 0
     for key in job.batch(row, 1):
         row.failed = [*row.failed, key][-MOST_FAILED:]

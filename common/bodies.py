@@ -1,7 +1,8 @@
-"""The values that bodies share. A body is the JSON object of an answer or an event.
+"""Values that several bodies share. A body is the JSON object of an answer or an event.
 
 Its ``TypedDict`` stands beside the function that builds it and is the only declaration of its
-fields: mypy holds the function to it, and ``common.api.bodies`` makes the OpenAPI document of it.
+fields: mypy checks the function against it, and ``common.api.bodies`` generates the OpenAPI
+document from it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Annotated, TypedDict, overload
 
 @dataclass(frozen=True, slots=True)
 class MaxLength:
-    """How many characters a text has at most."""
+    """Most characters of a string."""
 
     characters: int
 
@@ -34,5 +35,5 @@ def money(amount: int, currency: str) -> MoneyBody: ...
 @overload
 def money(amount: int | None, currency: str) -> MoneyBody | None: ...
 def money(amount: int | None, currency: str) -> MoneyBody | None:
-    """An amount in minor units with its currency; None while the amount is not known."""
+    """An amount in minor units with its currency; None for an unknown amount."""
     return None if amount is None else {"amount": amount, "currency": currency}

@@ -1,4 +1,4 @@
-"""Periodic tasks (chores): when each ran last, and how late it is now."""
+"""Runs of periodic tasks (chores): the last run of each, and its delay."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,22 +6,22 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 HEARTBEAT = "config.heartbeat"
-"""The task that shows that beat, broker and worker are alive; it is no chore."""
+"""Proves that beat, broker and worker run; it is not a chore."""
 PATIENCE = timedelta(seconds=60)
-"""A chore is late when it is overdue by more than this, and by more than half its period."""
+"""A chore is late when it is overdue by more than this and by more than half its period."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChoreRun:
-    """The last complete run of a chore, in any worker, and how late the next one is."""
+    """The last complete run of a chore in any worker, and the delay of the next."""
 
     task: str
     title: str
     period: timedelta
-    """Time between two runs while everything works."""
+    """Time between two runs in normal operation."""
     last_run: datetime | None
     lag: timedelta
-    """How long the chore has been due. 0 if it is not due, or has never run."""
+    """Time since the chore became due; 0 if it is not due or has never run."""
 
     @property
     def is_late(self) -> bool:

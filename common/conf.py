@@ -1,4 +1,4 @@
-"""Settings of the language that the apps share."""
+"""Settings that several apps share."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -9,12 +9,12 @@ from environ import Env
 Network = IPv4Network | IPv6Network
 FORWARDED, X_FORWARDED_FOR = "forwarded", "x-forwarded-for"
 NONE = "none"
-"""Written instead of addresses: no proxy is trusted."""
+"""The value of TRUSTED_PROXIES that trusts no proxy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EgressSettings:
-    """``loopback`` lets :mod:`common.egress` also reach this machine, by http and at any port."""
+    """``loopback`` allows :mod:`common.egress` to reach this machine, with http and on any port."""
 
     loopback: bool = False
 
@@ -23,24 +23,25 @@ class EgressSettings:
         return cls(loopback=env.bool("EGRESS_LOOPBACK", default=default))
 
     def check(self) -> None:
-        """Refuse to let tenants' addresses lead to this machine."""
+        """Raise ImproperlyConfigured if tenants' URLs could lead to this machine."""
         if self.loopback:
             raise ImproperlyConfigured("EGRESS_LOOPBACK is for development only: unset it.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxySettings:
-    """Reverse proxies in front: ``trusted`` are their networks, ``header`` the one header in which
-    they say for whom they call (lower case)."""
+    """Trusted reverse proxies: their networks, and the (lower-case) header that names their
+    client."""
 
     trusted: tuple[Network, ...] = ()
     header: str = X_FORWARDED_FOR
 
     @classmethod
     def from_env(cls, env: Env) -> "ProxySettings":
-        """Raises ImproperlyConfigured for what is no network, and for one that holds everybody."""
-        said = env.str("TRUSTED_PROXIES", default=NONE).strip()
-        parts = [] if said == NONE else [part.strip() for part in said.split(",") if part.strip()]
+        """Raises ImproperlyConfigured for an invalid network, and for one that contains all
+        addresses."""
+        value = env.str("TRUSTED_PROXIES", default=NONE).strip()
+        parts = [] if value == NONE else [part.strip() for part in value.split(",") if part.strip()]
         header = env.str("FORWARDED_HEADER", default=X_FORWARDED_FOR).strip().lower()
         if header not in (FORWARDED, X_FORWARDED_FOR):
             raise ImproperlyConfigured("FORWARDED_HEADER must be X-Forwarded-For or Forwarded.")

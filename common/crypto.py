@@ -1,8 +1,8 @@
-"""Secrets at rest: AES-256-GCM with a key ring.
+"""Encryption of stored secrets: AES-256-GCM with a key ring.
 
 A token is ``<key id>.<base64 of nonce + ciphertext>``. The *context* (``model:pk:field``) is
-authenticated with it, so a ciphertext moved to another row does not decrypt. The first key of
-``ENCRYPTION_KEYS`` encrypts, every key decrypts: rotate by putting a new one in front.
+authenticated, so that a ciphertext copied to another row does not decrypt. The first key of
+``ENCRYPTION_KEYS`` encrypts, all keys decrypt: to rotate, put a new key in front.
 """
 
 import base64
@@ -16,7 +16,7 @@ _NONCE = 12
 
 
 class CannotDecrypt(ValueError):
-    """The token was made with a key that is gone, for another row, or was altered."""
+    """The key was removed, or the token belongs to another row or was altered."""
 
 
 def encrypt(plaintext: str, *, context: str) -> str:
@@ -27,7 +27,7 @@ def encrypt(plaintext: str, *, context: str) -> str:
 
 
 def decrypt(token: str, *, context: str) -> str:
-    """The plaintext; raises :class:`CannotDecrypt`."""
+    """Return the plaintext. Raises :class:`CannotDecrypt`."""
     key_id, _, body = token.partition(".")
     key = settings.ENCRYPTION_KEYS.get(key_id)
     if key is None:

@@ -1,7 +1,7 @@
-"""The currencies that Stripe charges in, and how many digits their minor unit has.
+"""Currencies in which Stripe charges, and the number of digits of their minor unit.
 
-Source: docs.stripe.com/currencies. Babel and ISO 4217 disagree with Stripe for some of them
-(for example ISK and UGX are charged with two digits), so this table is the only one used.
+Source: docs.stripe.com/currencies. Babel and ISO 4217 differ from Stripe for some of them (for
+example, ISK and UGX are charged with two digits), so this is the only table that is used.
 """
 
 _TWO_DIGITS = (
@@ -27,12 +27,13 @@ CODES = sorted(EXPONENTS)
 
 
 def exponent(currency: str) -> int | None:
-    """How many decimal digits the minor unit has; None for a currency Stripe does not charge."""
+    """Number of decimal digits of the minor unit; None for a currency in which Stripe does not
+    charge."""
     return EXPONENTS.get(currency)
 
 
 def max_amount(currency: str) -> int:
-    """The largest amount of one charge, in minor units: twelve digits of IDR, else eight.
+    """Largest amount of one charge in minor units: twelve digits for IDR, eight for others.
 
     Source: docs.stripe.com/currencies, "Minimum and maximum charge amounts".
     """
@@ -40,9 +41,9 @@ def max_amount(currency: str) -> int:
 
 
 def step(currency: str) -> int:
-    """Of how many minor units an amount has to be a multiple.
+    """Number of minor units of which an amount must be a multiple.
 
-    Three-decimal currencies are charged in tens of their minor unit; ISK and UGX, which have no
-    minor unit any more, in hundreds. Source: docs.stripe.com/currencies, "Special cases".
+    Three-decimal currencies are charged in multiples of 10; ISK and UGX, which no longer have a
+    minor unit, in multiples of 100. Source: docs.stripe.com/currencies, "Special cases".
     """
     return 10 if EXPONENTS.get(currency) == 3 else _STEPS.get(currency, 1)

@@ -1,11 +1,10 @@
-"""The one door out to addresses that tenants give us (docs/rules.md, R18).
+"""The only HTTP client for addresses that tenants give us (docs/rules.md, R18).
 
-A name is resolved once, every address it stands for is checked against an explicit list, and the
-connection goes to a checked address under the original name, so a name that changes its mind
-between two look-ups changes nothing. No redirect is followed, no proxy is asked, little is read,
-and a deadline cuts the connection however slowly the other side drips: in its TLS handshake, its
-headers or its body. That needs the bare socket, so this is the standard library's HTTP; no other
-module may speak HTTP at all (``banned-api`` in pyproject.toml).
+A name is resolved once, all of its addresses are checked against an explicit list, and the
+connection goes to a checked address, so a different second resolution has no effect. Redirects are
+not followed, proxies are not used, the size of the answer is limited, and a deadline closes the
+connection during handshake, headers or body. The deadline needs the bare socket, so this uses the
+standard library's HTTP client; no other module may use HTTP (``banned-api`` in pyproject.toml).
 """
 
 import http.client
@@ -25,33 +24,34 @@ from common.addresses import is_loopback, is_public
 
 PORTS = frozenset({443, 8443})
 CONNECT = 3.0
-"""Seconds until a connection stands."""
+"""Seconds for the connection."""
 TOTAL = 15.0
-"""Seconds for everything, from the name to the last byte."""
+"""Seconds for everything, from the resolution to the last byte."""
 MOST = 64 * 1024
-"""Bytes of an answer that are read."""
+"""Most bytes of an answer that are read."""
 LONGEST = 2000
-"""Characters of an address."""
+"""Most characters of an address."""
 AGENT = "Tollgate/1"
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-_]{0,251}[A-Za-z0-9])?\.?|[0-9A-Fa-f:.]{2,45}")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 _PRIVATE_DOMAINS = (".localhost", ".local", ".internal", ".home.arpa")
-"""RFC 6761, RFC 6762, RFC 8375, and the one that ICANN keeps for private use."""
+"""RFC 6761, RFC 6762, RFC 8375, and ICANN's domain for private use."""
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class EgressRefused(ValueError):
-    """We do not go there; the message says why and names nothing but the address's own parts."""
+    """The address is not allowed; the message gives the reason and contains only parts of the
+    address."""
 
 
 class EgressFailed(OSError):
-    """There was no answer, or none in time."""
+    """There was no complete answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class EgressResponse:
-    """The response to a request of ours. ``is_cut``: the body was longer than we read."""
+    """A response. ``is_cut``: the body was longer than ``MOST``."""
 
     status: int
     headers: Mapping[str, str]
@@ -63,24 +63,21 @@ def get(
     url: str, *, headers: Mapping[str, str] | None = None, total: float = TOTAL
 ) -> EgressResponse:
     """Fetch the address. Raises EgressRefused and EgressFailed."""
-    return _ask("GET", url, None, headers or {}, total)
+    return _send("GET", url, None, headers or {}, total)
 
 
 def post(
     url: str, body: bytes, *, headers: Mapping[str, str] | None = None, total: float = TOTAL
 ) -> EgressResponse:
-    """Send these bytes to the address, once. Raises EgressRefused and EgressFailed."""
-    return _ask("POST", url, body, headers or {}, total)
+    """Send the body to the address once. Raises EgressRefused and EgressFailed."""
+    return _send("POST", url, body, headers or {}, total)
 
 
 def check(url: str) -> SplitResult:
-    """The parts of an address that may be asked, as far as that can be told without a look-up.
-
-    Raises EgressRefused.
-    """
+    """The parts of an allowed address, checked without a name resolution. Raises EgressRefused."""
     if len(url) > LONGEST or not url.isascii() or not url.isprintable():
         raise EgressRefused(f"Write the address in at most {LONGEST} printable ASCII characters.")
-    if any(each in url for each in ' \\<>"`{}|^'):
+    if any(character in url for character in ' \\<>"`{}|^'):
         raise EgressRefused("The address holds a character that has to be percent-encoded.")
     try:
         parts = urlsplit(url)
@@ -99,10 +96,10 @@ def check(url: str) -> SplitResult:
 
 
 def _is_surely_private(host: str) -> bool:
-    """What needs no look-up to tell: an address that is not public, or a name of no public domain.
+    """Whether an address is not public, or a name is in no public domain.
 
-    A last label that is a number makes the whole an IPv4 address, in forms that a resolver takes
-    and nobody means (``127.1``, ``0x7f000001``): only the usual one may be public.
+    If the last label is a number, the whole is an IPv4 address, also in unusual forms that a
+    resolver accepts (``127.1``, ``0x7f000001``): only the usual form can be public.
     """
     name = host.rstrip(".").lower()
     last = name.rpartition(".")[2]
@@ -115,7 +112,7 @@ def _port(parts: SplitResult) -> int:
     return parts.port if parts.port is not None else 80 if parts.scheme == "http" else 443
 
 
-def _ask(
+def _send(
     method: str, url: str, body: bytes | None, headers: Mapping[str, str], total: float
 ) -> EgressResponse:
     deadline = time.monotonic() + total
@@ -140,9 +137,9 @@ def _ask(
                 raise TimeoutError
             return answer
     except (OSError, http.client.HTTPException, ValueError) as error:
-        late = time.monotonic() >= deadline
-        said = "no complete answer in time" if late else type(error).__name__
-        raise EgressFailed(f"{parts.hostname}: {said}") from error
+        is_late = time.monotonic() >= deadline
+        reason = "no complete answer in time" if is_late else type(error).__name__
+        raise EgressFailed(f"{parts.hostname}: {reason}") from error
 
 
 def _response(response: http.client.HTTPResponse) -> EgressResponse:
@@ -158,18 +155,18 @@ def _response(response: http.client.HTTPResponse) -> EgressResponse:
 
 
 def _resolve(parts: SplitResult) -> list[str]:
-    """Every address of the host, all of them checked. Raises EgressRefused and EgressFailed."""
+    """All addresses of the host, all of them checked. Raises EgressRefused and EgressFailed."""
     host = parts.hostname or ""
     try:
-        found = socket.getaddrinfo(host, _port(parts), type=socket.SOCK_STREAM)
+        results = socket.getaddrinfo(host, _port(parts), type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise EgressFailed(f"{host}: the name is not known") from error
-    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-    local = settings.EGRESS.loopback and host in _LOCAL_NAMES
+    addresses = list(dict.fromkeys(str(result[4][0]) for result in results))
+    is_local = settings.EGRESS.loopback and host in _LOCAL_NAMES
     if not addresses or not all(
-        is_public(each) or (local and is_loopback(each)) for each in addresses
+        is_public(address) or (is_local and is_loopback(address)) for address in addresses
     ):
-        raise EgressRefused(f"{host} does not stand for the public internet alone.")
+        raise EgressRefused(f"{host} resolves to an address that is not on the public internet.")
     return addresses
 
 
@@ -177,42 +174,42 @@ def _resolve(parts: SplitResult) -> list[str]:
 def _connected(
     parts: SplitResult, addresses: list[str], deadline: float
 ) -> Iterator[http.client.HTTPConnection]:
-    """A connection that ends at the deadline, whatever it is doing then."""
+    """A connection that is closed at the deadline in any state."""
     host = parts.hostname or ""
-    bare = _connect(addresses, _port(parts), deadline)
-    cord = bare.dup()  # wrapping takes the socket away; this handle stays
-    cutter = Timer(max(deadline - time.monotonic(), 0), _cut, [cord])
-    cutter.daemon = True
-    cutter.start()
+    sock = _connect(addresses, _port(parts), deadline)
+    handle = sock.dup()  # wrapping takes the socket away; this handle stays
+    timer = Timer(max(deadline - time.monotonic(), 0), _cut, [handle])
+    timer.daemon = True
+    timer.start()
     connection = http.client.HTTPConnection(host)
     try:
-        connection.sock = bare
-        bare.settimeout(max(deadline - time.monotonic(), 0.001))
+        connection.sock = sock
+        sock.settimeout(max(deadline - time.monotonic(), 0.001))
         if parts.scheme == "https":
             context = ssl.create_default_context()
-            connection.sock = context.wrap_socket(bare, server_hostname=host)
+            connection.sock = context.wrap_socket(sock, server_hostname=host)
         yield connection
     finally:
-        cutter.cancel()
+        timer.cancel()
         connection.close()
-        cord.close()
+        handle.close()
 
 
 def _connect(addresses: list[str], port: int, deadline: float) -> socket.socket:
-    """To the first address that answers. Raises OSError."""
-    give_up = min(time.monotonic() + CONNECT, deadline)
-    trouble: OSError = TimeoutError()
+    """Connect to the first address that answers. Raises OSError."""
+    connect_deadline = min(time.monotonic() + CONNECT, deadline)
+    last_error: OSError = TimeoutError()
     for address in addresses:
-        left = give_up - time.monotonic()
-        if left <= 0:
+        remaining = connect_deadline - time.monotonic()
+        if remaining <= 0:
             break
         try:
-            return socket.create_connection((address, port), timeout=left)
+            return socket.create_connection((address, port), timeout=remaining)
         except OSError as error:
-            trouble = error
-    raise trouble
+            last_error = error
+    raise last_error
 
 
-def _cut(cord: socket.socket) -> None:
+def _cut(handle: socket.socket) -> None:
     with suppress(OSError):
-        cord.shutdown(socket.SHUT_RDWR)
+        handle.shutdown(socket.SHUT_RDWR)

@@ -1,6 +1,6 @@
-"""Take a person out of what has been written about them: names, addresses, texts that people wrote.
+"""Erase personal data of a customer: names, addresses and texts that people wrote.
 
-What stays are ids of ours and of Stripe's, amounts, times and codes: the books, under a pseudonym.
+Ids of ours and of Stripe's, amounts, times and codes stay under a pseudonym, for bookkeeping.
 """
 
 import re
@@ -8,30 +8,30 @@ from dataclasses import dataclass
 from typing import Any
 
 ERASED = "[erased]"
-"""Stands where a text was that the law or a constraint wants to be there."""
+"""Replaces a text that must not be empty by law or by a constraint."""
 SHORTEST = 4
-"""Characters from which on a name is looked for inside of other text: ``1`` is in everything."""
+"""Characters that a name needs to be replaced inside other text: ``1`` would match everywhere."""
 FREE_TEXT = frozenset(
     {"metadata", "description", "email", "customer_email", "phone", "address", "shipping", "note"}
 )
-"""Members that people fill as they like, and that hold nothing else."""
+"""Members whose whole content people write freely."""
 ADDRESSES = frozenset({"url", "success_url", "cancel_url", "return_url"})
-"""Members that lead to a person's pages, or carry what the tenant has put into a query."""
+"""Members with URLs of a person's pages, or with query parameters of the tenant."""
 REASONS = frozenset({"reason", "revoked_reason"})
 _CODE = re.compile(r"[a-z0-9_]*")
-"""A reason of a closed list, which stays."""
+"""A reason from a closed list; such reasons stay."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Who is erased: what they are called, and what they are called from now on."""
+    """The person to erase: their names and their pseudonym."""
 
     user_id: str
     pseudonym: str
     names: tuple[str, ...] = ()
 
     def without(self, value: Any) -> Any:
-        """The JSON value without them."""
+        """The JSON value without the person's data."""
         if isinstance(value, dict):
             return {name: self._member(name, member) for name, member in value.items()}
         if isinstance(value, list):
@@ -57,5 +57,5 @@ class Person:
 
 
 def _emptied(value: Any) -> Any:
-    """Nothing, of the same kind."""
+    """The empty value of the same type."""
     return type(value)() if isinstance(value, dict | list | str) else value

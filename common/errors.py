@@ -1,8 +1,8 @@
-"""Outcomes that are not success, each with a status, a stable code and a title.
+"""Expected outcomes that are not success, each with a status, a stable code and a title.
 
-A :class:`DomainError` leaves the service as an RFC 9457 problem document; ``docs/errors.md`` is
-generated from these classes. Raise one with a ``detail`` that says what to do next; keyword
-arguments become members of the document and must be safe to show to the caller.
+A :class:`DomainError` becomes an RFC 9457 problem document; ``docs/errors.md`` is generated from
+these classes. Raise one with a ``detail`` that says what to do next. Keyword arguments become
+members of the document, so they must be safe to show to the caller.
 """
 
 from typing import Any, ClassVar
@@ -23,19 +23,19 @@ class DomainError(Exception):
 
 
 class NotFound(DomainError):
-    """Not there, or another project's: the two are never told apart."""
+    """The resource does not exist or belongs to another project; the answer is the same."""
 
     status, code, title = 404, "not-found", "There is no such resource."
 
 
 class Conflict(DomainError):
-    """Well-formed, but not now."""
+    """The request is well-formed but not possible in the present state."""
 
     status, code, title = 409, "conflict", "The resource is not in a state that allows this."
 
 
 class Invalid(DomainError):
-    """Malformed, or breaks a rule that the caller can see. ``errors`` names the fields."""
+    """The request is malformed or breaks a rule. ``errors`` names the fields."""
 
     status, code, title = 422, "invalid", "The request is not valid."
 
@@ -46,21 +46,21 @@ class Invalid(DomainError):
 
 
 class PaymentRequired(DomainError):
-    """The card said no."""
+    """The bank declined the payment."""
 
     status, code, title = 402, "card-declined", "The payment was declined."
 
 
 class Unauthorized(DomainError):
-    """Nobody knows who is calling."""
+    """The caller could not be identified."""
 
     status, code, title = 401, "unauthorized", "This needs valid credentials."
     challenge: ClassVar[str] = "Bearer"
-    """What ``WWW-Authenticate`` says."""
+    """The value of ``WWW-Authenticate``."""
 
 
 class Unavailable(DomainError):
-    """Something that we depend on is away; the caller should come back."""
+    """A dependency is unavailable; the caller should try again later."""
 
     status, code, title = 503, "unavailable", "A service that is needed for this is away."
 

@@ -51,8 +51,11 @@ RETURNING failures, parked_at IS NOT NULL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryRule:
-    """How a queue backs off. The pause doubles from ``first`` up to ``longest``, minus up to a
-    quarter at random. After ``attempts`` failures in a row the subject is parked; None: never."""
+    """The back-off of a queue.
+
+    The pause doubles from ``first`` up to ``longest``, minus up to a quarter at random. After
+    ``attempts`` failures in a row the subject is parked; None: never.
+    """
 
     queue: str
     first: timedelta = timedelta(seconds=5)
@@ -62,14 +65,13 @@ class RetryRule:
 
 @dataclass(frozen=True, slots=True)
 class QueueFailures:
-    """How many subjects of a queue wait after a failure, how many are parked, and of how many
-    owners."""
+    """Number of waiting and of parked subjects of a queue, and of their owners."""
 
     waiting: int
     parked: int
     owners: int
     oldest: datetime
-    """When the first of them began to fail."""
+    """When the subject that has failed for the longest time began to fail."""
 
 
 def round_robin(

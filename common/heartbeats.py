@@ -1,4 +1,4 @@
-"""Signs of life of the processes that answer no requests, and of what they do by the clock."""
+"""Heartbeats of processes that answer no requests, and of periodic tasks."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,20 +6,20 @@ from datetime import datetime
 from common.models import Heartbeat
 
 PIPELINE = "pipeline"
-"""The way from beat through the broker to a worker: beats when all three are alive."""
+"""Beats when beat, broker and worker all work."""
 WORKER = "worker"
-"""Any worker at all, which polls the database even when the broker is dead."""
+"""Beats while any worker runs: workers poll the database even without the broker."""
 
 
 def beat(*, name: str, at: datetime) -> None:
-    """What is called ``name`` was alive, or came to its end, at ``at``."""
+    """Record that ``name`` was alive, or that its run ended, at ``at``."""
     beat_all({name: at})
 
 
-def beat_all(moments: Mapping[str, datetime]) -> None:
-    """As :func:`beat`, in one statement. By name, as everybody locks them."""
+def beat_all(times_by_name: Mapping[str, datetime]) -> None:
+    """Record several heartbeats in one statement, ordered by name to prevent deadlocks."""
     Heartbeat.objects.bulk_create(
-        [Heartbeat(name=name, beaten_at=at) for name, at in sorted(moments.items())],
+        [Heartbeat(name=name, beaten_at=at) for name, at in sorted(times_by_name.items())],
         update_conflicts=True,
         unique_fields=["name"],
         update_fields=["beaten_at"],
@@ -27,5 +27,5 @@ def beat_all(moments: Mapping[str, datetime]) -> None:
 
 
 def last_beats() -> dict[str, datetime]:
-    """When each that ever beat did so last, by its name."""
+    """Time of the last heartbeat by name."""
     return dict(Heartbeat.objects.values_list("name", "beaten_at"))

@@ -1,9 +1,8 @@
 """Public ids: one id in the database, the API, the logs and the console.
 
-An id is a prefix that names the kind of thing and 26 characters of Crockford base 32:
-48 bits of milliseconds since 1970, then 80 random bits (the ULID layout). Ids of one kind
-therefore sort by time of creation, those of one process exactly, and cannot be guessed or
-enumerated.
+An id is a prefix for the kind of object and 26 characters of Crockford base 32: 48 bits of
+milliseconds since 1970, then 80 random bits (the ULID layout). Therefore ids of one kind sort by
+creation time (exactly, within one process) and cannot be guessed.
 """
 
 import os
@@ -23,22 +22,22 @@ _MILLISECOND = timedelta(milliseconds=1)
 _SHIFTS = range((_LENGTH - 2) * 5, -1, -10)
 _lock = threading.Lock()
 _last = 0
-_drawn = b""
-_used = 0
+_buffer = b""
+_position = 0
 
 
 def new_id(prefix: str) -> str:
-    """A fresh id such as ``sub_01j9zc3k5v8e4w2t7x6y5q4r3s``."""
+    """A new id such as ``sub_01j9zc3k5v8e4w2t7x6y5q4r3s``."""
     return _encode(prefix, _next())
 
 
 def first_id(prefix: str, at: datetime) -> str:
-    """The smallest id that can be made in this millisecond; before 1970: the smallest of all."""
+    """The smallest possible id of this millisecond; for times before 1970 the smallest of all."""
     return _encode(prefix, max((at - _EPOCH) // _MILLISECOND, 0) << _RANDOM_BITS)
 
 
 def time_of(public_id: str) -> datetime:
-    """The millisecond in which the id was made."""
+    """The millisecond in which the id was created."""
     number = 0
     for character in public_id[-_LENGTH:]:
         number = number << 5 | _ALPHABET.index(character)
@@ -51,7 +50,7 @@ def _encode(prefix: str, number: int) -> str:
 
 
 def _next() -> int:
-    """Greater than any before, also within one millisecond; the step is random, too."""
+    """A number greater than all before, also within one millisecond; the increment is random."""
     global _last
     with _lock:
         number = (time.time_ns() // 1_000_000) << _RANDOM_BITS | _random(10)
@@ -60,27 +59,30 @@ def _next() -> int:
 
 
 def _random(size: int) -> int:
-    """So many bytes from the system, drawn for hundreds of ids at once: asking lets go of the
-    interpreter, and whoever takes it meanwhile waits for the lock of the one who asks."""
-    global _drawn, _used
-    if len(_drawn) < _used + size:
-        _drawn, _used = os.urandom(4096), 0
-    taken = _drawn[_used : _used + size]
-    _used += size
-    return int.from_bytes(taken)
+    """Random bytes as a number.
+
+    The bytes are read for hundreds of ids at once: each read releases the interpreter lock, and
+    other threads would then wait for our lock.
+    """
+    global _buffer, _position
+    if len(_buffer) < _position + size:
+        _buffer, _position = os.urandom(4096), 0
+    chunk = _buffer[_position : _position + size]
+    _position += size
+    return int.from_bytes(chunk)
 
 
 def _after_fork() -> None:
-    """No two processes draw from the same bytes, and none waits for a thread it does not have."""
-    global _drawn, _lock
-    _drawn, _lock = b"", threading.Lock()
+    """Drop the buffer and the lock: no two processes may use the same random bytes."""
+    global _buffer, _lock
+    _buffer, _lock = b"", threading.Lock()
 
 
 os.register_at_fork(after_in_child=_after_fork)
 
 
 def is_id(value: object, prefix: str) -> bool:
-    """Whether ``value`` has the shape of an id of this kind; says nothing about existence."""
+    """Whether ``value`` has the form of an id of this kind; it need not exist."""
     if not isinstance(value, str) or not value.startswith(f"{prefix}_"):
         return False
     body = value[len(prefix) + 1 :]
@@ -88,7 +90,7 @@ def is_id(value: object, prefix: str) -> bool:
 
 
 class PublicIdField(models.CharField):  # type: ignore[type-arg]  # generic in the stubs only
-    """A primary key that makes its own prefixed id."""
+    """A primary key that creates its own prefixed id."""
 
     def __init__(self, *, prefix: str, **kwargs: Any) -> None:
         self.prefix = prefix
@@ -109,7 +111,7 @@ class PublicIdField(models.CharField):  # type: ignore[type-arg]  # generic in t
 
 
 def prefix_of(model: type[models.Model]) -> str:
-    """What the ids of this model's rows begin with."""
+    """The prefix of this model's ids."""
     key = model._meta.pk
     assert isinstance(key, PublicIdField)
     return key.prefix

@@ -1,8 +1,8 @@
-"""Insert rows that may be there already: everyday after a retry, and no error to PostgreSQL.
+"""Insert rows that may already exist, without an error in PostgreSQL.
 
-PostgreSQL logs each statement that breaks a unique index. What comes twice in calm weather, a
-webhook and the request that caused it, two first requests of a user, a batch that is sent again,
-is inserted here instead of being caught afterwards: the log is for what somebody has to look at.
+PostgreSQL logs every statement that violates a unique index. Duplicates are normal in some cases (a
+webhook and the request that caused it, two first requests of a user, a batch sent again). Those are
+inserted with ``ON CONFLICT DO NOTHING``, so that the log contains real errors only.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,29 +13,30 @@ from django.db.models import Model
 
 
 def insert(row: Model) -> bool:
-    """Insert the row; False, and nothing is written, where a unique index holds another like it.
+    """Insert the row; return False, without a change, if a unique index already has such a row.
 
-    Waits for a transaction that is inserting another like it. Raises IntegrityError for whatever
-    else the database refuses, as a foreign key to nothing.
+    Waits for a concurrent transaction that inserts such a row. Raises IntegrityError for other
+    violations, such as a missing foreign key.
     """
     return insert_many([row]) == 1
 
 
 def insert_many(rows: Sequence[Model]) -> int:
-    """As :func:`insert`; how many were inserted. ``rows`` are of one model.
+    """Insert rows of one model like :func:`insert`; return the number of inserted rows.
 
-    Give them in one order everywhere: two calls with the same rows then wait for each other.
+    Callers must pass the rows in a fixed order: two calls with the same rows then wait for each
+    other without a deadlock.
     """
-    written = 0
+    inserted = 0
 
     def count(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        nonlocal written
+        nonlocal inserted
         result = execute(sql, params, many, context)
-        written += context["cursor"].rowcount
+        inserted += context["cursor"].rowcount
         return result
 
     if rows:
         with connection.execute_wrapper(count):
             manager = type(rows[0])._default_manager  # noqa: SLF001  # Django's documented name
             manager.bulk_create(rows, ignore_conflicts=True)
-    return written
+    return inserted

@@ -102,8 +102,8 @@ def write(
 
     ``key`` is the row's primary key, ``fence`` the value that the claim has read or set.
     """
-    held = rows.filter(pk=key, **{columns.fence: fence})
-    return held.update(**values) == 1
+    leased = rows.filter(pk=key, **{columns.fence: fence})
+    return leased.update(**values) == 1
 
 
 def release(

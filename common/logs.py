@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object per line, request and event ids bound, secrets never.
+"""Structured logs: one JSON object per line with request and event ids, never with secrets.
 
-Only fields that we name are logged. As a last net, values that look like a key, a signature, a
-webhook secret or an e-mail address are replaced before a line is written.
+Only fields that we name are logged. In addition, values that look like a key, a signature, a
+webhook secret or an e-mail address are replaced.
 """
 
 import logging.config
@@ -19,11 +19,11 @@ _SECRETS = re.compile(
 _REDACTED = "[redacted]"
 
 ERROR_LENGTH = 1000
-"""Characters of an error that are stored."""
+"""Most characters of an error that are stored."""
 
 
 def redact(value: Any) -> Any:
-    """The value with everything that looks like a secret or an address taken out."""
+    """The value without anything that looks like a secret or an e-mail address."""
     if isinstance(value, str):
         return _SECRETS.sub(_REDACTED, value)
     if isinstance(value, dict):
@@ -34,7 +34,7 @@ def redact(value: Any) -> Any:
 
 
 def error_text(error: Exception, *, length: int = ERROR_LENGTH) -> str:
-    """Class and message of an error, fit to be stored: no secret, no address, no NUL."""
+    """Class and message of an error for storage: without secrets, e-mail addresses and NUL."""
     text: str = redact(f"{type(error).__name__}: {getattr(error, 'detail', '') or error}")
     return text.replace("\0", "\ufffd")[:length]
 
@@ -56,7 +56,7 @@ _SHARED: list[Any] = [
 
 
 def logging_settings(*, level: str) -> dict[str, Any]:
-    """Django's LOGGING: everything to standard output, as JSON."""
+    """Django's LOGGING: everything to standard output as JSON."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -76,14 +76,14 @@ def logging_settings(*, level: str) -> dict[str, Any]:
             "stripe": {"level": "WARNING"},
             "django.request": {"level": "ERROR"},
             "axes": {"level": "WARNING"},
-            # A Host that is not ours is anybody's to send: answered by 400, and no news.
+            # Anybody can send a foreign Host header: it is answered 400 and needs no log line.
             "django.security.DisallowedHost": {"level": "CRITICAL"},
         },
     }
 
 
 def configure(settings: dict[str, Any]) -> None:
-    """Django's LOGGING_CONFIG: structlog and the standard library write the same lines."""
+    """Django's LOGGING_CONFIG: structlog and the standard library write the same format."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

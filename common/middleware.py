@@ -1,4 +1,5 @@
-"""What surrounds every request: its id, one access-log line, and problem documents for errors."""
+"""Middleware of every request: request id, access log, headers, and problem documents for
+errors."""
 
 import time
 from collections.abc import Callable
@@ -24,11 +25,11 @@ PAGE_HEADERS = (
     "X-Frame-Options",
 )
 METHODS_ARE_NAMED = (204, 405)
-"""The answers that are about methods: to OPTIONS, and to one that is not allowed."""
+"""Statuses whose answers need ``Allow``: of OPTIONS, and of a method that is not allowed."""
 
 
 class ProxyMiddleware:
-    """``REMOTE_ADDR`` is the client's address from here on, not that of a trusted proxy."""
+    """Set ``REMOTE_ADDR`` to the client's address instead of that of a trusted proxy."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -39,7 +40,7 @@ class ProxyMiddleware:
 
 
 class RequestIdMiddleware:
-    """``X-Request-ID`` in and out, and one line per request (path only: never the query)."""
+    """Set ``X-Request-ID``, and log one line per request, with the path but never the query."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -60,8 +61,8 @@ class RequestIdMiddleware:
 
 
 def _named_path(request: HttpRequest) -> str:
-    """The path, with the names of its parts in place of what a tenant has chosen: a user_id may
-    be an address. Ids of ours stay."""
+    """The path with parameter names in place of the tenant's values, because a user_id may be an
+    e-mail address. Our ids stay."""
     path, match = request.path, request.resolver_match
     if match is None:
         return path
@@ -72,13 +73,13 @@ def _named_path(request: HttpRequest) -> str:
 
 
 class ProblemMiddleware:
-    """Refusals of plain Django leave as problem documents too; a lost database is a 503."""
+    """Turn refusals of plain Django into problem documents; a lost database becomes a 503."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return django_refusals.in_our_words(request, self.get_response(request))
+        return django_refusals.as_problem(request, self.get_response(request))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if django_refusals.is_console(request):
@@ -88,11 +89,10 @@ class ProblemMiddleware:
 
 
 class ApiHeadersMiddleware:
-    """Leaves headers that only browsers read out of answers to programs.
+    """Remove headers that only browsers use from answers to programs.
 
-    The hottest addresses are answered without the middleware that adds them, so a caller of the API
-    gets the same headers whichever way its request takes. ``/api/v1/billing/*`` is called by
-    browsers and keeps them.
+    The fast path answers without the middleware that adds them, so all answers of the API have the
+    same headers. Browsers call ``/api/v1/billing/*``, which keeps them.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -109,13 +109,13 @@ class ApiHeadersMiddleware:
 
 
 def remove_methods(response: HttpResponse) -> None:
-    """Remove the ``Allow`` that REST framework gives each answer from those not about methods."""
+    """Remove REST framework's ``Allow`` header from answers that are not about methods."""
     if response.status_code not in METHODS_ARE_NAMED:
         response.headers.pop("Allow", None)
 
 
 class NulMiddleware:
-    """No NUL in an address: PostgreSQL cannot hold one, so nothing can be named by it."""
+    """Refuse URLs with NUL characters, which PostgreSQL cannot store."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""Money is an integer number of minor units and a currency; there are no floats anywhere."""
+"""Money: an integer number of minor units and a currency, never a float."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,7 +6,8 @@ from typing import Self
 from common.currencies import exponent
 
 MAX_AMOUNT = 10**12 - 1
-"""No amount in any currency is larger, in minor units; see ``currencies.max_amount`` for each."""
+"""Largest amount in any currency, in minor units; ``currencies.max_amount`` has the limit of
+each."""
 
 
 @dataclass(frozen=True, slots=True, order=False)
@@ -38,7 +39,7 @@ class Money:
         return Money(self.amount * quantity, self.currency)
 
     def __str__(self) -> str:
-        """For people: ``29.00 USD``, ``2900 JPY``, ``2.900 KWD``."""
+        """The amount for people: ``29.00 USD``, ``2900 JPY``, ``2.900 KWD``."""
         digits = exponent(self.currency) or 0
         sign, units = ("-" if self.amount < 0 else ""), str(abs(self.amount)).rjust(digits + 1, "0")
         whole, fraction = (units[:-digits], f".{units[-digits:]}") if digits else (units, "")

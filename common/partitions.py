@@ -1,8 +1,8 @@
-"""Tables that are partitioned by month (UTC): months are made ahead of time, old ones dropped.
+"""Tables partitioned by month (UTC): partitions are created in advance, and old ones dropped.
 
-Rows of a month without a partition lie in the default partition (``usage_record_rest``), so nothing
-is lost where the chore has not run; making the month moves them. Names of tables cannot be
-parameters of a statement: they are made from a year and a month here, and quoted.
+Rows of a month without a partition are stored in the default partition (``usage_record_rest``), so
+nothing is lost if the chore has not run; creating the month moves them. Table names cannot be
+parameters of a statement: they are built from a year and a month here, and quoted.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 MONTHS_AHEAD = 3
 LOCK_TIMEOUT = "2s"
-"""How long a change of the table may wait for others, who wait behind it; else the next run."""
+"""Longest wait for locks, because other transactions queue behind it; the next run tries again."""
 
 _PARTITIONS = """
 SELECT child.relname FROM pg_inherits
@@ -37,7 +37,7 @@ _CREATE = (
     INSERT INTO {partition} SELECT * FROM moved
     """,
     "ALTER TABLE {rest} ENABLE TRIGGER USER",
-    # Spares the database a look at every row when the partition is attached.
+    # Attaching then needs no scan of the partition's rows.
     "ALTER TABLE {partition} ADD CONSTRAINT {check} CHECK ({window})",
     "ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({since}) TO ({until})",
     "ALTER TABLE {partition} DROP CONSTRAINT {check}",
@@ -45,7 +45,7 @@ _CREATE = (
 
 
 class Month(NamedTuple):
-    """A month of the calendar, UTC."""
+    """A calendar month in UTC."""
 
     year: int
     month: int
@@ -66,10 +66,10 @@ class Month(NamedTuple):
 
 @dataclass(frozen=True)
 class MonthlyTable:
-    """A table that is partitioned by the ranges of one column, a month each.
+    """A table partitioned by ranges of one column, one partition per month.
 
-    The column holds moments or, with ``id_prefix``, public ids of this prefix, which begin with the
-    millisecond in which they were made.
+    The column holds timestamps or, with ``id_prefix``, public ids with this prefix, which begin
+    with the millisecond of their creation.
     """
 
     name: str
@@ -86,18 +86,18 @@ class MonthlyTable:
         return f"{self.name}_{month.year:04d}_{month.month:02d}"
 
     def lower_bound(self, month: Month) -> datetime | str:
-        """The smallest value of the column in this month."""
+        """Smallest value of the column in this month."""
         if self.id_prefix:
             return ids.first_id(self.id_prefix, month.starts_at)
         return month.starts_at
 
     def month_of(self, value: Any) -> Month:
-        """The month to which this value of the column belongs."""
+        """The month of this value of the column."""
         return Month.of(ids.time_of(value) if self.id_prefix else value)
 
 
 def months(table: MonthlyTable) -> list[Month]:
-    """The months that have a partition of their own, the oldest first."""
+    """Months with a partition of their own, oldest first."""
     with connection.cursor() as cursor:
         cursor.execute(_PARTITIONS, [table.name, table.rest])
         names = [name.removeprefix(f"{table.name}_") for (name,) in cursor.fetchall()]
@@ -105,13 +105,13 @@ def months(table: MonthlyTable) -> list[Month]:
 
 
 def make(table: MonthlyTable, *, at: datetime) -> list[Month]:
-    """Make the partitions of this month, of those ahead and of those with rows in the rest.
+    """Create the partitions of this month, of the months ahead, and of months with rows in the
+    rest.
 
-    Return the months that were made now. Where others are at work on the table for too long, the
-    next run goes on.
+    Returns the created months. If the table is locked for too long, the next run continues.
     """
-    ahead = [Month.of(at).after(number) for number in range(MONTHS_AHEAD + 1)]
-    missing = sorted({*ahead, *_months_in_rest(table)} - set(months(table)))
+    upcoming = [Month.of(at).after(number) for number in range(MONTHS_AHEAD + 1)]
+    missing = sorted({*upcoming, *_months_in_rest(table)} - set(months(table)))
     for number, month in enumerate(missing):
         try:
             _create(table, month)
@@ -130,7 +130,7 @@ def drop(table: MonthlyTable, month: Month) -> None:
 
 
 def _months_in_rest(table: MonthlyTable) -> set[Month]:
-    found: set[Month] = set()
+    months_in_rest: set[Month] = set()
     since = Month(1, 1)
     with connection.cursor() as cursor:
         while True:
@@ -142,14 +142,15 @@ def _months_in_rest(table: MonthlyTable) -> set[Month]:
             cursor.execute(statement)
             (smallest,) = cursor.fetchone()
             if smallest is None:
-                return found
+                return months_in_rest
             month = table.month_of(smallest)
-            found.add(month)
+            months_in_rest.add(month)
             since = month.after()
 
 
 def _create(table: MonthlyTable, month: Month) -> None:
-    """In one transaction, with writers of the rest kept out while its rows move."""
+    """Create the partition in one transaction; writers of the rest wait while its rows are
+    moved."""
     names = {
         "table": sql.Identifier(table.name),
         "rest": sql.Identifier(table.rest),

@@ -1,8 +1,8 @@
 """The client's address and scheme behind reverse proxies.
 
-Anybody can send ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239). They are read only when the peer
-that connected is one of ``TRUSTED_PROXIES``, and of both only the one that ``FORWARDED_HEADER``
-names: a proxy that writes one of them passes on the other as the client sent it.
+Anybody can send ``X-Forwarded-For`` or ``Forwarded`` (RFC 7239). They are used only if the
+connected peer is one of ``TRUSTED_PROXIES``, and only the header that ``FORWARDED_HEADER`` names: a
+proxy that writes one of them passes on the other as the client sent it.
 """
 
 from collections.abc import Iterator
@@ -15,23 +15,22 @@ from django.conf import settings
 from common.conf import FORWARDED, Network
 
 PEER = "tollgate.peer_address"
-"""Where the address of the peer that connected is kept in the environ."""
+"""Key of the connected peer's address in the environ."""
 CLAIMS = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_FORWARDED")
-"""What an untrusted peer may say about itself: nothing."""
+"""Headers that are removed if the peer is not trusted."""
 MAX_HOPS = 20
-"""Entries of a header that are read, the newest first: more proxies in a row nobody has."""
+"""Entries of a header that are read, newest first."""
 IPV6_SITE = 64
-"""Bits of an IPv6 address that name a customer's network; the rest they choose as they like."""
+"""Bits of an IPv6 address that identify a network; the client chooses the other bits freely."""
 
 Hop = tuple[str, str]
-"""An address and the scheme by which it came; the scheme is empty where the header has none."""
+"""An address and its scheme; the scheme is empty if the header has none."""
 
 
 def resolve(environ: dict[str, Any]) -> None:
-    """Put the client's address into ``REMOTE_ADDR``, and its scheme into
-    ``HTTP_X_FORWARDED_PROTO``, where Django looks for them.
+    """Set ``REMOTE_ADDR`` to the client's address and ``HTTP_X_FORWARDED_PROTO`` to its scheme.
 
-    What an untrusted peer claims is removed. Resolving twice is the same as once.
+    Headers of an untrusted peer are removed. Repeated calls change nothing.
     """
     if PEER in environ:
         return
@@ -47,9 +46,9 @@ def resolve(environ: dict[str, Any]) -> None:
 
 
 def site_of(address: str) -> str:
-    """What to count attempts by: an IPv4 address; of IPv6 the first address of its /64 network.
+    """The address to count attempts by: IPv4 as it is, IPv6 reduced to its /64 network.
 
-    Text that is no address stays as it is.
+    Text that is not an address stays as it is.
     """
     parsed = _parsed(address)
     if not isinstance(parsed, IPv6Address):
@@ -58,18 +57,19 @@ def site_of(address: str) -> str:
 
 
 def _client(environ: dict[str, Any], peer: str) -> Hop:
-    """The newest hop that is no trusted proxy; the last trusted one if the rest is illegible."""
+    """The newest hop that is not a trusted proxy; the last trusted one if the next is not an
+    address."""
     is_standard = settings.PROXIES.header == FORWARDED
     hops = _forwarded(environ) if is_standard else _x_forwarded_for(environ)
-    found: Hop = (peer, "")
+    hop: Hop = (peer, "")
     for text, scheme in hops:
         address = _without_port(text)
         if _parsed(address) is None:
-            return found
-        found = (str(_parsed(address)), scheme)
-        if not _is_trusted(found[0], settings.PROXIES.trusted):
-            return found
-    return found
+            return hop
+        hop = (str(_parsed(address)), scheme)
+        if not _is_trusted(hop[0], settings.PROXIES.trusted):
+            return hop
+    return hop
 
 
 def _x_forwarded_for(environ: dict[str, Any]) -> Iterator[Hop]:
@@ -83,8 +83,8 @@ def _forwarded(environ: dict[str, Any]) -> Iterator[Hop]:
     entries = environ.get("HTTP_FORWARDED", "").rsplit(",", MAX_HOPS)
     for entry in reversed(entries[-MAX_HOPS:]):
         pairs = (pair.partition("=") for pair in entry.split(";"))
-        said = {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
-        yield said.get("for", ""), said.get("proto", "").lower()
+        parameters = {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
+        yield parameters.get("for", ""), parameters.get("proto", "").lower()
 
 
 def _without_port(text: str) -> str:
@@ -100,7 +100,7 @@ def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
 
 
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
-    """An IPv4 address that IPv6 carries (``::ffff:192.0.2.1``) is that IPv4 address."""
+    """The address; an IPv4-mapped IPv6 address (``::ffff:192.0.2.1``) becomes IPv4."""
     try:
         parsed = ip_address(address)
     except ValueError:

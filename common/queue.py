@@ -22,11 +22,12 @@ from common.redis import Breaker, exchange
 log = structlog.get_logger(__name__)
 
 MIN_INTERVAL_SECONDS = 0.05
-"""Between two wake-ups for one task from one process."""
+"""Shortest time between two wake-ups of one task by one process."""
 LIFETIME_SECONDS = 5
-"""A wake-up that no worker took for so long is dropped: pollers have looked several times since."""
+"""A wake-up that no worker took in this time is dropped; pollers have checked several times by
+then."""
 MAX_QUEUE_LENGTH = 100
-"""Messages in the broker's queue, above which no wake-up is added."""
+"""Messages in the broker's queue above which no wake-up is added."""
 QUEUE = "celery"
 """The broker's list, by Celery's default name."""
 
@@ -52,7 +53,7 @@ def is_backed_up() -> bool:
 
 
 def key_of(task: str) -> str:
-    """Exists while a wake-up for ``task`` waits."""
+    """The key that exists while a wake-up of ``task`` waits."""
     return f"tollgate:wake-up:{task}"
 
 
@@ -63,7 +64,7 @@ def _send_wake_up(task: str) -> None:
         current_app.send_task(task, retry=False, ignore_result=True, expires=LIFETIME_SECONDS)
     except Exception as error:  # noqa: BLE001  # a dead broker must never fail the request
         _breaker.trip()
-        log.warning("doorbell_failed", task=task, error=type(error).__name__)
+        log.warning("wake_up_failed", task=task, error=type(error).__name__)
 
 
 def _is_interval_over(task: str) -> bool:

@@ -1,11 +1,10 @@
-"""One guarded way to Redis, which may vanish at any moment.
+"""Guarded access to Redis, which may fail at any time.
 
-Every call has a 0.25 s budget. After a failure the breaker stays open for a few seconds, in
-which calls fail at once instead of waiting: a frozen Redis costs one request in a while its
-quarter of a second, and nobody else anything. Nothing kept in Redis is needed to rebuild truth.
-
-``attempt`` runs anything on redis-py's client. ``exchange`` is for the hot paths: one round trip
-of raw commands on a connection of the caller's own, at a fifth of the client's price.
+Every call is limited to 0.25 s. After a failure the breaker stays open for a few seconds, in which
+calls fail at once: a frozen Redis delays one request per breaker period by 0.25 s, and no other.
+Nothing in Redis is needed to rebuild data. ``attempt`` runs a function with redis-py's client.
+``exchange`` is for the fast path: one round trip of raw commands on a connection of its own, at a
+fifth of the client's cost.
 """
 
 import os
@@ -30,13 +29,13 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 TIMEOUT = 0.25
-"""Seconds that one call may wait for Redis."""
+"""Longest wait for Redis per call, in seconds."""
 OPEN_FOR = 5.0
 """Seconds for which the breaker stays open after a failure."""
 
 
 class Breaker:
-    """Remembers for a moment that a dependency failed."""
+    """Open for some seconds after a failure of a dependency."""
 
     def __init__(self, open_for: float = OPEN_FOR) -> None:
         self._open_for = open_for
@@ -54,15 +53,15 @@ class Breaker:
 
 
 class RedisConnection:
-    """One connection, over a socket of our own; hiredis reads the replies.
+    """One connection with a socket of our own; hiredis parses the replies.
 
-    The system bounds each wait. Python would ask before every call whether the socket is ready, and
-    let other threads in front each time.
+    The operating system limits each wait. With Python's own timeouts, every call would poll the
+    socket first and release the interpreter lock each time.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._socket = _connect(options)
-        finalize(self, self._socket.close)  # a connection may be dropped without a word
+        finalize(self, self._socket.close)  # a connection may be dropped without close()
         self._reader = Reader(protocolError=redis.InvalidResponse, replyError=redis.ResponseError)
         try:
             self._log_in(options)
@@ -71,7 +70,7 @@ class RedisConnection:
             raise
 
     def _log_in(self, options: Mapping[str, Any]) -> None:
-        """Raises redis-py's ConnectionError when the password or the database is refused."""
+        """Raise redis-py's ConnectionError if the password or the database is refused."""
         commands: list[tuple[str | bytes | int, ...]] = []
         if options.get("password"):
             user = (options["username"],) if options.get("username") else ()
@@ -84,30 +83,32 @@ class RedisConnection:
                 raise redis.ConnectionError(str(reply))
 
     def exchange(self, packed: bytes, replies: int) -> list[Any]:
-        """The replies in their order. Raises OSError when the other side is gone or silent, and
-        then it is of no use any more."""
+        """The replies in order. Raises OSError if the server is gone or silent; the connection is
+        then unusable."""
         try:
             self._socket.sendall(packed)
             return [self._reply() for _ in range(replies)]
         except BlockingIOError as silence:
-            raise TimeoutError("No answer in time.") from silence
+            raise TimeoutError("Redis did not answer in time.") from silence
 
     def close(self) -> None:
         self._socket.close()
 
     def _reply(self) -> Any:
-        while (reply := self._reader.gets()) is False:  # not complete; no reply is False by itself
+        while (
+            reply := self._reader.gets()
+        ) is False:  # incomplete; a complete reply is never False
             received = self._socket.recv(_RECEIVE_BYTES)
             if not received:
-                raise ConnectionResetError("The server has hung up.")
+                raise ConnectionResetError("The server has closed the connection.")
             self._reader.feed(received)
         return reply
 
 
 class RedisConnections:
-    """Connections to one server: a caller takes an idle one, or opens another.
+    """Connections to one server: a caller takes an idle one or opens another.
 
-    A connection becomes idle again only after every reply has been read, so no caller gets the
+    A connection becomes idle again only after all replies have been read, so no caller gets the
     reply to another caller's command.
     """
 
@@ -116,14 +117,14 @@ class RedisConnections:
         self._idle: deque[RedisConnection] = deque()
 
     def exchange(self, packed: bytes, replies: int) -> list[Any]:
-        """The replies in their order, a refused command's as the ResponseError that it is."""
+        """The replies in order; the reply to a refused command is a ResponseError."""
         try:
             connection = self._idle.pop()
         except IndexError:
             return self._on(self._new(), packed, replies)
         try:
             return self._on(connection, packed, replies)
-        except ConnectionError:  # the server has hung up meanwhile, as on a restart
+        except ConnectionError:  # the server closed it, as in a restart
             self._idle.clear()
             return self._on(self._new(), packed, replies)
 
@@ -145,12 +146,12 @@ class RedisConnections:
             self._idle.pop().close()
 
     def forget(self) -> None:
-        """Leave the connections to the process that this one was forked from."""
+        """Leave the connections to the parent process after a fork."""
         self._idle.clear()
 
 
 def _connect(options: Mapping[str, Any]) -> socket.socket:
-    """A socket to the server that redis-py's :func:`parse_url` has read from an address."""
+    """A socket to the server with these options of redis-py's :func:`parse_url`."""
     if "path" in options:
         connected = socket.socket(socket.AF_UNIX)
         connected.settimeout(TIMEOUT)
@@ -164,8 +165,8 @@ def _connect(options: Mapping[str, Any]) -> socket.socket:
             with _closed_on_error(connected):
                 connected = _encrypt(connected, host, options)
     connected.settimeout(None)
-    for bound in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        connected.setsockopt(socket.SOL_SOCKET, bound, _TIMEVAL)
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        connected.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL)
     return connected
 
 
@@ -179,8 +180,11 @@ def _closed_on_error(opened: socket.socket) -> Iterator[None]:
 
 
 def _encrypt(plain: socket.socket, host: str, options: Mapping[str, Any]) -> ssl.SSLSocket:
-    """TLS as the address asks for it: ``ssl_ca_certs``, ``ssl_certfile``, ``ssl_keyfile``, and
-    ``ssl_cert_reqs=none`` for a server whose certificate is not verified."""
+    """Wrap the socket in TLS, with the options of the URL.
+
+    ``ssl_ca_certs``, ``ssl_certfile``, ``ssl_keyfile``, and ``ssl_cert_reqs=none`` for a server
+    whose certificate is not verified.
+    """
     context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
     if options.get("ssl_cert_reqs") == "none":
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -205,7 +209,7 @@ _connections_by_url: dict[str, RedisConnections] = {}
 
 
 def client() -> redis.Redis:
-    """The process-wide client of ``REDIS_URL``; thread-safe, bounded waits, no retries."""
+    """The process-wide client of ``REDIS_URL``: thread-safe, with limited waits and no retries."""
     url = settings.REDIS_URL
     with _lock:
         if url not in _clients:
@@ -213,21 +217,22 @@ def client() -> redis.Redis:
         return _clients[url]
 
 
-def attempt(call: Callable[[redis.Redis], T], *, otherwise: T) -> T:
-    """The call's answer, or ``otherwise`` at once when Redis is away."""
+def attempt(call: Callable[[redis.Redis], T], *, fallback: T) -> T:
+    """The result of the call, or ``fallback`` while Redis is away."""
     if breaker.is_open:
-        return otherwise
+        return fallback
     try:
         return call(client())
     except (redis.RedisError, OSError) as error:
-        _away(error)
-        return otherwise
+        _record_failure(error)
+        return fallback
 
 
 def exchange(*commands: tuple[str | bytes | int, ...]) -> list[Any]:
-    """What Redis replies to these commands in one round trip, texts as bytes; [] if it is away.
+    """Replies to these commands in one round trip, texts as bytes; [] if Redis is away.
 
-    A connection that broke is tried once more on a new one: send only what may happen twice.
+    After a broken connection the commands are sent again on a new one: send only repeatable
+    commands.
     """
     if breaker.is_open or not commands:
         return []
@@ -238,19 +243,19 @@ def exchange(*commands: tuple[str | bytes | int, ...]) -> list[Any]:
     try:
         return connections.exchange(packed, len(commands))
     except (redis.RedisError, OSError) as error:
-        _away(error)
+        _record_failure(error)
         return []
 
 
 def ping() -> bool:
-    """Whether Redis answers now, whatever the breaker says."""
+    """Whether Redis answers now, regardless of the breaker."""
     try:
         return bool(client().ping())
     except (redis.RedisError, OSError):
         return False
 
 
-def _away(error: Exception) -> None:
+def _record_failure(error: Exception) -> None:
     breaker.trip()
     log.warning("redis_unavailable", error=type(error).__name__)
 
@@ -261,7 +266,7 @@ def _new_connections(url: str) -> RedisConnections:
 
 
 def _after_fork() -> None:
-    """A thread of the parent may have held the lock, and is not here to release it."""
+    """Replace the lock: a thread of the parent may have held it."""
     global _lock
     _lock = threading.Lock()
     for connections in _connections_by_url.values():

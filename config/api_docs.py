@@ -1,7 +1,7 @@
-"""The API's documentation, served without one request to another host.
+"""Pages of API documentation, served without a request to another host.
 
-The two viewers come out of the drf-spectacular sidecar. ReDoc's bundle names one picture on
-another host, its maker's logo; it is served without.
+Both viewers come from the drf-spectacular sidecar. ReDoc's bundle loads one picture, its logo, from
+another host; that URL is removed.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 
 @cache
 def openapi() -> bytes:
-    """The OpenAPI document; it changes with the code only."""
+    """The OpenAPI document; it changes only with the code."""
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]
     document: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return orjson.dumps(document, option=orjson.OPT_INDENT_2, default=str)
@@ -34,16 +34,16 @@ def openapi() -> bytes:
 
 @cache
 def redoc_bundle() -> bytes:
-    """ReDoc without the picture that it would load from elsewhere."""
-    found = finders.find(_REDOC)
-    if not isinstance(found, str):
+    """ReDoc's script without the URL of its logo."""
+    path = finders.find(_REDOC)
+    if not isinstance(path, str):
         raise FileNotFoundError(_REDOC)
-    return Path(found).read_bytes().replace(_LOGO, b"data:,")
+    return Path(path).read_bytes().replace(_LOGO, b"data:,")
 
 
 @cache
-def _tag(what: str) -> str:
-    body = openapi() if what == "openapi" else redoc_bundle()
+def _tag(name: str) -> str:
+    body = openapi() if name == "openapi" else redoc_bundle()
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
@@ -74,5 +74,5 @@ def redoc_script(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def errors(request: HttpRequest) -> HttpResponse:
-    """What the ``type`` of a problem document points at."""
+    """The page that the ``type`` of a problem document links to."""
     return render(request, "docs/errors.html", {"entries": error_catalog.entries()})

@@ -1,4 +1,4 @@
-"""The Celery app: a doorbell for work that is recorded in PostgreSQL (see common/queue.py)."""
+"""The Celery app: wakes workers for work that is recorded in PostgreSQL (see common/queue.py)."""
 
 import os
 

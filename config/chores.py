@@ -1,5 +1,7 @@
-"""How a task of ours runs in a worker: it can be woken again from its start, and leaves a record
-of its end, from which ``/health`` and the console tell how late each chore is."""
+"""The class of our tasks: allows the next wake-up at the start, and records the end of a run.
+
+``/health`` and the console derive the delay of each chore from these records.
+"""
 
 from typing import Any
 
@@ -15,17 +17,16 @@ log = structlog.get_logger(__name__)
 
 
 class Chore(Task):  # type: ignore[type-arg]  # generic in the stubs alone
-    """The class of every task. Its hooks run in a worker only, not where a task is called."""
+    """The class of every task. Its hooks run in workers only."""
 
     abstract = True
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
-        """Make room for the next wake-up before the database is read: what is committed from now
-        on may be missed by this run."""
+        """Allow the next wake-up before the database is read: this run may miss later commits."""
         queue.allow_wake_up(self.name)
 
     def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
-        """Record the run, unless pollers do this chore too: they record theirs each second."""
+        """Record the run, except for polled chores: pollers record theirs each second."""
         if self.name in POLLED:
             return
         try:

@@ -1,4 +1,4 @@
-"""Celery beat's scheduler, which does not pile up messages that nobody takes."""
+"""Celery beat's scheduler, which does not pile up messages while no worker takes them."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ log = structlog.get_logger(__name__)
 
 
 class BeatScheduler(PersistentScheduler):
-    """While the queue is long, what pollers do as well is left to them.
+    """While the queue is long, send no messages for chores that pollers run as well.
 
-    Otherwise a worker that comes back after an hour would first throw away an hour's messages,
-    and what only beat starts would wait behind them.
+    Otherwise a worker that comes back after an hour would have to drop an hour's messages before it
+    reaches chores that only beat starts.
     """
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
@@ -25,6 +25,6 @@ class BeatScheduler(PersistentScheduler):
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
         if entry.task in POLLED and queue.is_backed_up():
-            log.info("clock_left_to_pollers", task=entry.task)
+            log.info("chore_left_to_pollers", task=entry.task)
             return
         super().apply_entry(entry, producer=producer)

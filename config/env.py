@@ -1,4 +1,5 @@
-"""The environment, read in one place. A missing or empty value stops the boot and is named."""
+"""Environment variables, read in one place. A missing required value stops the start and is
+named."""
 
 import base64
 import binascii
@@ -11,7 +12,7 @@ env = environ.Env()
 
 
 def required(name: str) -> str:
-    """The variable's value; an absent or blank one stops the boot."""
+    """The value of the variable. Raises ImproperlyConfigured if it is missing or blank."""
     value = str(env.str(name, default="")).strip()
     if not value:
         raise ImproperlyConfigured(f"Set the environment variable {name} (see .env.example).")
@@ -41,11 +42,11 @@ def comma_list(name: str) -> list[str]:
 
 
 def database(url: str) -> dict[str, Any]:
-    """Django's DATABASES entry: pooled connections, checked before use (``common.postgres``),
-    bounded waits.
+    """Django's DATABASES entry: pooled connections, checked before use (``common.postgres``), with
+    limited waits.
 
-    What is prepared (``common.prepared``) is planned once for each connection, and not for each
-    length of the lists that it is given: planning costs more than running.
+    Statements of ``common.prepared_statements`` are planned once per connection and not once per
+    length of their lists, because planning costs more than running.
     """
     parsed: dict[str, Any] = environ.Env.db_url_config(url)
     return {

@@ -1,11 +1,11 @@
-"""The fast path: usual requests to the hot addresses are answered before Django.
+"""The fast path: usual requests to the most frequent addresses are answered before Django.
 
-To make a request and a response, Django takes several times what the answer itself takes. So each
-hot address has a function that looks at the request as it comes from the web server. It answers
-when the request is written as nearly all are and its key is valid; for anything else it returns
-None, and Django answers. Rules are written in Django's views only, and tests compare the bytes of
-both. What has begun here is not tried again by Django: its error is answered here, by the functions
-that make Django's own problem documents.
+Django takes several times as long for a request and a response as the answer itself takes. So each
+of these addresses has a function that gets the request as it comes from the web server. It answers
+a request of the usual form with a valid key; for any other it returns None, and Django answers.
+Rules are in Django's views only, and tests compare the bytes of both answers. A request that has
+begun here is not repeated by Django: its error is answered here, with the functions that build
+Django's own problem documents.
 """
 
 import time
@@ -25,7 +25,7 @@ from common import context
 from common.api import django_refusals
 from common.api.problems import plain, refusal_of
 from common.middleware import remove_methods
-from config.tally import tally
+from config.request_counter import request_counter
 from entitlements.consumption import fast_path as consumption
 from entitlements.decisions.api import fast_path as checks
 from usage.records.api import fast_path as usage
@@ -45,7 +45,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/api/v1/usage"): usage.record,
 }
 DELIVERIES = ("/webhooks/stripe", "/api/v1/webhooks/stripe")
-"""Where addresses of Stripe's deliveries begin; the rest is a token."""
+"""Prefixes of the addresses for Stripe's deliveries; a token follows."""
 REASONS = {200: "200 OK", 201: "201 Created"}
 
 
@@ -58,7 +58,7 @@ class FastAnswer(NamedTuple):
 
 
 class FastPath:
-    """A WSGI application: answers on the fast path, else by ``django``."""
+    """A WSGI application that answers on the fast path, otherwise with ``django``."""
 
     def __init__(self, django: Application) -> None:
         self._django = django
@@ -72,7 +72,7 @@ class FastPath:
 
 
 def answer_fast(environ: Environ) -> FastAnswer | None:
-    """Answer the request, or return None when Django has to."""
+    """Answer the request; return None if Django has to answer."""
     route = _route_of(environ)
     if not (route and "HTTP_IDEMPOTENCY_KEY" not in environ and is_our_host(environ)):
         return None
@@ -80,7 +80,7 @@ def answer_fast(environ: Environ) -> FastAnswer | None:
     request_id = context.begin(environ.get("HTTP_X_REQUEST_ID", ""))
     answer = _run(route, environ, request_id)
     if answer is not None:
-        tally.note(
+        request_counter.count_answer(
             method=environ["REQUEST_METHOD"],
             path=environ["PATH_INFO"],
             status=answer.status,
@@ -89,11 +89,11 @@ def answer_fast(environ: Environ) -> FastAnswer | None:
     return answer
 
 
-def copied_check(environ: Mapping[str, Any]) -> FastAnswer | None:
-    """Answer a check of which this process has a copy, else None.
+def answer_cached_check(environ: Mapping[str, Any]) -> FastAnswer | None:
+    """Answer a check from this process's cache; return None if it is not cached.
 
-    For the event loop: neither Redis nor the database is asked. ``environ`` needs the query and the
-    headers Host, Authorization, X-Request-ID and Idempotency-Key only.
+    For the event loop: uses neither Redis nor the database. ``environ`` needs only the query and
+    the headers Host, Authorization, X-Request-ID and Idempotency-Key.
     """
     if "HTTP_IDEMPOTENCY_KEY" in environ or not is_our_host(environ):
         return None
@@ -102,14 +102,14 @@ def copied_check(environ: Mapping[str, Any]) -> FastAnswer | None:
     if body is None:
         return None
     request_id = context.choose(environ.get("HTTP_X_REQUEST_ID", ""))
-    tally.note(method="GET", path=CHECK, status=200, started=started)
+    request_counter.count_answer(method="GET", path=CHECK, status=200, started=started)
     return FastAnswer(200, _headers(request_id), body)
 
 
 def is_our_host(environ: Mapping[str, Any]) -> bool:
-    """Whether the request was meant for one of ALLOWED_HOSTS; an empty Host is none of them."""
+    """Whether the Host header is one of ALLOWED_HOSTS; an empty one is not."""
     host = environ.get("HTTP_HOST")
-    if host is None:  # as Django does; the web server always says, if only that there is none
+    if host is None:  # as in Django; our web server always sets HTTP_HOST, if only to ""
         host = environ["SERVER_NAME"]
     return _is_allowed(host, tuple(settings.ALLOWED_HOSTS))
 
@@ -134,7 +134,7 @@ def _run(route: Route, environ: Environ, request_id: str) -> FastAnswer | None:
     except Exception as error:  # noqa: BLE001  # as in Django, every error is answered
         return _refuse(environ, error, request_id)
     finally:
-        if connection.connection is not None:  # the database was used: Django lets go of it
+        if connection.connection is not None:  # the database was used: Django closes the connection
             request_finished.send(sender=FastPath)
     if result is None:
         return None
@@ -143,13 +143,13 @@ def _run(route: Route, environ: Environ, request_id: str) -> FastAnswer | None:
 
 
 def _refuse(environ: Environ, error: Exception, request_id: str) -> FastAnswer:
-    """Answer an error with the problem document that Django's views give it."""
+    """Answer an error with the problem document of Django's views."""
     refusal = refusal_of(error)
     if refusal is not None:
         response = plain(refusal)
     else:
         request = WSGIRequest(environ)
-        response = django_refusals.in_our_words(request, response_for_exception(request, error))
+        response = django_refusals.as_problem(request, response_for_exception(request, error))
     remove_methods(response)
     headers = dict(_headers(request_id)) | dict(response.items())
     return FastAnswer(response.status_code, list(headers.items()), response.content)
@@ -164,7 +164,8 @@ def _headers(request_id: str) -> Headers:
 
 
 def _body_in_one_piece(response: Iterable[bytes]) -> Iterable[bytes]:
-    """The server sends a list at once, with its length; it fetches any other body in pieces."""
+    """Join the body: the server sends a list at once, with its length, and any other body in
+    chunks."""
     if not isinstance(response, HttpResponse):
         return response
     response.close()

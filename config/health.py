@@ -1,9 +1,9 @@
-"""Probes. ``/live``: restart me when I do not answer. ``/ready``: send me requests, or do not.
-``/health``: what a person or a monitor wants to know.
+"""Probes. ``/live``: restart the process if it does not answer. ``/ready``: whether to send
+requests to it. ``/health``: details for people and monitoring.
 
-Only the database and its migrations decide whether a process is ready: with Redis or every worker
-dead it still answers everything, and says that it is *degraded*. Every check has a bound, so a
-probe is answered in seconds with everything else frozen.
+Only the database and its migrations decide whether a process is ready: without Redis or workers it
+still answers everything and is only *degraded*. Every check has a time limit, so a probe is
+answered in seconds even if everything else is frozen.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -34,22 +34,22 @@ from usage.reporting.selectors import ForwardingStatus
 from webhooks.selectors import inbound_events
 
 PATIENCE = "2s"
-"""How long the database may take for one query of a probe."""
+"""Longest time of one database query of a probe."""
 LATE = timedelta(seconds=60)
-"""An event that waits longer, or a heartbeat that is older, means that somebody should look."""
+"""An event that waits longer, or a heartbeat that is older, makes the check degraded."""
 
 OK, DEGRADED, AWAY = "ok", "degraded", "away"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One dependency: ``ok``, ``degraded`` or ``away``, and how old what it waits for is."""
+    """The state of one dependency: ``ok``, ``degraded`` or ``away``; ``seconds`` is its delay."""
 
     status: str
     seconds: float | None = None
     detail: str | None = None
     lags: dict[str, float] | None = None
-    """For how many seconds each chore has been due, by its task's name."""
+    """Seconds since each chore became due, by task name."""
 
     def document(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if value is not None}
@@ -58,14 +58,14 @@ class Check:
 @require_safe
 @never_cache
 def live(request: HttpRequest) -> JsonResponse:
-    """The process answers; nothing else is asked."""
+    """Answer without using any other service."""
     return JsonResponse({"status": OK})
 
 
 @require_safe
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 while this process can do its work, 503 while it cannot."""
+    """200 if this process can work, otherwise 503."""
     document = report(gather(timezone.now()))
     return JsonResponse(document, status=503 if document["status"] == AWAY else 200)
 
@@ -73,14 +73,14 @@ def ready(request: HttpRequest) -> JsonResponse:
 @require_safe
 @never_cache
 def health(request: HttpRequest) -> JsonResponse:
-    """The same checks and the version; always 200, because the answer is the news."""
+    """The same checks and the version; always 200."""
     now = timezone.now()
     document = {"version": settings.VERSION, "time": rfc3339(now), **report(gather(now))}
     return JsonResponse(document)
 
 
 def report(checks: dict[str, Check]) -> dict[str, Any]:
-    """The summary and what it follows from."""
+    """The summary and all checks."""
     return {
         "status": summary(checks),
         "checks": {name: check.document() for name, check in checks.items()},
@@ -88,14 +88,14 @@ def report(checks: dict[str, Check]) -> dict[str, Any]:
 
 
 def summary(checks: dict[str, Check]) -> str:
-    """The worst of what decides, else whether anything is degraded."""
+    """``away`` if the database or a migration is missing, ``degraded`` if any check is not ok."""
     if AWAY in (checks["database"].status, checks["migrations"].status):
         return AWAY
     return OK if all(each.status == OK for each in checks.values()) else DEGRADED
 
 
 def gather(now: datetime) -> dict[str, Check]:
-    """Every check, the database's in one short transaction."""
+    """All checks; those of the database in one short transaction."""
     unknown = Check(DEGRADED, detail="unknown while the database is away")
     checks = {
         "database": Check(AWAY),
@@ -117,7 +117,7 @@ def gather(now: datetime) -> dict[str, Check]:
                 cursor.execute("SELECT set_config('statement_timeout', %s, true)", [PATIENCE])
             checks |= {"database": Check(OK), "migrations": _migrations()}
             if checks["migrations"].status == OK:
-                checks |= _work(now)
+                checks |= _database_checks(now)
     except (DatabaseError, InterfaceError):
         checks["database"] = Check(AWAY)
     return {**checks, "redis": _redis()}
@@ -135,7 +135,7 @@ def _migrations_on_disk() -> frozenset[tuple[str, str]]:
     return frozenset(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
 
 
-def _work(now: datetime) -> dict[str, Check]:
+def _database_checks(now: datetime) -> dict[str, Check]:
     oldest = inbound_events.oldest_waiting()
     beats = heartbeats.last_beats()
     return {
@@ -152,50 +152,54 @@ def _work(now: datetime) -> dict[str, Check]:
     }
 
 
-def _intents(found: OpenIntents, now: datetime) -> Check:
-    """What we have asked Stripe for and do not know the end of."""
-    age = _age(timedelta() if found.oldest is None else now - found.oldest)
-    if not (found.open or found.parked):
+def _intents(counts: OpenIntents, now: datetime) -> Check:
+    """Requests to Stripe whose result is not known yet."""
+    age = _age(timedelta() if counts.oldest is None else now - counts.oldest)
+    if not (counts.open or counts.parked):
         return age
-    status = DEGRADED if found.parked else age.status
-    return replace(age, status=status, detail=f"{found.open} open, {found.parked} parked")
+    status = DEGRADED if counts.parked else age.status
+    return replace(age, status=status, detail=f"{counts.open} open, {counts.parked} parked")
 
 
-def _usage(found: ForwardingStatus, now: datetime) -> Check:
-    """What Stripe has yet to hear of; what it refused waits for a person and keeps nobody up."""
-    age = _age(timedelta() if found.oldest is None else now - found.oldest)
-    if not (found.waiting or found.refused):
+def _usage(status: ForwardingStatus, now: datetime) -> Check:
+    """Usage that is not reported to Stripe yet. Refused usage waits for an operator and degrades
+    nothing."""
+    age = _age(timedelta() if status.oldest is None else now - status.oldest)
+    if not (status.waiting or status.refused):
         return age
-    return replace(age, detail=f"{found.waiting} to be told, {found.refused} refused")
+    return replace(
+        age,
+        detail=f"{status.waiting} to be reported, {status.refused} refused",
+    )
 
 
-def _queues(found: dict[str, QueueFailures], now: datetime) -> Check:
-    """What failed and waits to be tried again, or is parked for a person, in any queue."""
-    if not found:
+def _queues(failures_by_queue: dict[str, QueueFailures], now: datetime) -> Check:
+    """Failed subjects of all queues that wait for another try or are parked."""
+    if not failures_by_queue:
         return Check(OK)
-    oldest = min(each.oldest for each in found.values())
+    oldest = min(failures.oldest for failures in failures_by_queue.values())
     detail = "; ".join(
-        f"{queue}: {each.waiting} waiting, {each.parked} parked, of {each.owners}"
-        for queue, each in sorted(found.items())
+        f"{queue}: {failures.waiting} waiting, {failures.parked} parked, of {failures.owners}"
+        for queue, failures in sorted(failures_by_queue.items())
     )
     return Check(DEGRADED, seconds=max(0.0, (now - oldest).total_seconds()), detail=detail)
 
 
 def _stripe_keys(lacking: int) -> Check:
-    """Whether restricted keys may do all that we ask (docs/stripe-keys.md)."""
+    """Whether restricted keys have all permissions that we need (docs/stripe-keys.md)."""
     if not lacking:
         return Check(OK)
     return Check(DEGRADED, detail=f"{lacking} restricted key(s) lack permissions")
 
 
 def _chores(runs: list[ChoreRun]) -> Check:
-    """What is done by the clock: by how much the latest of it is late, and which that is."""
-    lags = {each.task: round(each.lag.total_seconds(), 1) for each in runs}
-    late = [each for each in runs if each.is_late]
+    """Delays of the periodic tasks; names those that are late."""
+    lags = {run.task: round(run.lag.total_seconds(), 1) for run in runs}
+    late = [run for run in runs if run.is_late]
     return Check(
         DEGRADED if late else OK,
         seconds=max(lags.values()),
-        detail=", ".join(_lateness(each) for each in late) or None,
+        detail=", ".join(_lateness(run) for run in late) or None,
         lags=lags,
     )
 
@@ -210,18 +214,21 @@ def _since(moment: datetime | None, now: datetime) -> Check:
     return _age(None if moment is None else now - moment)
 
 
-def _stripe(found: AccountFailures, now: datetime) -> Check:
-    """Whether Stripe answers, as whoever asks it all the time has found: a probe of our own would
-    wait for it. Not fatal: checks and uses need no Stripe, and what it tells us is kept."""
-    if found.since is None:
+def _stripe(failures: AccountFailures, now: datetime) -> Check:
+    """Whether Stripe answers our regular requests; a probe would have to wait for a request of its
+    own.
+
+    Never fatal: checks and usage need no Stripe, and events are stored.
+    """
+    if failures.since is None:
         return Check(OK)
-    counts = f"{found.silent} account(s) get no answer, {found.partly} refuse some requests"
-    return replace(_since(found.since, now), status=DEGRADED, detail=counts)
+    counts = f"{failures.silent} account(s) get no answer, {failures.partly} refuse some requests"
+    return replace(_since(failures.since, now), status=DEGRADED, detail=counts)
 
 
 def _stripe_accounts() -> Check:
-    """Whether each secret key opens the Stripe account that our rows are about, and whether Stripe
-    still knows what it should."""
+    """Whether each secret key belongs to the account of our rows, and whether mirrored objects are
+    missing."""
     problems = []
     if mismatched := stripe_accounts.mismatched():
         problems.append(f"{mismatched} secret key(s) of another Stripe account: nothing is read")
@@ -237,5 +244,5 @@ def _age(age: timedelta | None) -> Check:
 
 
 def _redis() -> Check:
-    """Not fatal: everything is answered without it, some of it later."""
+    """Never fatal: everything works without Redis, some of it later."""
     return Check(OK if not redis.breaker.is_open and redis.ping() else DEGRADED)

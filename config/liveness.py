@@ -1,7 +1,7 @@
 """A file that a process without a port touches while it works.
 
-The container's health check (deploy/healthcheck.py) looks at its age. No other service is asked:
-a worker whose database is away is no healthier after a restart.
+The container's health check (deploy/healthcheck.py) compares its age. No other service is checked:
+a restart does not help a worker whose database is away.
 """
 
 import os
@@ -12,9 +12,9 @@ VARIABLE = "LIVENESS_FILE"
 
 
 def touch_liveness_file() -> None:
-    """Touch the file that the environment names; without the variable there is none.
+    """Touch the file that the environment variable names; do nothing without the variable.
 
-    A file that cannot be touched grows old, and that is seen.
+    A file that cannot be touched gets old, so the health check fails.
     """
     path = os.environ.get(VARIABLE)
     if path:

@@ -1,7 +1,7 @@
-"""A worker of the web server ends when the process that started it has.
+"""Ends a worker of the web server when its parent process has ended.
 
-granian's workers share one listening socket. Killed without a word, the main process leaves them
-serving, beside those of the next main process: old code and old settings would go on answering.
+granian's workers share one listening socket. When the main process is killed, its workers would go
+on serving beside those of the next main process, with old code and old settings.
 """
 
 import logging
@@ -15,12 +15,11 @@ from multiprocessing.process import BaseProcess
 logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 30.0
-"""For the requests in hand, after the worker was told to stop."""
+"""Time for current requests after the worker was told to stop."""
 
 
 def end_with_parent() -> None:
-    """Watch the parent from a thread of its own; without one, as in a shell, there is nothing to
-    watch. Call it in the worker."""
+    """Watch the parent process in a thread; do nothing without a parent. Call it in the worker."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_watch, args=(parent,), name="orphan watch", daemon=True).start()

@@ -1,9 +1,9 @@
-"""Each worker looks for due work by itself every second, so a dead Redis costs a second at most.
+"""Pollers: every worker looks for due work each second, so a dead Redis costs at most a second.
 
-A Celery bootstep starts threads beside the pool, before the worker has found its broker and
-whether or not it ever does. Each chore of ``config.schedule.POLLED`` has a thread of its own: one
-that is slow, because Stripe is or because somebody holds a lock, delays no other. What a chore may
-take is bounded by its service: rows per run, seconds per statement, seconds per answer of Stripe.
+A Celery bootstep starts threads beside the pool, before the worker has found its broker and even if
+it never does. Each chore of ``config.schedule.POLLED`` has a thread of its own: a slow one, because
+of Stripe or a lock, delays no other. Each service limits its own chore: rows per run, seconds per
+statement, seconds per answer of Stripe.
 """
 
 import os
@@ -24,14 +24,14 @@ from config.schedule import POLLED
 
 log = structlog.get_logger(__name__)
 
-GOODBYE = 10.0
-"""Seconds that a worker which is told to stop gives the objects in hand, all together."""
-STILL_FAILING = 60.0
-"""Seconds between two lines about a chore that goes on failing."""
+STOP_SECONDS = 10.0
+"""Seconds that a stopping worker waits for its running chores, all together."""
+FAILURE_LOG_SECONDS = 60.0
+"""Seconds between two log lines about a chore that keeps failing."""
 
 
 class Poller(bootsteps.StartStopStep):
-    """The threads' life is the worker's."""
+    """Starts the threads with the worker and stops them with it."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -44,11 +44,11 @@ class Poller(bootsteps.StartStopStep):
         os.register_at_fork(after_in_child=leave_pools_to_parent)
         finished = FinishedRuns()
         self._threads = [
-            Poll(name, worker.app.tasks[name].run, every, self._stop, finished.note)
-            for name, every in POLLED.items()
+            Poll(name, worker.app.tasks[name].run, seconds, self._stop, finished.record)
+            for name, seconds in POLLED.items()
         ]
         self._threads += [
-            Poll("record", lambda: record(finished), 1.0, self._stop),
+            Poll("record", lambda: store_heartbeats(finished), 1.0, self._stop),
             Poll("liveness", touch_liveness_file, 1.0, self._stop),
         ]
         for thread in self._threads:
@@ -56,46 +56,46 @@ class Poller(bootsteps.StartStopStep):
 
     def stop(self, worker: Any) -> None:
         self._stop.set()
-        give_up = time.monotonic() + GOODBYE
+        deadline = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
-            thread.join(max(0.0, give_up - time.monotonic()))
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def terminate(self, worker: Any) -> None:
         self.stop(worker)
 
 
 class Poll(threading.Thread):
-    """Does one chore every so many seconds until told to stop.
+    """Runs one chore repeatedly, with a pause of ``seconds``, until it is told to stop.
 
-    An error ends this run of the chore and nothing else. It is logged when it begins, once a
-    minute while it lasts, and when it is over: a database that is away would fill the log.
+    An error ends only this run of the chore. It is logged when it first occurs, once a minute while
+    it lasts, and when it is over: a missing database would otherwise fill the log.
     """
 
     def __init__(
         self,
         name: str,
         chore: Callable[[], object],
-        every: float,
+        seconds: float,
         stop: threading.Event,
-        note: Callable[[str], None] = lambda name: None,
+        on_success: Callable[[str], None] = lambda name: None,
     ) -> None:
         super().__init__(name=f"poll {name}", daemon=True)
         self._chore_name = name
         self._chore = chore
-        self._every = every
-        self._told_to_stop = stop
-        self._note = note
+        self._seconds = seconds
+        self._stop_requested = stop
+        self._on_success = on_success
         self._silent_until = 0.0
         self._is_failing = False
 
     def run(self) -> None:
-        while not self._told_to_stop.wait(self._every):
+        while not self._stop_requested.wait(self._seconds):
             try:
                 self._run_once()
             except Exception as error:  # noqa: BLE001  # a database that is away comes back
-                self._failed(error)
+                self._log_failure(error)
             else:
-                self._succeeded()
+                self._record_success()
 
     def _run_once(self) -> None:
         try:
@@ -103,40 +103,40 @@ class Poll(threading.Thread):
         finally:
             connections.close_all()
 
-    def _succeeded(self) -> None:
-        self._note(self._chore_name)
+    def _record_success(self) -> None:
+        self._on_success(self._chore_name)
         if self._is_failing:
             log.info("poll_recovered", chore=self._chore_name)
         self._is_failing, self._silent_until = False, 0.0
 
-    def _failed(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         self._is_failing = True
         now = time.monotonic()
         if now >= self._silent_until:
             log.warning("poll_failed", chore=self._chore_name, error=type(error).__name__)
-            self._silent_until = now + STILL_FAILING
+            self._silent_until = now + FAILURE_LOG_SECONDS
 
 
 class FinishedRuns:
-    """When each chore came to its end last, until that is recorded."""
+    """Time of the last finished run of each chore, until it is stored."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._at: dict[str, datetime] = {}
 
-    def note(self, name: str) -> None:
+    def record(self, name: str) -> None:
         with self._lock:
             self._at[name] = timezone.now()
 
     def take(self) -> dict[str, datetime]:
-        """Those since the last call."""
+        """Return and remove the times since the last call."""
         with self._lock:
-            taken, self._at = self._at, {}
-        return taken
+            times, self._at = self._at, {}
+        return times
 
 
-def record(finished: FinishedRuns) -> None:
-    """Write down that this worker lives, and which of its chores came to an end."""
+def store_heartbeats(finished: FinishedRuns) -> None:
+    """Store the heartbeat of this worker and the finished runs of its chores."""
     from common import heartbeats  # noqa: PLC0415  # a model: Django is set up only now
 
     heartbeats.beat_all({**finished.take(), heartbeats.WORKER: timezone.now()})

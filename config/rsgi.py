@@ -1,4 +1,4 @@
-"""What the web server serves: `granian --interface rsgi config.rsgi:application`."""
+"""The application for the web server: `granian --interface rsgi config.rsgi:application`."""
 
 import gc
 
@@ -9,5 +9,5 @@ from config.server.application import Application  # isort: skip
 
 application = Application(wsgi)
 
-gc.freeze()  # what is loaded now stays: no collection has to look at it again
+gc.freeze()  # loaded modules stay for ever: no collection needs to scan them
 end_with_parent()

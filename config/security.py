@@ -1,4 +1,4 @@
-"""A content security policy on every page: nothing is loaded from another host."""
+"""A content security policy for every page: nothing is loaded from another host."""
 
 from django.http import HttpRequest, HttpResponse
 
@@ -10,9 +10,9 @@ STRICT = (
     "base-uri 'none'; script-src 'self'"
 )
 CONSOLE = STRICT.replace("script-src 'self'", "script-src 'self' 'unsafe-eval'")
-"""The console's components (Alpine) evaluate expressions that stand in the page."""
+"""The console's components (Alpine) evaluate expressions in the page."""
 DOCUMENTATION = f"{STRICT}; worker-src 'self' blob:"
-"""ReDoc searches in a worker that it makes of its own bundle."""
+"""ReDoc creates its search worker from its own bundle."""
 
 
 def policy_for(path: str) -> str:

@@ -1,4 +1,4 @@
-"""What production's variables must hold: a wrong one stops the boot and is named (R26)."""
+"""Checks of production's environment variables: a wrong one stops the start and is named (R26)."""
 
 import logging
 import re
@@ -9,13 +9,13 @@ from django.http.request import validate_host
 
 SECRET_KEY_CHARACTERS = 50
 SECRET_KEY_DISTINCT = 10
-"""Different characters that a random key of that length has at least."""
+"""Fewest different characters in a random key of that length."""
 HOST = re.compile(r"\.?[a-z0-9](?:[a-z0-9.\-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def secret_key(value: str) -> str:
-    """A key that nobody guesses: it signs sessions."""
+    """Check that the key cannot be guessed: it signs sessions."""
     is_weak = len(value) < SECRET_KEY_CHARACTERS or len(set(value)) < SECRET_KEY_DISTINCT
     if is_weak or value.startswith("django-insecure-"):
         raise ImproperlyConfigured(
@@ -26,19 +26,19 @@ def secret_key(value: str) -> str:
 
 
 def allowed_hosts(values: list[str]) -> list[str]:
-    """Names of hosts, each its own; ``.example.com`` for a domain with all below it."""
+    """Check host names; ``.example.com`` stands for a domain with all subdomains."""
     for value in values:
         if not HOST.fullmatch(value.lower()):
             raise ImproperlyConfigured(
-                f"ALLOWED_HOSTS: {value!r} is no host name. Name each; '*' would answer to all."
+                f"ALLOWED_HOSTS: {value!r} is not a host name. '*' would accept every host."
             )
     return values
 
 
 def public_url(value: str, *, hosts: list[str], is_test: bool) -> str:
-    """Scheme and host (and port) by which this service is reached, https.
+    """Check the public address: scheme, host and optional port, https.
 
-    With Stripe's test key http will do on this machine.
+    With a Stripe test key, http is allowed for this machine.
     """
     try:
         parts = urlsplit(value)

@@ -1,4 +1,4 @@
-"""The one task of the wiring itself."""
+"""The task of the config app itself."""
 
 from celery import shared_task
 from django.utils import timezone

@@ -13,4 +13,4 @@ from config.fast_path import FastPath  # noqa: E402  # needs Django to be set up
 
 application = FastPath(django)
 
-gc.freeze()  # what is loaded now stays: no collection has to look at it again
+gc.freeze()  # loaded modules stay for ever: no collection needs to scan them

@@ -1,6 +1,6 @@
-"""Who may work in the console: staff accounts and groups, in the console's dress.
+"""Staff accounts and groups, in the style of the console.
 
-Django's own pages stay behind these; every change of them is in the audit trail as well.
+Based on Django's own pages; every change is also in the audit trail.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ class AuditedAdmin(ModelAdmin):  # type: ignore[misc]  # unfold carries no types
         _record(request, "change", obj, message)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """An account that is no longer wanted is made inactive: the audit trail names it."""
+        """Always False: an unused account is made inactive, because the audit trail names it."""
         return False
 
 
@@ -52,7 +52,7 @@ class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):  # type: ignore[misc]  # no en
 
 
 def _record(request: HttpRequest, verb: str, row: Model, message: Any) -> None:
-    """Which fields were changed, never to what: a password is one of them."""
+    """Record which fields were changed, but not their values: a password may be one of them."""
     audit.record(
         actor=actor(request),
         action=f"{row._meta.model_name}.{verb}",

@@ -7,6 +7,6 @@ class ConsoleConfig(AppConfig):
 
 
 class SiteConfig(AdminConfig):
-    """The admin site is ours: Unfold's own app config would quietly replace it."""
+    """Sets our admin site, which Unfold's own app config would replace."""
 
     default_site = "console.site.OperatorSite"

@@ -37,11 +37,10 @@ OPERATOR_PERMISSIONS = (
     "usage.change_meter",
     "webhooks.change_inboundevent",
 )
-"""Register, configure and suspend projects; issue, rotate and revoke keys; give money back; cancel,
-pause and resume subscriptions; change products, put prices on and off sale; read again; decide
-about what Stripe was asked or refused, and about objects that it no longer knows; connect Stripe
-accounts; define and archive features and meters; say what everybody has; grant and revoke; replay
-events."""
+"""Register, configure and suspend projects; issue, rotate and revoke keys; refund payments; cancel,
+pause and resume subscriptions; change products, activate and archive prices; request syncs; decide
+about parked requests to Stripe and about missing objects; connect Stripe accounts; define and
+archive features and meters; change the free tier; grant and revoke access; replay events."""
 
 VIEWERS, OPERATORS = "Viewers", "Operators"
 

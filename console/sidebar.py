@@ -1,4 +1,4 @@
-"""The console's sidebar: where everything is, shown to those who may see it."""
+"""The console's sidebar; each operator sees the entries that they have permission for."""
 
 from functools import cache
 from typing import Any

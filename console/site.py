@@ -1,4 +1,4 @@
-"""The operators' console: Unfold's admin site under our own roof."""
+"""The operators' console: our subclass of Unfold's admin site."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold carries no 
 
 
 def stripe_mode(request: HttpRequest) -> list[str]:
-    """Which money the platform's own Stripe key moves: the label beside the operator's name."""
+    """The mode of the platform's Stripe key, as a label beside the operator's name."""
     key = settings.BILLING.stripe_secret_key
     if "_live_" in key:
         return ["Live money", "danger"]

@@ -1,1 +1,1 @@
-"""The product on one machine, for its engineers: servers, the stack, the demo, demo data."""
+"""Tools for developers: embedded servers, the local stack, the demo, demo data."""

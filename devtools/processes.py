@@ -1,4 +1,4 @@
-"""Processes that a checkout starts: who they are, whether they live, how they end."""
+"""Processes that a checkout starts: identity, state and end."""
 
 import os
 import random
@@ -15,7 +15,7 @@ PORTS = range(20_000, 32_768)  # below the range that systems hand out to outgoi
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """A process that a later one with the same number cannot be mistaken for."""
+    """A process id with its start time, so that a reused id is not mistaken for the process."""
 
     pid: int
     started: float
@@ -25,7 +25,7 @@ class Identity:
         return cls(pid=process.pid, started=process.create_time())
 
     def process(self) -> psutil.Process | None:
-        """The process while it lives; None when it ended, also when nobody has reaped it yet."""
+        """The process while it lives; None once it has ended, even if it has not been reaped."""
         try:
             process = psutil.Process(self.pid)
             if abs(process.create_time() - self.started) > 2:  # seconds; the number was reused
@@ -36,7 +36,7 @@ class Identity:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on the port, on any address of this machine."""
+    """Whether no process listens on the port, on any address of this machine."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -47,36 +47,40 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago: whoever binds it still has to check that it did."""
+    """A free port. It may be taken before the caller binds it, so the caller must check."""
     for port in random.sample(PORTS, len(PORTS)):
         if is_free(port):
             return port
     raise OSError("No free port between 20000 and 32767 on 127.0.0.1.")
 
 
-def end(*processes: psutil.Process, ask: int = signal.SIGTERM, patience: float = 10) -> None:
-    """Ask the processes to stop, kill who lives on after `patience` seconds, see all of them gone.
+def end(
+    *processes: psutil.Process, stop_signal: int = signal.SIGTERM, patience: float = 10
+) -> None:
+    """Ask the processes to stop, kill those alive after `patience` seconds, and wait for their end.
 
-    Raises TimeoutError for one that not even SIGKILL ends.
+    Raises TimeoutError for a process that survives SIGKILL.
     """
-    for number, seconds in ((ask, patience), (signal.SIGKILL, 10)):
+    for number, seconds in ((stop_signal, patience), (signal.SIGKILL, 10)):
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
         deadline = time.monotonic() + seconds
-        processes = tuple(one for one in processes if not _has_ended(one, by=deadline))
+        processes = tuple(
+            process for process in processes if not _has_ended(process, deadline=deadline)
+        )
     if processes:
         raise TimeoutError(f"Not even SIGKILL ends {', '.join(map(str, processes))}.")
 
 
-def _has_ended(process: psutil.Process, *, by: float) -> bool:
-    while not (gone := _is_gone(process)) and time.monotonic() < by:
+def _has_ended(process: psutil.Process, *, deadline: float) -> bool:
+    while not (is_gone := _is_gone(process)) and time.monotonic() < deadline:
         time.sleep(0.01)
-    return gone
+    return is_gone
 
 
 def _is_gone(process: psutil.Process) -> bool:
-    """Whether it ended. Our own child is reaped; another's zombie waits for its own parent."""
+    """Whether it ended. Our own child is reaped; a zombie of another parent counts as ended."""
     try:
         process.wait(0)
     except psutil.TimeoutExpired:

@@ -1,7 +1,7 @@
-"""A demo project that sells something: four plans and one item, in the Stripe sandbox.
+"""A demo project with four plans and one item, in the Stripe sandbox.
 
-Every step first looks whether its result is there, so seeding twice is the same as once, and a
-run that was cut off is finished by the next.
+Every step first checks whether its result exists, so seeding is repeatable, and a run that was
+interrupted is completed by the next one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,8 @@ CURRENCY = "usd"
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """A product of the demo; without an amount it is sold by hand, without an interval once."""
+    """A product of the demo; without an amount it has no price, without an interval a one-time
+    price."""
 
     name: str
     description: str
@@ -50,7 +51,7 @@ FEATURES = (
 
 METER = "messages"
 PER_MONTH = FeatureMetering(meter=METER, period=Unit.MONTH, anchored=True)
-"""The billing month of whoever subscribes."""
+"""Counted per billing month of the subscriber."""
 
 PLANS = (
     DemoPlan("Free", "To look around.", 0, gives={"agents": 1, "messages": 1_000, "users": 1}),
@@ -77,10 +78,10 @@ PLANS = (
 
 
 def demo_project(*, at: datetime) -> Project:
-    """The demo project, registered now or before."""
-    found = Project.objects.filter(slug=SLUG).first()
+    """The demo project, created if it does not exist."""
+    project = Project.objects.filter(slug=SLUG).first()
     return (
-        found
+        project
         or projects.register(
             name="Demo",
             slug=SLUG,
@@ -93,7 +94,7 @@ def demo_project(*, at: datetime) -> Project:
 
 
 def define_features(*, project: Project, at: datetime) -> None:
-    """What the demo's users may do, and what is counted of it."""
+    """Create the demo's meter and features."""
     if METER not in stored_meters.find_many(project=project, codes={METER}):
         meters.create(
             project=project,
@@ -103,9 +104,9 @@ def define_features(*, project: Project, at: datetime) -> None:
             actor=ACTOR,
             at=at,
         )
-    known = set(Feature.objects.for_project(project).values_list("code", flat=True))
+    existing_codes = set(Feature.objects.for_project(project).values_list("code", flat=True))
     for code, name, kind, unit in FEATURES:
-        if code not in known:
+        if code not in existing_codes:
             features.create(
                 project=project,
                 request=FeatureRequest(
@@ -121,7 +122,7 @@ def define_features(*, project: Project, at: datetime) -> None:
 
 
 def offer(*, project: Project, at: datetime) -> Iterator[DemoPlan]:
-    """Put each plan on sale, known to Stripe; yields those that are."""
+    """Create each plan here and at Stripe; yields the plans that are done."""
     for plan in PLANS:
         product = _product(project, plan, at)
         if plan.amount is not None:
@@ -131,8 +132,8 @@ def offer(*, project: Project, at: datetime) -> Iterator[DemoPlan]:
 
 def _product(project: Project, plan: DemoPlan, at: datetime) -> Product:
     key = f"seed-{project.pk}-{plan.name}"
-    found = Product.objects.for_project(project).filter(name=plan.name, stripe_id__isnull=False)
-    return found.first() or catalog.create_product(
+    existing = Product.objects.for_project(project).filter(name=plan.name, stripe_id__isnull=False)
+    return existing.first() or catalog.create_product(
         project=project,
         request=ProductRequest(
             name=plan.name,
@@ -147,10 +148,10 @@ def _product(project: Project, plan: DemoPlan, at: datetime) -> Product:
 
 
 def _price(product: Product, amount: int, interval: str, at: datetime) -> Price:
-    found = Price.objects.for_project(product.project_id).filter(
+    existing = Price.objects.for_project(product.project_id).filter(
         product=product, unit_amount=amount, interval=interval, stripe_id__isnull=False
     )
-    return found.first() or catalog.create_price(
+    return existing.first() or catalog.create_price(
         product=product,
         request=PriceRequest(
             money=Money(amount, CURRENCY), interval=interval, nickname=product.name

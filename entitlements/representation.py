@@ -77,36 +77,36 @@ class EntitlementsBody(TypedDict):
     entitlements: list[ExplainedBody]
 
 
-def decision(made: Decision) -> DecisionBody:
+def decision(result: Decision) -> DecisionBody:
     return {
-        "feature": made.feature,
-        "allowed": made.allowed,
-        "reason": made.reason.value,
-        "value": made.value,
-        "limit": made.limit,
-        "used": made.used,
-        "remaining": made.remaining,
-        "resets_at": rfc3339(made.resets_at),
-        "valid_until": rfc3339(made.valid_until),
-        "version": made.version,
-        "sources": [{"type": source.type, "id": source.id} for source in made.sources],
+        "feature": result.feature,
+        "allowed": result.allowed,
+        "reason": result.reason.value,
+        "value": result.value,
+        "limit": result.limit,
+        "used": result.used,
+        "remaining": result.remaining,
+        "resets_at": rfc3339(result.resets_at),
+        "valid_until": rfc3339(result.valid_until),
+        "version": result.version,
+        "sources": [{"type": source.type, "id": source.id} for source in result.sources],
     }
 
 
-def unexplained(made: Decision) -> ExplainedBody:
-    """The decision where it could be explained and is not."""
-    return cast(ExplainedBody, decision(made))  # as ``explanation`` may be absent
+def unexplained(result: Decision) -> ExplainedBody:
+    """The decision without an explanation, as an answer that may have one."""
+    return cast(ExplainedBody, decision(result))  # as ``explanation`` may be absent
 
 
-def encoded(made: Decision) -> bytes:
-    """The decision as JSON, ready to be sent."""
-    return orjson.dumps(decision(made))
+def encode_decision(result: Decision) -> bytes:
+    """The decision as JSON bytes."""
+    return orjson.dumps(decision(result))
 
 
-def explanation(of: Explanation) -> ExplanationBody:
-    """The way to a decision: in one sentence, and step by step."""
+def explanation(trace: Explanation) -> ExplanationBody:
+    """The explanation of a decision: in one sentence, and step by step."""
     return {
-        "sentence": of.sentence,
+        "sentence": trace.sentence,
         "steps": [
             {
                 "step": each.name.value,
@@ -114,14 +114,14 @@ def explanation(of: Explanation) -> ExplanationBody:
                 "facts": [_fact(fact) for fact in each.facts],
                 "data": {name: _plain(value) for name, value in each.data.items()},
             }
-            for each in of.steps
+            for each in trace.steps
         ],
     }
 
 
-def explained(of: Explanation) -> ExplainedBody:
-    """The decision, and the way to it."""
-    return {**decision(of.decision), "explanation": explanation(of)}
+def explained(trace: Explanation) -> ExplainedBody:
+    """The decision with its explanation."""
+    return {**decision(trace.decision), "explanation": explanation(trace)}
 
 
 def _fact(fact: DecisionFact) -> TracedFactBody:
@@ -139,11 +139,11 @@ def _plain(value: Any) -> Any:
     return rfc3339(value) if isinstance(value, datetime) else value
 
 
-def standing(of: CustomerEntitlements) -> EntitlementsBody:
-    """Everything that a user may do."""
+def entitlements(customer_entitlements: CustomerEntitlements) -> EntitlementsBody:
+    """All decisions about a user."""
     return {
-        "user_id": of.user_id,
-        "customer": of.customer_id,
-        "version": of.version,
-        "entitlements": [unexplained(made) for made in of.decisions.values()],
+        "user_id": customer_entitlements.user_id,
+        "customer": customer_entitlements.customer_id,
+        "version": customer_entitlements.version,
+        "entitlements": [unexplained(each) for each in customer_entitlements.decisions.values()],
     }

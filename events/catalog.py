@@ -1,4 +1,4 @@
-"""Every event that a project can receive; a type outside this list cannot be recorded."""
+"""All event types that a project can receive; no other type can be recorded."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""The clock's chores; the work is in the services."""
+"""Periodic tasks of the events app; the work is in the services."""
 
 from celery import shared_task
 from django.utils import timezone

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common import broadcast, redis
+from common import invalidation, redis
 from projects.models import Project
 from tests import chromium, order
 from tests.api_client import ApiClient
@@ -34,7 +34,7 @@ def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
 def _listening() -> Iterator[None]:
     """Ends before the server does that is listened to."""
     yield
-    broadcast.stop()
+    invalidation.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from common import broadcast
+from common import invalidation
 from common.ids import new_id
 from common.redis import client
 
@@ -24,9 +24,9 @@ def until(holds: Callable[[], bool]) -> None:
 def hear() -> None:
     """Returns when this process listens and has heard everything that was said until now, its own
     words included: a late one would drop a copy that the test has made since."""
-    until(broadcast.is_heard)
+    until(invalidation.is_listening)
     word = new_id("req")
-    client().publish(broadcast.channel(), broadcast.message(ECHO, word))
+    client().publish(invalidation.channel(), invalidation.message(ECHO, word))
     with _came:
         assert _came.wait_for(lambda: word in _heard, timeout=10)
         _heard.clear()
@@ -38,4 +38,4 @@ def _hear(word: str) -> None:
         _came.notify_all()
 
 
-broadcast.register(ECHO, drop=_hear, drop_all=lambda: None)
+invalidation.register(ECHO, drop=_hear, drop_all=lambda: None)

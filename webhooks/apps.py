@@ -5,7 +5,7 @@ class WebhooksConfig(AppConfig):
     name = "webhooks"
 
     def ready(self) -> None:
-        """What Stripe has told us of a customer goes with the customer."""
+        """Register the erasure of a customer's events."""
         from billing.customers import erasure as billing
         from webhooks.services import erasure
 

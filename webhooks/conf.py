@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class WebhooksSettings:
-    """The gate for Stripe's events. Sizes in bytes, times in seconds."""
+    """Limits for Stripe's events. Sizes in bytes, times in seconds."""
 
     max_body: int = 1024 * 1024
     tolerance: int = 300

@@ -49,7 +49,7 @@ class Envelope:
     unusable: str = ""
     report: LostUse | None = None
     is_report_missing: bool = False
-    """Whether the event only announces a report of lost use, which must be fetched."""
+    """Whether the event only announces a report of lost usage, which must be fetched."""
 
 
 def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
@@ -63,8 +63,8 @@ def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
     event_id, type_ = event.get("id"), event.get("type")
     if not _is_text(event_id, MAX_EVENT_ID_LENGTH) or not _is_text(type_, MAX_TYPE_LENGTH):
         return _unusable(body, "The event has no usable id and type.")
-    if why := belongs_elsewhere(event, account):
-        return Envelope(event_id=event_id, type=type_, unusable=why)
+    if reason := belongs_elsewhere(event, account):
+        return Envelope(event_id=event_id, type=type_, unusable=reason)
     if event.get("object") == THIN:
         return _open_thin(event, event_id, type_)
     subject = _subject(event)
@@ -72,7 +72,7 @@ def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
     return Envelope(event_id=event_id, type=type_, target=target, customer=customer)
 
 
-def bare(body: bytes) -> bytes:
+def remove_personal_data(body: bytes) -> bytes:
     """Remove personal data from an event. The rest can still be parsed and replayed."""
     try:
         event = _parse(body)
@@ -80,12 +80,12 @@ def bare(body: bytes) -> bytes:
         return b""
     if not isinstance(event, dict):
         return b""
-    kept = {name: event[name] for name in KEPT if isinstance(event.get(name), str | bool | int)}
-    return orjson.dumps({**kept, "data": {"object": routing.bare(_subject(event))}})
+    members = {name: event[name] for name in KEPT if isinstance(event.get(name), str | bool | int)}
+    return orjson.dumps({**members, "data": {"object": routing.keep_ids(_subject(event))}})
 
 
 def _open_thin(event: dict[str, Any], event_id: str, type_: str) -> Envelope:
-    """Parse a thin event. Only reports of lost use are used, complete ones and those that must be
+    """Parse a thin event. Only reports of lost usage are used, complete ones and those that must be
     fetched; any other thin event is kept for operators."""
     if type_ != LOST_USE:
         return Envelope(
@@ -98,15 +98,15 @@ def _open_thin(event: dict[str, Any], event_id: str, type_: str) -> Envelope:
             event_id=event_id,
             type=type_,
             is_report_missing=True,
-            unusable="Stripe lost use: its report is fetched.",
+            unusable="Stripe lost usage: its report is fetched.",
         )
     report = _report(event)
-    named = f"{len(report.lost)} named" if report.lost else "read it at Stripe: none is named"
+    note = f"{len(report.lost)} named" if report.lost else "none is named: read it at Stripe"
     return Envelope(
         event_id=event_id,
         type=type_,
         report=report,
-        unusable=f"Stripe lost use: {report.errors} error(s), {named}.",
+        unusable=f"Stripe lost usage: {report.errors} error(s), {note}.",
     )
 
 
@@ -168,6 +168,6 @@ def _is_text(value: object, longest: int) -> TypeGuard[str]:
     return isinstance(value, str) and value.isprintable() and 0 < len(value) <= longest
 
 
-def _unusable(body: bytes, why: str) -> Envelope:
+def _unusable(body: bytes, reason: str) -> Envelope:
     """An envelope for a body without an event id: the same bytes get the same id again."""
-    return Envelope(event_id=f"sha256:{hashlib.sha256(body).hexdigest()}", unusable=why)
+    return Envelope(event_id=f"sha256:{hashlib.sha256(body).hexdigest()}", unusable=reason)

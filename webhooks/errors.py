@@ -1,10 +1,10 @@
-"""Refusals of Stripe's deliveries and of operators' replays."""
+"""Refusals of Stripe's deliveries and of replays."""
 
 from common.errors import Conflict, DomainError
 
 
 class SignatureRefused(DomainError):
-    """The answer does not tell which part of the signature was wrong."""
+    """The answer does not say which part of the signature is wrong."""
 
     status, code, title = 400, "signature-refused", "The signature does not verify."
 
@@ -14,6 +14,6 @@ class EventTooLarge(DomainError):
 
 
 class NothingToRead(Conflict):
-    """The event names no object that is mirrored, so there is nothing to do again."""
+    """The event has no mirrored object, so there is nothing to read again."""
 
-    code, title = "nothing-to-read", "This event names nothing that could be read again."
+    code, title = "nothing-to-read", "This event has no object to read again."

@@ -1,4 +1,4 @@
-"""Stripe's deliveries that are taken in before Django, and when they may be."""
+"""Stripe's deliveries that are answered on the fast path."""
 
 import re
 from typing import Any
@@ -13,8 +13,8 @@ LENGTH = re.compile(r"[0-9]{1,9}")
 def take_in(environ: dict[str, Any]) -> tuple[int, bytes] | None:
     """Store the event of ``POST /webhooks/stripe`` and answer it.
 
-    None, and nothing is read, for a delivery that :func:`webhooks.views.stripe` has to look at.
-    Raises as it does.
+    Returns None, without reading the body, for a delivery that :func:`webhooks.views.stripe` must
+    handle. Raises the same errors as that view.
     """
     address = ADDRESS.fullmatch(environ["PATH_INFO"])
     length = environ.get("CONTENT_LENGTH") or ""

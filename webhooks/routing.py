@@ -61,7 +61,7 @@ def customer(body: dict[str, Any]) -> str:
     return _reference(body.get("id" if body.get("object") == "customer" else "customer")) or ""
 
 
-def bare(body: dict[str, Any]) -> dict[str, str]:
+def keep_ids(body: dict[str, Any]) -> dict[str, str]:
     """Reduce an object to its kind and the ids by which it can be read again."""
     ids = {field: _reference(body.get(field)) for field in sorted(REFERENCES)}
     kind = _reference(body.get("object"))

@@ -1,4 +1,4 @@
-"""Doorbells for the events app; the clock is read here."""
+"""Wake-up tasks of the webhooks app; they read the clock."""
 
 from celery import shared_task
 from django.utils import timezone

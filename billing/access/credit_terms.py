@@ -65,11 +65,11 @@ def apply_remaining_access(
     it is withheld while a dispute is open and ends no later than the policy allows."""
     if remaining is None:
         return replace(terms, due=0, is_withheld=False)
-    kept, parts = remaining.share
+    numerator, denominator = remaining.share
     ends = [moment for moment in (terms.expires_at, remaining.ends_at) if moment is not None]
     return replace(
         terms,
-        due=terms.amount * kept // parts,
+        due=terms.amount * numerator // denominator,
         is_withheld=remaining.held_since is not None,
         expires_at=min(ends, default=None),
     )

@@ -43,20 +43,24 @@ class PeriodGrantDraft:
 
 
 def draft_grants(
-    periods: PlanPeriods, *, held: Sequence[CreditGrant], plans: Sequence[CreditGrant], at: datetime
+    periods: PlanPeriods,
+    *,
+    grants: Sequence[CreditGrant],
+    plans: Sequence[CreditGrant],
+    at: datetime,
 ) -> tuple[list[PeriodGrantDraft], Mapping[str, int]]:
     """Drafts of all grants of one subscription, new ones first; and by grant of the customer, the
     credits that it withholds for overdrafts of other plans.
 
-    ``held`` are the existing grants of the subscription, ``plans`` those of all subscriptions of
+    ``grants`` are the existing grants of the subscription, ``plans`` those of all subscriptions of
     the customer.
     """
-    drafts = [*_draft_new(periods, held), *(_draft_revision(periods, grant) for grant in held)]
+    drafts = [*_draft_new(periods, grants), *(_draft_revision(periods, grant) for grant in grants)]
     carried = _find_carried(plans, drafts, at)
     final = []
     for draft in drafts:
-        less = carried[_grant_key(draft.grant, draft.key)]
-        terms = replace(draft.terms, amount=draft.terms.amount - less, carried=less)
+        withheld = carried[_grant_key(draft.grant, draft.key)]
+        terms = replace(draft.terms, amount=draft.terms.amount - withheld, carried=withheld)
         final.append(replace(draft, terms=_apply_status(periods, draft.key, terms)))
     return final, carried
 
@@ -67,11 +71,11 @@ def key_of(grant: CreditGrant) -> PeriodKey:
     return PeriodKey(grant.product_id, grant.ends_at)
 
 
-def _draft_new(periods: PlanPeriods, held: Iterable[CreditGrant]) -> list[PeriodGrantDraft]:
+def _draft_new(periods: PlanPeriods, grants: Iterable[CreditGrant]) -> list[PeriodGrantDraft]:
     """Drafts for running periods without a grant. A revoked grant is not created again."""
     if not periods.is_giving:
         return []
-    granted = {key_of(grant) for grant in held}
+    granted = {key_of(grant) for grant in grants}
     drafts = []
     for key in periods.running:
         product = periods.products[key.product_id]

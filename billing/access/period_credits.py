@@ -66,22 +66,24 @@ def plan(subscriptions: Sequence[Subscription], *, at: datetime) -> dict[str, Pl
         return {}
     project_id = subscriptions[0].project_id
     plans = _find_grants(project_id, {row.customer_id for row in subscriptions}, at)
-    held = {row.pk: _held(row, plans[row.customer_id]) for row in subscriptions}
-    with_credits = _find_giving(project_id, [key for key, grants in held.items() if not grants])
-    relevant = [row for row in subscriptions if held[row.pk] or row.pk in with_credits]
+    grants_by_id = {row.pk: _grants_of(row, plans[row.customer_id]) for row in subscriptions}
+    with_credits = _find_giving(
+        project_id, [key for key, grants in grants_by_id.items() if not grants]
+    )
+    relevant = [row for row in subscriptions if grants_by_id[row.pk] or row.pk in with_credits]
     if not relevant:
         return {}
     periods = plan_periods.of_subscriptions(
         project_id=project_id,
         subscriptions=relevant,
-        granted={row.pk: _kept(held[row.pk]) for row in relevant},
+        granted={row.pk: _granted_periods(grants_by_id[row.pk]) for row in relevant},
         at=at,
     )
     planned = {}
     for row in relevant:
         of_customer = plans[row.customer_id]
         drafts, carried = period_credit_drafts.draft_grants(
-            periods[row.pk], held=held[row.pk], plans=of_customer, at=at
+            periods[row.pk], grants=grants_by_id[row.pk], plans=of_customer, at=at
         )
         planned[row.pk] = PlannedCredits(periods[row.pk], of_customer, drafts, carried)
     return planned
@@ -92,9 +94,14 @@ def terms_after_refund(
 ) -> list[tuple[CreditGrant, CreditGrantTerms]]:
     """The terms that existing grants would have after ``extra_refunds``, the subscription itself
     being unchanged. Nothing is written."""
-    held = _held(subscription, _find_grants(customer.project_id, [customer.pk], at)[customer.pk])
+    grants = _grants_of(
+        subscription, _find_grants(customer.project_id, [customer.pk], at)[customer.pk]
+    )
     periods = plan_periods.of_subscription(
-        subscription=subscription, granted=_kept(held), at=at, extra_refunds=extra_refunds
+        subscription=subscription,
+        granted=_granted_periods(grants),
+        at=at,
+        extra_refunds=extra_refunds,
     )
     return [
         (
@@ -103,7 +110,7 @@ def terms_after_refund(
                 credit_grant_terms.terms_of(grant), periods.remaining_access(key_of(grant))
             ),
         )
-        for grant in held
+        for grant in grants
     ]
 
 
@@ -120,12 +127,12 @@ def _find_grants(
     return {key: [row for row in rows if row.ends_at is not None] for key, rows in grants.items()}
 
 
-def _held(subscription: Subscription, plans: Iterable[CreditGrant]) -> list[CreditGrant]:
-    return [grant for grant in plans if grant.source_id == subscription.pk]
+def _grants_of(subscription: Subscription, grants: Iterable[CreditGrant]) -> list[CreditGrant]:
+    return [grant for grant in grants if grant.source_id == subscription.pk]
 
 
-def _kept(held: Iterable[CreditGrant]) -> list[tuple[PeriodKey, datetime]]:
-    return [(key_of(grant), grant.starts_at) for grant in held]
+def _granted_periods(grants: Iterable[CreditGrant]) -> list[tuple[PeriodKey, datetime]]:
+    return [(key_of(grant), grant.starts_at) for grant in grants]
 
 
 def _find_giving(project_id: str, subscription_ids: Collection[str]) -> set[str]:
@@ -147,14 +154,14 @@ def _revise_other_plans(
 ) -> None:
     """Revise grants of the customer's other subscriptions that cover an overdraft of this one."""
     for grant in plans:
-        less = carried[grant.pk] - grant.carried
-        if less and grant.source_id != subscription.pk:
+        extra = carried[grant.pk] - grant.carried
+        if extra and grant.source_id != subscription.pk:
             terms = credit_grant_terms.terms_of(grant)
             terms = replace(
                 terms,
-                amount=grant.amount - less,
-                due=grant.due * (grant.amount - less) // grant.amount if grant.amount else -less,
-                carried=grant.carried + less,
+                amount=grant.amount - extra,
+                due=grant.due * (grant.amount - extra) // grant.amount if grant.amount else -extra,
+                carried=grant.carried + extra,
             )
             credit_grants.revise(customer=customer, grant=grant, terms=terms, at=at)
 

@@ -52,8 +52,8 @@ class RemainingAccess:
         (None) stay."""
         if value is None or isinstance(value, bool):
             return value
-        kept, parts = self.share
-        return value * kept // parts
+        numerator, denominator = self.share
+        return value * numerator // denominator
 
 
 def find_remaining_access(

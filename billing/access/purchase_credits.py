@@ -53,14 +53,14 @@ def plan(
     """Drafts by checkout id. The checkouts are of one project. One query."""
     if not checkouts:
         return {}
-    held = credits.grants_of_sources(
+    grants_by_source = credits.grants_of_sources(
         project=checkouts[0].project_id,
         source_type=CreditSource.CHECKOUT,
         source_ids=[each.pk for each in checkouts],
     )
     return {
         checkout.pk: _draft_grants(
-            line_access[checkout.pk], {each.key: each for each in held[checkout.pk]}, at
+            line_access[checkout.pk], {each.key: each for each in grants_by_source[checkout.pk]}, at
         )
         for checkout in checkouts
     }
@@ -76,11 +76,11 @@ def record_amounts(line_access: LineAccess, *, at: datetime) -> None:
 
 
 def _draft_grants(
-    line_access: LineAccess, held: Mapping[str, CreditGrant], at: datetime
+    line_access: LineAccess, grants_by_line: Mapping[str, CreditGrant], at: datetime
 ) -> list[PurchaseGrantDraft]:
     drafts = []
     for line, remaining in line_access:
-        if grant := held.get(line.pk):
+        if grant := grants_by_line.get(line.pk):
             terms = credit_terms.apply_remaining_access(_revised_terms(line, grant), remaining)
             drafts.append(PurchaseGrantDraft(line, grant, grant.starts_at, terms))
         elif not line.price.is_recurring and (draft := _draft_new(line, remaining, at)):

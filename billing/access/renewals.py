@@ -21,20 +21,24 @@ def record_if_paid(
 ) -> bool:
     """Record ``subscription.renewed`` if the running period began by a renewal, is paid and has no
     event yet; returns whether it was recorded. The caller holds the customer's lock."""
-    began = max((item.period_start for item in items), default=None)
-    if began is None or subscription.renewal_told_for == began or not subscription.is_entitling:
+    period_start = max((item.period_start for item in items), default=None)
+    if (
+        period_start is None
+        or subscription.renewal_told_for == period_start
+        or not subscription.is_entitling
+    ):
         return False
     is_first = subscription.renewal_told_for is None
-    renewed = (
+    is_renewed = (
         None
         if is_first
-        else subscription_invoices.is_renewed(subscription=subscription, since=began)
+        else subscription_invoices.is_renewed(subscription=subscription, since=period_start)
     )
-    if renewed is False:
+    if is_renewed is False:
         return False
-    subscription.renewal_told_for = began
+    subscription.renewal_told_for = period_start
     subscription.save(update_fields=["renewal_told_for"])
-    if renewed is None:
+    if is_renewed is None:
         return False
     outbox.record(
         project_id=subscription.project_id,

@@ -87,7 +87,7 @@ def find_endpoint(token: str | None) -> StripeEndpoint:
         )
         if endpoint is None:
             raise NotFound
-        endpoint_cache.cache.keep(name, endpoint, begun=cache_read)
+        endpoint_cache.cache.keep(name, endpoint, read_at=cache_read)
     return endpoint
 
 

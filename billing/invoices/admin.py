@@ -112,7 +112,7 @@ class InvoiceAdmin(MirrorAdmin):
 
     @display(description="Hosted page")
     def hosted_page(self, row: Invoice) -> object:
-        return columns.outside(row.hosted_url)
+        return columns.external_link(row.hosted_url)
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
         return [_lines_section(row), _payments_section(row), _credit_notes_section(row)]

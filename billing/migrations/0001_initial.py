@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                     models.DateTimeField(
                         blank=True,
                         editable=False,
-                        help_text="When somebody last began to read it.",
+                        help_text="When the last read of that list began.",
                         null=True,
                     ),
                 ),
@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                         db_default="",
                         default="",
                         editable=False,
-                        help_text="The last event of the newest page that is done, while pages are left.",
+                        help_text="The last event of the last stored page, while pages are left.",
                         max_length=255,
                     ),
                 ),
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                     "events_page_newest",
                     models.DateTimeField(
                         editable=False,
-                        help_text="The newest event of the pages that are done.",
+                        help_text="The newest event of the stored pages.",
                         null=True,
                     ),
                 ),
@@ -150,7 +150,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "purpose",
-                    models.CharField(help_text="``nightly``, or which command.", max_length=64),
+                    models.CharField(help_text="``nightly``, or the command.", max_length=64),
                 ),
                 ("step", models.CharField(help_text="A kind of object, or a law.", max_length=32)),
                 (
@@ -158,9 +158,12 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("listing", "Reads Stripe's list and compares"),
-                            ("unlisted", "Looks for rows that the list did not name"),
+                            ("unlisted", "Checks rows that the list did not contain"),
                             ("finished", "Finished"),
-                            ("stopped", "Stopped: too many objects are missing, a person decides"),
+                            (
+                                "stopped",
+                                "Stopped: too many objects are missing, an operator decides",
+                            ),
                             ("failed", "Failed too often; the next pass tries again"),
                         ],
                         max_length=12,
@@ -224,7 +227,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "currency",
-                    models.CharField(blank=True, help_text="That of its first line.", max_length=3),
+                    models.CharField(
+                        blank=True, help_text="The currency of its first line.", max_length=3
+                    ),
                 ),
                 ("metadata", models.JSONField(blank=True, default=dict)),
                 ("expires_at", models.DateTimeField()),
@@ -537,7 +542,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         db_default=[],
                         default=list,
-                        help_text="Of a page that is complete: each price with what its line came to.",
+                        help_text="Of a complete page: the total of each line, by price.",
                     ),
                 ),
                 ("trial_period_days", models.PositiveSmallIntegerField(null=True)),
@@ -720,7 +725,7 @@ class Migration(migrations.Migration):
                     models.DateTimeField(
                         blank=True,
                         editable=False,
-                        help_text="Start of the period told of last.",
+                        help_text="Start of the last period with a renewal event.",
                         null=True,
                     ),
                 ),
@@ -833,7 +838,7 @@ class Migration(migrations.Migration):
                     "due_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="Until when it may be paid; empty where a card is charged.",
+                        help_text="Due date; empty if a card is charged.",
                         null=True,
                     ),
                 ),
@@ -965,7 +970,9 @@ class Migration(migrations.Migration):
                 (
                     "cancel_asked_at",
                     models.DateTimeField(
-                        blank=True, help_text="When the project asked for its end.", null=True
+                        blank=True,
+                        help_text="When the project requested the cancellation.",
+                        null=True,
                     ),
                 ),
                 ("invoice_stripe_id", models.CharField(blank=True, max_length=255)),
@@ -979,7 +986,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         db_default={},
                         default=dict,
-                        help_text="What refunds gave back of single lines, by line.",
+                        help_text="Refunded amounts by line.",
                     ),
                 ),
                 (
@@ -1230,8 +1237,8 @@ class Migration(migrations.Migration):
                     "refund_policy",
                     models.CharField(
                         choices=[
-                            ("revoke", "Ends once all of it is refunded"),
-                            ("proportional", "Limits shrink with the share that is refunded"),
+                            ("revoke", "Ends after a full refund"),
+                            ("proportional", "Limits shrink with the refunded share"),
                             ("period_end", "Lasts until the end of the period that was paid"),
                             ("keep", "Stays"),
                         ],
@@ -1284,7 +1291,7 @@ class Migration(migrations.Migration):
                     models.BigIntegerField(
                         db_default=0,
                         default=0,
-                        help_text="How often what it entitles to has changed.",
+                        help_text="Number of applied changes of what it gives.",
                     ),
                 ),
                 (
@@ -1366,7 +1373,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         db_constraint=False,
-                        help_text="What is billed is what this meter counts, after each period.",
+                        help_text="Usage of this meter is billed after each period.",
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -1532,7 +1539,7 @@ class Migration(migrations.Migration):
                     "credits_amount",
                     models.BigIntegerField(
                         blank=True,
-                        help_text="Credits that came with each unit when it was given; empty before that.",
+                        help_text="Credits per unit, stored at fulfilment; empty before.",
                         null=True,
                     ),
                 ),
@@ -1758,22 +1765,24 @@ class Migration(migrations.Migration):
                 (
                     "total",
                     models.PositiveIntegerField(
-                        help_text="How many there were at the start.", null=True
+                        help_text="Number of rows at the start.", null=True
                     ),
                 ),
                 (
                     "looked_at",
-                    models.PositiveIntegerField(default=0, help_text="How many are done."),
+                    models.PositiveIntegerField(default=0, help_text="Number of processed rows."),
                 ),
                 (
                     "changed",
                     models.PositiveIntegerField(
-                        default=0, help_text="Of how many an answer changed."
+                        default=0, help_text="Number of rows with a changed result."
                     ),
                 ),
                 (
                     "failed",
-                    models.JSONField(blank=True, default=list, help_text="Who could not be done."),
+                    models.JSONField(
+                        blank=True, default=list, help_text="Ids of rows that failed."
+                    ),
                 ),
                 ("attempts", models.PositiveSmallIntegerField(default=0, editable=False)),
                 ("last_error", models.CharField(blank=True, max_length=255)),
@@ -1872,7 +1881,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         db_default=[],
                         default=list,
-                        help_text="Which lines of the purchase it gives back: line, quantity and amount.",
+                        help_text="Refunded lines of the purchase: line, quantity and amount.",
                     ),
                 ),
                 ("refunded_at", models.DateTimeField()),
@@ -2016,7 +2025,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("deleted", "Objects of this kind can be deleted, and few were"),
-                            ("never_deleted", "Stripe keeps objects of this kind for ever"),
+                            ("never_deleted", "Stripe never deletes objects of this kind"),
                             ("too_many", "Too many objects of the account are missing at once"),
                         ],
                         max_length=16,
@@ -2029,7 +2038,7 @@ class Migration(migrations.Migration):
                             ("waiting", "Waits for a decision"),
                             ("gone", "Taken as gone"),
                             ("kept", "Our row is kept as it is"),
-                            ("found", "Is there again"),
+                            ("found", "Exists again"),
                         ],
                         max_length=8,
                     ),
@@ -2038,7 +2047,9 @@ class Migration(migrations.Migration):
                 ("decided_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "decided_by",
-                    models.CharField(blank=True, help_text="Empty: by rule.", max_length=120),
+                    models.CharField(
+                        blank=True, help_text="Empty if a rule decided.", max_length=120
+                    ),
                 ),
                 (
                     "project",
@@ -2352,7 +2363,7 @@ class Migration(migrations.Migration):
                     "default_method",
                     models.CharField(
                         blank=True,
-                        help_text="What pays unless told otherwise; null while Stripe has not been asked.",
+                        help_text="Default payment method; null while it has not been read from Stripe.",
                         max_length=255,
                         null=True,
                     ),
@@ -2361,7 +2372,7 @@ class Migration(migrations.Migration):
                     "subscriptions_follow_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="When subscriptions are to be told of a new default.",
+                        help_text="When subscriptions are due to get a new default payment method.",
                         null=True,
                     ),
                 ),
@@ -2464,7 +2475,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "operation",
-                    models.CharField(help_text="A name of billing.stripe.writes.", max_length=48),
+                    models.CharField(
+                        help_text="A name in billing.stripe.write_operations.", max_length=48
+                    ),
                 ),
                 ("purpose", models.CharField(max_length=255)),
                 ("subject", models.CharField(help_text="Our row that this is for.", max_length=40)),
@@ -2496,19 +2509,22 @@ class Migration(migrations.Migration):
                 (
                     "stripe_id",
                     models.CharField(
-                        blank=True, help_text="What Stripe made for it.", max_length=255
+                        blank=True, help_text="The object that Stripe created.", max_length=255
                     ),
                 ),
                 ("attempts", models.PositiveSmallIntegerField(default=0)),
-                ("sent_at", models.DateTimeField(help_text="First, under this key.", null=True)),
+                (
+                    "sent_at",
+                    models.DateTimeField(help_text="First request with this key.", null=True),
+                ),
                 (
                     "asked_at",
-                    models.DateTimeField(help_text="Last, under whatever key.", null=True),
+                    models.DateTimeField(help_text="Last request with any key.", null=True),
                 ),
                 (
                     "failed_at",
                     models.DateTimeField(
-                        help_text="When its key was found to be worn out.", null=True
+                        help_text="When its idempotency key was found to be unusable.", null=True
                     ),
                 ),
                 ("answered_at", models.DateTimeField(null=True)),
@@ -2650,7 +2666,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "code",
-                    models.CharField(blank=True, help_text="Why it was refused.", max_length=64),
+                    models.CharField(
+                        blank=True, help_text="Error code of the refusal.", max_length=64
+                    ),
                 ),
                 ("detail", models.TextField(blank=True)),
                 ("finished_at", models.DateTimeField(blank=True, null=True)),

@@ -1,4 +1,5 @@
-"""The tables of billing, one noun a file; below all rooms, because foreign keys cross them."""
+"""The tables of billing, one noun per file. They lie below all rooms because foreign keys cross
+rooms."""
 
 from billing.models.cart import Cart, CartLine
 from billing.models.checkout import Checkout, CheckoutLine

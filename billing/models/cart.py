@@ -7,7 +7,8 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class CartStatus(models.TextChoices):
-    """``frozen`` while a checkout of it is open; ``open`` again if that expires."""
+    """``frozen`` while a checkout of the cart is open; ``open`` again when that checkout
+    expires."""
 
     OPEN = "open", "Open"
     FROZEN = "frozen", "Frozen"
@@ -16,9 +17,9 @@ class CartStatus(models.TextChoices):
 
 
 class Cart(ProjectOwned):
-    """What a customer is about to buy: lines of one currency, with at most one subscription.
+    """Lines of one currency that a customer is about to buy, with at most one subscription.
 
-    ``checkout`` is the page that froze it, or on which it was bought.
+    ``checkout`` is the one that froze the cart or in which it was bought.
     """
 
     id = PublicIdField(prefix="cart")
@@ -34,7 +35,9 @@ class Cart(ProjectOwned):
         related_name="+",
         db_constraint=False,
     )
-    currency = models.CharField(max_length=3, blank=True, help_text="That of its first line.")
+    currency = models.CharField(
+        max_length=3, blank=True, help_text="The currency of its first line."
+    )
     metadata = models.JSONField(default=dict, blank=True)
     expires_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -71,7 +74,7 @@ class Cart(ProjectOwned):
 
 
 class CartLine(ProjectOwned):
-    """One price in a cart, and how many of it."""
+    """One price in a cart, with its quantity."""
 
     id = PublicIdField(prefix="crtl")
     cart = models.ForeignKey(

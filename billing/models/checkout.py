@@ -13,7 +13,7 @@ class CheckoutType(models.TextChoices):
 
 
 class CheckoutStatus(models.TextChoices):
-    """Stripe's words; ``opening`` is ours, for the moment before Stripe has answered."""
+    """Stripe's words; ``opening`` is ours and means that Stripe has not answered yet."""
 
     OPENING = "opening", "Opening"
     OPEN = "open", "Open"
@@ -57,7 +57,7 @@ class Checkout(Outbound):
         default=list,
         db_default=[],
         blank=True,
-        help_text="Of a page that is complete: each price with what its line came to.",
+        help_text="Of a complete page: the total of each line, by price.",
     )
     trial_period_days = models.PositiveSmallIntegerField(null=True)
     trial_without_card = models.BooleanField(default=False)
@@ -128,12 +128,12 @@ class Checkout(Outbound):
 
     @property
     def is_fulfilled(self) -> bool:
-        """Whether the buyer has what was bought: complete, and paid or nothing to pay."""
+        """Whether the buyer has the purchase: complete, and paid or nothing to pay."""
         return self.status == CheckoutStatus.COMPLETE and self.payment_status in PAID
 
 
 class CheckoutLine(ProjectOwned):
-    """One price and how many of it."""
+    """One price of a checkout, with its quantity."""
 
     id = PublicIdField(prefix="chkl")
     checkout = models.ForeignKey(
@@ -148,7 +148,7 @@ class CheckoutLine(ProjectOwned):
     credits_amount = models.BigIntegerField(
         null=True,
         blank=True,
-        help_text="Credits that came with each unit when it was given; empty before that.",
+        help_text="Credits per unit, stored at fulfilment; empty before.",
     )
     credits_priority = models.PositiveSmallIntegerField(null=True, blank=True)
     credits_expire_after_days = models.PositiveIntegerField(null=True, blank=True)

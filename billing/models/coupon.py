@@ -7,7 +7,7 @@ from common.models import tenant_key, tenant_links
 
 
 class Duration(models.TextChoices):
-    """For how many invoices of a subscription a discount lasts."""
+    """Number of invoices of a subscription to which a discount applies."""
 
     ONCE = "once", "Once"
     REPEATING = "repeating", "For some months"
@@ -15,13 +15,14 @@ class Duration(models.TextChoices):
 
 
 class Coupon(Outbound):
-    """A discount that can be given: a percentage, or an amount in one currency.
+    """A discount: a percentage, or an amount in one currency.
 
-    In a shared Stripe account ``product_stripe_ids`` is never empty: a coupon without products
-    would hold in every project's shop. ``all_products`` is then what says that it is for all of
-    the project's. Stripe cannot add a product to a coupon: a row with an ``original`` first asks
-    for the coupon at Stripe that covers more, and keeps the earlier one once the original has
-    taken the new one over (``superseded_at``). Tenants see originals only.
+    In a shared Stripe account ``product_stripe_ids`` is never empty, because a coupon without
+    products would apply to the products of every project. ``all_products`` then says that the
+    coupon is meant for all products of its project. Stripe cannot add a product to a coupon.
+    Therefore a row with an ``original`` requests a coupon at Stripe that covers more products. When
+    the original takes over the new coupon, the row keeps the earlier one (``superseded_at``).
+    Tenants see originals only.
     """
 
     id = PublicIdField(prefix="cpn")
@@ -71,12 +72,12 @@ class Coupon(Outbound):
 
     @property
     def is_for_all(self) -> bool:
-        """Whether it takes something off all of the project's products."""
+        """Whether it applies to all products of the project."""
         return self.all_products or not self.product_stripe_ids
 
     @property
     def redeemed(self) -> int:
-        """How often it was used, under all of its ids at Stripe."""
+        """Number of redemptions, under all of its ids at Stripe."""
         return self.times_redeemed + sum(each.times_redeemed for each in self.others.all())
 
     @property
@@ -85,11 +86,11 @@ class Coupon(Outbound):
 
 
 class PromotionCode(Outbound):
-    """What a buyer types to get a coupon's discount.
+    """A code that a buyer enters to get a coupon's discount.
 
-    In a shared Stripe account ``code`` is as the tenant wrote it; at Stripe it names the project
-    as well. ``coupon_stripe_id`` is the coupon that it leads to at Stripe. ``original`` and
-    ``superseded_at`` are as with coupons: a code follows its coupon to a new one.
+    ``code`` is as the tenant wrote it; at Stripe, the code in a shared account also names the
+    project. ``coupon_stripe_id`` is the coupon at Stripe that it belongs to. ``original`` and
+    ``superseded_at`` work as for coupons: a code follows its coupon to a new one.
     """
 
     id = PublicIdField(prefix="promo")
@@ -152,7 +153,7 @@ class PromotionCode(Outbound):
 
     @property
     def redeemed(self) -> int:
-        """How often it was used, under all of its ids at Stripe."""
+        """Number of redemptions, under all of its ids at Stripe."""
         return self.times_redeemed + sum(each.times_redeemed for each in self.others.all())
 
     @property

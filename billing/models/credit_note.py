@@ -7,7 +7,7 @@ from common.money import Money
 
 
 class CreditNote(Mirror):
-    """What was taken off an invoice after it was final. ``status`` in Stripe's words."""
+    """A reduction of a finalized invoice. ``status`` in Stripe's words."""
 
     id = PublicIdField(prefix="cn")
     invoice = models.ForeignKey(

@@ -8,24 +8,25 @@ from common.models import tenant_key, tenant_links
 from common.money import Money
 
 INQUIRY = "warning_"
-"""How the statuses of an inquiry begin: a question of the bank, no money has moved."""
+"""Prefix of the statuses of an inquiry: the bank only asks, no money has moved."""
 WON = frozenset({"won", "warning_closed"})
 PREVENTED = "prevented"
 RESOLUTION = "resolution"
-"""The case type of a prevented dispute by which the buyer got the money back; where it was a
-``block`` none has moved."""
+"""Case type of a prevented dispute in which the buyer got the money back. In a ``block`` no money
+moved."""
 
 
 class DisputeStage(models.TextChoices):
     """The stage of a dispute, derived from Stripe's status. An unknown status counts as open."""
 
-    INQUIRY = "inquiry", "A question of the bank: no money has moved"
-    OPEN = "open", "The money is withheld, and nobody has decided yet"
-    WON = "won", "It came to nothing, or the money is back"
-    LOST = "lost", "The money is gone"
+    INQUIRY = "inquiry", "The bank asks: no money has moved"
+    OPEN = "open", "The money is withheld; the bank has not decided"
+    WON = "won", "Closed without loss, or the money is back"
+    LOST = "lost", "The money is lost"
 
 
 def stage_of(status: str, case_type: str = "") -> DisputeStage:
+    """The stage for Stripe's status and case type."""
     if status == PREVENTED:
         return DisputeStage.LOST if case_type == RESOLUTION else DisputeStage.WON
     if status in WON:
@@ -36,12 +37,12 @@ def stage_of(status: str, case_type: str = "") -> DisputeStage:
 
 
 def is_withheld(status: str, case_type: str = "") -> bool:
-    """Whether the bank has the money, for now or for good."""
+    """Whether the bank holds the money, temporarily or for good."""
     return stage_of(status, case_type) in (DisputeStage.OPEN, DisputeStage.LOST)
 
 
 class Dispute(Mirror):
-    """A payment that the buyer contests at the bank. ``status`` in Stripe's words."""
+    """A payment that the buyer disputes at the bank. ``status`` in Stripe's words."""
 
     id = PublicIdField(prefix="dsp")
     payment = models.ForeignKey(
@@ -74,7 +75,7 @@ class Dispute(Mirror):
 
     @property
     def since(self) -> datetime:
-        """When it was opened by Stripe's clock, or when we heard of it if that clock is ahead."""
+        """When Stripe opened it, or when our row was created if Stripe's clock is ahead."""
         return min(self.opened_at, self.created_at)
 
     @property
@@ -87,5 +88,5 @@ class Dispute(Mirror):
 
     @property
     def is_open(self) -> bool:
-        """Whether the money is withheld and nobody has decided yet."""
+        """Whether the money is withheld while the bank has not decided."""
         return self.stage == DisputeStage.OPEN

@@ -6,10 +6,10 @@ from common.models import tenant_key, tenant_links
 
 
 class EarlyFraudWarning(Mirror):
-    """What a card's issuer says of a payment before anybody disputes it: it may be fraud.
+    """A card issuer suspects fraud in a payment that is not disputed yet.
 
-    ``fraud_type`` in Stripe's words. ``actionable`` until the payment is disputed, or refunded in
-    full: then a refund can no longer spare the dispute.
+    ``fraud_type`` in Stripe's words. ``actionable`` until the payment is disputed or fully
+    refunded: after that, a refund can no longer prevent the dispute.
     """
 
     id = PublicIdField(prefix="efw")

@@ -5,9 +5,9 @@ from common.models import ProjectOwned, tenant_key
 
 
 class ImportProgress(ProjectOwned):
-    """How far an existing Stripe account has been brought in, for one kind of object.
+    """Progress of the import of an existing Stripe account, for one kind of object.
 
-    ``after`` is the Stripe id of the last object whose page is stored; a list goes on behind it.
+    ``after`` is the Stripe id of the last object whose page is stored; the next page follows it.
     """
 
     id = PublicIdField(prefix="imp")

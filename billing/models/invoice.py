@@ -7,14 +7,14 @@ from common.money import Money
 
 DRAFT, OPEN, PAID = "draft", "open", "paid"
 UNPAID = frozenset({DRAFT, OPEN})
-"""Waits for its money; a draft will once it is final."""
+"""Statuses that wait for payment; a draft waits once it is finalized."""
 VOID = "void"
 UNPAYABLE = frozenset({VOID, "uncollectible"})
-"""Nobody is asked for its money any more."""
+"""Statuses in which the invoice is no longer collected."""
 
 
 class Invoice(Mirror):
-    """A bill, as Stripe wrote it. ``status`` in Stripe's words; amounts in minor units."""
+    """A bill of Stripe. ``status`` in Stripe's words; amounts in minor units."""
 
     id = PublicIdField(prefix="inv")
     customer = models.ForeignKey(
@@ -54,7 +54,7 @@ class Invoice(Mirror):
     pdf_url = models.TextField(blank=True)
     issued_at = models.DateTimeField()
     due_at = models.DateTimeField(
-        null=True, blank=True, help_text="Until when it may be paid; empty where a card is charged."
+        null=True, blank=True, help_text="Due date; empty if a card is charged."
     )
     paid_at = models.DateTimeField(null=True, blank=True)
 

@@ -7,10 +7,11 @@ PROCESSING = "processing"
 
 
 class InvoicePayment(ProjectOwned):
-    """Which payment settles which invoice, and how much of it.
+    """A payment of an invoice, and how much of the invoice it pays.
 
-    ``status`` in Stripe's words, and ``processing`` while a bank has yet to answer.
-    ``payment`` is empty while the payment is not mirrored, and for money that came another way.
+    ``status`` is in Stripe's words, or ``processing`` while a bank has not answered yet.
+    ``payment`` is empty while the PaymentIntent is not mirrored, and for money that came without
+    one.
     """
 
     id = PublicIdField(prefix="inpay")

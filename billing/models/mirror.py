@@ -6,7 +6,7 @@ from common.models import ProjectOwned
 class Mirror(ProjectOwned):
     """A row whose truth is at Stripe. Only ``billing.sync.apply`` writes what Stripe owns.
 
-    ``stripe_id`` is empty until Stripe has made the object that our row asked for.
+    ``stripe_id`` is empty until Stripe has created the object that our row requested.
     """
 
     account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT, related_name="+")
@@ -20,7 +20,7 @@ class Mirror(ProjectOwned):
 
     @property
     def id_at_stripe(self) -> str:
-        """``stripe_id`` of a row that Stripe has confirmed, where it is never empty."""
+        """``stripe_id`` of a row that Stripe has confirmed; never empty."""
         assert self.stripe_id is not None
         return self.stripe_id
 

@@ -6,27 +6,28 @@ from common.models import ProjectOwned, tenant_key
 
 
 class MissingReason(models.TextChoices):
-    """Why Stripe's 404 is believed, or not."""
+    """Why Stripe's 404 counts as a deletion, or why it does not."""
 
     DELETED = "deleted", "Objects of this kind can be deleted, and few were"
-    NEVER_DELETED = "never_deleted", "Stripe keeps objects of this kind for ever"
+    NEVER_DELETED = "never_deleted", "Stripe never deletes objects of this kind"
     TOO_MANY = "too_many", "Too many objects of the account are missing at once"
 
 
 class MissingState(models.TextChoices):
-    """``waiting`` asks for a person; ``gone`` and ``kept`` are decisions, by rule or person."""
+    """``waiting``: an operator must decide. ``gone`` and ``kept`` are decisions by a rule or an
+    operator."""
 
     WAITING = "waiting", "Waits for a decision"
     GONE = "gone", "Taken as gone"
     KEPT = "kept", "Our row is kept as it is"
-    FOUND = "found", "Is there again"
+    FOUND = "found", "Exists again"
 
 
 class MissingObject(ProjectOwned):
-    """A mirrored object that Stripe answered 404 for, and what was decided about our row of it.
+    """A mirrored object for which Stripe answered 404, and the decision about our row.
 
-    A 404 may mean a deleted object, but also a wrong key, mode or account. While ``waiting``
-    nothing is done to our row.
+    A 404 may mean that the object was deleted, but also a wrong key, mode or account. While the
+    state is ``waiting``, our row stays unchanged.
     """
 
     id = PublicIdField(prefix="mis")
@@ -38,7 +39,7 @@ class MissingObject(ProjectOwned):
     state = models.CharField(max_length=8, choices=MissingState.choices)
     found_at = models.DateTimeField(help_text="When Stripe first answered 404.")
     decided_at = models.DateTimeField(null=True, blank=True)
-    decided_by = models.CharField(max_length=120, blank=True, help_text="Empty: by rule.")
+    decided_by = models.CharField(max_length=120, blank=True, help_text="Empty if a rule decided.")
 
     class Meta:
         constraints = [

@@ -8,7 +8,7 @@ from common.money import Money
 
 
 class PaymentStatus(models.TextChoices):
-    """Where the money is, as tenants see it."""
+    """The status of a payment that tenants see."""
 
     PENDING = "pending", "Pending"
     PROCESSING = "processing", "Processing"
@@ -23,11 +23,11 @@ class PaymentStatus(models.TextChoices):
 
 
 UNPAID = (PaymentStatus.PENDING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.FAILED)
-"""As in the condition of the index ``payment_by_expiry``."""
+"""The same statuses as in the condition of the index ``payment_by_expiry``."""
 
 
 class PaymentType(models.TextChoices):
-    """What the money is for; empty on a payment that did not begin with us."""
+    """What the payment is for; empty on a payment that was not created through this service."""
 
     SUBSCRIPTION = "subscription", "Subscription"
     ITEM = "item", "One-time item"
@@ -36,10 +36,10 @@ class PaymentType(models.TextChoices):
 
 
 class Payment(Outbound):
-    """Money to take, or taken: a PaymentIntent with its last charge. Amounts in minor units.
+    """A PaymentIntent with its latest charge. Amounts in minor units.
 
-    ``reference`` is the tenant's own name for it, once for ever. ``stripe_id`` is empty until
-    there is a PaymentIntent: one on a checkout page gets it when the buyer pays.
+    ``reference`` is the tenant's own name for the payment, unique in the project for ever.
+    ``stripe_id`` is empty until there is a PaymentIntent: for a checkout, until the buyer pays.
     """
 
     id = PublicIdField(prefix="pay")
@@ -70,7 +70,7 @@ class Payment(Outbound):
     expired_at = models.DateTimeField(null=True, blank=True)
     expiry_leased_until = models.DateTimeField(null=True, editable=False)
     cancel_asked_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the project asked for its end."
+        null=True, blank=True, help_text="When the project requested the cancellation."
     )
     invoice_stripe_id = models.CharField(max_length=255, blank=True)
     currency = models.CharField(max_length=3)
@@ -81,7 +81,7 @@ class Payment(Outbound):
         default=dict,
         db_default={},
         blank=True,
-        help_text="What refunds gave back of single lines, by line.",
+        help_text="Refunded amounts by line.",
     )
     amount_disputed = models.BigIntegerField(
         default=0, help_text="Withheld by open disputes, or lost to them."
@@ -132,5 +132,5 @@ class Payment(Outbound):
 
     @property
     def secret_context(self) -> str:
-        """Binds the encrypted client secret to this row."""
+        """Encryption context that binds the client secret to this row."""
         return f"payment:{self.pk}:client_secret"

@@ -8,7 +8,7 @@ from common.models import ProjectOwned, tenant_key
 
 
 class Cancellation(models.TextChoices):
-    """How a user may end a subscription in the portal."""
+    """When a cancellation in the portal ends the subscription, or that the portal offers none."""
 
     PERIOD_END = "period_end", "At the end of the period"
     NOW = "now", "At once"
@@ -16,8 +16,10 @@ class Cancellation(models.TextChoices):
 
 
 class PortalSettings(ProjectOwned):
-    """What a project lets its users do in Stripe's portal. ``products`` are ids of plans between
-    which they may change; empty for all that are on sale."""
+    """What a project's users may do in Stripe's portal.
+
+    ``products`` are ids of the plans between which users may switch; empty for all plans on sale.
+    """
 
     id = PublicIdField(prefix="pset")
     headline = models.CharField(max_length=60, blank=True)
@@ -43,11 +45,11 @@ class PortalSettings(ProjectOwned):
 
 
 class PortalConfiguration(Outbound):
-    """A portal as Stripe was asked to make it. Never changed: another content is another one.
+    """A portal configuration at Stripe. It never changes: other content is another configuration.
 
-    So whoever opens a portal names exactly what it holds, and two changes of the settings cannot
-    overtake each other on their way to Stripe. ``digest`` is of the content. ``content`` is what
-    Stripe was asked for; empty in rows from before it was kept.
+    Thus a link into the portal names exactly one content, and two changes of the settings cannot
+    overtake each other on the way to Stripe. ``digest`` is the digest of ``content``, the
+    parameters sent to Stripe; ``content`` is empty in rows from before it was stored.
     """
 
     id = PublicIdField(prefix="pcfg")

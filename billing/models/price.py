@@ -21,7 +21,7 @@ class Interval(models.TextChoices):
 
 
 class Price(Outbound):
-    """What a product costs. Immutable in what it costs: a change is a new price."""
+    """What a product costs. Amount, currency and interval never change: a change is a new price."""
 
     id = PublicIdField(prefix="price")
     product = models.ForeignKey(
@@ -40,7 +40,7 @@ class Price(Outbound):
         blank=True,
         related_name="+",
         db_constraint=False,
-        help_text="What is billed is what this meter counts, after each period.",
+        help_text="Usage of this meter is billed after each period.",
     )
     active = models.BooleanField(default=True)
     metadata = models.JSONField(default=dict, blank=True)
@@ -74,8 +74,8 @@ class Price(Outbound):
         ]
 
     def __str__(self) -> str:
-        every = f" / {self.interval}" if self.interval else ""
-        return f"{self.money}{every}"
+        interval = f" / {self.interval}" if self.interval else ""
+        return f"{self.money}{interval}"
 
     @property
     def money(self) -> Money:
@@ -83,11 +83,12 @@ class Price(Outbound):
 
     @property
     def is_metered(self) -> bool:
-        """Whether it bills what was used; otherwise a quantity that is said beforehand."""
+        """Whether it bills usage after each period, instead of a quantity in advance."""
         return self.meter_id is not None
 
     def amount_of(self, quantity: int) -> int:
-        """Minor units that so many cost at once; use is billed after its period."""
+        """Minor units that this quantity costs at once; 0 for a metered price, billed after its
+        period."""
         return 0 if self.is_metered else self.unit_amount * quantity
 
     @property

@@ -7,16 +7,16 @@ from common.models import tenant_key
 
 
 class RefundPolicy(models.TextChoices):
-    """What becomes of access when the money for it goes back."""
+    """What happens to access when its payment is refunded."""
 
-    REVOKE = "revoke", "Ends once all of it is refunded"
-    PROPORTIONAL = "proportional", "Limits shrink with the share that is refunded"
+    REVOKE = "revoke", "Ends after a full refund"
+    PROPORTIONAL = "proportional", "Limits shrink with the refunded share"
     PERIOD_END = "period_end", "Lasts until the end of the period that was paid"
     KEEP = "keep", "Stays"
 
 
 class DisputePolicy(models.TextChoices):
-    """What becomes of access while a bank decides about the payment."""
+    """What happens to access while the bank decides about a disputed payment."""
 
     HOLD = "hold", "Held until it is decided"
     KEEP = "keep", "Stays until it is decided"
@@ -30,7 +30,7 @@ class RenewalPolicy(models.TextChoices):
 
 
 class Product(Outbound):
-    """Something that a project sells, and through it the features that it entitles to."""
+    """Something that a project sells; it entitles its holders to features."""
 
     id = PublicIdField(prefix="prod")
     name = models.CharField(max_length=250)
@@ -58,7 +58,7 @@ class Product(Outbound):
     credits_expire_after_days = models.PositiveIntegerField(null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     catalog_version = models.BigIntegerField(
-        default=0, db_default=0, help_text="How often what it entitles to has changed."
+        default=0, db_default=0, help_text="Number of applied changes of what it gives."
     )
 
     class Meta:

@@ -5,7 +5,7 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class ProductFeature(ProjectOwned):
-    """One thing that whoever holds a product may do. ``value`` as in entitlements' facts."""
+    """A feature that the holders of a product have. ``value`` as in the facts of entitlements."""
 
     id = PublicIdField(prefix="pf")
     product = models.ForeignKey(

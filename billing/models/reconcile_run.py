@@ -2,24 +2,24 @@ from django.db import models
 
 
 class ReconcilePhase(models.TextChoices):
-    """How far one step of a pass has come."""
+    """Progress of one step of a pass."""
 
     LISTING = "listing", "Reads Stripe's list and compares"
-    UNLISTED = "unlisted", "Looks for rows that the list did not name"
+    UNLISTED = "unlisted", "Checks rows that the list did not contain"
     FINISHED = "finished", "Finished"
-    STOPPED = "stopped", "Stopped: too many objects are missing, a person decides"
+    STOPPED = "stopped", "Stopped: too many objects are missing, an operator decides"
     FAILED = "failed", "Failed too often; the next pass tries again"
 
 
 class ReconcileRun(models.Model):
-    """Progress of one step of a pass of reconciliation: one kind of object of one account, or one
-    law of our own tables (without an account).
+    """Progress of one step of a reconciliation pass.
 
-    ``after`` is the last object whose page is done. Whoever continues takes the lease first, so a
-    pass goes on where a dead or redeployed worker left it.
+    A step is one kind of object of one account, or one law of our own tables (without an account).
+    ``after`` is the last object whose page is done. A worker takes the lease before it continues,
+    so that a pass goes on after a worker has died.
     """
 
-    purpose = models.CharField(max_length=64, help_text="``nightly``, or which command.")
+    purpose = models.CharField(max_length=64, help_text="``nightly``, or the command.")
     account = models.ForeignKey("billing.StripeAccount", on_delete=models.CASCADE, null=True)
     step = models.CharField(max_length=32, help_text="A kind of object, or a law.")
     phase = models.CharField(max_length=12, choices=ReconcilePhase.choices)
@@ -53,8 +53,11 @@ class ReconcileRun(models.Model):
 
 
 class ReconcileSighting(models.Model):
-    """An object that Stripe's list named in a run that is under way. Rows of ours without one are
-    read alone. Kept in the database, so that memory and a crash set no limit."""
+    """An object in Stripe's list, seen by a run that is under way.
+
+    Rows of ours that the list did not name are read singly. The sightings are in the database so
+    that memory and crashes are no limit.
+    """
 
     run = models.ForeignKey(ReconcileRun, on_delete=models.CASCADE, related_name="sightings")
     stripe_id = models.CharField(max_length=255)

@@ -8,7 +8,7 @@ from common.money import Money
 
 
 class Refund(Outbound):
-    """Money going back, part of a payment. ``status`` in Stripe's words."""
+    """A full or partial refund of a payment. ``status`` in Stripe's words."""
 
     id = PublicIdField(prefix="ref")
     payment = models.ForeignKey(
@@ -24,7 +24,7 @@ class Refund(Outbound):
         default=list,
         db_default=[],
         blank=True,
-        help_text="Which lines of the purchase it gives back: line, quantity and amount.",
+        help_text="Refunded lines of the purchase: line, quantity and amount.",
     )
     refunded_at = models.DateTimeField()
 

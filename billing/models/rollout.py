@@ -5,11 +5,11 @@ from common.models import BatchRun, ProjectOwned, RunStatus, tenant_key, tenant_
 
 
 class Rollout(BatchRun):
-    """A change of what a product entitles to, on its way to everybody who holds it.
+    """Brings a change of a product's features, credits or price to all holders of the product.
 
-    One stands for one ``catalog_version`` of the product. Some are planned first: ``terms`` is what
-    shall change and ``figures`` what that came to when it was looked at; applying it does exactly
-    what the terms say, and moves exactly the subscriptions of its moves.
+    One rollout belongs to one ``catalog_version`` of the product. It can be planned first:
+    ``terms`` is the planned change and ``figures`` its effect at that time. Applying the rollout
+    makes exactly the changes in ``terms``, and moves exactly the subscriptions of its moves.
     """
 
     id = PublicIdField(prefix="rol")
@@ -53,7 +53,7 @@ class MoveStatus(models.TextChoices):
 
 
 class RolloutMove(ProjectOwned):
-    """One subscription that moves to another price, and what became of that."""
+    """One subscription that moves to another price, with the result."""
 
     id = PublicIdField(prefix="rolm")
     rollout = models.ForeignKey(
@@ -65,7 +65,7 @@ class RolloutMove(ProjectOwned):
     status = models.CharField(
         max_length=8, choices=MoveStatus.choices, default=MoveStatus.WAITING.value
     )
-    code = models.CharField(max_length=64, blank=True, help_text="Why it was refused.")
+    code = models.CharField(max_length=64, blank=True, help_text="Error code of the refusal.")
     detail = models.TextField(blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -6,8 +6,8 @@ from common.ids import PublicIdField
 class StripeAccount(models.Model):
     """A Stripe account in one mode: the platform's shared one, or a project's own.
 
-    The platform's own keys live in the environment (``project`` and ``secret_key`` are empty);
-    a project's own secret key is stored encrypted and never shown again.
+    The keys of the platform's account are in the environment (``project`` and ``secret_key`` are
+    empty). A project's own secret key is stored encrypted and never shown again.
     """
 
     id = PublicIdField(prefix="acc")
@@ -39,7 +39,7 @@ class StripeAccount(models.Model):
         null=True, blank=True, help_text="How far the list of events has been read."
     )
     events_read_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When somebody last began to read it."
+        null=True, blank=True, editable=False, help_text="When the last read of that list began."
     )
     events_page_end = models.CharField(
         max_length=255,
@@ -47,10 +47,10 @@ class StripeAccount(models.Model):
         db_default="",
         default="",
         editable=False,
-        help_text="The last event of the newest page that is done, while pages are left.",
+        help_text="The last event of the last stored page, while pages are left.",
     )
     events_page_newest = models.DateTimeField(
-        null=True, editable=False, help_text="The newest event of the pages that are done."
+        null=True, editable=False, help_text="The newest event of the stored pages."
     )
     missing_permissions = models.JSONField(
         default=list,
@@ -84,20 +84,21 @@ class StripeAccount(models.Model):
 
     @property
     def is_shared(self) -> bool:
-        """Whether several projects sell through it."""
+        """Whether it is the platform's account, through which several projects sell."""
         return self.project_id is None
 
     @property
     def key_context(self) -> str:
-        """What the encrypted secret key is bound to."""
+        """Encryption context that binds the secret key to this row."""
         return f"stripe_account:{self.pk}:secret_key"
 
 
 class StripeEndpoint(models.Model):
-    """Where Stripe sends an account's events: a token in the URL, one or two live secrets.
+    """The address to which Stripe sends an account's events: a token in the URL, and signing
+    secrets.
 
-    ``secrets`` holds encrypted signing secrets, newest first; while Stripe rolls a secret both
-    verify. The endpoint of the platform's account reads its secrets from the environment.
+    ``secrets`` holds one or two encrypted signing secrets, newest first; while Stripe rolls a
+    secret, both verify. The endpoint of the platform's account has its secrets in the environment.
     """
 
     id = PublicIdField(prefix="whk")

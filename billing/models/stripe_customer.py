@@ -7,7 +7,8 @@ from common.models import tenant_key, tenant_links
 
 
 class StripeCustomer(Outbound):
-    """A customer as one Stripe account knows it. This row decides who owns what hangs off it."""
+    """A customer in one Stripe account. Objects of that Stripe customer belong to this row's
+    project."""
 
     id = PublicIdField(prefix="scus")
     customer = models.ForeignKey(
@@ -22,10 +23,12 @@ class StripeCustomer(Outbound):
         max_length=255,
         null=True,
         blank=True,
-        help_text="What pays unless told otherwise; null while Stripe has not been asked.",
+        help_text="Default payment method; null while it has not been read from Stripe.",
     )
     subscriptions_follow_at = models.DateTimeField(
-        null=True, blank=True, help_text="When subscriptions are to be told of a new default."
+        null=True,
+        blank=True,
+        help_text="When subscriptions are due to get a new default payment method.",
     )
     deleted_at = models.DateTimeField(null=True, blank=True)
 

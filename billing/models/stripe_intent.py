@@ -6,7 +6,7 @@ from common.models import ProjectOwned, tenant_key
 
 
 class IntentState(models.TextChoices):
-    """``unknown`` is sent without an answer; ``parked`` waits for a person."""
+    """``unknown``: sent, without an answer. ``parked``: an operator must decide."""
 
     PLANNED = "planned", "Planned"
     SENT = "sent", "Sent"
@@ -17,21 +17,23 @@ class IntentState(models.TextChoices):
 
 
 OPEN = frozenset({IntentState.PLANNED, IntentState.SENT, IntentState.UNKNOWN})
-"""Somebody still has to find out what became of it."""
+"""States in which the result at Stripe is not known yet."""
 
 
 class StripeIntent(ProjectOwned):
-    """One thing that we ask Stripe to do, written down before it is asked.
+    """One request to Stripe, stored before it is sent.
 
-    ``purpose`` says what for: a second request with the same purpose is the same intent.
-    ``params`` are what Stripe is sent. ``key_generation`` numbers the idempotency keys used up;
-    ``answered_at`` is when whoever asked has had the answer. Leases and due times are by the
+    ``purpose`` identifies the request: a second request with the same purpose is the same intent.
+    ``params`` are the parameters sent to Stripe. ``key_generation`` counts the idempotency keys
+    used up. ``answered_at`` is when the caller got the answer. Leases and due times use the
     database's clock.
     """
 
     id = PublicIdField(prefix="int")
     account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT, related_name="+")
-    operation = models.CharField(max_length=48, help_text="A name of billing.stripe.writes.")
+    operation = models.CharField(
+        max_length=48, help_text="A name in billing.stripe.write_operations."
+    )
     purpose = models.CharField(max_length=255)
     subject = models.CharField(max_length=40, help_text="Our row that this is for.")
     target = models.CharField(
@@ -40,11 +42,15 @@ class StripeIntent(ProjectOwned):
     params = models.JSONField(default=dict, editable=False)
     key_generation = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(max_length=8, choices=IntentState.choices, default=IntentState.PLANNED)
-    stripe_id = models.CharField(max_length=255, blank=True, help_text="What Stripe made for it.")
+    stripe_id = models.CharField(
+        max_length=255, blank=True, help_text="The object that Stripe created."
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
-    sent_at = models.DateTimeField(null=True, help_text="First, under this key.")
-    asked_at = models.DateTimeField(null=True, help_text="Last, under whatever key.")
-    failed_at = models.DateTimeField(null=True, help_text="When its key was found to be worn out.")
+    sent_at = models.DateTimeField(null=True, help_text="First request with this key.")
+    asked_at = models.DateTimeField(null=True, help_text="Last request with any key.")
+    failed_at = models.DateTimeField(
+        null=True, help_text="When its idempotency key was found to be unusable."
+    )
     answered_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     next_try_at = models.DateTimeField(db_default=Now())
@@ -89,5 +95,5 @@ class StripeIntent(ProjectOwned):
 
     @property
     def idempotency_key(self) -> str:
-        """Under which Stripe is asked now."""
+        """The key for the next request to Stripe."""
         return f"{self.pk}-{self.key_generation}"

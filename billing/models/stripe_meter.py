@@ -5,9 +5,9 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class StripeMeter(ProjectOwned):
-    """A meter as one Stripe account knows it: what records of it are told under.
+    """A meter in one Stripe account, to which usage is reported.
 
-    ``event_name`` is our meter's id, so no two projects of a shared account can meet in it.
+    ``event_name`` is our meter's id, so that projects in a shared account never use the same name.
     """
 
     id = PublicIdField(prefix="smtr")

@@ -6,7 +6,7 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class SubscriptionStatus(models.TextChoices):
-    """Stripe's own words. A word that is not here is kept as it came and entitles to nothing."""
+    """Stripe's own words. An unknown status is stored as it is and gives no access."""
 
     INCOMPLETE = "incomplete", "Incomplete"
     INCOMPLETE_EXPIRED = "incomplete_expired", "Incomplete, expired"
@@ -19,18 +19,18 @@ class SubscriptionStatus(models.TextChoices):
 
 
 ENTITLING = frozenset({SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE})
-"""Gives access without reserve; ``past_due`` does only within the grace period."""
+"""Statuses that give access; ``past_due`` gives access only within the grace period."""
 ENDED = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED})
-"""Will never change again."""
+"""Final statuses."""
 LIVE = frozenset(set(SubscriptionStatus) - ENDED - {SubscriptionStatus.INCOMPLETE})
-"""Stands in the way of a second subscription to the same product."""
+"""Statuses that prevent a second subscription to the same product."""
 NOT_SERVED = "void"
-"""How Stripe pauses the collection of what cannot be delivered: its invoices come to nothing. The
-other ways give something away, or for later payment."""
+"""The pause behavior for a service that is not delivered: invoices are voided. With Stripe's other
+pause behaviors the customer keeps access."""
 
 
 class Subscription(Mirror):
-    """A customer's running agreement, as Stripe has it."""
+    """A customer's subscription, mirrored from Stripe."""
 
     id = PublicIdField(prefix="sub")
     customer = models.ForeignKey(
@@ -63,7 +63,10 @@ class Subscription(Mirror):
     automatic_tax = models.BooleanField(default=False)
     trial_ending_told_for = models.DateTimeField(null=True, blank=True, editable=False)
     renewal_told_for = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Start of the period told of last."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Start of the last period with a renewal event.",
     )
     metadata = models.JSONField(default=dict, blank=True)
 
@@ -100,19 +103,19 @@ class Subscription(Mirror):
 
     @property
     def is_paused(self) -> bool:
-        """Whether it gives nothing for now, until it is resumed."""
+        """Whether it gives no access until it is resumed."""
         return is_paused(self.status, self.pause_behavior)
 
 
 def is_paused(status: str, pause_behavior: str) -> bool:
-    """Either way of pausing: by Stripe's status, or by the collection of its invoices."""
+    """True for both kinds of pause: Stripe's status, or paused collection of its invoices."""
     return status == SubscriptionStatus.PAUSED or pause_behavior == NOT_SERVED
 
 
 class SubscriptionItem(ProjectOwned):
-    """One price of a subscription, how many of it, and the period that is running.
+    """One price of a subscription, with its quantity and its current period.
 
-    ``price`` is empty when the price is not in our catalog; then nothing follows from the item.
+    ``price`` is empty when the price is not in our catalog; such an item gives no access.
     """
 
     id = PublicIdField(prefix="si")

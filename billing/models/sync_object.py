@@ -3,7 +3,7 @@ from django.db.models.functions import Now
 
 
 class ObjectKind(models.TextChoices):
-    """The Stripe objects that we mirror, each with everything that hangs below it."""
+    """The Stripe objects that we mirror, each with the objects below it."""
 
     CUSTOMER = "customer", "Customer"
     PRODUCT = "product", "Product"
@@ -18,14 +18,14 @@ class ObjectKind(models.TextChoices):
 
 
 class SyncObject(models.Model):
-    """A Stripe object in the sync queue, which is the record of what must be read again.
+    """A Stripe object in the sync queue, which records what must be read again.
 
     ``requested`` counts the requests to read it; ``applied`` is the last request that an applied
-    read covers. The object is due while ``applied < requested``, from ``next_try_at`` on.
-    ``epoch`` is the fence: it grows with each claim, and a write under an older epoch is refused.
+    read covers. The object is due while ``applied < requested``, from ``next_try_at`` on. ``epoch``
+    is the fence: each claim increments it, and a write with an older epoch is refused.
     ``applied_digest`` stands for the snapshot that was applied last
     (``billing.sync.snapshot_digest``); without one the next is applied even if it is the same.
-    Leases and due times are by the database's clock. The models in ``tests/models`` try every
+    Leases and due times use the database's clock. The models in ``tests/models`` check every
     schedule.
     """
 

@@ -108,10 +108,10 @@ def _credit_grants(*, after: str, at: datetime, repair: bool, project_id: str) -
 
 
 def _ledger(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
-    checked, mismatches, following = ledger_sums.check_page(after=after, project_id=project_id)
-    shown = "the ledger is kept by the database: look at its entries" if repair else None
+    checked, mismatches, next_after = ledger_sums.check_page(after=after, project_id=project_id)
+    error = "the ledger is kept by the database: look at its entries" if repair else None
     return LawPage(
-        checked, [LawViolation(str(mismatch), shown) for mismatch in mismatches], following
+        checked, [LawViolation(str(mismatch), error) for mismatch in mismatches], next_after
     )
 
 
@@ -139,4 +139,4 @@ LAWS: dict[str, TableLaw] = {
     "usage totals": _totals,
     "usage counters": _counters,
 }
-"""By name, in the order in which they are checked: totals before the counters made of them."""
+"""Laws by name, in the order of their checks: totals before the counters that are sums of them."""

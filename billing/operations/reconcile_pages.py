@@ -48,7 +48,7 @@ class ReconcileFinding:
     differences: Differences
     is_gone: bool = False
     is_missing: bool = False
-    """Whether Stripe answered 404, and not that the object is deleted."""
+    """Stripe answered 404, instead of saying that the object is deleted."""
 
     def __str__(self) -> str:
         head = f"{self.kind} {self.stripe_id}"
@@ -57,8 +57,8 @@ class ReconcileFinding:
         if self.is_gone:
             return f"{head} ({self.our_id}): gone at Stripe"
         changes = (
-            f"{name}: {ours!s} -> {stripes!s}"
-            for name, (ours, stripes) in sorted(self.differences.items())
+            f"{name}: {our_value!s} -> {stripe_value!s}"
+            for name, (our_value, stripe_value) in sorted(self.differences.items())
         )
         return f"{head} ({self.our_id}): {'; '.join(changes)}"
 
@@ -76,7 +76,7 @@ class ReconcileScope:
 def wait_for_budget(account: StripeAccount) -> None:
     """Wait for the background budget of one request. Raises BudgetSpent."""
     if not budget.wait(account, Lane.BACKGROUND, patience=BUDGET_PATIENCE_SECONDS):
-        raise BudgetSpent("This Stripe account is asked as often as it may be.", retry_after=60)
+        raise BudgetSpent("The request limit of this Stripe account is reached.", retry_after=60)
 
 
 def read_page(scope: ReconcileScope, *, after: str) -> list[ListedObject]:

@@ -21,7 +21,7 @@ from common.retry_pause import RetryPause
 LEASE = timedelta(minutes=2)
 """Longer than one page and the repairs of its differences take."""
 PAUSE = RetryPause(first=timedelta(minutes=1), factor=5)
-"""Of a step that fails."""
+"""Pause before a failed step is tried again."""
 MAX_ATTEMPTS = 4
 """Failures in a row after which a step waits for the next pass."""
 
@@ -68,10 +68,14 @@ def claim(
         if not rows:
             return None
         rank = {step: number for number, step in enumerate(order)}
-        turn: dict[str | None, datetime] = {}
+        last_touched: dict[str | None, datetime] = {}
         for row in rows:
-            turn[row.account_id] = max(turn.get(row.account_id, row.touched_at), row.touched_at)
-        first = min(rows, key=lambda row: (turn[row.account_id], rank.get(row.step, len(rank))))
+            last_touched[row.account_id] = max(
+                last_touched.get(row.account_id, row.touched_at), row.touched_at
+            )
+        first = min(
+            rows, key=lambda row: (last_touched[row.account_id], rank.get(row.step, len(rank)))
+        )
         lease.take(ReconcileRun.objects.filter(pk=first.pk), duration=LEASE, touched_at=Now())
     return first
 
@@ -80,13 +84,17 @@ def is_over(*, purpose: str) -> bool:
     return not ReconcileRun.objects.filter(purpose=purpose, finished_at__isnull=True).exists()
 
 
-def keep(run: ReconcileRun, *, seen: Iterable[str] = (), **values: object) -> None:
+def save_progress(run: ReconcileRun, *, listed_ids: Iterable[str] = (), **values: object) -> None:
     """Save the step's progress and the ids of its page, and renew the lease."""
     for name, value in values.items():
         setattr(run, name, value)
     with transaction.atomic():
         ReconcileSighting.objects.bulk_create(
-            [ReconcileSighting(run=run, stripe_id=each) for each in seen if each],
+            [
+                ReconcileSighting(run=run, stripe_id=stripe_id)
+                for stripe_id in listed_ids
+                if stripe_id
+            ],
             ignore_conflicts=True,
         )
         ReconcileRun.objects.filter(pk=run.pk).update(
@@ -156,4 +164,5 @@ def postpone(run: ReconcileRun) -> None:
 
 
 def forget(*, purpose: str) -> None:
+    """Delete all steps of this purpose."""
     ReconcileRun.objects.filter(purpose=purpose).delete()

@@ -30,7 +30,7 @@ USAGE = "usage"
 """The step that compares Stripe's counts for metered prices."""
 
 
-def do_nothing(*anything: object) -> None:
+def do_nothing(*arguments: object) -> None:
     """Accept any arguments and do nothing."""
 
 
@@ -76,7 +76,7 @@ def _listed_page(run: ReconcileRun, scope: ReconcileScope, plan: ReconcilePass) 
     except StripeObjectMissing:
         if not run.after:
             raise
-        reconcile_runs.keep(run, after="")  # the cursor's object was deleted meanwhile
+        reconcile_runs.save_progress(run, after="")  # the cursor's object was deleted meanwhile
         return
     for stripe_id in reconcile_pages.find_differing(scope, page):
         finding = reconcile_pages.confirm(scope, stripe_id, on_failure=plan.on_failure)
@@ -89,9 +89,9 @@ def _listed_page(run: ReconcileRun, scope: ReconcileScope, plan: ReconcilePass) 
         run.compared += 1
         plan.tick()
     if len(page) == PAGE and ids[-1]:
-        reconcile_runs.keep(run, seen=ids, after=ids[-1])
+        reconcile_runs.save_progress(run, listed_ids=ids, after=ids[-1])
     else:
-        reconcile_runs.keep(run, seen=ids, after="", phase=ReconcilePhase.UNLISTED)
+        reconcile_runs.save_progress(run, listed_ids=ids, after="", phase=ReconcilePhase.UNLISTED)
 
 
 def _unlisted_page(run: ReconcileRun, scope: ReconcileScope, plan: ReconcilePass) -> bool:
@@ -122,12 +122,12 @@ def _unlisted_ids(run: ReconcileRun, scope: ReconcileScope, plan: ReconcilePass)
         for _ in page:
             run.compared += 1
             plan.tick()
-        ending = reconcile_pages.find_affected_by_removal(scope, page)
-        asked = missing_objects.awaiting_decision(
-            account=scope.account, kind=run.step, stripe_ids=ending
+        affected = reconcile_pages.find_affected_by_removal(scope, page)
+        undecided = missing_objects.awaiting_decision(
+            account=scope.account, kind=run.step, stripe_ids=affected
         )
-        yield from (stripe_id for stripe_id in ending if stripe_id not in asked)
-        reconcile_runs.keep(run)
+        yield from (stripe_id for stripe_id in affected if stripe_id not in undecided)
+        reconcile_runs.save_progress(run)
 
 
 def _stop(
@@ -138,7 +138,7 @@ def _stop(
     for finding in missing:
         run.found += 1
         plan.on_finding(finding, "too many objects are missing: decide in the console")
-    reconcile_runs.keep(run)
+    reconcile_runs.save_progress(run)
     reconcile_runs.stop_account(
         run, phase=ReconcilePhase.STOPPED, at=plan.at, error=missing_objects.TooManyMissing()
     )
@@ -176,11 +176,11 @@ def _usage_page(run: ReconcileRun, account: StripeAccount, plan: ReconcilePass) 
         on_failure=plan.on_failure,
         after=run.after,
     )
-    shown = "look at the usage that Stripe refused" if plan.repair else None
+    instruction = "check the usage that Stripe refused" if plan.repair else None
     for difference in page.differences:
         run.found += 1
         run.failed += 1
-        plan.on_finding(difference, shown)
+        plan.on_finding(difference, instruction)
     return _end_page(run, plan, checked=page.checked, after=page.after)
 
 
@@ -210,12 +210,12 @@ def _law_page(run: ReconcileRun, plan: ReconcilePass) -> bool:
 
 
 def _end_page(run: ReconcileRun, plan: ReconcilePass, *, checked: int, after: str) -> bool:
-    """Keep what the page came to; whether another one follows."""
+    """Save the result of the page; returns whether another page follows."""
     for _ in range(checked):
         run.compared += 1
         plan.tick()
     if not after:
         reconcile_runs.finish(run, ReconcilePhase.FINISHED, at=plan.at)
         return False
-    reconcile_runs.keep(run, after=after)
+    reconcile_runs.save_progress(run, after=after)
     return True

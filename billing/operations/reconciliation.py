@@ -90,14 +90,14 @@ def work_on(
     clock: Callable[[], float] = time.monotonic,
 ) -> bool:
     """Process steps for ``seconds`` (None: until none is due); returns whether the pass is over."""
-    stop = None if seconds is None else clock() + seconds
+    deadline = None if seconds is None else clock() + seconds
     order = (*stripe_steps(), *law_checks.LAWS)
-    while stop is None or clock() < stop:
+    while deadline is None or clock() < deadline:
         run = reconcile_runs.claim(purpose=plan.purpose, accounts=targets, order=order)
         if run is None:
             break
-        end = clock() + SLICE_SECONDS
-        _run_slice(run, plan, lambda end=end: clock() >= end)  # type: ignore[misc]  # bound now
+        slice_end = clock() + SLICE_SECONDS
+        _run_slice(run, plan, lambda slice_end=slice_end: clock() >= slice_end)  # type: ignore[misc]  # bound now
     return reconcile_runs.is_over(purpose=plan.purpose)
 
 

@@ -32,10 +32,10 @@ Row = StripeMeter | PortalConfiguration
 Differences = dict[str, tuple[object, object]]
 """Our value and Stripe's, by name."""
 
-SWITCH_ON = (
-    "Stripe takes no use of this meter. Reactivate it in Stripe's dashboard, or archive the meter."
+REACTIVATE = (
+    "Stripe counts no usage for it. Reactivate the meter in Stripe's dashboard, or archive it here."
 )
-UNKNOWN = "Stripe does not know it: look whether the account's key is that of another account."
+UNKNOWN = "Stripe does not have it. Check whether the key belongs to another Stripe account."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class SetupDifference:
         if not self.differences:
             return f"{head}: gone at Stripe"
         changes = (
-            f"{name}: {theirs!s} at Stripe, {ours!s} here"
-            for name, (ours, theirs) in sorted(self.differences.items())
+            f"{name}: {stripe_value!s} at Stripe, {our_value!s} here"
+            for name, (our_value, stripe_value) in sorted(self.differences.items())
         )
         return f"{head}: {'; '.join(changes)}"
 
@@ -101,7 +101,7 @@ SETUPS: dict[str, SetupKind] = {
             list_page=stripe_meters.list_page,
             retrieve=stripe_meters.retrieve,
             compare=lambda fields, row: stripe_meters.differences(fields, row.meter),
-            repair=lambda row, at: SWITCH_ON,
+            repair=lambda row, at: REACTIVATE,
         ),
         SetupKind(
             step="portal configuration",
@@ -113,7 +113,7 @@ SETUPS: dict[str, SetupKind] = {
         ),
     )
 }
-"""By step, in the order in which they are compared."""
+"""By step, in the order of comparison."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,7 @@ def _listed_page(run: ReconcileRun, plan: SetupPass) -> bool:
     except StripeObjectMissing:
         if not run.after:
             raise
-        reconcile_runs.keep(run, after="")  # the cursor's object was deleted meanwhile
+        reconcile_runs.save_progress(run, after="")  # the cursor's object was deleted meanwhile
         return True
     ids = [str(fields["id"]) for fields in page]
     rows = {row.stripe_id: row for row in plan.rows().filter(stripe_id__in=ids)}
@@ -160,9 +160,9 @@ def _listed_page(run: ReconcileRun, plan: SetupPass) -> bool:
     _report_and_repair(run, plan, [row for fields, row in pairs if _differs(plan, fields, row)])
     _count(run, plan, len(page))
     if len(page) == PAGE:
-        reconcile_runs.keep(run, seen=rows, after=ids[-1])
+        reconcile_runs.save_progress(run, listed_ids=rows, after=ids[-1])
     else:
-        reconcile_runs.keep(run, seen=rows, after="", phase=ReconcilePhase.UNLISTED)
+        reconcile_runs.save_progress(run, listed_ids=rows, after="", phase=ReconcilePhase.UNLISTED)
     return True
 
 
@@ -175,7 +175,7 @@ def _unlisted_page(run: ReconcileRun, plan: SetupPass) -> bool:
     if len(page) < PAGE:
         reconcile_runs.finish(run, ReconcilePhase.FINISHED, at=plan.at)
         return False
-    reconcile_runs.keep(run, after=str(page[-1].stripe_id))
+    reconcile_runs.save_progress(run, after=str(page[-1].stripe_id))
     return True
 
 

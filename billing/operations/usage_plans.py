@@ -29,22 +29,22 @@ MINUTE = timedelta(minutes=1)
 MAX_AGE_OF_REPORT = meters.LONGEST_PAST - timedelta(hours=1)
 """Greatest age of an event that is canceled and reported again without its voided records."""
 
-TOO_OLD = "It happened more than 35 days ago: Stripe does not bill it any more."
+TOO_OLD = "It happened more than 35 days ago, so Stripe does not bill it."
 UNANSWERED = (
-    "Stripe was asked to count it and never answered. After a day the same event would count "
+    "It was reported to Stripe, which never answered. After a day the same event would count "
     "twice. Compare with Stripe, then try again if it is missing there."
 )
 TOO_LATE = (
-    "Stripe takes an event back within 24 hours after it was told only, and has billed or will "
-    "bill this one: give the customer a credit."
+    "Stripe cancels an event only within 24 hours after its report. It has billed or will bill "
+    "this usage: give the customer a credit."
 )
 GONE = (
-    "Stripe was asked to count it and never answered, and has no such customer any more. Compare "
-    "with Stripe."
+    "It was reported to Stripe, which never answered, and the customer was deleted at Stripe. "
+    "Compare with Stripe."
 )
 NOT_ALONE = (
-    "Stripe was told of it together with other use of the same minute, which is too old to be told "
-    "anew: give the customer a credit."
+    "It was reported together with other usage of the same minute, which is too old to be "
+    "reported again: give the customer a credit."
 )
 
 
@@ -126,16 +126,16 @@ def _sort(
     sorted_records: _SortedRecords,
     at: datetime,
 ) -> None:
-    told_at = record.forwarded_at
+    reported_at = record.forwarded_at
     is_void = record.forwarding == Forwarding.CANCELING
-    if meter.account is None or (is_void and told_at is None):
+    if meter.account is None or (is_void and reported_at is None):
         sorted_records.settled.append(ForwardingResult(record, Forwarding.NONE, is_known=False))
-    elif is_void and told_at is not None and at - told_at >= CANCEL_WINDOW:
+    elif is_void and reported_at is not None and at - reported_at >= CANCEL_WINDOW:
         sorted_records.settled.append(ForwardingResult(record, Forwarding.REFUSED, TOO_LATE))
-    elif told_at is not None:
+    elif reported_at is not None:
         key = (record.meter_id, identifier_of(record))
         sorted_records.windows[key] = _event_window(record)
-        sorted_records.told_at[key] = told_at
+        sorted_records.told_at[key] = reported_at
         if is_void:
             sorted_records.voided.setdefault(key, []).append(record)
     elif (meter.account.pk, record.customer_id) not in buyers:
@@ -162,12 +162,12 @@ def _event_window(record: Record) -> EventWindow:
 
 
 def _end_of_unanswered(
-    event: MeterEvent, told_at: datetime, has_buyer: bool, at: datetime
+    event: MeterEvent, reported_at: datetime, has_buyer: bool, at: datetime
 ) -> MeterEventResult | None:
     """The outcome of an unanswered event that cannot be reported again; None for one that can."""
     if not has_buyer:
         return MeterEventResult(event, Forwarding.REFUSED, GONE)
-    if at - told_at > IDENTIFIER_WINDOW:
+    if at - reported_at > IDENTIFIER_WINDOW:
         return MeterEventResult(event, Forwarding.REFUSED, UNANSWERED)
     if at - event.last > meters.LONGEST_PAST:
         return MeterEventResult(event, Forwarding.REFUSED, TOO_OLD)
@@ -177,41 +177,47 @@ def _end_of_unanswered(
 def _assign_events(
     records: Sequence[Record], by_meter: dict[str, MeterAtStripe], at: datetime
 ) -> list[MeterEvent]:
+    """New meter events for these records: one per minute for small additive values, else one per
+    record."""
     summed = [
-        each for each in records if by_meter[each.meter_id].is_additive and each.value < LARGE_VALUE
+        record
+        for record in records
+        if by_meter[record.meter_id].is_additive and record.value < LARGE_VALUE
     ]
-    taken = {each.id for each in summed}
-    alone = [each for each in records if each.id not in taken]
-    cuts = metered_use.period_bounds(summed)
-    windows = {(each.customer_id, each.meter_id, *_minute(each, cuts)): each for each in summed}
+    summed_ids = {record.id for record in summed}
+    singles = [record for record in records if record.id not in summed_ids]
+    bounds = metered_use.period_bounds(summed)
+    windows = {
+        (record.customer_id, record.meter_id, *_minute(record, bounds)): record for record in summed
+    }
     gathered = meter_events.gather(
         windows=[
             EventWindow(
-                each.project_id,
+                record.project_id,
                 customer_id,
                 meter_id,
                 since,
                 until,
                 new_identifier(customer_id, since),
             )
-            for (customer_id, meter_id, since, until), each in windows.items()
+            for (customer_id, meter_id, since, until), record in windows.items()
         ],
         oldest=at - meters.LONGEST_PAST,
         at=at,
     )
-    identifiers = [new_identifier(each.customer_id, each.occurred_at) for each in alone]
-    return gathered + meter_events.assign_each(records=alone, identifiers=identifiers, at=at)
+    identifiers = [new_identifier(record.customer_id, record.occurred_at) for record in singles]
+    return gathered + meter_events.assign_each(records=singles, identifiers=identifiers, at=at)
 
 
 def _minute(
-    record: Record, cuts: dict[tuple[str, str], list[datetime]]
+    record: Record, bounds: dict[tuple[str, str], list[datetime]]
 ) -> tuple[datetime, datetime]:
     """The minute of the record, cut at the bounds of billing periods."""
     since = record.occurred_at.replace(second=0, microsecond=0)
     until = since + MINUTE
-    for cut in cuts.get((record.customer_id, record.meter_id), ()):
-        if since < cut <= record.occurred_at:
-            since = cut
-        elif record.occurred_at < cut < until:
-            until = cut
+    for bound in bounds.get((record.customer_id, record.meter_id), ()):
+        if since < bound <= record.occurred_at:
+            since = bound
+        elif record.occurred_at < bound < until:
+            until = bound
     return since, until

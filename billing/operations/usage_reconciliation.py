@@ -65,7 +65,7 @@ class _MeteredItem:
     meter: Meter
     meter_stripe_id: str
     buyer: StripeCustomer
-    asked: ReportedUsageQuery
+    query: ReportedUsageQuery
 
 
 def compare_page(
@@ -84,7 +84,7 @@ def compare_page(
     page = _page_of_items(account, project, after)
     items = _find_metered_items(account, page, at)
     reported = forwarding.reported_usage(
-        queries=[item.asked for item in items], settled_before=at - COUNTING_LAG
+        queries=[item.query for item in items], settled_before=at - COUNTING_LAG
     )
     differences = []
     for item, usage in zip(items, reported, strict=True):
@@ -109,8 +109,8 @@ def _compare(
             client_for(account),
             item.meter_stripe_id,
             customer_stripe_id=item.buyer.stripe_id or "",
-            since=item.asked.since,
-            until=item.asked.until,
+            since=item.query.since,
+            until=item.query.until,
         )
     except StripeObjectMissing:
         stripe_count = Decimal(0)
@@ -121,7 +121,7 @@ def _compare(
         meter=item.meter,
         user_id=item.buyer.customer.user_id,
         customer_stripe_id=item.buyer.stripe_id or "",
-        since=item.asked.since,
+        since=item.query.since,
         ours=our_count,
         stripes=stripe_count,
         refused=reported.refused,
@@ -147,7 +147,7 @@ def _find_metered_items(
     account: StripeAccount, page: Sequence[SubscriptionItem], at: datetime
 ) -> list[_MeteredItem]:
     """The items of the page that Stripe has counts for. Two queries."""
-    meters_of = {
+    stripe_ids = {
         row.meter_id: row.stripe_id
         for row in StripeMeter.objects.across_projects().filter(
             account=account, meter__in={item.price.meter_id for item in page if item.price}
@@ -162,10 +162,10 @@ def _find_metered_items(
             _ceil_minute(item.period_start),
             _floor_minute(min(item.period_end, at - COUNTING_LAG)),
         )
-        if meter is None or meter.pk not in meters_of or buyer is None or since >= until:
+        if meter is None or meter.pk not in stripe_ids or buyer is None or since >= until:
             continue
-        asked = ReportedUsageQuery(item.project_id, buyer.customer_id, meter.pk, since, until)
-        items.append(_MeteredItem(meter, meters_of[meter.pk], buyer, asked))
+        query = ReportedUsageQuery(item.project_id, buyer.customer_id, meter.pk, since, until)
+        items.append(_MeteredItem(meter, stripe_ids[meter.pk], buyer, query))
     return items
 
 
@@ -196,5 +196,5 @@ def _floor_minute(moment: datetime) -> datetime:
 
 
 def _ceil_minute(moment: datetime) -> datetime:
-    down = _floor_minute(moment)
-    return down if down == moment else down + MINUTE
+    floor = _floor_minute(moment)
+    return floor if floor == moment else floor + MINUTE

@@ -41,10 +41,10 @@ def record_events(
             row = outcome.record
             key = _RefusalKey(row.project_id, row.customer_id, row.meter_id, outcome.error)
             _add(sums, key, 1, row.value)
-    for end in ended:
-        if end.outcome is Forwarding.REFUSED:
-            event = end.event
-            key = _RefusalKey(event.project_id, event.customer_id, event.meter_id, end.error)
+    for result in ended:
+        if result.outcome is Forwarding.REFUSED:
+            event = result.event
+            key = _RefusalKey(event.project_id, event.customer_id, event.meter_id, result.error)
             _add(sums, key, event.pending, event.value)
     if sums:
         _record(sums, at)

@@ -79,21 +79,21 @@ class MeterEventRequest(NamedTuple):
 
 def forward_due(*, at: datetime, clock: Callable[[], float] = time.monotonic) -> int:
     """Report all waiting records; returns the number of events and records that ended."""
-    stop = clock() + RUN_SECONDS
+    deadline = clock() + RUN_SECONDS
     shards = list(range(SHARDS))
     random.shuffle(shards)
     ended = 0
     for shard in shards if forwarding_selectors.lanes() else ():
         with try_advisory_lock(f"billing.forward_usage.{shard}") as is_ours:
             if is_ours:
-                ended += _run(shard, at, clock, stop)
+                ended += _run(shard, at, clock, deadline)
     return ended
 
 
-def _run(shard: int, at: datetime, clock: Callable[[], float], stop: float) -> int:
+def _run(shard: int, at: datetime, clock: Callable[[], float], deadline: float) -> int:
     back_off = RequestBackOff()
     ended = 0
-    while clock() < stop:
+    while clock() < deadline:
         meters_at_stripe = metered_use.find_meters(forwarding_selectors.lanes())
         own_meters = [
             meter
@@ -140,14 +140,16 @@ def _carry_out(plan: ForwardingPlan, back_off: RequestBackOff, at: datetime) -> 
     ended = [(answer.job, answer.ended) for answer in answers if answer.ended is not None]
     reported = [outcome for job, outcome in ended if job.operation == REPORT]
     canceled = [outcome.event for _, outcome in ended if outcome.outcome is Forwarding.CANCELED]
-    kept = [(job.event, outcome.error) for job, outcome in ended if _is_kept(job, outcome)]
+    refused_cancellations = [
+        (job.event, outcome.error) for job, outcome in ended if _is_kept(job, outcome)
+    ]
     unsent = [event for event in plan.fresh if event.identifier not in sent]
     with transaction.atomic():
         forwarding.record_results(outcomes=plan.settled)
         meter_events.record_results(outcomes=[*plan.ended, *reported])
         meter_events.discard(events=unsent)
         meter_events.record_cancellation(events=canceled)
-        forwarding.refuse_voids(events=kept)
+        forwarding.refuse_voids(events=refused_cancellations)
         usage_refusals.record_events(settled=plan.settled, ended=[*plan.ended, *reported], at=at)
     usage_plans.wake_records(plan, at)
     return len(plan.settled) + len(plan.ended) + len(ended)
@@ -194,21 +196,21 @@ def _cancel_request(event: MeterEvent, meter: MeterAtStripe) -> MeterEventReques
 
 
 def _send_request(
-    job: MeterEventRequest, *, client: Any, stopped: set[tuple[str, str]]
+    job: MeterEventRequest, *, client: Any, stopped_keys: set[tuple[str, str]]
 ) -> MeterEventAnswer | None:
     """Send a request and return the result; None if an earlier failure stopped its account.
 
     Runs in a thread of its own and does not use the database.
     """
-    place = (job.account.pk, job.operation)
-    if place in stopped:
+    key = (job.account.pk, job.operation)
+    if key in stopped_keys:
         return None
     is_report = job.operation == REPORT
     try:
         _send(job, client)
     except DomainError as error:
         if RequestBackOff.is_of_account(error):
-            stopped.add(place)
+            stopped_keys.add(key)
             return MeterEventAnswer(job, None, error)
         if isinstance(error, StripeMalformed):
             return MeterEventAnswer(job, None, None)
@@ -218,7 +220,7 @@ def _send_request(
         return MeterEventAnswer(job, ended, None)
     return MeterEventAnswer(
         job,
-        MeterEventResult(job.event, Forwarding.TOLD if is_report else Forwarding.CANCELED),
+        MeterEventResult(job.event, Forwarding.REPORTED if is_report else Forwarding.CANCELED),
         None,
     )
 
@@ -233,13 +235,13 @@ def _send_all(
             clients[account.pk] = client_for(account)
         except DomainError as error:
             back_off.record_failure(account.pk, REPORT, error)
-    stopped: set[tuple[str, str]] = set()
+    stopped_keys: set[tuple[str, str]] = set()
 
-    def ask(job: MeterEventRequest) -> MeterEventAnswer | None:
-        return _send_request(job, client=clients[job.account.pk], stopped=stopped)
+    def send(job: MeterEventRequest) -> MeterEventAnswer | None:
+        return _send_request(job, client=clients[job.account.pk], stopped_keys=stopped_keys)
 
     with ThreadPoolExecutor(SENDERS) as pool:
-        results = pool.map(ask, [job for job in jobs if job.account.pk in clients])
+        results = pool.map(send, [job for job in jobs if job.account.pk in clients])
         answers = [answer for answer in results if answer is not None]
     _update_back_off(answers, back_off)
     return answers
@@ -248,17 +250,17 @@ def _send_all(
 def _update_back_off(answers: Sequence[MeterEventAnswer], back_off: RequestBackOff) -> None:
     """Record one failure per account and operation that failed, and one success per other."""
     failed: dict[tuple[str, str], DomainError] = {}
-    worked: set[tuple[str, str]] = set()
+    answered: set[tuple[str, str]] = set()
     for answer in answers:
-        place = (answer.job.account.pk, answer.job.operation)
+        key = (answer.job.account.pk, answer.job.operation)
         if answer.error is not None:
-            failed.setdefault(place, answer.error)
+            failed.setdefault(key, answer.error)
         elif answer.ended is not None:
-            worked.add(place)
-    for place in sorted(worked - failed.keys()):
-        back_off.record_answer(*place)
-    for place, error in failed.items():
-        back_off.record_failure(*place, error)
+            answered.add(key)
+    for key in sorted(answered - failed.keys()):
+        back_off.record_answer(*key)
+    for key, error in failed.items():
+        back_off.record_failure(*key, error)
 
 
 def _send(job: MeterEventRequest, client: Any) -> None:

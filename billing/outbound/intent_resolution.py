@@ -181,8 +181,8 @@ def _handle_refusal(
             _pause(intent, refusal)
         case StripeObjectMissing() if was_sent and WRITES[intent.operation].gone_is_done:
             return {"id": intent.target}
-        case CardDeclined() if refusal.made and not intent.target:
-            _store_success(intent, {"id": refusal.made}, {}, at)
+        case CardDeclined() if refusal.payment_stripe_id and not intent.target:
+            _store_success(intent, {"id": refusal.payment_stripe_id}, {}, at)
         case _:
             _store_failure(intent, refusal, at)
     raise refusal

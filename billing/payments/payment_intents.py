@@ -160,7 +160,7 @@ def _apply_answer(row: Payment, fields: Fields, at: datetime) -> None:
                 account=row.account,
                 kind=ObjectKind.PAYMENT_INTENT,
                 stripe_id=str(row.stripe_id),
-                snapshot=payments.made(fields),
+                snapshot=payments.read_created(fields),
                 at=at,
             )
 

@@ -36,7 +36,8 @@ def list_methods(*, customer: Customer, account: StripeAccount) -> tuple[list[Sa
         return [], ""
     client, stripe_id = client_for(account), str(buyer.stripe_id)
     try:
-        return payment_methods.saved(client, stripe_id), payment_methods.default(client, stripe_id)
+        saved = payment_methods.list_saved(client, stripe_id)
+        return saved, payment_methods.find_default(client, stripe_id)
     except StripeObjectMissing:
         return [], ""
 
@@ -51,10 +52,10 @@ def choose_method(*, buyer: StripeCustomer | None, requested_method: str) -> str
     client, stripe_id = client_for(buyer.account), str(buyer.stripe_id)
     try:
         if requested_method != DEFAULT:
-            return payment_methods.one(client, stripe_id, requested_method).stripe_id
-        if default_id := payment_methods.default(client, stripe_id):
+            return payment_methods.retrieve(client, stripe_id, requested_method).stripe_id
+        if default_id := payment_methods.find_default(client, stripe_id):
             return default_id
-        methods = payment_methods.saved(client, stripe_id)
+        methods = payment_methods.list_saved(client, stripe_id)
     except StripeObjectMissing as missing:
         raise NoPaymentMethod(
             "Send an id that GET /customers/{user_id}/payment-methods lists."
@@ -125,7 +126,7 @@ def _get_buyer_of_method(
     buyer = stripe_customers.find_live(customer=customer, account=account)
     if buyer is not None:
         try:
-            payment_methods.one(client_for(account), str(buyer.stripe_id), stripe_id)
+            payment_methods.retrieve(client_for(account), str(buyer.stripe_id), stripe_id)
         except StripeObjectMissing:
             buyer = None
     if buyer is None:

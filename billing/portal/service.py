@@ -137,7 +137,7 @@ def open_session(
 
 def restore_configuration(*, configuration: PortalConfiguration, at: datetime) -> None:
     """Undo changes that somebody made to the configuration at Stripe. Raises Stripe errors."""
-    params = stripe_portal.restored(configuration.content)
+    params = stripe_portal.restore_params(configuration.content)
     target = str(configuration.stripe_id)
     request = f"restore {at.isoformat()}"
     _change_object(configuration, stripe_portal.CHANGE_CONFIGURATION, target, params, request, at)

@@ -1,7 +1,7 @@
-"""What a tenant sees of each row, the same in an API answer and in an event: plain JSON values.
+"""Bodies of our rows for tenants, identical in API answers and events: plain JSON values.
 
-Times are RFC 3339 in UTC, money is minor units and a currency. Rows that come in lists are loaded
-by the selectors with everything that is named here, so that no row costs a query of its own.
+Times are RFC 3339 in UTC, money is minor units and a currency. Selectors load rows of lists with
+all relations that are used here, so that no row needs a query of its own.
 """
 
 from billing.representation.catalog import plan, price, product

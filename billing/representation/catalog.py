@@ -10,10 +10,10 @@ from common.times import rfc3339
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.kinds import FeatureValue
 
-REFUNDS = "What becomes of access when the money for it goes back."
-DISPUTES = "What becomes of access while a bank decides about the payment."
+REFUNDS = "What happens to access when its payment is refunded."
+DISPUTES = "What happens to access while the bank decides about a disputed payment."
 RENEWALS = (
-    "Whether a new period's credits and quotas begin when it is paid, or when it is invoiced."
+    "Whether the credits and quotas of a new period begin when it is paid or when it is invoiced."
 )
 
 
@@ -37,7 +37,7 @@ class ProductBody(TypedDict):
     description: str
     active: Annotated[bool, "Whether it is on sale."]
     custom_price: Annotated[
-        bool, "Whether its price is agreed with each customer: plans show none."
+        bool, "Whether its price is agreed with each customer; plans then list no prices."
     ]
     features: list[ProductFeatureBody]
     credits: ProductCreditsBody | None
@@ -50,7 +50,7 @@ class ProductBody(TypedDict):
 
 
 class PriceBody(TypedDict):
-    """What a product costs, once or in each interval."""
+    """What a product costs, once or per interval."""
 
     id: str
     product: str
@@ -59,7 +59,7 @@ class PriceBody(TypedDict):
     unit_amount: MoneyBody
     interval: Annotated[str, Interval] | None
     interval_count: int | None
-    meter: Annotated[str | None, "The meter whose count is billed after each period."]
+    meter: Annotated[str | None, "The meter whose usage is billed after each period."]
     active: Annotated[bool, "Whether it is on sale."]
     metadata: dict[str, str]
     stripe_id: str | None
@@ -67,8 +67,8 @@ class PriceBody(TypedDict):
 
 
 class PlanBody(ProductBody):
-    """A product on sale with its recurring prices, cheapest first within a currency; without any
-    when ``custom_price`` says that one asks for it."""
+    """A product on sale with its recurring prices, cheapest first within a currency. Without prices
+    if ``custom_price`` is true."""
 
     prices: list[PriceBody]
 
@@ -122,7 +122,9 @@ def price(row: Price) -> PriceBody:
 
 
 def plan(row: Product) -> PlanBody:
-    """A product with the prices by which one can subscribe to it (``row.plan_prices``); a price
-    that is agreed with each customer is nobody else's business."""
+    """A product with the prices for new subscriptions (``row.plan_prices``).
+
+    A price that is agreed with one customer is never shown.
+    """
     prices: list[Price] = row.plan_prices  # type: ignore[attr-defined]  # selectors.catalog.plans
     return {**product(row), "prices": [price(each) for each in prices]}

@@ -10,11 +10,11 @@ from common.times import rfc3339
 
 
 class CouponBody(TypedDict):
-    """A percentage, or an amount in one currency."""
+    """A discount: a percentage, or an amount in one currency."""
 
     id: str
     name: str
-    percent_off: Annotated[str | None, 'Such as "12.50".']
+    percent_off: Annotated[str | None, 'A decimal string, such as "12.50".']
     amount_off: MoneyBody | None
     duration: Annotated[str, Duration]
     duration_in_months: int | None
@@ -22,7 +22,7 @@ class CouponBody(TypedDict):
     times_redeemed: int
     redeem_by: Time | None
     valid: Annotated[bool, "Whether it can still be redeemed."]
-    products: Annotated[list[str], "The only ones that it is for; empty: all."]
+    products: Annotated[list[str], "Ids of the products that it applies to; empty: all products."]
     metadata: dict[str, str]
     stripe_id: str | None
     created_at: Time
@@ -33,7 +33,7 @@ class PromotionCodeBody(TypedDict):
     coupon: str
     code: str
     active: Annotated[bool, "Whether it can be used."]
-    user_id: Annotated[str | None, "The only one who may use it."]
+    user_id: Annotated[str | None, "The only user who may use the code; null: all users."]
     max_redemptions: int | None
     times_redeemed: int
     expires_at: Time | None
@@ -45,7 +45,7 @@ class PromotionCodeBody(TypedDict):
 
 
 def coupon(row: Coupon, products: Mapping[str, str]) -> CouponBody:
-    """``products`` are our ids by Stripe's, of those that it is limited to."""
+    """``products`` maps Stripe's ids of the coupon's products to ours."""
     return {
         "id": row.pk,
         "name": row.name,

@@ -1,4 +1,4 @@
-"""How answers tell what a request left us to infer."""
+"""The body of values that the service inferred from a request."""
 
 from typing import Annotated, TypedDict
 
@@ -6,7 +6,7 @@ from billing.models.payment import PaymentType
 
 
 class DetectedBody(TypedDict):
-    """What was inferred because the request did not say it."""
+    """A value that was inferred because the request did not contain it."""
 
     type: Annotated[str, PaymentType]
     because: str

@@ -1,7 +1,7 @@
-"""Second subscriptions to what a customer has already, however they came about.
+"""Duplicates: second live subscriptions of a customer to the same product.
 
-We never open two pages that could both be paid; somebody may still make a subscription at Stripe
-by hand. The one that we have known longer is taken for the right one.
+This service never opens two pages that could both be paid, but a subscription can be created at
+Stripe by hand. The subscription with the older row is taken for the right one.
 """
 
 from typing import Any, TypeVar
@@ -14,31 +14,35 @@ from billing.models.subscription import LIVE
 RowsT = TypeVar("RowsT", bound="QuerySet[Any]")
 
 
-def named(rows: RowsT) -> RowsT:
-    """The same rows, each with the older one that it doubles in ``duplicates``."""
+def annotate_duplicates(rows: RowsT) -> RowsT:
+    """The same rows, each with the id of the older subscription that it duplicates in
+    ``duplicates``."""
     older = _older().order_by("pk").values("pk")[:1]
-    found: RowsT = rows.annotate(duplicates=Case(When(status__in=LIVE, then=Subquery(older))))
-    return found
+    annotated: RowsT = rows.annotate(duplicates=Case(When(status__in=LIVE, then=Subquery(older))))
+    return annotated
 
 
-def of(*, subscription: Subscription) -> str | None:
-    """The id of the older live subscription of the customer to one of its products."""
+def find_original(*, subscription: Subscription) -> str | None:
+    """The id of the customer's older live subscription to one of the same products; None without
+    one."""
     if "duplicates" in vars(subscription):  # loaded with its list
-        found: str | None = vars(subscription)["duplicates"]
-        return found
+        original_id: str | None = vars(subscription)["duplicates"]
+        return original_id
     if not subscription.is_live:
         return None
-    row = named(Subscription.objects.for_project(subscription.project_id)).get(pk=subscription.pk)
-    return of(subscription=row)
+    row = annotate_duplicates(Subscription.objects.for_project(subscription.project_id)).get(
+        pk=subscription.pk
+    )
+    return find_original(subscription=row)
 
 
 def condition() -> Q:
-    """For lists over every project's subscriptions: those that double an older one."""
+    """Condition for queries over all projects: subscriptions that duplicate an older one."""
     return Q(Exists(_older()), status__in=LIVE)
 
 
 def _older() -> QuerySet[Subscription]:
-    """Within a query over subscriptions: the customer's older live ones to the same product."""
+    """Subquery: the customer's older live subscriptions to the same product."""
     products = SubscriptionItem.objects.across_projects().filter(
         subscription=OuterRef(OuterRef("pk"))
     )

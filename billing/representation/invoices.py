@@ -1,4 +1,4 @@
-"""Invoices with their lines, the payments that settle them and their credit notes."""
+"""Invoices with their lines, payments, taxes, discounts and credit notes."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypedDict
@@ -12,10 +12,10 @@ class InvoiceLineBody(TypedDict):
     description: str
     price: str | None
     quantity: int | None
-    amount: Annotated[MoneyBody, "Before discounts, and taxes that are added."]
+    amount: Annotated[MoneyBody, "Before discounts and exclusive taxes."]
     discount: MoneyBody
     billing_credits: Annotated[MoneyBody, "Taken off by Stripe's credit grants."]
-    tax: Annotated[MoneyBody, "What is added; a tax that the amount includes is not."]
+    tax: Annotated[MoneyBody, "Exclusive taxes only: those that are added to the amount."]
     is_proration: bool
     period_start: Time
     period_end: Time
@@ -34,13 +34,13 @@ class InvoiceDiscountBody(TypedDict):
 
 
 class InvoicePaymentBody(TypedDict):
-    payment: Annotated[str | None, "Null for money that came another way."]
-    status: Annotated[str, "open, processing (a bank has yet to answer), paid or canceled."]
-    amount: Annotated[MoneyBody, "How much of the invoice it has settled."]
+    payment: Annotated[str | None, "Null for money that came without a payment."]
+    status: Annotated[str, "open, processing (the bank has not answered yet), paid or canceled."]
+    amount: Annotated[MoneyBody, "The part of the invoice that it has paid."]
 
 
 class CreditNoteBody(TypedDict):
-    """What was taken off after the invoice was final, taxes included."""
+    """A reduction of a finalized invoice; the amount includes taxes."""
 
     id: str
     number: str | None
@@ -52,12 +52,14 @@ class CreditNoteBody(TypedDict):
 
 
 class InvoiceBody(TypedDict):
-    """A bill, as Stripe wrote it: the total is the subtotal less the discount and the billing
-    credits, with the taxes that are added, and so is each line's part of it."""
+    """A bill from Stripe. The total is the subtotal less discount and billing credits, plus
+    exclusive taxes. The same holds for each line."""
 
     id: str
     number: str | None
-    status: Annotated[str, "Stripe's: draft, open, paid, uncollectible or void; others may come."]
+    status: Annotated[
+        str, "Stripe's: draft, open, paid, uncollectible or void; Stripe may add others."
+    ]
     billing_reason: str | None
     customer: str
     user_id: str

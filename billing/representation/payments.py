@@ -1,4 +1,5 @@
-"""Payments with their refunds and disputes. How to pay (secret, page) is told by the API alone."""
+"""Payments with their refunds and disputes. The client secret and page URL are only in API
+answers."""
 
 from typing import Annotated, Literal, TypedDict
 
@@ -11,7 +12,7 @@ from common.times import rfc3339
 
 DisputeOutcome = Literal["won", "lost"]
 OUTCOMES: dict[str, DisputeOutcome] = {DisputeStage.WON: "won", DisputeStage.LOST: "lost"}
-"""How disputes end; an undecided one has no outcome."""
+"""The outcome of each final stage; an undecided dispute has none."""
 
 
 class FailureBody(TypedDict):
@@ -22,26 +23,26 @@ class FailureBody(TypedDict):
 
 
 class RefundLineBody(TypedDict):
-    """What of a refund is for one line of the purchase."""
+    """The part of a refund that is for one line of the purchase."""
 
     line: str
-    quantity: Annotated[int | None, "How many of it; null where an amount was asked for."]
+    quantity: Annotated[int | None, "The refunded quantity; null if an amount was requested."]
     amount: MoneyBody
 
 
 class RefundBody(TypedDict):
-    """Money that goes back, part of a payment."""
+    """A full or partial refund of a payment."""
 
     id: str
     payment: str
     status: Annotated[
         str,
-        "Stripe's: pending, requires_action, succeeded, failed or canceled. One that "
+        "Stripe's: pending, requires_action, succeeded, failed or canceled. A refund that "
         "succeeded may still fail days later.",
     ]
     amount: MoneyBody
     lines: Annotated[
-        list[RefundLineBody], "Empty for one that names none, as those made in Stripe's dashboard."
+        list[RefundLineBody], "Empty if it names no lines, as refunds from Stripe's dashboard do."
     ]
     reason: str | None
     failure_reason: str | None
@@ -51,48 +52,46 @@ class RefundBody(TypedDict):
 
 
 class DisputeBody(TypedDict):
-    """A payment, or part of one, that the buyer contests at the bank."""
+    """A payment, or part of one, that the buyer disputes at the bank."""
 
     id: str
     payment: str
-    status: Annotated[str, "Stripe's word."]
+    status: Annotated[str, "Stripe's status of the dispute."]
     is_inquiry: Annotated[bool, "The bank only asks: no money has moved, and access stays."]
-    outcome: Annotated[
-        DisputeOutcome | None, "Null until it is decided. An inquiry that came to nothing is won."
-    ]
+    outcome: Annotated[DisputeOutcome | None, "Null until it is decided. A closed inquiry is won."]
     amount: MoneyBody
     reason: Annotated[str | None, "Stripe's: fraudulent, …"]
-    evidence_due_by: Annotated[Time | None, "Until when Stripe takes an answer."]
+    evidence_due_by: Annotated[Time | None, "Deadline for evidence at Stripe."]
     stripe_id: str
     opened_at: Time
 
 
 class FraudWarningBody(TypedDict):
-    """The card's issuer says that the payment may be fraud. Nothing is refunded because of it."""
+    """The card's issuer suspects that the payment is fraud. Nothing is refunded automatically."""
 
     id: str
     fraud_type: Annotated[str, "Stripe's: made_with_stolen_card, misc, …"]
     actionable: Annotated[
-        bool, "Whether a refund can still spare a dispute: neither disputed nor refunded yet."
+        bool, "Whether a refund can still prevent a dispute: neither disputed nor refunded yet."
     ]
     stripe_id: str
     warned_at: Time
 
 
 class RefundedLineBody(TypedDict):
-    """A line of the purchase, and what went back of it."""
+    """A line of the purchase, and the amount refunded for it."""
 
     line: str
     amount: MoneyBody
 
 
 class PaymentBody(TypedDict):
-    """Money taken, or to be taken."""
+    """A payment that is to be made, or was made."""
 
     id: str
     type: Annotated[
         Annotated[str, PaymentType] | None,
-        "Null for a payment that did not begin with POST /payments.",
+        "Null for a payment that was not created with POST /payments.",
     ]
     detected: DetectedBody | None
     status: Annotated[str, PaymentStatus]
@@ -103,12 +102,12 @@ class PaymentBody(TypedDict):
     description: str | None
     amount: MoneyBody
     amount_received: MoneyBody
-    amount_refunded: Annotated[MoneyBody, "What went back, or is on its way."]
+    amount_refunded: Annotated[MoneyBody, "Refunded, or being refunded."]
     refunded_lines: Annotated[
-        list[RefundedLineBody], "What refunds that name lines gave back of each."
+        list[RefundedLineBody], "Amounts refunded per line, by refunds that name lines."
     ]
-    amount_disputed: Annotated[MoneyBody, "Withheld by open disputes, or lost to them."]
-    invoice: Annotated[str | None, "The invoice that it settles."]
+    amount_disputed: Annotated[MoneyBody, "Withheld by open disputes, or lost in disputes."]
+    invoice: Annotated[str | None, "The invoice that it pays."]
     failure: FailureBody | None
     refunds: list[RefundBody]
     disputes: list[DisputeBody]
@@ -117,7 +116,7 @@ class PaymentBody(TypedDict):
     save_payment_method: bool
     payment_method_type: Annotated[str | None, "Stripe's: card, us_bank_account, …"]
     metadata: dict[str, str]
-    stripe_id: Annotated[str | None, "Null on a page that nobody has paid on."]
+    stripe_id: Annotated[str | None, "Null until the buyer pays on the checkout page."]
     expires_at: Time | None
     expired_at: Time | None
     paid_at: Time | None
@@ -125,7 +124,7 @@ class PaymentBody(TypedDict):
 
 
 class PaymentStatusBody(TypedDict):
-    """Where the money is."""
+    """The status of a payment, without its other data."""
 
     id: str
     status: Annotated[str, PaymentStatus]
@@ -180,7 +179,7 @@ def payment(row: Payment) -> PaymentBody:
 
 
 def payment_status(row: Payment) -> PaymentStatusBody:
-    """As little as a page that waits for the money needs."""
+    """The data that a page needs while it waits for the payment."""
     return {
         "id": row.pk,
         "status": row.status,
@@ -213,7 +212,7 @@ def refund(row: Refund) -> RefundBody:
 
 
 def dispute(row: Dispute) -> DisputeBody:
-    """``outcome`` is empty until the bank has decided; an inquiry that ended is ``won``."""
+    """``outcome`` is None until the bank has decided; a closed inquiry is ``won``."""
     return {
         "id": row.pk,
         "payment": row.payment_id,

@@ -1,4 +1,4 @@
-"""Changes of products on their way to their holders."""
+"""Rollouts: changes of products that are brought to their holders."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, TypedDict
@@ -10,10 +10,10 @@ from common.times import rfc3339
 
 
 class RolloutProgressBody(TypedDict):
-    holders: Annotated[int | None, "How many there were when it began; null before that."]
+    holders: Annotated[int | None, "Number of holders when it began; null before that."]
     looked_at: int
-    changed: Annotated[int, "Of how many of them something changed."]
-    failed: Annotated[int, "How many could not be done."]
+    changed: Annotated[int, "Number of holders whose access changed."]
+    failed: Annotated[int, "Number of holders that failed."]
 
 
 class RolloutMovesBody(TypedDict):
@@ -25,21 +25,21 @@ class RolloutMovesBody(TypedDict):
 
 
 class RolloutBody(TypedDict):
-    """One version of what a product entitles to, brought to its holders in the background."""
+    """One version of a product's features, brought to its holders in the background."""
 
     id: str
     product: str
     status: Annotated[
         str,
         RunStatus,
-        "planned: kept, and not applied. running: holders are recomputed. moving: "
-        "subscriptions change their price. superseded: a newer change does it all again.",
+        "planned: stored, not applied. running: holders are recomputed. moving: "
+        "subscriptions change their price. superseded: a newer change recomputes all holders.",
     ]
     catalog_version: Annotated[int, "Of the product."]
     reason: str
-    terms: Annotated[dict[str, Any] | None, "What was planned to change."]
+    terms: Annotated[dict[str, Any] | None, "The planned changes."]
     figures: Annotated[
-        dict[str, Any] | None, "What that came to when it was planned, as in a preview."
+        dict[str, Any] | None, "Effect of the planned changes at that time, as in a preview."
     ]
     progress: RolloutProgressBody
     moves: RolloutMovesBody
@@ -51,19 +51,19 @@ class RolloutBody(TypedDict):
 class RefusedMoveBody(TypedDict):
     subscription: str
     user_id: str
-    code: Annotated[str, "As of a problem document."]
+    code: Annotated[str, "An error code, as in a problem document."]
     detail: str
 
 
 class WholeRolloutBody(RolloutBody):
-    """One version of what a product entitles to, brought to its holders in the background."""
+    """One version of a product's features, brought to its holders in the background."""
 
     failed_customers: Annotated[list[str], "Our ids; at most 100."]
     refusals: Annotated[list[RefusedMoveBody], "The first 100."]
 
 
 def rollout(row: Rollout) -> RolloutBody:
-    """Loaded by ``selectors.rollouts``, which counts the moves."""
+    """``row`` comes from ``selectors.rollouts``, which counts its moves."""
     counts: dict[str, Any] = vars(row)
     return {
         "id": row.pk,
@@ -91,7 +91,7 @@ def rollout(row: Rollout) -> RolloutBody:
 
 
 def whole_rollout(row: Rollout, refusals: Iterable[RolloutMove]) -> WholeRolloutBody:
-    """With who could not be done, and which subscriptions could not be moved."""
+    """The rollout with failed customers and refused moves."""
     return {
         **rollout(row),
         "failed_customers": row.failed,

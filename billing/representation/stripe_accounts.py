@@ -6,16 +6,16 @@ from billing.models import StripeAccount, StripeEndpoint
 
 
 class StripeAccountBody(TypedDict):
-    """Which account it is; never its secrets."""
+    """A Stripe account; never its secrets."""
 
     id: str
-    is_shared: Annotated[bool, "The platform's account, used by many."]
+    is_shared: Annotated[bool, "Whether it is the platform's account, used by several projects."]
     name: str
     livemode: bool
     stripe_id: str | None
     secret_key_last_four: str | None
-    webhook_url: Annotated[str | None, "The address to give to Stripe's webhook endpoint."]
-    signing_secrets: Annotated[int | None, "How many signing secrets are live: none, one or two."]
+    webhook_url: Annotated[str | None, "The URL for the webhook endpoint at Stripe."]
+    signing_secrets: Annotated[int | None, "Number of live signing secrets: 0, 1 or 2."]
     missing_permissions: Annotated[
         list[str] | None,
         "Permissions that a restricted key lacks, by Stripe's names. Checked when a key "
@@ -26,7 +26,8 @@ class StripeAccountBody(TypedDict):
 def stripe_account(
     row: StripeAccount, *, endpoint: StripeEndpoint | None, public_url: str
 ) -> StripeAccountBody:
-    """Never its secrets. Of the platform's shared account only that it is shared."""
+    """Never contains secrets. For the platform's shared account, the members of an own account are
+    null."""
     own = endpoint if not row.is_shared else None
     return {
         "id": row.pk,

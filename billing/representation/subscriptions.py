@@ -10,7 +10,7 @@ from common.times import rfc3339
 
 class SubscriptionItemBody(TypedDict):
     id: Annotated[str | None, "Null in a preview of a new item."]
-    price: Annotated[str | None, "Null when it is not our price."]
+    price: Annotated[str | None, "Null if the price is not in the catalog."]
     product: str | None
     quantity: int
     period_start: Time
@@ -25,34 +25,34 @@ class ScheduledItemBody(TypedDict):
 
 
 class ScheduledChangeBody(TypedDict):
-    """What the subscription will be from a later date on."""
+    """The items of the subscription from a later date on."""
 
     at: Time
     items: list[ScheduledItemBody]
 
 
 class PauseBody(TypedDict):
-    """``behavior`` in Stripe's words: ``void`` gives no access, the others go on giving it."""
+    """``behavior`` in Stripe's words: ``void`` removes access, the others keep it."""
 
     behavior: str
     resumes_at: Time | None
 
 
 class DiscountBody(TypedDict):
-    coupon: Annotated[str | None, "Null when it is not our coupon."]
+    coupon: Annotated[str | None, "Null if the coupon is not the project's."]
     promotion_code: str | None
     ends_at: Time | None
     stripe_id: str
 
 
 class SubscriptionBody(TypedDict):
-    """A running agreement, as Stripe has it."""
+    """A subscription, mirrored from Stripe."""
 
     id: str
     status: Annotated[
         str,
         "Stripe's: incomplete, incomplete_expired, trialing, active, past_due, unpaid, "
-        "paused or canceled; others may come.",
+        "paused or canceled; Stripe may add others.",
     ]
     customer: str
     user_id: str
@@ -60,15 +60,15 @@ class SubscriptionBody(TypedDict):
     started_at: Time
     trial_ends_at: Time | None
     cancel_at: Annotated[Time | None, "When it will end."]
-    canceled_at: Annotated[Time | None, "When its cancellation was asked for."]
+    canceled_at: Annotated[Time | None, "When the cancellation was requested."]
     ended_at: Time | None
     currency: str
     scheduled_change: ScheduledChangeBody | None
-    pause: Annotated[PauseBody | None, "While its collection is paused."]
+    pause: Annotated[PauseBody | None, "Null unless collection is paused."]
     discounts: list[DiscountBody]
     automatic_tax: bool
     duplicate_of: Annotated[
-        str | None, "An older live subscription of the user to one of its products, made at Stripe."
+        str | None, "An older live subscription of the user to one of the same products."
     ]
     metadata: dict[str, str]
     stripe_id: str
@@ -92,7 +92,7 @@ def subscription(row: Subscription) -> SubscriptionBody:
         "pause": _pause(row),
         "discounts": row.discounts,
         "automatic_tax": row.automatic_tax,
-        "duplicate_of": duplicates.of(subscription=row),
+        "duplicate_of": duplicates.find_original(subscription=row),
         "metadata": row.metadata,
         "stripe_id": row.id_at_stripe,
         "created_at": rfc3339(row.created_at),

@@ -16,7 +16,7 @@ def run_due(*, at: datetime) -> int:
     """Run batches and moves for ``RUN_TIME``; returns how many. Enqueues the task again if there
     may be more."""
     done, until = 0, time.monotonic() + RUN_TIME.total_seconds()
-    while batch_runs.turn(rollouts.JOB, at=at) or migrate_subscriptions.run_next_move(at=at):
+    while batch_runs.run_batch(rollouts.JOB, at=at) or migrate_subscriptions.run_next_move(at=at):
         done += 1
         if time.monotonic() > until:
             enqueue(rollouts.TASK)

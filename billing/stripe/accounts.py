@@ -8,7 +8,8 @@ from billing.stripe.snapshots import AccountSnapshot
 
 
 def current(client: StripeClient) -> AccountSnapshot:
-    """Whose key the client holds. Raises StripeCredentialsRefused when it opens nothing."""
+    """The account that the client's key opens. Raises StripeCredentialsRefused for an invalid
+    key."""
     with translate():
         return _snapshot(plain(client.v1.accounts.retrieve_current()))
 

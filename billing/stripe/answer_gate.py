@@ -1,10 +1,10 @@
-"""The gate that every answer of Stripe passes before the SDK reads it.
+"""Check every answer of Stripe before the SDK reads it.
 
-It lets through what Stripe's API promises: a JSON object that says what it is, a list with its
-data, or an error with its type. Anything else, such as a proxy's page or an empty body, is no
-answer of Stripe's: whether Stripe acted is not known. What may pass by itself is sent again while
-time is left, with the same idempotency key. Deleting has none: its repetition may hear that there
-is no such object any more, which is as good as done (``Write.gone_is_done``).
+A valid answer is a JSON object that names its type, a list with its data, or an error with its
+type. Anything else, such as the page of a proxy or an empty body, does not come from Stripe's API,
+and whether Stripe acted is unknown. Temporary failures are retried within a time limit, with the
+same idempotency key. A deletion has no such key: its retry may get "no such object", which counts
+as done (``Write.gone_is_done``).
 """
 
 import json
@@ -24,9 +24,9 @@ log = structlog.get_logger(__name__)
 
 TRIES = 3
 TIME = 3.0
-"""Seconds after the first try began in which another one may begin."""
+"""Seconds after the start of the first try in which another try may start."""
 FIRST_PAUSE = 0.5
-"""Seconds before the second try at most; twice as long before the third."""
+"""Longest pause before the second try, in seconds; twice as long before the third."""
 CONFLICT, TOO_MANY_REQUESTS, SERVER_ERROR = 409, 429, 500
 LOCK_TIMEOUT = "lock_timeout"
 
@@ -36,8 +36,7 @@ Answer = tuple[Any, int, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """What came of sending a request once: an answer or an error. ``may_pass`` says whether
-    another try is worth while."""
+    """The result of one try: an answer or an error. ``may_pass``: a retry may succeed."""
 
     may_pass: bool
     answer: Answer | None = None
@@ -51,10 +50,10 @@ class _Try:
 
 
 class AnswerGate(HTTPClient):
-    """Sends requests by another HTTP client of the SDK.
+    """Send requests with another HTTP client of the SDK.
 
-    ``on_busy`` is called for each answer "too many requests", also when another try follows.
-    ``sleep`` waits between tries.
+    ``on_busy`` is called for each answer "too many requests", also when a retry follows. ``sleep``
+    waits between tries.
     """
 
     def __init__(
@@ -71,37 +70,38 @@ class AnswerGate(HTTPClient):
     def request(  # type: ignore[override]  # as RequestsClient has it, unlike its base
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
     ) -> Answer:
-        """Raises APIConnectionError, and StripeUnavailable for what is no answer of Stripe's."""
+        """Raises APIConnectionError, or StripeUnavailable for an answer that Stripe's API cannot
+        give."""
         deadline = time.monotonic() + TIME
-        tried = self._send(method, url, headers, post_data)
+        attempt = self._send(method, url, headers, post_data)
         for number in range(1, TRIES):
             pause = FIRST_PAUSE * number * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load
-            if not tried.may_pass or time.monotonic() + pause > deadline:
+            if not attempt.may_pass or time.monotonic() + pause > deadline:
                 break
             self._sleep(pause)
-            tried = self._send(method, url, headers, post_data)
-        return tried.result()
+            attempt = self._send(method, url, headers, post_data)
+        return attempt.result()
 
     def _send(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
     ) -> _Try:
-        requests.forget()
+        requests.forget_last()
         try:
             answer = self._client.request(method, url, headers, post_data)
         except APIConnectionError as error:
             return _Try(error.should_retry, error=error)
-        body, status, answered = answer
-        requests.note(answered)
+        body, status, answer_headers = answer
+        requests.record_headers(answer_headers)
         content = _parse(body)
         if not _is_promised(content, status, url):
             return _Try(True, error=_unreadable(method, url, status))
         if status == TOO_MANY_REQUESTS and _code(content) != LOCK_TIMEOUT:
             self._on_busy()
-        return _Try(_may_pass(status, answered), answer=answer)
+        return _Try(_may_pass(status, answer_headers), answer=answer)
 
 
 def _parse(body: Any) -> Any:
-    """None for what is no JSON."""
+    """The parsed JSON; None for invalid JSON."""
     try:
         return json.loads(body)
     except (ValueError, TypeError, RecursionError):
@@ -113,7 +113,7 @@ def _is_promised(content: Any, status: int, url: str) -> bool:
         return False
     if not 200 <= status < 300:
         error = content.get("error")
-        return isinstance(error, dict) and _names_itself(error, url)
+        return isinstance(error, dict) and _has_type(error, url)
     if content.get("object") != "list":
         return isinstance(content.get("object"), str)
     data = content.get("data")
@@ -121,10 +121,10 @@ def _is_promised(content: Any, status: int, url: str) -> bool:
     return is_list and isinstance(content.get("has_more"), bool)
 
 
-def _names_itself(error: dict[str, Any], url: str) -> bool:
-    """An error has its type; in /v2 it may have its code only."""
-    said = error.get("type") or (error.get("code") if "/v2/" in url else None)
-    return isinstance(said, str)
+def _has_type(error: dict[str, Any], url: str) -> bool:
+    """Whether an error has a type. An error of /v2 may have a code only."""
+    error_type = error.get("type") or (error.get("code") if "/v2/" in url else None)
+    return isinstance(error_type, str)
 
 
 def _code(content: Any) -> Any:
@@ -132,17 +132,17 @@ def _code(content: Any) -> Any:
 
 
 def _may_pass(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether the same request may be answered otherwise: Stripe's word, else by the status."""
-    said = headers.get("stripe-should-retry")
-    if said in ("true", "false"):
-        return said == "true"
+    """Whether a retry may succeed: Stripe's own header decides, otherwise the status."""
+    header = headers.get("stripe-should-retry")
+    if header in ("true", "false"):
+        return header == "true"
     if status in (CONFLICT, TOO_MANY_REQUESTS):
         return _waits_shortly(headers)
     return status >= SERVER_ERROR
 
 
 def _waits_shortly(headers: Mapping[str, str]) -> bool:
-    """Whether Stripe does not ask for a longer pause than ours."""
+    """True unless Stripe asks for a longer pause than ours."""
     wait = str(headers.get("retry-after") or "0")
     return not wait.isdigit() or int(wait[:6]) <= FIRST_PAUSE
 
@@ -157,9 +157,9 @@ def _unreadable(method: str, url: str, status: int) -> StripeUnavailable:
         status=status,
         stripe_request_id=request_id,
     )
-    named = f" to request {request_id}" if request_id else ""
+    request_note = f" to request {request_id}" if request_id else ""
     return StripeUnavailable(
-        f"What came back{named} was no answer of Stripe's (HTTP {status}). Nothing is lost. Send "
+        f"The answer{request_note} did not come from Stripe (HTTP {status}). Nothing is lost. Send "
         "the same request again, with the same Idempotency-Key.",
         retry_after=SHORTEST_WAIT,
     )

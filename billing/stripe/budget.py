@@ -1,8 +1,9 @@
-"""How often each Stripe account may be asked, so that catching up never crowds buyers out.
+"""Limit of read requests per Stripe account, so that background reads never delay buyers.
 
-A bucket of tokens per account, refilled at ``settings.BILLING.stripe_reads`` a second. One third of
-it is kept for interactive callers. After a 429 it fills at half the rate for a while. It lives in
-Redis, shared by every process; while Redis is away each process has a small bucket of its own.
+Each account has a token bucket, refilled at ``settings.BILLING.stripe_reads`` tokens a second. One
+third is reserved for interactive callers. After a 429 it refills at half the rate for a while. The
+bucket is in Redis, shared by all processes; while Redis is away each process has a small bucket of
+its own.
 """
 
 import threading
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
     from billing.models import StripeAccount
 
 RESERVED = 1 / 3
-"""The share of the bucket that only interactive callers may empty."""
+"""Share of the bucket that only interactive callers may use."""
 BURST = 0.5
-"""Seconds of the rate that the bucket holds."""
+"""Size of the bucket, in seconds of the rate."""
 SLOW_FOR = 30
 """Seconds for which a 429 halves the rate."""
 PROCESSES = 4
-"""Among how many the rate is divided while they cannot see each other."""
+"""Number by which the rate is divided while Redis is away: each process then counts alone."""
 EXPIRY = 120
-"""Seconds; an untouched bucket is full long before."""
+"""Seconds after which Redis drops an unused bucket; it is full again long before."""
 
 _TAKE = """
 local clock = redis.call('TIME')
@@ -53,7 +54,7 @@ redis.call('EXPIRE', KEYS[1], ARGV[2])
 
 
 class Lane(Enum):
-    """Who is waiting for the answer."""
+    """Whether a person or a background task waits for the answer."""
 
     INTERACTIVE = "interactive"
     BACKGROUND = "background"
@@ -61,7 +62,7 @@ class Lane(Enum):
 
 @dataclass(slots=True)
 class TokenBucket:
-    """The fallback: this process's own."""
+    """The bucket of this process, used while Redis is away."""
 
     tokens: float
     at: float
@@ -69,7 +70,7 @@ class TokenBucket:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, *, rate: float, size: float, floor: float, now: float) -> float:
-        """0.0 if a token was taken, else the seconds until there is one."""
+        """0.0 if a token was taken, otherwise the seconds until one is available."""
         with self.lock:
             rate = rate / 2 if self.slow_until > now else rate
             self.tokens = min(size, self.tokens + (now - self.at) * rate)
@@ -84,13 +85,13 @@ _buckets: dict[str, TokenBucket] = {}
 
 
 def take(account: "StripeAccount", lane: Lane) -> float:
-    """0.0 if one request may be sent now, else the seconds until one may be."""
+    """0.0 if one request may be sent now, otherwise the seconds until one may be sent."""
     rate = _rate(account)
     wait = redis.attempt(
         lambda client: float(_run(client, _TAKE, account, *_arguments(rate, lane), EXPIRY)),
-        otherwise=None,
+        fallback=None,
     )
-    return _take_here(account, rate / PROCESSES, lane) if wait is None else wait
+    return _take_locally(account, rate / PROCESSES, lane) if wait is None else wait
 
 
 def wait(
@@ -100,22 +101,21 @@ def wait(
     patience: float,
     sleep: Callable[[float], object] = time.sleep,
 ) -> bool:
-    """Whether one request may be sent, waiting up to ``patience`` seconds for it."""
-    give_up = time.monotonic() + patience
+    """Wait up to ``patience`` seconds for permission to send one request; False if it did not
+    come."""
+    deadline = time.monotonic() + patience
     while (pause := take(account, lane)) > 0:
-        if time.monotonic() + pause > give_up:
+        if time.monotonic() + pause > deadline:
             return False
         sleep(pause)
     return True
 
 
 def slow_down(account: "StripeAccount") -> None:
-    """Stripe said that these were too many."""
+    """Halve the rate for ``SLOW_FOR`` seconds after Stripe has answered 429."""
     if bucket := _buckets.get(account.pk):
         bucket.slow_until = time.monotonic() + SLOW_FOR
-    redis.attempt(
-        lambda client: _run(client, _SLOW_DOWN, account, SLOW_FOR, EXPIRY), otherwise=None
-    )
+    redis.attempt(lambda client: _run(client, _SLOW_DOWN, account, SLOW_FOR, EXPIRY), fallback=None)
 
 
 def _rate(account: "StripeAccount") -> float:
@@ -124,13 +124,13 @@ def _rate(account: "StripeAccount") -> float:
 
 
 def _arguments(rate: float, lane: Lane) -> tuple[float, float, float]:
-    """Rate, size and floor. A bucket too small to be shared still holds a token for each lane."""
+    """Rate, size and floor. The smallest bucket still holds one token for each lane."""
     size = max(rate * BURST, 2.0)
     floor = max(size * RESERVED, 1.0) if lane is Lane.BACKGROUND else 0.0
     return rate, size, floor
 
 
-def _take_here(account: "StripeAccount", rate: float, lane: Lane) -> float:
+def _take_locally(account: "StripeAccount", rate: float, lane: Lane) -> float:
     rate, size, floor = _arguments(rate, lane)
     now = time.monotonic()
     bucket = _buckets.setdefault(account.pk, TokenBucket(tokens=size, at=now))

@@ -1,4 +1,4 @@
-"""Checkout sessions at Stripe: the hosted page."""
+"""Checkout sessions at Stripe: hosted payment pages."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,21 +30,21 @@ COMPLETE = "complete"
 class Order:
     """What a new session sells, to whom, and where the buyer goes afterwards.
 
-    ``asks_for_card`` is whether a card is taken when nothing is due today. At most one of
-    ``promotion_code``, ``coupon`` (Stripe's ids) and ``allow_promotion_codes`` is there; the
-    last never in a shared account, whose pages would take the codes of every project.
+    ``asks_for_card``: whether a card is collected when nothing is due today. At most one of
+    ``promotion_code``, ``coupon`` (Stripe's ids) and ``allow_promotion_codes`` is set. The last is
+    never set in a shared account: its pages would accept the codes of every project.
     """
 
     our_id: str
     customer_stripe_id: str
     is_subscription: bool
     lines: Sequence[tuple[str, int | None]]
-    """Prices and quantities; None for a metered price, which has none."""
-    """Stripe's price id and how many."""
+    """Stripe's price ids with their quantities; the quantity of a metered price is None."""
+
     success_url: str
     cancel_url: str
     expires_at: datetime | None
-    """By Stripe's clock; None for 24 hours after Stripe has made it."""
+    """By Stripe's clock; None: 24 hours after Stripe creates the session."""
     metadata: dict[str, str]
     trial_period_days: int | None = None
     trial_end_behavior: str = ""
@@ -58,7 +58,7 @@ class Order:
 
 
 def snapshot(fields: Fields, lines: Sequence[Fields] = ()) -> CheckoutSnapshot:
-    """``lines`` are the session's line items, as far as they were asked for."""
+    """``lines`` are the session's line items, if they were read."""
     totals = fields["total_details"] or {}
     return CheckoutSnapshot(
         **common(fields),
@@ -81,7 +81,7 @@ def snapshot(fields: Fields, lines: Sequence[Fields] = ()) -> CheckoutSnapshot:
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> CheckoutSnapshot:
-    """What Stripe says now. Raises StripeObjectMissing."""
+    """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
         session = client.v1.checkout.sessions.retrieve(stripe_id, {"expand": [LINES]})
         return _complete(client, named(session, "checkout.session", stripe_id))
@@ -98,14 +98,15 @@ def iterate(
 
 
 def _complete(client: StripeClient, fields: Fields) -> CheckoutSnapshot:
-    """With what each line came to once the page is complete: the first lines came along."""
+    """The session; a complete one with all of its lines. Only the first lines come with the
+    session."""
     if fields["status"] != COMPLETE:
         return snapshot(fields)
     listed = fields[LINES] or {"data": [], "has_more": False}
     if not listed["has_more"]:
         return snapshot(fields, listed["data"])
-    every = client.v1.checkout.sessions.line_items.list(fields["id"], {"limit": PAGE})
-    return snapshot(fields, [plain(each) for each in every.auto_paging_iter()])
+    all_lines = client.v1.checkout.sessions.line_items.list(fields["id"], {"limit": PAGE})
+    return snapshot(fields, [plain(line) for line in all_lines.auto_paging_iter()])
 
 
 def _line(fields: Fields) -> CheckoutLineSnapshot:
@@ -117,9 +118,10 @@ def _line(fields: Fields) -> CheckoutLineSnapshot:
 
 
 def params(order: Order) -> Fields:
-    """What Stripe is sent to open the page. The session and what it makes name our row."""
-    labels = labelled(order.our_id, order.metadata)
-    found: Fields = {
+    """Parameters that create the session. The session and the objects that it creates name our
+    row."""
+    metadata = labelled(order.our_id, order.metadata)
+    session: Fields = {
         "mode": "subscription" if order.is_subscription else "payment",
         "customer": order.customer_stripe_id,
         "client_reference_id": order.our_id,
@@ -128,13 +130,13 @@ def params(order: Order) -> Fields:
             for price, quantity in order.lines
         ],
         "success_url": order.success_url,
-        "metadata": labels,
+        "metadata": metadata,
     }
     if order.expires_at is not None:
-        found["expires_at"] = int(order.expires_at.timestamp())
+        session["expires_at"] = int(order.expires_at.timestamp())
     if order.cancel_url:
-        found["cancel_url"] = order.cancel_url
-    return found | _discount(order) | _tax(order) | _made(order, labels)
+        session["cancel_url"] = order.cancel_url
+    return session | _discount(order) | _tax(order) | _created_object(order, metadata)
 
 
 def _discount(order: Order) -> Fields:
@@ -146,30 +148,30 @@ def _discount(order: Order) -> Fields:
 
 
 def _tax(order: Order) -> Fields:
-    """What the buyer types for it is kept on the customer, as Stripe demands."""
-    found: Fields = {}
+    """Stripe requires that the address and name that the buyer types are saved on the customer."""
+    tax_params: Fields = {}
     if order.automatic_tax:
-        found |= {"automatic_tax": {"enabled": True}, "customer_update": {"address": "auto"}}
+        tax_params |= {"automatic_tax": {"enabled": True}, "customer_update": {"address": "auto"}}
     if order.tax_id_collection:
-        found["tax_id_collection"] = {"enabled": True}
-        found["customer_update"] = {**found.get("customer_update", {}), "name": "auto"}
-    return found
+        tax_params["tax_id_collection"] = {"enabled": True}
+        tax_params["customer_update"] = {**tax_params.get("customer_update", {}), "name": "auto"}
+    return tax_params
 
 
-def _made(order: Order, labels: dict[str, str]) -> Fields:
-    """How the payment or the subscription is made that the session ends in."""
+def _created_object(order: Order, metadata: dict[str, str]) -> Fields:
+    """Parameters of the payment or subscription that the session creates."""
     if not order.is_subscription:
-        data: Fields = {"metadata": labels}
+        data: Fields = {"metadata": metadata}
         if order.save_payment_method:
             data["setup_future_usage"] = "off_session"
         return {"payment_intent_data": data}
-    data = {"metadata": labels}
+    data = {"metadata": metadata}
     if order.trial_period_days:
         data["trial_period_days"] = order.trial_period_days
     if order.trial_end_behavior:
         ends = {"missing_payment_method": order.trial_end_behavior}
         data["trial_settings"] = {"end_behavior": ends}
-    found: Fields = {"subscription_data": data}
+    session: Fields = {"subscription_data": data}
     if not order.asks_for_card:
-        found["payment_method_collection"] = "if_required"
-    return found
+        session["payment_method_collection"] = "if_required"
+    return session

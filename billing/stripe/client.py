@@ -1,6 +1,7 @@
-"""One SDK client per Stripe account, made on demand; there is no process-wide key.
+"""One SDK client per Stripe account, created on demand; there is no process-wide key.
 
-The API version is pinned here, so a new SDK does not change what we send and read by itself.
+The API version is pinned here, so that a new version of the SDK changes nothing that we send or
+read.
 """
 
 import os
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from billing.models import StripeAccount
 
 RESTRICTED = ("rk_test_", "rk_live_")
-"""How restricted keys begin."""
+"""Prefixes of restricted keys."""
 API_VERSION = "2026-10-28.endive"
 RETRIES = 0
-"""The gate sends again what may pass, so the SDK does not."""
+"""The gate retries, so the SDK does not."""
 CONNECT_TIMEOUT = 3.0
-"""Seconds; the time to wait for an answer is ``settings.BILLING.stripe_timeout``."""
+"""Seconds; the timeout for the answer is ``settings.BILLING.stripe_timeout``."""
 
 stripe.enable_telemetry = False
 
@@ -37,21 +38,21 @@ _network: Transport | None = None
 
 
 def client_for(account: "StripeAccount") -> StripeClient:
-    """A client that speaks for this account.
+    """A client with this account's key.
 
     Raises StripeCredentialsRefused without a key, StripeAccountMismatch for a key of another Stripe
-    account, and what Stripe says when this process uses the key for the first time.
+    account, and Stripe's own errors when this process uses the key for the first time.
     """
-    secret_key = _secret_key(account)
+    secret_key = secret_key_of(account)
     client = client_with(secret_key, on_busy=partial(budget.slow_down, account))
     account_pin.check(account, secret_key, client)
     return client
 
 
 def client_with(secret_key: str, *, on_busy: Callable[[], object] = lambda: None) -> StripeClient:
-    """A client for a key that may belong to no stored account yet.
+    """A client with a key that may not belong to a stored account yet.
 
-    ``on_busy`` is called whenever Stripe says that there were too many requests.
+    ``on_busy`` is called for each answer "too many requests".
     """
     base = settings.BILLING.stripe_api_base
     return StripeClient(
@@ -60,36 +61,40 @@ def client_with(secret_key: str, *, on_busy: Callable[[], object] = lambda: None
         base_addresses={"api": base, "connect": base, "files": base, "meter_events": base},
         max_network_retries=RETRIES,
         http_client=AnswerGate(
-            _transport or _over_the_network(),
+            _transport or _network_transport(),
             on_busy=on_busy,
-            sleep=time.sleep if _transport is None else _at_once,
+            sleep=time.sleep if _transport is None else _skip_pause,
         ),
     )
 
 
 def use_transport(transport: HTTPClient | None) -> None:
-    """Send every request through this HTTP client instead, and again without a pause; None goes
-    back to the network."""
+    """Send every request with this HTTP client, and retry without pauses. None restores the
+    network."""
     global _transport
     _transport = transport
 
 
-def _at_once(seconds: float) -> None:
-    """Another HTTP client than the network's has no need of pauses."""
+def _skip_pause(seconds: float) -> None:
+    """Replaces ``time.sleep``: only the network needs pauses between tries."""
 
 
-def _over_the_network() -> Transport:
-    """The process's own."""
+def _network_transport() -> Transport:
+    """The transport of this process, shared by all accounts."""
     global _network
     if _network is None:
         _network = Transport(
             timeout=(CONNECT_TIMEOUT, settings.BILLING.stripe_timeout),
-            places=settings.BILLING.stripe_concurrency,
+            max_concurrent=settings.BILLING.stripe_concurrency,
         )
     return _network
 
 
-def _secret_key(account: "StripeAccount") -> str:
+def secret_key_of(account: "StripeAccount") -> str:
+    """Decrypt the account's secret key. Never show or store it.
+
+    Raises StripeCredentialsRefused when there is no key, or none for the account's mode.
+    """
     if account.secret_key:
         try:
             return crypto.decrypt(account.secret_key, context=account.key_context)
@@ -104,19 +109,13 @@ def _secret_key(account: "StripeAccount") -> str:
     return key
 
 
-def secret_key_of(account: "StripeAccount") -> str:
-    """The key in the clear: to be looked at here, never to be shown or kept. Raises
-    StripeCredentialsRefused without a key."""
-    return _secret_key(account)
-
-
 def is_live(secret_key: str) -> bool:
     """Whether the key moves real money."""
     return secret_key.startswith(("sk_live_", "rk_live_"))
 
 
 def _after_fork() -> None:
-    """The parent's threads are not here: the places that they hold would never be given back."""
+    """Drop the transport: slots held by threads of the parent process would never be released."""
     global _network
     _network = None
 

@@ -1,4 +1,4 @@
-"""Coupons at Stripe: what is taken off, for how long. They never change in that."""
+"""Coupons at Stripe: amount and duration of a discount. Stripe never changes these."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def snapshot(fields: Fields) -> CouponSnapshot:
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> CouponSnapshot:
-    """What Stripe says now. Raises StripeObjectMissing."""
+    """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
         coupon = client.v1.coupons.retrieve(stripe_id, {"expand": [EXPAND]})
         return snapshot(named(coupon, "coupon", stripe_id))

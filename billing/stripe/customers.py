@@ -27,7 +27,8 @@ def snapshot(fields: Fields) -> CustomerSnapshot:
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> CustomerSnapshot:
-    """What Stripe says now; a deleted customer answers ``deleted``. Raises StripeObjectMissing."""
+    """Read the customer from Stripe; ``deleted`` is set if it was deleted. Raises
+    StripeObjectMissing."""
     with translate():
         return snapshot(named(client.v1.customers.retrieve(stripe_id), "customer", stripe_id))
 
@@ -40,6 +41,6 @@ def iterate(
 
 
 def new(*, email: str, name: str, metadata: dict[str, str]) -> Fields:
-    """How a customer is asked for. What is empty is left out: to Stripe, empty means *unset it*."""
-    told = {"name": name, "email": email}
-    return {"metadata": metadata, **{key: value for key, value in told.items() if value}}
+    """Parameters that create a customer. Empty values are left out: Stripe would unset them."""
+    values = {"name": name, "email": email}
+    return {"metadata": metadata, **{key: value for key, value in values.items() if value}}

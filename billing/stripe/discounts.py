@@ -1,4 +1,4 @@
-"""Discounts at Stripe: a coupon at work on one subscription."""
+"""Discounts at Stripe: a coupon applied to one subscription."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from billing.stripe.snapshots import DiscountSnapshot
 
 
 def snapshots(discounts: Sequence[Any] | None) -> tuple[DiscountSnapshot, ...]:
-    """Those that came expanded, in Stripe's order; an id alone says nothing."""
+    """The discounts that came expanded, in Stripe's order; bare ids are left out."""
     return tuple(_discount(each) for each in discounts or () if isinstance(each, dict))
 
 

@@ -1,4 +1,4 @@
-"""Disputes at Stripe: read with the payment that is contested."""
+"""Disputes at Stripe, read together with the disputed payment."""
 
 from stripe import StripeClient
 
@@ -22,12 +22,12 @@ def snapshot(fields: Fields) -> DisputeSnapshot:
 
 
 def _case_type(fields: Fields) -> str:
-    """What kind of card dispute it is: ``chargeback``, ``inquiry``, ``block``, ``resolution``, …"""
+    """Stripe's type of a card dispute: ``chargeback``, ``inquiry``, ``block``, ``resolution``, …"""
     card = (fields.get("payment_method_details") or {}).get("card") or {}
     return text(card.get("case_type"))
 
 
 def of_payment(client: StripeClient, payment_stripe_id: str) -> list[Fields]:
-    """Every one, newest first."""
-    every = client.v1.disputes.list({"payment_intent": payment_stripe_id, "limit": PAGE})
-    return [plain(each) for each in every.auto_paging_iter()]
+    """All disputes of a payment, newest first."""
+    disputes = client.v1.disputes.list({"payment_intent": payment_stripe_id, "limit": PAGE})
+    return [plain(each) for each in disputes.auto_paging_iter()]

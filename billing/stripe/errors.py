@@ -1,7 +1,7 @@
-"""What can go wrong with Stripe, sorted by what the caller should do.
+"""Errors of Stripe, sorted by what the caller should do.
 
-Wait (:class:`StripeUnavailable`), take it as gone (:class:`StripeObjectMissing`), tell someone
-(:class:`StripeRefused`), or tell the buyer (:class:`CardDeclined`).
+Wait (:class:`StripeUnavailable`), treat the object as gone (:class:`StripeObjectMissing`), tell an
+operator or the tenant (:class:`StripeRefused`), or tell the buyer (:class:`CardDeclined`).
 """
 
 import re
@@ -18,37 +18,38 @@ from common.errors import Conflict, DomainError, NotFound, PaymentRequired, Unav
 log = structlog.get_logger(__name__)
 
 BUSY = frozenset({"lock_timeout", "rate_limit", "idempotency_key_in_use"})
-"""Error codes that mean "not now", whatever HTTP status they come with."""
+"""Error codes that mean "not now", regardless of the HTTP status."""
 MISSING = frozenset({"resource_missing", "not_found"})
-"""Error codes that mean "no such object": of /v1 and of /v2."""
+"""Error codes of /v1 and /v2 that mean "no such object"."""
 LONGEST_WAIT = 60
-"""Seconds; a longer Retry-After from Stripe is not passed on."""
+"""Seconds; a longer Retry-After of Stripe is shortened to this."""
 SHORTEST_WAIT = 2
+"""Seconds."""
 UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
-"""What reading an answer raises when a member is absent or of another kind than promised."""
+"""Exceptions raised by reading an answer that lacks a member, or has one of another type."""
 PERMISSION = re.compile(r"\brak_[a-z0-9_]{1,60}")
-"""How Stripe names a permission of a restricted key."""
+"""Stripe's name of a permission of a restricted key."""
 
 
 class StripeUnavailable(Unavailable):
-    """Stripe did not answer, or asked us to come back. Whether it acted is not known."""
+    """Stripe did not answer, or asked us to retry later. Whether it acted is unknown."""
 
     code, title = "stripe-unavailable", "Stripe is away or busy."
 
 
 class StripeNotAsked(StripeUnavailable):
-    """We did not ask: an earlier request of ours has not come to its end. Says nothing about
-    Stripe or the account."""
+    """No request was sent, because an earlier request is still unresolved. Proves nothing about
+    Stripe."""
 
 
 class StripeBusy(StripeUnavailable):
-    """Too many requests at once for this account."""
+    """Stripe received too many requests of this account."""
 
 
 class StripeFailed(StripeUnavailable):
-    """Stripe broke while it worked, and will say so again under the same idempotency key.
+    """Stripe failed while it worked, and repeats this answer for the same idempotency key.
 
-    ``replayed`` tells that this is an old answer, repeated.
+    ``replayed``: Stripe repeated the stored answer of an earlier request.
     """
 
     def __init__(self, detail: str = "", *, replayed: bool, retry_after: int) -> None:
@@ -57,9 +58,9 @@ class StripeFailed(StripeUnavailable):
 
 
 class StripeMalformed(StripeUnavailable):
-    """Stripe's answer to one question was not what its API promises: it cannot be read.
+    """Stripe's answer to one request does not match its API and cannot be read.
 
-    Whether Stripe acted is not known. It says nothing about the rest of the account.
+    Whether Stripe acted is unknown. It proves nothing about the rest of the account.
     """
 
 
@@ -70,21 +71,22 @@ class StripeObjectMissing(NotFound):
 
 
 class StripeRefused(Conflict):
-    """Stripe understood and said no. Asking again in the same way changes nothing."""
+    """Stripe understood the request and refused it. The same request will be refused again."""
 
     code, title = "stripe-refused", "Stripe refused this."
 
 
 class StripeCredentialsRefused(StripeRefused):
-    """The account's secret key does not open what was asked for."""
+    """The account's secret key does not permit the request."""
 
     code, title = "stripe-key-refused", "Stripe did not accept the account's secret key."
 
 
 class StripePermissionMissing(StripeCredentialsRefused):
-    """The account's restricted key lacks a permission. Requests of other kinds are answered.
+    """The account's restricted key lacks a permission; other requests may still be answered.
 
-    ``permission`` is Stripe's name of it, such as ``rak_coupon_read``, if Stripe says it.
+    ``permission`` is Stripe's name for it, such as ``rak_coupon_read``, or empty if Stripe names
+    none.
     """
 
     code, title = "stripe-permission-missing", "The account's key lacks a permission."
@@ -95,44 +97,46 @@ class StripePermissionMissing(StripeCredentialsRefused):
 
 
 class IdempotencyMismatch(StripeRefused):
-    """A key of ours was sent with other parameters than the first time: a defect, never a retry."""
+    """An idempotency key was sent again with other parameters: a defect of ours, never a retry."""
 
     code, title = "stripe-idempotency-mismatch", "A retry did not match its first attempt."
 
 
 class CardDeclined(PaymentRequired):
-    """The bank said no. ``decline_code`` is Stripe's.
+    """The bank declined the card. ``decline_code`` is Stripe's.
 
-    ``made`` is the id of the payment that was made all the same and waits for another card.
+    ``payment_stripe_id`` is the id of the PaymentIntent that exists all the same and waits for
+    another payment method; empty without one.
     """
 
-    def __init__(self, detail: str = "", *, made: str = "", **extra: Any) -> None:
+    def __init__(self, detail: str = "", *, payment_stripe_id: str = "", **extra: Any) -> None:
         super().__init__(detail, **extra)
-        self.made = made
+        self.payment_stripe_id = payment_stripe_id
 
 
 @contextmanager
 def translate() -> Iterator[None]:
-    """Turn what the SDK raises, and what reading an answer raises, into one of the errors above."""
+    """Turn exceptions of the SDK, and exceptions from reading an answer, into the errors of this
+    module."""
     try:
         yield
     except stripe.StripeError as error:
-        found = _sort(error)
+        translated = _sort(error)
         log.warning(
             "stripe_error",
-            outcome=found.code,
+            outcome=translated.code,
             error=type(error).__name__,
             stripe_code=_code(error),
             status=error.http_status,
             stripe_request_id=error.request_id,
         )
-        raise found from error
+        raise translated from error
     except UNREADABLE as error:
         raise malformed(error) from error
 
 
 def malformed(error: Exception) -> StripeMalformed:
-    """What to raise for an answer that ``error`` kept from being read."""
+    """The error for an answer that could not be read because of ``error``."""
     request_id = requests.last_id()
     log.warning(
         "stripe_answer_malformed",
@@ -140,16 +144,16 @@ def malformed(error: Exception) -> StripeMalformed:
         stripe_request_id=request_id,
         exc_info=error,
     )
-    named = f" to request {request_id}" if request_id else ""
+    request_note = f" to request {request_id}" if request_id else ""
     return StripeMalformed(
-        f"Stripe's answer{named} could not be read. Nothing is lost. Send the same request again, "
-        "with the same Idempotency-Key.",
+        f"Stripe's answer{request_note} could not be read. Nothing is lost. "
+        "Send the same request again, with the same Idempotency-Key.",
         retry_after=SHORTEST_WAIT,
     )
 
 
 def _code(error: stripe.StripeError) -> str:
-    """``error.code`` is empty for some classes; the body's own is not."""
+    """The error code of the body; ``error.code`` is empty for some classes."""
     body = getattr(error, "error", None)
     return str(getattr(body, "code", None) or error.code or "")
 
@@ -177,20 +181,21 @@ def _sort(error: stripe.StripeError) -> DomainError:
 
 
 def _permission_missing(error: stripe.PermissionError) -> StripePermissionMissing:
-    found = PERMISSION.search(error.user_message or "")
-    permission = found[0] if found else ""
-    named = f" Stripe names {permission}." if permission else ""
+    match = PERMISSION.search(error.user_message or "")
+    permission = match[0] if match else ""
+    permission_note = f" Stripe names {permission}." if permission else ""
     return StripePermissionMissing(
-        f"Give the restricted key of this Stripe account the permission that is missing.{named}",
+        "Give the restricted key of this Stripe account the permission that is missing."
+        f"{permission_note}",
         permission=permission,
     )
 
 
 def _refused(error: stripe.InvalidRequestError) -> StripeObjectMissing | StripeRefused:
-    said = f"Stripe says: {error.user_message}" if error.user_message else ""
+    detail = f"Stripe says: {error.user_message}" if error.user_message else ""
     if _code(error) in MISSING:
-        return StripeObjectMissing(said)
-    return StripeRefused(said, stripe_code=_code(error) or None)
+        return StripeObjectMissing(detail)
+    return StripeRefused(detail, stripe_code=_code(error) or None)
 
 
 def _is_rate_limit(error: stripe.StripeError) -> bool:
@@ -198,9 +203,9 @@ def _is_rate_limit(error: stripe.StripeError) -> bool:
 
 
 def _unavailable(
-    error: stripe.StripeError, outcome: type[StripeUnavailable] = StripeUnavailable
+    error: stripe.StripeError, error_class: type[StripeUnavailable] = StripeUnavailable
 ) -> StripeUnavailable:
-    return outcome(
+    return error_class(
         "Nothing is lost. Send the same request again, with the same Idempotency-Key.",
         retry_after=_wait(error),
     )
@@ -215,9 +220,10 @@ def _failed(error: stripe.StripeError) -> StripeFailed:
 
 
 def _wait(error: stripe.StripeError) -> int:
-    """Stripe's Retry-After within bounds; the shortest wait when it says nothing usable."""
-    said = str((error.headers or {}).get("retry-after", ""))
-    seconds = int(said[:6]) if said.isascii() and said.isdigit() else 0
+    """Seconds of Stripe's Retry-After, within our bounds; the shortest wait if it is absent or
+    invalid."""
+    header = str((error.headers or {}).get("retry-after", ""))
+    seconds = int(header[:6]) if header.isascii() and header.isdigit() else 0
     return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
 
 
@@ -225,6 +231,6 @@ def _declined(error: stripe.CardError) -> CardDeclined:
     body = getattr(error, "error", None)
     return CardDeclined(
         error.user_message or "",
-        made=str(getattr(getattr(body, "payment_intent", None), "id", None) or ""),
+        payment_stripe_id=str(getattr(getattr(body, "payment_intent", None), "id", None) or ""),
         decline_code=getattr(body, "decline_code", None) or _code(error) or None,
     )

@@ -1,4 +1,4 @@
-"""Stripe's list of events: what happened in the last 30 days, in case a webhook was lost."""
+"""Stripe's list of events of the last 30 days, for events whose webhook was lost."""
 
 from datetime import datetime
 
@@ -16,11 +16,11 @@ PAGE = 100
 def page(
     client: StripeClient, *, since: datetime, after: str = ""
 ) -> tuple[list[EventSnapshot], str]:
-    """One page of the events since then, newest first, behind the event ``after``; and the event
-    behind which the next page begins, empty when there is none.
+    """One page of the events since ``since``, newest first, behind the event ``after``.
 
-    An event that cannot be read is logged and left out. Raises StripeRefused when Stripe has
-    forgotten ``after``, StripeMalformed for a list that does not go on.
+    Also returns the id of the event behind which the next page begins; empty on the last page. An
+    event that cannot be read is logged and left out. Raises StripeRefused when Stripe no longer has
+    the event ``after``, StripeMalformed when Stripe repeats a page.
     """
     params: EventListParams = {"limit": PAGE, "created": {"gte": int(since.timestamp())}}
     if after:
@@ -31,8 +31,8 @@ def page(
         end = objects[-1].id if has_more else ""
     if has_more and end == after:
         raise StripeMalformed("Stripe repeats a page of a list instead of going on.")
-    found = list(pagination.read_page(objects, _event))
-    return [each for each in found if isinstance(each, EventSnapshot)], end
+    events = list(pagination.read_page(objects, _event))
+    return [each for each in events if isinstance(each, EventSnapshot)], end
 
 
 def _event(fields: Fields) -> EventSnapshot:

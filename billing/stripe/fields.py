@@ -1,4 +1,4 @@
-"""How single fields of a Stripe object are read: absent, null, an id or the object itself."""
+"""Read single fields of a Stripe object: absent, null, an id or the expanded object."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from stripe import StripeObject
 
 OUR_ID = "tollgate_id"
-"""The metadata key under which everything that we make at Stripe names our row."""
+"""The metadata key that names our row in every object that we create at Stripe."""
 RESERVED = "tollgate"
-"""Metadata keys that start like this are ours, never the tenant's."""
+"""Metadata keys with this prefix are ours; tenants cannot set them."""
 PAGE = 100
-"""Objects that Stripe lists in one answer at most."""
+"""Largest page of a list at Stripe."""
 
 Fields = dict[str, Any]
 
@@ -21,42 +21,42 @@ def plain(answer: StripeObject) -> Fields:
 
 
 def named(answer: StripeObject, kind: str, stripe_id: str) -> Fields:
-    """As :func:`plain`, for an object that was asked for by its id.
+    """The object as plain data, after a check that it is the one that was requested.
 
-    Raises ValueError when Stripe answers with something else.
+    Raises ValueError when Stripe answers with another object.
     """
     fields = plain(answer)
     if (fields["object"], fields["id"]) != (kind, stripe_id):
-        raise ValueError(f"Another object than {kind} {stripe_id} was answered.")
+        raise ValueError(f"Stripe answered with another object than {kind} {stripe_id}.")
     return fields
 
 
 def moment(seconds: int | None) -> datetime | None:
-    """Stripe's seconds since 1970, as an aware datetime in UTC."""
+    """An aware UTC datetime from Stripe's Unix seconds; None stays None."""
     return None if seconds is None else instant(seconds)
 
 
 def instant(seconds: int) -> datetime:
-    """As :func:`moment`, for a time that is always there."""
+    """An aware UTC datetime from Stripe's Unix seconds."""
     return datetime.fromtimestamp(seconds, tz=UTC)
 
 
 def reference(value: Any) -> str | None:
-    """The id in a field that holds an id, the expanded object, or nothing."""
+    """The id in a field that holds an id, the expanded object or null."""
     return text(value["id"] if isinstance(value, dict) else value) or None
 
 
 def text(value: Any) -> str:
-    """Stripe's null is our empty string. Raises TypeError for what is no text."""
+    """The string; null becomes an empty string. Raises TypeError for any other type."""
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise TypeError(f"A text was promised, not {type(value).__name__}.")
+        raise TypeError(f"Stripe promises a string here, not {type(value).__name__}.")
     return value
 
 
 def common(fields: Fields) -> dict[str, Any]:
-    """What every snapshot starts with."""
+    """The members that all snapshots share."""
     metadata: dict[str, str] = fields["metadata"] or {}
     return {
         "stripe_id": fields["id"],
@@ -67,15 +67,15 @@ def common(fields: Fields) -> dict[str, Any]:
 
 
 def our_id(fields: Fields) -> str | None:
-    """The row of ours that the object's metadata names, if any."""
+    """The id of our row that the object's metadata names; None without one."""
     return (fields.get("metadata") or {}).get(OUR_ID) or None
 
 
 def labelled(our_row: str, metadata: dict[str, str] | None = None) -> dict[str, str]:
-    """The metadata of what we make: the tenant's own, and the id of our row."""
+    """Metadata for an object that we create: the tenant's own, plus the id of our row."""
     return {**(metadata or {}), OUR_ID: our_row}
 
 
 def page(after: str | None, **params: Any) -> Any:
-    """How a list is asked for: all of it, or what comes after the object with this id."""
+    """Parameters of a list request: from the start, or behind the object ``after``."""
     return {"limit": PAGE, **({"starting_after": after} if after else {}), **params}

@@ -1,4 +1,4 @@
-"""Early fraud warnings at Stripe: what a card's issuer says of a charge."""
+"""Early fraud warnings at Stripe: a card issuer suspects that a charge is fraud."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from billing.stripe.fields import Fields, instant, named, page, reference, text
 from billing.stripe.snapshots import FraudWarningSnapshot, UnreadableObject
 
 CHARGE = "charge"
-"""Expanded: it names the customer and, if the warning does not, the payment."""
+"""Expanded, because it names the customer and, if the warning does not, the payment."""
 
 
 def snapshot(fields: Fields) -> FraudWarningSnapshot:
@@ -27,7 +27,7 @@ def snapshot(fields: Fields) -> FraudWarningSnapshot:
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> FraudWarningSnapshot:
-    """What Stripe says now. Raises StripeObjectMissing."""
+    """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
         warnings = client.v1.radar.early_fraud_warnings
         warning = warnings.retrieve(stripe_id, {"expand": [CHARGE]})
@@ -37,6 +37,6 @@ def retrieve(client: StripeClient, stripe_id: str) -> FraudWarningSnapshot:
 def iterate(
     client: StripeClient, *, after: str | None = None
 ) -> Iterator[FraudWarningSnapshot | UnreadableObject]:
-    """Every warning of the account, newest first."""
+    """All warnings of the account, newest first."""
     params = page(after, expand=[f"data.{CHARGE}"])
     return pagination.iterate(lambda: client.v1.radar.early_fraud_warnings.list(params), snapshot)

@@ -1,9 +1,9 @@
 """Payments of invoices at Stripe: which PaymentIntent settles which invoice.
 
-An invoice that is listed brings its payments, and of their PaymentIntents only the ids: to expand
-those too is a fifth level of expansion, and Stripe allows four. The PaymentIntent is needed only
-while a payment is open, because its bank may have yet to answer. So the open payments of a page
-of invoices are read from their own list.
+A listed invoice contains its payments, but of their PaymentIntents only the ids: expanding those
+would be a fifth level, and Stripe allows four. The PaymentIntent is needed only while a payment is
+open, because its bank may not have answered yet. Therefore the open payments of a page of invoices
+are read from a list of their own.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,14 @@ from billing.stripe.fields import PAGE, Fields, plain, reference
 EXPAND = "payment.payment_intent"
 OPEN = "open"
 MOST_PAGES = 3
-"""Pages of open payments that are read for one page of invoices; the rest is read one by one."""
+"""Most pages of open payments that are read for one page of invoices; the others are read
+singly."""
 FINALIZED_AFTER = timedelta(days=1)
-"""Stripe makes the payment when it finalizes the invoice, an hour after a renewal makes it."""
+"""Stripe creates the payment when it finalizes the invoice, one hour after a renewal creates it."""
 
 
 def of_invoice(client: StripeClient, invoice_stripe_id: str) -> list[Fields]:
-    """Every payment of an invoice, with its PaymentIntent."""
+    """All payments of an invoice, each with its PaymentIntent."""
     listed = client.v1.invoice_payments.list(
         {"invoice": invoice_stripe_id, "limit": PAGE, "expand": [f"data.{EXPAND}"]}
     )
@@ -35,25 +36,25 @@ def of_invoice(client: StripeClient, invoice_stripe_id: str) -> list[Fields]:
 def open_payments_of(client: StripeClient, invoices: Sequence[Fields]) -> dict[str, Fields]:
     """Open payments of these invoices by their ids, with their PaymentIntents.
 
-    Asks at most ``MOST_PAGES`` times, and not at all when no payment is open. What it leaves out
-    has to be read by :func:`of_invoice`.
+    Sends at most ``MOST_PAGES`` requests, and none if no payment is open. Payments that are left
+    out must be read with :func:`of_invoice`.
     """
     waiting = [invoice for invoice in invoices if open_in(invoice)]
-    missing = {reference(each) for invoice in waiting for each in open_in(invoice)}
-    found: dict[str, Fields] = {}
+    missing = {reference(payment) for invoice in waiting for payment in open_in(invoice)}
+    open_payments: dict[str, Fields] = {}
     try:
         for page in pagination.pages(lambda: _listed(client, waiting)) if waiting else ():
-            found |= {payment["id"]: payment for payment in map(plain, page)}
-            missing -= found.keys()
-            if not missing or len(found) >= MOST_PAGES * PAGE:
+            open_payments |= {payment["id"]: payment for payment in map(plain, page)}
+            missing -= open_payments.keys()
+            if not missing or len(open_payments) >= MOST_PAGES * PAGE:
                 break
     except StripeRefused:
-        return found
-    return found
+        return open_payments
+    return open_payments
 
 
 def open_in(invoice: Fields) -> list[Fields]:
-    """Payments that came with a listed invoice, are open and wait for a PaymentIntent."""
+    """Payments of a listed invoice that are open and have a PaymentIntent."""
     listed = invoice.get("payments")
     payments = listed.get("data") if isinstance(listed, dict) else None
     return [each for each in payments or () if isinstance(each, dict) and _is_open(each)]
@@ -66,7 +67,7 @@ def _is_open(payment: Fields) -> bool:
 
 
 def _listed(client: StripeClient, invoices: Sequence[Fields]) -> Any:
-    """The first page of open payments made about when these invoices were."""
+    """The first page of open payments that were created about when these invoices were."""
     times = [invoice["created"] for invoice in invoices]
     last = max(times) + int(FINALIZED_AFTER.total_seconds())
     return client.v1.invoice_payments.list(

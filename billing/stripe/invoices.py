@@ -1,4 +1,4 @@
-"""Invoices at Stripe, with their lines, the payments that settle them and their credit notes."""
+"""Invoices at Stripe, with their lines, their payments and their credit notes."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -33,7 +33,7 @@ from billing.stripe.snapshots import (
 DISCOUNT = "total_discount_amounts.discount"
 EXPAND = (f"payments.data.{invoice_payments.EXPAND}", DISCOUNT)
 EXPAND_LISTED = ("data.payments", f"data.{DISCOUNT}")
-"""Stripe expands four levels, the ``data`` of a list among them: see ``invoice_payments``."""
+"""Stripe expands four levels, the ``data`` of a list included: see ``invoice_payments``."""
 INCLUSIVE = "inclusive"
 GRANTED = "credit_balance_transaction"
 OPEN, PROCESSING = "open", "processing"
@@ -67,7 +67,7 @@ def snapshot(
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> InvoiceSnapshot:
-    """What Stripe says now. Raises StripeObjectMissing (a deleted draft is missing too)."""
+    """Read the invoice from Stripe. Raises StripeObjectMissing, also for a deleted draft."""
     with translate():
         invoice = client.v1.invoices.retrieve(stripe_id, {"expand": [*EXPAND]})
         return _complete(client, named(invoice, "invoice", stripe_id))
@@ -81,8 +81,8 @@ def iterate(
     for invoices in pagination.pages(lambda: client.v1.invoices.list(params)):
         with translate():
             listed = [plain(invoice) for invoice in invoices]
-        known = invoice_payments.open_payments_of(client, listed)
-        yield from pagination.read_page(invoices, partial(_complete_listed, client, known))
+        open_payments = invoice_payments.open_payments_of(client, listed)
+        yield from pagination.read_page(invoices, partial(_complete_listed, client, open_payments))
 
 
 def _amounts(fields: Fields) -> dict[str, Any]:
@@ -108,7 +108,8 @@ def _sum(amounts: list[Fields] | None) -> int:
 
 
 def _granted(amounts: list[Fields] | None) -> int:
-    """What credit grants take off: discounts are listed with it, and have a list of their own."""
+    """Amount taken off by Stripe's credit grants; the list also has discounts, which are counted
+    apart."""
     return _sum([each for each in amounts or () if each["type"] == GRANTED])
 
 
@@ -137,7 +138,7 @@ def _discount(fields: Fields) -> InvoiceDiscountSnapshot:
 
 
 def _parent(fields: Fields, detail: str, name: str) -> Any:
-    """A field of ``parent.<detail>``, where an object says what it was made for."""
+    """A field of ``parent.<detail>``, which says what an object was created for."""
     return ((fields["parent"] or {}).get(detail) or {}).get(name)
 
 
@@ -192,7 +193,8 @@ def _line(fields: Fields) -> InvoiceLineSnapshot:
 
 
 def _is_credit(fields: Fields) -> bool:
-    """Credit prorations name the lines that they give back, also where nothing had been paid."""
+    """Whether the line is a credit proration. Those name the lines that they credit, even at amount
+    0."""
     details = (
         _parent(fields, "subscription_item_details", "proration_details")
         or _parent(fields, "invoice_item_details", "proration_details")
@@ -202,8 +204,10 @@ def _is_credit(fields: Fields) -> bool:
 
 
 def _complete(client: StripeClient, fields: Fields) -> InvoiceSnapshot:
-    """With every line and payment: the page that came along, or all of them when there are more.
-    Credit notes are asked for when the invoice says that it has some."""
+    """The invoice with all of its lines, payments and credit notes.
+
+    More than one page of lines or payments, and credit notes, are read with requests of their own.
+    """
     if fields.get("deleted"):
         return snapshot(fields, [], [], [])
     return snapshot(
@@ -212,16 +216,16 @@ def _complete(client: StripeClient, fields: Fields) -> InvoiceSnapshot:
 
 
 def _complete_listed(
-    client: StripeClient, known: dict[str, Fields], fields: Fields
+    client: StripeClient, open_payments: dict[str, Fields], fields: Fields
 ) -> InvoiceSnapshot:
-    """As :func:`_complete`, for an invoice whose payments name their PaymentIntents by id only."""
+    """The complete invoice, from one whose payments name their PaymentIntents by id only."""
     waiting = [payment["id"] for payment in invoice_payments.open_in(fields)]
-    if not all(stripe_id in known for stripe_id in waiting):
+    if not all(stripe_id in open_payments for stripe_id in waiting):
         payments = invoice_payments.of_invoice(client, fields["id"])
         fields["payments"] = {"data": payments, "has_more": False}
     elif waiting:
         listed = fields["payments"]
-        listed["data"] = [known.get(each["id"], each) for each in listed["data"]]
+        listed["data"] = [open_payments.get(each["id"], each) for each in listed["data"]]
     return _complete(client, fields)
 
 
@@ -229,8 +233,8 @@ def _lines(client: StripeClient, fields: Fields) -> list[Fields]:
     listed = fields["lines"]
     if not listed["has_more"]:
         return list(listed["data"])
-    every = client.v1.invoices.line_items.list(fields["id"], {"limit": PAGE})
-    return [plain(each) for each in every.auto_paging_iter()]
+    all_lines = client.v1.invoices.line_items.list(fields["id"], {"limit": PAGE})
+    return [plain(line) for line in all_lines.auto_paging_iter()]
 
 
 def _payments(client: StripeClient, fields: Fields) -> list[Fields]:
@@ -243,5 +247,5 @@ def _payments(client: StripeClient, fields: Fields) -> list[Fields]:
 def _notes(client: StripeClient, fields: Fields) -> list[Fields]:
     if not _credited(fields):
         return []
-    every = client.v1.credit_notes.list({"invoice": fields["id"], "limit": PAGE})
-    return [plain(each) for each in every.auto_paging_iter()]
+    notes = client.v1.credit_notes.list({"invoice": fields["id"], "limit": PAGE})
+    return [plain(note) for note in notes.auto_paging_iter()]

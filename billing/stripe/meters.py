@@ -1,4 +1,4 @@
-"""Meters at Stripe, the events that tell them of use, and what Stripe has made of those."""
+"""Meters at Stripe, meter events, and the usage that Stripe has counted from them."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,15 +11,15 @@ from usage.models import Meter
 from usage.models.meter import Aggregation
 
 FORMULAS = {Aggregation.COUNT: "sum", Aggregation.SUM: "sum", Aggregation.LAST: "last"}
-"""Ours to Stripe's, which knows no others. One record may stand for several uses that were consumed
-at once, so what we count Stripe adds up."""
+"""Stripe's formula for each of our aggregations. Counts become sums, because one record may stand
+for several uses that were consumed at once."""
 LONGEST_PAST = timedelta(days=35)
-"""Stripe counts nothing that happened longer ago."""
+"""Stripe ignores meter events that are older."""
 CUSTOMER, VALUE = "stripe_customer_id", "value"
 
 
 def new(meter: Meter) -> Fields:
-    """How a meter is asked for; its events have our meter's id as their name."""
+    """Parameters that create a meter; its events are named by our meter's id."""
     return {
         "display_name": meter.name,
         "event_name": meter.pk,
@@ -30,35 +30,38 @@ def new(meter: Meter) -> Fields:
 
 
 def find(client: StripeClient, event_name: str) -> str | None:
-    """The id of the active meter for events of this name."""
+    """The id of the active meter for events of this name; None without one."""
     with translate():
-        listed = client.v1.billing.meters.list({"status": "active", "limit": PAGE})
-        found = (plain(each) for each in listed.auto_paging_iter())
-        return next((each["id"] for each in found if each["event_name"] == event_name), None)
+        meter_list = client.v1.billing.meters.list({"status": "active", "limit": PAGE})
+        meters = (plain(each) for each in meter_list.auto_paging_iter())
+        return next((each["id"] for each in meters if each["event_name"] == event_name), None)
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> Fields:
-    """What Stripe says now, as plain fields. Raises StripeObjectMissing."""
+    """Read the meter from Stripe, as plain fields. Raises StripeObjectMissing."""
     with translate():
         return named(client.v1.billing.meters.retrieve(stripe_id), "billing.meter", stripe_id)
 
 
 def list_page(client: StripeClient, *, after: str) -> list[Fields]:
-    """The account's meters behind the meter ``after``, newest first, up to PAGE, archived too."""
+    """Up to PAGE of the account's meters behind the meter ``after``, newest first, archived ones
+    too."""
     with translate():
         return [plain(each) for each in client.v1.billing.meters.list(page(after)).data]
 
 
 def differences(fields: Fields, meter: Meter) -> dict[str, tuple[object, object]]:
-    """What Stripe says otherwise than a meter that counts our events: ours and theirs, by name.
-    Raises StripeMalformed for fields that are no meter's."""
-    wanted = new(meter)
+    """Values by name that differ from those of a meter that counts our events, as (ours, Stripe's).
+
+    Raises StripeMalformed for fields that do not belong to a meter.
+    """
+    expected = new(meter)
     with translate():
         pairs = {
             "status": ("active", fields["status"]),
             "event_name": (meter.pk, fields["event_name"]),
             "formula": (
-                wanted["default_aggregation"]["formula"],
+                expected["default_aggregation"]["formula"],
                 fields["default_aggregation"]["formula"],
             ),
             "customer": (CUSTOMER, fields["customer_mapping"]["event_payload_key"]),
@@ -70,7 +73,7 @@ def differences(fields: Fields, meter: Meter) -> dict[str, tuple[object, object]
 def event(
     *, event_name: str, identifier: str, customer_stripe_id: str, value: int, at: datetime
 ) -> Fields:
-    """How one use is told."""
+    """Parameters of the meter event that reports one use."""
     return {
         "event_name": event_name,
         "identifier": identifier,
@@ -80,7 +83,7 @@ def event(
 
 
 def cancellation(*, event_name: str, identifier: str) -> Fields:
-    """How one use is taken back."""
+    """Parameters that cancel the meter event of one use."""
     return {"event_name": event_name, "type": "cancel", "cancel": {"identifier": identifier}}
 
 
@@ -92,15 +95,16 @@ def summary(
     since: datetime,
     until: datetime,
 ) -> Decimal:
-    """What Stripe has counted of a customer in ``[since, until)``, both on full minutes."""
-    asked = {
+    """Usage of a customer that Stripe has counted in ``[since, until)``; both must be full
+    minutes."""
+    params = {
         "customer": customer_stripe_id,
         "start_time": int(since.timestamp()),
         "end_time": int(until.timestamp()),
         "limit": PAGE,
     }
     with translate():
-        listed = client.v1.billing.meters.event_summaries.list(meter_stripe_id, asked)  # type: ignore[arg-type]  # a plain dict
+        listed = client.v1.billing.meters.event_summaries.list(meter_stripe_id, params)  # type: ignore[arg-type]  # a plain dict
         return sum(
             (Decimal(str(each.aggregated_value)) for each in listed.auto_paging_iter()), Decimal(0)
         )

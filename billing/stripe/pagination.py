@@ -1,7 +1,7 @@
-"""Lists at Stripe, page by page.
+"""Read lists at Stripe page by page.
 
-A list that Stripe refuses raises. An object of a list that cannot be read is given back as an
-:class:`UnreadableObject` in its place, so that it ends nothing but itself.
+A list that Stripe refuses raises. A single object that cannot be read is returned as an
+:class:`UnreadableObject` in its place, so that the other objects of the list are still read.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,9 +20,9 @@ SnapshotT = TypeVar("SnapshotT")
 
 
 def pages(first_page: Callable[[], Any]) -> Iterator[list[Any]]:
-    """The SDK's objects of a list, one page at a time, each page asked for when it is needed.
+    """The SDK's objects of a list, page by page; each page is requested when it is needed.
 
-    Raises StripeMalformed for a list that does not go on.
+    Raises StripeMalformed when Stripe repeats a page.
     """
     with translate():
         page = first_page()
@@ -33,16 +33,16 @@ def pages(first_page: Callable[[], Any]) -> Iterator[list[Any]]:
             if not page.has_more:
                 return
             page = page.next_page()
-            following = list(page.data)
-        if following and _id_of(following[-1]) == _id_of(objects[-1]):
+            next_objects = list(page.data)
+        if next_objects and _id_of(next_objects[-1]) == _id_of(objects[-1]):
             raise StripeMalformed("Stripe repeats a page of a list instead of going on.")
-        objects = following
+        objects = next_objects
 
 
 def iterate(
     first_page: Callable[[], Any], read: Callable[[Fields], SnapshotT]
 ) -> Iterator[SnapshotT | UnreadableObject]:
-    """Every object of a list, as ``read`` makes it of the object's fields."""
+    """All objects of a list, converted from their fields with ``read``."""
     for page in pages(first_page):
         yield from read_page(page, read)
 
@@ -50,7 +50,8 @@ def iterate(
 def read_page(
     objects: Sequence[Any], read: Callable[[Fields], SnapshotT]
 ) -> Iterator[SnapshotT | UnreadableObject]:
-    """The objects of one page. Raises StripeUnavailable when ``read`` asks Stripe in vain."""
+    """The objects of one page, converted with ``read``. Raises StripeUnavailable if ``read``
+    does."""
     for listed in objects:
         try:
             with translate():
@@ -64,5 +65,5 @@ def read_page(
 
 
 def _id_of(listed: Any) -> str:
-    """Empty for an object without one."""
+    """The object's id; empty for an object without one."""
     return reference(getattr(listed, "id", None)) or ""

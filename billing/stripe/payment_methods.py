@@ -1,4 +1,4 @@
-"""Saved payment methods at Stripe: read when asked for, never kept here."""
+"""Saved payment methods at Stripe: read on demand, never stored here."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,10 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedMethod(Checked):
-    """What a buyer recognises a method by. ``brand``, ``last4`` and the expiry are a card's;
-    ``last4`` is a bank account's as well."""
+    """The data by which a buyer recognises a payment method.
+
+    ``brand`` and the expiry are set for cards, ``last4`` for cards and bank accounts.
+    """
 
     stripe_id: str
     type: str
@@ -24,28 +26,29 @@ class SavedMethod(Checked):
     exp_year: int | None
 
 
-def saved(client: StripeClient, customer_stripe_id: str) -> list[SavedMethod]:
-    """The customer's methods, those saved last first. Raises StripeObjectMissing."""
+def list_saved(client: StripeClient, customer_stripe_id: str) -> list[SavedMethod]:
+    """The customer's payment methods, newest first. Raises StripeObjectMissing."""
     with translate():
         page = client.v1.customers.payment_methods.list(customer_stripe_id, {"limit": PAGE})
         return [_method(plain(each)) for each in page.auto_paging_iter()]
 
 
-def one(client: StripeClient, customer_stripe_id: str, stripe_id: str) -> SavedMethod:
-    """This method of the customer. Raises StripeObjectMissing when it is not theirs."""
+def retrieve(client: StripeClient, customer_stripe_id: str, stripe_id: str) -> SavedMethod:
+    """One payment method of the customer. Raises StripeObjectMissing if the customer does not have
+    it."""
     with translate():
-        found = client.v1.customers.payment_methods.retrieve(customer_stripe_id, stripe_id)
-        return _method(named(found, "payment_method", stripe_id))
+        method = client.v1.customers.payment_methods.retrieve(customer_stripe_id, stripe_id)
+        return _method(named(method, "payment_method", stripe_id))
 
 
-def default(client: StripeClient, customer_stripe_id: str) -> str:
-    """The id of the method that the customer pays with unless told otherwise; may be empty.
+def find_default(client: StripeClient, customer_stripe_id: str) -> str:
+    """Stripe's id of the customer's default payment method; empty without one.
 
     Raises StripeObjectMissing.
     """
     with translate():
-        found = client.v1.customers.retrieve(customer_stripe_id)
-        settings = named(found, "customer", customer_stripe_id).get("invoice_settings") or {}
+        customer = client.v1.customers.retrieve(customer_stripe_id)
+        settings = named(customer, "customer", customer_stripe_id).get("invoice_settings") or {}
         return reference(settings.get("default_payment_method")) or ""
 
 

@@ -1,7 +1,7 @@
 """PaymentIntents at Stripe, each with its latest charge and that charge's refunds.
 
-One read brings all three, so a payment never says that it was refunded without the refund.
-Disputes are asked for when the charge says that there are some.
+One request reads all three, so that a refunded payment always comes with its refunds. Disputes are
+read if the charge has some.
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,9 +50,9 @@ def to_confirm(
     metadata: dict[str, str],
     save_payment_method: bool,
 ) -> Fields:
-    """A PaymentIntent that the buyer will confirm, by whichever method Stripe offers them.
+    """Parameters of a PaymentIntent that the buyer confirms, with any method that Stripe offers.
 
-    ``amount`` in minor units; the customer may be empty.
+    ``amount`` in minor units; ``customer_stripe_id`` may be empty.
     """
     params: Fields = {
         "amount": amount,
@@ -70,7 +70,7 @@ def to_confirm(
 
 
 def to_charge(params: Fields, *, payment_method: str) -> Fields:
-    """The same, charged at once to a saved method while the buyer is away."""
+    """The parameters, changed so that a saved method is charged at once, without the buyer."""
     return {
         **params,
         "payment_method": payment_method,
@@ -80,17 +80,14 @@ def to_charge(params: Fields, *, payment_method: str) -> Fields:
     }
 
 
-def made(fields: Fields) -> PaymentSnapshot:
-    """What Stripe answered to whoever made a PaymentIntent that nobody has confirmed yet.
-
-    Raises StripeMalformed.
-    """
+def read_created(fields: Fields) -> PaymentSnapshot:
+    """The snapshot of a PaymentIntent from the answer that created it. Raises StripeMalformed."""
     with translate():
         return snapshot(fields, [])
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> PaymentSnapshot:
-    """What Stripe says now. Raises StripeObjectMissing."""
+    """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
         intent = client.v1.payment_intents.retrieve(stripe_id, {"expand": [EXPAND]})
         return _complete(client, named(intent, "payment_intent", stripe_id))
@@ -99,7 +96,7 @@ def retrieve(client: StripeClient, stripe_id: str) -> PaymentSnapshot:
 def iterate(
     client: StripeClient, *, after: str | None = None
 ) -> Iterator[PaymentSnapshot | UnreadableObject]:
-    """Every payment of the account, newest first."""
+    """All PaymentIntents of the account, newest first."""
     params = page(after, expand=[f"data.{EXPAND}"])
     return pagination.iterate(
         lambda: client.v1.payment_intents.list(params), lambda fields: _complete(client, fields)
@@ -107,12 +104,12 @@ def iterate(
 
 
 def _complete(client: StripeClient, fields: Fields) -> PaymentSnapshot:
-    """With every refund: the ten that came along, or all of them when there are more."""
+    """The payment with all of its refunds and disputes; ten refunds come with the charge."""
     charge = fields["latest_charge"]
     if charge is None:
         return snapshot(fields, [])
-    given_back = charge["refunds"]["data"]
+    refund_fields = charge["refunds"]["data"]
     if charge["refunds"]["has_more"]:
-        given_back = refunds.of_payment(client, fields["id"])
-    contested = disputes.of_payment(client, fields["id"]) if charge["disputed"] else []
-    return snapshot(fields, given_back, contested)
+        refund_fields = refunds.of_payment(client, fields["id"])
+    dispute_fields = disputes.of_payment(client, fields["id"]) if charge["disputed"] else []
+    return snapshot(fields, refund_fields, dispute_fields)

@@ -1,4 +1,4 @@
-"""The customer portal at Stripe: what it offers, and links into it."""
+"""The customer portal at Stripe: configurations, and links into it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, named, page, plain
 
 MOST_PRODUCTS = 10
-"""Stripe's limit of products between which a portal lets customers change."""
+"""Stripe's limit of products between which customers may switch in a portal."""
 PRODUCTS = "features.subscription_update.products"
-"""Stripe leaves it out of its answers unless it is expanded."""
+"""Stripe's answers contain it only when it is expanded."""
 CREATE_CONFIGURATION = "portal_configuration.create"
 CHANGE_CONFIGURATION = "portal_configuration.update"
 CREATE_SESSION = "portal_session.create"
@@ -20,47 +20,49 @@ CREATE_SESSION = "portal_session.create"
 
 @dataclass(frozen=True, slots=True)
 class PortalProduct:
-    """A product, and the prices of it that customers may choose; Stripe's ids."""
+    """A product and those of its prices that customers may choose, by Stripe's ids."""
 
     product: str
     prices: Sequence[str]
 
 
 def is_active(client: StripeClient, stripe_id: str) -> bool:
-    """Whether links into this portal can be made. Raises StripeObjectMissing."""
+    """Whether links into this portal can be created. Raises StripeObjectMissing."""
     with translate():
-        found = plain(client.v1.billing_portal.configurations.retrieve(stripe_id))
-    return bool(found.get("active"))
+        configuration = plain(client.v1.billing_portal.configurations.retrieve(stripe_id))
+    return bool(configuration.get("active"))
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> Fields:
-    """What Stripe says now, as plain fields. Raises StripeObjectMissing."""
+    """Read the configuration from Stripe, as plain fields. Raises StripeObjectMissing."""
     with translate():
-        found = client.v1.billing_portal.configurations.retrieve(stripe_id, {"expand": [PRODUCTS]})
-        return named(found, "billing_portal.configuration", stripe_id)
+        configuration = client.v1.billing_portal.configurations.retrieve(
+            stripe_id, {"expand": [PRODUCTS]}
+        )
+        return named(configuration, "billing_portal.configuration", stripe_id)
 
 
 def list_page(client: StripeClient, *, after: str) -> list[Fields]:
-    """The account's configurations behind the one ``after``, newest first, up to PAGE, those that
-    are switched off too."""
+    """Up to PAGE configurations behind the one ``after``, newest first, inactive ones too."""
     with translate():
         params = page(after or None, expand=[f"data.{PRODUCTS}"])
         return [plain(each) for each in client.v1.billing_portal.configurations.list(params).data]
 
 
 def differences(fields: Fields, content: Fields) -> dict[str, tuple[object, object]]:
-    """What Stripe says otherwise than a configuration that was asked for with ``content``: ours and
-    theirs, by name. What is not asked for has to be off; the rest is Stripe's default.
+    """Values by name that differ from a configuration created with ``content``, as (ours,
+    Stripe's).
 
-    Raises StripeMalformed for fields that are no configuration's.
+    Features that ``content`` leaves out must be off. Raises StripeMalformed for fields that do not
+    belong to a configuration.
     """
     with translate():
-        wanted = _comparable(restored(content))
-        return dict(_differing(wanted, _comparable(fields)))
+        expected = _comparable(restore_params(content))
+        return dict(_differing(expected, _comparable(fields)))
 
 
-def restored(content: Fields) -> Fields:
-    """How a configuration is asked to be again what was asked for with ``content``."""
+def restore_params(content: Fields) -> Fields:
+    """Parameters that restore a configuration which was created with ``content``."""
     features = {**content["features"], "subscription_pause": {"enabled": False}}
     return {
         "active": True,
@@ -72,7 +74,7 @@ def restored(content: Fields) -> Fields:
 
 
 def _comparable(fields: Fields) -> Fields:
-    """Without the order of lists, in which nothing is said."""
+    """The fields with lists in a fixed order: their order at Stripe has no meaning."""
     update = fields["features"]["subscription_update"]
     changed: Fields = {}
     if "products" in update:
@@ -85,17 +87,18 @@ def _comparable(fields: Fields) -> Fields:
     return {**fields, "features": features}
 
 
-def _differing(ours: Any, theirs: Any, name: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Each value of ours that is another one at Stripe, by its path. Null there is empty here."""
+def _differing(ours: Any, remote: Any, name: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Values of ours that differ at Stripe, by path. Null at Stripe equals an empty value of
+    ours."""
     if isinstance(ours, dict) and not name.endswith(".products"):
         for key, value in ours.items():
-            of_stripe = (theirs or {}).get(key)
-            yield from _differing(value, of_stripe, f"{name}.{key}" if name else key)
+            member = (remote or {}).get(key)
+            yield from _differing(value, member, f"{name}.{key}" if name else key)
         return
     if isinstance(ours, list):
-        ours, theirs = sorted(ours), sorted(theirs or ())
-    if (ours or None) != (theirs or None):
-        yield name, (ours, theirs)
+        ours, remote = sorted(ours), sorted(remote or ())
+    if (ours or None) != (remote or None):
+        yield name, (ours, remote)
 
 
 def configuration(
@@ -108,9 +111,10 @@ def configuration(
     default_return_url: str,
     takes_codes: bool,
 ) -> Fields:
-    """How a configuration is asked for. ``cancels`` is Stripe's mode, or nothing.
+    """Parameters that create a configuration. ``cancels`` is Stripe's cancellation mode, or empty.
 
-    ``takes_codes`` never in a shared account, where customers could type every project's codes.
+    ``takes_codes`` must be False in a shared account: customers could enter codes of other
+    projects.
     """
     updates = ["price", "quantity", "promotion_code"] if takes_codes else ["price", "quantity"]
     features: Fields = {
@@ -136,30 +140,33 @@ def configuration(
                 "conditions": [{"type": "decreasing_item_amount"}, {"type": "shortening_interval"}]
             },
         }
-    made: Fields = {"features": features}
+    params: Fields = {"features": features}
     if headline:
-        made["business_profile"] = {"headline": headline}
+        params["business_profile"] = {"headline": headline}
     if default_return_url:
-        made["default_return_url"] = default_return_url
-    return made
+        params["default_return_url"] = default_return_url
+    return params
 
 
 def session(*, customer: str, configuration: str, return_url: str, flow: Fields | None) -> Fields:
-    """How a link into the portal is asked for."""
-    made: Fields = {"customer": customer, "configuration": configuration}
+    """Parameters that create a link into the portal."""
+    params: Fields = {"customer": customer, "configuration": configuration}
     if return_url:
-        made["return_url"] = return_url
+        params["return_url"] = return_url
     if flow is not None:
-        made["flow_data"] = flow
-    return made
+        params["flow_data"] = flow
+    return params
 
 
 def flow(flow_type: str, *, return_url: str, **target: object) -> Fields:
-    """One thing to do, and back again; ``target`` is what Stripe wants to know of it."""
-    made: Fields = {"type": flow_type}
+    """Parameters of a link to one action, after which the customer returns.
+
+    ``target`` holds the parameters that Stripe needs for this action.
+    """
+    params: Fields = {"type": flow_type}
     if target:
-        made[flow_type] = target
+        params[flow_type] = target
     if return_url:
         redirect = {"return_url": return_url}
-        made["after_completion"] = {"type": "redirect", "redirect": redirect}
-    return made
+        params["after_completion"] = {"type": "redirect", "redirect": redirect}
+    return params

@@ -1,4 +1,4 @@
-"""Invoices that Stripe works out and does not make."""
+"""Previews of invoices: Stripe calculates them and creates nothing."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ class PreviewLine(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewSnapshot(Checked):
-    """What an invoice would say, when it would be made, and what it does to the balance.
+    """Content of the previewed invoice, when it would be created, and its effect on the balance.
 
     Amounts in minor units; a negative balance is a credit of the customer.
     """
@@ -39,7 +39,7 @@ class PreviewSnapshot(Checked):
 
 
 def preview(client: StripeClient, params: InvoiceCreatePreviewParams) -> PreviewSnapshot | None:
-    """The invoice that would follow; None when there would be none."""
+    """Preview the next invoice; None when there would be none."""
     try:
         with translate():
             return _snapshot(plain(client.v1.invoices.create_preview(params)))

@@ -1,4 +1,4 @@
-"""Prices at Stripe: immutable in what they cost."""
+"""Prices at Stripe. Amount, currency and interval of a price never change."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def snapshot(fields: Fields) -> PriceSnapshot:
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> PriceSnapshot:
-    """What Stripe says now. Raises StripeObjectMissing."""
+    """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
         return snapshot(named(client.v1.prices.retrieve(stripe_id), "price", stripe_id))
 
@@ -53,8 +53,10 @@ def new(
     metadata: dict[str, str],
     meter_stripe_id: str = "",
 ) -> Fields:
-    """How a price is asked for; without an interval it is a one-time price, with a meter it
-    bills what that counts."""
+    """Parameters that create a price.
+
+    Without an interval it is a one-time price; with a meter it bills the usage of that meter.
+    """
     params: Fields = {
         "product": product_stripe_id,
         "currency": currency,

@@ -22,7 +22,7 @@ def snapshot(fields: Fields) -> ProductSnapshot:
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> ProductSnapshot:
-    """What Stripe says now. Raises StripeObjectMissing."""
+    """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
         return snapshot(named(client.v1.products.retrieve(stripe_id), "product", stripe_id))
 
@@ -35,7 +35,7 @@ def iterate(
 
 
 def new(*, name: str, description: str, metadata: dict[str, str]) -> Fields:
-    """How a product is asked for."""
+    """Parameters that create a product."""
     params: Fields = {"name": name, "metadata": metadata}
     if description:
         params["description"] = description

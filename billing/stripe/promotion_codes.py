@@ -1,4 +1,4 @@
-"""Promotion codes at Stripe: what buyers type to get a coupon."""
+"""Promotion codes at Stripe: codes that buyers enter to get a coupon's discount."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def snapshot(fields: Fields) -> PromotionCodeSnapshot:
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> PromotionCodeSnapshot:
-    """What Stripe says now. Raises StripeObjectMissing."""
+    """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
         return snapshot(
             named(client.v1.promotion_codes.retrieve(stripe_id), "promotion_code", stripe_id)

@@ -1,7 +1,7 @@
-"""Which lines of a purchase a refund is for, in the refund's metadata at Stripe.
+"""The lines of a purchase that a refund is for, kept in the refund's metadata at Stripe.
 
-So a refund that Stripe made and we know nothing of any more, as after a restore, finds its lines
-again. Each line is written as ``<our id without its prefix>:<minor units>[:<quantity>]``.
+Thus a refund that our database lost, for example after a restore, still knows its lines. Each line
+is written as ``<our id without its prefix>:<minor units>[:<quantity>]``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,34 +11,37 @@ from common.ids import is_id
 
 KEY = "tollgate_lines"
 LONGEST = 500
-"""Characters of one value of metadata."""
+"""Longest value of metadata, in characters."""
 PREFIX = "chkl"
 
 
 def write(lines: Sequence[RefundLineSnapshot]) -> dict[str, str]:
-    """As many pairs of metadata as it takes; none for no line."""
+    """Metadata that names the lines, in as many keys as needed; empty without lines."""
     values: list[str] = []
-    for each in lines:
-        written = _write(each)
-        if values and len(values[-1]) + 1 + len(written) <= LONGEST:
-            values[-1] += f",{written}"
+    for line in lines:
+        encoded = _write(line)
+        if values and len(values[-1]) + 1 + len(encoded) <= LONGEST:
+            values[-1] += f",{encoded}"
         else:
-            values.append(written)
+            values.append(encoded)
     return {_key(number): value for number, value in enumerate(values)}
 
 
 def read(metadata: Mapping[str, str], *, amount: int) -> tuple[RefundLineSnapshot, ...]:
-    """Empty when the metadata names none, or lines that do not add up to the refund's ``amount``:
-    somebody else has written there."""
-    written, number = [], 0
+    """The lines in the metadata.
+
+    Empty without any, and when their sum is not the refund's ``amount`` in minor units: then
+    somebody else has changed the metadata.
+    """
+    encoded_lines, number = [], 0
     while value := metadata.get(_key(number)):
-        written += value.split(",")
+        encoded_lines += value.split(",")
         number += 1
-    lines = [_read(each) for each in written]
-    known = tuple(line for line in lines if line is not None)
-    if len(known) < len(lines) or sum(line.amount for line in known) != amount:
+    lines = [_read(each) for each in encoded_lines]
+    valid_lines = tuple(line for line in lines if line is not None)
+    if len(valid_lines) < len(lines) or sum(line.amount for line in valid_lines) != amount:
         return ()
-    return known
+    return valid_lines
 
 
 def _key(number: int) -> str:
@@ -50,11 +53,11 @@ def _write(line: RefundLineSnapshot) -> str:
     return ":".join([*parts, str(line.quantity)] if line.quantity else parts)
 
 
-def _read(written: str) -> RefundLineSnapshot | None:
-    name, *numbers = written.split(":")
+def _read(encoded: str) -> RefundLineSnapshot | None:
+    name, *numbers = encoded.split(":")
     line = f"{PREFIX}_{name}"
-    is_counted = all(each.isascii() and each.isdecimal() and len(each) < 16 for each in numbers)
-    if not is_id(line, PREFIX) or not is_counted or len(numbers) not in (1, 2):
+    are_numbers = all(part.isascii() and part.isdecimal() and len(part) < 16 for part in numbers)
+    if not is_id(line, PREFIX) or not are_numbers or len(numbers) not in (1, 2):
         return None
     quantity = int(numbers[1]) if len(numbers) == 2 else None
     return RefundLineSnapshot(line=line, amount=int(numbers[0]), quantity=quantity)

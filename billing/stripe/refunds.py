@@ -1,4 +1,4 @@
-"""Refunds at Stripe: read with the payment that they give back."""
+"""Refunds at Stripe, read together with their payment."""
 
 from stripe import StripeClient
 
@@ -10,11 +10,11 @@ PAGE = 100
 
 
 def snapshot(fields: Fields) -> RefundSnapshot:
-    described = common(fields)
+    common_fields = common(fields)
     return RefundSnapshot(
-        stripe_id=described["stripe_id"],
-        our_id=described["our_id"],
-        metadata=described["metadata"],
+        stripe_id=common_fields["stripe_id"],
+        our_id=common_fields["our_id"],
+        metadata=common_fields["metadata"],
         status=text(fields["status"]),
         currency=text(fields["currency"]),
         amount=fields["amount"],
@@ -26,15 +26,15 @@ def snapshot(fields: Fields) -> RefundSnapshot:
 
 
 def of_payment(client: StripeClient, payment_stripe_id: str) -> list[Fields]:
-    """Every one, newest first."""
-    every = client.v1.refunds.list({"payment_intent": payment_stripe_id, "limit": PAGE})
-    return [plain(each) for each in every.auto_paging_iter()]
+    """All refunds of a payment, newest first."""
+    refunds = client.v1.refunds.list({"payment_intent": payment_stripe_id, "limit": PAGE})
+    return [plain(each) for each in refunds.auto_paging_iter()]
 
 
 def new(
     *, payment_stripe_id: str, amount: int | None, reason: str, metadata: dict[str, str]
 ) -> Fields:
-    """The parameters of a refund of ``amount`` minor units; None for all that is left then."""
+    """Parameters that create a refund of ``amount`` minor units; None refunds the rest."""
     params: Fields = {"payment_intent": payment_stripe_id, "metadata": metadata}
     if amount is not None:
         params["amount"] = amount

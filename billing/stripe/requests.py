@@ -1,7 +1,7 @@
-"""What Stripe's last answer told besides its content: the id of the request, and the time.
+"""Headers of Stripe's last answer: the id of the request, and Stripe's time.
 
-By the id, Stripe's support finds a request. The time matters in test mode: there the clock that
-judges ``expires_at`` may have been moved forward, while ours has not.
+Stripe's support finds a request by its id. The time matters in test mode: the test clock that
+decides about ``expires_at`` may be ahead of ours.
 """
 
 from collections.abc import Mapping
@@ -10,40 +10,40 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 SKEW = timedelta(minutes=5)
-"""Clocks that differ by less count as the same."""
+"""Clocks that differ by less count as equal."""
 
 _last_id: ContextVar[str] = ContextVar("stripe_request_id", default="")
 _ahead = timedelta()
 
 
 def last_id() -> str:
-    """The id of the last request of this thread; empty when it had no answer, or one without."""
+    """Id of this thread's last request; empty if it had no answer, or an answer without one."""
     return _last_id.get()
 
 
 def clock_ahead() -> timedelta:
-    """How far Stripe's clock was ahead of ours when this process had its last answer."""
+    """How far Stripe's clock was ahead of ours at this process's last answer."""
     return _ahead
 
 
-def forget() -> None:
-    """A request is on its way: the last answer is another's."""
+def forget_last() -> None:
+    """Drop the id of the last answer, because a new request is sent."""
     _last_id.set("")
 
 
-def note(headers: Mapping[str, str]) -> None:
-    """Remember what the headers of an answer tell."""
+def record_headers(headers: Mapping[str, str]) -> None:
+    """Remember request id and time of an answer."""
     global _ahead
     _last_id.set(str(headers.get("request-id") or ""))
-    told = _time_of(str(headers.get("date") or ""))
-    if told is not None:
-        ahead = told - datetime.now(tz=UTC)
+    stripe_time = _time_of(str(headers.get("date") or ""))
+    if stripe_time is not None:
+        ahead = stripe_time - datetime.now(tz=UTC)
         _ahead = ahead if abs(ahead) > SKEW else timedelta()
 
 
 def _time_of(date: str) -> datetime | None:
     try:
-        told = parsedate_to_datetime(date)
+        parsed = parsedate_to_datetime(date)
     except (ValueError, TypeError):
         return None
-    return told if told.tzinfo else None
+    return parsed if parsed.tzinfo else None

@@ -1,9 +1,9 @@
-"""Parameters of a schedule's phases, from the subscription as it is and from phases there are.
+"""Parameters of a schedule's phases, built from the subscription and from existing phases.
 
-An update of ``phases`` replaces them whole: Stripe unsets what is not sent. What is true of the
-subscription in every phase (how it is collected, taxed and described) is sent as the schedule's
-``default_settings``, so that a later change of it is made in one place. A phase carries the rest:
-items with their discounts, tax rates and metadata, its own discounts and default tax rates.
+An update of ``phases`` replaces all of them: Stripe unsets what is not sent. What applies to the
+subscription in every phase (collection, tax, description) is sent as the schedule's
+``default_settings``, so that a later change is made in one place. A phase holds the rest: items
+with their discounts, tax rates and metadata, and discounts and default tax rates of its own.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,30 +15,34 @@ PLAIN = ("application_fee_percent", "collection_method", "description")
 REFERENCES = ("default_payment_method", "on_behalf_of")
 OF_ONE_PHASE = ("start_date", "end_date", "proration_behavior", "billing_cycle_anchor", "metadata")
 DISCOUNT_NAMES = ("discount", "promotion_code", "coupon")
-"""How an entry of ``discounts`` can be named; one that is there already goes before a new one."""
+"""Members that can identify an entry of ``discounts``; an existing discount is preferred to a new
+one."""
 CHARGED_ITEM = ("discountable", "metadata", "period", "quantity")
 
 
 def settings(holder: Fields) -> Fields:
-    """How a subscription, the ``default_settings`` of a schedule or a phase is billed and
-    collected, as parameters; what is not set is left out."""
-    sent = {name: holder[name] for name in PLAIN if holder.get(name) is not None}
-    sent |= {name: reference(holder[name]) for name in REFERENCES if holder.get(name)}
+    """Billing and collection settings as parameters; unset ones are left out.
+
+    ``holder`` is a subscription, a phase, or the ``default_settings`` of a schedule.
+    """
+    params = {name: holder[name] for name in PLAIN if holder.get(name) is not None}
+    params |= {name: reference(holder[name]) for name in REFERENCES if holder.get(name)}
     if tax := holder.get("automatic_tax"):
-        sent["automatic_tax"] = {"enabled": tax["enabled"], **_party(tax, "liability")}
+        params["automatic_tax"] = {"enabled": tax["enabled"], **_party(tax, "liability")}
     if thresholds := _without_nulls(holder.get("billing_thresholds")):
-        sent["billing_thresholds"] = thresholds
+        params["billing_thresholds"] = thresholds
     if invoice_settings := _invoice_settings(holder):
-        sent["invoice_settings"] = invoice_settings
+        params["invoice_settings"] = invoice_settings
     if transfer := _without_nulls(holder.get("transfer_data")):
-        sent["transfer_data"] = {**transfer, "destination": reference(transfer["destination"])}
-    return sent
+        params["transfer_data"] = {**transfer, "destination": reference(transfer["destination"])}
+    return params
 
 
 def running(subscription: Fields, phase: Fields, *, start: int, end: int) -> Fields:
-    """The phase that runs, from ``start`` until ``end`` (Unix seconds), as the subscription is now.
+    """The running phase, from ``start`` to ``end`` (Unix seconds), with the subscription's present
+    items.
 
-    ``phase`` is how the schedule shows it. What it has charged once is not charged again.
+    ``phase`` is the running phase of the schedule. One-time charges of it are not charged again.
     """
     metadata = _metadata_in_force(phase, subscription)
     trial_end = subscription["trial_end"] if subscription["status"] == "trialing" else None
@@ -56,64 +60,71 @@ def running(subscription: Fields, phase: Fields, *, start: int, end: int) -> Fie
 
 
 def inherited(subscription: Fields) -> Fields:
-    """What a phase has to say so that the subscription's discounts and tax rates stay."""
-    sent: Fields = {}
+    """Discounts and default tax rates that a phase must repeat for the subscription to keep
+    them."""
+    params: Fields = {}
     if discounts := discount_params(subscription.get("discounts")):
-        sent["discounts"] = discounts
+        params["discounts"] = discounts
     if rates := _references(subscription.get("default_tax_rates")):
-        sent["default_tax_rates"] = rates
-    return sent
+        params["default_tax_rates"] = rates
+    return params
 
 
-def again(phase: Fields) -> Fields:
-    """A phase that has not begun, as it was planned."""
-    sent = {name: phase[name] for name in OF_ONE_PHASE if phase.get(name)}
+def copy_phase(phase: Fields) -> Fields:
+    """Parameters that repeat a phase that has not begun."""
+    params = {name: phase[name] for name in OF_ONE_PHASE if phase.get(name)}
     if phase.get("trial_end") or phase.get("trial"):
         name = "trial_end" if phase.get("trial_end") else "trial"
-        sent[name] = phase[name]
-    if charged := [_charged_item(each) for each in phase.get("add_invoice_items") or ()]:
-        sent["add_invoice_items"] = charged
+        params[name] = phase[name]
+    if invoice_items := [_charged_item(each) for each in phase.get("add_invoice_items") or ()]:
+        params["add_invoice_items"] = invoice_items
     items = [item(each) for each in phase["items"]]
-    return {**sent, "items": items, **settings(phase), **inherited(phase)}
+    return {**params, "items": items, **settings(phase), **inherited(phase)}
 
 
-def changed_items(subscription: Fields, wanted: Sequence[tuple[str, Fields]]) -> list[Fields]:
-    """The subscription's items after a change: for each the id of the item there is (empty for one
-    that is added), its ``price`` and its ``quantity``. All else about an item stays as it is."""
-    held = {each["id"]: each for each in subscription["items"]["data"]}
-    return [_changed(held.get(item_id), billed) for item_id, billed in wanted]
+def changed_items(subscription: Fields, changes: Sequence[tuple[str, Fields]]) -> list[Fields]:
+    """The subscription's items after ``changes``: pairs of an item's id and its ``price`` and
+    ``quantity``.
+
+    The id is empty for an item that is added. Everything else about an item stays as it is.
+    """
+    items_by_id = {each["id"]: each for each in subscription["items"]["data"]}
+    return [_changed(items_by_id.get(item_id), billed) for item_id, billed in changes]
 
 
 def item(fields: Fields) -> Fields:
-    """An item of a subscription or of a phase, as an item of a phase."""
-    sent: Fields = {"price": reference(fields["price"])}
+    """An item of a subscription or a phase, as parameters of a phase's item."""
+    params: Fields = {"price": reference(fields["price"])}
     if fields.get("quantity") is not None:
-        sent["quantity"] = fields["quantity"]
+        params["quantity"] = fields["quantity"]
     if fields.get("metadata"):
-        sent["metadata"] = fields["metadata"]
+        params["metadata"] = fields["metadata"]
     if thresholds := _without_nulls(fields.get("billing_thresholds")):
-        sent["billing_thresholds"] = thresholds
+        params["billing_thresholds"] = thresholds
     if rates := _references(fields.get("tax_rates")):
-        sent["tax_rates"] = rates
+        params["tax_rates"] = rates
     if discounts := discount_params(fields.get("discounts")):
-        sent["discounts"] = discounts
-    return sent
+        params["discounts"] = discounts
+    return params
 
 
 def discount_params(discounts: Iterable[Any] | None) -> list[Fields]:
-    """Discounts as they are sent: of a subscription they are ids or objects, of a phase they are
-    named by the discount, the promotion code or the coupon."""
+    """Discounts as parameters.
+
+    A subscription's discounts are ids or objects; those of a phase name a discount, promotion code
+    or coupon.
+    """
     return [_discount(each) for each in discounts or ()]
 
 
-def _changed(held: Fields | None, billed: Fields) -> Fields:
-    if held is None:
-        return billed
-    kept = item(held)
-    if kept["price"] == billed["price"]:
-        return {**kept, **billed} if "quantity" in kept else kept
-    of_another_price = {"quantity", "billing_thresholds"}
-    return {**{name: kept[name] for name in kept if name not in of_another_price}, **billed}
+def _changed(current_item: Fields | None, new_values: Fields) -> Fields:
+    if current_item is None:
+        return new_values
+    params = item(current_item)
+    if params["price"] == new_values["price"]:
+        return {**params, **new_values} if "quantity" in params else params
+    price_specific = {"quantity", "billing_thresholds"}
+    return {**{name: params[name] for name in params if name not in price_specific}, **new_values}
 
 
 def _discount(entry: Any) -> Fields:
@@ -123,40 +134,42 @@ def _discount(entry: Any) -> Fields:
         return {"discount": entry["id"]}
     name = next((name for name in DISCOUNT_NAMES if entry.get(name)), None)
     if name is None:
-        raise ValueError("A discount is named by nothing that we know.")
+        raise ValueError("A discount names no discount, promotion code or coupon.")
     return {name: reference(entry[name])}
 
 
 def _charged_item(fields: Fields) -> Fields:
-    sent = {
+    params = {
         name: _without_nulls(fields[name]) for name in CHARGED_ITEM if fields.get(name) is not None
     }
-    sent["price"] = reference(fields["price"])
+    params["price"] = reference(fields["price"])
     if period := fields.get("period"):
-        sent["period"] = {end: _without_nulls(period[end]) for end in ("start", "end")}
+        params["period"] = {end: _without_nulls(period[end]) for end in ("start", "end")}
     if rates := _references(fields.get("tax_rates")):
-        sent["tax_rates"] = rates
+        params["tax_rates"] = rates
     if discounts := discount_params(fields.get("discounts")):
-        sent["discounts"] = discounts
-    return sent
+        params["discounts"] = discounts
+    return params
 
 
 def _invoice_settings(holder: Fields) -> Fields:
-    """``days_until_due`` stands on the subscription itself, and within these settings elsewhere."""
-    held = holder.get("invoice_settings") or {}
-    sent = {name: held[name] for name in ("description", "footer") if held.get(name)}
-    if fields := held.get("custom_fields"):
-        sent["custom_fields"] = [{"name": each["name"], "value": each["value"]} for each in fields]
-    if ids := _references(held.get("account_tax_ids")):
-        sent["account_tax_ids"] = ids
-    days = held.get("days_until_due", holder.get("days_until_due"))
+    """A subscription has ``days_until_due`` itself; elsewhere it is among the invoice settings."""
+    source = holder.get("invoice_settings") or {}
+    params = {name: source[name] for name in ("description", "footer") if source.get(name)}
+    if fields := source.get("custom_fields"):
+        params["custom_fields"] = [
+            {"name": each["name"], "value": each["value"]} for each in fields
+        ]
+    if ids := _references(source.get("account_tax_ids")):
+        params["account_tax_ids"] = ids
+    days = source.get("days_until_due", holder.get("days_until_due"))
     if days is not None:
-        sent["days_until_due"] = days
-    return {**sent, **_party(held, "issuer")}
+        params["days_until_due"] = days
+    return {**params, **_party(source, "issuer")}
 
 
 def _party(fields: Fields, name: str) -> Fields:
-    """Who is liable or issues: the account itself, or a connected one."""
+    """The liable or issuing account: the platform itself or a connected account."""
     party = fields.get(name)
     if not party:
         return {}
@@ -165,10 +178,13 @@ def _party(fields: Fields, name: str) -> Fields:
 
 
 def _metadata_in_force(phase: Fields, subscription: Fields) -> Fields:
-    """The phase's keys with the subscription's values: sending them again changes nothing, though
-    the subscription's metadata may have been changed since the phase began."""
-    now = subscription["metadata"] or {}
-    return {key: now[key] for key in phase.get("metadata") or {} if key in now}
+    """The phase's metadata keys with the subscription's values.
+
+    Sending them changes nothing, although the subscription's metadata may have changed since the
+    phase began.
+    """
+    metadata = subscription["metadata"] or {}
+    return {key: metadata[key] for key in phase.get("metadata") or {} if key in metadata}
 
 
 def _references(values: Iterable[Any] | None) -> list[str]:
@@ -176,7 +192,7 @@ def _references(values: Iterable[Any] | None) -> list[str]:
 
 
 def _without_nulls(value: Any) -> Any:
-    """An object without its members that are null; other values as they are."""
+    """An object without members that are null; any other value unchanged."""
     if not isinstance(value, dict):
         return value
     return {name: each for name, each in value.items() if each is not None}

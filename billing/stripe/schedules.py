@@ -1,7 +1,7 @@
 """Subscription schedules at Stripe: what a subscription will be from its next period on.
 
-A schedule that we make has two phases: the running period as it is, and one period of what comes
-after it. Then Stripe releases the subscription, which goes on as it is by then.
+A schedule that we create has two phases: the running period as it is, and one period after the
+change. Then Stripe releases the subscription, which keeps the changed items.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ RUNNING = frozenset({"active", "not_started"})
 
 
 def next_phase(schedule: Any) -> Fields:
-    """The phase that follows the running one, of an expanded schedule; empty if none does."""
+    """The phase after the running one, of an expanded schedule; empty without one."""
     if not isinstance(schedule, dict) or schedule.get("status") not in RUNNING:
         return {}
     after = (schedule.get("current_phase") or {}).get("end_date") or 0
@@ -44,11 +44,12 @@ def changed_at_renewal(
     interval_count: int,
     params: Fields,
 ) -> Fields:
-    """Parameters that leave the subscription as it is until ``ends`` and then bill ``items``.
+    """Parameters that leave the subscription unchanged until ``ends`` and then bill ``items``.
 
-    ``items``: as for :func:`schedule_phases.changed_items`; ``params`` of the next phase go before
-    what it takes over from the subscription. They replace whatever was planned before. Nothing is
-    prorated: a period is over. Raises StripeMalformed for a schedule without a running phase.
+    They replace everything that was planned. ``items`` as in :func:`schedule_phases.changed_items`;
+    ``params`` override what the next phase inherits from the subscription. Nothing is prorated,
+    because the change starts with a period. Raises StripeMalformed for a schedule without a running
+    phase.
     """
     with translate():
         phase = _running_phase(schedule)
@@ -70,15 +71,17 @@ def changed_at_renewal(
         }
 
 
-def again(schedule: Fields, subscription: Fields, released: Fields) -> Fields:
-    """Parameters that plan in the new ``schedule`` what a ``released`` one had planned.
+def restore_plan(schedule: Fields, subscription: Fields, released: Fields) -> Fields:
+    """Parameters that plan in a new ``schedule`` what the ``released`` one had planned.
 
-    Raises StripeMalformed for a released schedule that had planned nothing.
+    Raises StripeMalformed if the released schedule had planned nothing.
     """
     with translate():
-        left = [each for each in released["phases"] if each["end_date"] > released["released_at"]]
-        phase, following = left[0], left[1:]
-        if not following:
+        remaining = [
+            each for each in released["phases"] if each["end_date"] > released["released_at"]
+        ]
+        phase, later_phases = remaining[0], remaining[1:]
+        if not later_phases:
             raise ValueError(f"{released['id']} had planned nothing.")
         start = _running_phase(schedule)["start_date"]
         return {
@@ -87,11 +90,11 @@ def again(schedule: Fields, subscription: Fields, released: Fields) -> Fields:
             "proration_behavior": "none",
             "phases": [
                 schedule_phases.running(subscription, phase, start=start, end=phase["end_date"]),
-                *(schedule_phases.again(each) for each in following),
+                *(schedule_phases.copy_phase(each) for each in later_phases),
             ],
         }
 
 
 def _running_phase(schedule: Fields) -> Fields:
-    began = schedule["current_phase"]["start_date"]
-    return {each["start_date"]: each for each in schedule["phases"]}[began]  # type: ignore[no-any-return]
+    start = schedule["current_phase"]["start_date"]
+    return {each["start_date"]: each for each in schedule["phases"]}[start]  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Whether Stripe signed these very bytes, with any of an endpoint's live secrets, just now."""
+"""Verify that Stripe signed exactly these bytes, with a live secret of the endpoint, just now."""
 
 import hashlib
 import hmac
@@ -9,13 +9,14 @@ from stripe import WebhookSignature
 
 SCHEME = "v1"
 LONGEST_HEADER = 2048
-"""Characters; Stripe sends one short signature for each live secret."""
+"""Characters; Stripe sends one short signature per live secret."""
 SECRETS_TRIED = 4
-"""Two are enough for a rotation; more would only cost time."""
+"""A rotation needs two; more would only cost time."""
 
 
 class SignatureInvalid(Exception):
-    """The bytes were not signed with a live secret within the window. Never says why."""
+    """The bytes were not signed with a live secret within the tolerance. Gives no further
+    reason."""
 
 
 def verify(
@@ -27,10 +28,10 @@ def verify(
     tolerance: int,
     max_signatures: int = 5,
 ) -> None:
-    """Pass silently, or raise :class:`SignatureInvalid` and nothing else.
+    """Return nothing, or raise :class:`SignatureInvalid` and no other error.
 
-    ``tolerance`` is in seconds and holds both ways: Stripe's own check accepts any time in the
-    future. Signatures beyond the first ``max_signatures`` are not looked at.
+    ``tolerance`` in seconds, for past and future: Stripe's own check accepts any time in the
+    future. Only the first ``max_signatures`` signatures are compared.
     """
     live = [secret for secret in secrets if secret.strip()][:SECRETS_TRIED]
     signed_at, signatures = _parse(header)
@@ -41,13 +42,13 @@ def verify(
 
 
 def sign(*, body: bytes, secret: str, at: datetime) -> str:
-    """The header that Stripe would send with these bytes."""
+    """The header that Stripe sends with these bytes."""
     signed_at = int(at.timestamp())
     return str(WebhookSignature.generate_signature_header(body.decode(), secret, signed_at))
 
 
 def _parse(header: str) -> tuple[int, list[str]]:
-    """The time of signing and the signatures of Stripe's current scheme."""
+    """Time of the signature, and the signatures of Stripe's current scheme."""
     if len(header) > LONGEST_HEADER or not header.isascii():
         raise SignatureInvalid
     pairs = [part.strip().partition("=") for part in header.split(",")]
@@ -58,6 +59,7 @@ def _parse(header: str) -> tuple[int, list[str]]:
 
 
 def _matches(body: bytes, signed_at: int, signatures: Sequence[str], secret: str) -> bool:
-    """The SDK's own check, over the bytes: the SDK takes text only, and a body may be none."""
+    """The check of the SDK, but over bytes: the SDK accepts text only, and a body may be invalid
+    text."""
     expected = hmac.new(secret.encode(), b"%d." % signed_at + body, hashlib.sha256).hexdigest()
     return any(hmac.compare_digest(expected, signature) for signature in signatures)

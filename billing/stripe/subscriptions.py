@@ -1,4 +1,4 @@
-"""Subscriptions at Stripe, with their items. The running period stands on the items."""
+"""Subscriptions at Stripe, with their items. The current period is a member of the items."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -56,13 +56,14 @@ def snapshot(fields: Fields, items: list[Fields]) -> SubscriptionSnapshot:
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> SubscriptionSnapshot:
-    """What Stripe says now. Raises StripeObjectMissing."""
+    """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
         return _complete(client, _read(client, stripe_id))
 
 
-def whole(client: StripeClient, stripe_id: str) -> Fields:
-    """What Stripe says now, as plain fields: with every item, discounts and the schedule.
+def retrieve_fields(client: StripeClient, stripe_id: str) -> Fields:
+    """Read the subscription from Stripe, as plain fields with all items, discounts and the
+    schedule.
 
     Raises StripeObjectMissing.
     """
@@ -81,9 +82,11 @@ def iterate(
     )
 
 
-def keeping(client: StripeClient, stripe_id: str) -> Fields:
-    """The parameters that take back whatever lets it end: a cancellation to a date is told apart
-    from one to the end of the period, because Stripe takes each back in its own way."""
+def undo_cancellation_params(client: StripeClient, stripe_id: str) -> Fields:
+    """Parameters that undo a planned cancellation. Raises StripeObjectMissing.
+
+    A cancellation at a date and one at the end of the period need different parameters.
+    """
     with translate():
         if _read(client, stripe_id).get("cancel_at_period_end"):
             return {"cancel_at_period_end": False}
@@ -108,7 +111,7 @@ def _item(fields: Fields) -> SubscriptionItemSnapshot:
 
 
 def _cancel_at(fields: Fields, items: tuple[SubscriptionItemSnapshot, ...]) -> datetime | None:
-    """``cancel_at``; older objects only say that it ends with the period of their items."""
+    """``cancel_at``, or the end of the items' period for older objects, which say only that."""
     if fields["cancel_at"] is not None:
         return instant(fields["cancel_at"])
     if fields["cancel_at_period_end"] and items:
@@ -121,9 +124,9 @@ def _complete(client: StripeClient, fields: Fields) -> SubscriptionSnapshot:
 
 
 def _items(client: StripeClient, fields: Fields) -> list[Fields]:
-    """Every item: the page that came along, or all of them when there are more."""
+    """All items; the first page comes with the subscription."""
     if not fields["items"]["has_more"]:
-        came: list[Fields] = fields["items"]["data"]
-        return came
-    every = client.v1.subscription_items.list({"subscription": fields["id"], "limit": PAGE})
-    return [plain(item) for item in every.auto_paging_iter()]
+        first_page: list[Fields] = fields["items"]["data"]
+        return first_page
+    all_items = client.v1.subscription_items.list({"subscription": fields["id"], "limit": PAGE})
+    return [plain(item) for item in all_items.auto_paging_iter()]

@@ -1,4 +1,4 @@
-"""Thin events at Stripe: what is delivered says which event happened, its content is read here."""
+"""Thin events at Stripe: the delivery names the event, and its content is read from here."""
 
 from stripe import StripeClient
 
@@ -9,6 +9,6 @@ OBJECT = "v2.core.event"
 
 
 def retrieve(client: StripeClient, event_id: str) -> Fields:
-    """The whole event. Stripe keeps it for 30 days. Raises StripeObjectMissing."""
+    """Read the complete event; Stripe keeps it for 30 days. Raises StripeObjectMissing."""
     with translate():
         return named(client.v2.core.events.retrieve(event_id), OBJECT, event_id)

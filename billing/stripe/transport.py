@@ -1,7 +1,7 @@
-"""The way to Stripe over the network, on which only so many threads may wait at once.
+"""Network transport to Stripe, with a limit of threads that wait for it at once.
 
-A Stripe that hangs holds every thread that asks it. The rest of the process must go on answering
-what needs no Stripe, so who finds all places taken is told to come back instead of waiting too.
+When Stripe hangs, each thread that sends it a request is blocked. The process must go on answering
+requests that need no Stripe, so at the limit further requests fail at once with "retry later".
 """
 
 import threading
@@ -13,19 +13,19 @@ from typing import Any
 from stripe import APIConnectionError, RequestsClient
 
 SLOW = 1.0
-"""Seconds; once a request has taken longer, nobody waits for a place any more."""
+"""Seconds; while a request takes longer than this, other requests do not wait for a slot."""
 PATIENCE = 0.25
-"""Seconds that a request waits for a place while Stripe answers as usual."""
+"""Longest wait for a slot, in seconds, while Stripe answers as usual."""
 LAST_TRY = 3.0
-"""Seconds; a request that failed after longer has used up its time: the SDK sends it no more."""
+"""Seconds; a request that failed after longer than this is not retried by the SDK."""
 
 
-class NoPlace(Exception):
-    """As many requests as may be are waiting for Stripe."""
+class ConcurrencyLimitReached(Exception):
+    """The highest allowed number of requests already waits for Stripe."""
 
 
-class Places:
-    """At most ``count`` requests at once."""
+class ConcurrencyLimit:
+    """Allows ``count`` requests at once."""
 
     def __init__(self, count: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._count = count
@@ -34,13 +34,13 @@ class Places:
         self._changed = threading.Condition()
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Hold a place. Raises NoPlace."""
+    def slot(self) -> Iterator[None]:
+        """Hold one slot. Raises ConcurrencyLimitReached."""
         ticket = object()
         with self._changed:
             self._changed.wait_for(lambda: self._is_free() or self._is_slow(), PATIENCE)
             if not self._is_free():
-                raise NoPlace
+                raise ConcurrencyLimitReached
             self._taken[ticket] = self._clock()
         try:
             yield
@@ -57,11 +57,11 @@ class Places:
 
 
 class Transport(RequestsClient):
-    """The SDK's own client, with places. It keeps one connection pool per thread."""
+    """The SDK's own client with a concurrency limit. It keeps one connection pool per thread."""
 
-    def __init__(self, *, timeout: tuple[float, float], places: int) -> None:
+    def __init__(self, *, timeout: tuple[float, float], max_concurrent: int) -> None:
         super().__init__(timeout=timeout)
-        self._places = Places(places)
+        self._limit = ConcurrencyLimit(max_concurrent)
 
     def request(  # type: ignore[override]  # as RequestsClient has it, unlike its base
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
@@ -69,12 +69,12 @@ class Transport(RequestsClient):
         """Raises APIConnectionError."""
         started = time.monotonic()
         try:
-            with self._places.one():
+            with self._limit.slot():
                 return super().request(method, url, headers, post_data)
-        except NoPlace as full:
+        except ConcurrencyLimitReached as limit_reached:
             raise APIConnectionError(  # type: ignore[no-untyped-call]  # the SDK's
                 "Too many requests are waiting for Stripe.", should_retry=False
-            ) from full
+            ) from limit_reached
         except APIConnectionError as error:
             if time.monotonic() - started > LAST_TRY:
                 error.should_retry = False

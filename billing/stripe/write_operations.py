@@ -1,6 +1,6 @@
-"""Everything that we ever ask Stripe to do, one entry each; nothing else writes at Stripe.
+"""All writes that we send to Stripe, one entry per operation.
 
-The parameters are Stripe's own, made by the functions of ``billing.stripe.<resource>``.
+The parameters are Stripe's own, built by the functions of ``billing.stripe.<resource>``.
 ``billing.stripe.writes`` sends them.
 """
 
@@ -19,45 +19,47 @@ OBJECTS = {
     "portal_configuration": "billing_portal.configuration",
     "portal_session": "billing_portal.session",
 }
-"""Stripe's names of the objects that operations make or change, where ours differ."""
+"""Stripe's names of the objects that operations create or change, where they differ from ours."""
 
 Send = Callable[[Any, str, Any, Any], Any]
-"""From the client, the object that is changed (empty when one is made), parameters and options."""
+"""Called with the client, the id of the changed object (empty for a creation), parameters and
+options."""
 Since = Callable[[Any, Fields, int], Iterable[Any]]
-"""From the client, the parameters and a time in seconds: what was made since, newest first."""
+"""Called with the client, parameters and Unix seconds; lists objects created since, newest
+first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write:
-    """One thing that Stripe can be asked to do.
+    """One operation at Stripe.
 
-    ``news`` says which mirrored object it changes: its kind, and where its id stands: ``id`` of
-    the answer, ``target``, or the name of a parameter. ``since`` lists what an operation makes;
-    without it nothing is made that could be looked for. ``gone_is_done`` is for operations that
-    Stripe refuses the second time because the first has ended the object. ``known`` is how its
-    refusal begins of something that it has already, which is as good as done. ``identity`` is the
-    member by which an answer is known; ``needs`` are members without which it is of no use.
+    ``news`` names the mirrored object that changes: its kind, and where its id is found (``id`` of
+    the answer, ``target``, or the name of a parameter). ``since`` lists objects that the operation
+    creates; None if it creates none that must be found again. ``gone_is_done``: Stripe refuses a
+    second request because the first has ended the object. ``duplicate_refusal``: how Stripe's
+    refusal begins when it already has the object, which counts as done. ``identity``: the member of
+    the answer that identifies the object. ``needs``: members without which the answer is useless.
     """
 
     send: Send
     news: tuple[str, str] | None = None
     since: Since | None = None
     gone_is_done: bool = False
-    known: str = ""
+    duplicate_refusal: str = ""
     identity: str = "id"
     needs: tuple[str, ...] = ()
 
 
 def _since(service: Callable[[Any], Any], *parents: str, **always: str) -> Since:
-    """Lists by time of making, within the ``parents`` that the parameters name."""
+    """List by creation time, filtered by those parameters that name ``parents``."""
 
-    def listed(client: Any, params: Fields, moment: int) -> Iterable[Any]:
-        within = {name: params[name] for name in parents if name in params}
-        asked = {"limit": PAGE, "created": {"gte": moment}, **within, **always}
-        found: Iterable[Any] = service(client).list(asked).auto_paging_iter()
-        return found
+    def list_since(client: Any, params: Fields, moment: int) -> Iterable[Any]:
+        filters = {name: params[name] for name in parents if name in params}
+        query = {"limit": PAGE, "created": {"gte": moment}, **filters, **always}
+        objects: Iterable[Any] = service(client).list(query).auto_paging_iter()
+        return objects
 
-    return listed
+    return list_since
 
 
 WRITES: dict[str, Write] = {
@@ -233,7 +235,7 @@ WRITES: dict[str, Write] = {
         send=lambda client, target, params, options: client.v1.billing.meter_events.create(
             params, options
         ),
-        known="An event already exists with identifier",
+        duplicate_refusal="An event already exists with identifier",
         identity="identifier",
     ),
     "meter_event_adjustment.create": Write(

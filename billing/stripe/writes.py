@@ -1,8 +1,8 @@
-"""Send the writes of ``billing.stripe.write_operations``, and look for what they have made.
+"""Send the writes of ``billing.stripe.write_operations``, and find the objects that they created.
 
-``billing.outbound.intents`` writes down what is asked before it calls :func:`send`. Meter events
-and their adjustments are sent without: the usage record is what is written down, and its id tells
-Stripe one that comes again (``billing.operations.usage_reports``).
+``billing.outbound.intents`` stores each write before it calls :func:`send`. Meter events and their
+adjustments have no intent: the usage record is the stored request, and Stripe recognises a repeated
+event by the record's id (``billing.operations.usage_reports``).
 """
 
 from datetime import datetime
@@ -18,9 +18,10 @@ from billing.stripe.write_operations import OBJECTS, WRITES
 def send(
     client: StripeClient, operation: str, *, target: str, params: Fields, idempotency_key: str
 ) -> Fields:
-    """Ask Stripe once; its answer as plain data. Raises the errors of ``billing.stripe.errors``.
+    """Send the request once; return the answer as plain data.
 
-    An answer that does not say what was made or changed is StripeMalformed: it may have been done.
+    Raises the errors of ``billing.stripe.errors``; StripeMalformed, when the answer does not name
+    the created or changed object, means that the write may have been done.
     """
     write = WRITES[operation]
     options = {"idempotency_key": idempotency_key}
@@ -30,13 +31,13 @@ def send(
             _check(operation, fields, target)
             return fields
     except StripeRefused as refusal:
-        if write.known and write.known in refusal.detail:
+        if write.duplicate_refusal and write.duplicate_refusal in refusal.detail:
             return params
         raise
 
 
 def _check(operation: str, fields: Fields, target: str) -> None:
-    """Raises ValueError for an answer of another object, or without what it is needed for."""
+    """Raise ValueError for an answer about another object, or without a member that is needed."""
     noun, _, verb = operation.partition(".")
     write = WRITES[operation]
     identity = fields[write.identity]
@@ -47,18 +48,19 @@ def _check(operation: str, fields: Fields, target: str) -> None:
     if fields["object"] != OBJECTS.get(noun, noun):
         raise ValueError(f"{operation} was answered with a {fields['object']}.")
     if any(fields[name] is None for name in write.needs):
-        raise ValueError(f"{operation} was answered without what it is needed for.")
+        raise ValueError(f"{operation} was answered without a member that is needed.")
 
 
 def find(
     client: StripeClient, operation: str, *, params: Fields, row_id: str, since: datetime
 ) -> Fields | None:
-    """What the operation has made for this row of ours since then, if the list knows of it."""
-    listed = WRITES[operation].since
-    assert listed is not None
+    """The object that the operation has created for our row since ``since``; None if it is not
+    listed."""
+    list_since = WRITES[operation].since
+    assert list_since is not None
     with translate():
-        for each in listed(client, params, int(since.timestamp())):
-            fields = plain(each)
+        for answer in list_since(client, params, int(since.timestamp())):
+            fields = plain(answer)
             _check(operation, fields, "")
             if our_id(fields) == row_id:
                 return fields
@@ -66,7 +68,7 @@ def find(
 
 
 def _in_order(value: Any) -> Any:
-    """The same request to the byte, whatever the database did to the order of its members."""
+    """The value with sorted members, so that a repeated request is the same byte for byte."""
     if isinstance(value, dict):
         return {name: _in_order(value[name]) for name in sorted(value)}
     if isinstance(value, list | tuple):

@@ -44,7 +44,7 @@ def update_subscriptions(*, buyer: StripeCustomer, at: datetime) -> None:
     if since is None or not buyer.stripe_id:
         return
     try:
-        method = payment_methods.default(client_for(buyer.account), buyer.stripe_id)
+        method = payment_methods.find_default(client_for(buyer.account), buyer.stripe_id)
     except StripeObjectMissing:
         method = ""
     for subscription in _live_subscriptions(buyer) if method else ():

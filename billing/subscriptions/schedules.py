@@ -98,7 +98,7 @@ def restore_schedule(
     stripe_subscription, schedule = _read_subscription_and_schedule(
         subscription, request=second_request, at=at
     )
-    params = schedules.again(schedule, stripe_subscription, released)
+    params = schedules.restore_plan(schedule, stripe_subscription, released)
     _update_schedule(subscription, schedule, params, request=second_request, at=at)
 
 
@@ -107,7 +107,7 @@ def _read_subscription_and_schedule(
 ) -> tuple[Fields, Fields]:
     """Return Stripe's subscription and its schedule. Create the schedule if there is none."""
     client = client_for(subscription.account)
-    stripe_subscription = subscriptions.whole(client, require_stripe_id(subscription))
+    stripe_subscription = subscriptions.retrieve_fields(client, require_stripe_id(subscription))
     schedule = stripe_subscription["schedule"] or _create_schedule(
         subscription, request=request, at=at
     )

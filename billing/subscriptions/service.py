@@ -99,7 +99,7 @@ def undo_cancellation(
     client, target = client_for(subscription.account), require_stripe_id(subscription)
     _record_audit(subscription, "subscription.keep", actor, at, after={}, reason=reason)
     try:
-        params = subscriptions.keeping(client, target)
+        params = subscriptions.undo_cancellation_params(client, target)
     except StripeObjectMissing as missing:
         if read_again(subscription, at=at).has_ended:
             raise SubscriptionEnded(SUBSCRIBE_AGAIN) from missing

@@ -1,1 +1,1 @@
-"""What every page of the operators' console shares; the nouns live in each app's own `admin`."""
+"""Shared parts of the operators' console; the pages of a subject are in its own app's ``admin``."""

@@ -1,4 +1,4 @@
-"""Who acts in the console, as the audit trail names them."""
+"""The name of a console user in the audit trail."""
 
 from django.http import HttpRequest
 

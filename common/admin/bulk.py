@@ -1,4 +1,4 @@
-"""Acting on many rows of a list: a page in between shows them and asks for the reason."""
+"""Actions on many rows of a list: a page in between shows the rows and asks for a reason."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ class ReasonForm(forms.Form):
         min_length=3,
         max_length=500,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text="Kept in the audit trail.",
+        help_text="Stored in the audit trail.",
     )
 
 
-def ask(
+def ask_reason(
     admin: ConsoleAdmin,
     request: HttpRequest,
     rows: QuerySet[Any],
@@ -32,7 +32,7 @@ def ask(
     description: str,
     submit: str,
 ) -> HttpResponse | str:
-    """The reason once it is given; until then the page that asks for it."""
+    """Return the reason if the form has one, otherwise the page that asks for it."""
     form = ReasonForm(request.POST if "reason" in request.POST else None)
     if form.is_valid():
         reason: str = form.cleaned_data["reason"]

@@ -1,4 +1,4 @@
-"""How one value looks in the console. Everything that comes from outside is escaped."""
+"""Rendering of single values in the console. All external text is escaped."""
 
 import json
 from collections.abc import Mapping
@@ -57,28 +57,28 @@ TONES: Mapping[str, str] = {
     "deny": "danger",
     "uncollectible": "danger",
 }
-"""The colour of a status word; a word that is not here is grey."""
+"""The colour of each status; any other status is grey."""
 
 
 def url(row: Model) -> str:
-    """The row's own page in the console."""
+    """The row's page in the console."""
     return page(f"{row._meta.app_label}.{row._meta.model_name}", row.pk)
 
 
 def page(model: str, pk: object) -> str:
-    """The page of the row with this key, without reading it; ``model`` is ``app.model``."""
+    """The page of the row with this key, without a query; ``model`` is ``app.model``."""
     app, _, name = model.lower().partition(".")
     return reverse(f"admin:{app}_{name}_change", args=[quote(str(pk))])
 
 
 def listing(model: str, **filters: object) -> str:
-    """A list of the console, filtered."""
+    """The address of a filtered list in the console."""
     app, _, name = model.lower().partition(".")
     return reverse(f"admin:{app}_{name}_changelist", query={k: str(v) for k, v in filters.items()})
 
 
 def link(row: Model | None, text: object = None) -> SafeString | str:
-    """The row's name, leading to its page."""
+    """A link to the row's page, labelled with the row's name."""
     if row is None:
         return EMPTY
     return anchor(url(row), str(row) if text is None else text)
@@ -88,9 +88,9 @@ def anchor(href: str, text: object) -> SafeString:
     return format_html('<a href="{}" class="text-link tg-wrap">{}</a>', href, text)
 
 
-def badge(word: object, *, tone: str | None = None) -> SafeString | str:
-    """A coloured word; underscores read as spaces."""
-    text = str(word)
+def badge(value: object, *, tone: str | None = None) -> SafeString | str:
+    """A coloured label; underscores become spaces."""
+    text = str(value)
     if not text:
         return EMPTY
     return render_to_string(
@@ -100,7 +100,7 @@ def badge(word: object, *, tone: str | None = None) -> SafeString | str:
 
 
 def money(amount: int | None, currency: str) -> str:
-    """``29.00 USD``; an unknown currency shows its minor units as they are."""
+    """``29.00 USD``; for an unknown currency the plain minor units."""
     if amount is None:
         return EMPTY
     try:
@@ -119,24 +119,24 @@ def moment(at: datetime | None) -> str:
 
 
 def code(text: object) -> SafeString | str:
-    """An identifier, in the fixed-width face."""
+    """An identifier in a fixed-width font."""
     return format_html('<code class="tg-code">{}</code>', text) if text else EMPTY
 
 
 def document(value: Any) -> SafeString | str:
-    """JSON, indented, in a box that scrolls; an empty document is a dash."""
+    """Indented JSON in a scrollable box; a dash for an empty document."""
     if value in (None, {}, [], ""):
         return EMPTY
     return block(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 def block(text: str) -> SafeString:
-    """Text as it is, in a box that scrolls."""
+    """Unchanged text in a scrollable box."""
     return format_html('<pre class="tg-document">{}</pre>', text)
 
 
-def outside(href: str) -> SafeString | str:
-    """A page of another site, opened beside ours; only an http(s) address becomes a link."""
+def external_link(href: str) -> SafeString | str:
+    """A link that opens another site in a new tab. Only http(s) addresses become links."""
     if not href.startswith(("https://", "http://")):
         return href or EMPTY
     return format_html(

@@ -1,4 +1,4 @@
-"""Unfold's decorators, with the types that they lack."""
+"""Unfold's decorators with type annotations."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 def display(*, description: str, ordering: str | None = None) -> Callable[[FunctionT], FunctionT]:
-    """A column of a list, or a line of a page; ``ordering`` is the field that sorts it."""
+    """A column of a list or a line of a page; ``ordering`` is the field to sort by."""
     decorate: Callable[[FunctionT], FunctionT] = decorators.display(
         description=description, ordering=ordering
     )
@@ -26,10 +26,10 @@ def action(
     icon: str | None = None,
     variant: ActionVariant = ActionVariant.DEFAULT,
 ) -> Callable[[FunctionT], FunctionT]:
-    """A button, or an entry of a list's actions.
+    """A button, or an action of a list.
 
-    A permission ``x`` is answered by ``has_x_permission``. Whatever changes something has a
-    ``dialog``: without one Unfold would run it on GET.
+    ``has_x_permission`` decides about the permission ``x``. An action that changes something must
+    have a ``dialog``: without one Unfold would run it on GET.
     """
     decorate: Callable[[FunctionT], FunctionT] = decorators.action(
         description=description,

@@ -1,7 +1,7 @@
-"""Dialogs: the one way in which the console changes something.
+"""Dialogs: the only way to change something in the console.
 
-Opening one is a GET that changes nothing; sending it is a POST with a CSRF token. Each asks for
-a reason. What the service refuses is shown in the dialog, next to what was typed.
+Opening a dialog is a GET that changes nothing; submitting it is a POST with a CSRF token. Each
+dialog asks for a reason. A refusal by the service is shown in the dialog, next to the input.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,13 +22,13 @@ from common.errors import DomainError
 
 
 class Dialog(BaseDialogForm):  # type: ignore[misc]  # unfold carries no types
-    """A form in a dialog, closed with a reason."""
+    """A form in a dialog, with a reason as its last field."""
 
     reason = forms.CharField(
         min_length=3,
         max_length=500,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text="Kept in the audit trail.",
+        help_text="Stored in the audit trail.",
     )
     field_order: list[str] | None = None
 
@@ -37,23 +37,22 @@ class Dialog(BaseDialogForm):  # type: ignore[misc]  # unfold carries no types
         self.order_fields([*(name for name in self.fields if name != "reason"), "reason"])
 
     def render_before_template(self) -> str:
-        """What the service refused, above the fields; then what the dialog itself has to say."""
+        """The service's refusals, above the fields, then the dialog's own text."""
         errors = self.non_field_errors() if self.is_bound else []
         refusals = render_to_string("console/refusal.html", {"errors": errors})
         return format_html("{}{}", refusals, super().render_before_template())
 
     @property
     def row_key(self) -> str:
-        """The key of the row whose dialog this is."""
+        """Primary key of the row that the dialog is about."""
         return unquote(str(self.object_id))
 
     def refill(self, **values: str) -> None:
-        """Show the form again as it was sent, every value of a field with several, but for these
-        fields."""
-        sent = self.request.POST.copy()
+        """Show the submitted form again, with these fields replaced."""
+        submitted = self.request.POST.copy()
         for name, value in values.items():
-            sent[name] = value
-        self.data = sent
+            submitted[name] = value
+        self.data = submitted
 
 
 def describe(
@@ -67,9 +66,9 @@ def describe(
 ) -> dict[str, Any]:
     """The ``dialog`` argument of unfold's ``action``.
 
-    ``keep`` is for what takes something away: the words on the button that leaves it as it is
-    (*Keep subscription*). The button that does it is red then; with a preview, only the one that
-    follows the preview (:func:`confirm`).
+    ``keep`` is for destructive dialogs: the label of the button that cancels (*Keep subscription*).
+    The submit button is then red; with a preview, only the one after the preview is
+    (:func:`confirm`).
     """
     return {
         "title": title,
@@ -83,7 +82,7 @@ def describe(
 
 
 def finish(request: HttpRequest, message: str, *, to: str) -> HttpResponse:
-    """Close the dialog, go to a page and say there what happened."""
+    """Close the dialog, go to the page ``to`` and show the message there."""
     messages.success(request, message)
     return go(to)
 
@@ -96,7 +95,7 @@ def go(to: str) -> HttpResponse:
 def show(
     request: HttpRequest, template: str, context: dict[str, Any] | None = None
 ) -> HttpResponse:
-    """Put another content into the open dialog. It is never cached."""
+    """Replace the content of the open dialog. The response is never cached."""
     response = render(request, template, context or {})
     response.headers["HX-Retarget"] = "#modal-content"
     response.headers["HX-Reselect"] = "#dialog"
@@ -105,8 +104,8 @@ def show(
     return response
 
 
-def again(request: HttpRequest, form: BaseDialogForm, dialog: dict[str, Any]) -> HttpResponse:
-    """The same dialog once more, with what the form now has to say."""
+def reopen(request: HttpRequest, form: BaseDialogForm, dialog: dict[str, Any]) -> HttpResponse:
+    """Show the same dialog again, with the form's errors."""
     context = {"dialog": dialog, "form": form, "form_submit_text": dialog["form_submit_text"]}
     return show(request, "unfold/helpers/dialog.html", context)
 
@@ -114,33 +113,33 @@ def again(request: HttpRequest, form: BaseDialogForm, dialog: dict[str, Any]) ->
 def confirm(
     request: HttpRequest, form: BaseDialogForm, dialog: dict[str, Any], *, submit: str
 ) -> HttpResponse:
-    """The same dialog with its preview; ``submit`` says what sending it once more does."""
+    """Show the same dialog with its preview; ``submit`` is the new label of the submit button."""
     variant = "danger" if dialog["is_destructive"] else "primary"
-    return again(request, form, {**dialog, "form_submit_text": submit, "variant": variant})
+    return reopen(request, form, {**dialog, "form_submit_text": submit, "variant": variant})
 
 
 def attempt(
     request: HttpRequest,
     form: BaseDialogForm,
     dialog: dict[str, Any],
-    act: Callable[[], HttpResponse],
+    submit: Callable[[], HttpResponse],
 ) -> HttpResponse:
-    """Run ``act``; an outcome that is not success becomes an error of the form."""
+    """Run ``act``; a DomainError becomes an error of the form."""
     try:
-        return act()
+        return submit()
     except DomainError as error:
         form.add_error(None, refusal(error))
-        return again(request, form, dialog)
+        return reopen(request, form, dialog)
 
 
 def refusal(error: DomainError) -> str:
-    """What went wrong and what to do next, in one line."""
+    """Title and detail of the error in one line: what went wrong and what to do next."""
     return f"{error.title} {error.detail}".strip() if error.detail else error.title
 
 
 @contextmanager
 def reported(request: HttpRequest) -> Iterator[None]:
-    """Turn an outcome that is not success into a message on the next page."""
+    """Turn a DomainError into a message on the next page."""
     try:
         yield
     except DomainError as error:

@@ -1,4 +1,4 @@
-"""Form fields of dialogs, in the console's dress. Times are typed and read as UTC."""
+"""Form fields of dialogs in the style of the console. Times are entered and interpreted as UTC."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,7 +26,7 @@ def paragraph(*, rows: int = 3, **kwargs: Any) -> forms.CharField:
 
 
 def secret(**kwargs: Any) -> forms.CharField:
-    """A secret that is typed or pasted: never shown, never filled in again."""
+    """A secret to type or paste; it is never shown again."""
     widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}, render_value=False)
     return forms.CharField(widget=widget, **kwargs)
 
@@ -36,7 +36,7 @@ def choice(choices: Choices = (), **kwargs: Any) -> forms.ChoiceField:
 
 
 def flag(**kwargs: Any) -> forms.BooleanField:
-    """A box to tick; not ticked unless somebody does."""
+    """A checkbox that is off by default."""
     return forms.BooleanField(required=False, widget=UnfoldBooleanWidget(), **kwargs)
 
 

@@ -1,4 +1,4 @@
-"""Filters of the console's lists."""
+"""Filters for lists of the console."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -17,34 +17,34 @@ PROJECT = ("project", AutocompleteSelectFilter)
 
 
 def dates(field: str) -> "tuple[str, type[Field[Any, Any]]]":
-    """From one day to another, both included."""
+    """A range of days, both included."""
     return field, RangeDateFilter
 
 
 def choices(field: str) -> "tuple[str, type[Field[Any, Any]]]":
-    """One of the field's own choices."""
+    """One of the choices of the field."""
     return field, ChoicesDropdownFilter
 
 
 class ConditionFilter(DropdownFilter):  # type: ignore[misc]  # unfold carries no types
-    """One of a few named conditions; a word that is not among them finds nothing."""
+    """One of a few named conditions; an unknown name matches no row."""
 
     conditions: ClassVar[Mapping[str, Q]] = {}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(word, word.replace("_", " ").capitalize()) for word in self.conditions]
+        return [(name, name.replace("_", " ").capitalize()) for name in self.conditions]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        word = self.value()
-        if not word:
+        name = self.value()
+        if not name:
             return queryset
-        condition = self.conditions.get(word)
+        condition = self.conditions.get(name)
         return queryset.none() if condition is None else queryset.filter(condition)
 
 
-def words(field: str, among: Iterable[str]) -> type[ConditionFilter]:
-    """A text field by one of the words that it is known to hold."""
-    conditions = {str(word): Q(**{field: str(word)}) for word in among}
+def words(field: str, values: Iterable[str]) -> type[ConditionFilter]:
+    """A filter of a text field by one of these values."""
+    conditions = {str(value): Q(**{field: str(value)}) for value in values}
     return type(
         f"{field.capitalize()}Filter",
         (ConditionFilter,),
@@ -53,15 +53,15 @@ def words(field: str, among: Iterable[str]) -> type[ConditionFilter]:
 
 
 class TypeFilter(TextFilter):  # type: ignore[misc]  # unfold carries no types
-    """An exact type, or with a trailing dot everything that begins like it."""
+    """An exact type or, with a trailing dot, all types with this prefix."""
 
     title = "type"
     parameter_name = "type"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        wanted = (self.value() or "").replace("\0", "")
-        if not wanted:
+        searched = (self.value() or "").replace("\0", "")
+        if not searched:
             return queryset
         return queryset.filter(
-            Q(type__startswith=wanted) if wanted.endswith(".") else Q(type=wanted)
+            Q(type__startswith=searched) if searched.endswith(".") else Q(type=searched)
         )

@@ -1,7 +1,7 @@
-"""The base classes of the console's pages.
+"""Base classes of the console's pages.
 
-Rows that Stripe owns, and logs, are shown and never edited: a change is a dialog that calls a
-service. So :class:`ReadOnlyAdmin` is the rule, and :class:`ConsoleAdmin` the exception.
+Rows that Stripe owns, and logs, are read-only: a change is a dialog that calls a service. So
+:class:`ReadOnlyAdmin` is the rule and :class:`ConsoleAdmin` the exception.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def everywhere(model: type[Model]) -> QuerySet[Any]:
 
 
 class ConsoleAdmin(ModelAdmin):  # type: ignore[misc]  # unfold carries no types
-    """A list and a page per row, over every project's rows, newest first."""
+    """A list and a page per row, over all projects, newest first."""
 
     ordering: Sequence[str] = ["-pk"]
     list_per_page = 50
@@ -43,18 +43,18 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[misc]  # unfold carries no types
     change_form_template = "console/page.html"
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
-        """Tables of related rows below the row's own fields."""
+        """Tables of related rows, below the row's fields."""
         return ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return everywhere(self.model).order_by(*self.get_ordering(request))
 
     def buttons(self, request: HttpRequest, row: Any) -> Sequence[Button]:
-        """Dialogs above the row's own fields."""
+        """Buttons that open dialogs, above the row's fields."""
         return ()
 
     def row(self, request: HttpRequest, object_id: str) -> Any:
-        """The row that an address names; raises Http404."""
+        """The row with this id. Raises Http404."""
         row = self.get_object(request, unquote(object_id))
         if row is None:
             raise Http404
@@ -63,21 +63,21 @@ class ConsoleAdmin(ModelAdmin):  # type: ignore[misc]  # unfold carries no types
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseBase:
-        """What was done to a row by hand stands in the audit trail, not in Django's own log."""
+        """Redirect to the audit trail, which replaces Django's history of the row."""
         return redirect(columns.listing("events.auditentry", q=unquote(object_id)))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nothing is deleted by hand."""
+        """Always False: nothing is deleted by hand."""
         return False
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
-        """Services write the audit trail; Django's log of forms would say it twice."""
+        """Do nothing: services write the audit trail, so Django's own log is not needed."""
 
     log_change = log_addition
 
 
 class ReadOnlyAdmin(ConsoleAdmin):
-    """A list and a page to read. There is no form, so nothing can be posted to it."""
+    """A list and a page without a form, so nothing can be posted."""
 
     warn_unsaved_form = False
 

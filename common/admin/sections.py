@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """Opens a dialog. ``href`` is the dialog's address."""
+    """Opens the dialog at ``href``."""
 
     label: str
     href: str
@@ -17,14 +17,17 @@ class Button:
     primary: bool = False
 
     def render(self) -> SafeString:
-        """For a cell of a table."""
+        """HTML for a table cell."""
         return render_to_string("console/button.html", {"button": self})
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A titled table. ``right`` names the columns of numbers, counted from 0, ``prose`` those of
-    text that may run over several lines."""
+    """A table with a title.
+
+    ``right`` lists the columns of numbers, counted from 0; ``prose`` those with text of several
+    lines.
+    """
 
     title: str
     headers: Sequence[str]
@@ -32,7 +35,7 @@ class Section:
     empty: str = "None."
     note: str = ""
     more: str = ""
-    """Where all rows are, when only the newest are shown."""
+    """Address of the complete list, if only the newest rows are shown."""
     right: Sequence[int] = ()
     prose: Sequence[int] = ()
     buttons: Sequence[Button] = ()

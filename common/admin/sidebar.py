@@ -1,11 +1,12 @@
-"""Entries of the console's sidebar: each page says where it stands, the console only lists them."""
+"""Entries of the console's sidebar: each page declares its own entry, and the console lists
+them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class SidebarGroup(StrEnum):
-    """The titled groups of the sidebar, from top to bottom."""
+    """Titled groups of the sidebar, from top to bottom."""
 
     TENANTS = "Tenants"
     CATALOG = "Catalog"
@@ -18,11 +19,11 @@ class SidebarGroup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SidebarEntry:
-    """``sidebar`` of a ``ModelAdmin``; a page without one is reached from other pages only."""
+    """``sidebar`` of a ``ModelAdmin``; a page without one is reachable from other pages only."""
 
     group: SidebarGroup
     position: int
-    """Within the group, from 1."""
+    """Position within the group, from 1."""
     title: str
     icon: str
-    """A name of Material Symbols."""
+    """Name of a Material Symbols icon."""

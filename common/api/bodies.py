@@ -1,6 +1,6 @@
-"""Response serializers for the OpenAPI document, made of the declarations of bodies.
+"""Response serializers for the OpenAPI document, generated from the declarations of bodies.
 
-Only drf-spectacular reads them: answers are built by the functions beside the declarations.
+Only drf-spectacular uses them: answers are built by functions beside the declarations.
 """
 
 from datetime import datetime
@@ -29,12 +29,12 @@ Field = serializers.Field[Any, Any, Any, Any]
 
 
 ANY_JSON = {"type": ["boolean", "number", "string", "array", "object"]}
-"""Any JSON but null, which a field that may be null adds."""
+"""Any JSON except null, which a nullable field adds."""
 
 
 @extend_schema_field(ANY_JSON)
 class JsonField(serializers.Field[Any, Any, Any, Any]):
-    """Any JSON, null too."""
+    """Any JSON value, including null."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_null=True, **kwargs)
@@ -51,12 +51,12 @@ SCALARS: dict[Any, type[Field]] = {
 
 @cache
 def serializer_of(body: type, *, name: str = "") -> type[serializers.Serializer[Any]]:
-    """The serializer of a ``TypedDict``; that of ``RefundBody`` is the component ``Refund``.
+    """The serializer of a ``TypedDict``; ``RefundBody`` becomes the component ``Refund``.
 
-    In ``Annotated[…]``, a text describes the field, and anything else says what the ``str`` before
-    it holds: an enumeration, a ``Literal`` or a tuple of choices one of its values, ``datetime`` a
-    time. ``name`` is for a component that is not named after its body. Raises TypeError for a type
-    without a field here.
+    In ``Annotated[…]``, a string describes the field. Other annotations give the format of the
+    ``str``: an enumeration, a ``Literal`` or a tuple of choices for one of its values, ``datetime``
+    for a time. ``name`` overrides the component's name. Raises TypeError for a type without a field
+    here.
     """
     hints = get_type_hints(body, include_extras=True)
     component = name or body.__name__.removesuffix("Body")
@@ -66,7 +66,7 @@ def serializer_of(body: type, *, name: str = "") -> type[serializers.Serializer[
 
 
 def _field(hint: Any, **options: Any) -> Field:
-    """``options`` are the arguments of the field: ``required``, ``allow_null``, ``help_text``."""
+    """The field of a type hint; ``options`` are arguments of the field, such as ``required``."""
     arguments = get_args(hint)
     match get_origin(hint):
         case None:
@@ -76,8 +76,8 @@ def _field(hint: Any, **options: Any) -> Field:
         case origin if origin is Annotated:
             return _annotated_field(*arguments, options=options)
         case origin if origin in (Union, UnionType):
-            [present] = [each for each in arguments if each is not NoneType]
-            return _field(present, allow_null=True, **options)
+            [member_type] = [argument for argument in arguments if argument is not NoneType]
+            return _field(member_type, allow_null=True, **options)
         case origin if origin is Literal:
             return serializers.ChoiceField(choices=list(arguments), **options)
         case origin:
@@ -94,7 +94,7 @@ def _plain_field(hint: Any, options: dict[str, Any]) -> Field:
     if issubclass(hint, Choices):
         return serializers.ChoiceField(choices=hint.choices, **options)
     if issubclass(hint, Enum):
-        return serializers.ChoiceField(choices=[each.value for each in hint], **options)
+        return serializers.ChoiceField(choices=[member.value for member in hint], **options)
     raise TypeError(f"A body has no field for {hint}.")
 
 
@@ -110,7 +110,7 @@ def _annotated_field(hint: Any, *notes: Any, options: dict[str, Any]) -> Field:
 
 
 def _container_field(origin: Any, item: Any, options: dict[str, Any]) -> Field:
-    """A list of bodies, a list of plain values, or an object whose names are not declared."""
+    """A list of bodies, a list of plain values, or an object with any member names."""
     if origin is list and is_typeddict(item):
         return serializer_of(item)(many=True, **options)
     if item is not Any:

@@ -1,6 +1,6 @@
-"""Django's own refusals (no such address, bad host, wrong method, a crash) as problem documents.
+"""Django's own refusals (unknown address, bad host, wrong method, crash) as problem documents.
 
-The console is for people and keeps Django's pages.
+The console keeps Django's HTML pages, because people read them.
 """
 
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +21,7 @@ _KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
 
 
 def is_console(request: HttpRequest) -> bool:
-    """Whether a person is looking, who is answered in HTML."""
+    """Whether the request is for the console, which answers in HTML."""
     return request.path.startswith("/admin")
 
 
@@ -51,14 +51,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """handler500: says nothing but the request id, which finds the log lines."""
+    """handler500: contains only the request id, which finds the log lines."""
     if is_console(request):
         return defaults.server_error(request)
     return _answer(500, "Quote the request id to the operators.")
 
 
-def in_our_words(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """The answer itself, or a problem document in place of a bare or HTML refusal."""
+def as_problem(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The response itself, or a problem document in place of a bare or HTML refusal."""
     is_ours = response.headers.get("Content-Type", "").startswith(
         (CONTENT_TYPE, "application/json")
     )

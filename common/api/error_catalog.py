@@ -1,4 +1,4 @@
-"""Every refusal that a caller can meet, gathered from where each is declared."""
+"""Catalog of all error codes, collected from their declarations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from common.errors import DomainError
 
 @dataclass(frozen=True, slots=True, order=True)
 class ErrorCode:
-    """One code, as a caller sees it."""
+    """One error code as callers see it."""
 
     status: int
     code: str
@@ -22,16 +22,16 @@ class ErrorCode:
 
 
 def entries() -> list[ErrorCode]:
-    """One entry per code, by status and code. Only of modules that have been imported."""
-    found = {entry.code: entry for entry in (*_of_django(), *_of_rest_framework())}
+    """One entry per code, ordered by status and code. Covers imported modules only."""
+    entries_by_code = {entry.code: entry for entry in (*_of_django(), *_of_rest_framework())}
     for error in _descendants(DomainError):
         if error is DomainError:
             continue
         entry = ErrorCode(error.status, error.code, error.title, _meaning(error))
-        known = found.get(error.code)
-        if known is None or (entry.meaning and not known.meaning):
-            found[error.code] = entry
-    return sorted(found.values())
+        existing = entries_by_code.get(error.code)
+        if existing is None or (entry.meaning and not existing.meaning):
+            entries_by_code[error.code] = entry
+    return sorted(entries_by_code.values())
 
 
 def _descendants(error: type[DomainError]) -> Iterator[type[DomainError]]:
@@ -41,9 +41,9 @@ def _descendants(error: type[DomainError]) -> Iterator[type[DomainError]]:
 
 
 def _meaning(error: type) -> str:
-    """What the class says about itself, in one line; nothing when it says nothing."""
-    own = error.__dict__.get("__doc__") or ""
-    return " ".join(cleandoc(own).replace("``", "`").split())
+    """The docstring of the class in one line; empty without one."""
+    docstring = error.__dict__.get("__doc__") or ""
+    return " ".join(cleandoc(docstring).replace("``", "`").split())
 
 
 def _of_rest_framework() -> Iterator[ErrorCode]:

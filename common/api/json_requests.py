@@ -1,4 +1,4 @@
-"""Read a JSON request from its WSGI environment, before Django makes a request of it."""
+"""Read a JSON body from the WSGI environment, before Django creates a request."""
 
 import re
 from io import BytesIO
@@ -13,8 +13,8 @@ LENGTH = re.compile(r"[0-9]{1,7}")
 def read_body(environ: dict[str, Any]) -> bytes | None:
     """Return the body, which stays readable at ``wsgi.input``.
 
-    None for a request that needs a closer look: it has a query string, another content type or no
-    length, is longer than ``MAX_BODY`` bytes, or broke off.
+    None for a request that the fast path cannot handle: with a query string, another content type
+    or no length, longer than ``MAX_BODY`` bytes, or cut off.
     """
     length = environ.get("CONTENT_LENGTH") or ""
     is_json = environ.get("CONTENT_TYPE") == CONTENT_TYPE and not environ.get("QUERY_STRING")

@@ -1,4 +1,4 @@
-"""This service answers JSON, whatever the ``Accept`` header asks for."""
+"""Answers are JSON, whatever the ``Accept`` header asks for."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +9,8 @@ from rest_framework.request import Request
 
 
 class AlwaysJSON(DefaultContentNegotiation):
-    """A caller that asks for HTML or XML gets JSON, and a problem document is never refused."""
+    """Answer JSON also to callers that ask for HTML or XML, so that problem documents are never
+    refused."""
 
     def select_renderer(
         self,
@@ -17,5 +18,5 @@ class AlwaysJSON(DefaultContentNegotiation):
         renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, Any]:
-        chosen = next(iter(renderers))
-        return chosen, chosen.media_type
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type

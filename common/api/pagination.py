@@ -1,7 +1,7 @@
 """Cursor pages: ``{"data": […], "next": "…", "has_more": true}``.
 
-The cursor is the id of the last row shown; ids sort by time, newest first. It is only compared
-with, never looked up: it may name a row that has since left the list, and it finds nobody else's.
+The cursor is the id of the last row shown; ids sort by time, newest first. It is only compared,
+never looked up: the row may have left the list, and an id of another project reveals nothing.
 """
 
 from typing import Any, NoReturn
@@ -41,17 +41,17 @@ class CursorPagination(BasePagination):
         return queryset.order_by("-pk")
 
     def after(self, queryset: Any, cursor: str) -> Any:
-        """The rows that follow the one at this cursor; raises what :meth:`refuse` does."""
+        """The rows behind this cursor. Raises ValidationError for an invalid cursor."""
         if not _is_id_of(queryset.model, cursor):
             self.refuse()
         return queryset.filter(pk__lt=cursor)
 
     def cursor_of(self, row: Any) -> str:
-        """Where the list goes on after this row."""
+        """The cursor of the page that follows this row."""
         return str(row.pk)
 
     def refuse(self) -> NoReturn:
-        """The cursor is none of ours."""
+        """Raise ValidationError for an invalid cursor."""
         raise serializers.ValidationError(
             {"cursor": ["This cursor is not valid. Start again without one."]}
         )
@@ -63,11 +63,11 @@ class CursorPagination(BasePagination):
         return int(raw)
 
     def get_paginated_response(self, data: Any) -> Response:
-        following = None
+        next_path = None
         if self.has_more:
             url = self.request.get_full_path()
-            following = replace_query_param(url, "cursor", self.cursor_of(self.page[-1]))
-        return Response({"data": data, "next": following, "has_more": self.has_more})
+            next_path = replace_query_param(url, "cursor", self.cursor_of(self.page[-1]))
+        return Response({"data": data, "next": next_path, "has_more": self.has_more})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         return {

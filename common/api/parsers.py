@@ -1,4 +1,4 @@
-"""One gate for input: JSON that PostgreSQL and every other reader can store, or a 400."""
+"""Strict JSON parsing: anything that PostgreSQL or another reader cannot store is answered 400."""
 
 import math
 import re
@@ -13,7 +13,7 @@ from rest_framework.parsers import JSONParser
 MAX_BODY = 1024 * 1024
 MAX_DEPTH = 64
 MAX_VALUES = 100_000
-"""Of all objects and lists together: a thousand records of use have a tenth of it."""
+"""Of all objects and lists together; a thousand usage records have a tenth of it."""
 MAX_INTEGER = 2**63 - 1
 _TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _NO_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[^"\[\]{}]+', re.DOTALL)
@@ -41,7 +41,7 @@ def _integer(digits: str) -> int:
 
 def _finite(digits: str) -> float:
     if len(digits) > 100 or not math.isfinite(number := float(digits)):
-        raise ParseError("A number is larger than any reader can hold.")
+        raise ParseError("A number is too large for a 64-bit float.")
     return number
 
 
@@ -61,10 +61,11 @@ _decoder = JSONDecoder(
 
 
 def decode(body: bytes) -> Any:
-    """Strict JSON: UTF-8, depth ≤ 64, 64-bit integers, finite numbers, no NUL or lone surrogate.
+    """Decode strict JSON: UTF-8, depth ≤ 64, 64-bit integers, finite numbers, no NUL or lone
+    surrogate.
 
     Raises:
-        ParseError: with what is wrong.
+        ParseError: with the reason.
         BodyTooLarge: above 1 MiB.
     """
     if len(body) > MAX_BODY:
@@ -83,7 +84,8 @@ def decode(body: bytes) -> Any:
 
 
 def _refuse_depth(text: str) -> None:
-    """Before decoding, which recurses: Python's own limit would be a crash, not an answer."""
+    """Check the depth before decoding, which is recursive: Python's own limit would crash the
+    request."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     depth = 0
@@ -94,7 +96,7 @@ def _refuse_depth(text: str) -> None:
 
 
 def _refuse_many_values(text: str) -> None:
-    """Before decoding: a million empty objects take longer to make than to send."""
+    """Count values before decoding: a million empty objects take longer to decode than to send."""
     if text.count(",") < MAX_VALUES:
         return
     if _TEXT.sub("", text).count(",") >= MAX_VALUES:
@@ -123,7 +125,7 @@ def _is_encodable(text: str) -> bool:
 
 
 class StrictJSONParser(JSONParser):
-    """REST framework's door to :func:`decode`."""
+    """REST framework's parser, based on :func:`decode`."""
 
     def parse(
         self,
@@ -136,7 +138,7 @@ class StrictJSONParser(JSONParser):
 
 
 def _refuse_charset(media_type: str) -> None:
-    """JSON is UTF-8 (RFC 8259, 8.1): whoever says something else would be misread."""
+    """Refuse other charsets: JSON is UTF-8 (RFC 8259, 8.1)."""
     message = Message()
     message["Content-Type"] = media_type
     charset = message.get_param("charset", "utf-8")

@@ -1,4 +1,4 @@
-"""Each action names the scope that it needs; an action that names none is denied."""
+"""Each action names its scope; an action without a scope is denied."""
 
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from common.errors import DomainError
 
 
 class Credential(Protocol):
-    """What authentication hands to the API: whose key it is and what it may do."""
+    """The result of authentication: the key's limits."""
 
     @property
     def is_confined(self) -> bool: ...
@@ -19,19 +19,19 @@ class Credential(Protocol):
 
 
 class AppKeyConfined(DomainError):
-    """An app's key asks for what belongs to the project as a whole."""
+    """An app's key requests something that belongs to the whole project."""
 
     status, code, title = 403, "app-key-confined", "An app's key may not do this."
 
 
 def required_scope(view: Any, method: str) -> str | None:
-    """The scope that this view declares for the action or method, or None."""
+    """The scope that the view declares for the action or method; None without one."""
     scopes: dict[str, str] = getattr(view, "scopes", {})
     return scopes.get(getattr(view, "action", None) or method.lower())
 
 
 class HasScope(BasePermission):
-    """Lets a call through when its key carries the scope that the action names."""
+    """Allow a request whose key has the scope of the action."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         credential: Any = request.auth

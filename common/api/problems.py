@@ -1,4 +1,4 @@
-"""RFC 9457: every refusal leaves as ``application/problem+json`` with a stable code."""
+"""RFC 9457: every refusal is ``application/problem+json`` with a stable code."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -22,11 +22,11 @@ log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 MAX_ERRORS = 100
-"""Errors that one document names; who corrects them is told of the next."""
+"""Most errors in one document."""
 MAX_DETAIL = 1000
-"""Characters of a detail: it may repeat what the caller sent."""
+"""Most characters of a detail, which may repeat input of the caller."""
 MAX_STEP = 100
-"""Characters of a step of a pointer: the names of members are the caller's, too."""
+"""Most characters of one step of a pointer: member names come from the caller, too."""
 
 CODES: dict[type[exceptions.APIException], tuple[str, str]] = {
     exceptions.ParseError: ("malformed-body", "The body could not be read."),
@@ -40,7 +40,7 @@ CODES: dict[type[exceptions.APIException], tuple[str, str]] = {
     BodyTooSlow: ("body-too-slow", "The body took too long to arrive."),
     exceptions.Throttled: ("rate-limited", "Too many requests."),
 }
-"""What REST framework's own refusals are called; ours carry their code themselves."""
+"""Codes and titles of REST framework's own errors; ours declare them in their classes."""
 
 
 def document(
@@ -61,28 +61,28 @@ def document(
 
 
 def problem(error: DomainError) -> HttpResponse:
-    """The answer to a refusal, for what does not run under REST framework."""
+    """The answer to a DomainError outside REST framework."""
     return render(_domain(error), _domain_headers(error))
 
 
 def plain(error: DomainError | exceptions.APIException) -> HttpResponse:
-    """As :func:`problem`, for REST framework's own refusals too."""
-    return render(*_told(error))
+    """The answer to a DomainError or an error of REST framework, outside REST framework."""
+    return render(*_body_and_headers(error))
 
 
 def render(body: dict[str, Any], headers: dict[str, str] | None = None) -> HttpResponse:
-    """The document as an answer."""
+    """The document as an HTTP response."""
     return HttpResponse(
         orjson.dumps(body), status=body["status"], content_type=CONTENT_TYPE, headers=headers
     )
 
 
 def handle(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's exception handler; None lets a programming error become a 500."""
+    """REST framework's exception handler; None turns a programming error into a 500."""
     refusal = refusal_of(exception)
     if refusal is None:
         return None
-    body, headers = _told(refusal)
+    body, headers = _body_and_headers(refusal)
     set_rollback()
     return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
 
@@ -105,7 +105,7 @@ def refusal_of(exception: Exception) -> DomainError | exceptions.APIException | 
     return None
 
 
-def _told(
+def _body_and_headers(
     error: DomainError | exceptions.APIException,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     if isinstance(error, DomainError):
@@ -158,7 +158,7 @@ def _flatten(detail: Any, path: str = "") -> Iterator[dict[str, str]]:
 
 
 def _below(path: str, key: object) -> str:
-    """One step further down, as a JSON pointer writes it (RFC 6901)."""
+    """The path extended by one step of a JSON pointer (RFC 6901)."""
     step = str(key)[:MAX_STEP].replace("~", "~0").replace("/", "~1")
     return f"{path}/{step}"
 
@@ -169,7 +169,7 @@ def _shortened(text: str) -> str:
 
 def _api(error: exceptions.APIException) -> dict[str, Any]:
     code, title = next(
-        (found for kind, found in CODES.items() if isinstance(error, kind)),
+        (entry for kind, entry in CODES.items() if isinstance(error, kind)),
         (DomainError.code, DomainError.title),
     )
     return document(status=error.status_code, code=code, title=title, detail=str(error.detail))

@@ -1,4 +1,4 @@
-"""What the OpenAPI schema says about every operation beyond its own serializers."""
+"""The parts of the OpenAPI document that all operations share."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -34,7 +34,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "type": {"type": "string", "description": "The address that explains the code."},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "description": "Stable."},
+        "code": {"type": "string", "description": "Stable error code."},
         "detail": {"type": "string", "description": "What to do next."},
         "request_id": {"type": "string"},
         "errors": {
@@ -58,13 +58,13 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Names this request: repeated under the same key, it is carried out once.",
+    "description": "Identifies the request: repeated with the same key, it is carried out once.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]{1,255}$"},
 }
 
 
 class TollgateSchema(AutoSchema):
-    """Adds the query parameters and the scope that the view itself declares."""
+    """Adds the query parameters and scopes that the view declares."""
 
     def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular calls it
         description: str = super().get_description() or ""
@@ -77,10 +77,10 @@ class TollgateSchema(AutoSchema):
         return [serializer] if serializer else []
 
 
-def add_what_all_share(
+def add_shared_parts(
     result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
-    """Every operation may answer with a problem document; every write may be repeated."""
+    """Add the problem document to all operations, and the idempotency key to all writes."""
     result["info"]["description"] = DESCRIPTION
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA

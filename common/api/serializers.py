@@ -1,4 +1,4 @@
-"""Serializer base classes and the field types that every resource shares."""
+"""Base serializers and field types that all resources share."""
 
 from heapq import nsmallest
 from typing import Any
@@ -13,7 +13,7 @@ MAX_METADATA_KEYS = 50
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Input that refuses what it does not know, instead of ignoring it."""
+    """Input that refuses unknown fields."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
@@ -21,15 +21,18 @@ class StrictSerializer(serializers.Serializer[Any]):
                 name for name, field in self.fields.items() if not field.read_only
             }
             if unknown:
-                refusal = [serializers.ErrorDetail("This field is not known.", code="unknown")]
+                errors = [serializers.ErrorDetail("This field is not known.", code="unknown")]
                 names = nsmallest(MAX_ERRORS, map(str, unknown))
-                raise serializers.ValidationError({name[:100]: refusal for name in names})
+                raise serializers.ValidationError({name[:100]: errors for name in names})
         return super().to_internal_value(data)
 
 
 class ListField(serializers.ListField):
-    """A list of a caller's: its length is judged before what is in it, and what is wrong with its
-    items is reported up to a number. So refusing one costs no more than reading it."""
+    """A list with a limited length, which is checked before the items.
+
+    At most MAX_ERRORS errors of items are reported, so that refusing a list costs no more than
+    reading it.
+    """
 
     def __init__(self, *, max_length: int, **kwargs: Any) -> None:
         super().__init__(max_length=max_length, **kwargs)
@@ -58,14 +61,14 @@ class ListField(serializers.ListField):
 
 
 def _count_of(detail: Any) -> int:
-    """How many errors there are in what an item is refused with."""
+    """Number of errors in the error detail of an item."""
     if isinstance(detail, dict):
         return sum(map(_count_of, detail.values()))
     return sum(map(_count_of, detail)) if isinstance(detail, list) else 1
 
 
 class WholeNumberField(serializers.IntegerField):
-    """A JSON integer. No text, no fraction, no digits of other scripts: money is never guessed."""
+    """A JSON integer; strings and fractions are refused, because money is never guessed."""
 
     def to_internal_value(self, data: Any) -> int:
         if type(data) is not int:
@@ -74,7 +77,7 @@ class WholeNumberField(serializers.IntegerField):
 
 
 class FlagField(serializers.BooleanField):
-    """JSON's true or false, and nothing that merely looks like one."""
+    """JSON's true or false; other values are refused."""
 
     def to_internal_value(self, data: Any) -> bool:
         if type(data) is not bool:
@@ -90,7 +93,8 @@ class CurrencyField(serializers.ChoiceField):
 
 
 class ChargeSerializer(StrictSerializer):
-    """``{"amount": 2900, "currency": "usd"}``, in minor units: an amount that Stripe can charge."""
+    """``{"amount": 2900, "currency": "usd"}`` in minor units, within the limits of a charge at
+    Stripe."""
 
     amount = WholeNumberField(min_value=1, max_value=MAX_AMOUNT)
     currency = CurrencyField()
@@ -108,7 +112,8 @@ class ChargeSerializer(StrictSerializer):
 
 
 class MetadataField(serializers.DictField):
-    """Up to 50 pairs of text, within Stripe's limits. ``tollgate`` keys are reserved."""
+    """Up to 50 pairs of text, within Stripe's limits. Keys that start with ``tollgate`` are
+    reserved."""
 
     child = serializers.CharField(max_length=500, allow_blank=True, trim_whitespace=False)
 
@@ -127,7 +132,7 @@ class MetadataField(serializers.DictField):
 
 
 class UserIdField(serializers.CharField):
-    """The project's own id of its user, as it wrote it."""
+    """The project's own id of its user, unchanged."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 255)

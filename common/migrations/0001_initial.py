@@ -32,9 +32,7 @@ class Migration(migrations.Migration):
                 ("failures", models.PositiveIntegerField(default=1)),
                 (
                     "code",
-                    models.CharField(
-                        blank=True, help_text="What went wrong, as a word.", max_length=64
-                    ),
+                    models.CharField(blank=True, help_text="Error code.", max_length=64),
                 ),
                 ("last_error", models.CharField(blank=True, max_length=1000)),
                 (

@@ -1,4 +1,4 @@
-"""What the apps' tables are made of (``docs/decisions/0002-tenancy.md``)."""
+"""Base classes and constraints of the apps' tables (``docs/decisions/0002-tenancy.md``)."""
 
 from common.models.back_off import BackOff
 from common.models.batch_run import BatchRun, RunStatus

@@ -3,19 +3,19 @@ from django.db.models.functions import Now
 
 
 class BackOff(models.Model):
-    """Something in a queue that failed and waits before it is tried again.
+    """A subject of a queue that failed and waits for its next try.
 
-    ``owner`` is the Stripe account or the project whose trouble it is. ``subject`` names one row of
-    the queue, or the kind of request that fails; empty: everything of the owner. A row that has
-    failed too often is parked: it waits for a person. The row is deleted by the first success.
-    ``retry_at`` is by the database's clock.
+    ``owner`` is the Stripe account or the project that the failure belongs to. ``subject`` is one
+    row of the queue or a kind of request; empty for everything of the owner. A subject that failed
+    too often is parked until an operator resumes it. The first success deletes the row.
+    ``retry_at`` uses the database's clock.
     """
 
     queue = models.CharField(max_length=40)
     owner = models.CharField(max_length=40)
     subject = models.CharField(max_length=64, blank=True)
     failures = models.PositiveIntegerField(default=1)
-    code = models.CharField(max_length=64, blank=True, help_text="What went wrong, as a word.")
+    code = models.CharField(max_length=64, blank=True, help_text="Error code.")
     last_error = models.CharField(max_length=1000, blank=True)
     failing_since = models.DateTimeField(db_default=Now())
     retry_at = models.DateTimeField(db_default=Now())

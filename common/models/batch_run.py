@@ -5,7 +5,7 @@ from common.models.project_owned import ProjectOwned
 
 
 class RunStatus(models.TextChoices):
-    """``superseded``: a newer one does the rest, and all of it again."""
+    """``superseded``: a newer run processes all rows again."""
 
     PLANNED = "planned", "Planned"
     RUNNING = "running", "Running"
@@ -16,21 +16,23 @@ class RunStatus(models.TextChoices):
 
 
 class BatchRun(ProjectOwned):
-    """Something that is done to many rows of a project, in batches, in the background.
+    """Background work on many rows of a project, in batches.
 
-    ``cursor`` is the id of the last row that is done: each batch moves it in the transaction that
-    does the work, so a run goes on where a dead worker has left it. ``seen_at`` is when a worker
-    first looked, ``next_try_at`` when the next batch is due, both by the database's clock.
+    ``cursor`` is the id of the last processed row; each batch moves it in its own transaction, so
+    that another worker can continue after a crash. ``seen_at`` is when a worker first saw the run,
+    ``next_try_at`` when the next batch is due, both by the database's clock.
     """
 
     status = models.CharField(
         max_length=12, choices=RunStatus.choices, default=RunStatus.RUNNING.value
     )
     cursor = models.CharField(max_length=40, blank=True, editable=False)
-    total = models.PositiveIntegerField(null=True, help_text="How many there were at the start.")
-    looked_at = models.PositiveIntegerField(default=0, help_text="How many are done.")
-    changed = models.PositiveIntegerField(default=0, help_text="Of how many an answer changed.")
-    failed = models.JSONField(default=list, blank=True, help_text="Who could not be done.")
+    total = models.PositiveIntegerField(null=True, help_text="Number of rows at the start.")
+    looked_at = models.PositiveIntegerField(default=0, help_text="Number of processed rows.")
+    changed = models.PositiveIntegerField(
+        default=0, help_text="Number of rows with a changed result."
+    )
+    failed = models.JSONField(default=list, blank=True, help_text="Ids of rows that failed.")
     attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     last_error = models.CharField(max_length=255, blank=True)
     seen_at = models.DateTimeField(null=True, editable=False)

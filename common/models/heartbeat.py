@@ -2,9 +2,10 @@ from django.db import models
 
 
 class Heartbeat(models.Model):
-    """When a process that answers no requests last showed that it is alive.
+    """The last sign of life of a process that answers no requests.
 
-    In the database and not in Redis: a probe must be able to tell a dead worker from a dead Redis.
+    It is stored in the database, not in Redis, so that a probe can tell a dead worker from a dead
+    Redis.
     """
 
     name = models.CharField(max_length=40, primary_key=True)

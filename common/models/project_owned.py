@@ -1,8 +1,8 @@
-"""Tenancy: what every row of a tenant is, and how it may be read.
+"""Tenancy: the base class of tenants' rows, and the query set that enforces a project.
 
-A query that does not name a project does not run: :class:`UnscopedQuery` is raised. Rows that are
-reached from a tenant's row (``checkout.customer``, ``checkout.lines.all()``) are its own by the
-composite foreign keys (:mod:`common.models.tenant_foreign_key`), so following one is allowed.
+A query that names no project raises :class:`UnscopedQuery`. Following a relation of a tenant's row
+(``checkout.customer``, ``checkout.lines.all()``) is allowed: composite foreign keys
+(:mod:`common.models.tenant_foreign_key`) keep the related rows in the same project.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +15,7 @@ ModelT_co = TypeVar("ModelT_co", bound=models.Model, covariant=True)
 
 
 class UnscopedQuery(RuntimeError):
-    """A tenant's table was about to be read without saying whose rows."""
+    """A query on a tenant's table named no project."""
 
 
 class ProjectQuerySet(models.QuerySet[ModelT_co]):
@@ -52,7 +52,7 @@ class ProjectQuerySet(models.QuerySet[ModelT_co]):
             )
 
     def _demand_scope_of(self, other: Any) -> None:
-        """Neither half of a combined query may bring in rows of everybody."""
+        """Check both parts of a combined query."""
         self.demand_scope()
         if isinstance(other, ProjectQuerySet):
             other.demand_scope()
@@ -160,7 +160,7 @@ class ProjectManager(models.Manager[ModelT]):
 
 
 class ProjectOwned(models.Model):
-    """A row that belongs to exactly one tenant. Every business table is one."""
+    """A row that belongs to exactly one tenant; base class of every business table."""
 
     project = models.ForeignKey("projects.Project", on_delete=models.PROTECT, related_name="+")
 

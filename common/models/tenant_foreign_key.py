@@ -1,8 +1,8 @@
-"""Walls between tenants that the database itself keeps.
+"""Separation of tenants by the database itself.
 
-A foreign key between two tenants' tables contains the project, so a row that points at another
-tenant's is refused; every unique key starts with the project, so a collision tells nothing
-about a neighbour.
+A foreign key between two tenants' tables includes the project, so a row cannot refer to another
+tenant's row. Every unique key starts with the project, so a collision reveals nothing about another
+tenant.
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ class TenantForeignKey(models.BaseConstraint):
     """FOREIGN KEY (project_id, column) REFERENCES target (project_id, id), in SQL.
 
     Declared in ``Meta.constraints`` beside a ``ForeignKey(..., db_constraint=False)``: the
-    composite key replaces Django's single-column one, which would let a row of one tenant point
-    at a row of another (foreign key checks bypass row-level security too). A NULL column is
-    not checked (MATCH SIMPLE); the project is never NULL.
+    composite key replaces Django's single-column key, which would allow a reference to another
+    tenant's row (foreign key checks bypass row-level security too). A NULL column is not checked
+    (MATCH SIMPLE); the project is never NULL.
     """
 
     def __init__(self, *, column: str, to: str, name: str) -> None:
@@ -65,7 +65,7 @@ class TenantForeignKey(models.BaseConstraint):
         )
 
     def validate(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing to do before the write: the database decides."""
+        """Do nothing before the write: the database checks the key."""
 
     def deconstruct(self) -> tuple[str, tuple[()], dict[str, Any]]:
         return (
@@ -84,12 +84,12 @@ class TenantForeignKey(models.BaseConstraint):
 
 
 def tenant_key(table: str) -> models.UniqueConstraint:
-    """The (project, id) key that composite foreign keys of other tables refer to."""
+    """The unique key (project, id), to which composite foreign keys of other tables refer."""
     return models.UniqueConstraint(fields=["project", "id"], name=f"{table}_project_id_key")
 
 
 def tenant_links(table: str, links: Iterable[tuple[str, str]]) -> list[TenantForeignKey]:
-    """One composite foreign key for each (field name, "app.Model") of a tenant's table."""
+    """One composite foreign key for each pair of field name and "app.Model"."""
     return [
         TenantForeignKey(column=column, to=to, name=f"{table}_{column}_tenant_fk")
         for column, to in links

@@ -1,9 +1,9 @@
-"""Django's PostgreSQL, with a check of pooled connections that costs no round trip while in use.
+"""Django's PostgreSQL backend, with a pool check that needs no round trip for active connections.
 
-A server that restarts, or ends a connection, says so or hangs up: either can be read from the
-socket. So a connection that was in use a moment ago, and on which nothing waits to be read, is
-handed out as it is. Any other is asked, as psycopg's pool does it each time. What breaks after
-that is an error, with or without a question before it.
+A server that restarts or ends a connection sends a message or closes the socket; both make the
+socket readable. So a connection that was used recently and whose socket is not readable is handed
+out without a query. Any other connection is checked with a query, as psycopg's pool does by
+default. A connection that breaks later causes an error in either case.
 """
 
 import select
@@ -16,23 +16,23 @@ from django.db.backends.postgresql import base
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-UNASKED = 10.0
-"""Seconds after its last question, or its last use, for which a silent connection is not asked."""
+UNCHECKED_SECONDS = 10.0
+"""Seconds after its last check for which a silent connection is not checked with a query."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """As Django's but for the pool."""
+    """Django's wrapper with another pool check."""
 
     @property
     def pool(self) -> ConnectionPool[Any] | None:
-        """The process's pool; None where none is configured."""
+        """The pool of this process; None if none is configured."""
         options = self.settings_dict["OPTIONS"].get("pool")
         if self.alias == NO_DB_ALIAS or not options:
             return None
         return _pools.get(self.alias) or _pools.setdefault(self.alias, self._new_pool(options))
 
     def close_pool(self) -> None:
-        """Close the process's pool, if there is one; the next connection opens another."""
+        """Close the pool of this process, if there is one; the next connection opens a new pool."""
         pool = _pools.pop(self.alias, None)
         if pool is not None:
             pool.close()
@@ -40,7 +40,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _new_pool(self, options: dict[str, Any]) -> ConnectionPool[Any]:
         return ConnectionPool(
             kwargs={**self.get_connection_params(), "autocommit": True},
-            open=False,  # whoever first takes a connection opens it
+            open=False,  # the first use opens it
             configure=self._set_time_zone,
             check=check,
             **options,
@@ -53,33 +53,32 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 _pools: dict[str, ConnectionPool[Any]] = {}
-"""By the alias of their database: what threads share."""
+"""By alias of the database; shared by all threads."""
 _pools_of_parents: list[ConnectionPool[Any]] = []
-"""Kept, so that nothing in this process closes their connections."""
+"""Referenced here so that this process never closes their connections."""
 
 
 def leave_pools_to_parent() -> None:
-    """In a process that was just forked: neither use nor close the connections of the one that
-    forked it. This process opens pools of its own."""
+    """Use neither the connections nor the pools of the parent process after a fork."""
     _pools_of_parents.extend(_pools.values())
     _pools.clear()
 
 
-_seen: WeakKeyDictionary[Connection[Any], float] = WeakKeyDictionary()
+_checked_at: WeakKeyDictionary[Connection[Any], float] = WeakKeyDictionary()
 
 
 def check(connection: Connection[Any]) -> None:
-    """Raises psycopg's OperationalError when the connection is broken."""
+    """Raise psycopg's OperationalError if the connection is broken."""
     now = time.monotonic()
-    if now - _seen.get(connection, 0.0) >= UNASKED or not _is_silent(connection):
+    if now - _checked_at.get(connection, 0.0) >= UNCHECKED_SECONDS or not _is_silent(connection):
         ConnectionPool.check_connection(connection)
-    _seen[connection] = now
+    _checked_at[connection] = now
 
 
 def _is_silent(connection: Connection[Any]) -> bool:
-    """Whether nothing waits to be read: no message, no end."""
+    """Whether the socket has nothing to read: no message and no end."""
     if connection.closed:
         return False
-    looking = select.poll()
-    looking.register(connection.fileno(), select.POLLIN)
-    return not looking.poll(0)
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)

@@ -1,4 +1,4 @@
-"""Rows that are locked while they are leased (:mod:`common.lease`)."""
+"""Locks of rows that are leased (:mod:`common.lease`)."""
 
 from typing import TypeVar
 
@@ -8,6 +8,5 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 def lock_unlocked(rows: QuerySet[ModelT]) -> list[ModelT]:
-    """These rows, locked until the transaction ends, without those that another transaction has
-    locked."""
+    """Lock those of these rows that no other transaction has locked, until the transaction ends."""
     return list(rows.select_for_update(skip_locked=True, of=("self",)))

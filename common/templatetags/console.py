@@ -1,4 +1,4 @@
-"""What the console's templates say in one word; the rest of the look is in `common.admin`."""
+"""Template tags and filters of the console; other rendering is in `common.admin`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ def linked(row: Model | None, text: Any = None) -> SafeString | str:
 
 @register.filter
 def age(since: datetime, now: datetime) -> str:
-    """``12 s``, ``5 min``, ``3 h``, ``2 d``: one unit is enough to know how bad it is."""
+    """The age in one unit: ``12 s``, ``5 min``, ``3 h``, ``2 d``."""
     seconds = max(0, int((now - since).total_seconds()))
     for unit, size in UNITS:
         if seconds >= size:
@@ -48,13 +48,13 @@ def dialog(action: str, pk: str) -> str:
 
 @register.simple_tag
 def sections_of(page: Any, request: HttpRequest, row: Model | None) -> Sequence[Section]:
-    """The tables below a row's own fields; a row that is being added has none."""
-    found: Sequence[Section] = page.sections(request, row) if row is not None else ()
-    return found
+    """Tables below a row's fields; a row that is being added has none."""
+    page_sections: Sequence[Section] = page.sections(request, row) if row is not None else ()
+    return page_sections
 
 
 @register.simple_tag
 def buttons_of(page: Any, request: HttpRequest, row: Model | None) -> Sequence[Button]:
-    """The dialogs that a row's page offers above its fields."""
-    found: Sequence[Button] = page.buttons(request, row) if row is not None else ()
-    return found
+    """Buttons above a row's fields."""
+    page_buttons: Sequence[Button] = page.buttons(request, row) if row is not None else ()
+    return page_buttons

@@ -1,5 +1,5 @@
-"""Between the web server and the application: what a connection, a head and a body may take.
+"""The layer between web server and application: limits of connections, headers and bodies.
 
-granian speaks HTTP and hands over requests whose heads are complete (RSGI, in an event loop). Here
-bodies are received under limits, and only whole requests reach a thread. docs/decisions/0020.
+granian parses HTTP and hands over requests with complete headers (RSGI, in an event loop). Here
+bodies are received within limits, and only complete requests get a thread. docs/decisions/0020.
 """

@@ -1,4 +1,4 @@
-"""The RSGI application: whole requests to the threads, copied answers from the event loop."""
+"""The RSGI application: threads for complete requests, cached answers from the event loop."""
 
 import asyncio
 import time
@@ -13,7 +13,8 @@ from rest_framework.exceptions import APIException
 from common import context
 from common.api.parsers import BodyTooLarge, BodyTooSlow
 from common.api.problems import plain
-from config.fast_path import CHECK, copied_check
+from config.fast_path import CHECK, answer_cached_check
+from config.request_counter import request_counter
 from config.server import callers
 from config.server.bodies import BodyIncomplete, BodyQueue, BodyTimeout, BodyTooLong
 from config.server.connections import Connections
@@ -21,7 +22,6 @@ from config.server.environ import Environ, Scope, environ_of
 from config.server.files import allow_many_files
 from config.server.limits import Limits
 from config.server.threads import Threads
-from config.tally import tally
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ WSGI = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 class Application:
-    """Serves a WSGI application: a request reaches it, in a thread, once its body is complete."""
+    """Serves a WSGI application; each request gets a thread once its body is complete."""
 
     def __init__(self, wsgi: WSGI, limits: Limits | None = None) -> None:
         self._wsgi = wsgi
@@ -53,9 +53,9 @@ class Application:
 
     async def __rsgi__(self, scope: Scope, protocol: Protocol) -> None:
         if scope.method == "GET" and scope.path == CHECK:
-            copied = copied_check(_question_of(scope))
-            if copied is not None:
-                protocol.response_bytes(*copied)
+            cached_answer = answer_cached_check(_check_environ_of(scope))
+            if cached_answer is not None:
+                protocol.response_bytes(*cached_answer)
                 return
         client: str = scope.client
         self.busy.add(client)
@@ -72,34 +72,34 @@ class Application:
         except BodyTooLong:
             _refuse(environ, protocol, BodyTooLarge())
         except BodyIncomplete:
-            protocol.response_empty(400, [])  # nobody is there to read it
+            protocol.response_empty(400, [])  # the caller has hung up
         else:
             environ["wsgi.input"] = BytesIO(body)
-            await self.threads.run(lambda: _answer(self._wsgi, environ, protocol))
+            await self.threads.run(lambda: _respond(self._wsgi, environ, protocol))
 
     async def _body(self, environ: Environ, protocol: Protocol) -> bytes:
-        """The body, when it is to be read; the application says why it was not.
+        """The body; empty if its headers say that it is too long, or if the caller is refused.
 
-        It is not read when its head says that it is too long, and when nobody knows the caller.
+        The application explains in its answer why the body was not read.
         """
-        length = _announced(environ)
+        length = _content_length(environ)
         if length == 0 or (length or 0) > self.limits.max_body_bytes:
             return b""
-        standing = callers.remembered(environ)
-        if standing is callers.CallerStatus.UNKNOWN:
-            standing = await self.threads.run(lambda: callers.look_up(environ))
-        if standing is callers.CallerStatus.REFUSED:
+        caller_status = callers.cached_status(environ)
+        if caller_status is callers.CallerStatus.UNKNOWN:
+            caller_status = await self.threads.run(lambda: callers.find_status(environ))
+        if caller_status is callers.CallerStatus.REFUSED:
             environ["CONTENT_LENGTH"] = "0"
             return b""
-        has_key = standing is callers.CallerStatus.KNOWN
+        has_key = caller_status is callers.CallerStatus.KNOWN
         queue = self.bodies_with_key if has_key else self.bodies_without_key
         body = await queue.receive(protocol, length=length)
         environ["CONTENT_LENGTH"] = str(len(body))
         return body
 
 
-def _question_of(scope: Scope) -> Environ:
-    """As much of the environment as a check needs."""
+def _check_environ_of(scope: Scope) -> Environ:
+    """The part of the environment that a check needs."""
     headers = scope.headers
     environ = {
         "QUERY_STRING": scope.query_string,
@@ -112,15 +112,15 @@ def _question_of(scope: Scope) -> Environ:
     return environ
 
 
-def _announced(environ: Environ) -> int | None:
-    """The length of the body; None when it comes in chunks."""
+def _content_length(environ: Environ) -> int | None:
+    """Length of the body; None if it comes in chunks."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         return None
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
-def _answer(wsgi: WSGI, environ: Environ, protocol: Protocol) -> None:
-    """Carry the request out and send the answer; in a thread."""
+def _respond(wsgi: WSGI, environ: Environ, protocol: Protocol) -> None:
+    """Execute the request in this thread and send the answer."""
     started: list[Any] = [500, []]
 
     def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
@@ -141,14 +141,14 @@ def _answer(wsgi: WSGI, environ: Environ, protocol: Protocol) -> None:
 
 def _refuse(environ: Environ, protocol: Protocol, refusal: APIException) -> None:
     """Answer with a problem document; the server closes a connection whose body was not read."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     request_id = context.begin(environ.get("HTTP_X_REQUEST_ID", ""))
     response: HttpResponse = plain(refusal)
     headers = [*response.items(), ("X-Request-ID", request_id)]
     protocol.response_bytes(response.status_code, headers, response.content)
-    tally.note(
+    request_counter.count_answer(
         method=environ["REQUEST_METHOD"],
         path=environ["PATH_INFO"],
         status=response.status_code,
-        started=begun,
+        started=started,
     )

@@ -1,6 +1,6 @@
-"""Receives request bodies in the event loop: within a time, and not too many at once.
+"""Receive request bodies in the event loop, with a time limit and a limit of concurrent bodies.
 
-A body that is not complete holds no thread, so slow senders cannot keep others waiting.
+An incomplete body holds no thread, so slow senders do not delay other requests.
 """
 
 import asyncio
@@ -10,34 +10,35 @@ from typing import Any
 from config.server.limits import Limits
 
 BodyProtocol = Any
-"""granian's ``RSGIHTTPProtocol``: called, it receives the whole body; iterated over, its parts."""
+"""granian's ``RSGIHTTPProtocol``: a call receives the whole body, an iteration receives its
+parts."""
 
 
 class BodyTimeout(Exception):
-    """The body took too long, or had to make room for another one."""
+    """The body took too long, or was dropped in favour of a newer one."""
 
 
 class BodyTooLong(Exception):
-    """The body is longer than ``max_body_bytes``, which its head did not say."""
+    """A body without a Content-Length is longer than ``max_body_bytes``."""
 
 
 class BodyIncomplete(Exception):
-    """The caller hung up before the body was complete."""
+    """The caller closed the connection before the body was complete."""
 
 
 class BodyQueue:
-    """Bodies that are being received from one class of callers, the oldest first."""
+    """Bodies that are being received from one class of callers, oldest first."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._open: dict[_Receipt, int] = {}  # with the bytes that each may take
+        self._open: dict[_Receipt, int] = {}  # largest size of each body, in bytes
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._open)
 
     async def receive(self, protocol: BodyProtocol, *, length: int | None) -> bytes:
-        """Return the whole body; ``length`` is None when the head does not say it (chunked).
+        """Return the whole body; ``length`` is None for a chunked one.
 
         Raises BodyTimeout, BodyTooLong or BodyIncomplete.
         """
@@ -52,7 +53,7 @@ class BodyQueue:
             self._remove(receipt)
 
     def _make_room(self, size: int) -> None:
-        """End the oldest until there is room for a body of ``size`` bytes."""
+        """Drop the oldest bodies until there is room for ``size`` bytes."""
         limits = self._limits
         while self._open and (
             len(self._open) >= limits.max_open_bodies
@@ -68,7 +69,7 @@ class BodyQueue:
     async def _whole(self, protocol: BodyProtocol, length: int | None) -> bytes:
         try:
             body = await protocol() if length is not None else await self._joined(protocol)
-        except RuntimeError as error:  # what granian raises for a connection that has ended
+        except RuntimeError as error:  # granian raises it for a closed connection
             raise BodyIncomplete from error
         if length is not None and len(body) != length:
             raise BodyIncomplete
@@ -84,7 +85,7 @@ class BodyQueue:
 
 
 class _Receipt:
-    """One body that is being received; ``end`` stops waiting for it."""
+    """One body that is being received; ``end`` stops it."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -1,4 +1,4 @@
-"""Judges who calls before the body is read."""
+"""Identify callers before their body is read."""
 
 import enum
 from io import BytesIO
@@ -22,20 +22,20 @@ Environ = dict[str, Any]
 
 
 class CallerStatus(enum.Enum):
-    """What is known of a caller before the body is read."""
+    """The result of identifying a caller before the body is read."""
 
     KNOWN = enum.auto()
-    """Has a valid key or token."""
+    """The caller has a valid key or token."""
     ANONYMOUS = enum.auto()
-    """Calls a route that asks for none: Stripe's events, the console."""
+    """The route needs no key: Stripe's events, the console."""
     REFUSED = enum.auto()
-    """The application refuses the request, whatever its body says."""
+    """The application refuses the request whatever the body contains."""
     UNKNOWN = enum.auto()
-    """The database has to be asked."""
+    """The cache does not know; the database must be queried."""
 
 
-def remembered(environ: Environ) -> CallerStatus:
-    """The standing as far as this process knows it; nothing is asked."""
+def cached_status(environ: Environ) -> CallerStatus:
+    """The status from this process's cache, without a query."""
     path = environ["PATH_INFO"]
     if not path.startswith(API) or ADDRESS.fullmatch(path):
         return CallerStatus.ANONYMOUS
@@ -45,20 +45,20 @@ def remembered(environ: Environ) -> CallerStatus:
     return CallerStatus.UNKNOWN
 
 
-def look_up(environ: Environ) -> CallerStatus:
-    """The standing of a caller that this process does not know yet."""
+def find_status(environ: Environ) -> CallerStatus:
+    """The status from the database."""
     try:
-        return _look_up(environ)
+        return _find_status(environ)
     except (AuthenticationFailed, DomainError):
         return CallerStatus.REFUSED
-    except Exception:  # noqa: BLE001  # the database is away: the application says so in its words
+    except Exception:  # noqa: BLE001  # without the database the application answers 503 itself
         return CallerStatus.ANONYMOUS
     finally:
         if connection.connection is not None:
             request_finished.send(sender=CallerStatus)
 
 
-def _look_up(environ: Environ) -> CallerStatus:
+def _find_status(environ: Environ) -> CallerStatus:
     secret, now = _secret(environ), timezone.now()
     if secret and credentials.find_cached(secret=secret, at=now) is not None:
         return CallerStatus.KNOWN
@@ -67,7 +67,7 @@ def _look_up(environ: Environ) -> CallerStatus:
 
 
 def _secret(environ: Environ) -> str:
-    """What may be a key of a project, which a process remembers; empty for anything else."""
+    """A possible key of a project, which a process caches; empty for anything else."""
     header: str = environ.get("HTTP_AUTHORIZATION", "")
     takes_keys = not environ["PATH_INFO"].startswith(api_callers.USERS)
     return header[7:] if takes_keys and header.startswith("Bearer ") else ""

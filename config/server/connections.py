@@ -1,9 +1,9 @@
-"""Closes the connections that have been idle for longest when a process has too many.
+"""Closes the connections that have been idle longest when a process has too many.
 
-granian accepts connections up to its ``--backpressure`` and then accepts nobody. It ends a silent
-connection after its time-out for heads; until then 1,500 of them would lock everybody out. So this
-process looks at its own sockets, by the operating system, and shuts down the oldest idle ones.
-Linux tells how long a socket has been idle; elsewhere nothing is closed here.
+granian accepts connections up to its ``--backpressure`` and then none. It closes silent connections
+after its timeout for headers; until then 1,500 of them would lock everybody out. So this process
+checks its own sockets and shuts down the oldest idle ones. Linux reports how long a socket has been
+idle; on other systems nothing is closed here.
 """
 
 import os
@@ -21,14 +21,14 @@ log = structlog.get_logger(__name__)
 SOCKETS = Path("/proc/self/fd")
 TCP_INFO_SIZE = 60
 LAST_DATA = struct.Struct("=44xI4xI")
-"""Of Linux's ``struct tcp_info``: milliseconds since data was sent last, and was received last."""
-LOOK_EVERY_SECONDS = 0.25
+"""From Linux's ``struct tcp_info``: milliseconds since data was last sent and last received."""
+CHECK_INTERVAL_SECONDS = 0.25
 ROOM = 10
-"""Beyond the excess, one in ten of the limit is closed, so that not each look has to close some."""
+"""One in ten of the limit is closed beyond the excess, so that not every check must close some."""
 
 
 class Connection(NamedTuple):
-    """An accepted connection: a handle of our own on it, and for how long nothing was sent."""
+    """An accepted connection: our own handle on it, and its idle time."""
 
     socket: socket.socket
     idle_ms: int
@@ -36,8 +36,11 @@ class Connection(NamedTuple):
 
 
 class Connections:
-    """The accepted connections of this process. ``busy`` holds the clients, as ``address:port``,
-    whose requests are being received or answered: they are never closed."""
+    """The accepted connections of this process.
+
+    ``busy`` holds the clients, as ``address:port``, whose requests are being received or answered;
+    their connections are never closed.
+    """
 
     def __init__(self, limit: int, busy: Collection[str]) -> None:
         self._limit = limit
@@ -45,7 +48,7 @@ class Connections:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Look at them again and again, in a thread of their own, where the system can tell."""
+        """Check the connections periodically in a thread, if the system reports idle times."""
         if SOCKETS.is_dir() and hasattr(socket, "TCP_INFO"):
             threading.Thread(target=self._watch, name="connections", daemon=True).start()
 
@@ -53,7 +56,7 @@ class Connections:
         self._stop.set()
 
     def trim(self) -> int:
-        """Close idle connections, the oldest first, when there are too many; return how many."""
+        """Close idle connections, oldest first, if there are too many; return their number."""
         if len(os.listdir(SOCKETS)) <= self._limit:  # noqa: PTH208  # no paths are made of them
             return 0
         connections = list(_accepted())
@@ -66,14 +69,14 @@ class Connections:
 
     def _close(self, connections: list[Connection], excess: int) -> int:
         count = excess + self._limit // ROOM
-        idle = [one for one in connections if one.client not in self._busy]
-        idle.sort(key=lambda one: one.idle_ms, reverse=True)
+        idle = [connection for connection in connections if connection.client not in self._busy]
+        idle.sort(key=lambda connection: connection.idle_ms, reverse=True)
         for connection in idle[:count]:
             _shut_down(connection.socket)
         return len(idle[:count])
 
     def _watch(self) -> None:
-        while not self._stop.wait(LOOK_EVERY_SECONDS):
+        while not self._stop.wait(CHECK_INTERVAL_SECONDS):
             try:
                 closed = self.trim()
             except OSError as error:
@@ -84,54 +87,56 @@ class Connections:
 
 
 def _accepted() -> Iterator[Connection]:
-    """The connections to the ports on which this process listens."""
+    """Connections to the ports on which this process listens."""
     sockets = list(_sockets())
-    ports = {one.getsockname()[1] for one in sockets if _is_listening(one)}
-    for one in sockets:
-        connection = _connection(one, ports)
+    ports = {handle.getsockname()[1] for handle in sockets if _is_listening(handle)}
+    for handle in sockets:
+        connection = _connection(handle, ports)
         if connection is None:
-            one.close()
+            handle.close()
         else:
             yield connection
 
 
 def _sockets() -> Iterator[socket.socket]:
-    """A handle of our own on every TCP socket of this process: the number of another's may be
-    closed and given to something else at any time."""
+    """Our own handle on every TCP socket of this process.
+
+    The original file descriptor may be closed and reused at any time.
+    """
     for name in os.listdir(SOCKETS):  # noqa: PTH208
         try:
-            handle = os.dup(int(name))
+            descriptor = os.dup(int(name))
         except OSError:  # closed in the meantime
             continue
         try:
-            found = socket.socket(fileno=handle)
+            handle = socket.socket(fileno=descriptor)
         except OSError:  # no socket
-            os.close(handle)
+            os.close(descriptor)
             continue
-        if found.family in (socket.AF_INET, socket.AF_INET6) and found.type == socket.SOCK_STREAM:
-            yield found
+        if handle.family in (socket.AF_INET, socket.AF_INET6) and handle.type == socket.SOCK_STREAM:
+            yield handle
         else:
-            found.close()
+            handle.close()
 
 
-def _is_listening(one: socket.socket) -> bool:
-    return bool(one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+def _is_listening(handle: socket.socket) -> bool:
+    return bool(handle.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def _connection(one: socket.socket, ports: Collection[int]) -> Connection | None:
+def _connection(handle: socket.socket, ports: Collection[int]) -> Connection | None:
     try:
-        if one.getsockname()[1] not in ports:
+        if handle.getsockname()[1] not in ports:
             return None
-        host, port, *_ = one.getpeername()
-        information = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
+        host, port, *_ = handle.getpeername()
+        information = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
     except OSError:  # listening, or gone
         return None
     client = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return Connection(one, min(LAST_DATA.unpack_from(information)), client)
+    return Connection(handle, min(LAST_DATA.unpack_from(information)), client)
 
 
-def _shut_down(one: socket.socket) -> None:
+def _shut_down(handle: socket.socket) -> None:
     try:
-        one.shutdown(socket.SHUT_RDWR)
+        handle.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # its other side was faster
+        return  # the client closed it first

@@ -1,4 +1,4 @@
-"""The WSGI environment (PEP 3333) of a request that granian hands over by RSGI."""
+"""The WSGI environment (PEP 3333) of a request from granian (RSGI)."""
 
 import sys
 from typing import Any
@@ -9,13 +9,13 @@ Scope = Any
 
 _WITHOUT_PREFIX = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _NAMES: dict[str, str] = {}
-"""Header names as an environment spells them; a few hundred at most are remembered."""
+"""Environment names by header name; a few hundred at most are cached."""
 _MOST_NAMES = 500
 _LEFT_OUT = "tollgate.left_out"
 
 
 def environ_of(scope: Scope) -> Environ:
-    """Everything but the body, which is to be put at ``wsgi.input``."""
+    """The environment without the body, which the caller sets as ``wsgi.input``."""
     server, _, port = scope.server.rpartition(":")
     client, _, _ = scope.client.rpartition(":")
     environ: Environ = {
@@ -36,15 +36,17 @@ def environ_of(scope: Scope) -> Environ:
         "wsgi.input_terminated": True,
     }
     _add_headers(environ, scope.headers)
-    environ.setdefault("HTTP_HOST", "")  # none is refused: the server's own name is not asked for
+    environ.setdefault(
+        "HTTP_HOST", ""
+    )  # a request without Host is refused; SERVER_NAME must not replace it
     return environ
 
 
 def path_of(path: str) -> str:
-    """The path in the form that WSGI wants: its bytes, one character each.
+    """The path as WSGI requires it: one character per byte.
 
-    granian replaces what is not UTF-8 by U+FFFD. It becomes a byte that is not UTF-8 again, so that
-    such a path names nothing.
+    granian replaces invalid UTF-8 by U+FFFD. That becomes an invalid byte again, so that no route
+    matches such a path.
     """
     if path.isascii():
         return path
@@ -52,10 +54,10 @@ def path_of(path: str) -> str:
 
 
 def _add_headers(environ: Environ, headers: Any) -> None:
-    """Repeated headers are joined as their field allows; a value that is not ASCII is empty.
+    """Add the headers. Repeated headers are joined; a non-ASCII value becomes empty.
 
-    A name with an underscore is left out: it would pass for the one with a hyphen, which a proxy
-    in front has set or removed.
+    Names with an underscore are left out: they would be confused with the hyphenated name, which a
+    proxy in front may have set or removed.
     """
     for header, value in headers.items():
         name = _name(header)
@@ -63,7 +65,7 @@ def _add_headers(environ: Environ, headers: Any) -> None:
             environ[name] += ("; " if header == "cookie" else ",") + value
         else:
             environ[name] = value
-    for header in headers.keys():  # noqa: SIM118  # the headers themselves are no mapping
+    for header in headers.keys():  # noqa: SIM118  # the headers object is not a mapping
         environ.setdefault(_name(header), "")
     environ.pop(_LEFT_OUT, None)
 

@@ -1,4 +1,4 @@
-"""The threads that carry requests out, and the way back from them into the event loop."""
+"""Threads that execute requests, and the return of results to the event loop."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ Job = Callable[[], Any]
 
 
 class Threads:
-    """A fixed number of threads that take jobs in the order in which they come.
+    """A fixed number of threads that take jobs in order.
 
     Waking the event loop is a system call, so one wake-up serves all jobs that have ended by then.
     """
@@ -33,31 +33,31 @@ class Threads:
             thread.start()
 
     def stop(self) -> None:
-        """Let every thread end after the jobs that have been taken or wait."""
+        """Let every thread end after the jobs that are queued."""
         for _ in self._threads:
             self._jobs.put(None)
 
     async def run(self, job: Job) -> Any:
-        """Run ``job`` in a thread; return or raise what it does."""
+        """Run ``job`` in a thread; return its result or raise its exception."""
         future = self._loop.create_future()
         self._jobs.put((job, future))
         return await future
 
     def _work(self) -> None:
-        while (taken := self._jobs.get()) is not None:
-            job, future = taken
+        while (queued := self._jobs.get()) is not None:
+            job, future = queued
             try:
                 result, error = job(), None
-            except BaseException as raised:  # noqa: BLE001  # whoever waits for the job gets it
+            except BaseException as raised:  # noqa: BLE001  # the waiting coroutine gets it
                 result, error = None, raised
             self._ended.append((future, result, error))
-            del taken, job, future, result, error
+            del queued, job, future, result, error
             if not self._is_awake:
                 self._is_awake = True
                 self._loop.call_soon_threadsafe(self._hand_over)
 
     def _hand_over(self) -> None:
-        self._is_awake = False  # before looking: what ends from now on wakes the loop again
+        self._is_awake = False  # first: jobs that end from now on must wake the loop again
         while self._ended:
             future, result, error = self._ended.popleft()
             if future.done():

@@ -1,4 +1,4 @@
-"""Settings that every environment shares. What differs is in development, test, production."""
+"""Settings of all environments. Differences are in development, test and production."""
 
 from pathlib import Path
 
@@ -166,7 +166,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "common.api.schema.add_what_all_share",
+        "common.api.schema.add_shared_parts",
     ],
 }
 

@@ -1,4 +1,5 @@
-"""How the operators' console looks: brand, colours, sidebar. No request leaves the host."""
+"""Appearance of the operators' console: brand, colours, sidebar. Nothing is loaded from other
+hosts."""
 
 from django.templatetags.static import static
 from django.utils.functional import lazy

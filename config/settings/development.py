@@ -1,4 +1,4 @@
-"""On a developer's machine: embedded servers unless told otherwise, secrets made on the spot."""
+"""Settings of a developer's machine: embedded servers by default, generated secrets."""
 
 from common.conf import EgressSettings
 from config.env import database, encryption_keys, env

@@ -1,4 +1,5 @@
-"""In production nothing has a default that could be wrong: what is missing stops the boot."""
+"""Production settings. Nothing has a default that could be wrong: a missing value stops the
+start."""
 
 from config import settings_checks
 from config.env import comma_list, database, encryption_keys, required
@@ -27,12 +28,11 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = False
 SECURE_HSTS_SECONDS = 31_536_000
 SILENCED_SYSTEM_CHECKS = [
-    # Other hosts below this one, and the lists that browsers ship, are the domain's owner's to
-    # decide: the proxy may say more. We speak for this host alone.
+    # HSTS for subdomains and preload lists are decisions of the domain's owner, made in the proxy.
     "security.W005",
     "security.W021",
-    # Plain http is answered by the proxy, which is all that reaches us: a redirect of ours would
-    # come after a key had been sent in the clear, and a probe without TLS would follow it.
+    # The proxy redirects plain http. A redirect here would come after a key was sent unencrypted,
+    # and would break probes without TLS.
     "security.W008",
 ]
 SESSION_COOKIE_SECURE = True

@@ -1,4 +1,5 @@
-"""For the test suite: the plugin ``tests.services`` sets the two addresses before this loads."""
+"""Settings of the test suite: the plugin ``tests.services`` sets both URLs before this is
+imported."""
 
 import os
 from dataclasses import replace
@@ -13,14 +14,14 @@ SECRET_KEY = "tests-only-" + "x" * 40
 ENCRYPTION_KEYS = encryption_keys("t1:" + "A" * 43 + "=")
 DATABASES = {"default": database(required("DATABASE_URL"))}
 DATABASES["default"]["OPTIONS"].pop("pool")
-# A busy machine may think for long between two statements of a migration or a test.
+# On a busy machine, long pauses between two statements of a migration or a test are normal.
 DATABASES["default"]["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=120000"
 if template := os.environ.get("TEST_TEMPLATE"):
     DATABASES["default"]["TEST"] = {"TEMPLATE": template, "MIGRATE": False}
 REDIS_URL = required("REDIS_URL")
 CELERY_BROKER_URL = REDIS_URL
-# What a failing test has logged is shown with it: a line for each request would bury the failure.
-# A test of what is logged asks for more with `caplog.at_level`.
+# pytest shows the log of a failing test: a line per request would bury the failure.
+# A test about logging lowers the level with `caplog.at_level`.
 LOGGING = logging_settings(level="WARNING")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 BILLING = replace(BILLING, stripe_test_reads=100_000)  # noqa: F405

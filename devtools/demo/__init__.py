@@ -1,1 +1,1 @@
-"""`make demo`: the whole main job played over HTTP, on a stack of its own, each step told."""
+"""`make demo`: play the main use cases over HTTP, on a stack of its own, and print each step."""

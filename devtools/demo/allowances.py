@@ -1,4 +1,4 @@
-"""The demo's chapter about how much: a limit per month, use that is counted, credits, and why."""
+"""The demo's chapter about metered usage, credits and explanations."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -10,22 +10,22 @@ from devtools.demo.people import DemoBuyer, Tenant
 GOOD_CARD = "4242424242424242"
 
 
-def play(tenant: Tenant, buyer: DemoBuyer, tell: Narrator, *, shop: str) -> None:
-    """Raises NotAsTold at the first thing that is not as it must be."""
-    with tell.step("ten calls a month for everybody, a thousand with the plan") as seen:
+def play(tenant: Tenant, buyer: DemoBuyer, narrator: Narrator, *, shop: str) -> None:
+    """Play the chapter. Raises DemoFailed at the first unexpected result."""
+    with narrator.step("ten calls a month for everybody, a thousand with the plan") as notes:
         price = _sell_calls(tenant)
         tenant.put("/free-tier", {"features": [{"feature": "calls", "value": 10}]})
         decision = tenant.may("eve", "calls")
         expect("for strangers", (decision["reason"], decision["remaining"]), ("free_tier", 10))
-        seen.append("eve, whom nobody knows yet: 10 left (free_tier)")
-    with tell.step("POST /entitlements/consume checks and counts in one step") as seen:
-        used = [_consume(tenant, "calls", amount) for amount in (8, 3, 2)]
-        expect("consumed", used, [8, 0, 2])
-        seen.append("8 of 10: yes; 3 more: no; 2 more: yes")
+        notes.append("eve, whom nobody knows yet: 10 left (free_tier)")
+    with narrator.step("POST /entitlements/consume checks and counts in one step") as notes:
+        consumed = [_consume(tenant, "calls", amount) for amount in (8, 3, 2)]
+        expect("consumed", consumed, [8, 0, 2])
+        notes.append("8 of 10: yes; 3 more: no; 2 more: yes")
         denial = tenant.get("/entitlements/check?user_id=eve&feature=calls&explain=1")
         expect("the reason", denial["reason"], "limit_reached")
-        seen.append(denial["explanation"]["sentence"])
-    with tell.step("eve subscribes, and goes on at once") as seen:
+        notes.append(denial["explanation"]["sentence"])
+    with narrator.step("eve subscribes, and goes on at once") as notes:
         order = {"user_id": "eve", "price": price, "success_url": f"{shop}/thanks"}
         buyer.pay(tenant.post("/checkout", order)["url"], card=GOOD_CARD)
         tenant.wait_until_may("eve", "calls", allowed=True)
@@ -34,46 +34,46 @@ def play(tenant: Tenant, buyer: DemoBuyer, tell: Narrator, *, shop: str) -> None
             for n in range(40)
         ]
         batch = {"records": [*records, *records[:10]]}
-        told = tenant.post("/usage", batch, status=200)
-        expect("a batch", (told["recorded"], told["duplicates"]), (40, 10))
+        result = tenant.post("/usage", batch, status=200)
+        expect("a batch", (result["recorded"], result["duplicates"]), (40, 10))
         decision = tenant.may("eve", "calls")
         expect("left", (decision["used"], decision["remaining"]), (50, 950))
-        seen.append(f"50 of 1000 used, resets at {decision['resets_at']}")
-    with tell.step("credits: a hundred as a present, three for each image") as seen:
+        notes.append(f"50 of 1000 used, resets at {decision['resets_at']}")
+    with narrator.step("credits: a hundred as a present, three for each image") as notes:
         tenant.post("/credits/eve/grant", {"amount": 100, "reason": "Welcome"})
         expect("images", _consume(tenant, "images", 30), 30)
-        left = tenant.get("/credits/eve")["balance"]
-        expect("the balance", left, 10)
+        balance = tenant.get("/credits/eve")["balance"]
+        expect("the balance", balance, 10)
         expect("four more", _consume(tenant, "images", 4), 0)
-        seen.append(f"30 images for 90 credits; {left} left, too few for 4 more")
-    with tell.step("a signed snapshot answers while Tollgate is away") as seen:
+        notes.append(f"30 images for 90 credits; {balance} left, too few for 4 more")
+    with narrator.step("a signed snapshot answers while Tollgate is away") as notes:
         token = tenant.text("/entitlements/eve/snapshot")
         claims = _claims(token)
         expect("about", claims["sub"], "eve")
-        seen.append(f"{len(token)} bytes, {len(claims['entitlements'])} decisions")
+        notes.append(f"{len(token)} bytes, {len(claims['entitlements'])} decisions")
 
 
 def _sell_calls(tenant: Tenant) -> str:
-    """Calls per billing month and images for credits; the id of the plan's price."""
+    """Create metered calls and images for credits; return the id of the plan's price."""
     tenant.post("/meters", {"code": "calls", "name": "Calls", "aggregation": "sum"})
     monthly = {"kind": "metered", "meter": "calls", "period": "month", "anchored": True}
     tenant.post("/features", {"code": "calls", "name": "Calls", **monthly})
     tenant.post("/features", {"code": "images", "name": "Images", "kind": "credits"})
-    gives = [{"feature": "calls", "value": 1000}, {"feature": "images", "value": 3}]
-    plan = tenant.post("/products", {"name": "Calls", "features": gives})
-    terms = {"unit_amount": {"amount": 900, "currency": "usd"}, "interval": "month"}
-    price: str = tenant.post("/prices", {"product": plan["id"], **terms})["id"]
+    features = [{"feature": "calls", "value": 1000}, {"feature": "images", "value": 3}]
+    plan = tenant.post("/products", {"name": "Calls", "features": features})
+    price_data = {"unit_amount": {"amount": 900, "currency": "usd"}, "interval": "month"}
+    price: str = tenant.post("/prices", {"product": plan["id"], **price_data})["id"]
     return price
 
 
 def _consume(tenant: Tenant, feature: str, amount: int) -> int:
-    use = {"user_id": "eve", "feature": feature, "amount": amount}
-    used: int = tenant.post("/entitlements/consume", use, status=200)["consumed"]
-    return used
+    request = {"user_id": "eve", "feature": feature, "amount": amount}
+    consumed: int = tenant.post("/entitlements/consume", request, status=200)["consumed"]
+    return consumed
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """What it says; a tenant's software verifies it first, as docs/offline.md shows."""
+    """The claims of the token. A tenant's software verifies it first, as docs/offline.md shows."""
     body = token.split(".")[1]
     claims: dict[str, Any] = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     return claims

@@ -1,4 +1,4 @@
-"""Tells the story as it happens: what is done, what was seen, how long it took."""
+"""Print the demo's steps as they happen: what is done, what was seen, and how long it took."""
 
 import sys
 import time
@@ -9,12 +9,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class NotAsTold(Exception):
-    """Something that had to be true was not."""
+class DemoFailed(Exception):
+    """A result of the demo is not the expected one."""
 
 
 class Narrator:
-    """Numbers the steps and times them; the first that goes wrong ends the story."""
+    """Numbers and times the steps; the first failed step ends the demo."""
 
     def __init__(self) -> None:
         self.steps = 0
@@ -27,41 +27,41 @@ class Narrator:
         yield
 
     @contextmanager
-    def step(self, what: str) -> Iterator[list[str]]:
-        """One step; what the block appends is told as seen."""
+    def step(self, title: str) -> Iterator[list[str]]:
+        """One step; lines that the block appends are printed below it."""
         self.steps += 1
-        seen: list[str] = []
+        notes: list[str] = []
         started = time.monotonic()
         try:
-            yield seen
+            yield notes
         except Exception:
-            print(f"  {self._paint('✗', '31')} {what}", flush=True)
+            print(f"  {self._paint('✗', '31')} {title}", flush=True)
             raise
-        took = f"{time.monotonic() - started:6.2f} s"
-        print(f"  {self._paint('✓', '32')} {what:<58}{self._paint(took, '2')}", flush=True)
-        for line in seen:
+        duration = f"{time.monotonic() - started:6.2f} s"
+        print(f"  {self._paint('✓', '32')} {title:<58}{self._paint(duration, '2')}", flush=True)
+        for line in notes:
             print(f"      {self._paint(line, '2')}", flush=True)
 
     def end(self) -> None:
-        took = time.monotonic() - self.started
-        print(f"\nAll {self.steps} steps were right, in {took:.1f} s.", flush=True)
+        duration = time.monotonic() - self.started
+        print(f"\nAll {self.steps} steps were right, in {duration:.1f} s.", flush=True)
 
     def _paint(self, text: str, code: str) -> str:
         return f"\033[{code}m{text}\033[0m" if self._colour else text
 
 
-def expect(what: str, seen: object, wanted: object) -> None:
-    """Raise NotAsTold unless they are equal."""
-    if seen != wanted:
-        raise NotAsTold(f"{what}: expected {wanted!r}, saw {seen!r}")
+def expect(name: str, actual: object, expected: object) -> None:
+    """Raise DemoFailed unless the values are equal."""
+    if actual != expected:
+        raise DemoFailed(f"{name}: expected {expected!r}, saw {actual!r}")
 
 
-def until(what: str, look: Callable[[], T | None], *, within: float) -> T:
-    """Look again and again until there is something; raise NotAsTold after ``within`` seconds."""
-    deadline = time.monotonic() + within
+def until(name: str, find: Callable[[], T | None], *, seconds: float) -> T:
+    """Call ``find`` until it returns a true value; raise DemoFailed after ``seconds``."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found = look()
-        if found:
-            return found
+        result = find()
+        if result:
+            return result
         time.sleep(0.02)
-    raise NotAsTold(f"{what}: not seen within {within:.0f} s")
+    raise DemoFailed(f"{name}: not seen within {seconds:.0f} s")

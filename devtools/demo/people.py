@@ -1,4 +1,4 @@
-"""Who takes part in the story, and what each of them does over HTTP."""
+"""The participants of the demo, and what each of them does over HTTP."""
 
 import hashlib
 import hmac
@@ -6,16 +6,16 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from devtools.demo.narrator import NotAsTold, expect, until
+from devtools.demo.narrator import DemoFailed, expect, until
 from devtools.demo.web import Api, Browser, HtmlPage, Reply, send
 
-WITHIN = 5.0
-"""Seconds in which news from Stripe must have reached an answer."""
+MAX_DELAY_SECONDS = 5.0
+"""Seconds within which a change at Stripe must have reached an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A project's back end, with its key."""
+    """A project's back end with its API key."""
 
     api: Api
 
@@ -41,38 +41,44 @@ class Tenant:
         return self._answer(self.api.call("DELETE", f"/api/v1{path}", data), path, 200)
 
     def may(self, user_id: str, feature: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.get(f"/entitlements/check?user_id={user_id}&feature={feature}")
-        return found
+        decision: dict[str, Any] = self.get(
+            f"/entitlements/check?user_id={user_id}&feature={feature}"
+        )
+        return decision
 
     def wait_until_may(self, user_id: str, feature: str, *, allowed: bool) -> dict[str, Any]:
-        """The decision, once it is this."""
+        """Wait for this decision and return it."""
 
-        def look() -> dict[str, Any] | None:
+        def find() -> dict[str, Any] | None:
             decision = self.may(user_id, feature)
             return decision if decision["allowed"] == allowed else None
 
-        return until(f"{user_id} {'may' if allowed else 'may not'} {feature}", look, within=WITHIN)
+        return until(
+            f"{user_id} {'may' if allowed else 'may not'} {feature}",
+            find,
+            seconds=MAX_DELAY_SECONDS,
+        )
 
     def _answer(self, reply: Reply, path: str, status: int) -> Any:
         if reply.status != status:
-            raise NotAsTold(f"{path}: expected {status}, saw {reply.status} {reply.text[:400]}")
+            raise DemoFailed(f"{path}: expected {status}, saw {reply.status} {reply.text[:400]}")
         return reply.json() if reply.text else None
 
 
 class DemoBuyer:
-    """A person with a card, in front of the hosted checkout page."""
+    """A person with a card on the hosted checkout page."""
 
     def __init__(self, sandbox_url: str) -> None:
         self._browser = Browser(sandbox_url)
 
-    def look(self, url: str) -> HtmlPage:
-        """Open a page, and do nothing on it."""
+    def open(self, url: str) -> HtmlPage:
+        """Open a page without an action on it."""
         page = self._browser.open(url)
         expect("the page's status", page.status, 200)
         return page
 
     def pay(self, url: str, *, card: str) -> HtmlPage:
-        """Fill the page in and press the button; where that led."""
+        """Fill in the page and submit it; return the page that follows."""
         page = self._browser.open(url)
         expect("the checkout page's status", page.status, 200)
         form = page.form(having="number")
@@ -88,7 +94,7 @@ class DemoBuyer:
 
 
 class Operator:
-    """Somebody who is signed in to the console."""
+    """A person who is signed in to the console."""
 
     def __init__(self, web_url: str) -> None:
         self._url = web_url
@@ -104,19 +110,19 @@ class Operator:
         expect(f"the status of {path}", page.status, 200)
         return page
 
-    def decide(self, path: str, **filled: str) -> HtmlPage:
-        """Fill a dialog in, look at what it will change, and confirm."""
+    def decide(self, path: str, **fields: str) -> HtmlPage:
+        """Fill in a dialog, check the preview, and confirm it; return the preview."""
         page = self.open(path)
-        shown = self._browser.submit(page, page.form(having="reason"), **filled)
-        expect("the preview's status", shown.status, 200)
-        done = self._browser.submit(shown, shown.form(having="reason"), **filled)
-        expect("the decision's status", done.status, 204)
-        return shown
+        preview = self._browser.submit(page, page.form(having="reason"), **fields)
+        expect("the preview's status", preview.status, 200)
+        confirmed = self._browser.submit(preview, preview.form(having="reason"), **fields)
+        expect("the decision's status", confirmed.status, 204)
+        return preview
 
 
 @dataclass(frozen=True, slots=True)
 class Stripe:
-    """The sandbox's own controls, and a forger who pretends to be Stripe."""
+    """The sandbox's controls, and a sender of forged events."""
 
     url: str
     web_url: str
@@ -141,9 +147,12 @@ class Stripe:
         expect("recovery", Api(self.url).call("POST", "/_sandbox/faults/clear", {}).status, 200)
 
     def forge(self) -> int:
-        """Send an event signed with a made-up secret; the status that it met."""
+        """Send an event signed with a wrong secret; return the status of the answer."""
         body = b'{"id":"evt_forged","object":"event","type":"invoice.paid"}'
         now = int(time.time())
-        made = hmac.new(b"whsec_forged", b"%d.%b" % (now, body), hashlib.sha256).hexdigest()
-        headers = {"Content-Type": "application/json", "Stripe-Signature": f"t={now},v1={made}"}
+        signature = hmac.new(b"whsec_forged", b"%d.%b" % (now, body), hashlib.sha256).hexdigest()
+        headers = {
+            "Content-Type": "application/json",
+            "Stripe-Signature": f"t={now},v1={signature}",
+        }
         return send("POST", f"{self.web_url}/webhooks/stripe", headers=headers, body=body).status

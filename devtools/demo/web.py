@@ -1,4 +1,4 @@
-"""A client of the stack's addresses: JSON for programs, pages and forms for people."""
+"""HTTP clients of the demo: JSON for programs, pages and forms for people."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ HOPS = 5
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer as it came."""
+    """An HTTP answer."""
 
     status: int
     headers: dict[str, str]
@@ -28,7 +28,8 @@ class Reply:
 def send(
     method: str, url: str, *, headers: dict[str, str] | None = None, body: bytes = b""
 ) -> Reply:
-    """One request, no redirect followed; header names of the answer in lower case."""
+    """Send one request without following redirects; header names of the answer are in lower
+    case."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
     try:
@@ -36,34 +37,36 @@ def send(
         target += f"?{parts.query}" if parts.query else ""
         connection.request(method, target, body=body or None, headers=headers or {})
         answer = connection.getresponse()
-        kept = {name.lower(): value for name, value in answer.getheaders() if name != "Set-Cookie"}
+        answer_headers = {
+            name.lower(): value for name, value in answer.getheaders() if name != "Set-Cookie"
+        }
         cookies = answer.headers.get_all("Set-Cookie") or []
-        kept["set-cookie"] = "\n".join(cookies)
-        return Reply(answer.status, kept, answer.read().decode())
+        answer_headers["set-cookie"] = "\n".join(cookies)
+        return Reply(answer.status, answer_headers, answer.read().decode())
     finally:
         connection.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A tenant's or the platform's program: JSON and a bearer key."""
+    """A client with a bearer key that sends and receives JSON."""
 
     base: str
     key: str = field(default="", repr=False)
 
     def call(self, method: str, path: str, data: Any = None, **headers: str) -> Reply:
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        all_headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.key:
-            given["Authorization"] = f"Bearer {self.key}"
+            all_headers["Authorization"] = f"Bearer {self.key}"
         if data is not None:
-            given["Content-Type"] = "application/json"
+            all_headers["Content-Type"] = "application/json"
         body = b"" if data is None else json.dumps(data).encode()
-        return send(method, self.base + path, headers=given, body=body)
+        return send(method, self.base + path, headers=all_headers, body=body)
 
 
 @dataclass(slots=True)
 class HtmlForm:
-    """A form of a page, with what its fields hold."""
+    """A form of a page with the values of its fields."""
 
     action: str = ""
     method: str = "get"
@@ -77,12 +80,14 @@ class _Forms(HTMLParser):
         self._inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
             self._inside = True
-            self.found.append(HtmlForm(given.get("action", ""), given.get("method", "get").lower()))
-        elif self._inside and tag in {"input", "select", "textarea"} and given.get("name"):
-            self.found[-1].fields[given["name"]] = given.get("value", "")
+            self.found.append(
+                HtmlForm(attributes.get("action", ""), attributes.get("method", "get").lower())
+            )
+        elif self._inside and tag in {"input", "select", "textarea"} and attributes.get("name"):
+            self.found[-1].fields[attributes["name"]] = attributes.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
@@ -91,14 +96,14 @@ class _Forms(HTMLParser):
 
 @dataclass(frozen=True, slots=True)
 class HtmlPage:
-    """What a browser shows: where it ended up, and the forms on it."""
+    """A page with the address that it was loaded from."""
 
     url: str
     status: int
     html: str
 
     def form(self, *, having: str) -> HtmlForm:
-        """The form with a field of this name."""
+        """The form that has a field of this name."""
         reader = _Forms()
         reader.feed(self.html)
         for form in reader.found:
@@ -108,9 +113,9 @@ class HtmlPage:
 
 
 class Browser:
-    """A person's browser, as far as pages without scripts need one: cookies, links, forms.
+    """A browser for pages without scripts: cookies, links and forms.
 
-    It stops before addresses outside ``hosts`` and reports them as the page it is at.
+    It stops at addresses outside ``hosts`` and returns them as an empty page.
     """
 
     def __init__(self, *hosts: str) -> None:
@@ -120,9 +125,9 @@ class Browser:
     def open(self, url: str) -> HtmlPage:
         return self._go("GET", url, b"", "")
 
-    def submit(self, page: HtmlPage, form: HtmlForm, **filled: str) -> HtmlPage:
-        """Send the form with these fields filled in, and follow where that leads."""
-        fields = {**form.fields, **filled}
+    def submit(self, page: HtmlPage, form: HtmlForm, **values: str) -> HtmlPage:
+        """Send the form with these values, and follow redirects."""
+        fields = {**form.fields, **values}
         url = urljoin(page.url, form.action or page.url)
         return self._go(form.method.upper(), url, urlencode(fields).encode(), page.url)
 

@@ -1,7 +1,7 @@
-"""PostgreSQL and Valkey out of wheels, for development and tests on a machine that has neither.
+"""PostgreSQL and Valkey from wheels, for development and tests on a machine without servers.
 
-Production settings never import this package. Development settings import what is here without
-the wheels as long as they are given the addresses of other servers.
+Production settings never import this package. Development settings work without the wheels if the
+addresses of other servers are set.
 """
 
 import atexit
@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def urls(*, database_url: str = "", redis_url: str = "") -> tuple[str, str]:
-    """`(DATABASE_URL, REDIS_URL)`: what was given, and for what is empty our own servers."""
+    """`(DATABASE_URL, REDIS_URL)`: the given ones, with our own servers in place of empty ones."""
     if database_url and redis_url:
         return database_url, redis_url
     own_database, own_redis = _own_urls()

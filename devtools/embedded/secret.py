@@ -1,4 +1,4 @@
-"""Secrets of a development machine: made once, kept in private files, never in the code."""
+"""Secrets of a development machine: generated once, stored in private files, never in the code."""
 
 import base64
 import os
@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def kept(path: Path, *, make: Callable[[], str]) -> str:
-    """The file's content; when there is none, `make` it. Two processes at once get the same."""
+def read_or_create(path: Path, *, make: Callable[[], str]) -> str:
+    """Content of the file; without one, create it with `make`. Concurrent processes get the same
+    content."""
     if not path.exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.touch(mode=0o600)
@@ -21,9 +22,10 @@ def kept(path: Path, *, make: Callable[[], str]) -> str:
 
 
 def development_secrets(var: Path) -> dict[str, str]:
-    """The secrets in `var/dev.env`, by the names of the environment variables that replace them."""
+    """The secrets in `var/dev.env`, by the names of the environment variables that override
+    them."""
     var.mkdir(exist_ok=True)
-    lines = kept(var / "dev.env", make=_new_secrets).splitlines()
+    lines = read_or_create(var / "dev.env", make=_new_secrets).splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
@@ -37,4 +39,4 @@ def _new_secrets() -> str:
         "OPERATOR_PASSWORD": secrets.token_urlsafe(12),
     }
     body = "".join(f"{name}={value}\n" for name, value in values.items())
-    return f"# Made for this checkout alone. Delete the file (and the data) to start anew.\n{body}"
+    return f"# Generated for this checkout. Delete the file (and the data) to start again.\n{body}"

@@ -1,4 +1,4 @@
-"""A server from a wheel: started on a free port, recognised as ours, stopped for certain."""
+"""A server from a wheel: started on a free port, recognised as ours, stopped reliably."""
 
 import signal
 import subprocess
@@ -19,11 +19,11 @@ DEADLINE = 30.0  # seconds until a server that lives but does not answer has fai
 
 
 class ServerFailed(RuntimeError):
-    """The server did not come up; the message ends with the last lines of its log."""
+    """The server did not start; the message ends with the last lines of its log."""
 
 
 class Server(ABC):
-    """One server under `home`; `durable` keeps its data safe, otherwise it is fast and forgets."""
+    """One server under `home`. `durable` keeps its data safe; without it the server is faster."""
 
     name: ClassVar[str]
     stop_signal: ClassVar[int] = signal.SIGTERM
@@ -41,7 +41,7 @@ class Server(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Lay out the data directory; harmless when it is there already."""
+        """Create the data directory unless it exists."""
 
     @abstractmethod
     def command(self, *, port: int) -> Sequence[str]:
@@ -49,7 +49,8 @@ class Server(ABC):
 
     @abstractmethod
     def answers(self, record: ServerRecord) -> bool:
-        """Whether that very process serves on that port, not a stranger who took it."""
+        """Whether exactly this process serves on this port, and not another one that took the
+        port."""
 
     def account(self) -> Account:
         """The account that it runs as."""
@@ -67,19 +68,19 @@ class Server(ABC):
         return record is not None and record.process() is not None and self.answers(record)
 
     def lives(self) -> bool:
-        """Whether its process exists; it is not asked anything."""
+        """Whether its process exists; the server is not contacted."""
         record = ServerRecord.read(self._state)
         return record is not None and record.process() is not None
 
     def restart(self) -> None:
-        """Start it where it was, because its address is known to others. Raises ServerFailed."""
+        """Start it again on the same port, because others use its address. Raises ServerFailed."""
         if not self._launch(port=self.port):
             raise ServerFailed(
                 f"{self.name} does not start again. Its log, {self.log}, ends with:\n{self.tail()}"
             )
 
     def start(self) -> None:
-        """Return when the server answers, whatever state it was left in. Raises ServerFailed."""
+        """Start the server and return when it answers. Raises ServerFailed."""
         if self.is_running():
             return
         self.stop()
@@ -92,11 +93,11 @@ class Server(ABC):
         )
 
     def stop(self) -> None:
-        """Stop the server and wait for its end; nothing to do when it does not run."""
+        """Stop the server and wait for its end; do nothing if it does not run."""
         process = self._living_child() or self._recorded()
         if process is not None:
-            ask = self.stop_signal if self.durable else self.drop_signal
-            end(process, ask=ask, patience=self.patience)
+            number = self.stop_signal if self.durable else self.drop_signal
+            end(process, stop_signal=number, patience=self.patience)
         self._child = None
         self._state.unlink(missing_ok=True)
 
@@ -104,7 +105,7 @@ class Server(ABC):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def _living_child(self) -> psutil.Popen | None:
-        """Our own child, reaped if it ended: a zombie could not be told from a process."""
+        """Our own child; an ended one is reaped, because a zombie looks like a living process."""
         child = self._child
         return child if child is not None and child.poll() is None else None
 

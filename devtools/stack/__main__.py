@@ -1,4 +1,4 @@
-"""`python -m devtools.stack up | down | erase`: what `make up`, `down` and `clean` run."""
+"""`python -m devtools.stack up | down | erase`: the commands of `make up`, `down` and `clean`."""
 
 import sys
 import time
@@ -38,13 +38,13 @@ def up(var: Path) -> int:
                 stack.supervise(say)
                 time.sleep(0.5)
     except KeyboardInterrupt:
-        return say("Stopped. The data is kept in var/; make up continues with it.")
+        return say("Stopped. The data stays in var/; make up continues with it.")
     except (AlreadyRunning, ProgramFailed) as error:
         return say(str(error), code=1)
 
 
 def down(var: Path) -> int:
-    """Stop the stack wherever it runs, and what a killed one left."""
+    """Stop the stack wherever it runs, and anything that a killed one left running."""
     _end_stack(var)
     servers = Servers(home_of(var), durable=True)
     if servers.are_abandoned():
@@ -53,7 +53,7 @@ def down(var: Path) -> int:
 
 
 def erase(var: Path) -> int:
-    """Stop everything and delete the servers' data, wherever it is kept."""
+    """Stop everything and delete the servers' data."""
     _end_stack(var)
     Servers(home_of(var), durable=True).discard()
     return say("Stopped, and the data is deleted.")
@@ -81,7 +81,7 @@ Tollgate is running. Ctrl-C stops it.
 
 
 def say(text: str, *, code: int = 0) -> int:
-    """Print to the person at the terminal; the exit code to end with."""
+    """Print the text; return the exit code."""
     print(text, file=sys.stderr if code else sys.stdout, flush=True)
     return code
 

@@ -1,4 +1,4 @@
-"""Signals that ask us to stop become KeyboardInterrupt, so that everything is undone on the way."""
+"""Turn stop signals into KeyboardInterrupt, so that everything is cleaned up."""
 
 import signal
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within, the first signal raises KeyboardInterrupt and the others are ignored."""
-    before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    """Within the block, the first signal raises KeyboardInterrupt and later ones are ignored."""
+    earlier_handlers = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in earlier_handlers.items():
             signal.signal(number, handler)
 
 

@@ -1,4 +1,4 @@
-"""One stack per `var`: the lock that says so, and who holds it."""
+"""The lock that allows one stack per `var`, and the record of its holder."""
 
 import fcntl
 import json
@@ -15,12 +15,12 @@ FILE = "stack.lock"
 
 
 class AlreadyRunning(RuntimeError):
-    """This stack runs in another process."""
+    """The stack already runs in another process."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """The process that runs a stack, and where its web server is."""
+    """The process that runs a stack, and the address of its web server."""
 
     pid: int
     started: float
@@ -32,27 +32,32 @@ class Holder:
 
 @contextmanager
 def held(var: Path, *, web_url: str) -> Iterator[None]:
-    """Hold the lock; the system releases it when we die. Raises AlreadyRunning."""
+    """Hold the lock; the system releases it when the process dies. Raises AlreadyRunning."""
     with (var / FILE).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(_who(var)) from None
-        me = psutil.Process()
+            raise AlreadyRunning(_message(var)) from None
+        this_process = psutil.Process()
         file.truncate(0)
-        json.dump(asdict(Holder(pid=me.pid, started=me.create_time(), web_url=web_url)), file)
+        json.dump(
+            asdict(
+                Holder(pid=this_process.pid, started=this_process.create_time(), web_url=web_url)
+            ),
+            file,
+        )
         file.flush()
         yield
 
 
 def holder(var: Path) -> Holder | None:
-    """Who runs the stack, as far as the file tells; its process may be gone."""
+    """The process that runs the stack according to the file; it may have ended."""
     with suppress(FileNotFoundError, ValueError, TypeError):
         return Holder(**json.loads((var / FILE).read_text()))
     return None
 
 
-def _who(var: Path) -> str:
-    known = holder(var)
-    where = f" as process {known.pid} at {known.web_url}" if known else ""
+def _message(var: Path) -> str:
+    running = holder(var)
+    where = f" as process {running.pid} at {running.web_url}" if running else ""
     return f"It is running already{where}. Stop it with Ctrl-C where it runs, or with: make down"

@@ -1,4 +1,5 @@
-"""The mark of a stack in its processes' environment: it finds all of them, orphans included."""
+"""The mark of a stack in its processes' environment, by which all of them are found, orphans
+included."""
 
 import signal
 from pathlib import Path
@@ -12,23 +13,23 @@ PROGRAM = "TOLLGATE_PROGRAM"
 
 
 def processes_of(var: Path, program: str | None = None) -> list[psutil.Process]:
-    """Every living process of the stack in `var`, or of one of its programs: children inherit the
-    marks."""
+    """All living processes of the stack in `var`, or of one of its programs; children inherit the
+    mark."""
     return [process for process in psutil.process_iter() if _is_marked(process, var, program)]
 
 
 def end_orphans(var: Path, program: str, *, patience: float) -> None:
-    """End what a program that has ended left running: its workers would serve on beside those of
-    the next one."""
+    """End the processes that an ended program left running, such as its workers."""
     end(*processes_of(var, program), patience=patience)
 
 
 def sweep(var: Path, *, patience: float) -> None:
-    """End every process of the stack: first those that were started, then what they left."""
+    """End all processes of the stack: first those that were started, then the ones that they
+    left."""
     marked = processes_of(var)
     pids = {process.pid for process in marked}
     end(*(process for process in marked if _parent(process) not in pids), patience=patience)
-    end(*processes_of(var), ask=signal.SIGKILL)
+    end(*processes_of(var), stop_signal=signal.SIGKILL)
 
 
 def _parent(process: psutil.Process) -> int:

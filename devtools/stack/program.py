@@ -1,4 +1,4 @@
-"""One process of the stack: started with a log of its own, watched, ended."""
+"""One process of the stack: started with a log of its own, watched and ended."""
 
 import signal
 import subprocess
@@ -13,12 +13,12 @@ TAIL = 20  # lines of a log that tell why a program failed
 
 
 class ProgramFailed(RuntimeError):
-    """A program ended or never became ready; the message names it and ends with its log."""
+    """A program ended or did not become ready; the message names it and ends with its log."""
 
 
 @dataclass
 class Program:
-    """A command that runs until it is ended; `is_ready` tells whether it does its work."""
+    """A command that runs until it is ended; `is_ready` says whether it works."""
 
     name: str
     command: Sequence[str]
@@ -27,14 +27,14 @@ class Program:
     process: psutil.Popen | None = field(default=None, init=False, repr=False)
 
     def start(
-        self, *, environment: Mapping[str, str], directory: Path, again: bool = False
+        self, *, environment: Mapping[str, str], directory: Path, is_restart: bool = False
     ) -> None:
         """Start it in a session of its own, so that Ctrl-C in a terminal does not reach it.
 
-        Started ``again`` it writes on in the same log: why it ended stays there.
+        A restart appends to the log, so that the reason of the end stays there.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab" if again else "wb") as log:
+        with self.log.open("ab" if is_restart else "wb") as log:
             self.process = psutil.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -46,23 +46,23 @@ class Program:
             )
 
     def ended(self) -> str | None:
-        """How it ended; None while it runs, and before it was started."""
+        """How it ended; None while it runs, and before its start."""
         if self.process is None or self.process.poll() is None:
             return None
         return describe(self.process.returncode)
 
     def check(self) -> None:
-        """Raise ProgramFailed when it has ended."""
-        how = self.ended()
-        if how is not None:
-            raise self.failure(how)
+        """Raise ProgramFailed if it has ended."""
+        ending = self.ended()
+        if ending is not None:
+            raise self.failure(ending)
 
-    def failure(self, what: str) -> ProgramFailed:
-        return ProgramFailed(with_tail(f"{self.name} {what}.", self.log))
+    def failure(self, reason: str) -> ProgramFailed:
+        return ProgramFailed(with_tail(f"{self.name} {reason}.", self.log))
 
 
 def describe(returncode: int) -> str:
-    """How a process ended, from the code that its parent gets."""
+    """How a process ended, from its return code."""
     if returncode >= 0:
         return f"ended with exit code {returncode}"
     with suppress(ValueError):
@@ -71,6 +71,6 @@ def describe(returncode: int) -> str:
 
 
 def with_tail(sentence: str, log: Path) -> str:
-    """The sentence, and the last lines of the log that tells more."""
+    """The sentence followed by the last lines of the log."""
     lines = log.read_text(errors="replace").splitlines()[-TAIL:]
     return "\n".join([f"{sentence} Its log, {log}, ends:", *lines])

@@ -1,4 +1,4 @@
-"""The programs of the stack and how each is started."""
+"""The programs of the stack and their commands."""
 
 import sys
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ WEB_BACKLOG, WEB_CONNECTIONS = 2048, 4096
 """Connections that wait to be accepted, and that a process accepts. It closes the oldest idle ones
 long before it has that many (``config.server.limits``)."""
 HEAD_MS = 10_000
-"""In which a head has to arrive, the first one and each after an answer."""
+"""Milliseconds for the headers of a request."""
 RESPAWN_SECONDS = 10
-"""For which a reload (SIGHUP) leaves an old process beside the new one, which listens only when it
-has imported the product. Granian's own 3.5 s end the last old process before that on a busy
-machine, and nobody accepts connections then."""
+"""Seconds for which a reload (SIGHUP) keeps an old process beside the new one, which listens only
+after its imports. Granian's own 3.5 s would end the last old process before that on a busy machine,
+and then no process would accept connections."""
 WORKER_PROCESSES = 2
 SANDBOX_STATE = "sandbox.sqlite3"
 
@@ -24,7 +24,8 @@ SANDBOX_STATE = "sandbox.sqlite3"
 def programs(
     *, var: Path, web_port: int, sandbox_port: int, environment: Mapping[str, str]
 ) -> list[Program]:
-    """The Stripe sandbox, the web server, the Celery worker and its clock, in starting order."""
+    """The Stripe sandbox, the web server, the Celery worker and beat, in the order of their
+    start."""
     log = var / "log"
     return [
         Program(
@@ -53,7 +54,7 @@ def _sandbox(var: Path, web_port: int, port: int, environment: Mapping[str, str]
 
 
 def web(port: int) -> list[str]:
-    """The web server's command."""
+    """The command of the web server."""
     return [
         *_granian(port, "rsgi"),
         # Only HTTP/1: granian's choice between 1 and 2 waits for a first byte without a time-out.
@@ -65,7 +66,7 @@ def web(port: int) -> list[str]:
 
 
 def peer(port: int, application: str) -> list[str]:
-    """The same server with a WSGI application that the product is compared with."""
+    """The command of the same server with a WSGI application, for comparisons in benchmarks."""
     return [*_granian(port, "wsgi"), "--blocking-threads", str(WEB_THREADS), application]
 
 

@@ -1,4 +1,4 @@
-"""Whether a program that was started is ready to do its work."""
+"""Checks whether a started program is ready to work."""
 
 import http.client
 from http import HTTPStatus

@@ -21,18 +21,18 @@ from devtools.stack.program import Program, ProgramFailed
 from devtools.stack.programs import SANDBOX_STATE, programs
 from devtools.stack.supervision import Say, Watch
 
-READY_WITHIN = 120.0  # seconds for all programs together, on a machine with other things to do
-PATIENCE = 15.0  # seconds in which a program may stop by itself
-ORPHANS_PATIENCE = 2.0  # the same for what a program that ended has left running
+READY_WITHIN = 120.0  # seconds for all programs together, on a busy machine
+PATIENCE = 15.0  # seconds for a program to stop by itself
+ORPHANS_PATIENCE = 2.0  # the same for processes that an ended program left running
 
 
 class Stack:
     """A context in which the product runs on the data in `var`; it leaves no process behind.
 
-    Entering raises AlreadyRunning when another process runs the stack of this `var`, and
-    ProgramFailed when a program does not become ready. What a killed stack left is ended first.
-    A port that is taken is replaced by a free one. Signals to stop become KeyboardInterrupt.
-    With ``afresh`` it begins on nothing: what an earlier one left in `var` is deleted.
+    Entering raises AlreadyRunning if another process runs the stack of this `var`, and
+    ProgramFailed if a program does not become ready. Processes of a killed stack are ended first. A
+    taken port is replaced by a free one. Stop signals become KeyboardInterrupt. ``afresh`` deletes
+    the data of an earlier run.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Stack:
             undo.enter_context(held(self.var, web_url=self.web_url))
             sweep(self.var, patience=PATIENCE)
             if self.afresh:
-                self._forget()
+                self._delete_data()
             self._start(undo)
             self._undo = undo.pop_all()
         return self
@@ -77,7 +77,8 @@ class Stack:
         return f"http://127.0.0.1:{self.sandbox_port}"
 
     def manage(self, *arguments: str) -> str:
-        """Run a command of manage.py on the stack's data; what it printed. Raises ProgramFailed."""
+        """Run a command of manage.py on the stack's data; return its output. Raises
+        ProgramFailed."""
         run = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=CHECKOUT,
@@ -93,20 +94,20 @@ class Stack:
         return run.stdout
 
     def check(self) -> None:
-        """Raise ProgramFailed when one of the programs has ended."""
+        """Raise ProgramFailed if one of the programs has ended."""
         for program in self.programs:
             program.check()
 
     def supervise(self, say: Say) -> None:
-        """Start again what has ended, its own servers first. Call it a few times a second.
+        """Restart ended servers and programs. Call it a few times a second.
 
-        Raises ProgramFailed when one has ended too often (``devtools.stack.supervision``).
+        Raises ProgramFailed if one has ended too often (``devtools.stack.supervision``).
         """
         for watch in self._watches:
             watch.look(say)
 
-    def _forget(self) -> None:
-        """The servers' data, and a Stripe whose clock may be weeks ahead."""
+    def _delete_data(self) -> None:
+        """Delete the servers' data and the state of the sandbox, whose clock may be weeks ahead."""
         Servers(home_of(self.var), durable=True).discard()
         for state in self.var.glob(f"{SANDBOX_STATE}*"):
             state.unlink()
@@ -130,28 +131,28 @@ class Stack:
             self._watches.append(Watch.of_program(program, partial(self._relaunch, program)))
         self._wait()
 
-    def _launch(self, program: Program, *, again: bool = False) -> None:
+    def _launch(self, program: Program, *, is_restart: bool = False) -> None:
         environment = {**self.environment, PROGRAM: program.name}
-        program.start(environment=environment, directory=CHECKOUT, again=again)
+        program.start(environment=environment, directory=CHECKOUT, is_restart=is_restart)
 
     def _relaunch(self, program: Program) -> None:
         end_orphans(self.var, program.name, patience=ORPHANS_PATIENCE)
-        self._launch(program, again=True)
+        self._launch(program, is_restart=True)
 
     def _environment(self, undo: ExitStack) -> dict[str, str]:
-        """The programs' environment. Servers given from outside are used, Stripe never is."""
-        given = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
-        if not all(given.values()):
+        """The programs' environment. Given servers are used; Stripe is always the sandbox."""
+        urls = {name: os.environ.get(name, "") for name in ("DATABASE_URL", "REDIS_URL")}
+        if not all(urls.values()):
             servers = Servers(home_of(self.var), durable=True)
             undo.callback(servers.leave)
             servers.join()
-            self._watches = [Watch.of_server(each, servers) for each in servers.both()]
-            own = dict(zip(given, servers.urls(), strict=True))
-            given = {name: given[name] or own[name] for name in given}
+            self._watches = [Watch.of_server(server, servers) for server in servers.both()]
+            own = dict(zip(urls, servers.urls(), strict=True))
+            urls = {name: urls[name] or own[name] for name in urls}
         return {
             **os.environ,
             **development_secrets(self.var),
-            **given,
+            **urls,
             MARK: str(self.var),
             "DJANGO_SETTINGS_MODULE": "config.settings.development",
             "PUBLIC_URL": self.web_url,
@@ -170,9 +171,9 @@ class Stack:
         self.check()
 
     def _end_programs(self) -> None:
-        end(*(one.process for one in self.programs if one.process), patience=PATIENCE)
+        end(*(program.process for program in self.programs if program.process), patience=PATIENCE)
         sweep(self.var, patience=PATIENCE)
 
 
-def _free(wanted: int) -> int:
-    return wanted if wanted and is_free(wanted) else free_port()
+def _free(port: int) -> int:
+    return port if port and is_free(port) else free_port()

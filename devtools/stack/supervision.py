@@ -1,5 +1,5 @@
-"""A process that ends is started again, with a line that says so; one that ends again and again
-is given up, and with it the stack."""
+"""Restarts an ended process and prints a line about it; after too many restarts the stack is given
+up."""
 
 import time
 from collections.abc import Callable
@@ -12,15 +12,15 @@ from devtools.stack.program import Program, ProgramFailed, with_tail
 
 MOST_RESTARTS = 5
 WINDOW_SECONDS = 300.0
-"""So many restarts within so long mean that starting it again does not help."""
+"""More restarts than ``MOST_RESTARTS`` within this time mean that restarting does not help."""
 DELAYS_SECONDS = (0.0, 1.0, 2.0, 4.0, 8.0)
-"""Before the first, second, … restart: what it needs may be about to come back, too."""
+"""Pause before the first, second, … restart: its dependencies may be restarting, too."""
 
 Say = Callable[[str], object]
 
 
 class Watch:
-    """Looks at one process whenever it is asked to, and starts it again after it has ended."""
+    """Checks one process when it is called, and restarts it after it has ended."""
 
     def __init__(
         self, name: str, log: Path, *, ended: Callable[[], str | None], restart: Callable[[], None]
@@ -46,22 +46,26 @@ class Watch:
         )
 
     def look(self, say: Say, *, now: float | None = None) -> None:
-        """Start it again when it has ended and the time has come. Raises ProgramFailed instead
-        of starting it a sixth time."""
+        """Restart the process if it has ended and its pause is over.
+
+        Raises ProgramFailed instead of a sixth restart.
+        """
         now = time.monotonic() if now is None else now
-        if self._due is None and (how := self._ended()) is not None:
-            self._plan(how, say, now)
+        if self._due is None and (ending := self._ended()) is not None:
+            self._plan(ending, say, now)
         if self._due is not None and now >= self._due:
             self._due = None
-            with suppress(ServerFailed):  # it has ended once more: the next look tells
+            with suppress(ServerFailed):  # it has ended once more: the next call handles it
                 self._restart()
 
-    def _plan(self, how: str, say: Say, now: float) -> None:
-        self._restarts = [each for each in self._restarts if now - each < WINDOW_SECONDS]
+    def _plan(self, ending: str, say: Say, now: float) -> None:
+        self._restarts = [
+            restarted_at for restarted_at in self._restarts if now - restarted_at < WINDOW_SECONDS
+        ]
         count = len(self._restarts)
         if count == MOST_RESTARTS:
-            what = f"{how} and was started {count} times again within {WINDOW_SECONDS:.0f} s"
-            raise ProgramFailed(with_tail(f"{self.name} {what}: it is given up.", self._log))
-        say(f"{self.name} {how}. It is started again ({count + 1} of {MOST_RESTARTS}).")
+            reason = f"{ending} and was restarted {count} times within {WINDOW_SECONDS:.0f} s"
+            raise ProgramFailed(with_tail(f"{self.name} {reason}: giving up.", self._log))
+        say(f"{self.name} {ending}. It is restarted ({count + 1} of {MOST_RESTARTS}).")
         self._restarts.append(now)
         self._due = now + DELAYS_SECONDS[count]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from itertools import count
 
-from common import broadcast
+from common import invalidation
 from entitlements.cache.codec import CacheEntry
 
 MAX_AGE_SECONDS = 1.0
@@ -24,12 +24,12 @@ class LocalCache:
     """Entries by cache key and feature, and the version of each project's rules."""
 
     def __init__(
-        self, *, is_heard: Callable[[], bool], clock: Callable[[], float] = time.monotonic
+        self, *, is_listening: Callable[[], bool], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._messages = count()
         self.heard = next(self._messages)
         """Another number after every message, whatever that is about."""
-        self._is_heard = is_heard
+        self._is_listening = is_listening
         self._clock = clock
         self._held: dict[str, dict[str, tuple[float, CacheEntry]]] = {}
         self._rules: dict[str, tuple[float, int]] = {}
@@ -53,7 +53,7 @@ class LocalCache:
     def keep(self, key: str, feature: str, entry: CacheEntry, *, begun: tuple[int, float]) -> None:
         """Store an entry, unless a message has arrived since the read began."""
         heard, read_at = begun
-        if not self._is_heard():
+        if not self._is_listening():
             return
         if len(self._held) >= MAX_CUSTOMERS:
             self._held.clear()
@@ -63,7 +63,7 @@ class LocalCache:
 
     def keep_rules(self, project_id: str, version: int, *, begun: tuple[int, float]) -> None:
         heard, read_at = begun
-        if not self._is_heard():
+        if not self._is_listening():
             return
         if len(self._rules) >= MAX_CUSTOMERS:
             self._rules.clear()
@@ -90,6 +90,6 @@ _NO_ENTRY: tuple[float, CacheEntry | None] = (float("-inf"), None)
 _NO_RULES = (float("-inf"), 0)
 
 TOPIC, RULES_TOPIC = "entitlements", "rules"
-local_cache = LocalCache(is_heard=broadcast.is_heard)
-broadcast.register(TOPIC, drop=local_cache.drop, drop_all=local_cache.drop_all)
-broadcast.register(RULES_TOPIC, drop=local_cache.drop_project, drop_all=local_cache.drop_all)
+local_cache = LocalCache(is_listening=invalidation.is_listening)
+invalidation.register(TOPIC, drop=local_cache.drop, drop_all=local_cache.drop_all)
+invalidation.register(RULES_TOPIC, drop=local_cache.drop_project, drop_all=local_cache.drop_all)

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from common import broadcast
+from common import invalidation
 from common.redis import exchange
 from entitlements import representation
 from entitlements.balances.selectors.amounts import StaticDecision
@@ -142,7 +142,7 @@ def keep_completed(
             since=at,
             until=min(static.until, _valid_until(decision, at, longest=totals_cache.MAX_AGE)),
             is_whole=True,
-            body=representation.encoded(decision),
+            body=representation.encode_decision(decision),
         )
         sealed = seal_entry(entry, key=name, feature=question.feature)
         commands.append(("HSET", name, question.feature, sealed))
@@ -172,10 +172,10 @@ def invalidate_rules(project_id: str, *, version: int) -> None:
 
 def _invalidate(topic: str, names: list[str], subjects: list[str], version: int) -> None:
     lifetime = 2 * settings.ENTITLEMENTS.cache_ttl
-    channel = broadcast.channel()
+    channel = invalidation.channel()
     exchange(
         redis_store.build_store_command([VersionedHash(name, version, lifetime) for name in names]),
-        *(("PUBLISH", channel, broadcast.message(topic, subject)) for subject in subjects),
+        *(("PUBLISH", channel, invalidation.message(topic, subject)) for subject in subjects),
     )
 
 
@@ -278,7 +278,7 @@ def _build_entry(static: StaticDecision, *, rules: int, at: datetime) -> CacheEn
         since=at,
         until=_valid_until(decision, at, longest=settings.ENTITLEMENTS.cache_ttl),
         is_whole=is_whole,
-        body=representation.encoded(decision) if is_whole else partial.encode(static),
+        body=representation.encode_decision(decision) if is_whole else partial.encode(static),
     )
 
 

@@ -6,15 +6,15 @@ from django.http import HttpRequest
 
 from common.admin import columns
 from common.admin.sections import Section
-from common.together import Listed
+from common.combined_lists import RowList
 from entitlements.consumption import selectors as reservations
 from projects.customers.admin import panels
 from projects.models import Customer
 
 
-def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+def _lists(customer: Customer, at: datetime) -> dict[str, RowList]:
     rows = reservations.open_of(customer)[: panels.MAX_ROWS]
-    return {"open": Listed(rows, related=["feature"])}
+    return {"open": RowList(rows, related=["feature"])}
 
 
 def _show(

@@ -51,8 +51,3 @@ def keep(
         _terms.clear()
     until = min(at + MAX_AGE, decision.keepable_until or at + MAX_AGE)
     _terms[project_id, question] = _RememberedTerms(static, rules, at, until)
-
-
-def forget_all() -> None:
-    """Drop all entries."""
-    _terms.clear()

@@ -94,16 +94,16 @@ def level(
     }
 
 
-def standing(of: CustomerCredits, *, at: datetime) -> CreditsBody:
-    """What one user has."""
+def customer_credits(credits_of_user: CustomerCredits, *, at: datetime) -> CreditsBody:
+    """The balance of a user and its grants."""
     return {
-        "user_id": of.user_id,
-        "customer": of.customer_id,
-        "balance": of.balance,
-        "reserved": of.reserved,
-        "withheld": of.withheld,
-        "low_at": of.low_at,
-        "grants": [grant(row, at=at) for row in of.grants],
+        "user_id": credits_of_user.user_id,
+        "customer": credits_of_user.customer_id,
+        "balance": credits_of_user.balance,
+        "reserved": credits_of_user.reserved,
+        "withheld": credits_of_user.withheld,
+        "low_at": credits_of_user.low_at,
+        "grants": [grant(row, at=at) for row in credits_of_user.grants],
     }
 
 

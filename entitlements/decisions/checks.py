@@ -18,7 +18,7 @@ from entitlements.resolution.facts import Reason
 from projects.models import Project
 
 
-def answer(
+def decision_bodies(
     *, project: Project, questions: Collection[Question], at: datetime
 ) -> dict[Question, bytes]:
     """Each question's decision as a JSON body, certain at ``at``.
@@ -41,7 +41,9 @@ def answer(
             project_id=project.pk, static_decisions=incomplete, context=build_context(at)
         )
         _keep_completed(project, incomplete, entries, decisions, at)
-        bodies |= {question: representation.encoded(entry) for question, entry in decisions.items()}
+        bodies |= {
+            question: representation.encode_decision(entry) for question, entry in decisions.items()
+        }
     return cached.ready | bodies
 
 

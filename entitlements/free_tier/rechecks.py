@@ -39,7 +39,7 @@ def start(*, project: Project, at: datetime) -> Recheck:
 def run_due(*, at: datetime) -> int:
     """Run batches for :data:`RUN_TIME` and return how many. Enqueues itself when work is left."""
     batches, deadline = 0, time.monotonic() + RUN_TIME.total_seconds()
-    while batch_runs.turn(JOB, at=at):
+    while batch_runs.run_batch(JOB, at=at):
         batches += 1
         if time.monotonic() > deadline:
             enqueue(TASK)

@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                     "carried",
                     models.BigIntegerField(
                         default=0,
-                        help_text="Spent before beyond what was paid for: given less for it here.",
+                        help_text="Credits withheld to cover an overdraft of another plan.",
                     ),
                 ),
                 ("amount", models.BigIntegerField()),
@@ -523,7 +523,7 @@ class Migration(migrations.Migration):
                 (
                     "anchored_at",
                     models.DateTimeField(
-                        help_text="The day and time on which its periods begin; null: as it starts.",
+                        help_text="The day and time on which its periods begin; null: its start.",
                         null=True,
                     ),
                 ),
@@ -531,14 +531,14 @@ class Migration(migrations.Migration):
                     "part",
                     models.CharField(
                         blank=True,
-                        help_text="Which of the source's things gives it.",
+                        help_text="The part of the source that gives it, such as a product.",
                         max_length=40,
                     ),
                 ),
                 (
                     "paid_until",
                     models.DateTimeField(
-                        help_text="Its anchored periods begin before this moment; null: whenever it gives.",
+                        help_text="Its anchored periods begin before this time; null: no limit.",
                         null=True,
                     ),
                 ),
@@ -745,7 +745,7 @@ class Migration(migrations.Migration):
                 (
                     "percent",
                     models.PositiveSmallIntegerField(
-                        help_text="The highest threshold that was told."
+                        help_text="The highest threshold with an event."
                     ),
                 ),
                 ("told_at", models.DateTimeField()),
@@ -820,22 +820,24 @@ class Migration(migrations.Migration):
                 (
                     "total",
                     models.PositiveIntegerField(
-                        help_text="How many there were at the start.", null=True
+                        help_text="Number of rows at the start.", null=True
                     ),
                 ),
                 (
                     "looked_at",
-                    models.PositiveIntegerField(default=0, help_text="How many are done."),
+                    models.PositiveIntegerField(default=0, help_text="Number of processed rows."),
                 ),
                 (
                     "changed",
                     models.PositiveIntegerField(
-                        default=0, help_text="Of how many an answer changed."
+                        default=0, help_text="Number of rows with a changed result."
                     ),
                 ),
                 (
                     "failed",
-                    models.JSONField(blank=True, default=list, help_text="Who could not be done."),
+                    models.JSONField(
+                        blank=True, default=list, help_text="Ids of rows that failed."
+                    ),
                 ),
                 ("attempts", models.PositiveSmallIntegerField(default=0, editable=False)),
                 ("last_error", models.CharField(blank=True, max_length=255)),

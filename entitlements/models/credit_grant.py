@@ -34,14 +34,14 @@ _NOT_EMPTY = " OR ".join(f"NEW.{name} <> 0" for name in SUMS)
 
 
 class CreditGrant(ProjectOwned):
-    """Credits that came together, from one source: spent before or after others by ``priority``
-    (0 first), and gone at ``expires_at``.
+    """Credits from one source that were granted together.
 
-    ``amount`` is what the source gives, ``due`` what is left of that after refunds and the like.
-    The sums follow from the ledger: ``given`` is all that went in, less what was taken back; it
-    is ``available``, ``reserved``, ``withheld`` while a bank decides, ``spent`` or ``expired``.
-    ``key`` tells the grants of one source apart. ``starts_at`` and ``ends_at`` are the period
-    that a subscription gives them for.
+    They are spent in the order of ``priority`` (0 first) and expire at ``expires_at``. ``amount``
+    is what the source gives, ``due`` what remains of it after refunds and disputes. The sums come
+    from the ledger: ``given`` is what was put in less what was taken back; it is divided into
+    ``available``, ``reserved``, ``withheld`` (while a bank decides), ``spent`` and ``expired``.
+    ``key`` distinguishes the grants of one source. ``starts_at`` and ``ends_at`` are the period of
+    the subscription that the grant is for.
     """
 
     id = PublicIdField(prefix="cgr")
@@ -57,7 +57,7 @@ class CreditGrant(ProjectOwned):
         default=0, db_default=0, help_text="Credits of one unit for a whole period."
     )
     carried = models.BigIntegerField(
-        default=0, help_text="Spent before beyond what was paid for: given less for it here."
+        default=0, help_text="Credits withheld to cover an overdraft of another plan."
     )
     amount = models.BigIntegerField()
     due = models.BigIntegerField()
@@ -135,7 +135,7 @@ class CreditGrant(ProjectOwned):
 
     @property
     def lot(self) -> CreditLot:
-        """The grant as the credit arithmetic reads it."""
+        """The grant as a value for credit allocation."""
         return CreditLot(
             grant=self.pk,
             priority=self.priority,

@@ -6,7 +6,9 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 from entitlements.resolution.credit_allocation import CreditBucket, CreditMovement
 
 BUCKETS = [(bucket.value, bucket.value.capitalize()) for bucket in CreditBucket]
-MOVEMENTS = [(each.value, each.value.replace("_", " ").capitalize()) for each in CreditMovement]
+MOVEMENTS = [
+    (movement.value, movement.value.replace("_", " ").capitalize()) for movement in CreditMovement
+]
 
 POST = """
 IF EXISTS (
@@ -35,15 +37,15 @@ FROM (
 WHERE credits.project_id = moved.project_id AND credits.id = moved.grant_id;
 RETURN NULL;
 """
-"""Posting is one statement for all entries of a transaction; the grants' sums follow at once."""
+"""One statement posts all entries of a transaction; this trigger updates the sums of the grants."""
 
 
 class CreditTransaction(ProjectOwned):
-    """One movement of a customer's credits: its entries sum to zero. Append-only.
+    """One movement of a customer's credits; its entries sum to zero. Append-only.
 
-    ``amount`` is how much moved, ``balance`` what can be spent after it. ``key`` is the caller's
-    own name for a spending, once for ever; ``reference`` the reservation that it belongs to.
-    ``units`` is how much of the feature a use was; what costs nothing moves no credits.
+    ``amount`` is the number of credits, ``balance`` what can be spent afterwards. ``key`` is the
+    caller's own name for a spending, unique for ever; ``reference`` is the reservation that it
+    belongs to. ``units`` is the amount of the feature that was used; a free use moves no credits.
     """
 
     id = PublicIdField(prefix="ctx")
@@ -91,10 +93,10 @@ class CreditTransaction(ProjectOwned):
 
 
 class CreditEntry(ProjectOwned):
-    """One side of a movement: so much in (positive) or out (negative) of one bucket of a grant.
+    """One side of a movement: credits into (positive) or out of (negative) one bucket of a grant.
 
     Append-only. The database refuses entries that do not sum to zero within their transaction and
-    grant, and keeps the grants' sums by them.
+    grant, and updates the sums of the grants from them.
     """
 
     id = PublicIdField(prefix="cen")

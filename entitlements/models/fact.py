@@ -26,8 +26,9 @@ class Fact(ProjectOwned):
     """One reason why a customer may or may not use a feature. Append-only.
 
     A source (a subscription, a purchase, a grant) states a set of facts: the rows of its highest
-    ``version`` count, older rows are history. A source that gives nothing any more has one row with
-    the effect ``none``. Valid over ``[starts_at, ends_at)``; without an end until further notice.
+    ``version`` count, older rows are history. A source that no longer gives anything has one row
+    with the effect ``none``. Valid over ``[starts_at, ends_at)``; without an end, until further
+    notice.
     """
 
     id = PublicIdField(prefix="fact")
@@ -50,14 +51,16 @@ class Fact(ProjectOwned):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True)
     anchored_at = models.DateTimeField(
-        null=True, help_text="The day and time on which its periods begin; null: as it starts."
+        null=True, help_text="The day and time on which its periods begin; null: its start."
     )
     part = models.CharField(
-        max_length=40, blank=True, help_text="Which of the source's things gives it."
+        max_length=40,
+        blank=True,
+        help_text="The part of the source that gives it, such as a product.",
     )
     paid_until = models.DateTimeField(
         null=True,
-        help_text="Its anchored periods begin before this moment; null: whenever it gives.",
+        help_text="Its anchored periods begin before this time; null: no limit.",
     )
     recorded_at = models.DateTimeField()
 

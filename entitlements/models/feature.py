@@ -27,10 +27,10 @@ class Merge(models.TextChoices):
 
 
 class Feature(ProjectOwned):
-    """Something a user may or may not do, under a code that the tenant's software asks for.
+    """Something that a user may or may not do, with a code that the tenant's software checks.
 
-    A metered one names its meter and after which ``period`` the limit starts again: by the
-    calendar (UTC), or if ``is_anchored`` on the day on which the deciding source began.
+    A metered feature names its meter and the ``period`` after which the limit starts again: by the
+    calendar (UTC), or, if ``is_anchored``, from the day on which the deciding source began.
     """
 
     id = PublicIdField(prefix="feat")

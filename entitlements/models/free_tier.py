@@ -8,7 +8,8 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 class FreeTierEntry(ProjectOwned):
     """One feature that every user of the project has, over ``[starts_at, ends_at)``.
 
-    History: a change ends the row and adds another. Only ``ends_at`` is ever written, once.
+    The table is a history: a change ends one row and adds another. Only ``ends_at`` is ever
+    updated, once.
     """
 
     id = PublicIdField(prefix="free")

@@ -17,10 +17,11 @@ class GrantStatus(models.TextChoices):
 
 
 class Grant(ProjectOwned):
-    """A decision that a person made by hand: give, or take away, with a reason.
+    """A manual decision with a reason: give or take away features.
 
-    ``features`` is what it said, ``[{"feature": code, "value": …}]``; the facts with this grant
-    as their source are what counts. ``product_id`` tells which product it was taken from, if any.
+    ``features`` is the decision as it was made, ``[{"feature": code, "value": …}]``; the facts with
+    this grant as their source decide about access. ``product_id`` is the product whose features
+    were chosen, if any.
     """
 
     id = PublicIdField(prefix="grant")

@@ -5,9 +5,10 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class LimitNotice(ProjectOwned):
-    """The highest threshold of a metered feature that an event was recorded for.
+    """The highest threshold of a metered feature for which an event was recorded.
 
-    It belongs to one window of one limit; another window or another limit starts anew.
+    It belongs to one window of one limit; another window or limit starts from the lowest threshold
+    again.
     """
 
     id = PublicIdField(prefix="ntc")
@@ -20,7 +21,7 @@ class LimitNotice(ProjectOwned):
     period = models.CharField(max_length=40)
     starts_at = models.DateTimeField()
     limit = models.BigIntegerField()
-    percent = models.PositiveSmallIntegerField(help_text="The highest threshold that was told.")
+    percent = models.PositiveSmallIntegerField(help_text="The highest threshold with an event.")
     told_at = models.DateTimeField()
 
     class Meta:
@@ -38,7 +39,7 @@ class LimitNotice(ProjectOwned):
     def __str__(self) -> str:
         return f"{self.customer_id} {self.feature_id} {self.percent} %"
 
-    def speaks_of(self, other: "LimitNotice") -> bool:
+    def is_same_limit_as(self, other: "LimitNotice") -> bool:
         """Whether both belong to the same window of the same limit."""
         return (self.period, self.starts_at, self.limit) == (
             other.period,

@@ -5,8 +5,10 @@ from common.models import BatchRun, tenant_key
 
 
 class Recheck(BatchRun):
-    """A run over all customers of a project after its free tier has changed, for one version of
-    the rules. A newer change supersedes it."""
+    """A run over all customers after a change of the free tier, for one version of the rules.
+
+    A newer change supersedes it.
+    """
 
     id = PublicIdField(prefix="rck")
     rules_version = models.BigIntegerField()

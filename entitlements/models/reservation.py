@@ -16,11 +16,11 @@ class ReservationStatus(models.TextChoices):
 
 
 class Reservation(ProjectOwned):
-    """So much of a feature is set aside for a customer, until it is used, given back or expires.
+    """An amount of a feature, set aside for a customer until it is used, released or expired.
 
-    ``amount`` is in units of the feature. Of a metered feature it waits in the counter of
-    ``period`` (``usage.periods.Period.text``); of a credit-priced one ``credits`` are held in the
-    ledger.
+    ``amount`` is in units of the feature. For a metered feature it is reserved in the counter of
+    ``period`` (``usage.periods.Period.text``); for a credit-priced one, ``credits`` are reserved in
+    the ledger.
     """
 
     id = PublicIdField(prefix="res")

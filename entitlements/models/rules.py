@@ -5,9 +5,9 @@ from common.models import ProjectOwned, tenant_key
 
 
 class Rules(ProjectOwned):
-    """The version of a project's rules: raised with every change of its features or its free tier.
+    """The version of a project's rules; each change of its features or its free tier increments it.
 
-    A cached decision names the version under which it was made and is used under no other one.
+    A cached decision names its version of the rules and is used with no other version.
     """
 
     id = PublicIdField(prefix="rules")

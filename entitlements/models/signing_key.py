@@ -4,10 +4,10 @@ from common.ids import PublicIdField
 
 
 class SigningKey(models.Model):
-    """An Ed25519 key of the platform; snapshots of every project are signed with the current one.
+    """An Ed25519 key of the platform; the current one signs snapshots of all projects.
 
-    The private part is encrypted at rest and never shown. A key that was replaced stays published
-    until ``published_until``, when everything that it signed has expired.
+    The private key is stored encrypted and never shown. A replaced key stays published until
+    ``published_until``, when everything that it signed has expired.
     """
 
     id = PublicIdField(prefix="sig")
@@ -37,5 +37,5 @@ class SigningKey(models.Model):
 
     @property
     def private_context(self) -> str:
-        """What the encrypted private part is bound to."""
+        """Encryption context that binds the private key to this row."""
         return f"signing_key:{self.pk}:private"

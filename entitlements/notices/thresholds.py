@@ -221,7 +221,9 @@ def _notify_status(
         told_at=at,
     )
     last_percent = (
-        last_notice.percent if last_notice is not None and last_notice.speaks_of(notice) else 0
+        last_notice.percent
+        if last_notice is not None and last_notice.is_same_limit_as(notice)
+        else 0
     )
     if max(reached) > last_percent:
         _store(notice)

@@ -1,4 +1,4 @@
-"""The console's pages about what happened: read-only, for ever."""
+"""The console's read-only pages about events and the audit trail."""
 
 from events.admin import audit_entries, outbox_events
 

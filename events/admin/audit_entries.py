@@ -11,7 +11,7 @@ from events.models import AuditEntry
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """What was done by hand, by whom and why."""
+    """Manual actions: who, what and why."""
 
     sidebar = SidebarEntry(SidebarGroup.RECORD, 2, "Audit trail", icon="history")
     search_fields = ["id__exact", "subject__exact", "actor__iexact", "request_id__exact"]

@@ -20,7 +20,7 @@ class RelayedFilter(filters.ConditionFilter):
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(ReadOnlyAdmin):
-    """Everything that the world is told, in the order in which it became true."""
+    """Events for tenants, in the order in which they happened."""
 
     sidebar = SidebarEntry(SidebarGroup.RECORD, 1, "Outbox", icon="outbox")
     search_fields = ["id__exact", "subject__exact", "customer_id__exact"]

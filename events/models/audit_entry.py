@@ -5,10 +5,10 @@ from common.ids import PublicIdField
 
 
 class AuditEntry(models.Model):
-    """What somebody did by hand: who, what, to which row, why, and what changed. Append-only.
+    """One manual action: who, what, on which row, why, and what changed. Append-only.
 
-    The project is empty for acts on the platform itself (a shared Stripe account, an event that
-    nobody owns), so this is the one log that does not belong to a tenant.
+    The project is empty for actions on the platform itself (a shared Stripe account, an event
+    without an owner), so this is the only log that does not belong to a tenant.
     """
 
     id = PublicIdField(prefix="aud")

@@ -9,14 +9,14 @@ OUTBOX_MONTHS = MonthlyTable("events_outboxevent", column="id", id_prefix="evt")
 
 
 class OutboxEvent(ProjectOwned):
-    """One thing that happened, written in the transaction in which it became true.
+    """An event for tenants, written in the transaction of the change.
 
     ``subject`` is the id of the row that changed, ``version`` the customer's version after the
-    change. ``relayed_at`` stays empty until a relay has told the world.
+    change. ``relayed_at`` is empty until a relay has delivered the event.
 
-    Partitioned by the month (UTC) in which the id was made, so that old events leave with their
-    partition and an id is still unique among all of them. Ids of any month are compared byte by
-    byte (collation C), as the bounds of the partitions are.
+    Partitioned by the month (UTC) in which the id was created, so that old events are dropped with
+    their partition and ids are unique over all of them. Ids are compared byte by byte (collation
+    C), as are the bounds of the partitions.
     """
 
     id = PublicIdField(prefix="evt", db_collation="C")

@@ -1,4 +1,4 @@
-"""Write down what somebody did by hand, in the same transaction as the act."""
+"""Record manual actions, in the same transaction as the action."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -25,8 +25,8 @@ def record(
 ) -> AuditEntry:
     """Append one entry. ``before`` and ``after`` hold what changed, never a secret.
 
-    A retry of a request with an ``Idempotency-Key`` adds no second entry for what an earlier try
-    has written down: that one is returned.
+    A retry of a request with an ``Idempotency-Key`` adds no second entry: it returns the entry of
+    the earlier try.
     """
     key = request_key.get()
     entry = AuditEntry(
@@ -41,16 +41,16 @@ def record(
         request_key=key.value if key else "",
         recorded_at=at,
     )
-    if key and key.is_retry and (earlier := _earlier(entry)):
+    if key and key.is_retry and (earlier := _find_earlier(entry)):
         return earlier
     entry.save(force_insert=True)
     return entry
 
 
 def forget(*, project_id: str, subjects: Collection[str], person: Person) -> None:
-    """Take a person out of the entries about these rows: who did what, and when, stays.
+    """Erase a person from the entries about these rows; who did what, and when, stays.
 
-    The one exception to "append-only"; the trigger that keeps it is told so for these rows alone.
+    The only exception to "append-only"; the trigger is ignored for these rows only.
     """
     rows = AuditEntry.objects.filter(project_id=project_id, subject__in=subjects)
     with pgtrigger.ignore("events.AuditEntry:append_only"):
@@ -61,8 +61,8 @@ def forget(*, project_id: str, subjects: Collection[str], person: Person) -> Non
             entry.save(update_fields=["reason", "before", "after"])
 
 
-def _earlier(entry: AuditEntry) -> AuditEntry | None:
-    """What an earlier try of the same request has written down of the same act."""
+def _find_earlier(entry: AuditEntry) -> AuditEntry | None:
+    """The entry that an earlier try of the same request has recorded for the same action."""
     same = AuditEntry.objects.filter(
         subject=entry.subject,
         request_key=entry.request_key,

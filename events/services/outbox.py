@@ -1,4 +1,4 @@
-"""Tell the world, by writing a row in the same transaction as the change."""
+"""Record events for tenants, in the same transaction as the change."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -22,9 +22,9 @@ def record(
     version: int = 0,
     previous: Mapping[str, object] | None = None,
 ) -> OutboxEvent:
-    """Promise that this event will be told, exactly if the current transaction commits.
+    """Record an event, which will be delivered if and only if the current transaction commits.
 
-    ``data`` is the full new state, ``previous`` the old values of what changed.
+    ``data`` is the complete new state, ``previous`` the old values of what changed.
     """
     return OutboxEvent.objects.create(
         project_id=project_id,
@@ -45,7 +45,8 @@ def record_many(
     data: Mapping[str, Mapping[str, object]],
     at: datetime,
 ) -> None:
-    """As :func:`record`, for customers who were just made: what each is, by id, in this order."""
+    """Record one event per new customer; ``data`` maps customer ids to their states, in this
+    order."""
     OutboxEvent.objects.bulk_create(
         OutboxEvent(
             project_id=project_id,
@@ -60,7 +61,7 @@ def record_many(
 
 
 def forget(*, project_id: str, customer_id: str, person: Person) -> None:
-    """Take out of what was told of a customer who they are."""
+    """Erase a person from the events about a customer."""
     rows = OutboxEvent.objects.for_project(project_id).filter(customer_id=customer_id)
     for row in rows.iterator(chunk_size=BATCH):
         row.data = person.without(row.data)
@@ -71,5 +72,5 @@ def forget(*, project_id: str, customer_id: str, person: Person) -> None:
         row.save(update_fields=["data", "previous"])
 
 
-def _blank(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: "" if name == "name" else value for name, value in told.items()}
+def _blank(state: dict[str, Any]) -> dict[str, Any]:
+    return {name: "" if name == "name" else value for name, value in state.items()}

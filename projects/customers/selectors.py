@@ -7,7 +7,7 @@ from typing import cast
 import orjson
 from django.db.models import Q
 
-from common import prepared
+from common import prepared_statements
 from common.errors import NotFound
 from common.ids import is_id
 from common.models import ProjectQuerySet
@@ -86,11 +86,11 @@ def _select_ids(
     }
     customer_ids = [user_id for user_id in user_ids if is_id(user_id, "cus")]
     if customer_ids:
-        rows = prepared.rows(
+        rows = prepared_statements.fetch_rows(
             SELECT_BY_EITHER_ID, {**parameters, "ids": orjson.dumps(customer_ids).decode()}
         )
     else:
-        rows = prepared.rows(SELECT_BY_USER_ID, parameters)
+        rows = prepared_statements.fetch_rows(SELECT_BY_USER_ID, parameters)
     return cast("Iterable[tuple[str, str, datetime | None]]", rows)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from common import broadcast
+from common import invalidation
 from projects.keys.credentials import ProjectCredential
 
 MAX_AGE_SECONDS = 4.0
@@ -67,9 +67,9 @@ class KeyCache:
 
 
 cache = KeyCache()
-broadcast.register(TOPIC, drop=cache.drop, drop_all=cache.drop_all)
+invalidation.register(TOPIC, drop=cache.drop, drop_all=cache.drop_all)
 
 
 def invalidate(digest: str = ALL_KEYS) -> None:
     """Drop the key, by default every key, from the caches of all processes."""
-    broadcast.tell(TOPIC, digest)
+    invalidation.invalidate(TOPIC, digest)

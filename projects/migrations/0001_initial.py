@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
                     "grace_days",
                     models.PositiveSmallIntegerField(
                         blank=True,
-                        help_text="How long a failed renewal leaves access; the platform's default when empty.",
+                        help_text="Days of access after a failed renewal; empty: the platform's default.",
                         null=True,
                     ),
                 ),
@@ -390,7 +390,7 @@ class Migration(migrations.Migration):
                     models.DateTimeField(
                         blank=True,
                         editable=False,
-                        help_text="When name or address changed; empty once whoever keeps a copy has been told.",
+                        help_text="When name or address changed; empty once all copies are updated.",
                         null=True,
                     ),
                 ),

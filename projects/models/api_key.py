@@ -8,7 +8,7 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 
 
 class BearerKey(models.Model):
-    """A bearer key. Only the SHA-256 of its 256 random bits is kept; it is shown once."""
+    """A bearer key. It is shown once; only the SHA-256 of its 256 random bits is stored."""
 
     name = models.CharField(max_length=120)
     prefix = models.CharField(max_length=20, editable=False)
@@ -26,12 +26,12 @@ class BearerKey(models.Model):
         return f"{self.name} ({self.prefix}…{self.last_four})"
 
     def is_live(self, at: datetime) -> bool:
-        """Whether the key opens anything at that moment."""
+        """Whether the key is valid at this time."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
 class ApiKey(ProjectOwned, BearerKey):
-    """A secret key of a project, or of one of its apps. While rotating two are live."""
+    """A secret key of a project or of one of its apps. Two are valid during a rotation."""
 
     id = PublicIdField(prefix="key")
     app = models.ForeignKey(
@@ -62,6 +62,6 @@ class ApiKey(ProjectOwned, BearerKey):
 
 
 class PlatformKey(BearerKey):
-    """A key of the platform's own automation: projects, apps, keys, Stripe accounts."""
+    """A key of the platform's own automation: for projects, apps, keys and Stripe accounts."""
 
     id = PublicIdField(prefix="key")

@@ -5,7 +5,7 @@ from common.models import ProjectOwned, tenant_key
 
 
 class App(ProjectOwned):
-    """A micro-app of a project: the same customers and catalog, keys of its own."""
+    """A micro-app of a project: it shares customers and catalog, and has keys of its own."""
 
     id = PublicIdField(prefix="app")
     name = models.CharField(max_length=120)

@@ -5,10 +5,10 @@ from common.models import ProjectOwned, tenant_key
 
 
 class Customer(ProjectOwned):
-    """A user of the tenant, under the tenant's own ``user_id``; made on first use.
+    """A user of the tenant, with the tenant's own ``user_id``; created on first use.
 
-    ``version`` grows with every change of what the customer has or may do. Whoever changes that
-    takes this row's lock first (``projects.customers.selectors.lock``).
+    ``version`` increases with every change of what the customer has or may do. Code that makes such
+    a change locks this row first (``projects.customers.selectors.lock``).
     """
 
     id = PublicIdField(prefix="cus")
@@ -23,7 +23,7 @@ class Customer(ProjectOwned):
         null=True,
         blank=True,
         editable=False,
-        help_text="When name or address changed; empty once whoever keeps a copy has been told.",
+        help_text="When name or address changed; empty once all copies are updated.",
     )
     deleted_at = models.DateTimeField(null=True, blank=True)
 

@@ -6,20 +6,20 @@ from common.ids import PublicIdField
 from common.models import ProjectOwned
 
 KEPT_FOR = timedelta(hours=24)
-"""After which a key is new again."""
+"""Time after which a key can be used for another request."""
 LEASE_TIME = timedelta(seconds=5)
-"""How long a lock holds without renewal."""
+"""Duration of a lease without renewal."""
 LEGACY_LOCK_TIME = timedelta(seconds=60)
-"""How long a lock of the previous version holds, which has no lease."""
+"""Duration of a lock of the previous version, which has no lease."""
 
 
 class IdempotencyRecord(models.Model):
-    """An ``Idempotency-Key``: which request it stands for and what was answered.
+    """An ``Idempotency-Key`` with its request and the answer.
 
-    ``locked_at`` says that the request is under way, ``status`` that it has been answered; with
-    neither it was given back, to be tried again. ``locked_until`` is the end of the lease, by the
-    database's clock, which the process that answers renews while it lives. The answer is
-    encrypted: it may hold a new key.
+    ``locked_at`` is set while the request is running, ``status`` once it has been answered; with
+    neither, the request may be tried again. ``locked_until`` is the end of the lease, by the
+    database's clock; the process that works on the request renews it. The answer is encrypted,
+    because it may contain a new key.
     """
 
     key = models.CharField(max_length=255)
@@ -31,7 +31,7 @@ class IdempotencyRecord(models.Model):
     answer = models.TextField(blank=True)
     created_at = models.DateTimeField()
     lease_left: timedelta | None = None
-    """Time left of the lease, on a row from ``idempotency.selectors.lock``."""
+    """Remaining time of the lease, on a row from ``idempotency.selectors.lock``."""
 
     class Meta:
         abstract = True
@@ -41,16 +41,16 @@ class IdempotencyRecord(models.Model):
 
     @property
     def answer_context(self) -> str:
-        """What the encrypted answer is bound to."""
+        """Encryption context that binds the answer to this row."""
         return f"idempotency_key:{self.pk}:answer"
 
     def is_over(self, at: datetime) -> bool:
-        """Whether the key is new again."""
+        """Whether the key can be used for another request."""
         return self.created_at + KEPT_FOR <= at
 
 
 class IdempotencyKey(ProjectOwned, IdempotencyRecord):
-    """A key that a project chose."""
+    """A key chosen by a project."""
 
     id = PublicIdField(prefix="idem")
 
@@ -62,7 +62,7 @@ class IdempotencyKey(ProjectOwned, IdempotencyRecord):
 
 
 class PlatformIdempotencyKey(IdempotencyRecord):
-    """A key that the holder of a platform key chose."""
+    """A key chosen by the holder of a platform key."""
 
     id = PublicIdField(prefix="idem")
     platform_key = models.ForeignKey(

@@ -6,10 +6,10 @@ from common.models import ProjectOwned, tenant_key
 
 
 class JwtSettings(ProjectOwned):
-    """How a project's front end proves who its signed-in user is: ``sub`` of a JWT that it signs.
+    """How a project's JWTs prove who a signed-in user is; ``sub`` is the user's id.
 
-    Either ``jwks_url`` (public keys, fetched and cached) or ``shared_secret`` (encrypted at rest,
-    never shown again). ``algorithms`` is the closed list that is accepted.
+    Either ``jwks_url`` (public keys, fetched and cached) or ``shared_secret`` (stored encrypted,
+    never shown again) is set. Only tokens with one of the ``algorithms`` are accepted.
     """
 
     id = PublicIdField(prefix="jwt")
@@ -36,5 +36,5 @@ class JwtSettings(ProjectOwned):
 
     @property
     def secret_context(self) -> str:
-        """What the encrypted secret is bound to."""
+        """Encryption context that binds the secret to this row."""
         return f"jwt_settings:{self.pk}:shared_secret"

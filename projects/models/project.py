@@ -7,7 +7,7 @@ from common.ids import PublicIdField
 
 
 class Sells(models.TextChoices):
-    """What a project takes money for."""
+    """What a project sells."""
 
     SUBSCRIPTION = "subscription", "Subscriptions"
     ITEM = "item", "One-time items"
@@ -15,9 +15,9 @@ class Sells(models.TextChoices):
 
 
 class Project(models.Model):
-    """A tenant. It is either test or live for ever: staging and production are two projects.
+    """A tenant. It is test or live for ever: staging and production are two projects.
 
-    So a test key, a test price or a test event can never meet live money: they are different
+    So a test key, a test price or a test event can never meet live money: they belong to different
     tenants (``docs/decisions/0003-test-and-live-are-two-projects.md``).
     """
 
@@ -40,7 +40,7 @@ class Project(models.Model):
     grace_days = models.PositiveSmallIntegerField(
         null=True,
         blank=True,
-        help_text="How long a failed renewal leaves access; the platform's default when empty.",
+        help_text="Days of access after a failed renewal; empty: the platform's default.",
     )
     automatic_tax = models.BooleanField(
         default=False, help_text="Whether checkouts collect tax unless they say otherwise."

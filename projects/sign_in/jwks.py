@@ -132,15 +132,15 @@ def _fetch_if_due(
     cached: _CachedKeySet,
     name: str,
     url: str,
-    known: KeySet | None,
+    cached_set: KeySet | None,
     clock: Callable[[], float],
 ) -> KeySet | None:
     """The set from its address when a fetch is due; otherwise the newest cached one."""
-    if not cached.lock.acquire(timeout=WAIT_SECONDS if known is None else 0):
-        return _newer(known, cached.key_set)
+    if not cached.lock.acquire(timeout=WAIT_SECONDS if cached_set is None else 0):
+        return _newer(cached_set, cached.key_set)
     try:
-        best = _newer(_newer(known, cached.key_set), _find_shared(name))
-        if best is not None and best is not known and best.age(clock()) < COOLDOWN_SECONDS:
+        best = _newer(_newer(cached_set, cached.key_set), _find_shared(name))
+        if best is not None and best is not cached_set and best.age(clock()) < COOLDOWN_SECONDS:
             cached.key_set = best
             return best
         if clock() < cached.next_fetch_at or not _may_fetch(name, is_cold=best is None):
@@ -232,7 +232,7 @@ def _may_fetch(name: str, *, is_cold: bool) -> bool:
         lambda redis: bool(
             redis.set(f"{name}:asked", "1", nx=True, px=int(COOLDOWN_SECONDS * 1000))
         ),
-        otherwise=True,
+        fallback=True,
     )
     return is_ours or is_cold
 
@@ -240,12 +240,12 @@ def _may_fetch(name: str, *, is_cold: bool) -> bool:
 def _store_shared(name: str, text: str, fetched_at: float) -> None:
     text_with_time = json.dumps({"fetched_at": fetched_at, "text": text})
     attempt(
-        lambda redis: redis.set(name, text_with_time, px=int(STALE_SECONDS * 1000)), otherwise=None
+        lambda redis: redis.set(name, text_with_time, px=int(STALE_SECONDS * 1000)), fallback=None
     )
 
 
 def _find_shared(name: str) -> KeySet | None:
-    stored: Any = attempt(lambda redis: redis.get(name), otherwise=None)
+    stored: Any = attempt(lambda redis: redis.get(name), fallback=None)
     if not stored:
         return None
     try:

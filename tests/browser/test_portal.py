@@ -44,7 +44,7 @@ def wait_for(shop: dict[str, Any], user_id: str, what: str, is_so: Any) -> dict[
         [found] = shop["tenant"].get(f"/subscriptions/{user_id}")["data"]
         return found if is_so(found) else None
 
-    found: dict[str, Any] = until(what, look, within=5.0)
+    found: dict[str, Any] = until(what, look, seconds=5.0)
     return found
 
 
@@ -56,7 +56,7 @@ def wait_for_invoices(shop: dict[str, Any], user_id: str, count: int) -> list[di
         rows: list[dict[str, Any]] = shop["tenant"].get(f"/invoices?user_id={user_id}")["data"]
         return rows if len(rows) == count else None
 
-    rows: list[dict[str, Any]] = until(f"{count} invoices are mirrored", look, within=5.0)
+    rows: list[dict[str, Any]] = until(f"{count} invoices are mirrored", look, seconds=5.0)
     return rows
 
 

@@ -170,9 +170,9 @@ def reads(shop: Shop, alice: StripeCustomer, monthly: Price) -> dict[str, Callab
     preview: Any = {"customer": buyer, "invoice_items": [{"amount": 5, "currency": "usd"}]}
     return found | {
         "account": lambda: accounts.current(client),
-        "saved methods": lambda: payment_methods.saved(client, buyer),
-        "saved method": lambda: payment_methods.one(client, buyer, method),
-        "default method": lambda: payment_methods.default(client, buyer),
+        "saved methods": lambda: payment_methods.list_saved(client, buyer),
+        "saved method": lambda: payment_methods.retrieve(client, buyer, method),
+        "default method": lambda: payment_methods.find_default(client, buyer),
         "meter": lambda: meters.find(client, meter),
         "preview": lambda: previews.preview(client, preview),
     }

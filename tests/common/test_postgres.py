@@ -53,7 +53,7 @@ def test_a_connection_in_use_is_asked_once(
             assert line.execute("SELECT 1").fetchone() == (1,)
     assert Counting.asked == 1
 
-    monkeypatch.setattr(base, "UNASKED", 0.0)
+    monkeypatch.setattr(base, "UNCHECKED_SECONDS", 0.0)
     with pool.connection():
         assert Counting.asked == 2
 

@@ -29,9 +29,9 @@ def _closed_breaker() -> Iterator[None]:
 
 
 def test_a_living_redis_answers() -> None:
-    redis.attempt(lambda client: client.set("tests:common", "1", ex=5), otherwise=None)
+    redis.attempt(lambda client: client.set("tests:common", "1", ex=5), fallback=None)
 
-    assert redis.attempt(lambda client: client.get("tests:common"), otherwise=None) == "1"
+    assert redis.attempt(lambda client: client.get("tests:common"), fallback=None) == "1"
     assert redis.ping()
 
 
@@ -41,13 +41,13 @@ def test_a_frozen_redis_costs_one_caller_a_quarter_of_a_second(
     settings.REDIS_URL = f"redis://127.0.0.1:{silent_port}/0"
     away: Any = "away"
     started = time.monotonic()
-    assert redis.attempt(lambda client: client.get("x"), otherwise=away) == "away"
+    assert redis.attempt(lambda client: client.get("x"), fallback=away) == "away"
     first = time.monotonic() - started
     assert 0.2 < first < 1
 
     started = time.monotonic()
     for _ in range(100):
-        assert redis.attempt(lambda client: client.get("x"), otherwise=away) == "away"
+        assert redis.attempt(lambda client: client.get("x"), fallback=away) == "away"
     assert time.monotonic() - started < 0.1
 
 
@@ -64,7 +64,7 @@ def test_a_mistake_of_ours_is_not_taken_for_a_dead_redis() -> None:
         raise KeyError
 
     with pytest.raises(KeyError):
-        redis.attempt(mistaken, otherwise=None)
+        redis.attempt(mistaken, fallback=None)
     assert not redis.breaker.is_open
 
 

@@ -35,7 +35,7 @@ def test_it_is_seen_and_told_again(operator: Client) -> None:
     )
     assert home.gather(now)["usage"].refused == 3
     check = operator.get("/health").json()["checks"]["usage"]
-    assert (check["status"], check["detail"]) == ("ok", "0 to be told, 3 refused")
+    assert (check["status"], check["detail"]) == ("ok", "0 to be reported, 3 refused")
     page = f"/admin/billing/stripemeter/{world.stripe_meter.pk}"
     shown = operator.get(f"{page}/change/").text
     for text in (asked.id, "Stripe says: Acme is not known.", "use_void", "Too late."):

@@ -76,7 +76,7 @@ def test_not_while_somebody_is_at_it(parked: StripeIntent, operator: Client) -> 
     rows = StripeIntent.objects.across_projects()
     rows.update(leased_until=timezone.now() + timedelta(minutes=1))
     for name in ("try-again", "give-up"):
-        assert "being tried right now" in send(operator, address(parked, name)).text
+        assert "being sent right now" in send(operator, address(parked, name)).text
     assert rows.get().state == IntentState.PARKED
     assert not AuditEntry.objects.filter(action__startswith="intent.").exists()
 

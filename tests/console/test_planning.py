@@ -102,7 +102,7 @@ def test_a_plan_is_shown_applied_and_followed(
     assert send(viewer, apply).status_code == 403
     assert was_done(send(operator, apply))
     refused = send(operator, reverse("admin:billing_rollout_discard", args=[quote(plan.pk)]))
-    assert "It was applied or discarded before." in refused.content.decode()
+    assert "The rollout was already applied or discarded." in refused.content.decode()
     drain()
     plan.refresh_from_db()
     assert (plan.status, plan.looked_at, features_of(held)["seats"]) == ("done", 4, 9)

@@ -72,7 +72,7 @@ def test_the_effect_is_shown_first(
     assert (entry.actor, entry.reason) == ("operator:operator", "The customer asked.")
     again = send(operator, address(payment))
     refused = send(operator, address(payment), previewed=fingerprint(again))
-    assert "There is not that much left to refund." in refused.content.decode()
+    assert "The amount is more than can still be refunded." in refused.content.decode()
     assert payment.refunds.count() == 1
 
 

@@ -54,7 +54,7 @@ def test_replay_what_names_nothing(world: World, operator: Client) -> None:
 
     answer = send(operator, f"{EVENTS}{world.event.pk}/replay/")
 
-    assert "names nothing that could be read again" in answer.text
+    assert "has no object to read again" in answer.text
     assert not AuditEntry.objects.filter(action="inbound_event.replay").exists()
 
 
@@ -108,7 +108,7 @@ def test_events_that_name_nothing_are_counted(operator: Client) -> None:
         operator, EVENTS, "replay_selected", list(InboundEvent.objects.all()), reason="Because."
     )
 
-    assert told(done) == ["1 replayed.", "1 name nothing that could be read again."]
+    assert told(done) == ["1 replayed.", "1 have no object to read again."]
 
 
 def test_viewers_are_not_offered_it(viewer: Client) -> None:

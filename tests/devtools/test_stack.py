@@ -106,7 +106,7 @@ def test_up_on_data_of_an_older_version_says_what_to_do(
     assert up(var) == 1
 
     said = capfd.readouterr().err
-    assert "made by an older version of Tollgate" in said
+    assert "created by an older version of Tollgate" in said
     assert "make up      run `make clean`, which deletes the data in var/ for good" in said
     assert "Traceback" not in said
     assert processes_of(var) == []
@@ -188,8 +188,8 @@ def test_stack_starts_again_what_is_killed(var: Path) -> None:
         stack.send_signal(signal.SIGTERM)
         said = stack.stdout.read()
     for name in ("web", "sandbox", "worker", "beat", "postgres", "valkey"):
-        assert f"{name} was ended by SIGKILL. It is started again (1 of 5)." in said or (
-            f"{name} ended. It is started again (1 of 5)." in said
+        assert f"{name} was ended by SIGKILL. It is restarted (1 of 5)." in said or (
+            f"{name} ended. It is restarted (1 of 5)." in said
         )
     assert processes_of(var) == []
     assert are_stopped(var)
@@ -227,7 +227,7 @@ def test_what_ends_again_and_again_is_given_up_with_the_end_of_its_log(tmp_path:
     def start() -> None:
         nonlocal starts
         starts += 1
-        program.start(environment=dict(os.environ), directory=tmp_path, again=starts > 1)
+        program.start(environment=dict(os.environ), directory=tmp_path, is_restart=starts > 1)
         assert program.process is not None
         program.process.wait()
 
@@ -240,10 +240,9 @@ def test_what_ends_again_and_again_is_given_up_with_the_end_of_its_log(tmp_path:
         watch.look(lines.append, now=299.0)
     assert starts == 6
     assert lines == [
-        f"worker ended with exit code 3. It is started again ({count} of 5)."
-        for count in range(1, 6)
+        f"worker ended with exit code 3. It is restarted ({count} of 5)." for count in range(1, 6)
     ]
-    assert "started 5 times again within 300 s: it is given up" in str(failure.value)
+    assert "restarted 5 times within 300 s: giving up" in str(failure.value)
     assert str(failure.value).count("no more disk") == 6
 
 

@@ -297,7 +297,7 @@ class Process:
     shown: list[tuple[int, int, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.copies = LocalCache(is_heard=lambda: self.is_heard, clock=lambda: self.now)
+        self.copies = LocalCache(is_listening=lambda: self.is_heard, clock=lambda: self.now)
         self.changed_at = [0.0, 0.0]
 
     def show(self, version: int) -> None:

@@ -167,7 +167,7 @@ def test_an_answer_that_never_came_for_a_day_waits_for_a_person(story: Story, ca
     story.settle()
     outcome, error = standing(story, record)
     assert outcome == "refused"
-    assert error.startswith("Stripe was asked to count it and never answered.")
+    assert error.startswith("It was reported to Stripe, which never answered.")
     assert counted(story) == [(identifier(story, record), "9")]
 
 
@@ -192,7 +192,7 @@ def test_a_void_within_a_day_is_taken_back_and_a_later_one_is_shown(
     story.settle()
     outcome, error = standing(story, too_late)
     assert outcome == "refused"
-    assert error.startswith("Stripe takes an event back within 24 hours")
+    assert error.startswith("Stripe cancels an event only within 24 hours")
     assert standing(story, kept) == ("told", "")
     (difference,) = differences(story)
     assert difference.endswith(": 3 -> 23; 1 record(s) refused")
@@ -354,7 +354,7 @@ def test_use_that_stripe_lost_is_refused_and_told(story: Story, calls: Json) -> 
     told = story.payload("usage.refused")
     assert (told["records"], told["value"], told["reason"]) == (2, 9, reason)
     shown = InboundEvent.objects.get(event_id="evt_lost")
-    assert shown.quarantined == "Stripe lost use: 3 error(s), 2 named."
+    assert shown.quarantined == "Stripe lost usage: 3 error(s), 2 named."
     meters = StripeMeter.objects.across_projects()
     ours = meters.get().stripe_id
     meters.update(stripe_id="mtr_other")
@@ -383,7 +383,7 @@ def test_use_that_stripe_lost_is_found_by_a_thin_report(story: Story, calls: Jso
     )
     assert story.events() == ["usage.refused"]
     shown = InboundEvent.objects.get(type=meter_usage.REPORT)
-    assert shown.quarantined == "Stripe lost use: 1 error(s), 1 named."
+    assert shown.quarantined == "Stripe lost usage: 1 error(s), 1 named."
     (difference,) = differences(story)
     assert difference.endswith("4 -> 0; 1 record(s) refused")
     finds(story, lost, None)

@@ -51,10 +51,10 @@ def test_its_content_is_fetched_once(stripe: SandboxStripe, post: StripePost) ->
         assert post(thin).status_code == 200
     assert (kept().status, kept().quarantined) == (
         "quarantined",
-        "Stripe lost use: its report is fetched.",
+        "Stripe lost usage: its report is fetched.",
     )
     assert fetch() == 1
-    assert kept().quarantined == "Stripe lost use: 1 error(s), 1 named."
+    assert kept().quarantined == "Stripe lost usage: 1 error(s), 1 named."
     assert (fetch(), kept().report_due_at) == (0, None)
 
 
@@ -70,7 +70,7 @@ def test_it_waits_for_a_stripe_that_is_away(
     stripe.world.faults.clear()
     end_pauses()
     assert fetch(minutes=1) == 1
-    assert kept().quarantined == "Stripe lost use: 1 error(s), 1 named."
+    assert kept().quarantined == "Stripe lost usage: 1 error(s), 1 named."
 
 
 def test_one_that_stripe_has_forgotten_is_said_to_be_so_and_can_be_replayed(
@@ -81,7 +81,7 @@ def test_one_that_stripe_has_forgotten_is_said_to_be_so_and_can_be_replayed(
         tx.remove(tx.get(thin_events.KIND, thin["id"]) or {})
     post(thin)
     assert fetch() == 1
-    assert kept().quarantined == "Stripe lost use, and does not know the report any more."
+    assert kept().quarantined == "Stripe lost usage and no longer has the report."
     assert fetch(days=1) == 0
     replay(event=kept(), actor="operator:ada", reason="Look again.", at=timezone.now())
     assert AuditEntry.objects.get(action="inbound_event.replay").reason == "Look again."
@@ -105,7 +105,7 @@ def test_what_is_no_report_of_this_account_is_given_up(
     for tries in range(error_reports.MAX_TRIES):
         assert fetch(minutes=10 * tries) == 1
     assert kept().report_due_at is None
-    assert kept().quarantined.startswith("Stripe lost use: its report could not be read")
+    assert kept().quarantined.startswith("Stripe lost usage: its report could not be read")
     assert fetch(days=1) == 0
 
 
@@ -117,7 +117,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again(
     assert fetch() == 1
     assert kept().report_attempts == 1
     assert fetch(minutes=10) == 1
-    assert kept().quarantined == "Stripe lost use: 1 error(s), 1 named."
+    assert kept().quarantined == "Stripe lost usage: 1 error(s), 1 named."
 
 
 def test_another_worker_does_not_fetch_it_as_well(stripe: SandboxStripe, post: StripePost) -> None:

@@ -141,7 +141,7 @@ def test_what_stripe_finds_wrong_with_usage_is_kept(post: StripePost) -> None:
     assert post({**thin, "related_object": related, "data": why}).status_code == 200
     kept = InboundEvent.objects.get()
     assert (kept.type, kept.status, kept.sync) == (type_, "quarantined", None)
-    assert kept.quarantined == "Stripe lost use: 1 error(s), read it at Stripe: none is named."
+    assert kept.quarantined == "Stripe lost usage: 1 error(s), none is named: read it at Stripe."
     assert b"no_meter" in bytes(kept.body)
 
 

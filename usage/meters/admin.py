@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.enums import ActionVariant
 
-from common.admin import columns, dialogs, fields, filters, retiring
+from common.admin import archivable, columns, dialogs, fields, filters
 from common.admin.actors import actor
+from common.admin.archivable import ArchivableAdmin
 from common.admin.decorators import action
-from common.admin.retiring import RetirableAdmin
 from common.admin.sidebar import SidebarEntry, SidebarGroup
 from projects.models import Project
 from usage.meters import service as meters
@@ -66,7 +66,7 @@ RESTORE = dialogs.describe("Restore meter", "It counts again.", submit="Restore"
 
 
 @admin.register(Meter)
-class MeterAdmin(RetirableAdmin):
+class MeterAdmin(ArchivableAdmin):
     """What is counted, under the codes that the projects' software uses."""
 
     sidebar = SidebarEntry(SidebarGroup.CATALOG, 5, "Meters", icon="speed")
@@ -97,7 +97,7 @@ class MeterAdmin(RetirableAdmin):
         "archived_at",
     ]
 
-    edit, archive, restore = retiring.actions(
+    edit, archive, restore = archivable.actions(
         "meter", meters.change, edit=CHANGE, archive=ARCHIVE, restore=RESTORE
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import orjson
 from django.db.models import QuerySet
 
-from common import prepared
+from common import prepared_statements
 from common.errors import NotFound
 from projects.models import Project
 from usage.models import Meter
@@ -42,7 +42,10 @@ def find_many(*, project: Project | str, codes: Collection[str]) -> dict[str, Me
     is planned once per connection."""
     project_id = project if isinstance(project, str) else project.pk
     parameters = {"project": project_id, "codes": orjson.dumps(list(codes)).decode()}
-    rows = [dict(zip(FIELDS, row, strict=True)) for row in prepared.rows(FIND_MANY, parameters)]
+    rows = [
+        dict(zip(FIELDS, row, strict=True))
+        for row in prepared_statements.fetch_rows(FIND_MANY, parameters)
+    ]
     names = [field.attname for field in Meter._meta.concrete_fields]
     meters = [Meter.from_db("default", names, [row[name] for name in names]) for row in rows]
     return {meter.code: meter for meter in meters}

@@ -75,21 +75,19 @@ class Migration(migrations.Migration):
                     "is_forwarded",
                     models.BooleanField(
                         default=False,
-                        help_text="Whether records of it are told to Stripe, for metered prices.",
+                        help_text="Whether its records are reported to Stripe, for metered prices.",
                     ),
                 ),
                 (
                     "is_watched",
                     models.BooleanField(
                         default=False,
-                        help_text="Whether a limit is held against it: its movements are noted.",
+                        help_text="Whether a limit uses it, so that its movements are stored.",
                     ),
                 ),
                 (
                     "is_shared",
-                    models.BooleanField(
-                        default=False, help_text="Whether several limits are held against it."
-                    ),
+                    models.BooleanField(default=False, help_text="Whether several limits use it."),
                 ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("archived_at", models.DateTimeField(blank=True, null=True)),
@@ -133,9 +131,7 @@ class Migration(migrations.Migration):
                 ("starts_at", models.DateTimeField()),
                 (
                     "ends_at",
-                    models.DateTimeField(
-                        help_text="The last moment that there is, when it never resets."
-                    ),
+                    models.DateTimeField(help_text="The largest possible time if it never resets."),
                 ),
                 ("used", models.DecimalField(decimal_places=0, max_digits=38)),
                 ("reserved", models.DecimalField(decimal_places=0, default=0, max_digits=38)),
@@ -283,14 +279,14 @@ class Migration(migrations.Migration):
                             models.CharField(
                                 blank=True,
                                 choices=[
-                                    ("", "Not told"),
-                                    ("pending", "To be told"),
-                                    ("waiting", "To be told once Stripe knows the customer"),
-                                    ("told", "Told"),
-                                    ("canceling", "To be taken back"),
-                                    ("canceled", "Taken back"),
+                                    ("", "Not reported"),
+                                    ("pending", "To be reported"),
+                                    ("waiting", "To be reported once Stripe has the customer"),
+                                    ("told", "Reported"),
+                                    ("canceling", "To be canceled"),
+                                    ("canceled", "Canceled"),
                                     ("refused", "Refused by Stripe"),
-                                    ("expired", "Too old when Stripe came to know the customer"),
+                                    ("expired", "Too old when Stripe got the customer"),
                                 ],
                                 max_length=12,
                             ),

@@ -4,14 +4,13 @@ from common.models import ProjectOwned, tenant_links
 
 
 class Counter(ProjectOwned):
-    """How much of a meter a customer has used in the running period: what a limit is held against.
+    """A customer's usage of a meter in the running period, to which limits are compared.
 
-    ``period`` names how its windows follow each other (``usage.periods.Period.key``); one with a
-    ``+`` is for the windows that go on because nothing later is paid. The row is
-    made when somebody first asks, from the totals; from then on every record changes it in the
-    transaction that stores the record. Windows are half-open ``[starts_at, ends_at)``.
-    ``reserved`` is what was promised and neither used nor given back yet. ``siblings`` is how many
-    counters there are of this customer and meter, this one included.
+    ``period`` identifies the sequence of windows (``usage.periods.Period.key``); a ``+`` in it
+    marks windows that continue because no later period is paid. The row is created from the totals
+    at the first check; from then on every record updates it in its own transaction. Windows are
+    half-open ``[starts_at, ends_at)``. ``reserved`` is the amount of open reservations.
+    ``siblings`` is the number of counters of this customer and meter, including this one.
     """
 
     pk = models.CompositePrimaryKey("project", "customer", "meter", "period")
@@ -23,7 +22,7 @@ class Counter(ProjectOwned):
     )
     period = models.CharField(max_length=40)
     starts_at = models.DateTimeField()
-    ends_at = models.DateTimeField(help_text="The last moment that there is, when it never resets.")
+    ends_at = models.DateTimeField(help_text="The largest possible time if it never resets.")
     used = models.DecimalField(max_digits=38, decimal_places=0)
     reserved = models.DecimalField(max_digits=38, decimal_places=0, default=0)
     siblings = models.PositiveSmallIntegerField(default=1)

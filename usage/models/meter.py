@@ -6,8 +6,10 @@ from common.models import ProjectOwned, tenant_key
 
 
 class Aggregation(models.TextChoices):
-    """How records become one number. A record of a ``count`` meter has the number of uses as its
-    value, so its total is a sum, too."""
+    """How records become one number.
+
+    A record of a ``count`` meter has the number of uses as its value, so its total is a sum, too.
+    """
 
     COUNT = "count", "How many records"
     SUM = "sum", "Their values added up"
@@ -21,7 +23,8 @@ ADDITIVE = frozenset({Aggregation.COUNT, Aggregation.SUM})
 
 
 class Meter(ProjectOwned):
-    """Something that is counted: records of use come in, a figure per customer and period out."""
+    """Something that is counted, from records of single uses to one number per customer and
+    period."""
 
     id = PublicIdField(prefix="mtr")
     code = models.CharField(
@@ -31,14 +34,12 @@ class Meter(ProjectOwned):
     unit = models.CharField(max_length=40, blank=True)
     aggregation = models.CharField(max_length=8, choices=Aggregation.choices)
     is_forwarded = models.BooleanField(
-        default=False, help_text="Whether records of it are told to Stripe, for metered prices."
+        default=False, help_text="Whether its records are reported to Stripe, for metered prices."
     )
     is_watched = models.BooleanField(
-        default=False, help_text="Whether a limit is held against it: its movements are noted."
+        default=False, help_text="Whether a limit uses it, so that its movements are stored."
     )
-    is_shared = models.BooleanField(
-        default=False, help_text="Whether several limits are held against it."
-    )
+    is_shared = models.BooleanField(default=False, help_text="Whether several limits use it.")
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True)
 

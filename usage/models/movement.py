@@ -4,9 +4,9 @@ from common.models import ProjectOwned
 
 
 class Movement(ProjectOwned):
-    """Usage of a watched meter has changed: its limits are to be checked.
+    """Marks that usage of a watched meter has changed, so that its limits must be checked.
 
-    Written with the records, deleted by the check. Without foreign keys, as the records.
+    Written with the records and deleted by the check. Like records, it has no foreign keys.
     """
 
     pk = models.CompositePrimaryKey("project", "customer", "meter")

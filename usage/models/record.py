@@ -9,23 +9,24 @@ RECORD_MONTHS = MonthlyTable("usage_record", column="occurred_at")
 class Forwarding(models.TextChoices):
     """The state of reporting a record to Stripe."""
 
-    NONE = "", "Not told"
-    PENDING = "pending", "To be told"
-    WAITING = "waiting", "To be told once Stripe knows the customer"
-    TOLD = "told", "Told"
-    CANCELING = "canceling", "To be taken back"
-    CANCELED = "canceled", "Taken back"
+    NONE = "", "Not reported"
+    PENDING = "pending", "To be reported"
+    WAITING = "waiting", "To be reported once Stripe has the customer"
+    REPORTED = "told", "Reported"
+    CANCELING = "canceling", "To be canceled"
+    CANCELED = "canceled", "Canceled"
     REFUSED = "refused", "Refused by Stripe"
-    EXPIRED = "expired", "Too old when Stripe came to know the customer"
+    EXPIRED = "expired", "Too old when Stripe got the customer"
 
 
 class Record(ProjectOwned):
-    """One use of something that is metered. A correction is a new record; a void keeps the row.
+    """One use of a metered feature. A correction is a new record; a voided record keeps its row.
 
     Partitioned by the month of ``occurred_at`` (UTC), without foreign keys: the statement that
-    writes it reads project, customer and meter from their own rows. ``value`` is a whole number;
-    ``member`` is the digest of what a ``unique`` meter tells apart. ``forwarded_at`` is when Stripe
-    was first asked to count it, ``event_identifier`` in which meter event (``meter_events``).
+    writes it reads project, customer and meter from their own rows. ``value`` is an integer;
+    ``member`` is the digest of the value that a ``unique`` meter distinguishes. ``forwarded_at`` is
+    when the record was first reported to Stripe, ``event_identifier`` the meter event that reports
+    it (``meter_events``).
     """
 
     pk = models.CompositePrimaryKey("project", "customer", "meter", "occurred_at", "id")
@@ -74,12 +75,12 @@ class Record(ProjectOwned):
 
 
 class RecordKey(ProjectOwned):
-    """That a record is there, under the id that follows from the key which its sender gave it.
+    """Ensures that a record exists once, by an id that is derived from the sender's key.
 
-    Partitions cannot keep a key unique among them; this table does, for as long as records live.
-    ``fingerprint`` tells a repeated use from another one under the same key where the record
-    alone does not; empty otherwise. Its key is the id alone, as of every row with a public id, and
-    half as large for it: project and key of the sender are both in the id.
+    Partitions cannot keep a key unique across months; this table does, as long as the records live.
+    ``fingerprint`` distinguishes a repeated use from another use with the same key where the record
+    alone does not; otherwise it is empty. Its primary key is the id alone, which makes the index
+    half as large: the id is derived from both the project and the sender's key.
     """
 
     id = models.CharField(primary_key=True, max_length=30, db_collation="C")

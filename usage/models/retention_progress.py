@@ -2,10 +2,10 @@ from django.db import models
 
 
 class RetentionProgress(models.Model):
-    """How far the keys of a month's records are forgotten, before its table is dropped.
+    """Progress of deleting the keys of a month's records, before its partition is dropped.
 
-    The four columns are the place of the last record that is done, in the order of the records'
-    index. Deleted with the month.
+    The four columns identify the last processed record, in the order of the records' index. Deleted
+    with the month.
     """
 
     month = models.CharField(max_length=7, primary_key=True, help_text="2025-10")

@@ -4,12 +4,12 @@ from common.models import ProjectOwned, tenant_links
 
 
 class Total(ProjectOwned):
-    """What the records of one customer, meter and hour (UTC) come to, kept with every record.
+    """The aggregated records of one customer, meter and hour (UTC), updated with every record.
 
-    Voided records do not count. Of a ``unique`` meter only ``count`` is kept: how many different
-    values there were follows from the records. Records have no foreign keys, for the sake of speed;
-    the keys of this table refuse the customer or meter of another project for both, because a
-    record and its total are written in one transaction.
+    Voided records do not count. For a ``unique`` meter only ``count`` is kept: the number of
+    different values is computed from the records. Records have no foreign keys, for speed. The keys
+    of this table refuse a customer or meter of another project for both, because a record and its
+    total are written in one transaction.
     """
 
     pk = models.CompositePrimaryKey("project", "customer", "meter", "hour")

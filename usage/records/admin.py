@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from common.admin import columns
 from common.admin.sections import Section
-from common.together import Listed
+from common.combined_lists import RowList
 from projects.customers.admin import panels
 from projects.models import Customer
 from usage.meters import selectors as meters
@@ -15,9 +15,9 @@ from usage.totals.selectors import totals
 from usage.totals.selectors.totals import Span
 
 
-def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+def _lists(customer: Customer, at: datetime) -> dict[str, RowList]:
     rows = meters.listing(project=customer.project_id).order_by("code")
-    return {"meters": Listed(rows[: panels.MAX_ROWS])}
+    return {"meters": RowList(rows[: panels.MAX_ROWS])}
 
 
 def _show(

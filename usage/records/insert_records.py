@@ -15,7 +15,7 @@ from zlib import crc32
 
 from django.db import IntegrityError, connection, transaction
 
-from common import prepared
+from common import prepared_statements
 from usage.records import copy_records
 from usage.records.row import RecordRow
 from usage.totals import arrays
@@ -94,8 +94,10 @@ def _looks_new(project_id: str, rows: Sequence[RecordRow]) -> bool:
     """
     first, last = rows[0].id, rows[-1].id
     name = crc32(first.encode()) & 0x7FFFFFFF
-    prepared.row(LOCK_BATCH, {"space": LOCK_SPACE, "name": name})
-    return prepared.row(IS_KNOWN, {"project": project_id, "first": first, "last": last}) == (False,)
+    prepared_statements.fetch_row(LOCK_BATCH, {"space": LOCK_SPACE, "name": name})
+    return prepared_statements.fetch_row(
+        IS_KNOWN, {"project": project_id, "first": first, "last": last}
+    ) == (False,)
 
 
 def _copy(project_id: str, rows: Sequence[RecordRow], at: datetime, corrects: str) -> bool:

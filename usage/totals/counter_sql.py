@@ -10,7 +10,7 @@ because one write depends on another; constant, so that it is planned once per c
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from common import prepared
+from common import prepared_statements
 
 COUNT = """
 WITH held AS MATERIALIZED (
@@ -154,5 +154,5 @@ class CounterRow(NamedTuple):
 
 def run_statement(statement: str, parameters: dict[str, Any]) -> CounterRow | None:
     """The counter after the statement; None when it does not exist."""
-    row = prepared.row(statement, parameters)
+    row = prepared_statements.fetch_row(statement, parameters)
     return None if row is None else CounterRow(int(row[0]), int(row[1]), *row[2:])

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from common import prepared
+from common import prepared_statements
 from common.queue import enqueue
 from usage.models import Meter
 from usage.models.meter import Aggregation
@@ -132,7 +132,7 @@ def add(
 def lock_counters(*, project_id: str, pairs: Sequence[Pair]) -> list[LockedCounter]:
     """All counters of these pairs, locked until the transaction ends."""
     parameters = {"project": project_id, **_pair_arrays(pairs)}
-    return [LockedCounter(*row) for row in prepared.rows(LOCK, parameters)]
+    return [LockedCounter(*row) for row in prepared_statements.fetch_rows(LOCK, parameters)]
 
 
 def record_movements(*, project_id: str, pairs: Sequence[Pair], at: datetime) -> None:
@@ -167,7 +167,7 @@ def _raise_totals(project_id: str, total_changes: Mapping[TotalKey, TotalChange]
         "lasts": arrays.of_numbers([change.last for change in total_changes.values()]),
         "moments": arrays.of_moments([change.last_at for change in total_changes.values()]),
     }
-    prepared.rows(RAISE_TOTALS, parameters)
+    prepared_statements.fetch_rows(RAISE_TOTALS, parameters)
 
 
 def _raise_counters(

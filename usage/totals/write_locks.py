@@ -14,7 +14,7 @@ from zlib import crc32
 
 from django.db import connection
 
-from common import prepared
+from common import prepared_statements
 from usage.totals import arrays
 
 LOCKS = 64
@@ -35,7 +35,9 @@ def lock_shared(customer_ids: Collection[str]) -> None:
     Once per transaction: a second call could deadlock.
     """
     numbers = sorted({lock_number(customer_id) for customer_id in customer_ids})
-    prepared.rows(LOCK_SHARED, {"space": LOCK_SPACE, "numbers": arrays.of_numbers(numbers)})
+    prepared_statements.fetch_rows(
+        LOCK_SHARED, {"space": LOCK_SPACE, "numbers": arrays.of_numbers(numbers)}
+    )
 
 
 def lock_exclusive(customer_id: str) -> None:

@@ -1,4 +1,4 @@
-"""The console's page about what Stripe told us."""
+"""The console's page of inbound events."""
 
 from webhooks.admin import inbound_events
 

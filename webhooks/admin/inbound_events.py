@@ -20,11 +20,11 @@ from webhooks.selectors.inbound_events import IN_STATUS
 from webhooks.services import replay
 
 MOST = 500
-"""Events that one request replays; more belong to ``manage.py replay_events``."""
+"""Most events that one request replays; more need ``manage.py replay_events``."""
 
 REPLAY = dialogs.describe(
     "Replay event",
-    "Reads the object that the event names from Stripe again, and wakes it if it was parked.",
+    "Reads the object of the event from Stripe again, and resumes it if it was parked.",
     submit="Replay",
 )
 
@@ -37,7 +37,7 @@ class StatusFilter(filters.ConditionFilter):
 
 @admin.register(InboundEvent)
 class InboundEventAdmin(ReadOnlyAdmin):
-    """What Stripe told us, as the very bytes that were signed."""
+    """Events from Stripe, stored as the bytes that were signed."""
 
     sidebar = SidebarEntry(SidebarGroup.STRIPE, 3, "Inbound events", icon="move_to_inbox")
     actions_detail: ClassVar[Sequence[str]] = ["replay"]
@@ -73,7 +73,7 @@ class InboundEventAdmin(ReadOnlyAdmin):
             },
         ),
         (
-            "The object that it names",
+            "Its object",
             {
                 "fields": (
                     "object_link",
@@ -117,13 +117,13 @@ class InboundEventAdmin(ReadOnlyAdmin):
     def replay_selected(
         self, request: HttpRequest, rows: QuerySet[InboundEvent]
     ) -> HttpResponse | None:
-        reason = bulk.ask(
+        reason = bulk.ask_reason(
             self,
             request,
             rows,
             title="Replay events",
-            description="The objects that these events name are read from Stripe again, "
-            "in the background. Parked ones are woken.",
+            description="The objects of these events are read from Stripe again, in the "
+            "background. Parked ones are resumed.",
             submit="Replay",
         )
         if isinstance(reason, HttpResponse):
@@ -180,7 +180,8 @@ class InboundEventAdmin(ReadOnlyAdmin):
 
 
 def _error(row: InboundEvent) -> str:
-    """Why it is not done; what an object once struggled with is no error of a processed event."""
+    """Why the event is not processed. Earlier errors of its object do not count once it is
+    processed."""
     if row.quarantined:
         return row.quarantined
     unfinished = row.status in ("waiting", "parked")
@@ -190,13 +191,13 @@ def _error(row: InboundEvent) -> str:
 def _replay_all(
     request: HttpRequest, rows: QuerySet[InboundEvent], reason: str, *, at: datetime
 ) -> None:
-    done = useless = 0
+    replayed = without_object = 0
     for event in rows.select_related("endpoint__account", "sync").order_by("pk"):
         try:
             replay.replay(event=event, actor=actor(request), reason=reason, at=at)
-            done += 1
+            replayed += 1
         except NothingToRead:
-            useless += 1
-    messages.success(request, f"{done} replayed.")
-    if useless:
-        messages.warning(request, f"{useless} name nothing that could be read again.")
+            without_object += 1
+    messages.success(request, f"{replayed} replayed.")
+    if without_object:
+        messages.warning(request, f"{without_object} have no object to read again.")

@@ -1,16 +1,16 @@
-"""The bytes of an event, as text that can be shown whatever they are."""
+"""The body of an event as text that can always be shown."""
 
 import json
 
 SHOWN = 200_000
-"""Characters; the rest is only counted."""
+"""Most characters shown; the rest is only counted."""
 
 
 def readable(body: bytes) -> str:
-    """Indented when it is JSON; otherwise as it came, with odd bytes escaped."""
+    """Indented JSON, or the plain text with undecodable bytes escaped."""
     try:
         text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-        text.encode()  # a lone surrogate is JSON, but no text
+        text.encode()  # a lone surrogate is valid JSON but cannot be encoded
     except (ValueError, RecursionError):
         text = body.decode("utf-8", "backslashreplace").replace("\0", "\\0")
     left = len(text) - SHOWN

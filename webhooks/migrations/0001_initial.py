@@ -42,19 +42,21 @@ class Migration(migrations.Migration):
                 (
                     "erased_at",
                     models.DateTimeField(
-                        help_text="When all but ids was taken out: its customer was erased.",
+                        help_text="When all but ids was removed, because its customer was erased.",
                         null=True,
                     ),
                 ),
                 ("request_number", models.BigIntegerField(null=True)),
                 (
                     "quarantined",
-                    models.CharField(blank=True, help_text="Why, if it is.", max_length=200),
+                    models.CharField(
+                        blank=True, help_text="The reason, if it is quarantined.", max_length=200
+                    ),
                 ),
                 (
                     "report_due_at",
                     models.DateTimeField(
-                        help_text="When the report of lost use that it announces is to be fetched.",
+                        help_text="When the announced report of lost usage is due to be fetched.",
                         null=True,
                     ),
                 ),

@@ -4,11 +4,11 @@ from common.ids import PublicIdField
 
 
 class InboundEvent(models.Model):
-    """Something that Stripe told us, kept as the very bytes that were signed.
+    """An event from Stripe, stored as the bytes that were signed.
 
-    It is a hint that ``sync`` must read an object again: the event is done once that object's
-    ``applied`` has reached ``request_number``. An event of a type that we do not mirror has no
-    ``sync`` and is *ignored*; one whose signed body cannot be used is *quarantined*.
+    It is a hint that the object of ``sync`` must be read again: the event is processed once that
+    object's ``applied`` has reached ``request_number``. An event of a type that we do not mirror
+    has no ``sync`` and is *ignored*; an event that cannot be used is *quarantined*.
     """
 
     id = PublicIdField(prefix="iev")
@@ -23,15 +23,17 @@ class InboundEvent(models.Model):
     )
     body = models.BinaryField()
     erased_at = models.DateTimeField(
-        null=True, help_text="When all but ids was taken out: its customer was erased."
+        null=True, help_text="When all but ids was removed, because its customer was erased."
     )
     sync = models.ForeignKey(
         "billing.SyncObject", on_delete=models.PROTECT, null=True, related_name="events"
     )
     request_number = models.BigIntegerField(null=True)
-    quarantined = models.CharField(max_length=200, blank=True, help_text="Why, if it is.")
+    quarantined = models.CharField(
+        max_length=200, blank=True, help_text="The reason, if it is quarantined."
+    )
     report_due_at = models.DateTimeField(
-        null=True, help_text="When the report of lost use that it announces is to be fetched."
+        null=True, help_text="When the announced report of lost usage is due to be fetched."
     )
     report_attempts = models.PositiveSmallIntegerField(db_default=0, default=0)
     deliveries = models.PositiveIntegerField(default=1)

@@ -26,7 +26,7 @@ IN_STATUS: dict[str, Q] = {
 
 
 def oldest_waiting() -> datetime | None:
-    """When the oldest event arrived that has not been processed yet; None when none waits."""
+    """When the oldest unprocessed event arrived; None if no event waits."""
     due = SyncObject.objects.filter(applied__lt=F("requested"), parked_at__isnull=True)
     waiting = InboundEvent.objects.filter(
         sync__in=due, request_number__gt=F("sync__applied"), quarantined=""
@@ -45,7 +45,7 @@ def matching(
 ) -> QuerySet[InboundEvent]:
     """Stored events that match every given filter, oldest first.
 
-    ``event`` is Stripe's id or ours. An event is a project's once its object is found to be.
+    ``event`` is Stripe's id or ours. An event belongs to a project once its object is known to.
     """
     events = InboundEvent.objects.select_related("endpoint__account", "sync").order_by("id")
     if event:

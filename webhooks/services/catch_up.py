@@ -1,8 +1,8 @@
 """The second net: read Stripe's list of events, in case a webhook never arrived.
 
-Only requests syncs of objects. If the newest event of an object did arrive, that event has
-requested one; an object that was read well after its newest event needs none. The progress is
-stored after each page, so a task that dies, or a list that Stripe refuses, costs one page.
+It only requests syncs of objects. If the newest event of an object did arrive, that event has
+requested one; an object that was read well after its newest event needs none. Progress is stored
+after each page, so a task that dies, or a list that Stripe refuses, costs one page.
 """
 
 import time
@@ -34,20 +34,20 @@ from webhooks.routing import Target
 log = structlog.get_logger(__name__)
 
 OVERLAP = timedelta(hours=1)
-"""How far before the last event the list is read again: it may be late."""
+"""Time before the last event from which the list is read again: events may be listed late."""
 KEPT_AT_STRIPE = timedelta(days=30)
-"""Reconciliation covers what is older."""
+"""Time for which Stripe keeps events; reconciliation covers older changes."""
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far our clock may run ahead of Stripe's before a read counts as older than an event."""
+"""Our clock may be this far ahead of Stripe's before a read counts as older than an event."""
 REQUEST = back_offs.read_request("event")
 MAX_RUN_SECONDS = 30.0
-"""After which a run begins no other account; a task may take 50 seconds."""
+"""After this time a run begins no other account; a task may take 50 seconds."""
 PAGES_PER_ACCOUNT = 5
 """Pages of one account before the next account's turn."""
 PAUSE = timedelta(minutes=5)
-"""Between two complete reads of an account."""
+"""Time between two complete reads of an account."""
 READER_LEASE = timedelta(seconds=90)
-"""How long a reader has an account to itself; every task has ended by then."""
+"""Time for which a reader has an account to itself; every task has ended by then."""
 
 
 class ChangedObject(NamedTuple):
@@ -78,23 +78,23 @@ def catch_up_everywhere(*, at: datetime, clock: Callable[[], float] = time.monot
     workers may run this at once: each account has one reader.
     """
     back_off = RequestBackOff()
-    stop = clock() + MAX_RUN_SECONDS
+    deadline = clock() + MAX_RUN_SECONDS
     due = [
-        each for each in stripe_accounts.with_key() if not back_off.is_backing_off(each.pk, REQUEST)
+        row for row in stripe_accounts.with_key() if not back_off.is_backing_off(row.pk, REQUEST)
     ]
-    due.sort(key=lambda each: (each.events_read_at is not None, each.events_read_at))
+    due.sort(key=lambda row: (row.events_read_at is not None, row.events_read_at))
     requested = 0
     accounts = deque(due)
-    taken: set[str] = set()
+    leased_ids: set[str] = set()
     while accounts:
-        if clock() >= stop:
-            _release([each for each in accounts if each.pk in taken], at)
+        if clock() >= deadline:
+            _release([row for row in accounts if row.pk in leased_ids], at)
             enqueue("webhooks.catch_up")
             break
         account = accounts.popleft()
-        if account.pk not in taken and not _take(account, at):
+        if account.pk not in leased_ids and not _take(account, at):
             continue
-        taken.add(account.pk)
+        leased_ids.add(account.pk)
         count, is_over = _read_pages(account, back_off, at)
         requested += count
         if not is_over:
@@ -103,7 +103,7 @@ def catch_up_everywhere(*, at: datetime, clock: Callable[[], float] = time.monot
 
 
 def _release(accounts: list[StripeAccount], at: datetime) -> None:
-    """Let the next run go on with these accounts at once."""
+    """Let the next run continue with these accounts at once."""
     rows = StripeAccount.objects.filter(pk__in=[each.pk for each in accounts])
     rows.update(events_read_at=at - READER_LEASE)
 
@@ -148,7 +148,9 @@ def _read_page(account: StripeAccount, at: datetime) -> tuple[int, bool]:
     except (StripeRefused, StripeObjectMissing):
         if not account.events_page_end:
             raise
-        account.events_page_end = ""  # Stripe has forgotten that event: from the newest page again
+        account.events_page_end = (
+            ""  # Stripe no longer has that event: start again at the newest page
+        )
         return 0, False
     with transaction.atomic():
         requested = _request_missed(account, list(_newest_first(account, listed)))
@@ -158,8 +160,8 @@ def _read_page(account: StripeAccount, at: datetime) -> tuple[int, bool]:
 
 def _store_progress(account: StripeAccount, listed: list[EventSnapshot], end: str) -> None:
     newest = max((changed.created_at for changed in _newest_first(account, listed)), default=None)
-    known = [each for each in (account.events_page_newest, newest) if each is not None]
-    account.events_page_newest = max(known, default=None)
+    times = [time_ for time_ in (account.events_page_newest, newest) if time_ is not None]
+    account.events_page_newest = max(times, default=None)
     account.events_page_end = end
     if not end:
         account.events_seen_until = account.events_page_newest or account.events_seen_until

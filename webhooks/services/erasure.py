@@ -13,19 +13,19 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.customers.erasure import CustomerTraces
 from billing.models import StripeCustomer
-from webhooks.envelope import bare
+from webhooks.envelope import remove_personal_data
 from webhooks.models import InboundEvent
 
 LATE = timedelta(hours=25)
-"""How far back the task looks for events that arrived after the erasure."""
+"""Age of events up to which the task looks for late ones."""
 BATCH = 200
 
 
 def forget(traces: CustomerTraces, at: datetime) -> None:
-    """Take the person out of every event that is about them."""
+    """Remove the person's data from every event about them."""
     ids = sorted(traces.stripe_ids)
     is_about = Q(stripe_object_id__in=ids) | Q(customer_stripe_id__in=ids)
-    _bare(InboundEvent.objects.filter(is_about, erased_at__isnull=True), at)
+    _erase_rows(InboundEvent.objects.filter(is_about, erased_at__isnull=True), at)
 
 
 def forget_late(*, at: datetime) -> int:
@@ -38,14 +38,14 @@ def forget_late(*, at: datetime) -> int:
     rows = InboundEvent.objects.filter(
         Exists(gone), erased_at__isnull=True, received_at__gte=at - LATE
     )
-    return _bare(rows.exclude(customer_stripe_id=""), at)
+    return _erase_rows(rows.exclude(customer_stripe_id=""), at)
 
 
-def _bare(rows: QuerySet[InboundEvent], at: datetime) -> int:
+def _erase_rows(rows: QuerySet[InboundEvent], at: datetime) -> int:
     count = 0
     for batch in _batches(rows):
         for event in batch:
-            event.body, event.erased_at = bare(bytes(event.body)), at
+            event.body, event.erased_at = remove_personal_data(bytes(event.body)), at
         with transaction.atomic():
             InboundEvent.objects.bulk_update(batch, ["body", "erased_at"])
         count += len(batch)

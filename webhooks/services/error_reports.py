@@ -1,9 +1,9 @@
-"""Reports of lost use that came without their content: fetched from Stripe and applied.
+"""Reports of lost usage that arrived without their content: fetched from Stripe and applied.
 
-A thin event only names a report and its meter; the list of events that Stripe does not count is in
-the event at Stripe. The row of the thin event is its place in the queue (``report_due_at``). An
-account that does not answer backs off and delays no other. A report that cannot be read is given
-up after some tries; a replay fetches it again.
+A thin event only names a report and its meter; the meter events that Stripe does not count are in
+the full event at Stripe. The row of the thin event is the queue entry (``report_due_at``). An
+account that does not answer backs off and delays no other. A report that cannot be read is given up
+after ``MAX_TRIES``; a replay fetches it again.
 """
 
 from datetime import datetime, timedelta
@@ -30,11 +30,11 @@ REQUEST = back_offs.read_request("thin_event")
 MAX_REPORTS_PER_RUN = 100
 """Default limit of :func:`fetch_due`."""
 PATIENCE_SECONDS = 2.0
-"""How long a run waits for the account's budget, before it leaves the report to the next run."""
+"""Longest wait for the account's request budget, before a report is left to the next run."""
 LEASE = timedelta(minutes=2)
-"""How long a worker has a report to itself."""
+"""Time for which a worker has a report to itself."""
 PAUSE = timedelta(minutes=5)
-"""Before the next try of a report that could not be read."""
+"""Pause before the next try of a report that could not be read."""
 MAX_TRIES = 10
 
 
@@ -83,7 +83,7 @@ def _fetch_one(event: InboundEvent, back_off: RequestBackOff, at: datetime) -> N
     try:
         _fetch(event, at)
     except StripeObjectMissing:
-        _finish(event, "Stripe lost use, and does not know the report any more.")
+        _finish(event, "Stripe lost usage and no longer has the report.")
     except DomainError as error:
         if back_off.stops_for(account.pk, REQUEST, error):
             _postpone(event, at)
@@ -99,7 +99,7 @@ def _fetch(event: InboundEvent, at: datetime) -> None:
     content = thin_events.retrieve(client_for(account), event.event_id)
     envelope = open_envelope(orjson.dumps(content), account=account)
     if envelope.type != LOST_USE or envelope.report is None:
-        raise malformed(ValueError(f"Not the report that was asked for: {envelope.type}."))
+        raise malformed(ValueError(f"Stripe answered with another event: {envelope.type}."))
     _refuse(event, envelope.report, at)
     _finish(event, envelope.unusable)
 
@@ -114,8 +114,8 @@ def _refuse(event: InboundEvent, report: LostUse, at: datetime) -> None:
     log.warning("stripe_lost_use", event_id=event.event_id, errors=report.errors, records=refused)
 
 
-def _finish(event: InboundEvent, shown: str) -> None:
-    _change(event, report_due_at=None, quarantined=shown)
+def _finish(event: InboundEvent, status_text: str) -> None:
+    _change(event, report_due_at=None, quarantined=status_text)
 
 
 def _postpone(event: InboundEvent, until: datetime) -> None:
@@ -126,8 +126,8 @@ def _try_later(event: InboundEvent, error: DomainError, at: datetime) -> None:
     attempts = event.report_attempts + 1
     log.warning("error_report_failed", event_id=event.event_id, error=error.code, tries=attempts)
     due = None if attempts >= MAX_TRIES else at + PAUSE
-    shown = f"Stripe lost use: its report could not be read ({error.code})."
-    _change(event, report_due_at=due, report_attempts=attempts, quarantined=shown)
+    status_text = f"Stripe lost usage: its report could not be read ({error.code})."
+    _change(event, report_due_at=due, report_attempts=attempts, quarantined=status_text)
 
 
 def _change(event: InboundEvent, **values: object) -> None:

@@ -1,8 +1,9 @@
-"""Take an event in: verify it, store its bytes and request a sync of its object; then answer.
+"""Receive an event: verify it, store its bytes and request a sync of its object; then answer.
 
-No call to Stripe, no Redis, no interpretation. Stripe does not repeat an event after our 200, so by
-then the event and the request are committed, by one statement. That is SQL, because the ORM cannot
-express a row that depends on another write; it is constant, and planned once for each connection.
+No request to Stripe, no Redis, no interpretation. Stripe does not repeat an event after our 200, so
+the event and the request are committed by then, with one statement. It is SQL, because the ORM
+cannot express a row that depends on another write; it is constant, and each connection plans it
+once.
 
 The row is the record of the event: only an event that cannot be used is logged as well.
 """
@@ -17,7 +18,7 @@ from billing.models import StripeEndpoint
 from billing.operations import usage_refusals
 from billing.stripe import signatures
 from billing.sync import queue_sql
-from common import prepared
+from common import prepared_statements
 from common.ids import new_id
 from common.queue import enqueue
 from webhooks.envelope import Envelope, open_envelope
@@ -58,11 +59,11 @@ requests nothing."""
 
 
 def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime) -> Envelope:
-    """Store a signed event once, and request a sync of the object that it names.
+    """Store a signed event once, and request a sync of its object.
 
-    A report of lost use is applied at each delivery, which changes nothing the second time: until
-    that has worked, Stripe has no answer and sends it again. A report that comes without its
-    content is fetched later (``webhooks.services.error_reports``).
+    A report of lost usage is applied at each delivery, which changes nothing the second time:
+    Stripe gets no 200 before it has worked, and sends it again. A report without its content is
+    fetched later (``webhooks.services.error_reports``).
 
     Returns the parsed event. Raises SignatureRefused; nothing is stored then.
     """
@@ -100,9 +101,9 @@ def _verify(endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime)
 
 
 def _store(endpoint: StripeEndpoint, body: bytes, envelope: Envelope, at: datetime) -> bool:
-    """Store the event. False for an event that is stored already: its delivery is counted."""
+    """Store the event. Returns False for a stored event: only its delivery is counted."""
     kind, stripe_id = envelope.target or ("", "")
-    row = prepared.row(
+    row = prepared_statements.fetch_row(
         _RECEIVE,
         {
             "account_id": endpoint.account_id,

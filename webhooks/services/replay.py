@@ -14,17 +14,18 @@ from webhooks.services import error_reports
 
 
 def replay(*, event: InboundEvent, actor: str, at: datetime, reason: str = "") -> InboundEvent:
-    """Request a sync of the event's object at once; wakes a parked object.
+    """Request a sync of the event's object at once; a parked object is resumed.
 
-    A report of lost use that came without its content is fetched again. The bytes are parsed again,
-    so an event that was unusable at its arrival may be usable now. Raises NothingToRead if not.
+    A report of lost usage that came without its content is fetched again. The bytes are parsed
+    again, so an event that was unusable at its arrival may be usable now. Raises NothingToRead if
+    not.
     """
     envelope = open_envelope(bytes(event.body), account=event.endpoint.account)
     if envelope.is_report_missing:
         return _fetch_again(event, actor=actor, at=at, reason=reason)
     if envelope.target is None:
         raise NothingToRead(envelope.unusable or f"{event.type} is not about a mirrored object.")
-    before = event.status
+    status_before = event.status
     with transaction.atomic():
         sync_id, event.request_number = sync.request_sync(
             account_id=event.endpoint.account_id,
@@ -43,7 +44,7 @@ def replay(*, event: InboundEvent, actor: str, at: datetime, reason: str = "") -
             subject=event.pk,
             project_id=event.sync.project_id if event.sync else None,
             reason=reason,
-            before={"status": before},
+            before={"status": status_before},
             after={"status": event.status},
             at=at,
         )

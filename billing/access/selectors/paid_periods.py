@@ -119,9 +119,9 @@ def _rows(project_id: str, subscriptions: Collection[Subscription]) -> Iterable[
     """Period invoices with the start of their period. Lines of a renewal begin with the period,
     lines for metered use end there; an invoice with neither began when it was issued. A change of
     the subscription begins a period only with lines that are no prorations."""
-    whole = _RECURRING & Q(lines__is_proration=False)
-    used = whole & _METERED
-    begun = Case(
+    regular = _RECURRING & Q(lines__is_proration=False)
+    metered = regular & _METERED
+    begun_at = Case(
         When(billing_reason=FIRST, then=F("first_at")),
         default=Greatest("starts_at", "used_until"),
     )
@@ -134,10 +134,10 @@ def _rows(project_id: str, subscriptions: Collection[Subscription]) -> Iterable[
         )
         .annotate(
             first_at=Max("lines__period_start", filter=_RECURRING),
-            starts_at=Max("lines__period_start", filter=whole & ~_METERED),
-            used_until=Max("lines__period_end", filter=used),
+            starts_at=Max("lines__period_start", filter=regular & ~_METERED),
+            used_until=Max("lines__period_end", filter=metered),
         )
-        .annotate(begun_at=begun)
+        .annotate(begun_at=begun_at)
         .exclude(billing_reason=UPDATE, begun_at=None)
         .annotate(begins_at=Coalesce("begun_at", "issued_at"))
     )

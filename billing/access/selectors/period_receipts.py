@@ -34,9 +34,9 @@ def of_periods(
         paid = _find_payments(
             project_id, {invoice for pairs in billed.values() for invoice, _ in pairs}
         )
-    every = {payment.pk: payment for payments in paid.values() for payment in payments}
+    payments_by_id = {payment.pk: payment for payments in paid.values() for payment in payments}
     pages = line_receipts.find_lines_of_named_pages(
-        project_id=project_id, payments=every.values(), extra_refunds=extra_refunds
+        project_id=project_id, payments=payments_by_id.values(), extra_refunds=extra_refunds
     )
     return {
         row.pk: _of_subscription(row, billed.get(row.pk, []), periods, paid, pages, extra_refunds)

@@ -163,11 +163,11 @@ def of_subscriptions(
 ) -> dict[str, PlanPeriods]:
     """By subscription id, its running periods and the ``granted`` ones. ``extra_refunds`` as in
     :mod:`billing.access.selectors.receipts`. Up to six queries for any number."""
-    began = {row.pk: dict(granted.get(row.pk, ())) for row in subscriptions}
+    starts_by_id = {row.pk: dict(granted.get(row.pk, ())) for row in subscriptions}
     running = _running(project_id, subscriptions)
-    since = {key: _since(running[key], began[key], at) for key in began}
+    since = {key: _since(running[key], starts_by_id[key], at) for key in starts_by_id}
     bills = period_bills.find_bills(project_id=project_id, subscriptions=subscriptions, since=since)
-    products = _products(project_id, running.values(), began.values())
+    products = _products(project_id, running.values(), starts_by_id.values())
     periods = {
         row.pk: PlanPeriods(
             subscription=row,
@@ -179,17 +179,20 @@ def of_subscriptions(
         )
         for row in subscriptions
     }
-    return _with_money(project_id, periods, began, extra_refunds)
+    return _with_money(project_id, periods, starts_by_id, extra_refunds)
 
 
 def _with_money(
     project_id: str,
     periods_by_id: Mapping[str, PlanPeriods],
-    began: Mapping[str, Mapping[PeriodKey, datetime]],
+    starts_by_id: Mapping[str, Mapping[PeriodKey, datetime]],
     extra_refunds: ExtraRefunds,
 ) -> dict[str, PlanPeriods]:
     spans = {
-        pk: {key: _span(periods, key, began[pk].get(key)) for key in {*periods.running, *began[pk]}}
+        pk: {
+            key: _span(periods, key, starts_by_id[pk].get(key))
+            for key in {*periods.running, *starts_by_id[pk]}
+        }
         for pk, periods in periods_by_id.items()
     }
     received = period_receipts.of_periods(
@@ -226,12 +229,12 @@ def _running(
 
 def _since(
     running: Mapping[PeriodKey, Sequence[SubscriptionItem]],
-    began: Mapping[PeriodKey, datetime],
+    granted: Mapping[PeriodKey, datetime],
     at: datetime,
 ) -> datetime:
     """Start of the earliest of these periods."""
     starts = [item.period_start for items in running.values() for item in items]
-    return min([*began.values(), *starts], default=at)
+    return min([*granted.values(), *starts], default=at)
 
 
 def _products(
@@ -254,9 +257,9 @@ def _products(
     return products
 
 
-def _span(periods: PlanPeriods, key: PeriodKey, began: datetime | None) -> CreditPeriod:
+def _span(periods: PlanPeriods, key: PeriodKey, start: datetime | None) -> CreditPeriod:
     """The time whose payments count for a period: it ends early if the next one began early."""
-    starts_at = began or periods.starts_at(key)
+    starts_at = start or periods.starts_at(key)
     return CreditPeriod(starts_at, max(periods.ended_at(key) or key.ends_at, starts_at))
 
 

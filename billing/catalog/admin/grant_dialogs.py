@@ -145,7 +145,7 @@ def _decide(
     data = request.POST if request.method == "POST" else None
     form = form_class(request, customer.pk, data, customer=customer)
     if not form.is_valid():
-        return dialogs.again(request, form, dialog)
+        return dialogs.reopen(request, form, dialog)
     if form.cleaned_data["previewed"] != form.fingerprint:
         form.preview(timezone.now())
         return dialogs.confirm(request, form, dialog, submit=submit)

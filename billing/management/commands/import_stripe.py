@@ -1,4 +1,4 @@
-"""Bring in what a project's own Stripe account holds already."""
+"""Import the objects of a project's own Stripe account."""
 
 import sys
 from argparse import ArgumentParser
@@ -16,28 +16,31 @@ from common.locks import try_advisory_lock
 from projects.keys.selectors import projects
 from projects.models import Project
 
-AGAIN = "Run it again with --since-cursor to go on."
+AGAIN = "Run it again with --since-cursor to continue."
 
 
 class Command(BaseCommand):
     help = (
-        "Brings in customers, products, prices, coupons, promotion codes, subscriptions, invoices "
-        "and payments of a project's own Stripe account. It may be stopped and run again at any "
-        "time: what is stored is stored once."
+        "Imports customers, products, prices, coupons, promotion codes, subscriptions, invoices "
+        "and payments of a project's own Stripe account. It can be stopped and run again at any "
+        "time: every object is stored once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         kinds = imported_kinds()
-        parser.add_argument("--project", required=True, help="Its id or its slug.")
-        parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds, help="Only these.")
+        parser.add_argument("--project", required=True, help="The project's id or slug.")
         parser.add_argument(
-            "--since-cursor", action="store_true", help="Go on where the last run has stopped."
+            "--kinds", nargs="+", choices=kinds, default=kinds, help="Import these kinds only."
+        )
+        parser.add_argument(
+            "--since-cursor", action="store_true", help="Continue where the last run stopped."
         )
         parser.add_argument(
             "--user-id-metadata",
             default="",
             metavar="KEY",
-            help="The metadata of a Stripe customer that holds your user_id; else its Stripe id.",
+            help="The metadata key of Stripe customers that holds your user_id; otherwise the "
+            "user_id is the Stripe id.",
         )
         parser.add_argument("--dry-run", action="store_true", help="Count, store nothing.")
 
@@ -45,10 +48,10 @@ class Command(BaseCommand):
         project = projects.get_by_id_or_slug(options["project"])
         with try_advisory_lock(f"billing.import.{project.pk}") as is_ours:
             if not is_ours:
-                raise CommandError("An import of this project is under way.")
+                raise CommandError("Another import of this project is running.")
             failures = [
                 failure
-                for kind in (each for each in imported_kinds() if each in options["kinds"])
+                for kind in (name for name in imported_kinds() if name in options["kinds"])
                 if (failure := self._import_kind(project, kind, options))
             ]
         if options["dry_run"]:
@@ -57,20 +60,20 @@ class Command(BaseCommand):
             raise CommandError(f"{' '.join(failures)} {AGAIN}")
 
     def _import_kind(self, project: Project, kind: str, options: dict[str, Any]) -> str:
-        """Empty, or why this kind came to no end while the other kinds can.
+        """Import one kind of object; return the error that ended it, or an empty string.
 
-        Raises CommandError when Stripe does not answer, so that no other kind needs to be tried.
+        Raises CommandError when Stripe does not answer, because then no other kind can be imported.
         """
         try:
-            outcome = self._go_through(project, kind, options)
+            result = self._run_import(project, kind, options)
         except (StripeMalformed, StripeRefused, StripeObjectMissing) as error:
             return f"{kind}: {error} ({error.code})"
         except DomainError as error:
             raise CommandError(f"{kind}: {error} ({error.code}) {AGAIN}") from error
-        self.stdout.write(f"{kind}: {outcome}.")
+        self.stdout.write(f"{kind}: {result}.")
         return ""
 
-    def _go_through(self, project: Project, kind: str, options: dict[str, Any]) -> ImportResult:
+    def _run_import(self, project: Project, kind: str, options: dict[str, Any]) -> ImportResult:
         with tqdm(desc=kind, unit=" objects", disable=None, leave=False, file=sys.stderr) as bar:
             run = ImportRun(
                 project=project,

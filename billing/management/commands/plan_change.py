@@ -28,43 +28,43 @@ from projects.models import Project
 
 ACTOR = "command"
 POLL_SECONDS = 0.2
-"""Seconds between two looks at the progress of other workers."""
+"""Pause between two checks of the progress of other workers."""
 
 
 class Command(BaseCommand):
     help = (
-        "Shows what a change of a product would come to for everybody who holds it: who gains and "
-        "loses what, who would be over a limit, what moving subscriptions to another price would "
-        "bring. Writes nothing, unless told to keep it or to apply it."
+        "Shows the effect of a product change on all holders: who gains and loses which features, "
+        "who would be over a limit, and the effect of moving subscriptions to another price. "
+        "Writes nothing without --save or --apply."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--project", required=True, help="Its id or its slug.")
-        parser.add_argument("--product", default="", help="Its id.")
+        parser.add_argument("--project", required=True, help="The project's id or slug.")
+        parser.add_argument("--product", default="", help="The product's id.")
         parser.add_argument(
             "--set",
             nargs="+",
             default=[],
             metavar="CODE=VALUE",
-            help="Give these features, or these values of them: on, a number, unlimited, JSON.",
+            help="Set features to these values: on, a number, unlimited or JSON.",
         )
         parser.add_argument("--remove", nargs="+", default=[], metavar="CODE")
         parser.add_argument("--refund-policy", choices=RefundPolicy.values)
         parser.add_argument("--dispute-policy", choices=DisputePolicy.values)
-        parser.add_argument("--move", nargs=2, metavar=("FROM", "TO"), help="Two prices.")
+        parser.add_argument("--move", nargs=2, metavar=("FROM", "TO"), help="Ids of two prices.")
         parser.add_argument(
             "--when", choices=[when.value for when in ChangeTime], default=ChangeTime.RENEWAL.value
         )
         parser.add_argument("--proration", choices=[proration.value for proration in Proration])
-        parser.add_argument("--save", action="store_true", help="Keep it, to be applied later.")
-        parser.add_argument("--rollout", default="", metavar="ID", help="One that was kept.")
-        parser.add_argument("--apply", action="store_true", help="Carry it out, and wait.")
-        parser.add_argument("--reason", default="", help="Kept in the audit trail.")
+        parser.add_argument("--save", action="store_true", help="Save the plan, to apply it later.")
+        parser.add_argument("--rollout", default="", metavar="ID", help="A saved plan.")
+        parser.add_argument("--apply", action="store_true", help="Apply it and wait for the end.")
+        parser.add_argument("--reason", default="", help="Stored in the audit trail.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = projects.get_by_id_or_slug(options["project"])
         if options["apply"] and len(options["reason"].strip()) < 3:
-            raise CommandError("Say why, with --reason: it is kept in the audit trail.")
+            raise CommandError("Give the reason with --reason: it is stored in the audit trail.")
         try:
             self._run(project, options)
         except DomainError as error:
@@ -83,9 +83,7 @@ class Command(BaseCommand):
         if options["rollout"]:
             self._write_lines(plan_summary.summarize_impact(rollout.figures))
         if not options["apply"]:
-            self.stdout.write(
-                f"Rollout {rollout.pk} ({rollout.status}). Carry it out with --apply."
-            )
+            self.stdout.write(f"Rollout {rollout.pk} ({rollout.status}). Apply it with --apply.")
             return
         rollouts.apply(rollout=rollout, actor=ACTOR, reason=options["reason"], at=timezone.now())
         self._write_lines(plan_summary.summarize_result(self._wait(rollout)))

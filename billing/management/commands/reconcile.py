@@ -19,28 +19,32 @@ from projects.models import Project
 
 class Command(BaseCommand):
     help = (
-        "Compares every mirrored object with Stripe and repairs what differs, by reading it "
-        "again; what was used of metered prices it only shows. Then it checks the laws of our own "
-        "tables: facts, ledger, totals and counters. A run that ends before it is done goes on "
-        "with the next call. With --dry-run it only prints the differences, and exits with 1 if "
-        "there are any."
+        "Compares every mirrored object with Stripe and repairs differences by reading the object "
+        "again; differing usage of metered prices is only shown. Then it checks the laws of our "
+        "own tables: facts, ledger, totals and counters. The next call continues a run that did "
+        "not finish. With --dry-run it only prints the differences, and exits with 1 if there are "
+        "any."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--project", help="Only this project: its id or its slug.")
-        parser.add_argument("--dry-run", action="store_true", help="Print, repair nothing.")
+        parser.add_argument("--project", help="Only this project, by id or slug.")
         parser.add_argument(
-            "--restart", action="store_true", help="Begin anew, not where the last run ended."
+            "--dry-run", action="store_true", help="Print differences, repair nothing."
         )
         parser.add_argument(
-            "--seconds", type=float, help="Stop after this long; the next call goes on."
+            "--restart",
+            action="store_true",
+            help="Start again; do not continue the last run.",
+        )
+        parser.add_argument(
+            "--seconds", type=float, help="Stop after this time; the next call continues."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = projects.get_by_id_or_slug(options["project"]) if options["project"] else None
         accounts = reconciliation.accounts(project=project)
         if not accounts:
-            raise CommandError("No Stripe account to ask: set STRIPE_SECRET_KEY first.")
+            raise CommandError("No Stripe account has a key: set STRIPE_SECRET_KEY first.")
         self.compared, self.found, self.failed, self.not_compared = 0, 0, 0, 0
         started = time.monotonic()
         plan = self._plan(project, repair=not options["dry_run"])
@@ -52,9 +56,9 @@ class Command(BaseCommand):
             if not plan.repair:
                 reconcile_runs.forget(purpose=plan.purpose)
         seconds = time.monotonic() - started
-        self._sum_up(len(accounts), seconds, repaired=plan.repair)
+        self._print_summary(len(accounts), seconds, repaired=plan.repair)
         if not is_over:
-            self._say_unfinished(is_repairing=plan.repair)
+            self._print_unfinished(is_repairing=plan.repair)
         has_stopped_early = not is_over and options["seconds"] is None
         is_different = bool(self.found) and not plan.repair
         if self.failed or self.not_compared or is_different or has_stopped_early:
@@ -68,40 +72,40 @@ class Command(BaseCommand):
             repair=repair,
             project=project,
             tick=self._tick,
-            on_finding=self._found,
-            on_failure=self._failed,
+            on_finding=self._on_finding,
+            on_failure=self._on_failure,
         )
 
     def _begin(self, plan: ReconcilePass, accounts: list[StripeAccount], *, restart: bool) -> None:
-        """Where the last run ended, unless that was its end."""
+        """Continue the last run if it did not finish, otherwise start a new one."""
         unfinished = ReconcileRun.objects.filter(purpose=plan.purpose, finished_at__isnull=True)
         first = unfinished.order_by("started_at").first()
         if first is not None and not restart:
-            self.stdout.write(f"Goes on with the run of {first.started_at:%Y-%m-%d %H:%M} UTC.")
+            self.stdout.write(f"Continues the run of {first.started_at:%Y-%m-%d %H:%M} UTC.")
             unfinished.update(next_try_at=timezone.now(), attempts=0)
         else:
             reconciliation.begin(plan, accounts)
 
-    def _found(self, finding: object, error: str | None) -> None:
+    def _on_finding(self, finding: object, error: str | None) -> None:
         self.found += 1
-        self._say(str(finding))
+        self._print(str(finding))
         if error is not None:
             self.failed += 1
-            self._say(f"  not repaired: {error}")
+            self._print(f"  not repaired: {error}")
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def _on_failure(self, what: str, error: Exception) -> None:
         self.not_compared += 1
-        self._say(f"{what}: {error} ({reconcile_pages.code_of(error)})")
+        self._print(f"{what}: {error} ({reconcile_pages.code_of(error)})")
 
     def _tick(self) -> None:
         self.compared += 1
         self.bar.update()
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         self.bar.clear()
         self.stdout.write(line)
 
-    def _sum_up(self, accounts: int, seconds: float, *, repaired: bool) -> None:
+    def _print_summary(self, accounts: int, seconds: float, *, repaired: bool) -> None:
         parts = [
             f"Compared {self.compared} objects of {accounts} Stripe account(s) in {seconds:.1f} s",
             f"{self.found} difference(s)",
@@ -112,7 +116,7 @@ class Command(BaseCommand):
             parts.append(f"{self.failed + self.not_compared} failed")
         self.stdout.write(", ".join(parts) + ".")
 
-    def _say_unfinished(self, *, is_repairing: bool) -> None:
-        """Its time is over, or an account is asked as often as it may be."""
-        follow_up = "call it again to go on" if is_repairing else "call it again"
+    def _print_unfinished(self, *, is_repairing: bool) -> None:
+        """The time is over, or the request limit of an account is reached."""
+        follow_up = "call it again to continue" if is_repairing else "call it again"
         self.stdout.write(f"Not everything is compared yet: {follow_up}.")

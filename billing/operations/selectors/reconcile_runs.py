@@ -15,9 +15,9 @@ def lock_due(*, purpose: str, accounts: Collection[StripeAccount]) -> list[Recon
     Locked until the transaction ends; rows that another transaction has locked are left out. Times
     are compared with the database's clock.
     """
-    of_these = Q(account__in=[account.pk for account in accounts]) | Q(account__isnull=True)
+    in_scope = Q(account__in=[account.pk for account in accounts]) | Q(account__isnull=True)
     rows = ReconcileRun.objects.filter(
-        of_these,
+        in_scope,
         lease.is_free(),
         purpose=purpose,
         finished_at__isnull=True,

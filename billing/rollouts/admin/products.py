@@ -60,7 +60,7 @@ class PlannedProductAdmin(ProductAdmin):
         def act() -> HttpResponse:
             product = self.row(request, object_id)
             if not form.is_previewed():
-                return dialogs.again(request, form, FEATURES)
+                return dialogs.reopen(request, form, FEATURES)
             changed = product_features.replace(
                 product=product,
                 features=form.cleaned_data["features"],

@@ -1,8 +1,8 @@
-"""What Stripe says about an object, in our words: frozen, complete, and free of the SDK.
+"""Snapshots: Stripe's objects in our words, frozen, complete and independent of the SDK.
 
-Amounts are minor units, times are aware and in UTC, ``metadata`` is the tenant's own. ``our_id``
-is the id of the row of ours that asked for the object, as its metadata claims; a claim, no proof.
-A status that Stripe adds tomorrow arrives here as the string that it is.
+Amounts are minor units, times are aware and in UTC, ``metadata`` is the tenant's own. ``our_id`` is
+the id of our row that the object's metadata names: a claim, not a proof. A status that Stripe adds
+in future is kept as the string that it is.
 """
 
 from billing.stripe.snapshots.accounts import (

@@ -1,4 +1,4 @@
-"""The account itself, and what happens in it."""
+"""The Stripe account itself, and its events."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from billing.stripe.snapshots.base import Checked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSnapshot(Checked):
-    """One entry of Stripe's list of events; ``payload`` is the whole event as plain data."""
+    """One entry of Stripe's list of events; ``payload`` is the complete event as plain data."""
 
     stripe_id: str
     type: str

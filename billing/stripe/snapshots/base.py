@@ -1,4 +1,4 @@
-"""What every snapshot starts with."""
+"""Base classes of all snapshots."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,16 +9,16 @@ from common.errors import DomainError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """Data whose members have the types that they are declared with, or there is none."""
+    """Check on creation that all members have their declared types."""
 
     def __post_init__(self) -> None:
-        """Raises TypeError."""
+        """Raises TypeError for a member of another type."""
         member_types.check(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StripeSnapshot(Checked):
-    """One object at Stripe. ``deleted`` objects carry nothing but their id."""
+    """One object at Stripe. A ``deleted`` object has nothing but its id."""
 
     stripe_id: str
     our_id: str | None = None
@@ -29,9 +29,9 @@ class StripeSnapshot(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadableObject:
-    """One object of a list that could not be read; the others of the list were.
+    """One object of a list that could not be read; the other objects of the list were read.
 
-    ``stripe_id`` is empty where the list gave not even an id. ``error`` says why.
+    ``stripe_id`` is empty if the list gave no id. ``error`` is the reason.
     """
 
     stripe_id: str

@@ -1,4 +1,4 @@
-"""What is on sale, and what is taken off it."""
+"""Products, prices, coupons and promotion codes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ class ProductSnapshot(StripeSnapshot):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceSnapshot(StripeSnapshot):
-    """``unit_amount`` is None for a price without one whole amount: tiers, or parts of a cent."""
+    """``unit_amount`` is None for tiered prices and for amounts with fractions of a cent."""
 
     product_stripe_id: str = ""
     nickname: str = ""
@@ -32,7 +32,8 @@ class PriceSnapshot(StripeSnapshot):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CouponSnapshot(StripeSnapshot):
-    """Either a percentage, exact to two digits, or minor units of ``currency``."""
+    """Either ``percent_off`` with two decimals, or ``amount_off`` in minor units of
+    ``currency``."""
 
     name: str = ""
     percent_off: Decimal | None = None

@@ -8,7 +8,7 @@ from billing.stripe.snapshots.base import Checked, StripeSnapshot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckoutLineSnapshot(Checked):
-    """One line of a page; ``total`` with discounts and taxes."""
+    """One line of a session; ``total`` includes discounts and taxes."""
 
     price_stripe_id: str
     quantity: int | None

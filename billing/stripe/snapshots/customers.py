@@ -15,4 +15,4 @@ class CustomerSnapshot(StripeSnapshot):
     balance: int = 0
     delinquent: bool = False
     default_method: str = ""
-    """Stripe's id of the payment method that pays unless told otherwise."""
+    """Stripe's id of the default payment method; empty without one."""

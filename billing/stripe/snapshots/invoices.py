@@ -1,4 +1,4 @@
-"""Invoices with what they say and what settles them."""
+"""Invoices with their lines, taxes, discounts, payments and credit notes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,18 +16,18 @@ class InvoiceLineSnapshot(Checked):
     discount: int = 0
     billing_credits: int = 0
     tax: int = 0
-    """What is added to the amount; a tax that the amount includes is not."""
+    """Exclusive taxes only: those that are added to the amount."""
     currency: str
     is_proration: bool
     is_credit: bool = False
-    """Whether it gives back a part of what another line billed before."""
+    """Whether it credits part of what an earlier line billed."""
     period_start: datetime
     period_end: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaxSnapshot(Checked):
-    """``is_inclusive``: the price contains it, so that it adds nothing to the total."""
+    """``is_inclusive``: the price contains the tax, so it adds nothing to the total."""
 
     amount: int
     is_inclusive: bool
@@ -36,7 +36,7 @@ class TaxSnapshot(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceDiscountSnapshot(Checked):
-    """What one discount takes off; a discount that Stripe has forgotten names no coupon."""
+    """Amount of one discount; a discount that Stripe no longer has names no coupon."""
 
     amount: int
     coupon_stripe_id: str | None
@@ -45,9 +45,10 @@ class InvoiceDiscountSnapshot(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoicePaymentSnapshot(Checked):
-    """Which PaymentIntent settles the invoice; None for money that came another way.
+    """A payment of an invoice. ``payment_stripe_id`` is None for money that came without a
+    PaymentIntent.
 
-    ``status`` is ``processing`` where Stripe says ``open`` while a bank has yet to answer.
+    ``status`` is ``processing`` where Stripe says ``open`` while the bank has not answered yet.
     """
 
     stripe_id: str
@@ -60,7 +61,7 @@ class InvoicePaymentSnapshot(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditNoteSnapshot(Checked):
-    """``amount`` with taxes."""
+    """``amount`` includes taxes."""
 
     stripe_id: str
     number: str
@@ -73,10 +74,10 @@ class CreditNoteSnapshot(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceSnapshot(StripeSnapshot):
-    """``issued_at`` is when it took effect, or for a draft when it was made.
+    """``issued_at`` is when it took effect; for a draft, when it was created.
 
-    ``total`` is ``subtotal`` less ``discount`` and ``billing_credits`` with the taxes that are not
-    included in it, and so line by line. ``amount_credited`` is what credit notes took off.
+    ``total`` is ``subtotal`` less ``discount`` and ``billing_credits``, plus exclusive taxes; the
+    same holds for each line. ``amount_credited`` is the sum of its credit notes.
     """
 
     customer_stripe_id: str | None = None

@@ -1,6 +1,6 @@
 """Check that a snapshot's members have the types that its class declares.
 
-Stripe's answers are data from outside: a text where a number is promised must not reach a row.
+Stripe's answers are external data: a string in place of a number must not reach a row.
 """
 
 import dataclasses
@@ -14,11 +14,11 @@ from typing import Any
 
 Check = Callable[[Any], bool]
 LARGEST = 2**63 - 1
-"""What a bigint of PostgreSQL holds."""
+"""Largest bigint of PostgreSQL."""
 
 
 def check(snapshot: Any) -> None:
-    """Raises TypeError for the first member that is not of its declared type."""
+    """Raise TypeError for the first member that does not have its declared type."""
     for name, is_right in _members(type(snapshot)):  # type: ignore[arg-type]  # has a hash
         if not is_right(getattr(snapshot, name)):
             raise TypeError(f"{type(snapshot).__name__}.{name} is not what Stripe promises.")
@@ -27,7 +27,7 @@ def check(snapshot: Any) -> None:
 @cache
 def _members(cls: type) -> list[tuple[str, Check]]:
     hints = typing.get_type_hints(cls)
-    return [(each.name, _check_of(hints[each.name])) for each in dataclasses.fields(cls)]
+    return [(member.name, _check_of(hints[member.name])) for member in dataclasses.fields(cls)]
 
 
 def _check_of(hint: Any) -> Check:
@@ -48,7 +48,7 @@ def _check_of(hint: Any) -> Check:
 
 
 def _is_text(value: Any) -> bool:
-    """Characters that PostgreSQL cannot hold are replaced when the text is stored."""
+    """Characters that PostgreSQL cannot store are replaced when the text is stored."""
     return isinstance(value, str)
 
 

@@ -1,4 +1,4 @@
-"""Payments with what went back of them."""
+"""Payments with their refunds, disputes and fraud warnings."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,12 +6,13 @@ from datetime import datetime
 from billing.stripe.snapshots.base import Checked, StripeSnapshot
 
 REFUND_GONE = frozenset({"failed", "canceled"})
-"""A refund in one of these states gave nothing back; any other counts in full."""
+"""A refund in one of these states returned nothing; in any other state it counts in full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundLineSnapshot(Checked):
-    """A line of the purchase by our id, and what of the refund is for it, as its metadata says."""
+    """A purchased line by our id, and the part of the refund that is for it, as the metadata
+    says."""
 
     line: str
     amount: int
@@ -33,7 +34,7 @@ class RefundSnapshot(Checked):
 
     @property
     def counts(self) -> bool:
-        """Whether the money goes, or has gone, back."""
+        """Whether the money is on its way back or has arrived."""
         return self.status not in REFUND_GONE
 
 
@@ -51,7 +52,7 @@ class DisputeSnapshot(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FraudWarningSnapshot(StripeSnapshot):
-    """What a card's issuer says of a payment; ``customer_stripe_id`` is the payment's."""
+    """A card issuer suspects fraud; ``customer_stripe_id`` is the customer of the payment."""
 
     customer_stripe_id: str | None
     payment_stripe_id: str | None
@@ -61,10 +62,11 @@ class FraudWarningSnapshot(StripeSnapshot):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentSnapshot(StripeSnapshot):
-    """A PaymentIntent with its latest charge, that charge's refunds and disputes, read together.
+    """A PaymentIntent with its latest charge, and that charge's refunds and disputes, read
+    together.
 
-    Whoever holds the ``client_secret`` may pay; it is never shown, logged or compared.
-    ``cancellation_reason`` is Stripe's word, empty unless it is canceled.
+    Anybody with the ``client_secret`` can pay; it is never shown, logged or compared.
+    ``cancellation_reason`` is in Stripe's words; empty unless the payment is canceled.
     """
 
     customer_stripe_id: str | None
@@ -84,5 +86,5 @@ class PaymentSnapshot(StripeSnapshot):
 
     @property
     def amount_refunded(self) -> int:
-        """The sum of the refunds that count."""
+        """Sum of the refunds that count, in minor units."""
         return sum(refund.amount for refund in self.refunds if refund.counts)

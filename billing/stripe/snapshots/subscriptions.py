@@ -1,4 +1,4 @@
-"""Subscriptions with what is planned for them."""
+"""Subscriptions with their scheduled changes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ class SubscriptionItemSnapshot(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledItemSnapshot(Checked):
-    """What a subscription will be billed for from a later date on."""
+    """An item that a subscription will be billed for from a later date on."""
 
     price_stripe_id: str
     quantity: int
@@ -26,7 +26,7 @@ class ScheduledItemSnapshot(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscountSnapshot(Checked):
-    """A coupon at work; ``ends_at`` is None while nothing ends it."""
+    """An applied coupon; ``ends_at`` is None while the discount has no end."""
 
     stripe_id: str
     coupon_stripe_id: str
@@ -36,10 +36,10 @@ class DiscountSnapshot(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionSnapshot(StripeSnapshot):
-    """``cancel_at`` is when it will end, however the cancellation was asked for.
+    """``cancel_at`` is when the subscription will end, for any form of cancellation.
 
-    ``scheduled_items`` are billed from ``scheduled_at`` on, if something else is planned.
-    ``pause_behavior`` is empty unless its collection is paused.
+    ``scheduled_items`` replace the items at ``scheduled_at``; both are empty without a scheduled
+    change. ``pause_behavior`` is empty unless collection is paused.
     """
 
     customer_stripe_id: str

@@ -21,31 +21,33 @@ from billing.models import (
 from billing.sync.admin import tables
 from common.admin import columns
 from common.admin.sections import Section
-from common.together import Listed
+from common.combined_lists import RowList
 from projects.customers.admin.panels import MAX_ROWS, CustomerPanel, Rows
 from projects.models import Customer
 
 
-def _list_rows(customer: Customer, at: datetime) -> dict[str, Listed]:
+def _list_rows(customer: Customer, at: datetime) -> dict[str, RowList]:
     def newest(model: Any) -> Any:
         rows = model.objects.for_project(customer.project_id).filter(customer=customer)
         return rows.order_by("-pk")[:MAX_ROWS]
 
-    def lines_of(model: Any, parent: str) -> Listed:
+    def lines_of(model: Any, parent: str) -> RowList:
         rows = model.objects.for_project(customer.project_id).filter(**{parent: OuterRef("pk")})
-        return Listed(rows.order_by("pk"), related=["price__product"])
+        return RowList(rows.order_by("pk"), related=["price__product"])
 
     return {
-        "subscriptions": Listed(
-            newest(Subscription), lines={"items": lines_of(SubscriptionItem, "subscription")}
+        "subscriptions": RowList(
+            newest(Subscription), children={"items": lines_of(SubscriptionItem, "subscription")}
         ),
-        "payments": Listed(newest(Payment)),
-        "invoices": Listed(newest(Invoice)),
-        "checkouts": Listed(newest(Checkout), lines={"lines": lines_of(CheckoutLine, "checkout")}),
-        "carts": Listed(
-            newest(Cart), related=["checkout"], lines={"lines": lines_of(CartLine, "cart")}
+        "payments": RowList(newest(Payment)),
+        "invoices": RowList(newest(Invoice)),
+        "checkouts": RowList(
+            newest(Checkout), children={"lines": lines_of(CheckoutLine, "checkout")}
         ),
-        "stripe_customers": Listed(newest(StripeCustomer), related=["account"]),
+        "carts": RowList(
+            newest(Cart), related=["checkout"], children={"lines": lines_of(CartLine, "cart")}
+        ),
+        "stripe_customers": RowList(newest(StripeCustomer), related=["account"]),
     }
 
 

@@ -75,13 +75,13 @@ class SubscriptionAdmin(MirrorAdmin):
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = duplicates.named(super().get_queryset(request))
+        rows = duplicates.annotate_duplicates(super().get_queryset(request))
         return rows.prefetch_related("items__price__product")
 
     @display(description="Duplicate of")
     def duplicate_of(self, row: Subscription) -> object:
         """Link the older live subscription of the same customer to the same product."""
-        older = duplicates.of(subscription=row)
+        older = duplicates.find_original(subscription=row)
         return columns.link(Subscription(pk=older), older) if older else columns.EMPTY
 
     @display(description="Sold")

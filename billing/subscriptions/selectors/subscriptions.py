@@ -19,7 +19,7 @@ def listing(
 ) -> ProjectQuerySet[Subscription]:
     """Return the subscriptions that match every non-empty filter: three queries."""
     rows = (
-        duplicates.named(Subscription.objects.for_project(project))
+        duplicates.annotate_duplicates(Subscription.objects.for_project(project))
         .select_related("customer", "account")
         .prefetch_related("items__price")
     )

@@ -66,7 +66,7 @@ class MirrorAdmin(ReadOnlyAdmin):
 
     @action(description="Read again", permissions=["read_again"])
     def read_selected_again(self, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:
-        reason = bulk.ask(
+        reason = bulk.ask_reason(
             self,
             request,
             rows,

@@ -121,7 +121,7 @@ class MissingObjectAdmin(ReadOnlyAdmin):
         dialog: dict[str, Any],
         decide: Callable[..., None],
     ) -> HttpResponse | None:
-        reason = bulk.ask(
+        reason = bulk.ask_reason(
             self,
             request,
             rows,

@@ -95,7 +95,7 @@ class SyncObjectAdmin(ReadOnlyAdmin):
     def wake_selected(
         self, request: HttpRequest, rows: QuerySet[SyncObject]
     ) -> HttpResponse | None:
-        reason = bulk.ask(
+        reason = bulk.ask_reason(
             self,
             request,
             rows,

@@ -1,4 +1,4 @@
-"""``manage.py create_operator``: somebody who may sign in to the console."""
+"""``manage.py create_operator``: create an account for the console."""
 
 import os
 from argparse import ArgumentParser
@@ -13,7 +13,7 @@ from console.operators import Role
 
 
 class Command(BaseCommand):
-    help = "Make an operator of the console. The password is OPERATOR_PASSWORD, or asked for."
+    help = "Creates an account for the console. The password is OPERATOR_PASSWORD or asked for."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
@@ -21,15 +21,15 @@ class Command(BaseCommand):
             "--role",
             choices=Role.values,
             default=Role.ADMINISTRATOR.value,
-            help="viewer sees, operator sees and acts, administrator manages accounts too.",
+            help="viewer: read only; operator: also acts; administrator: also manages accounts.",
         )
 
     def handle(self, *args: Any, username: str, role: str, **options: Any) -> None:
         password = os.environ.get("OPERATOR_PASSWORD") or getpass("Password: ")
         try:
-            made = operators.ensure(username=username, password=password, role=Role(role))
+            is_created = operators.ensure(username=username, password=password, role=Role(role))
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        if not made:
-            raise CommandError(f"There is an operator {username!r} already.")
-        self.stdout.write(f"Made the {role} {username}.")
+        if not is_created:
+            raise CommandError(f"An account {username!r} already exists.")
+        self.stdout.write(f"Created the {role} {username}.")

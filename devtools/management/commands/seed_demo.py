@@ -1,4 +1,4 @@
-"""``manage.py seed_demo``: a demo project with plans, an operator and an API key, ready to try."""
+"""``manage.py seed_demo``: create a demo project with plans, an operator and an API key."""
 
 import os
 from argparse import ArgumentParser
@@ -24,14 +24,14 @@ OPERATOR = "operator"
 
 
 class Command(BaseCommand):
-    help = "Fill the Stripe sandbox and the database with a demo project. Safe to repeat."
+    help = "Fills the Stripe sandbox and the database with a demo project. Safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--key-file",
             type=Path,
             default=settings.BASE_DIR / "var" / "demo-key",
-            help="Where the demo's API key is kept, readable by you alone.",
+            help="File for the demo's API key, readable only by you.",
         )
 
     def handle(self, *args: Any, key_file: Path, **options: Any) -> None:
@@ -55,7 +55,7 @@ class Command(BaseCommand):
         )
 
     def _operator(self, password: str) -> None:
-        """An existing operator keeps their password."""
+        """Create the operator; an existing one keeps their password."""
         if not password:
             raise CommandError("Set OPERATOR_PASSWORD: the console's operator needs a password.")
         operators.ensure(username=OPERATOR, password=password)

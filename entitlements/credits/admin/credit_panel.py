@@ -8,22 +8,22 @@ from django.urls import reverse
 
 from common.admin import columns
 from common.admin.sections import Button, Section
-from common.together import Listed
+from common.combined_lists import RowList
 from entitlements.credits.selectors import credit_history
 from entitlements.models import CreditGrant, CreditTransaction
 from projects.customers.admin import panels
 from projects.models import Customer
 
 
-def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+def _lists(customer: Customer, at: datetime) -> dict[str, RowList]:
     """What the customer can spend and where it came from, and what moved last."""
     grants = credit_history.unspent_grants(customer, at=at)
     transactions = CreditTransaction.objects.for_project(customer.project_id).filter(
         customer=customer
     )
     return {
-        "left": Listed(grants[: panels.MAX_ROWS], also=credit_history.SUM_COLUMNS),
-        "moved": Listed(transactions.order_by("-pk")[: panels.MAX_ROWS]),
+        "left": RowList(grants[: panels.MAX_ROWS], annotations=credit_history.SUM_COLUMNS),
+        "moved": RowList(transactions.order_by("-pk")[: panels.MAX_ROWS]),
     }
 
 

@@ -216,7 +216,7 @@ def give_credits(request: HttpRequest, customer: Customer) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = GiveCreditsForm(request, customer.pk, data)
     if not form.is_valid():
-        return dialogs.again(request, form, GIVE)
+        return dialogs.reopen(request, form, GIVE)
 
     def act() -> HttpResponse:
         grant = credit_grants.give_by_hand(

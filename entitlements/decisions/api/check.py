@@ -21,8 +21,8 @@ from entitlements.decisions import checks
 from entitlements.decisions.api.context_parameters import (
     OutlookBodySerializer,
     OutlookQuerySerializer,
+    evaluation_context,
     is_plain,
-    outlook,
 )
 from entitlements.representation import ExplainedBody
 from entitlements.resolution.decision import Question
@@ -39,7 +39,7 @@ class QuestionSerializer(StrictSerializer):
 
 
 class CheckSerializer(QuestionSerializer, OutlookQuerySerializer):
-    """One question, from an outlook."""
+    """One question, with its context."""
 
 
 class QuestionsSerializer(OutlookBodySerializer):
@@ -73,9 +73,9 @@ class CheckViewSet(ProjectViewSet):
     )
     def retrieve(self, request: Request) -> Response:
         """The decision. An unknown user or feature is a denial with its reason, not an error."""
-        said = self.query_values
-        question = Question(said["user_id"], said["feature"])
-        return Response(self._answers([question], said)[question])
+        parameters = self.query_values
+        question = Question(parameters["user_id"], parameters["feature"])
+        return Response(self._answers([question], parameters)[question])
 
     @extend_schema(
         operation_id="entitlements_check_many",
@@ -85,24 +85,24 @@ class CheckViewSet(ProjectViewSet):
     )
     def create(self, request: Request) -> Response:
         """Up to 1,000 decisions at once, in the order of the questions."""
-        said = self.parse_body(QuestionsSerializer)
-        questions = [Question(**each) for each in said["checks"]]
-        answers = self._answers(questions, said)
+        parameters = self.parse_body(QuestionsSerializer)
+        questions = [Question(**each) for each in parameters["checks"]]
+        answers = self._answers(questions, parameters)
         body: AnswersBody = {
             "data": [{"user_id": question.user_id, **answers[question]} for question in questions]
         }
         return Response(body)
 
     def _answers(
-        self, questions: Sequence[Question], said: Mapping[str, Any]
+        self, questions: Sequence[Question], parameters: Mapping[str, Any]
     ) -> dict[Question, ExplainedBody]:
         project, now = self.calling_project, timezone.now()
-        if is_plain(said):
-            ready = checks.answer(project=project, questions=questions, at=now)
+        if is_plain(parameters):
+            ready = checks.decision_bodies(project=project, questions=questions, at=now)
             return {question: orjson.loads(answer) for question, answer in ready.items()}
         return checks.decide_in_context(
             project=project,
             questions=questions,
-            context=outlook(project, said, now=now),
-            explain=said.get("explain", False),
+            context=evaluation_context(project, parameters, now=now),
+            explain=parameters.get("explain", False),
         )

@@ -69,7 +69,7 @@ class AssumedField(serializers.CharField):
 
 
 class OutlookQuerySerializer(StrictSerializer):
-    """From where to look, in a query."""
+    """Time and assumptions, in a query."""
 
     at = MomentField(required=False)
     assume = AssumedField(
@@ -84,32 +84,34 @@ class OutlookQuerySerializer(StrictSerializer):
 
 
 class OutlookBodySerializer(StrictSerializer):
-    """From where to look, in a body."""
+    """Time and assumptions, in a body."""
 
     at = MomentField(required=False)
     assume = ListField(child=AssumptionSerializer(), required=False, max_length=MOST_ASSUMED)
     explain = FlagField(required=False, help_text="With the way from the facts to each answer.")
 
 
-def outlook(project: Project, said: Mapping[str, Any], *, now: datetime) -> EvaluationContext:
-    """From where the caller looks. Raises Invalid for what cannot be assumed."""
-    at = said.get("at", now)
-    found = [_assumption(each) for each in said.get("assume", ())]
-    return EvaluationContext(at=at, now=now, assumed_facts=_facts(project, found, at))
+def evaluation_context(
+    project: Project, parameters: Mapping[str, Any], *, now: datetime
+) -> EvaluationContext:
+    """The time and the assumptions to decide with. Raises Invalid for an impossible assumption."""
+    at = parameters.get("at", now)
+    assumptions = [_assumption(each) for each in parameters.get("assume", ())]
+    return EvaluationContext(at=at, now=now, assumed_facts=_facts(project, assumptions, at))
 
 
-def is_plain(said: Mapping[str, Any]) -> bool:
-    """Whether the answer of this moment is wanted, and nothing but the answer."""
-    return not (said.get("explain") or "at" in said or said.get("assume"))
+def is_plain(parameters: Mapping[str, Any]) -> bool:
+    """Whether the request wants the decision of now, without assumptions and explanation."""
+    return not (parameters.get("explain") or "at" in parameters or parameters.get("assume"))
 
 
-def _assumption(said: Assumption | Mapping[str, Any]) -> Assumption:
-    if isinstance(said, Assumption):
-        return said
-    if "feature" in said:
-        return Assumption(feature=said["feature"], value=said.get("value", True))
-    return Assumption(object_id=said.get("product") or said["price"])
+def _assumption(values: Assumption | Mapping[str, Any]) -> Assumption:
+    if isinstance(values, Assumption):
+        return values
+    if "feature" in values:
+        return Assumption(feature=values["feature"], value=values.get("value", True))
+    return Assumption(object_id=values.get("product") or values["price"])
 
 
-def _facts(project: Project, found: Sequence[Assumption], at: datetime) -> list[Any]:
-    return assumed.facts(project=project, assumed=found, at=at) if found else []
+def _facts(project: Project, assumptions: Sequence[Assumption], at: datetime) -> list[Any]:
+    return assumed.facts(project=project, assumed=assumptions, at=at) if assumptions else []

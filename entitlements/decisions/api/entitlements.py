@@ -10,7 +10,11 @@ from rest_framework.response import Response
 from common.api.bodies import serializer_of
 from common.api.serializers import UserIdField
 from entitlements import representation
-from entitlements.decisions.api.context_parameters import OutlookQuerySerializer, is_plain, outlook
+from entitlements.decisions.api.context_parameters import (
+    OutlookQuerySerializer,
+    evaluation_context,
+    is_plain,
+)
 from entitlements.decisions.selectors import decisions
 from entitlements.representation import EntitlementsBody
 from projects.keys.api.views import ProjectViewSet
@@ -32,15 +36,17 @@ class EntitlementsViewSet(ProjectViewSet):
     )
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A decision for every feature; an unknown user is entitled to nothing yet."""
-        said, now = self.query_values, timezone.now()
-        project, user_id = self.calling_project, said["user_id"]
-        if is_plain(said):
-            standing = decisions.entitlements_of(project=project, user_id=user_id, at=now)
-            return Response(representation.standing(standing))
-        standing, explained = decisions.explain_all(
-            project=project, user_id=user_id, context=outlook(project, said, now=now)
+        parameters, now = self.query_values, timezone.now()
+        project, user_id = self.calling_project, parameters["user_id"]
+        if is_plain(parameters):
+            entitlements = decisions.entitlements_of(project=project, user_id=user_id, at=now)
+            return Response(representation.entitlements(entitlements))
+        entitlements, explained = decisions.explain_all(
+            project=project,
+            user_id=user_id,
+            context=evaluation_context(project, parameters, now=now),
         )
-        shown = representation.standing(standing)
-        if said.get("explain"):
-            shown["entitlements"] = [representation.explained(each) for each in explained.values()]
-        return Response(shown)
+        body = representation.entitlements(entitlements)
+        if parameters.get("explain"):
+            body["entitlements"] = [representation.explained(each) for each in explained.values()]
+        return Response(body)

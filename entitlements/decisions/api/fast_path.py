@@ -34,7 +34,9 @@ def check(environ: Environ) -> Answer | None:
     caller = find_caller(header, scope=KeyScope.ENTITLEMENTS_READ, at=now)
     if caller is None:
         return None
-    return 200, checks.answer(project=caller.project, questions=[question], at=now)[question]
+    return 200, checks.decision_bodies(project=caller.project, questions=[question], at=now)[
+        question
+    ]
 
 
 def copied_check(environ: Mapping[str, Any]) -> bytes | None:
@@ -62,7 +64,7 @@ def check_many(environ: Environ) -> Answer | None:
     questions = None if body is None else _parse_body(body)
     if caller is None or questions is None:
         return None
-    answers = checks.answer(project=caller.project, questions=questions, at=now)
+    answers = checks.decision_bodies(project=caller.project, questions=questions, at=now)
     return 200, b'{"data":[%b]}' % b",".join(
         [
             b'{"user_id":%b,%b' % (orjson.dumps(question.user_id), answers[question][1:])

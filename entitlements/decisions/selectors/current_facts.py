@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from common import prepared
+from common import prepared_statements
 from common.ids import is_id
 from common.times import parse_optional
 from entitlements.balances.selectors.amounts import StaticDecision
@@ -105,7 +105,7 @@ def read(*, project: Project, questions: Collection[Question], at: datetime) -> 
         "codes": list({each.feature for each in questions}),
         "at": at,
     }
-    row = prepared.row(_READ_FACTS, parameters)
+    row = prepared_statements.fetch_row(_READ_FACTS, parameters)
     assert row is not None  # it has no FROM
     rules, customers, features, free_tier_rows, facts = orjson.loads(row[0])
     by_feature = defaultdict(list)

@@ -9,10 +9,10 @@ from django.utils import timezone
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from common.admin import columns, dialogs, fields, filters, retiring
+from common.admin import archivable, columns, dialogs, fields, filters
 from common.admin.actors import actor
+from common.admin.archivable import ArchivableAdmin
 from common.admin.decorators import action
-from common.admin.retiring import RetirableAdmin
 from common.admin.sidebar import SidebarEntry, SidebarGroup
 from entitlements.features import service as features
 from entitlements.features.service import FeatureMetering, FeatureRequest
@@ -86,7 +86,7 @@ RESTORE = dialogs.describe("Restore feature", "It may be sold and granted again.
 
 
 @admin.register(Feature)
-class FeatureAdmin(RetirableAdmin):
+class FeatureAdmin(ArchivableAdmin):
     """What users may or may not do, under the codes that the projects' software asks for."""
 
     sidebar = SidebarEntry(SidebarGroup.CATALOG, 3, "Features", icon="toggle_on")
@@ -111,7 +111,7 @@ class FeatureAdmin(RetirableAdmin):
         "archived_at",
     ]
 
-    edit, archive, restore = retiring.actions(
+    edit, archive, restore = archivable.actions(
         "feature", features.change, edit=CHANGE, archive=ARCHIVE, restore=RESTORE
     )
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from common.admin import columns
 from common.admin.sections import Button, Section
-from common.together import Listed
+from common.combined_lists import RowList
 from entitlements.decisions.admin import decisions as decision_tables
 from entitlements.decisions.selectors import decisions
 from entitlements.grants.admin.grants import format_features
@@ -17,9 +17,9 @@ from projects.customers.admin import panels
 from projects.models import Customer
 
 
-def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+def _lists(customer: Customer, at: datetime) -> dict[str, RowList]:
     rows = Grant.objects.for_project(customer.project_id).filter(customer=customer)
-    return {"grants": Listed(rows.order_by("-pk")[: panels.MAX_ROWS])}
+    return {"grants": RowList(rows.order_by("-pk")[: panels.MAX_ROWS])}
 
 
 def _show(

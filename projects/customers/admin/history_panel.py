@@ -7,16 +7,16 @@ from django.http import HttpRequest
 
 from common.admin import columns
 from common.admin.sections import Section
-from common.together import Listed
+from common.combined_lists import RowList
 from events.models import AuditEntry, OutboxEvent
 from projects.customers.admin import panels
 from projects.models import Customer
 
 
-def _lists(customer: Customer, at: datetime) -> dict[str, Listed]:
+def _lists(customer: Customer, at: datetime) -> dict[str, RowList]:
     """More events than are shown: their subjects select the audit entries."""
     events = OutboxEvent.objects.for_project(customer.project_id).filter(customer_id=customer.pk)
-    return {"events": Listed(events.order_by("-pk")[:100], without=("data", "previous"))}
+    return {"events": RowList(events.order_by("-pk")[:100], excluded=("data", "previous"))}
 
 
 def _show(

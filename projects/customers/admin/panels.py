@@ -7,9 +7,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from common import together
+from common import combined_lists
 from common.admin.sections import Section
-from common.together import Listed
+from common.combined_lists import RowList
 from projects.models import Customer
 
 Rows = Mapping[str, list[Any]]
@@ -27,7 +27,7 @@ class CustomerPanel:
     builds the tables from them, in a fixed number of further queries.
     """
 
-    lists: Callable[[Customer, datetime], Mapping[str, Listed]]
+    lists: Callable[[Customer, datetime], Mapping[str, RowList]]
     show: Callable[[HttpRequest, Customer, datetime, Rows], list[Section]]
 
 
@@ -69,7 +69,7 @@ def sections(request: HttpRequest, customer: Customer, at: datetime) -> list[Sec
         for name, listed in panel.lists(customer, at).items()
     }
     owner = Customer.objects.for_project(customer.project_id).filter(pk=customer.pk)
-    lists_by_panel = together.read(owner, lists)
+    lists_by_panel = combined_lists.read(owner, lists)
     return [
         section
         for number, panel in enumerate(ordered)

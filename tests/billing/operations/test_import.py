@@ -223,7 +223,7 @@ def test_stripe_breaks_in_the_middle(
     for number in range(4):
         own.products.create({"name": f"Product {number}"})
     stripe.fail("error_before", path="/v1/products", skip=2, times=3)
-    with pytest.raises(CommandError, match="--since-cursor to go on"):
+    with pytest.raises(CommandError, match="--since-cursor to continue"):
         run(project, "--kinds", "product")
     assert Product.objects.for_project(project).count() == 2
     run(project, "--kinds", "product", "--since-cursor")

@@ -431,7 +431,7 @@ def test_a_command_that_was_stopped_goes_on(shop: Shop, alice: StripeCustomer) -
     assert "Not everything is compared yet" in printed
     assert not SyncObject.objects.exists()
     printed, code = run()
-    assert "Goes on with the run of" in printed
+    assert "Continues the run of" in printed
     assert (code, "1 difference(s), 1 repaired" in printed) == (0, True)
     printed, _ = run()
     assert "Goes on" not in printed

@@ -163,7 +163,7 @@ def test_a_portal_that_stripe_does_not_know_is_for_a_person(
     printed, code = reconcile()
     assert code == 1
     assert f"portal configuration {configuration.stripe_id} ({configuration.pk}): gone" in printed
-    assert "not repaired: Stripe does not know it" in printed
+    assert "not repaired: Stripe does not have it" in printed
 
 
 def test_a_meter_that_was_switched_off_is_for_a_person(shop: Shop, meter: StripeMeter) -> None:
@@ -174,7 +174,7 @@ def test_a_meter_that_was_switched_off_is_for_a_person(shop: Shop, meter: Stripe
     for arguments in (["--dry-run"], []):
         printed, code = reconcile(*arguments)
         assert (code, said in printed) == (1, True), printed
-    assert "not repaired: Stripe takes no use of this meter" in printed
+    assert "not repaired: Stripe counts no usage for it" in printed
     shop.stripe.v1.billing.meters.reactivate(meter.stripe_id)
     assert reconcile()[1] == 0
 

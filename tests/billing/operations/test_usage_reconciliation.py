@@ -73,7 +73,7 @@ def tell_stripe(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, value: in
 def use(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, **fields: Any) -> None:
     """Five calls that Stripe was told of."""
     at = timezone.now()
-    values: dict[str, Any] = {"forwarding": Forwarding.TOLD, "forwarded_at": at, **fields}
+    values: dict[str, Any] = {"forwarding": Forwarding.REPORTED, "forwarded_at": at, **fields}
     Record.objects.create(
         project=shop.project,
         id=f"rec_{Record.objects.across_projects().count()}",
@@ -137,7 +137,7 @@ def test_what_stripe_counts_otherwise_is_shown(
     out = StringIO()
     with pytest.raises(SystemExit):
         call_command("reconcile", stdout=out)
-    assert "not repaired: look at the usage that Stripe refused" in out.getvalue()
+    assert "not repaired: check the usage that Stripe refused" in out.getvalue()
 
 
 def test_use_that_is_on_its_way_is_looked_at_the_next_time(

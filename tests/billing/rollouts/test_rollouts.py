@@ -71,7 +71,7 @@ def told(project: Project) -> Counter[str]:
 
 
 def turn() -> bool:
-    return batch_runs.turn(SMALL, at=timezone.now())
+    return batch_runs.run_batch(SMALL, at=timezone.now())
 
 
 def die_before_the_commit() -> None:
@@ -162,7 +162,7 @@ def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
     more = True
     while more:
         with CaptureQueriesContext(connection) as captured:
-            more = batch_runs.turn(rollouts.JOB, at=timezone.now())
+            more = batch_runs.run_batch(rollouts.JOB, at=timezone.now())
         batches.append(len(captured))
     assert standing(project) == [("done", 1000, 0, 0)]
     assert outbox.types(project) == []

@@ -8,7 +8,14 @@ import pytest
 import stripe
 
 from billing.stripe.errors import StripeUnavailable, translate
-from billing.stripe.transport import LAST_TRY, PATIENCE, SLOW, NoPlace, Places, Transport
+from billing.stripe.transport import (
+    LAST_TRY,
+    PATIENCE,
+    SLOW,
+    ConcurrencyLimit,
+    ConcurrencyLimitReached,
+    Transport,
+)
 
 HANG = 1.5
 """Seconds that the silent Stripe of these tests is waited for."""
@@ -39,7 +46,7 @@ def ask(transport: Transport, port: int) -> float:
 
 
 def test_the_rest_is_refused_at_once_while_stripe_hangs(silent_port: int) -> None:
-    transport = Transport(timeout=(1.0, HANG), places=3)
+    transport = Transport(timeout=(1.0, HANG), max_concurrent=3)
     with ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(ask, transport, silent_port) for _ in range(3)]
         time.sleep(SLOW + 0.2)
@@ -50,51 +57,51 @@ def test_the_rest_is_refused_at_once_while_stripe_hangs(silent_port: int) -> Non
 
 def test_a_place_is_waited_for_while_stripe_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("billing.stripe.transport.PATIENCE", 5.0)
-    places = Places(1)
+    limit = ConcurrencyLimit(1)
     with ThreadPoolExecutor(1) as pool, ExitStack() as held:
-        held.enter_context(places.one())
-        waiting = pool.submit(_pass_through, places)
+        held.enter_context(limit.slot())
+        waiting = pool.submit(_pass_through, limit)
         time.sleep(0.1)
         held.close()
         waiting.result(timeout=5)
 
 
 def test_nobody_waits_longer_than_the_patience() -> None:
-    places = Places(1)
-    with places.one():
+    limit = ConcurrencyLimit(1)
+    with limit.slot():
         started = time.monotonic()
-        with pytest.raises(NoPlace):
-            _pass_through(places)
+        with pytest.raises(ConcurrencyLimitReached):
+            _pass_through(limit)
         assert PATIENCE <= time.monotonic() - started < PATIENCE + 1
 
 
 def test_nobody_waits_for_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("billing.stripe.transport.PATIENCE", 5.0)
     clock = Hands()
-    places = Places(1, clock=clock)
-    with places.one():
+    limit = ConcurrencyLimit(1, clock=clock)
+    with limit.slot():
         clock.now += SLOW + 0.1
         started = time.monotonic()
-        with pytest.raises(NoPlace):
-            _pass_through(places)
+        with pytest.raises(ConcurrencyLimitReached):
+            _pass_through(limit)
         assert time.monotonic() - started < 2
-    _pass_through(places)
+    _pass_through(limit)
 
 
 def test_a_failure_gives_its_place_back() -> None:
-    places = Places(1)
+    limit = ConcurrencyLimit(1)
     for _ in range(3):
-        with pytest.raises(RuntimeError), places.one():
+        with pytest.raises(RuntimeError), limit.slot():
             raise RuntimeError
-    _pass_through(places)
+    _pass_through(limit)
 
 
 def test_what_took_long_is_not_sent_again(silent_port: int) -> None:
     """Three tries of ten seconds each would outlive the patience of whoever asked us."""
     wait = LAST_TRY + 0.2
-    assert wait <= ask(Transport(timeout=(1.0, wait), places=1), silent_port) < 2 * wait
+    assert wait <= ask(Transport(timeout=(1.0, wait), max_concurrent=1), silent_port) < 2 * wait
 
 
-def _pass_through(places: Places) -> None:
-    with places.one():
+def _pass_through(limit: ConcurrencyLimit) -> None:
+    with limit.slot():
         pass

@@ -357,7 +357,7 @@ def test_figures_of_an_older_answer_do_not_complete_a_newer_one():
 def answer(project, at=NOW):
     """What another process answers, which has no copies of its own yet."""
     local_cache.drop_all()
-    return json.loads(checks.answer(project=project, questions=[ADA], at=at)[ADA])
+    return json.loads(checks.decision_bodies(project=project, questions=[ADA], at=at)[ADA])
 
 
 @pytest.fixture
@@ -484,7 +484,9 @@ class TestAnswers:
             for offset in range(0, 24, 5):
                 at = NOW + offset * SECOND
                 asked = [Question("ada", "sso"), Question(customer.pk, "seats")]
-                cold = checks.answer(project=project, questions=asked, at=at)
-                warm = checks.answer(project=project, questions=asked, at=at)
+                cold = checks.decision_bodies(project=project, questions=asked, at=at)
+                warm = checks.decision_bodies(project=project, questions=asked, at=at)
                 client().flushall()
-                assert cold == warm == checks.answer(project=project, questions=asked, at=at)
+                assert (
+                    cold == warm == checks.decision_bodies(project=project, questions=asked, at=at)
+                )

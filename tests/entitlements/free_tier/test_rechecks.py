@@ -70,7 +70,7 @@ def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
     more = True
     while more:
         with CaptureQueriesContext(connection) as captured:
-            more = batch_runs.turn(rechecks.JOB, at=timezone.now())
+            more = batch_runs.run_batch(rechecks.JOB, at=timezone.now())
         batches.append(len(captured))
     _, *full, _, _ = batches
     assert (set(full), len(full)) == ({10}, 9)

@@ -159,12 +159,14 @@ class UsageViewSet(ProjectViewSet):
         return Response(body, status=status)
 
 
-def _stretch(asked: dict[str, Any], unit: Unit | None, now: datetime) -> tuple[datetime, datetime]:
+def _stretch(
+    parameters: dict[str, Any], unit: Unit | None, now: datetime
+) -> tuple[datetime, datetime]:
     """From when until when; raises Invalid where that is no stretch of full hours."""
-    until: datetime = asked.get("to") or hour_of(now) + HOUR
+    until: datetime = parameters.get("to") or hour_of(now) + HOUR
     if not EARLIEST <= until <= LATEST:
         raise Invalid("A moment between the years 2000 and 2200.", field="to")
-    since: datetime = asked.get("from") or Period(Unit.MONTH).window(until - HOUR).starts_at
+    since: datetime = parameters.get("from") or Period(Unit.MONTH).window(until - HOUR).starts_at
     for field, moment in (("from", since), ("to", until)):
         if not EARLIEST <= moment <= LATEST:
             raise Invalid("A moment between the years 2000 and 2200.", field=field)

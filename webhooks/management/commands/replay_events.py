@@ -1,4 +1,4 @@
-"""Have the objects of kept events read again, as when the events came."""
+"""Read the objects of stored events again, as when the events arrived."""
 
 import sys
 from argparse import ArgumentParser
@@ -19,8 +19,8 @@ from webhooks.services.replay import replay
 
 class Command(BaseCommand):
     help = (
-        "Reads the objects of kept events again, waking those that were parked. Name at least "
-        "one filter; filters add up."
+        "Reads the objects of stored events again, and resumes parked ones. Give at least one "
+        "filter; an event must match all filters."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -32,13 +32,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--status", choices=sorted(inbound_events.IN_STATUS), help="Events in this state."
         )
-        parser.add_argument("--project", help="Events about this project: its id or its slug.")
+        parser.add_argument("--project", help="Events about this project, by id or slug.")
         parser.add_argument("--reason", default="", help="Why, for the audit trail.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         filters = {name: options[name] for name in ("event", "event_type", "since", "status")}
         if not any([*filters.values(), options["project"]]):
-            raise CommandError("Say which events: --event, --type, --since, --status, --project.")
+            raise CommandError(
+                "Choose the events with --event, --type, --since, --status or --project."
+            )
         project = projects.get_by_id_or_slug(options["project"]) if options["project"] else None
         events = inbound_events.matching(**filters, project=project)
         replayed = skipped = 0
@@ -53,7 +55,7 @@ class Command(BaseCommand):
                 replayed += 1
             else:
                 skipped += 1
-        self.stdout.write(f"{replayed} event(s) replayed, {skipped} without anything to read.")
+        self.stdout.write(f"{replayed} event(s) replayed, {skipped} without an object to read.")
 
     def _replay(self, event: InboundEvent, reason: str) -> bool:
         try:

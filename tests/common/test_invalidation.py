@@ -3,31 +3,31 @@
 import pytest
 from pytest_django import Settings
 
-from common import broadcast
+from common import invalidation
 from common.redis import client
 from tests.listening import hear, until
 
 
 def say(what: str) -> None:
-    client().publish(broadcast.channel(), broadcast.message("test", what))
+    client().publish(invalidation.channel(), invalidation.message("test", what))
 
 
 def test_heard_until_stopped_and_again_after(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard, emptied = list[str](), list[bool]()
-    topic = broadcast.Topic(drop=heard.append, drop_all=lambda: emptied.append(True))
-    monkeypatch.setitem(broadcast._topics, "test", topic)
-    until(broadcast.is_heard)
+    topic = invalidation.Topic(drop=heard.append, drop_all=lambda: emptied.append(True))
+    monkeypatch.setitem(invalidation._topics, "test", topic)
+    until(invalidation.is_listening)
     say("ada")
     until(lambda: heard == ["ada"])
 
     emptied.clear()
-    broadcast.stop()
+    invalidation.stop()
     say("bob")
 
     assert emptied == [True]
-    until(broadcast.is_heard)
+    until(invalidation.is_listening)
     assert emptied == [True, True], "what was said meanwhile was said to nobody"
     say("eve")
     until(lambda: "eve" in heard)
@@ -40,15 +40,15 @@ def test_a_server_that_is_configured_again_is_heard_once(
 ) -> None:
     """The first listener must not go on beside the one that has taken its place."""
     heard = list[str]()
-    topic = broadcast.Topic(drop=heard.append, drop_all=lambda: None)
-    monkeypatch.setitem(broadcast._topics, "test", topic)
-    until(broadcast.is_heard)
+    topic = invalidation.Topic(drop=heard.append, drop_all=lambda: None)
+    monkeypatch.setitem(invalidation._topics, "test", topic)
+    until(invalidation.is_listening)
     here = settings.REDIS_URL
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
-    broadcast.is_heard()
+    invalidation.is_listening()
     settings.REDIS_URL = here
 
-    until(broadcast.is_heard)
+    until(invalidation.is_listening)
     say("ada")
     say("end")
     until(lambda: heard.count("end") >= 1)

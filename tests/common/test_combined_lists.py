@@ -7,8 +7,8 @@ from django.db import models
 from django.db.models import Model, OuterRef
 
 from billing.models import Cart, CartLine, Invoice, StripeCustomer, Subscription, SubscriptionItem
-from common import together
-from common.together import Listed
+from common import combined_lists
+from common.combined_lists import RowList
 from events.models import OutboxEvent
 from projects.models import Customer
 from tests.console.world import World, build
@@ -21,9 +21,9 @@ def world() -> World:
     return build(size=3)
 
 
-def read(world: World, listed: Listed) -> list[Any]:
+def read(world: World, listed: RowList) -> list[Any]:
     owner = Customer.objects.for_project(world.project).filter(pk=world.customer.pk)
-    return together.read(owner, {"rows": listed})["rows"]
+    return combined_lists.read(owner, {"rows": listed})["rows"]
 
 
 def fields_of(row: Model) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def fields_of(row: Model) -> dict[str, Any]:
 def test_rows_are_as_the_query_set_makes_them(world: World, model: Any) -> None:
     rows = model.objects.for_project(world.project).order_by("-pk")
 
-    found = read(world, Listed(rows[:2]))
+    found = read(world, RowList(rows[:2]))
 
     assert [fields_of(row) for row in found] == [fields_of(row) for row in rows[:2]]
     assert not any(row._state.adding for row in found)
@@ -51,14 +51,14 @@ def test_what_belongs_to_a_row_comes_with_it(world: World, django_assert_num_que
     owner = Customer.objects.for_project(world.project).filter(pk=world.customer.pk)
 
     with django_assert_num_queries(1):
-        found = together.read(
+        found = combined_lists.read(
             owner,
             {
-                "subscriptions": Listed(
-                    subscriptions, lines={"items": Listed(items, related=["price__product"])}
+                "subscriptions": RowList(
+                    subscriptions, children={"items": RowList(items, related=["price__product"])}
                 ),
-                "carts": Listed(carts, related=["checkout"], lines={"lines": Listed(holds)}),
-                "none": Listed(carts.none()),
+                "carts": RowList(carts, related=["checkout"], children={"lines": RowList(holds)}),
+                "none": RowList(carts.none()),
             },
         )
         sold = [
@@ -80,7 +80,7 @@ def test_annotations_come_along_and_fields_can_stay_behind(world: World) -> None
         numbered=models.Window(models.Count("pk"))
     )
 
-    found = read(world, Listed(told[:1], also=["numbered"], without=["data", "previous"]))
+    found = read(world, RowList(told[:1], annotations=["numbered"], excluded=["data", "previous"]))
 
     assert found[0].numbered == told.count()
     assert found[0].get_deferred_fields() == {"data", "previous"}
@@ -91,4 +91,4 @@ def test_there_has_to_be_an_owner(world: World) -> None:
     rows = Cart.objects.for_project(world.project)
 
     with pytest.raises(Customer.DoesNotExist):
-        together.read(nobody, {"rows": Listed(rows)})
+        combined_lists.read(nobody, {"rows": RowList(rows)})

@@ -1,8 +1,8 @@
-"""Word from one process to all others: what this one has changed, they drop their copies of.
+"""Tell all processes to drop their cached copies of an object that this process has changed.
 
-Redis carries the messages and may lose any of them, so a copy has a bounded age as well. A
-process that is not listening, because it has just begun or its connection broke, drops every
-copy and keeps none until it listens again: what it may have missed cannot be wrong then.
+Redis carries the messages and may lose some, so copies have a limited age as well. A process that
+is not subscribed, because it has just started or its connection broke, drops all copies and caches
+nothing until it is subscribed again.
 """
 
 import os
@@ -22,14 +22,14 @@ from common.redis import TIMEOUT, exchange
 log = structlog.get_logger(__name__)
 
 PATIENCE = 1.0
-"""Seconds of silence after which the other side is asked for a sign of life."""
+"""Seconds without a message after which Redis is pinged."""
 PAUSE = 0.2
-"""Seconds before a broken connection is tried again."""
+"""Seconds before a broken connection is opened again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A kind of copies: how to drop the one that a message names, and how to drop all."""
+    """A kind of cached object: how to drop one by its key, and how to drop all."""
 
     drop: Callable[[str], None]
     drop_all: Callable[[], None]
@@ -41,18 +41,19 @@ _listener: "Listener | None" = None
 
 
 def register(name: str, *, drop: Callable[[str], None], drop_all: Callable[[], None]) -> None:
-    """From now on messages about this topic are heard. Called once, when its module is loaded."""
+    """Handle messages of this topic from now on. Called once, when the module of the cache is
+    imported."""
     _topics[name] = Topic(drop, drop_all)
 
 
-def tell(topic: str, what: str) -> None:
-    """Drop it here at once, and in every other process as soon as the message arrives."""
-    exchange(("PUBLISH", channel(), message(topic, what)))
-    _topics[topic].drop(what)
+def invalidate(topic: str, key: str) -> None:
+    """Drop the copy in this process at once, and in all others as soon as the message arrives."""
+    exchange(("PUBLISH", channel(), message(topic, key)))
+    _topics[topic].drop(key)
 
 
 def channel() -> str:
-    """One per Redis database, which channels know nothing of."""
+    """One channel per Redis database; channels themselves are not separated by database."""
     return f"tollgate:{_database()}:changed"
 
 
@@ -61,13 +62,13 @@ def _database() -> int:
     return int(parsed.get("db", 0))
 
 
-def message(topic: str, what: str) -> str:
-    """What is published, for those who publish by a script of their own."""
-    return f"{topic}|{what}"
+def message(topic: str, key: str) -> str:
+    """The content of a message, for callers that publish with a Lua script."""
+    return f"{topic}|{key}"
 
 
-def is_heard() -> bool:
-    """Whether this process hears what the others say now. Begins to listen when asked first."""
+def is_listening() -> bool:
+    """Whether this process receives messages now. The first call starts the listener."""
     global _listener
     listener = _listener
     if listener is None or listener.url != settings.REDIS_URL:
@@ -82,7 +83,7 @@ def is_heard() -> bool:
 
 
 def stop() -> None:
-    """Listen no more and drop every copy, as before the server stops; asked again, begin anew."""
+    """Stop the listener and drop all copies; a later call of ``is_listening`` starts a new one."""
     global _listener
     with _lock:
         listener, _listener = _listener, None
@@ -91,21 +92,22 @@ def stop() -> None:
 
 
 class Listener(threading.Thread):
-    """Reads the messages of one server until another one is configured, or it is told to stop."""
+    """Receives the messages of one Redis server until another is configured or it is stopped."""
 
     def __init__(self, url: str, channel: str) -> None:
-        super().__init__(name="broadcast", daemon=True)
+        super().__init__(name="invalidation", daemon=True)
         self.url = url
         self.is_live = False
         self._channel = channel
         self._stopped = threading.Event()
 
     def leave(self) -> None:
-        """End soon, even if its server is configured again: two would hear each message twice."""
+        """End soon, even if its server is configured again: two listeners would get each message
+        twice."""
         self._stopped.set()
 
     def stop(self) -> None:
-        """Returns when nothing is read any more."""
+        """Stop, and wait until the thread has ended."""
         self.leave()
         self.join()
 
@@ -128,28 +130,28 @@ class Listener(threading.Thread):
         )
         with connection, connection.pubsub() as subscription:  # type: ignore[no-untyped-call]
             subscription.subscribe(self._channel)
-            silent = False
+            is_pinged = False
             while self._is_wanted():
-                heard = subscription.get_message(timeout=PATIENCE)
+                received = subscription.get_message(timeout=PATIENCE)
                 if self._stopped.is_set():
                     return
-                if heard is not None:
-                    silent = False
-                    self._hear(heard)
-                elif silent:
-                    raise redis.ConnectionError("No sign of life.")
+                if received is not None:
+                    is_pinged = False
+                    self._hear(received)
+                elif is_pinged:
+                    raise redis.ConnectionError("Redis did not answer a ping.")
                 else:
-                    silent = True
+                    is_pinged = True
                     subscription.ping()
 
-    def _hear(self, heard: dict[str, Any]) -> None:
-        if heard["type"] == "subscribe":
-            self._drop_all()  # what was said before was said to nobody
+    def _hear(self, received: dict[str, Any]) -> None:
+        if received["type"] == "subscribe":
+            self._drop_all()  # earlier messages did not reach this process
             self.is_live = True
-        elif heard["type"] == "message":
-            topic, _, what = heard["data"].decode(errors="replace").partition("|")
+        elif received["type"] == "message":
+            topic, _, key = received["data"].decode(errors="replace").partition("|")
             if topic in _topics:
-                _topics[topic].drop(what)
+                _topics[topic].drop(key)
 
     def _lose(self) -> None:
         self.is_live = False
@@ -157,12 +159,12 @@ class Listener(threading.Thread):
 
     def _drop_all(self) -> None:
         for topic in _topics.values():
-            with suppress(Exception):  # one topic's trouble leaves no other with old copies
+            with suppress(Exception):  # an error of one topic must not leave old copies of another
                 topic.drop_all()
 
 
 def _after_fork() -> None:
-    """The parent's threads are not here: neither the listener nor who may have held the lock."""
+    """Forget listener and lock: the threads of the parent process do not exist here."""
     global _listener, _lock
     _listener, _lock = None, threading.Lock()
 

@@ -1,4 +1,5 @@
-"""Pages of what is defined by hand, changed, archived and restored, and never deleted."""
+"""Console pages of rows that are defined by hand, changed, archived and restored, and never
+deleted."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -15,10 +16,10 @@ from common.admin.pages import ReadOnlyAdmin
 Action = Callable[..., HttpResponse]
 
 
-class RetirableAdmin(ReadOnlyAdmin):
-    """Of rows with a project, a name, a unit and ``archived_at``.
+class ArchivableAdmin(ReadOnlyAdmin):
+    """The page of rows with a project, a name, a unit and ``archived_at``.
 
-    Its ``edit``, ``archive`` and ``restore`` are those that :func:`actions` makes.
+    ``edit``, ``archive`` and ``restore`` of a subclass are made by :func:`actions`.
     """
 
     actions_detail: ClassVar[Sequence[str]] = ["edit", "archive", "restore"]
@@ -29,8 +30,8 @@ class RetirableAdmin(ReadOnlyAdmin):
     def has_edit_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
         return self.has_permission_to("change", request)
 
-    def has_permission_to(self, do: str, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"{self.opts.app_label}.{do}_{self.opts.model_name}")
+    def has_permission_to(self, verb: str, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{self.opts.app_label}.{verb}_{self.opts.model_name}")
 
     @display(description="Project", ordering="project__name")
     def project_link(self, row: Any) -> object:
@@ -49,8 +50,11 @@ def actions(
     archive: dict[str, Any],
     restore: dict[str, Any],
 ) -> tuple[Action, Action, Action]:
-    """The three actions that open these dialogs; ``change`` is the service, which takes the row as
-    its argument ``noun``."""
+    """The three actions that open these dialogs.
+
+    ``change`` is the service that changes a row; it takes the row as the argument named by
+    ``noun``.
+    """
 
     def carry_out(
         page: ReadOnlyAdmin,
@@ -72,22 +76,22 @@ def actions(
 
         return dialogs.attempt(request, form, dialog, act)
 
-    may = {"permissions": ["edit"]}
+    options = {"permissions": ["edit"]}
 
-    @action(description="Change", url_path="edit", icon="edit", dialog=edit, **may)
+    @action(description="Change", url_path="edit", icon="edit", dialog=edit, **options)
     def edit_row(
         page: ReadOnlyAdmin, request: HttpRequest, form: dialogs.Dialog, object_id: str
     ) -> HttpResponse:
-        said = {"name": form.cleaned_data["name"], "unit": form.cleaned_data["unit"]}
-        return carry_out(page, request, form, object_id, edit, **said)
+        changes = {"name": form.cleaned_data["name"], "unit": form.cleaned_data["unit"]}
+        return carry_out(page, request, form, object_id, edit, **changes)
 
-    @action(description="Archive", url_path="archive", icon="archive", dialog=archive, **may)
+    @action(description="Archive", url_path="archive", icon="archive", dialog=archive, **options)
     def archive_row(
         page: ReadOnlyAdmin, request: HttpRequest, form: dialogs.Dialog, object_id: str
     ) -> HttpResponse:
         return carry_out(page, request, form, object_id, archive, archived=True)
 
-    @action(description="Restore", url_path="restore", icon="unarchive", dialog=restore, **may)
+    @action(description="Restore", url_path="restore", icon="unarchive", dialog=restore, **options)
     def restore_row(
         page: ReadOnlyAdmin, request: HttpRequest, form: dialogs.Dialog, object_id: str
     ) -> HttpResponse:

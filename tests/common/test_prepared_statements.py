@@ -10,7 +10,7 @@ from django.db import DataError, IntegrityError, OperationalError, connection, t
 from django.test.utils import CaptureQueriesContext
 from psycopg.types.numeric import Int8
 
-from common import prepared
+from common import prepared_statements
 
 AT = datetime(2026, 11, 21, 19, 2, 3, 120000, tzinfo=UTC)
 ECHO = """
@@ -45,35 +45,35 @@ def test_both_ways_say_the_same() -> None:
         {"at": AT.astimezone(timezone(timedelta(hours=5, minutes=30))), "large": None},
         {"nothing": 5, "number": 2**63},
     ):
-        directly = prepared.row(ECHO, given(**more))
+        directly = prepared_statements.fetch_row(ECHO, given(**more))
         with transaction.atomic():
-            assert prepared.row(ECHO, given(**more)) == directly
+            assert prepared_statements.fetch_row(ECHO, given(**more)) == directly
         with CaptureQueriesContext(connection) as seen:
-            assert prepared.row(ECHO, given(**more)) == directly
+            assert prepared_statements.fetch_row(ECHO, given(**more)) == directly
         assert len(seen) == 1
-    assert prepared.row(ECHO, given()) == (
+    assert prepared_statements.fetch_row(ECHO, given()) == (
         *(given()["text"], 1, Decimal(2**53), AT, True, b"\x00\xff'"),
         *(given()["texts"], [Decimal(1), Decimal(2**53)], None, 3, given()["text"]),
         *(AT.date(), '{"a": [1]}'),
     )
-    assert prepared.row("SELECT 1 WHERE %(no)s", {"no": False}) is None
+    assert prepared_statements.fetch_row("SELECT 1 WHERE %(no)s", {"no": False}) is None
 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_fails_is_an_error_of_django_and_leaves_the_connection_usable() -> None:
     with pytest.raises(DataError):
-        prepared.row("SELECT %(text)s::int", {"text": "many"})
+        prepared_statements.fetch_row("SELECT %(text)s::int", {"text": "many"})
     with pytest.raises(IntegrityError):
-        prepared.row("INSERT INTO usage_movement DEFAULT VALUES RETURNING 1", {})
+        prepared_statements.fetch_row("INSERT INTO usage_movement DEFAULT VALUES RETURNING 1", {})
     with pytest.raises((DataError, ValueError)):
-        prepared.row("SELECT %(text)s::text", {"text": "a\0b"})
-    assert prepared.row("SELECT %(text)s::int", {"text": "7"}) == (7,)
+        prepared_statements.fetch_row("SELECT %(text)s::text", {"text": "a\0b"})
+    assert prepared_statements.fetch_row("SELECT %(text)s::int", {"text": "7"}) == (7,)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_statement_that_the_server_has_forgotten_is_prepared_again() -> None:
     for _ in range(2):
-        assert prepared.row("SELECT %(number)s + 1", {"number": 1}) == (2,)
+        assert prepared_statements.fetch_row("SELECT %(number)s + 1", {"number": 1}) == (2,)
         with connection.cursor() as cursor:
             cursor.execute("DEALLOCATE ALL")
 
@@ -88,15 +88,15 @@ def names_on_the_server() -> set[str]:
 def test_a_rollback_keeps_what_is_prepared() -> None:
     """psycopg would deallocate it, and the next use would be an error in the server's log."""
     statement = "SELECT %(number)s::int + 1"
-    assert prepared.row(statement, {"number": 1}) == (2,)
+    assert prepared_statements.fetch_row(statement, {"number": 1}) == (2,)
     before = names_on_the_server()
     assert len(before) >= 1
-    for way in (prepared.row, prepared.rows):
+    for way in (prepared_statements.fetch_row, prepared_statements.fetch_rows):
         with transaction.atomic():
             assert way(statement, {"number": Int8(2)}) in ((3,), [(3,)])
             transaction.set_rollback(True)
     assert names_on_the_server() >= before
-    assert prepared.row(statement, {"number": 4}) == (5,)
+    assert prepared_statements.fetch_row(statement, {"number": 4}) == (5,)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -105,9 +105,13 @@ def test_what_is_prepared_in_a_transaction_is_part_of_it() -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE kept (number int)")
     with transaction.atomic():
-        prepared.row("INSERT INTO kept VALUES (%(number)s) RETURNING number", {"number": 1})
+        prepared_statements.fetch_row(
+            "INSERT INTO kept VALUES (%(number)s) RETURNING number", {"number": 1}
+        )
         transaction.set_rollback(True)
-    assert prepared.row("SELECT count(*) FROM kept WHERE %(yes)s", {"yes": True}) == (0,)
+    assert prepared_statements.fetch_row(
+        "SELECT count(*) FROM kept WHERE %(yes)s", {"yes": True}
+    ) == (0,)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -117,8 +121,8 @@ def test_what_fails_is_sent_once() -> None:
         cursor.execute("CREATE SEQUENCE prepared_once")
     try:
         with pytest.raises(DataError):
-            prepared.row("SELECT 1 / (0 * nextval('prepared_once'))", {})
-        assert prepared.row("SELECT nextval('prepared_once')", {}) == (2,)
+            prepared_statements.fetch_row("SELECT 1 / (0 * nextval('prepared_once'))", {})
+        assert prepared_statements.fetch_row("SELECT nextval('prepared_once')", {}) == (2,)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP SEQUENCE prepared_once")
@@ -131,11 +135,11 @@ def test_a_connection_that_broke_is_an_error_and_nothing_is_sent_again() -> None
         cursor.execute("CREATE SEQUENCE prepared_twice")
     try:
         with pytest.raises(OperationalError):
-            prepared.row(
+            prepared_statements.fetch_row(
                 "SELECT nextval('prepared_twice'), pg_terminate_backend(pg_backend_pid())", {}
             )
         connection.close()
-        assert prepared.row("SELECT nextval('prepared_twice')", {}) == (2,)
+        assert prepared_statements.fetch_row("SELECT nextval('prepared_twice')", {}) == (2,)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP SEQUENCE prepared_twice")
@@ -161,11 +165,11 @@ def test_a_thread_without_a_connection_borrows_one_for_the_statement(pooled: Non
     try:
         for number in range(3):
             kept = "INSERT INTO prepared_kept VALUES (%(number)s) RETURNING number"
-            assert prepared.row(kept, {"number": number}) == (number,)
+            assert prepared_statements.fetch_row(kept, {"number": number}) == (number,)
             with pytest.raises(DataError):
-                prepared.row("SELECT %(text)s::int", {"text": "many"})
+                prepared_statements.fetch_row("SELECT %(text)s::int", {"text": "many"})
             assert connection.connection is None
-        assert prepared.row("SELECT count(*) FROM prepared_kept", {}) == (3,)
+        assert prepared_statements.fetch_row("SELECT count(*) FROM prepared_kept", {}) == (3,)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE prepared_kept")
