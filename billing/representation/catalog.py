@@ -10,11 +10,9 @@ from common.times import rfc3339
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.kinds import FeatureValue
 
-REFUNDS = "What becomes of access when the money for it goes back."
-DISPUTES = "What becomes of access while a bank decides about the payment."
-RENEWALS = (
-    "Whether a new period's credits and quotas begin when it is paid, or when it is invoiced."
-)
+REFUNDS = "What happens to access when its payment is refunded."
+DISPUTES = "What happens to access while its payment is disputed."
+RENEWALS = "When the credits and quotas of a new period begin: when it is paid or invoiced."
 
 
 class ProductFeatureBody(TypedDict):
@@ -30,14 +28,14 @@ class ProductCreditsBody(TypedDict):
 
 
 class ProductBody(TypedDict):
-    """Something that the project sells."""
+    """A product that the project sells."""
 
     id: str
     name: str
     description: str
     active: Annotated[bool, "Whether it is on sale."]
     custom_price: Annotated[
-        bool, "Whether its price is agreed with each customer: plans show none."
+        bool, "True: each customer agrees on a price with you; plans show no price."
     ]
     features: list[ProductFeatureBody]
     credits: ProductCreditsBody | None
@@ -50,7 +48,7 @@ class ProductBody(TypedDict):
 
 
 class PriceBody(TypedDict):
-    """What a product costs, once or in each interval."""
+    """A price of a product: one-time, or recurring per interval."""
 
     id: str
     product: str
@@ -59,7 +57,7 @@ class PriceBody(TypedDict):
     unit_amount: MoneyBody
     interval: Annotated[str, Interval] | None
     interval_count: int | None
-    meter: Annotated[str | None, "The meter whose count is billed after each period."]
+    meter: Annotated[str | None, "Code of the meter whose usage is billed after each period."]
     active: Annotated[bool, "Whether it is on sale."]
     metadata: dict[str, str]
     stripe_id: str | None
@@ -67,8 +65,8 @@ class PriceBody(TypedDict):
 
 
 class PlanBody(ProductBody):
-    """A product on sale with its recurring prices, cheapest first within a currency; without any
-    when ``custom_price`` says that one asks for it."""
+    """A product on sale with its recurring prices, cheapest first within a currency. With
+    ``custom_price`` it has no prices: users have to ask for one."""
 
     prices: list[PriceBody]
 
@@ -122,7 +120,7 @@ def price(row: Price) -> PriceBody:
 
 
 def plan(row: Product) -> PlanBody:
-    """A product with the prices by which one can subscribe to it (``row.plan_prices``); a price
-    that is agreed with each customer is nobody else's business."""
+    """A product with the prices that users can subscribe to (``row.plan_prices``). Prices that are
+    agreed with single customers are not shown."""
     prices: list[Price] = row.plan_prices  # type: ignore[attr-defined]  # selectors.catalog.plans
     return {**product(row), "prices": [price(each) for each in prices]}

@@ -10,7 +10,7 @@ from common.times import rfc3339
 
 
 class CouponBody(TypedDict):
-    """A percentage, or an amount in one currency."""
+    """A discount: a percentage, or an amount in one currency."""
 
     id: str
     name: str
@@ -22,7 +22,7 @@ class CouponBody(TypedDict):
     times_redeemed: int
     redeem_by: Time | None
     valid: Annotated[bool, "Whether it can still be redeemed."]
-    products: Annotated[list[str], "The only ones that it is for; empty: all."]
+    products: Annotated[list[str], "Ids of the products that it applies to; empty: all products."]
     metadata: dict[str, str]
     stripe_id: str | None
     created_at: Time
@@ -32,8 +32,8 @@ class PromotionCodeBody(TypedDict):
     id: str
     coupon: str
     code: str
-    active: Annotated[bool, "Whether it can be used."]
-    user_id: Annotated[str | None, "The only one who may use it."]
+    active: Annotated[bool, "Whether buyers can redeem it."]
+    user_id: Annotated[str | None, "Your id of the only user who can redeem it; null: everyone."]
     max_redemptions: int | None
     times_redeemed: int
     expires_at: Time | None
@@ -45,7 +45,7 @@ class PromotionCodeBody(TypedDict):
 
 
 def coupon(row: Coupon, products: Mapping[str, str]) -> CouponBody:
-    """``products`` are our ids by Stripe's, of those that it is limited to."""
+    """``products`` maps Stripe's ids of the coupon's products to our ids."""
     return {
         "id": row.pk,
         "name": row.name,

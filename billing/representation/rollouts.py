@@ -1,4 +1,4 @@
-"""Changes of products on their way to their holders."""
+"""Rollouts: changes of products that are being applied to their holders."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, TypedDict
@@ -10,14 +10,14 @@ from common.times import rfc3339
 
 
 class RolloutProgressBody(TypedDict):
-    holders: Annotated[int | None, "How many there were when it began; null before that."]
+    holders: Annotated[int | None, "Number of holders when the rollout began; null before that."]
     looked_at: int
-    changed: Annotated[int, "Of how many of them something changed."]
-    failed: Annotated[int, "How many could not be done."]
+    changed: Annotated[int, "Number of holders whose entitlements changed."]
+    failed: Annotated[int, "Number of holders that could not be recomputed."]
 
 
 class RolloutMovesBody(TypedDict):
-    """Subscriptions that move to another price."""
+    """Progress of the subscriptions that move to another price."""
 
     subscriptions: int
     moved: int
@@ -25,21 +25,21 @@ class RolloutMovesBody(TypedDict):
 
 
 class RolloutBody(TypedDict):
-    """One version of what a product entitles to, brought to its holders in the background."""
+    """A change of a product that is applied to its holders in the background."""
 
     id: str
     product: str
     status: Annotated[
         str,
         RunStatus,
-        "planned: kept, and not applied. running: holders are recomputed. moving: "
-        "subscriptions change their price. superseded: a newer change does it all again.",
+        "planned: stored, not applied. running: holders are recomputed. moving: subscriptions "
+        "change to another price. superseded: replaced by a newer change of the product.",
     ]
-    catalog_version: Annotated[int, "Of the product."]
+    catalog_version: Annotated[int, "The product's version that this change makes."]
     reason: str
-    terms: Annotated[dict[str, Any] | None, "What was planned to change."]
+    terms: Annotated[dict[str, Any] | None, "The planned change."]
     figures: Annotated[
-        dict[str, Any] | None, "What that came to when it was planned, as in a preview."
+        dict[str, Any] | None, "The result of the preview when the change was planned."
     ]
     progress: RolloutProgressBody
     moves: RolloutMovesBody
@@ -51,19 +51,21 @@ class RolloutBody(TypedDict):
 class RefusedMoveBody(TypedDict):
     subscription: str
     user_id: str
-    code: Annotated[str, "As of a problem document."]
+    code: Annotated[str, "The `code` of a problem document."]
     detail: str
 
 
 class WholeRolloutBody(RolloutBody):
-    """One version of what a product entitles to, brought to its holders in the background."""
+    """A change of a product that is applied to its holders in the background."""
 
-    failed_customers: Annotated[list[str], "Our ids; at most 100."]
-    refusals: Annotated[list[RefusedMoveBody], "The first 100."]
+    failed_customers: Annotated[list[str], "Our ids of the customers; at most 100."]
+    refusals: Annotated[
+        list[RefusedMoveBody], "The first 100 subscriptions that could not be moved."
+    ]
 
 
 def rollout(row: Rollout) -> RolloutBody:
-    """Loaded by ``selectors.rollouts``, which counts the moves."""
+    """A rollout. ``row`` carries the counts of ``rollouts.selectors``."""
     counts: dict[str, Any] = vars(row)
     return {
         "id": row.pk,
@@ -91,7 +93,7 @@ def rollout(row: Rollout) -> RolloutBody:
 
 
 def whole_rollout(row: Rollout, refusals: Iterable[RolloutMove]) -> WholeRolloutBody:
-    """With who could not be done, and which subscriptions could not be moved."""
+    """A rollout with the customers and subscriptions that failed."""
     return {
         **rollout(row),
         "failed_customers": row.failed,

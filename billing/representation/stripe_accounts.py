@@ -6,16 +6,20 @@ from billing.models import StripeAccount, StripeEndpoint
 
 
 class StripeAccountBody(TypedDict):
-    """Which account it is; never its secrets."""
+    """A project's Stripe account, without its secrets."""
 
     id: str
-    is_shared: Annotated[bool, "The platform's account, used by many."]
+    is_shared: Annotated[bool, "True: the platform's account, which many projects share."]
     name: str
     livemode: bool
     stripe_id: str | None
     secret_key_last_four: str | None
-    webhook_url: Annotated[str | None, "The address to give to Stripe's webhook endpoint."]
-    signing_secrets: Annotated[int | None, "How many signing secrets are live: none, one or two."]
+    webhook_url: Annotated[
+        str | None, "Enter this address as the webhook endpoint in Stripe's dashboard."
+    ]
+    signing_secrets: Annotated[
+        int | None, "Number of signing secrets that are accepted: 0, 1 or 2."
+    ]
     missing_permissions: Annotated[
         list[str] | None,
         "Permissions that a restricted key lacks, by Stripe's names. Checked when a key "
@@ -26,7 +30,7 @@ class StripeAccountBody(TypedDict):
 def stripe_account(
     row: StripeAccount, *, endpoint: StripeEndpoint | None, public_url: str
 ) -> StripeAccountBody:
-    """Never its secrets. Of the platform's shared account only that it is shared."""
+    """A Stripe account without its secrets. The shared account shows only that it is shared."""
     own = endpoint if not row.is_shared else None
     return {
         "id": row.pk,

@@ -52,8 +52,8 @@ def issue(
     issuer: ProjectCredential | None = None,
     reason: str = "",
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret. ``issuer`` is the calling key, if any: the new key has no scope
-    beyond the issuer's, and the issuer's expiry by default.
+    """Return a new key and its secret. ``issuer`` is the calling key, if any: the new key has no
+    scope that the issuer lacks, and by default the issuer's expiry.
 
     Raises Invalid for a scope that is unknown or not for an app and for an expiry in the past,
     ScopesExceeded, ExpiryExceeded, AppArchived.
@@ -98,9 +98,9 @@ def rotate(
     issuer: ProjectCredential | None = None,
     reason: str = "",
 ) -> tuple[ApiKey, str]:
-    """A successor with the same rights; the old key stays live for ``overlap``.
+    """Return a new key with the same scopes; the old key still works for ``overlap``.
 
-    Raises KeyRevoked, and what :func:`issue` raises.
+    Raises KeyRevoked, and the errors of :func:`issue`.
     """
     with transaction.atomic():
         key = api_keys.lock(project_id=key.project_id, key_id=key.pk)
@@ -142,9 +142,9 @@ def revoke(
     issuer: ProjectCredential | None = None,
     reason: str = "",
 ) -> ApiKey:
-    """The key opens nothing from now on. Revoking twice is the same as once.
+    """Refuse requests with this key from now on. Revoking it again changes nothing.
 
-    Raises ScopesExceeded when ``issuer``, the key that asks, may do less.
+    Raises ScopesExceeded when the key has a scope that ``issuer``, the calling key, lacks.
     """
     with transaction.atomic():
         key = api_keys.lock(project_id=key.project_id, key_id=key.pk)
@@ -167,7 +167,7 @@ def revoke(
 def issue_platform(
     *, name: str, actor: str, at: datetime, reason: str = ""
 ) -> tuple[PlatformKey, str]:
-    """A key for the platform's own automation, and its secret."""
+    """Return a new key for the platform's own automation, and its secret."""
     secret = bearer_keys.make("platform")
     with transaction.atomic():
         key = PlatformKey.objects.create(
@@ -185,7 +185,7 @@ def issue_platform(
 
 
 def revoke_platform(*, key: PlatformKey, actor: str, at: datetime, reason: str = "") -> PlatformKey:
-    """The key opens nothing from now on. Revoking twice is the same as once."""
+    """Refuse requests with this key from now on. Revoking it again changes nothing."""
     with transaction.atomic():
         key = platform_keys.lock(key_id=key.pk)
         if key.revoked_at is None:

@@ -1,4 +1,7 @@
-"""``Authorization: Bearer tg_…``: the only header that is read, the same answer for every no."""
+"""Authenticate requests by ``Authorization: Bearer tg_…``.
+
+Every refused key gets the same answer.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +24,7 @@ REFUSAL = "Send a valid, unexpired key as 'Authorization: Bearer tg_…'."
 
 
 def identify(header: bytes, *, at: datetime) -> ProjectCredential | PlatformCredential | None:
-    """Whose key an ``Authorization`` header holds; None when it is empty.
+    """The credential of the key in an ``Authorization`` header; None when the header is empty.
 
     Raises AuthenticationFailed, ProjectSuspended.
     """
@@ -42,10 +45,10 @@ def identify(header: bytes, *, at: datetime) -> ProjectCredential | PlatformCred
 
 
 def find_caller(header: str, *, scope: str, at: datetime) -> ProjectCredential | None:
-    """For the fast path: who calls, when that project's key may do this; else None.
+    """For the fast path: the caller if its project key has the scope, else None.
 
-    No query for a key that this process knows; one that was revoked is refused within five
-    seconds. A use that is not yet recorded is.
+    A key that this process has cached needs no query; a revoked key is refused within five
+    seconds. Records the use of the key if that is due.
     """
     if not header.startswith("Bearer "):
         return None
@@ -59,8 +62,8 @@ def find_caller(header: str, *, scope: str, at: datetime) -> ProjectCredential |
 
 
 def known_caller(header: str, *, scope: str, at: datetime) -> ProjectCredential | None:
-    """As :func:`find_caller`, when that takes no query: this process knows the key, and its use is
-    recorded already."""
+    """Like :func:`find_caller`, but None if it would need a query: the key must be cached in this
+    process, and its use recorded within the last minute."""
     if not header.startswith("Bearer "):
         return None
     found = key_cache.cache.find(keys.digest(header[7:]), at=at)

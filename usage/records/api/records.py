@@ -1,4 +1,5 @@
-"""``/usage/records``: what was recorded, one by one; ``/usage/{record}/void`` and ``/correct``."""
+"""List, void and correct usage records: ``/usage/records``, ``/usage/{record}/void`` and
+``/usage/{record}/correct``."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -35,18 +36,20 @@ class RecordsQuerySerializer(StrictSerializer):
     meter = serializers.CharField(max_length=64, help_text="The meter's code.")
 
     def get_fields(self) -> dict[str, Any]:
-        """``from`` is a word of Python's, so these two cannot be written as the others."""
-        since = serializers.DateTimeField(required=False, help_text="Uses from then on.")
-        until = serializers.DateTimeField(required=False, help_text="Uses before then.")
+        """Add ``from`` and ``to``: ``from`` is a Python keyword and cannot be an attribute."""
+        since = serializers.DateTimeField(
+            required=False, help_text="Only uses at this time or later."
+        )
+        until = serializers.DateTimeField(required=False, help_text="Only uses before this time.")
         return {**super().get_fields(), "from": since, "to": until}
 
 
 class CorrectionSerializer(StrictSerializer):
-    value = ValueField(help_text="What it should have been.")
+    value = ValueField(help_text="The correct value.")
 
 
 class RecordPagination(CursorPagination):
-    """By the moment of use, newest first."""
+    """Pages by time of use, newest first."""
 
     def ordered(self, queryset: Any) -> Any:
         return queryset.order_by("-occurred_at", "-id")
@@ -64,7 +67,7 @@ class RecordPagination(CursorPagination):
 
 
 class RecordsViewSet(ProjectViewSet):
-    """What was used, one by one."""
+    """Usage records of one user and meter."""
 
     scopes: ClassVar[dict[str, str]] = {
         "list": KeyScope.USAGE_READ,
@@ -77,11 +80,11 @@ class RecordsViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="usage_records_list",
-        summary="List records of use",
+        summary="List usage records",
         responses=serializer_of(RecordBody)(many=True),
     )
     def list(self, request: Request) -> Response:
-        """One user's records of one meter, the latest use first, voided ones too."""
+        """A user's records of one meter, voided ones included, newest use first."""
         asked = self.query_values
         customer = customers.find(project=self.calling_project, user_id=asked["user_id"])
         meter = meters.get(project=self.calling_project, code=asked["meter"])
@@ -97,26 +100,27 @@ class RecordsViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="usage_void",
-        summary="Void a record",
+        summary="Void a usage record",
         request=None,
         responses=serializer_of(RecordBody),
     )
     def void(self, request: Request, record: str) -> Response:
-        """It does not count any more: totals and limits follow at once, and Stripe is told."""
+        """The record no longer counts. Totals and limits change at once; a record that Stripe
+        already has is cancelled at Stripe."""
         self.parse_body(StrictSerializer)
         row = corrections.void(project=self.calling_project, record_id=record, at=timezone.now())
         return Response(representation.record(row))
 
     @extend_schema(
         operation_id="usage_correct",
-        summary="Correct a record",
+        summary="Correct a usage record",
         request=CorrectionSerializer,
         responses={201: serializer_of(RecordBody)},
     )
     def correct(self, request: Request, record: str) -> Response:
-        """Voids the record and makes a new one of the same moment, which is the answer. Asked
-        again, it answers the same; 409 ``usage-voided`` when it was voided or corrected to
-        something else."""
+        """Voids the record, creates a new one with the same time and the correct value, and returns
+        the new one. The same correction again returns the same record. 409 ``usage-voided`` if
+        the record was voided, or corrected to another value."""
         row = corrections.correct(
             project=self.calling_project,
             record_id=record,
