@@ -52,11 +52,14 @@ class TypedCodesNotOffered(Conflict):
 
 
 class PromotionCodeExists(Conflict):
-    code, title = "promotion-code-exists", "An active promotion code of the project reads the same."
+    code, title = (
+        "promotion-code-exists",
+        "The project has an active promotion code with this text.",
+    )
 
 
 class ProductRequired(Conflict):
-    code, title = "product-required", "A coupon needs a product to be for."
+    code, title = "product-required", "The project has no product for the coupon."
 
 
 class AlreadySubscribed(Conflict):
@@ -112,11 +115,11 @@ class NothingToImport(Conflict):
 
 
 class IntentOver(Conflict):
-    code, title = "intent-over", "It has come to its end."
+    code, title = "intent-over", "The intent has already ended."
 
 
 class IntentUnderWay(Conflict):
-    code, title = "intent-under-way", "It is being tried right now."
+    code, title = "intent-under-way", "The intent is being carried out right now."
 
 
 class ValueDoesNotFit(Invalid):
@@ -186,7 +189,7 @@ class RolloutNotPlanned(Conflict):
 
 
 class RolloutOutOfDate(Conflict):
-    code, title = "rollout-out-of-date", "It was planned for another version of the product."
+    code, title = "rollout-out-of-date", "The product has changed since the rollout was planned."
 
 
 class OtherPrice(Conflict):

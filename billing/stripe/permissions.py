@@ -37,7 +37,7 @@ REQUIRED: dict[str, tuple[str, Probe]] = {
         lambda v1: v1.checkout.sessions.expire(f"cs_{NOBODY}"),
     ),
     "rak_connected_account_read": (
-        "whose account the key opens; without it no account can be connected",
+        "the account of the key; without it no account can be connected",
         lambda v1: v1.accounts.retrieve_current(),
     ),
     "rak_coupon_write": ("coupons", lambda v1: v1.coupons.delete(NOBODY)),
@@ -48,7 +48,7 @@ REQUIRED: dict[str, tuple[str, Probe]] = {
     ),
     "rak_dispute_read": ("disputes", lambda v1: v1.disputes.list(ONE)),
     "rak_event_read": (
-        "events whose webhook never arrived, and reports of lost use",
+        "events whose webhook never arrived, and error reports of meter events",
         lambda v1: v1.events.list(ONE),
     ),
     "rak_invoice_read": ("invoices, their payments and previews", lambda v1: v1.invoices.list(ONE)),
@@ -85,7 +85,7 @@ REQUIRED: dict[str, tuple[str, Probe]] = {
         lambda v1: v1.billing.meters.update(f"mtr_{NOBODY}", {"display_name": "probe"}),
     ),
     "rak_billing_meter_event_write": (
-        "use of metered prices",
+        "usage of metered prices",
         lambda v1: v1.billing.meter_event_adjustments.create(
             {"event_name": NOBODY, "type": "cancel", "cancel": {"identifier": NOBODY}}
         ),

@@ -45,7 +45,7 @@ class TooManyMissing(Conflict):
 
 
 class AlreadyDecided(Conflict):
-    code, title = "already-decided", "Somebody has decided about this object already."
+    code, title = "already-decided", "This object was already decided."
 
 
 def may_be_gone(*, account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> bool:

@@ -25,19 +25,19 @@ class KeyRevoked(Conflict):
 
 
 class AppArchived(Conflict):
-    code, title = "app-archived", "The app is archived: its keys open nothing."
+    code, title = "app-archived", "The app is archived: its keys are refused."
 
 
 class ScopesExceeded(DomainError):
-    """A key cannot issue, rotate or revoke a key with more scopes than its own."""
+    """A key cannot issue, rotate or revoke a key that has a scope which it lacks."""
 
-    status, code, title = 403, "scopes-exceeded", "A key rules no key with more scopes than it has."
+    status, code, title = 403, "scopes-exceeded", "The key has more scopes than the calling key."
 
 
 class ExpiryExceeded(DomainError):
-    """A key cannot issue a key that outlives it."""
+    """The expiry of a new key cannot be later than that of the calling key."""
 
-    status, code, title = 403, "expiry-exceeded", "A key issues no key that outlives it."
+    status, code, title = 403, "expiry-exceeded", "The new key would outlive the calling key."
 
 
 def issue(

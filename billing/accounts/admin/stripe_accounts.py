@@ -71,7 +71,7 @@ ADD_SECRET = dialogs.describe(
 
 
 class PlatformKeysFromEnvironment(Conflict):
-    code, title = "platforms-own", "The platform's own keys live in the environment."
+    code, title = "platforms-own", "The platform's own Stripe keys are set in its environment."
 
 
 class OwnerFilter(filters.ConditionFilter):
