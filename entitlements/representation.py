@@ -144,7 +144,7 @@ def _plain(value: Any) -> Any:
     return rfc3339(value) if isinstance(value, datetime) else value
 
 
-def standing(of: CustomerEntitlements) -> EntitlementsBody:
+def user_entitlements(of: CustomerEntitlements) -> EntitlementsBody:
     """The decisions about all features of one user."""
     return {
         "user_id": of.user_id,

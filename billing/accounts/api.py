@@ -111,12 +111,12 @@ class StripeAccountViewSet(ProjectViewSet):
         """The project in the path; raises NotFound when the caller may not see it."""
         credential = self.request.auth
         if isinstance(credential, ProjectCredential):
-            found = credential.project if credential.project.pk == project_id else None
+            project = credential.project if credential.project.pk == project_id else None
         else:
-            found = Project.objects.filter(pk=project_id).first()
-        if found is None:
+            project = Project.objects.filter(pk=project_id).first()
+        if project is None:
             raise NotFound
-        return found
+        return project
 
 
 def _render(account: StripeAccount) -> StripeAccountBody:

@@ -94,7 +94,7 @@ class StripeIntentAdmin(ReadOnlyAdmin):
             AGAIN,
             intent_decisions.try_again,
             row=self.row(request, object_id),
-            said="It is tried again within a few seconds.",
+            message="It is tried again within a few seconds.",
         )
 
     @action(
@@ -111,7 +111,7 @@ class StripeIntentAdmin(ReadOnlyAdmin):
             GIVE_UP,
             intent_decisions.give_up,
             row=self.row(request, object_id),
-            said="Given up.",
+            message="Given up.",
         )
 
     def _decide(
@@ -122,7 +122,7 @@ class StripeIntentAdmin(ReadOnlyAdmin):
         decide: Callable[..., None],
         *,
         row: StripeIntent,
-        said: str,
+        message: str,
     ) -> HttpResponse:
         def act() -> HttpResponse:
             decide(
@@ -131,7 +131,7 @@ class StripeIntentAdmin(ReadOnlyAdmin):
                 actor=actor(request),
                 at=timezone.now(),
             )
-            return dialogs.finish(request, said, to=columns.url(row))
+            return dialogs.finish(request, message, to=columns.url(row))
 
         return dialogs.attempt(request, form, dialog, act)
 

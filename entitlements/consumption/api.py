@@ -124,17 +124,17 @@ class ConsumptionViewSet(ProjectViewSet):
     def reserve(self, request: Request) -> Response:
         """For work whose amount is known only when it is done. The reserved amount counts as used
         until you commit it, release it or it expires."""
-        given = self.parse_body(WishSerializer)
-        lifetime = timedelta(seconds=given.pop("expires_in"))
+        request_values = self.parse_body(WishSerializer)
+        lifetime = timedelta(seconds=request_values.pop("expires_in"))
         now = timezone.now()
-        made = reservations.reserve(
-            project=self.calling_project, lifetime=lifetime, at=now, **given
+        result = reservations.reserve(
+            project=self.calling_project, lifetime=lifetime, at=now, **request_values
         )
-        row = made.reservation
+        row = result.reservation
         body: ReservedBody = {
             "reservation": None if row is None else reservation(row, at=now),
-            "decision": representation.decision(made.decision),
-            "duplicate": made.is_duplicate,
+            "decision": representation.decision(result.decision),
+            "duplicate": result.is_duplicate,
         }
         return Response(body)
 
@@ -147,11 +147,11 @@ class ConsumptionViewSet(ProjectViewSet):
     def commit(self, request: Request) -> Response:
         """Consumes all or part of the reserved amount and releases the rest. Repeating the request
         changes nothing."""
-        given = self.parse_body(CommitmentSerializer)
+        request_values = self.parse_body(CommitmentSerializer)
         row = reservations.commit(
             project=self.calling_project,
-            reservation_id=given["reservation"],
-            amount=given.get("amount"),
+            reservation_id=request_values["reservation"],
+            amount=request_values.get("amount"),
             at=timezone.now(),
         )
         return _settled(row)
@@ -164,16 +164,18 @@ class ConsumptionViewSet(ProjectViewSet):
     )
     def release(self, request: Request) -> Response:
         """The reserved amount is available again. Repeating the request changes nothing."""
-        given = self.parse_body(SettlementSerializer)
+        request_values = self.parse_body(SettlementSerializer)
         row = reservations.release(
-            project=self.calling_project, reservation_id=given["reservation"], at=timezone.now()
+            project=self.calling_project,
+            reservation_id=request_values["reservation"],
+            at=timezone.now(),
         )
         return _settled(row)
 
 
 def consume_use(project: Project, use: Use) -> ConsumptionBody:
     """Consume and return the body of the response. Raises DomainError."""
-    made = consumption.consume(
+    consumed = consumption.consume(
         project=project,
         user_id=use.user_id,
         feature=use.feature,
@@ -182,10 +184,10 @@ def consume_use(project: Project, use: Use) -> ConsumptionBody:
         key=use.key,
     )
     return {
-        **representation.decision(made.decision),
-        "consumed": made.consumed,
-        "record": made.record,
-        "duplicate": made.is_duplicate,
+        **representation.decision(consumed.decision),
+        "consumed": consumed.consumed,
+        "record": consumed.record,
+        "duplicate": consumed.is_duplicate,
     }
 
 

@@ -94,7 +94,7 @@ def level(
     }
 
 
-def standing(of: CustomerCredits, *, at: datetime) -> CreditsBody:
+def user_credits(of: CustomerCredits, *, at: datetime) -> CreditsBody:
     """The credits of one user."""
     return {
         "user_id": of.user_id,

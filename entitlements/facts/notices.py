@@ -179,7 +179,7 @@ def _record_event(
         project_id=customer.project_id,
         event_type=EventType.ENTITLEMENTS_CHANGED,
         subject=customer.pk,
-        data=representation.standing(entitlements),
+        data=representation.user_entitlements(entitlements),
         at=at,
         customer_id=customer.pk,
         version=customer.version,

@@ -80,12 +80,12 @@ class RevocationSerializer(StrictSerializer):
     expires_at = serializers.DateTimeField(required=False, help_text="If absent: never.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        given = frozenset(attrs) & {"grant_id", "user_id", "feature", "product_id"}
-        if given not in ({"grant_id"}, {"user_id", "feature"}, {"user_id", "product_id"}):
+        named = frozenset(attrs) & {"grant_id", "user_id", "feature", "product_id"}
+        if named not in ({"grant_id"}, {"user_id", "feature"}, {"user_id", "product_id"}):
             raise serializers.ValidationError(
                 "Send grant_id alone, or user_id with either feature or product_id."
             )
-        if "grant_id" in given and {"starts_at", "expires_at"} & set(attrs):
+        if "grant_id" in named and {"starts_at", "expires_at"} & set(attrs):
             raise serializers.ValidationError(
                 "A grant is revoked now: send no starts_at or expires_at."
             )

@@ -64,33 +64,37 @@ class UserUsageViewSet(SignedInViewSet):
     def retrieve(self, request: Request) -> Response:
         """Every limited feature of the project, with the user's limit and usage now."""
         project, now = self.calling_project, timezone.now()
-        standing = decisions.entitlements_of(project=project, user_id=self.user_id, at=now)
+        entitlements = decisions.entitlements_of(project=project, user_id=self.user_id, at=now)
         counted = features.listing(project=project).filter(kind__in=COUNTED).order_by("code")
-        made = standing.decisions
+        decisions_by_code = entitlements.decisions
         body: UserUsageBody = {
-            "limits": [_limit(row, made[row.code]) for row in counted if row.code in made],
-            "credits": {"balance": _balance(project.pk, standing.customer_id, now)},
+            "limits": [
+                _limit(row, decisions_by_code[row.code])
+                for row in counted
+                if row.code in decisions_by_code
+            ],
+            "credits": {"balance": _balance(project.pk, entitlements.customer_id, now)},
         }
         return Response(body)
 
 
-def _limit(row: Feature, made: Decision) -> LimitBody:
+def _limit(row: Feature, decision: Decision) -> LimitBody:
     return {
         "feature": row.code,
         "name": row.name,
         "unit": row.unit,
         "kind": row.kind,
-        "allowed": made.allowed,
-        "limit": made.limit,
-        "used": made.used,
-        "remaining": made.remaining,
-        "resets_at": rfc3339(made.resets_at),
-        "cost": made.value if made.is_priced else None,
+        "allowed": decision.allowed,
+        "limit": decision.limit,
+        "used": decision.used,
+        "remaining": decision.remaining,
+        "resets_at": rfc3339(decision.resets_at),
+        "cost": decision.value if decision.is_priced else None,
     }
 
 
 def _balance(project_id: str, customer_id: str | None, at: datetime) -> int:
     if customer_id is None:
         return 0
-    found = credits.balances(project_id=project_id, customer_ids=[customer_id], at=at)
-    return found[customer_id]
+    balances = credits.balances(project_id=project_id, customer_ids=[customer_id], at=at)
+    return balances[customer_id]

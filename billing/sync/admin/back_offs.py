@@ -80,8 +80,8 @@ class BackOffAdmin(ReadOnlyAdmin):
                 reason=form.cleaned_data["reason"],
                 at=timezone.now(),
             )
-            said = "It is tried again within a few seconds."
-            return dialogs.finish(request, said, to=columns.url(row))
+            message = "It is tried again within a few seconds."
+            return dialogs.finish(request, message, to=columns.url(row))
 
         return dialogs.attempt(request, form, AGAIN, act)
 

@@ -78,14 +78,14 @@ class CreditGrantsViewSet(ProjectViewSet):
     def grant(self, request: Request, user_id: str) -> Response:
         """The user can spend them at once, until they are revoked or `expires_at` is past."""
         now = timezone.now()
-        given = credit_grants.give_by_hand(
+        row = credit_grants.give_by_hand(
             project=self.calling_project,
             user_id=self._whose(user_id),
             **self.parse_body(NewCreditsSerializer),
             actor=self.actor,
             at=now,
         )
-        return Response(_outcome(given, now), status=201)
+        return Response(_outcome(row, now), status=201)
 
     @extend_schema(
         operation_id="credits_revoke",
@@ -101,8 +101,8 @@ class CreditGrantsViewSet(ProjectViewSet):
             project=self.calling_project, user_id=self._whose(user_id), grant_id=grant
         )
         reason = self.parse_body(CreditRevocationSerializer)["reason"]
-        revoked = credit_grants.revoke(grant=row, reason=reason, actor=self.actor, at=now)
-        return Response(_outcome(revoked, now))
+        row = credit_grants.revoke(grant=row, reason=reason, actor=self.actor, at=now)
+        return Response(_outcome(row, now))
 
     def _whose(self, user_id: str) -> str:
         whose: str = self._validated(WhoseSerializer, {"user_id": user_id})["user_id"]

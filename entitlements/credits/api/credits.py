@@ -77,7 +77,7 @@ class CreditsViewSet(ProjectViewSet):
     def retrieve(self, request: Request, user_id: str) -> Response:
         """The balance, and at most 100 grants with credits left, in the order in which they are
         spent. An unknown user has none."""
-        return Response(self._standing(user_id))
+        return Response(self._user_credits(user_id))
 
     @extend_schema(
         operation_id="credits_settings",
@@ -93,7 +93,7 @@ class CreditsViewSet(ProjectViewSet):
             low_at=body["low_at"],
             at=timezone.now(),
         )
-        return Response(self._standing(user_id))
+        return Response(self._user_credits(user_id))
 
     @extend_schema(
         operation_id="credits_entries",
@@ -135,9 +135,9 @@ class CreditsViewSet(ProjectViewSet):
         whose: str = self._validated(WhoseSerializer, {"user_id": user_id})["user_id"]
         return whose
 
-    def _standing(self, user_id: str) -> CreditsBody:
+    def _user_credits(self, user_id: str) -> CreditsBody:
         now = timezone.now()
-        standing = credit_history.credits_of_user(
+        credits_of_user = credit_history.credits_of_user(
             project=self.calling_project, user_id=self._whose(user_id), at=now
         )
-        return representation.standing(standing, at=now)
+        return representation.user_credits(credits_of_user, at=now)

@@ -74,9 +74,9 @@ class CheckViewSet(ProjectViewSet):
     def retrieve(self, request: Request) -> Response:
         """Returns a decision. An unknown user or feature is not an error: the decision is a denial
         with a `reason`."""
-        said = self.query_values
-        question = Question(said["user_id"], said["feature"])
-        return Response(self._answers([question], said)[question])
+        parameters = self.query_values
+        question = Question(parameters["user_id"], parameters["feature"])
+        return Response(self._answers([question], parameters)[question])
 
     @extend_schema(
         operation_id="entitlements_check_many",
@@ -86,24 +86,24 @@ class CheckViewSet(ProjectViewSet):
     )
     def create(self, request: Request) -> Response:
         """Returns up to 1,000 decisions, in the order of `checks`."""
-        said = self.parse_body(QuestionsSerializer)
-        questions = [Question(**each) for each in said["checks"]]
-        answers = self._answers(questions, said)
+        parameters = self.parse_body(QuestionsSerializer)
+        questions = [Question(**each) for each in parameters["checks"]]
+        answers = self._answers(questions, parameters)
         body: AnswersBody = {
             "data": [{"user_id": question.user_id, **answers[question]} for question in questions]
         }
         return Response(body)
 
     def _answers(
-        self, questions: Sequence[Question], said: Mapping[str, Any]
+        self, questions: Sequence[Question], parameters: Mapping[str, Any]
     ) -> dict[Question, ExplainedBody]:
         project, now = self.calling_project, timezone.now()
-        if is_plain(said):
+        if is_plain(parameters):
             ready = checks.answer(project=project, questions=questions, at=now)
             return {question: orjson.loads(answer) for question, answer in ready.items()}
         return checks.decide_in_context(
             project=project,
             questions=questions,
-            context=outlook(project, said, now=now),
-            explain=said.get("explain", False),
+            context=outlook(project, parameters, now=now),
+            explain=parameters.get("explain", False),
         )

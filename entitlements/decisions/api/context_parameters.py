@@ -94,25 +94,25 @@ class OutlookBodySerializer(StrictSerializer):
     )
 
 
-def outlook(project: Project, said: Mapping[str, Any], *, now: datetime) -> EvaluationContext:
+def outlook(project: Project, parameters: Mapping[str, Any], *, now: datetime) -> EvaluationContext:
     """The evaluation context of the request. Raises Invalid for an unknown assumption."""
-    at = said.get("at", now)
-    found = [_assumption(each) for each in said.get("assume", ())]
-    return EvaluationContext(at=at, now=now, assumed_facts=_facts(project, found, at))
+    at = parameters.get("at", now)
+    assumptions = [_assumption(each) for each in parameters.get("assume", ())]
+    return EvaluationContext(at=at, now=now, assumed_facts=_facts(project, assumptions, at))
 
 
-def is_plain(said: Mapping[str, Any]) -> bool:
+def is_plain(parameters: Mapping[str, Any]) -> bool:
     """Whether the request asks for the current decision without assumptions or explanation."""
-    return not (said.get("explain") or "at" in said or said.get("assume"))
+    return not (parameters.get("explain") or "at" in parameters or parameters.get("assume"))
 
 
-def _assumption(said: Assumption | Mapping[str, Any]) -> Assumption:
-    if isinstance(said, Assumption):
-        return said
-    if "feature" in said:
-        return Assumption(feature=said["feature"], value=said.get("value", True))
-    return Assumption(object_id=said.get("product") or said["price"])
+def _assumption(parameters: Assumption | Mapping[str, Any]) -> Assumption:
+    if isinstance(parameters, Assumption):
+        return parameters
+    if "feature" in parameters:
+        return Assumption(feature=parameters["feature"], value=parameters.get("value", True))
+    return Assumption(object_id=parameters.get("product") or parameters["price"])
 
 
-def _facts(project: Project, found: Sequence[Assumption], at: datetime) -> list[Any]:
-    return assumed.facts(project=project, assumed=found, at=at) if found else []
+def _facts(project: Project, assumptions: Sequence[Assumption], at: datetime) -> list[Any]:
+    return assumed.facts(project=project, assumed=assumptions, at=at) if assumptions else []

@@ -32,15 +32,15 @@ class EntitlementsViewSet(ProjectViewSet):
     )
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Returns a decision for every feature. An unknown user has only the free tier."""
-        said, now = self.query_values, timezone.now()
-        project, user_id = self.calling_project, said["user_id"]
-        if is_plain(said):
-            standing = decisions.entitlements_of(project=project, user_id=user_id, at=now)
-            return Response(representation.standing(standing))
-        standing, explained = decisions.explain_all(
-            project=project, user_id=user_id, context=outlook(project, said, now=now)
+        parameters, now = self.query_values, timezone.now()
+        project, user_id = self.calling_project, parameters["user_id"]
+        if is_plain(parameters):
+            entitlements = decisions.entitlements_of(project=project, user_id=user_id, at=now)
+            return Response(representation.user_entitlements(entitlements))
+        entitlements, explained = decisions.explain_all(
+            project=project, user_id=user_id, context=outlook(project, parameters, now=now)
         )
-        shown = representation.standing(standing)
-        if said.get("explain"):
+        shown = representation.user_entitlements(entitlements)
+        if parameters.get("explain"):
             shown["entitlements"] = [representation.explained(each) for each in explained.values()]
         return Response(shown)

@@ -89,13 +89,13 @@ class ApiKeysViewSet(ProjectPathViewSet):
     )
     def create(self, request: Request, project_id: str) -> Response:
         """A new key. Its secret is in this answer and nowhere else."""
-        asked = self.parse_body(NewKeySerializer)
+        request_values = self.parse_body(NewKeySerializer)
         key, secret = api_keys.issue(
             project=self.project,
             app=self.app,
-            name=asked["name"],
-            scopes=asked["scopes"],
-            expires_at=asked.get("expires_at"),
+            name=request_values["name"],
+            scopes=request_values["scopes"],
+            expires_at=request_values.get("expires_at"),
             issuer=self.issuer,
             actor=self.caller.actor,
             at=timezone.now(),

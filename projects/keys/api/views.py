@@ -48,15 +48,15 @@ class ProjectViewSet(GenericViewSet[Any]):
     def parse_query(self) -> dict[str, Any]:
         """The validated query parameters of this action; unknown ones are a 422."""
         serializer = self.query.get(self.action or "")
-        given = self._given()
+        parameters = self._query_parameters()
         if serializer is not None:
-            return self._validated(serializer, given)
-        if given:
-            names = islice(given, MAX_ERRORS)
+            return self._validated(serializer, parameters)
+        if parameters:
+            names = islice(parameters, MAX_ERRORS)
             raise ValidationError({name[:100]: ["This parameter is not known."] for name in names})
         return {}
 
-    def _given(self) -> dict[str, str]:
+    def _query_parameters(self) -> dict[str, str]:
         parameters = self.request.query_params
         repeated = [name for name, values in parameters.lists() if len(values) > 1]
         if repeated:

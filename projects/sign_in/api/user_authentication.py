@@ -22,9 +22,9 @@ def identify(request: HttpRequest | Request) -> UserCredential:
     if scheme.lower() != "bearer" or not token.strip():
         raise TokenRequired("Send the signed-in user's JWT as 'Authorization: Bearer …'.")
     project_id = request.headers.get(PROJECT, "").strip()
-    found = user_tokens.verify(project_id=project_id, token=token.strip())
-    structlog.contextvars.bind_contextvars(project_id=found.project.pk)
-    return found
+    user = user_tokens.verify(project_id=project_id, token=token.strip())
+    structlog.contextvars.bind_contextvars(project_id=user.project.pk)
+    return user
 
 
 class UserAuthentication(BaseAuthentication):

@@ -153,9 +153,9 @@ class ProjectsViewSet(ProjectPathViewSet):
     def list(self, request: Request) -> Response:
         """A platform key gets every project, a project's key its own project only."""
         page = self.paginate_queryset(stored.visible_to(self.caller)) or []
-        said = jwt_settings.of_many([row.pk for row in page])
+        sign_in_by_project = jwt_settings.of_many([row.pk for row in page])
         return self.get_paginated_response(
-            [representation.project(row, said.get(row.pk)) for row in page]
+            [representation.project(row, sign_in_by_project.get(row.pk)) for row in page]
         )
 
     @extend_schema(
@@ -167,13 +167,13 @@ class ProjectsViewSet(ProjectPathViewSet):
     def create(self, request: Request) -> Response:
         """Creates a tenant that can sell at once, and its first key. The key's secret is shown
         only in this response."""
-        made = projects.register(
+        registration = projects.register(
             **self.parse_body(NewProjectSerializer), actor=self.caller.actor, at=timezone.now()
         )
         body: RegistrationBody = {
-            **_shown(made.project),
-            "detected": made.detected,
-            "key": {**api_key(made.key), "secret": made.secret},
+            **_shown(registration.project),
+            "detected": registration.detected,
+            "key": {**api_key(registration.key), "secret": registration.secret},
         }
         return Response(body, status=201)
 

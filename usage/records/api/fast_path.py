@@ -47,21 +47,21 @@ def parse_entries(body: bytes) -> tuple[list[UsageEntry], bool] | None:
     if b"\\" in body:
         return None
     try:
-        given = orjson.loads(body)
+        document = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    if type(given) is not dict:
+    if type(document) is not dict:
         return None
-    is_batch = "records" in given
-    records = given["records"] if is_batch else [given]
+    is_batch = "records" in document
+    records = document["records"] if is_batch else [document]
     if is_batch and (
-        len(given) != 1 or type(records) is not list or not 0 < len(records) <= MAX_ENTRIES
+        len(document) != 1 or type(records) is not list or not 0 < len(records) <= MAX_ENTRIES
     ):
         return None
     if not _names_each_member_once(body, records, is_batch=is_batch):
         return None
-    made = _made(records)
-    return None if made is None else (made, is_batch)
+    entries = _build_entries(records)
+    return None if entries is None else (entries, is_batch)
 
 
 def _names_each_member_once(body: bytes, records: list[Any], *, is_batch: bool) -> bool:
@@ -79,7 +79,7 @@ def _names_each_member_once(body: bytes, records: list[Any], *, is_batch: bool) 
     )
 
 
-def _made(records: list[dict[str, Any]]) -> list[UsageEntry] | None:
+def _build_entries(records: list[dict[str, Any]]) -> list[UsageEntry] | None:
     """Build the entries column by column, so that a few calls check a thousand records."""
     columns = _columns(records)
     user_ids, meters = columns["user_id"], columns["meter"]
@@ -108,8 +108,8 @@ def _columns(records: list[dict[str, Any]]) -> dict[str, list[Any]]:
     """The values of each member, in the order of the records."""
     names = tuple(records[0])
     if len(names) > 1 and set(map(tuple, records)) == {names}:  # as nearly always
-        told = map(list, zip(*map(itemgetter(*names), records), strict=True))
-        return {**{name: [] for name in FIELDS}, **dict(zip(names, told, strict=True))}
+        columns = map(list, zip(*map(itemgetter(*names), records), strict=True))
+        return {**{name: [] for name in FIELDS}, **dict(zip(names, columns, strict=True))}
     return {name: [each[name] for each in records if name in each] for name in FIELDS}
 
 

@@ -55,10 +55,10 @@ class RecordPagination(CursorPagination):
         return queryset.order_by("-occurred_at", "-id")
 
     def after(self, queryset: Any, cursor: str) -> Any:
-        found = CURSOR.fullmatch(cursor)
-        if found is None:
+        match = CURSOR.fullmatch(cursor)
+        if match is None:
             self.refuse()
-        moment, id_ = BEGINNING + int(found[1]) * MICROSECOND, found[2]
+        moment, id_ = BEGINNING + int(match[1]) * MICROSECOND, match[2]
         is_later_in_list = Q(occurred_at__lt=moment) | Q(occurred_at=moment, id__lt=id_)
         return queryset.filter(is_later_in_list, occurred_at__lte=moment)
 
@@ -85,15 +85,15 @@ class RecordsViewSet(ProjectViewSet):
     )
     def list(self, request: Request) -> Response:
         """A user's records of one meter, voided ones included, newest use first."""
-        asked = self.query_values
-        customer = customers.find(project=self.calling_project, user_id=asked["user_id"])
-        meter = meters.get(project=self.calling_project, code=asked["meter"])
+        parameters = self.query_values
+        customer = customers.find(project=self.calling_project, user_id=parameters["user_id"])
+        meter = meters.get(project=self.calling_project, code=parameters["meter"])
         rows = records.listing(
             project=self.calling_project,
             customer_id=customer.pk if customer else customers.NO_CUSTOMER,
             meter_id=meter.pk,
-            since=asked.get("from"),
-            until=asked.get("to"),
+            since=parameters.get("from"),
+            until=parameters.get("to"),
         )
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.record(row) for row in page or ()])

@@ -117,15 +117,15 @@ class UsageViewSet(ProjectViewSet):
         """A user's usage of one meter in a time range. With `group_by` also per hour (at most 31
         days), day (at most 400 days) or month. Voided records do not count. An unknown user has
         used nothing."""
-        asked, now = self.query_values, timezone.now()
-        customer = customers.find(project=self.calling_project, user_id=asked["user_id"])
-        meter = meters.get(project=self.calling_project, code=asked["meter"])
-        unit = Unit(asked["group_by"]) if "group_by" in asked else None
-        since, until = _stretch(asked, unit, now)
+        parameters, now = self.query_values, timezone.now()
+        customer = customers.find(project=self.calling_project, user_id=parameters["user_id"])
+        meter = meters.get(project=self.calling_project, code=parameters["meter"])
+        unit = Unit(parameters["group_by"]) if "group_by" in parameters else None
+        since, until = _time_range(parameters, unit, now)
         span = Span(customer.pk if customer else customers.NO_CUSTOMER, meter.pk, since, until)
         (value,) = totals.usage_of_spans(project_id=self.calling_project.pk, spans=[span])
         groups = [] if unit is None else totals.usage_by_unit(meter=meter, span=span, unit=unit)
-        user_id = customer.user_id if customer else asked["user_id"]
+        user_id = customer.user_id if customer else parameters["user_id"]
         return Response(
             representation.usage(meter, user_id=user_id, span=span, value=value, groups=groups)
         )
@@ -153,20 +153,22 @@ class UsageViewSet(ProjectViewSet):
         problem document, and a single duplicate gets 200."""
         is_batch = isinstance(request.data, dict) and "records" in request.data
         if is_batch:
-            given = self.parse_body(BatchSerializer)["records"]
+            values = self.parse_body(BatchSerializer)["records"]
         else:
-            given = [self.parse_body(EntrySerializer)]
-        entries = [UsageEntry(**each) for each in given]
+            values = [self.parse_body(EntrySerializer)]
+        entries = [UsageEntry(**each) for each in values]
         status, body = record_entries(self.calling_project, entries, is_batch=is_batch)
         return Response(body, status=status)
 
 
-def _stretch(asked: dict[str, Any], unit: Unit | None, now: datetime) -> tuple[datetime, datetime]:
+def _time_range(
+    parameters: dict[str, Any], unit: Unit | None, now: datetime
+) -> tuple[datetime, datetime]:
     """Start and end of the time range; raises Invalid unless both are full hours in order."""
-    until: datetime = asked.get("to") or hour_of(now) + HOUR
+    until: datetime = parameters.get("to") or hour_of(now) + HOUR
     if not EARLIEST <= until <= LATEST:
         raise Invalid("A moment between the years 2000 and 2200.", field="to")
-    since: datetime = asked.get("from") or Period(Unit.MONTH).window(until - HOUR).starts_at
+    since: datetime = parameters.get("from") or Period(Unit.MONTH).window(until - HOUR).starts_at
     for field, moment in (("from", since), ("to", until)):
         if not EARLIEST <= moment <= LATEST:
             raise Invalid("A moment between the years 2000 and 2200.", field=field)
