@@ -10,7 +10,7 @@ class ProjectSuspended(DomainError):
 
 
 class TokenRefused(Unauthorized):
-    """Of a signed-in user, on ``/billing/*``."""
+    """The token of a signed-in user, on ``/billing/*``."""
 
     code, title = "token-refused", "The token is not accepted."
     challenge = 'Bearer realm="tollgate-users", error="invalid_token"'
@@ -30,7 +30,7 @@ class TokenMalformed(TokenRefused):
 
 
 class TokenUnverified(TokenRefused):
-    """Its signature does not verify, or the key that it names is not the project's."""
+    """It does not verify, or the key that it names is not in the project's key set."""
 
     code, title = "token-unverified", "The token's signature is not valid."
 
@@ -60,7 +60,7 @@ class TokenClaimMissing(TokenRefused):
 
 
 class KeysUnavailable(Unavailable):
-    """The address of the project's key set gave no usable answer, and no earlier one is left."""
+    """The address of the project's key set does not answer, and no cached key set is left."""
 
     code, title = "keys-unavailable", "The project's public keys cannot be read."
 

@@ -37,7 +37,7 @@ class IntentStateFilter(filters.ConditionFilter):
 
 @admin.register(StripeIntent)
 class StripeIntentAdmin(ReadOnlyAdmin):
-    """What we have asked Stripe to do, and what became of it."""
+    """Intents: writes at Stripe with their results."""
 
     sidebar = SidebarEntry(SidebarGroup.STRIPE, 6, "Intents", icon="outbound")
     actions_detail: ClassVar[Sequence[str]] = ["again", "give_up"]

@@ -51,8 +51,7 @@ def grant(
     """Give these features with these values, from ``starts_at`` (now) until ``expires_at``.
 
     Raises Invalid for a missing reason, an impossible period or a value that the feature's kind
-    does not know; FeatureArchived for a feature that nothing new may refer to, unless a product
-    still entitles to it.
+    does not allow; FeatureArchived for an archived feature, unless a product still has it.
     """
     starts_at = starts_at or at
     if not features:

@@ -10,7 +10,7 @@ SIGN_IN = ("jwks_url", "shared_secret", "issuer", "audience")
 
 
 class SignInForm(dialogs.Dialog):
-    """How the project's users are recognised. The secret that is stored is never shown."""
+    """How the tokens of the project's users are verified. The stored secret is never shown."""
 
     jwks_url = fields.text(
         required=False, max_length=2000, label="Key set", help_text="The address of public keys."

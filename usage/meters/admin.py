@@ -67,7 +67,7 @@ RESTORE = dialogs.describe("Restore meter", "It counts again.", submit="Restore"
 
 @admin.register(Meter)
 class MeterAdmin(RetirableAdmin):
-    """What is counted, under the codes that the projects' software uses."""
+    """The meters of projects, by the codes that their software uses."""
 
     sidebar = SidebarEntry(SidebarGroup.CATALOG, 5, "Meters", icon="speed")
     actions_list: ClassVar[Sequence[str]] = ["define"]

@@ -1,4 +1,4 @@
-"""What a customer has used this month, meter by meter: on the customer's page."""
+"""The customer page's panel of this month's usage, by meter."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What a Stripe account refuses or does not answer, on the account's page."""
+"""The page of a Stripe account: requests that it refuses or does not answer."""
 
 from django.utils.html import format_html
 
@@ -32,7 +32,7 @@ def section(account: StripeAccount) -> Section:
 
 
 def permissions_section(account: StripeAccount) -> Section:
-    """What the account's key lacks."""
+    """The permissions that the account's key lacks."""
     checked = account.permissions_checked_at
     return Section(
         title="Missing permissions",

@@ -28,18 +28,24 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         kinds = imported_kinds()
-        parser.add_argument("--project", required=True, help="Its id or its slug.")
-        parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds, help="Only these.")
+        parser.add_argument("--project", required=True, help="Id or slug of the project.")
         parser.add_argument(
-            "--since-cursor", action="store_true", help="Go on where the last run has stopped."
+            "--kinds",
+            nargs="+",
+            choices=kinds,
+            default=kinds,
+            help="Kinds of objects to import; all by default.",
+        )
+        parser.add_argument(
+            "--since-cursor", action="store_true", help="Continue where the last run stopped."
         )
         parser.add_argument(
             "--user-id-metadata",
             default="",
             metavar="KEY",
-            help="The metadata of a Stripe customer that holds your user_id; else its Stripe id.",
+            help="Metadata key of Stripe customers with your user_id. By default: their Stripe id.",
         )
-        parser.add_argument("--dry-run", action="store_true", help="Count, store nothing.")
+        parser.add_argument("--dry-run", action="store_true", help="Only count; store nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = projects.get_by_id_or_slug(options["project"])

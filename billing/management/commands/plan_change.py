@@ -39,27 +39,31 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--project", required=True, help="Its id or its slug.")
-        parser.add_argument("--product", default="", help="Its id.")
+        parser.add_argument("--project", required=True, help="Id or slug of the project.")
+        parser.add_argument("--product", default="", help="Id of the product.")
         parser.add_argument(
             "--set",
             nargs="+",
             default=[],
             metavar="CODE=VALUE",
-            help="Give these features, or these values of them: on, a number, unlimited, JSON.",
+            help="Features to give, with their values: on, a number, unlimited, or JSON.",
         )
         parser.add_argument("--remove", nargs="+", default=[], metavar="CODE")
         parser.add_argument("--refund-policy", choices=RefundPolicy.values)
         parser.add_argument("--dispute-policy", choices=DisputePolicy.values)
-        parser.add_argument("--move", nargs=2, metavar=("FROM", "TO"), help="Two prices.")
+        parser.add_argument("--move", nargs=2, metavar=("FROM", "TO"), help="Ids of two prices.")
         parser.add_argument(
             "--when", choices=[when.value for when in ChangeTime], default=ChangeTime.RENEWAL.value
         )
         parser.add_argument("--proration", choices=[proration.value for proration in Proration])
-        parser.add_argument("--save", action="store_true", help="Keep it, to be applied later.")
-        parser.add_argument("--rollout", default="", metavar="ID", help="One that was kept.")
-        parser.add_argument("--apply", action="store_true", help="Carry it out, and wait.")
-        parser.add_argument("--reason", default="", help="Kept in the audit trail.")
+        parser.add_argument(
+            "--save", action="store_true", help="Store the plan, to apply it later."
+        )
+        parser.add_argument("--rollout", default="", metavar="ID", help="Id of a stored plan.")
+        parser.add_argument(
+            "--apply", action="store_true", help="Apply the plan and wait until it is done."
+        )
+        parser.add_argument("--reason", default="", help="The reason, for the audit trail.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = projects.get_by_id_or_slug(options["project"])

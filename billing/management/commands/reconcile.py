@@ -19,21 +19,23 @@ from projects.models import Project
 
 class Command(BaseCommand):
     help = (
-        "Compares every mirrored object with Stripe and repairs what differs, by reading it "
-        "again; what was used of metered prices it only shows. Then it checks the laws of our own "
-        "tables: facts, ledger, totals and counters. A run that ends before it is done goes on "
-        "with the next call. With --dry-run it only prints the differences, and exits with 1 if "
+        "Compares every mirrored object with Stripe and repairs differences by reading the object "
+        "again; differences in the usage of metered prices are only printed. Then it compares our "
+        "own tables with each other: facts, ledger, totals and counters. The next call continues "
+        "an interrupted run. With --dry-run it only prints the differences, and exits with 1 if "
         "there are any."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--project", help="Only this project: its id or its slug.")
-        parser.add_argument("--dry-run", action="store_true", help="Print, repair nothing.")
+        parser.add_argument("--project", help="Id or slug of the only project to compare.")
+        parser.add_argument("--dry-run", action="store_true", help="Only print the differences.")
         parser.add_argument(
-            "--restart", action="store_true", help="Begin anew, not where the last run ended."
+            "--restart",
+            action="store_true",
+            help="Start a new run instead of continuing the last one.",
         )
         parser.add_argument(
-            "--seconds", type=float, help="Stop after this long; the next call goes on."
+            "--seconds", type=float, help="Stop after this many seconds; the next call continues."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -29,7 +29,7 @@ class BackOffStateFilter(filters.ConditionFilter):
 
 @admin.register(BackOff)
 class BackOffAdmin(ReadOnlyAdmin):
-    """What failed in a queue: what waits to be tried again, and what waits for a person."""
+    """Failed rows and requests of queues: those that will be tried again, and parked ones."""
 
     sidebar = SidebarEntry(
         SidebarGroup.STRIPE, 8, "Failing requests and rows", icon="running_with_errors"

@@ -1,4 +1,4 @@
-"""Rows whose truth is at Stripe: shown, never edited, read again on request."""
+"""Pages of mirrors: read-only rows that an operator can have read again from Stripe."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -46,7 +46,7 @@ class MirrorAdmin(ReadOnlyAdmin):
         return request.user.has_perm("billing.change_syncobject")
 
     def object_to_read(self, row: Any) -> RereadObject:
-        """Which Stripe object holds this row's truth."""
+        """The Stripe object that this row mirrors."""
         return read_again.object_of(row, kind=self.kind, subject=row.pk)
 
     @action(

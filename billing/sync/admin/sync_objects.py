@@ -31,7 +31,7 @@ class SyncStateFilter(filters.ConditionFilter):
 
 @admin.register(SyncObject)
 class SyncObjectAdmin(ReadOnlyAdmin):
-    """The queue of record: what is still to be read from Stripe, and what went wrong."""
+    """The sync queue: objects to read again from Stripe, with their last error."""
 
     sidebar = SidebarEntry(SidebarGroup.STRIPE, 4, "Sync objects", icon="sync")
     actions_detail: ClassVar[Sequence[str]] = ["wake"]

@@ -87,7 +87,7 @@ RESTORE = dialogs.describe("Restore feature", "It may be sold and granted again.
 
 @admin.register(Feature)
 class FeatureAdmin(RetirableAdmin):
-    """What users may or may not do, under the codes that the projects' software asks for."""
+    """The features of projects, by the codes that their software checks."""
 
     sidebar = SidebarEntry(SidebarGroup.CATALOG, 3, "Features", icon="toggle_on")
     actions_list: ClassVar[Sequence[str]] = ["define"]

@@ -60,7 +60,7 @@ class IssueKeyForm(dialogs.Dialog):
 
 
 class ConfigureForm(dialogs.Dialog):
-    """What can be changed about a tenant; its mode never can."""
+    """The settings of a project. Its mode cannot be changed."""
 
     name = fields.text(max_length=120)
     slug = fields.text(max_length=50, validators=[SLUG])
