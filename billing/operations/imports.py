@@ -159,7 +159,7 @@ def _last_id(page: list[ListedObject]) -> str:
 
 def _page(run: ImportRun, account: StripeAccount, after: str) -> list[ListedObject]:
     if not budget.wait(account, Lane.BACKGROUND, patience=BUDGET_PATIENCE_SECONDS):
-        raise Unavailable("This Stripe account is asked as often as it may be.", retry_after=60)
+        raise Unavailable("This Stripe account's rate limit is used up.", retry_after=60)
     listed = kinds.of(run.kind).iterate(client_for(account), after=after or None)
     return list(islice(listed, PAGE))
 

@@ -76,7 +76,7 @@ class ReconcileScope:
 def wait_for_budget(account: StripeAccount) -> None:
     """Wait for the background budget of one request. Raises BudgetSpent."""
     if not budget.wait(account, Lane.BACKGROUND, patience=BUDGET_PATIENCE_SECONDS):
-        raise BudgetSpent("This Stripe account is asked as often as it may be.", retry_after=60)
+        raise BudgetSpent("This Stripe account's rate limit is used up.", retry_after=60)
 
 
 def read_page(scope: ReconcileScope, *, after: str) -> list[ListedObject]:

@@ -81,7 +81,7 @@ def _change_subscription(rollout: Rollout, move: RolloutMove, at: datetime) -> N
     assert change.move is not None
     row = subscriptions.get(project=rollout.project, subscription_id=move.subscription_id)
     if not _pays(row, change.move) and not subscription_changes.is_begun(row, request=move.pk):
-        raise OtherPrice("It has left the price since this was planned.")
+        raise OtherPrice("It has another price since this was planned.")
     subscription_changes.make(
         subscription=row,
         product_id=rollout.product_id,

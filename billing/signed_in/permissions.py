@@ -18,7 +18,7 @@ from projects.models import Project
 def check_cancellation(*, project: Project) -> None:
     """Raises ChangeNotAllowed if users of the project may not cancel subscriptions."""
     if portal.settings_of(project).cancellation == Cancellation.NEVER:
-        raise ChangeNotAllowed("Users do not cancel here: cancellation is never.")
+        raise ChangeNotAllowed("The project's portal setting cancellation is never.")
 
 
 def allowed_change(*, subscription: Subscription, product_id: str, change: Change) -> Change:
@@ -28,14 +28,16 @@ def allowed_change(*, subscription: Subscription, product_id: str, change: Chang
         return change
     settings = portal.settings_of(subscription.project)
     if not settings.plan_changes:
-        raise ChangeNotAllowed("Users do not change plans here: plan_changes is false.")
+        raise ChangeNotAllowed("The project's portal setting plan_changes is false.")
     before, after = arranged(subscription=subscription, product_id=product_id, change=change)
     new = {item.product_id for item in after} - {item.product_id for item in before}
     if settings.products and not new <= set(settings.products):
-        raise ChangeNotAllowed("Users do not change to this product: it is none of products.")
+        raise ChangeNotAllowed("The product is not in the project's portal setting products.")
     is_trial = subscription.status == SubscriptionStatus.TRIALING
     if is_trial or not subscription_items.is_less(before, after):
         return change
     if change.when is ChangeTime.NOW:
-        raise ChangeNotAllowed("It costs less or is shorter: it begins with the next period.")
+        raise ChangeNotAllowed(
+            "The change costs less or has a shorter interval: it can only begin at renewal."
+        )
     return replace(change, when=ChangeTime.RENEWAL)

@@ -113,7 +113,7 @@ def pause(
     if subscription.status not in ENTITLING:
         raise SubscriptionNotRunning(f"It is {subscription.status}; only a paid one is paused.")
     if resumes_at is not None and resumes_at <= at:
-        raise Invalid("Send a time to come.", field="resumes_at")
+        raise Invalid("Send a time in the future.", field="resumes_at")
     until = None if resumes_at is None else int(resumes_at.timestamp())
     pause = {"behavior": NOT_SERVED, **({"resumes_at": until} if until else {})}
     _record(subscription, "subscription.pause", actor, at, after=pause, reason=reason)

@@ -64,7 +64,7 @@ def may_be_gone(*, account: StripeAccount, kind: str, stripe_id: str, at: dateti
         missing_objects.lock(account.pk)
         state = _judge(account, mirrored, row, at)
     if state == MissingState.WAITING:
-        raise StripeObjectVanished("Nothing was changed here. An operator has to look at it.")
+        raise StripeObjectVanished("Nothing was changed. An operator has to decide about it.")
     return state == MissingState.GONE
 
 

@@ -155,7 +155,7 @@ def _expire(due: Grant, at: datetime) -> bool:
 
 def _check_reason(reason: str) -> None:
     if not reason.strip():
-        raise Invalid("Say why: the reason is kept in the audit trail.", field="reason")
+        raise Invalid("Send a reason: it is recorded in the audit trail.", field="reason")
 
 
 def _check_period(starts_at: datetime, expires_at: datetime | None, at: datetime) -> None:

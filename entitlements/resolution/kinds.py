@@ -98,7 +98,7 @@ KINDS: Mapping[str, FeatureKindRules] = {
     "boolean": FeatureKindRules(
         nothing=False,
         accepts=lambda value: value is True,
-        rule="the value is true; leave it out for the same.",
+        rule="the value is true, or absent.",
         merges=(MOST_GENEROUS,),
         best=any,
         allows=bool,

@@ -41,7 +41,7 @@ def _show(
                 for row in rows
             ],
             right=[3, 4],
-            empty="The project counts nothing: it has no meters.",
+            empty="The project has no meters.",
             more=columns.listing("usage.meter", project__id__exact=customer.project_id),
         )
     ]

@@ -34,5 +34,5 @@ def section(rows: Iterable[StripeEndpoint]) -> Section:
             ]
             for row in rows
         ],
-        empty="No endpoint: Stripe cannot tell us anything about this account.",
+        empty="No endpoint: Stripe cannot send events of this account.",
     )

@@ -25,7 +25,7 @@ def section(account: StripeAccount) -> Section:
             ]
             for each in rows
         ],
-        empty="None: Stripe answers what it is asked.",
+        empty="None: Stripe answers all requests.",
         right=[2],
         prose=[4],
     )
@@ -41,6 +41,6 @@ def permissions_section(account: StripeAccount) -> Section:
             [columns.code(name), REQUIRED[name][0] if name in REQUIRED else ""]
             for name in account.missing_permissions
         ],
-        empty="None." if checked else "The key was not looked at yet.",
+        empty="None." if checked else "The key was not checked yet.",
         note=format_html("Looked at {}.", columns.moment(checked)) if checked else "",
     )

@@ -16,7 +16,7 @@ from common.models import BackOff
 
 AGAIN = dialogs.describe(
     "Try again now",
-    "It is tried at once, and waits longer again if it still fails.",
+    "It is tried at once. If it fails again, the pauses start anew.",
     submit="Try again now",
 )
 

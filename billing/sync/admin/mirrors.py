@@ -19,7 +19,7 @@ STRIPE = ("At Stripe", {"fields": ("account", "stripe_code", "synced_at", "updat
 METADATA = (None, {"fields": ("metadata_document",)})
 READ_AGAIN = dialogs.describe(
     "Read again",
-    "Asks Stripe for this object now and stores what it says. Nothing is changed at Stripe.",
+    "Reads this object from Stripe now and stores it. Nothing is changed at Stripe.",
     submit="Read again",
 )
 
@@ -71,7 +71,7 @@ class MirrorAdmin(ReadOnlyAdmin):
             request,
             rows,
             title="Read again",
-            description="Each of these is read from Stripe again, in the background.",
+            description="These objects are read from Stripe again in the background.",
             submit="Read again",
         )
         if isinstance(reason, HttpResponse):

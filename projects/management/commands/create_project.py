@@ -15,7 +15,10 @@ from projects.tenants.projects import Registration
 
 
 class Command(BaseCommand):
-    help = "Register a project. What is left out is inferred and shown; the key is printed once."
+    help = (
+        "Register a project. Missing options get defaults, which are printed. The key is "
+        "printed only once."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="Name of the project.")

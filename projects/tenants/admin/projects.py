@@ -44,7 +44,7 @@ class IssueKeyForm(dialogs.Dialog):
     app = fields.choice(required=False, help_text="Empty: the project itself.")
     scopes = fields.many(
         [(scope, scope) for scope in ALL_SCOPES],
-        help_text="No more than it needs. An app's key cannot have "
+        help_text="No more scopes than it needs. The key of an app cannot have "
         f"{', '.join(sorted(PROJECT_ONLY_SCOPES))}.",
     )
     expires_at = fields.moment(label="Expires", help_text="Empty: never.")
@@ -95,7 +95,7 @@ class RegisterProjectForm(ConfigureForm):
         required=False,
         label="Live money",
         widget=UnfoldBooleanSwitchWidget(),
-        help_text="For ever: staging and production are two projects.",
+        help_text="It never changes: staging and production are two projects.",
     )
     field_order = ["name", "slug", "livemode"]
 

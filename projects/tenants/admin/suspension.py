@@ -24,7 +24,7 @@ SUSPEND = dialogs.describe(
 )
 RESUME = dialogs.describe(
     "Resume project",
-    "Its keys and its users' tokens open again what they opened before.",
+    "Its keys and its users' tokens work again.",
     submit="Resume",
 )
 
