@@ -119,7 +119,7 @@ class IntentOver(Conflict):
 
 
 class IntentUnderWay(Conflict):
-    code, title = "intent-under-way", "The intent is being carried out right now."
+    code, title = "intent-under-way", "The intent is being tried right now."
 
 
 class ValueDoesNotFit(Invalid):
