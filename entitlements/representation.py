@@ -36,7 +36,9 @@ class DecisionBody(TypedDict):
         "When `used` starts again at 0. Null: never, or when the next period is paid.",
     ]
     valid_until: Annotated[
-        Time | None, "Check again at this time: until then only a new event changes the decision."
+        Time | None,
+        "Check again at this time. Until then only purchases, grants, refunds or usage change the "
+        "decision.",
     ]
     version: Annotated[int, "Increases with every change of the customer or its entitlements."]
     sources: Annotated[list[SourceBody], "The subscriptions, purchases and grants that decided it."]

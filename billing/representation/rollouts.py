@@ -35,7 +35,7 @@ class RolloutBody(TypedDict):
         "planned: stored, not applied. running: holders are recomputed. moving: subscriptions "
         "change to another price. superseded: replaced by a newer change of the product.",
     ]
-    catalog_version: Annotated[int, "The product's version that this change makes."]
+    catalog_version: Annotated[int, "The catalog version of the product that it belongs to."]
     reason: str
     terms: Annotated[dict[str, Any] | None, "The planned change."]
     figures: Annotated[

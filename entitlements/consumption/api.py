@@ -64,8 +64,8 @@ class CommitmentSerializer(SettlementSerializer):
 
 
 class ConsumptionBody(DecisionBody):
-    """The decision about this use, and what was consumed. ``used``, ``remaining`` and ``limit``
-    include this use."""
+    """The decision about this use, and what was consumed. ``used`` and ``remaining`` include this
+    use."""
 
     consumed: Annotated[int, "The whole amount, or 0 if the use is not allowed."]
     record: Annotated[str | None, "Id of the usage record or of the credit transaction (ctx_…)."]
@@ -122,8 +122,8 @@ class ConsumptionViewSet(ProjectViewSet):
         responses={200: serializer_of(ReservedBody)},
     )
     def reserve(self, request: Request) -> Response:
-        """For work whose amount is known only when it is done. The reserved amount counts as used
-        until you commit it, release it or it expires."""
+        """For work whose amount is known only when it is done. The reserved amount counts against
+        the limit until you release it or it expires; a commit consumes it."""
         request_values = self.parse_body(WishSerializer)
         lifetime = timedelta(seconds=request_values.pop("expires_in"))
         now = timezone.now()
