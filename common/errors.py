@@ -23,7 +23,7 @@ class DomainError(Exception):
 
 
 class NotFound(DomainError):
-    """The resource does not exist or belongs to another project; the answer is the same."""
+    """It does not exist, or it belongs to another project: both get the same answer."""
 
     status, code, title = 404, "not-found", "There is no such resource."
 
@@ -52,7 +52,7 @@ class PaymentRequired(DomainError):
 
 
 class Unauthorized(DomainError):
-    """The caller could not be identified."""
+    """The request has no valid credentials."""
 
     status, code, title = 401, "unauthorized", "This needs valid credentials."
     challenge: ClassVar[str] = "Bearer"

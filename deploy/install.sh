@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv and install requirements/dev.txt into it; do nothing when that was done already.
+# Create .venv and install requirements/dev.txt into it; if it is up to date, do nothing.
 # usage: sh deploy/install.sh [python]
 set -eu
 cd "$(dirname "$0")/.."
@@ -39,7 +39,7 @@ if ! .venv/bin/python -m pip --version > /dev/null 2>&1; then
 fi
 
 echo "Installing what $pins lists …"
-# uv takes seconds for what takes pip a minute; where it does not work, pip does.
+# uv installs in seconds, pip in a minute. If uv does not work, use pip.
 if ! { .venv/bin/python -m pip install --quiet "$(grep '^uv==' $pins)" &&
     .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r $pins; }; then
     echo "uv does not work here; installing with pip …"

@@ -1,4 +1,4 @@
-"""The console's pages about what may be done, and why."""
+"""The console's pages of features, facts, grants, credits and snapshots."""
 
 from entitlements.credits.admin import credits
 from entitlements.facts import admin as facts

@@ -1,4 +1,4 @@
-"""How the schema describes decisions, features and grants; ``representation`` makes them."""
+"""The request field for the value of a feature."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ REASONS = [reason.value for reason in Reason]
 
 @extend_schema_field(ANY_JSON)
 class FeatureValueField(serializers.Field[Any, Any, Any, Any]):
-    """A feature's value in a request; which values its kind takes is judged by the service."""
+    """A feature's value in a request. The service checks that the feature's kind allows it."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("allow_null", True)

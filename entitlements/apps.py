@@ -5,7 +5,7 @@ class EntitlementsConfig(AppConfig):
     name = "entitlements"
 
     def ready(self) -> None:
-        """Show what a customer may do on the console's customer page."""
+        """Register the panels of decisions, credits and reservations on the customer page."""
         from entitlements.consumption import admin as reservations
         from entitlements.credits.admin import credit_panel, credits
         from entitlements.grants.admin import customer_panel

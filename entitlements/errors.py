@@ -8,7 +8,7 @@ class FeatureExists(Conflict):
 
 
 class FeatureArchived(Conflict):
-    code, title = "feature-archived", "This feature is archived; nothing new may refer to it."
+    code, title = "feature-archived", "This feature is archived: nothing new can use it."
 
 
 class GrantExpired(Conflict):
@@ -20,11 +20,11 @@ class NotEnoughCredits(Conflict):
 
 
 class CreditsKeyReused(Conflict):
-    code, title = "credits-key-reused", "Something else was spent under this key."
+    code, title = "credits-key-reused", "This key was used for another spending."
 
 
 class ReservationKeyReused(Conflict):
-    code, title = "reservation-key-reused", "Something else was reserved under this key."
+    code, title = "reservation-key-reused", "This key was used for another reservation."
 
 
 class ReservationExpired(Conflict):

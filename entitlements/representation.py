@@ -1,4 +1,4 @@
-"""A decision in answers, events, the cache and the audit trail."""
+"""Decisions as JSON, in responses, events, the cache and the audit trail."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
@@ -20,21 +20,28 @@ class SourceBody(TypedDict):
 
 
 class DecisionBody(TypedDict):
-    """One answer, why, and until when it is certain."""
+    """Whether a user may use a feature, and why."""
 
     feature: str
     allowed: bool
     reason: Annotated[str, Reason]
     value: FeatureValue
-    limit: Annotated[int | None, "Of a limit: its number, null for none. Null otherwise."]
+    limit: Annotated[
+        int | None, "The number of a limit or metered feature, null for unlimited. Else null."
+    ]
     used: int | None
     remaining: int | None
     resets_at: Annotated[
-        Time | None, "When the next period of a limit begins. Null: never, or as it is paid."
+        Time | None,
+        "When `used` starts again at 0. Null: never, or when the next period is paid.",
     ]
-    valid_until: Annotated[Time | None, "When time alone may change this answer; ask again then."]
-    version: Annotated[int, "Grows with every change of the customer."]
-    sources: Annotated[list[SourceBody], "What the answer follows from."]
+    valid_until: Annotated[
+        Time | None,
+        "Check again at this time. Until then only purchases, grants, refunds or usage change the "
+        "decision.",
+    ]
+    version: Annotated[int, "Increases with every change of the customer or its entitlements."]
+    sources: Annotated[list[SourceBody], "The subscriptions, purchases and grants that decided it."]
 
 
 class TracedFactBody(TypedDict):
@@ -47,7 +54,7 @@ class TracedFactBody(TypedDict):
 
 
 class StepBody(TypedDict):
-    """One step; ``data`` is what it found, and depends on the step."""
+    """One step of an explanation. The members of ``data`` depend on the step."""
 
     step: Annotated[str, ExplanationStepName]
     text: str
@@ -56,23 +63,23 @@ class StepBody(TypedDict):
 
 
 class ExplanationBody(TypedDict):
-    """The way from the facts to the answer."""
+    """How the decision follows from the facts."""
 
-    sentence: Annotated[str, "All of it in one sentence."]
+    sentence: Annotated[str, "The explanation in one sentence."]
     steps: list[StepBody]
 
 
 class ExplainedBody(DecisionBody):
-    """One answer, why, and until when it is certain."""
+    """Whether a user may use a feature, and why."""
 
-    explanation: NotRequired[Annotated[ExplanationBody, "When asked for."]]
+    explanation: NotRequired[Annotated[ExplanationBody, "Only with `explain`."]]
 
 
 class EntitlementsBody(TypedDict):
-    """Everything that one user may do."""
+    """The decisions about all features of one user."""
 
     user_id: UserId
-    customer: Annotated[str | None, "Our id; null for a user who has never had anything."]
+    customer: Annotated[str | None, "Our id of the customer; null for an unknown user."]
     version: int
     entitlements: list[ExplainedBody]
 

@@ -1,4 +1,4 @@
-"""The console's pages about tenants, their keys and their customers."""
+"""The console's pages of projects, apps, keys and customers."""
 
 from projects.customers.admin import customers
 from projects.keys.admin import api_keys, platform_keys

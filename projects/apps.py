@@ -5,7 +5,7 @@ class ProjectsConfig(AppConfig):
     name = "projects"
 
     def ready(self) -> None:
-        """Show what happened to a customer last on the console's customer page."""
+        """Register the panel of events and audit entries on the console's customer page."""
         from projects.customers.admin import history_panel, panels
 
         panels.register(history_panel.PANEL, name="history", order=90)

@@ -4,13 +4,13 @@ from common.errors import DomainError, Invalid, Unauthorized, Unavailable
 
 
 class ProjectSuspended(DomainError):
-    """The platform's operators have stopped the project; its keys open nothing meanwhile."""
+    """The platform's operators have suspended the project; its keys are refused meanwhile."""
 
     status, code, title = 403, "project-suspended", "The project is suspended."
 
 
 class TokenRefused(Unauthorized):
-    """Of a signed-in user, on ``/billing/*``."""
+    """The token of a signed-in user, on ``/billing/*``."""
 
     code, title = "token-refused", "The token is not accepted."
     challenge = 'Bearer realm="tollgate-users", error="invalid_token"'
@@ -26,13 +26,13 @@ class ProjectUnnamed(TokenRefused):
 
 
 class TokenMalformed(TokenRefused):
-    code, title = "token-malformed", "This is not a token that could be verified."
+    code, title = "token-malformed", "The token is malformed."
 
 
 class TokenUnverified(TokenRefused):
-    """Its signature does not verify, or the key that it names is not the project's."""
+    """It does not verify, or the key that it names is not in the project's key set."""
 
-    code, title = "token-unverified", "The token's signature is not the project's."
+    code, title = "token-unverified", "The token's signature is not valid."
 
 
 class TokenAlgorithmRefused(TokenRefused):
@@ -48,22 +48,22 @@ class TokenNotYetValid(TokenRefused):
 
 
 class TokenIssuerWrong(TokenRefused):
-    code, title = "token-issuer-wrong", "The token was issued by somebody else."
+    code, title = "token-issuer-wrong", "The token has another issuer."
 
 
 class TokenAudienceWrong(TokenRefused):
-    code, title = "token-audience-wrong", "The token is meant for somebody else."
+    code, title = "token-audience-wrong", "The token has another audience."
 
 
 class TokenClaimMissing(TokenRefused):
-    code, title = "token-claim-missing", "The token lacks a claim, or it is of the wrong kind."
+    code, title = "token-claim-missing", "A claim of the token is missing or has the wrong type."
 
 
 class KeysUnavailable(Unavailable):
-    """The address of the project's key set gave no usable answer, and no earlier one is left."""
+    """The address of the project's key set does not answer, and no cached key set is left."""
 
     code, title = "keys-unavailable", "The project's public keys cannot be read."
 
 
 class SignInRefused(Invalid):
-    code, title = "sign-in-refused", "Users cannot be recognised in this way."
+    code, title = "sign-in-refused", "These sign-in settings are not valid."

@@ -1,4 +1,4 @@
-"""How this app's rows look from outside: the same in the API's answers and in events."""
+"""Projects, apps and customers as JSON, the same in API responses and in events."""
 
 from typing import Annotated, NotRequired, TypedDict
 
@@ -18,7 +18,7 @@ class ShownSignInBody(TypedDict):
 
 
 class ProjectBody(TypedDict):
-    """A tenant. It is either test or live for ever."""
+    """A tenant. Its mode, test or live (`livemode`), never changes."""
 
     id: str
     name: str
@@ -36,7 +36,7 @@ class ProjectBody(TypedDict):
 
 
 class DetectedSettingsBody(TypedDict):
-    """Only what the registration left open."""
+    """The settings that the request did not name and that were chosen for it."""
 
     slug: NotRequired[str]
     livemode: NotRequired[bool]
@@ -45,7 +45,8 @@ class DetectedSettingsBody(TypedDict):
 
 
 class AppBody(TypedDict):
-    """A micro-app of a project: the same customers and catalog, keys of its own."""
+    """A micro-app of a project. It shares the project's customers and catalog and has its own
+    keys."""
 
     id: str
     name: str
@@ -55,20 +56,20 @@ class AppBody(TypedDict):
 
 
 class CustomerBody(TypedDict):
-    """One of the project's users."""
+    """A user of the project."""
 
     id: str
     user_id: UserId
     email: Annotated[str, "Empty when unknown."]
     name: Annotated[str, "Empty when unknown."]
     metadata: Metadata
-    version: Annotated[int, "Grows with every change of what the customer has or may do."]
+    version: Annotated[int, "Increases with every change of the customer or its entitlements."]
     created_at: Time
     updated_at: Time
 
 
 def project(row: Project, sign_in: JwtSettings | None) -> ProjectBody:
-    """The tenant and how it is configured."""
+    """A project with its settings."""
     return {
         "id": row.pk,
         "name": row.name,
@@ -87,7 +88,7 @@ def project(row: Project, sign_in: JwtSettings | None) -> ProjectBody:
 
 
 def jwt_settings(row: JwtSettings) -> ShownSignInBody:
-    """How the project's users sign in, by everything but the secret."""
+    """How the project's users sign in, without the shared secret."""
     return {
         "jwks_url": row.jwks_url or None,
         "has_shared_secret": bool(row.shared_secret),
@@ -109,7 +110,7 @@ def app(row: App) -> AppBody:
 
 
 def customer(row: Customer) -> CustomerBody:
-    """The full state of one of the tenant's users."""
+    """All public fields of a customer."""
     return {
         "id": row.pk,
         "user_id": row.user_id,

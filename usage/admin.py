@@ -1,4 +1,4 @@
-"""The console's pages about what is counted."""
+"""The console's pages of meters."""
 
 from usage.meters import admin as meters
 

@@ -5,7 +5,7 @@ class UsageConfig(AppConfig):
     name = "usage"
 
     def ready(self) -> None:
-        """Show what a customer has used on the console's customer page."""
+        """Register the panel of usage on the console's customer page."""
         from projects.customers.admin import panels
         from usage.records import admin as customer_panel
 

@@ -12,7 +12,7 @@ class MeterUnknown(Invalid):
 
 
 class MeterArchived(Conflict):
-    code, title = "meter-archived", "This meter is archived; it counts nothing new."
+    code, title = "meter-archived", "This meter is archived: it takes no new records."
 
 
 class UsageValueInvalid(Invalid):
@@ -20,11 +20,11 @@ class UsageValueInvalid(Invalid):
 
 
 class UsageTooOld(Invalid):
-    code, title = "usage-too-old", "The use was too long ago to be counted now."
+    code, title = "usage-too-old", "The time of the use is too long ago."
 
 
 class UsageInFuture(Invalid):
-    code, title = "usage-in-future", "The use lies in the future."
+    code, title = "usage-in-future", "The time of the use is in the future."
 
 
 class UsageKeyReused(Conflict):
@@ -36,7 +36,7 @@ class NotConsumable(Conflict):
 
 
 class UsageVoided(Conflict):
-    code, title = "usage-voided", "This record does not count any more."
+    code, title = "usage-voided", "This record was voided or corrected."
 
 
 class RecordNotRefused(Conflict):

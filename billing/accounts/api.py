@@ -1,6 +1,6 @@
 """``/projects/{id}/stripe-account``: the Stripe account that a project sells through.
 
-Secrets go in and never come out.
+Secrets are accepted and never returned.
 """
 
 from collections.abc import Callable
@@ -40,14 +40,14 @@ class NewStripeAccountSerializer(StrictSerializer):
 
 
 class StripeAccountChangeSerializer(StrictSerializer):
-    """Another key of the same account, a further signing secret, or both."""
+    """A new key of the same account, a new signing secret, or both."""
 
     secret_key = serializers.CharField(max_length=255, required=False)
     signing_secret = serializers.RegexField(
         stripe_accounts.SIGNING_SECRET,
         max_length=255,
         required=False,
-        help_text="whsec_…; the one before it stays live beside it.",
+        help_text="whsec_…, kept encrypted. The previous signing secret still works.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +80,8 @@ class StripeAccountViewSet(ProjectViewSet):
         responses={201: serializer_of(StripeAccountBody)},
     )
     def create(self, request: Request, project_id: str) -> Response:
-        """Before the first product is made. The key is tried at Stripe first."""
+        """Do this before you create the first product. Tollgate calls Stripe with the key before
+        it stores it."""
         project = self._project(project_id)
         body = self.parse_body(NewStripeAccountSerializer)
         account = stripe_accounts.connect(
@@ -95,7 +96,7 @@ class StripeAccountViewSet(ProjectViewSet):
         responses=serializer_of(StripeAccountBody),
     )
     def partial_update(self, request: Request, project_id: str) -> Response:
-        """A key of another account is refused."""
+        """The new key must belong to the same Stripe account."""
         account = stripe_account_selectors.own(self._project(project_id))
         if account is None:
             raise NotFound("The project has not connected an account of its own.")
@@ -107,15 +108,15 @@ class StripeAccountViewSet(ProjectViewSet):
         return Response(_render(account))
 
     def _project(self, project_id: str) -> Project:
-        """The project in the path, if the caller may speak for it."""
+        """The project in the path; raises NotFound when the caller may not see it."""
         credential = self.request.auth
         if isinstance(credential, ProjectCredential):
-            found = credential.project if credential.project.pk == project_id else None
+            project = credential.project if credential.project.pk == project_id else None
         else:
-            found = Project.objects.filter(pk=project_id).first()
-        if found is None:
+            project = Project.objects.filter(pk=project_id).first()
+        if project is None:
             raise NotFound
-        return found
+        return project
 
 
 def _render(account: StripeAccount) -> StripeAccountBody:

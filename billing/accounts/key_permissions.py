@@ -26,7 +26,7 @@ CHECK_INTERVAL = timedelta(days=1)
 REQUEST = "permissions.read"
 BUDGET_PATIENCE_SECONDS = 5.0
 """Longest wait for the request budget."""
-BUDGET_SPENT = StripeUnavailable("The account is asked as often as it may be.", retry_after=60)
+BUDGET_SPENT = StripeUnavailable("The account's rate limit is used up.", retry_after=60)
 
 
 def check_due(*, at: datetime) -> int:

@@ -111,9 +111,12 @@ def connect(
     if stripe_accounts.own(project) is not None:
         raise AccountExists("Replace its key with PATCH instead.")
     if _sells_through_shared(project):
-        raise AccountInUse("Connect a Stripe account before the first product is made.")
+        raise AccountInUse("Connect a Stripe account before you create the first product.")
     if snapshot.stripe_id == _shared_stripe_id(livemode=project.livemode):
-        raise WrongStripeAccount("That is the platform's own: without one, you sell through it.")
+        raise WrongStripeAccount(
+            "This is the platform's account. A project without an account of its own uses it "
+            "already."
+        )
     account = StripeAccount(project=project, livemode=project.livemode)
     _store_key(account, snapshot, secret_key)
     with transaction.atomic():

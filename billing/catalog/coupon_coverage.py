@@ -102,7 +102,7 @@ def remaining_redemptions(row_limit: int | None, redeemed: int) -> int | None:
     if row_limit is None:
         return None
     if redeemed >= row_limit:
-        raise DiscountRefused("It has been used as often as it may be.")
+        raise DiscountRefused("Its redemption limit is reached.")
     return row_limit - redeemed
 
 

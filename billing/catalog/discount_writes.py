@@ -37,7 +37,7 @@ def request_change(
         )
     except StripeObjectMissing as missing:
         sync.now(account=row.account, kind=kind, stripe_id=target, at=at)
-        raise StripeRefused("It was deleted at Stripe. Make another one.") from missing
+        raise StripeRefused("It was deleted at Stripe. Create another one.") from missing
     sync.now(account=row.account, kind=kind, stripe_id=target, at=at)
 
 
@@ -59,7 +59,7 @@ def record_audit(
 def refuse_past(moment: datetime | None, *, field: str, at: datetime) -> None:
     """Raises Invalid for a time that is not in the future."""
     if moment is not None and moment <= at:
-        raise Invalid("Send a time to come.", field=field)
+        raise Invalid("Send a time in the future.", field=field)
 
 
 def to_unix_seconds(moment: datetime | None) -> int | None:

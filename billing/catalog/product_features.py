@@ -39,7 +39,7 @@ def resolve(
         project=project, codes=[item.feature for item in features]
     )
     if len({item.feature for item in features}) != len(features):
-        raise Invalid("A feature may be named once.", field="features")
+        raise Invalid("Name each feature only once.", field="features")
     for index, item in enumerate(features):
         feature = features_by_code.get(item.feature)
         if feature is None or (feature.archived_at is not None and item.feature not in kept):

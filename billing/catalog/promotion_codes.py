@@ -158,7 +158,7 @@ def _refuse_same_text(
 ) -> None:
     rows = coupons.matching_codes(project=project, text=text, buyer=buyer)
     if text and rows.exclude(pk=except_id).exists():
-        raise PromotionCodeExists("Close that one first, or choose another text.")
+        raise PromotionCodeExists("Deactivate that one first, or choose another text.")
 
 
 def _create_at_stripe(row: PromotionCode, *, coupon: Coupon, at: datetime) -> None:

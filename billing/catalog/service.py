@@ -230,7 +230,7 @@ def _change_at_stripe(
         )
     except StripeObjectMissing as missing:
         sync.now(account=row.account, kind=kind, stripe_id=row.stripe_id, at=at)
-        raise StripeRefused("It was deleted at Stripe. Make another one.") from missing
+        raise StripeRefused("It was deleted at Stripe. Create another one.") from missing
     sync.now(account=row.account, kind=kind, stripe_id=row.stripe_id, at=at)
 
 

@@ -33,7 +33,7 @@ def check(*, meter: Meter) -> None:
     """Raises MeterNotBillable for an archived meter or an aggregation that Stripe cannot bill."""
     if meter.aggregation not in stripe_meters.FORMULAS:
         raise MeterNotBillable(
-            "Stripe bills meters that count, add up or take the last value. Bill with one of those."
+            "Stripe bills only meters with the aggregation count, sum or last. Use one of those."
         )
     if meter.archived_at is not None:
         raise MeterNotBillable("The meter is archived. Restore it first.")

@@ -1,4 +1,4 @@
-"""``/customers/{user_id}``: with the erasure of a customer, which reaches to Stripe."""
+"""``DELETE /customers/{user_id}``: erase a customer here and at Stripe."""
 
 from typing import Annotated, ClassVar, TypedDict
 
@@ -20,15 +20,15 @@ from projects.keys.scopes import KeyScope
 
 class ErasureSerializer(StrictSerializer):
     cancel_subscriptions = serializers.BooleanField(
-        required=False, help_text="End what is running, at once and without a refund."
+        required=False, help_text="True: cancel running subscriptions now, without a refund."
     )
 
 
 class ErasedCustomerBody(TypedDict):
-    """What is left of a customer: a name for the books."""
+    """An erased customer: only our id is left, for the accounts."""
 
     id: str
-    user_id: Annotated[str, "The same as the id: yours is forgotten."]
+    user_id: Annotated[str, "Our id of the customer: your id is deleted."]
     deleted_at: Time
 
 
@@ -48,10 +48,11 @@ class CustomerViewSet(CustomersViewSet):
         responses={200: serializer_of(ErasedCustomerBody)},
     )
     def destroy(self, request: Request, user_id: str) -> Response:
-        """Forgets name, address, metadata and your id of the user, here and at Stripe; what they
-        bought and paid stays in the books under our id (`cus_…`), which answers this again.
+        """Deletes name, e-mail address, metadata and your id of the user, here and at Stripe. The
+        customer's purchases and payments stay, under our id (`cus_…`). You can repeat the request
+        with that id.
 
-        409 ``customer-has-subscriptions`` while something is running. Cannot be undone.
+        409 ``customer-has-subscriptions`` while a subscription is running. This cannot be undone.
         """
         row = stripe_copies.erase(
             customer=customers.get(project=self.calling_project, user_id=user_id),

@@ -18,12 +18,14 @@ from common.templatetags.console import age
 
 AGAIN = dialogs.describe(
     "Try again now",
-    "Looks at Stripe for what an earlier try may have made, and asks for it if there is nothing.",
+    "Looks at Stripe for an object of an earlier attempt, and sends the request again if "
+    "there is none.",
     submit="Try again now",
 )
 GIVE_UP = dialogs.describe(
     "Give up",
-    "Stripe is never asked for this again. Look at Stripe first: an earlier try may have done it.",
+    "The request is never sent again. Check at Stripe first: an earlier attempt may have "
+    "succeeded.",
     submit="Give up",
     keep="Keep it open",
 )
@@ -37,7 +39,7 @@ class IntentStateFilter(filters.ConditionFilter):
 
 @admin.register(StripeIntent)
 class StripeIntentAdmin(ReadOnlyAdmin):
-    """What we have asked Stripe to do, and what became of it."""
+    """Intents: writes at Stripe with their results."""
 
     sidebar = SidebarEntry(SidebarGroup.STRIPE, 6, "Intents", icon="outbound")
     actions_detail: ClassVar[Sequence[str]] = ["again", "give_up"]

@@ -1,4 +1,4 @@
-"""The name by which a repeated request of a tenant is recognised."""
+"""A name for a tenant's request, by which its repetitions are recognised."""
 
 from rest_framework.request import Request
 
@@ -7,6 +7,6 @@ from common.ids import new_id
 
 
 def request_name(request: Request, *content: object) -> str:
-    """The same for the same ``Idempotency-Key`` and content; without a key a new one each time."""
+    """Equal for equal ``Idempotency-Key`` and content. Without a key it is new for each request."""
     key = request.headers.get("Idempotency-Key", "")
     return request_dedup.request_key(key, *content) if key else new_id("req")

@@ -37,7 +37,7 @@ def give_up(*, intent: StripeIntent, reason: str, actor: str, at: datetime) -> N
         _record(intent, "intent.give_up", reason, actor, at)
         _open(intent)
         if not intent_lease.take(intent):
-            raise IntentUnderWay("An older one of the same object comes first.")
+            raise IntentUnderWay("An older intent for the same object must end first.")
         intent_resolution.give_up(intent, StripeRefused(f"Given up: {reason}"), at=at)
 
 
@@ -49,7 +49,7 @@ def _open(intent: StripeIntent) -> None:
         raise IntentOver(f"It is {state}.")
     opened = IntentState.UNKNOWN if state == IntentState.PARKED else state
     if not rows.filter(intents.IS_FREE).update(state=opened, next_try_at=Now()):
-        raise IntentUnderWay("Look again in half a minute.")
+        raise IntentUnderWay("Try again in half a minute.")
 
 
 def _record(intent: StripeIntent, action: str, reason: str, actor: str, at: datetime) -> None:

@@ -111,7 +111,9 @@ def park(intent: StripeIntent, error: Exception, *, at: datetime) -> None:
 
 def _ask_stripe(intent: StripeIntent, at: datetime) -> Fields:
     if intents.is_superseded(intent):
-        raise Superseded("Something newer has been done since. Send it again if it is still meant.")
+        raise Superseded(
+            "A newer change was made meanwhile. Send the request again if you still want it."
+        )
     if intent.failed_at is None and not _key_is_old(intent, at):
         return _send(intent, at)
     fields = intent_requests.find_object(intent)
@@ -144,7 +146,8 @@ def _require_old_enough_list(intent: StripeIntent, at: datetime) -> None:
     left = LIST_LAG - (at - intent.asked_at)
     if left >= timedelta():
         raise StripeNotAsked(
-            "An earlier try is still being looked for. Send the same request again in a minute.",
+            "The result of an earlier attempt is still unknown. Send the same request again "
+            "in a minute.",
             retry_after=int(left.total_seconds()) + 1,
         )
 

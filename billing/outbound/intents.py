@@ -199,13 +199,13 @@ def _resolve(intent: StripeIntent, *, at: datetime, values: Values = lambda fiel
         if intent.state == IntentState.DONE:
             return _repeat_answer(intent)
         _handle_obstacle(intent, at)
-    raise StripeNotAsked("Another request is at it. Send this one again.", retry_after=2)
+    raise StripeNotAsked("Another request is in progress. Send this one again.", retry_after=2)
 
 
 def _handle_obstacle(intent: StripeIntent, at: datetime) -> None:
     """React to the reason why the lease could not be taken. Raises StripeUnavailable."""
     if intent.state == IntentState.PARKED:
-        raise StripeNotAsked("An operator is looking at an earlier try.", retry_after=60)
+        raise StripeNotAsked("An operator has to decide about an earlier attempt.", retry_after=60)
     if intent.state == IntentState.FAILED:
         _reopen(intent)
         return
@@ -261,7 +261,7 @@ def _reopen(intent: StripeIntent) -> None:
     answer. Raises StripeRefused if the row for the object was deleted with the first refusal.
     """
     if not intent.target and not intent_resolution.row_of(intent).exists():
-        raise StripeRefused("Stripe refused an earlier try, and nothing waits for it any more.")
+        raise StripeRefused("Stripe refused an earlier attempt; send a new request.")
     anew = intent.answered_at is not None
     rows = StripeIntent.objects.for_project(intent.project_id)
     rows.filter(pk=intent.pk, state=IntentState.FAILED).update(

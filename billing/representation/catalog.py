@@ -30,7 +30,7 @@ class ProductCreditsBody(TypedDict):
 
 
 class ProductBody(TypedDict):
-    """Something that the project sells."""
+    """A product that the project sells."""
 
     id: str
     name: str
@@ -50,7 +50,7 @@ class ProductBody(TypedDict):
 
 
 class PriceBody(TypedDict):
-    """What a product costs, once or per interval."""
+    """A price of a product: one-time, or recurring per interval."""
 
     id: str
     product: str
@@ -59,7 +59,7 @@ class PriceBody(TypedDict):
     unit_amount: MoneyBody
     interval: Annotated[str, Interval] | None
     interval_count: int | None
-    meter: Annotated[str | None, "The meter whose usage is billed after each period."]
+    meter: Annotated[str | None, "Code of the meter whose usage is billed after each period."]
     active: Annotated[bool, "Whether it is on sale."]
     metadata: dict[str, str]
     stripe_id: str | None

@@ -17,7 +17,7 @@ class RolloutProgressBody(TypedDict):
 
 
 class RolloutMovesBody(TypedDict):
-    """Subscriptions that move to another price."""
+    """Progress of the subscriptions that move to another price."""
 
     subscriptions: int
     moved: int
@@ -35,7 +35,7 @@ class RolloutBody(TypedDict):
         "planned: stored, not applied. running: holders are recomputed. moving: "
         "subscriptions change their price. superseded: a newer change recomputes all holders.",
     ]
-    catalog_version: Annotated[int, "Of the product."]
+    catalog_version: Annotated[int, "The catalog version of the product that it belongs to."]
     reason: str
     terms: Annotated[dict[str, Any] | None, "The planned changes."]
     figures: Annotated[
@@ -58,8 +58,10 @@ class RefusedMoveBody(TypedDict):
 class WholeRolloutBody(RolloutBody):
     """One version of a product's features, brought to its holders in the background."""
 
-    failed_customers: Annotated[list[str], "Our ids; at most 100."]
-    refusals: Annotated[list[RefusedMoveBody], "The first 100."]
+    failed_customers: Annotated[list[str], "Our ids of the customers; at most 100."]
+    refusals: Annotated[
+        list[RefusedMoveBody], "The first 100 subscriptions that could not be moved."
+    ]
 
 
 def rollout(row: Rollout) -> RolloutBody:

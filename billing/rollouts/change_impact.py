@@ -251,7 +251,7 @@ def _find_target_price(product: Product, move: PriceMove) -> Price:
     if prices[move.from_price].product_id != product.pk:
         raise Invalid("This is not a price of the product.", field="move/from_price")
     if move.from_price == move.to_price:
-        raise Invalid("This is the price that they pay.", field="move/to_price")
+        raise Invalid("They have this price already.", field="move/to_price")
     if prices[move.from_price].currency != prices[move.to_price].currency:
         raise Invalid("A subscription keeps its currency.", field="move/to_price")
     return prices[move.to_price]

@@ -18,26 +18,26 @@ EFFECT_KINDS = ("gain", "lose", "more", "less", "other")
 
 class FeatureFiguresBody(TypedDict):
     feature: str
-    gain: Annotated[int, "Holders who may not use it now."]
-    lose: int
-    more: Annotated[int, "A higher limit, or a lower cost of each use."]
-    less: int
-    other: Annotated[int, "Another value that is neither."]
+    gain: Annotated[int, "Holders who do not have the feature now."]
+    lose: Annotated[int, "Holders who would no longer have the feature."]
+    more: Annotated[int, "Holders who get a higher limit, or a lower cost per use."]
+    less: Annotated[int, "Holders who get a lower limit, or a higher cost per use."]
+    other: Annotated[int, "Holders whose value of a config feature changes."]
 
 
 class OverLimitBody(TypedDict):
     feature: str
-    users: Annotated[int, "Who have used more than the limit would be."]
+    users: Annotated[int, "Users who have used more than the new limit."]
     user_ids: Annotated[list[str], "The first 20."]
 
 
 class RefusedMovesBody(TypedDict):
-    code: Annotated[str, "As of a problem document."]
+    code: Annotated[str, "The `code` of a problem document."]
     subscriptions: int
 
 
 class BillsBody(TypedDict):
-    """How many subscriptions would pay what."""
+    """Number of moved subscriptions that would pay more, less or the same."""
 
     more: int
     less: int
@@ -45,7 +45,8 @@ class BillsBody(TypedDict):
 
 
 class MrrBody(TypedDict):
-    """What a month of the moved subscriptions brings: minor units, before discounts and taxes."""
+    """Monthly recurring revenue of the moved subscriptions: minor units, before discounts and
+    taxes."""
 
     currency: str
     before: int
@@ -54,11 +55,11 @@ class MrrBody(TypedDict):
 
 
 class ProductFiguresBody(TypedDict):
-    """What becomes of those who hold the product."""
+    """The impact of a change on the holders of the product."""
 
     holders: int
-    looked_at: Annotated[int, "At most 5000."]
-    changed: Annotated[int, "Of them, for whom some answer changes."]
+    looked_at: Annotated[int, "Number of evaluated holders, at most 5000."]
+    changed: Annotated[int, "Number of evaluated holders with a changed decision."]
     features: list[FeatureFiguresBody]
     over_limit: list[OverLimitBody]
     moves: Annotated[int, "Subscriptions that would be moved."]

@@ -72,7 +72,7 @@ def apply(*, rollout: Rollout, actor: str, reason: str, at: datetime) -> Rollout
         rollout = _lock_planned(rollout)
         product = catalog.lock_product(project_id=rollout.project_id, product_id=rollout.product_id)
         if product.catalog_version != rollout.catalog_version:
-            raise RolloutOutOfDate("Plan it again: the product has changed since.")
+            raise RolloutOutOfDate("The product has changed. Plan the change again.")
         _audit(rollout, "rollout.apply", actor, reason, at)
         rollout.product, rollout.started_by, rollout.reason, rollout.applied_at = (
             product,

@@ -34,10 +34,12 @@ def allowed_change(*, subscription: Subscription, product_id: str, change: Chang
     )
     new = {item.product_id for item in after} - {item.product_id for item in before}
     if settings.products and not new <= set(settings.products):
-        raise ChangeNotAllowed("Users do not change to this product: it is none of products.")
+        raise ChangeNotAllowed("The product is not in the project's portal setting products.")
     is_trial = subscription.status == SubscriptionStatus.TRIALING
     if is_trial or not subscription_items.is_downgrade(before, after):
         return change
     if change.when is ChangeTime.NOW:
-        raise ChangeNotAllowed("It costs less or is shorter: it begins with the next period.")
+        raise ChangeNotAllowed(
+            "The change costs less or has a shorter interval: it can only begin at renewal."
+        )
     return replace(change, when=ChangeTime.RENEWAL)

@@ -36,7 +36,7 @@ REQUIRED: dict[str, tuple[str, Probe]] = {
         lambda v1: v1.checkout.sessions.expire(f"cs_{NO_OBJECT}"),
     ),
     "rak_connected_account_read": (
-        "whose account the key opens; without it no account can be connected",
+        "the account of the key; without it no account can be connected",
         lambda v1: v1.accounts.retrieve_current(),
     ),
     "rak_coupon_write": ("coupons", lambda v1: v1.coupons.delete(NO_OBJECT)),
@@ -84,7 +84,7 @@ REQUIRED: dict[str, tuple[str, Probe]] = {
         lambda v1: v1.billing.meters.update(f"mtr_{NO_OBJECT}", {"display_name": "probe"}),
     ),
     "rak_billing_meter_event_write": (
-        "use of metered prices",
+        "usage of metered prices",
         lambda v1: v1.billing.meter_event_adjustments.create(
             {"event_name": NO_OBJECT, "type": "cancel", "cancel": {"identifier": NO_OBJECT}}
         ),

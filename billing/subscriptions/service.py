@@ -129,7 +129,7 @@ def pause(
             f"The subscription is {subscription.status}. Only one that gives access can be paused."
         )
     if resumes_at is not None and resumes_at <= at:
-        raise Invalid("Send a future time.", field="resumes_at")
+        raise Invalid("Send a time in the future.", field="resumes_at")
     until = None if resumes_at is None else int(resumes_at.timestamp())
     pause = {"behavior": NOT_SERVED, **({"resumes_at": until} if until else {})}
     _record_audit(subscription, "subscription.pause", actor, at, after=pause, reason=reason)

@@ -45,7 +45,7 @@ class TooManyMissing(Conflict):
 
 
 class AlreadyDecided(Conflict):
-    code, title = "already-decided", "Somebody has decided about this object already."
+    code, title = "already-decided", "This object was already decided."
 
 
 def may_be_gone(*, account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> bool:
@@ -64,7 +64,7 @@ def may_be_gone(*, account: StripeAccount, kind: str, stripe_id: str, at: dateti
         missing_objects.lock(account.pk)
         state = _judge(account, mirrored, row, at)
     if state == MissingState.WAITING:
-        raise StripeObjectVanished("Nothing was changed here. An operator has to look at it.")
+        raise StripeObjectVanished("Nothing was changed. An operator has to decide about it.")
     return state == MissingState.GONE
 
 

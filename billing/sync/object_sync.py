@@ -57,7 +57,7 @@ def read_and_store(lease: SyncLease, *, at: datetime, lane: Lane, wait: float) -
 
 def _wait_for_budget(lease: SyncLease, lane: Lane, wait: float) -> None:
     if not budget.wait(lease.account, lane, patience=wait):
-        raise BudgetSpent("This Stripe account is asked as often as it may be.", retry_after=2)
+        raise BudgetSpent("This Stripe account's rate limit is used up.", retry_after=2)
 
 
 def read(lease: SyncLease) -> StripeSnapshot | None:

@@ -19,9 +19,9 @@ class Credential(Protocol):
 
 
 class AppKeyConfined(DomainError):
-    """An app's key requests something that belongs to the whole project."""
+    """The request concerns the whole project, which only a key of the project can do."""
 
-    status, code, title = 403, "app-key-confined", "An app's key may not do this."
+    status, code, title = 403, "app-key-confined", "The key of an app cannot do this."
 
 
 def required_scope(view: Any, method: str) -> str | None:

@@ -8,33 +8,34 @@ from drf_spectacular.openapi import AutoSchema
 from common.api.permissions import required_scope
 from common.api.problems import CONTENT_TYPE
 
-DESCRIPTION = """Take money and ask “may this user do that?”: one service for every project.
+DESCRIPTION = """Charge your users through Stripe, and ask “may this user do that?”.
 
-**Authentication.** `Authorization: Bearer tg_…`: a secret key of your project or of one of its
-apps, within its scopes. Another project's id is answered like one that does not exist. What lies
-below `/billing` takes the signed-in user's own JWT instead, and the project's id in
-`Tollgate-Project`.
+**Authentication.** Send `Authorization: Bearer tg_…` with a secret key of your project or of one of
+its apps. A key can do what its scopes allow. An id of another project is answered like an id that
+does not exist: 404. Paths below `/billing` take the signed-in user's own JWT instead of a key, and
+your project's id in the header `Tollgate-Project`.
 
-**Conventions.** JSON only. Money is `{"amount": 2900, "currency": "usd"}`, in minor units. Times
-are RFC 3339 in UTC. Unknown fields and parameters are refused.
+**Conventions.** Bodies are JSON. Money is `{"amount": 2900, "currency": "usd"}`; the amount is in
+minor units (cents). Times are RFC 3339 in UTC. Unknown fields and query parameters are refused.
 
-**Errors** are `application/problem+json` (RFC 9457) with a stable `code`; `type` is the address
-that explains it. Quote the `request_id` when you ask us.
+**Errors** are `application/problem+json` (RFC 9457). The `code` is stable; `type` is the address of
+the page that explains it. Send us the `request_id` when you ask about an error.
 
-**Repeating a request.** Send an `Idempotency-Key` with a POST, PATCH or DELETE and repeat it as
-often as you like: for 24 hours the same request is carried out once and answered with the same
-bytes (`Idempotent-Replayed: true`).
+**Repeated requests.** Send an `Idempotency-Key` with a POST, PATCH or DELETE. For 24 hours a
+request with the same key and content is carried out once; every repetition gets the first response
+again, byte for byte, with the header `Idempotent-Replayed: true`.
 
-**Lists** come in pages, newest first: `{"data": […], "next": "…", "has_more": true}`."""
+**Lists** are paginated, newest first: `{"data": […], "next": "…", "has_more": true}`. Send `next`
+as `cursor` to get the next page."""
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "code"],
     "properties": {
-        "type": {"type": "string", "description": "The address that explains the code."},
+        "type": {"type": "string", "description": "Address of the page that explains the code."},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "description": "Stable error code."},
+        "code": {"type": "string", "description": "Stable name of the error."},
         "detail": {"type": "string", "description": "What to do next."},
         "request_id": {"type": "string"},
         "errors": {
@@ -45,7 +46,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
                 "properties": {
                     "pointer": {
                         "type": "string",
-                        "description": "JSON pointer of the field, or # and the parameter.",
+                        "description": "JSON pointer to the field, or # and the query parameter.",
                     },
                     "code": {"type": "string"},
                     "detail": {"type": "string"},
@@ -58,7 +59,8 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Identifies the request: repeated with the same key, it is carried out once.",
+    "description": "Your name for this request. Repetitions with the same key are not carried out "
+    "again.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]{1,255}$"},
 }
 

@@ -13,7 +13,7 @@ MAX_METADATA_KEYS = 50
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Input that refuses unknown fields."""
+    """Fields that are not listed here are refused."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):

@@ -1,7 +1,7 @@
-"""``/entitlements/consume``, ``/reserve``, ``/commit`` and ``/release``: use what one may use.
+"""``/entitlements/consume``, ``/reserve``, ``/commit`` and ``/release``: use a limited feature.
 
-Most ``consume`` requests are answered on the fast path (:mod:`entitlements.consumption.fast_path`);
-the rules and the schema are here.
+The fast path (:mod:`entitlements.consumption.fast_path`) answers most ``consume`` requests; the
+rules and the schema are here.
 """
 
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ from projects.keys.scopes import KeyScope
 from projects.models import Project
 
 SHORTEST, USUAL, LONGEST = 10, 300, 86_400
-"""Seconds that a reservation may last."""
-KEY = "Your own id of this {}: sent again, it is not {} again."
+"""Lifetime of a reservation in seconds: the least, the default and the most."""
+KEY = "Your own id of this {}. A second request with the same key is not {} again."
 
 
 class UseSerializer(StrictSerializer):
@@ -43,7 +43,7 @@ class UseSerializer(StrictSerializer):
 
 class WishSerializer(UseSerializer):
     expires_in = WholeNumberField(
-        min_value=SHORTEST, max_value=LONGEST, default=USUAL, help_text="Seconds."
+        min_value=SHORTEST, max_value=LONGEST, default=USUAL, help_text="Lifetime in seconds."
     )
     key = serializers.CharField(
         max_length=255, required=False, help_text=KEY.format("reservation", "set aside")
@@ -59,22 +59,23 @@ class CommitmentSerializer(SettlementSerializer):
         min_value=0,
         max_value=MAX_LIMIT,
         required=False,
-        help_text="How much of it was used; all of it when absent. The rest is given back.",
+        help_text="The amount that was used; the rest is released. If absent: all of it.",
     )
 
 
 class ConsumptionBody(DecisionBody):
-    """The decision about this use, with the figures after it, and what was used: all or nothing."""
+    """The decision about this use, and what was consumed. ``used`` and ``remaining`` include this
+    use."""
 
-    consumed: Annotated[int, "The amount, or 0 when it was not allowed."]
-    record: Annotated[str | None, "Id of the record of use, or of the ledger's transaction."]
-    duplicate: Annotated[bool, "It was done before, under the same key."]
+    consumed: Annotated[int, "The whole amount, or 0 if the use is not allowed."]
+    record: Annotated[str | None, "Id of the usage record or of the credit transaction (ctx_…)."]
+    duplicate: Annotated[bool, "True: an earlier request with the same key did it."]
 
 
 class ReservedBody(TypedDict):
-    reservation: Annotated[ReservationBody | None, "Null when it is not allowed."]
+    reservation: Annotated[ReservationBody | None, "Null if the use is not allowed."]
     decision: DecisionBody
-    duplicate: Annotated[bool, "It was done before, under the same key."]
+    duplicate: Annotated[bool, "True: an earlier request with the same key did it."]
 
 
 class ReservationAnswerBody(TypedDict):
@@ -92,7 +93,7 @@ class Use:
 
 
 class ConsumptionViewSet(ProjectViewSet):
-    """Use what one may use."""
+    """Consume a limited feature, at once or by a reservation."""
 
     scopes: ClassVar[dict[str, str]] = {
         "consume": KeyScope.USAGE_WRITE,
@@ -104,74 +105,77 @@ class ConsumptionViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="entitlements_consume",
-        summary="Use a feature, if it is allowed",
+        summary="Consume a feature, if it is allowed",
         request=UseSerializer,
         responses={200: serializer_of(ConsumptionBody)},
     )
     def consume(self, request: Request) -> Response:
-        """Checks and counts in one step: however many ask at once, no more is used than allowed.
-        A denial is an answer, with `consumed` 0. 409 `not-consumable` for a feature that is not
-        used up."""
+        """Checks and counts in one step: concurrent requests never use more than the limit.
+        A denial is a normal answer with `consumed` 0. 409 `not-consumable` if the feature is
+        neither metered nor paid with credits."""
         return Response(consume_use(self.calling_project, Use(**self.parse_body(UseSerializer))))
 
     @extend_schema(
         operation_id="entitlements_reserve",
-        summary="Set some of a feature aside",
+        summary="Reserve an amount of a feature",
         request=WishSerializer,
         responses={200: serializer_of(ReservedBody)},
     )
     def reserve(self, request: Request) -> Response:
-        """For work whose use is known only when it is done: nobody else gets what is set aside,
-        until it is committed, released or expires."""
-        given = self.parse_body(WishSerializer)
-        lifetime = timedelta(seconds=given.pop("expires_in"))
+        """For work whose amount is known only when it is done. The reserved amount counts against
+        the limit until you release it or it expires; a commit consumes it."""
+        request_values = self.parse_body(WishSerializer)
+        lifetime = timedelta(seconds=request_values.pop("expires_in"))
         now = timezone.now()
-        made = reservations.reserve(
-            project=self.calling_project, lifetime=lifetime, at=now, **given
+        result = reservations.reserve(
+            project=self.calling_project, lifetime=lifetime, at=now, **request_values
         )
-        row = made.reservation
+        row = result.reservation
         body: ReservedBody = {
             "reservation": None if row is None else reservation(row, at=now),
-            "decision": representation.decision(made.decision),
-            "duplicate": made.is_duplicate,
+            "decision": representation.decision(result.decision),
+            "duplicate": result.is_duplicate,
         }
         return Response(body)
 
     @extend_schema(
         operation_id="entitlements_commit",
-        summary="Use what was set aside",
+        summary="Commit a reservation",
         request=CommitmentSerializer,
         responses={200: serializer_of(ReservationAnswerBody, name="Settled")},
     )
     def commit(self, request: Request) -> Response:
-        """All of it or some; the rest is given back. The same again changes nothing."""
-        given = self.parse_body(CommitmentSerializer)
+        """Consumes all or part of the reserved amount and releases the rest. Repeating the request
+        changes nothing."""
+        request_values = self.parse_body(CommitmentSerializer)
         row = reservations.commit(
             project=self.calling_project,
-            reservation_id=given["reservation"],
-            amount=given.get("amount"),
+            reservation_id=request_values["reservation"],
+            amount=request_values.get("amount"),
             at=timezone.now(),
         )
         return _settled(row)
 
     @extend_schema(
         operation_id="entitlements_release",
-        summary="Give back what was set aside",
+        summary="Release a reservation",
         request=SettlementSerializer,
         responses={200: serializer_of(ReservationAnswerBody, name="Settled")},
     )
     def release(self, request: Request) -> Response:
-        """The same again changes nothing."""
-        given = self.parse_body(SettlementSerializer)
+        """The reserved amount is available again. Repeating the request changes nothing."""
+        request_values = self.parse_body(SettlementSerializer)
         row = reservations.release(
-            project=self.calling_project, reservation_id=given["reservation"], at=timezone.now()
+            project=self.calling_project,
+            reservation_id=request_values["reservation"],
+            at=timezone.now(),
         )
         return _settled(row)
 
 
 def consume_use(project: Project, use: Use) -> ConsumptionBody:
-    """Consume, and return the members of the answer. Raises DomainError."""
-    made = consumption.consume(
+    """Consume and return the body of the response. Raises DomainError."""
+    consumed = consumption.consume(
         project=project,
         user_id=use.user_id,
         feature=use.feature,
@@ -180,10 +184,10 @@ def consume_use(project: Project, use: Use) -> ConsumptionBody:
         key=use.key,
     )
     return {
-        **representation.decision(made.decision),
-        "consumed": made.consumed,
-        "record": made.record,
-        "duplicate": made.is_duplicate,
+        **representation.decision(consumed.decision),
+        "consumed": consumed.consumed,
+        "record": consumed.record,
+        "duplicate": consumed.is_duplicate,
     }
 
 

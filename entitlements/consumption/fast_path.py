@@ -1,4 +1,4 @@
-"""``consume`` that is answered before Django, and when it may be."""
+"""Answer ``POST /entitlements/consume`` on the fast path, before Django."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ MAX_LENGTHS = {"user_id": 255, "feature": 64, "key": 255}
 def consume(environ: dict[str, Any]) -> tuple[int, bytes] | None:
     """Answer ``POST /entitlements/consume``.
 
-    None, and nothing is used, for a request that :class:`ConsumptionViewSet` has to look at: one
-    that is written in an unusual way, or whose key may not consume. Raises DomainError as it does.
+    Returns None and consumes nothing if :class:`ConsumptionViewSet` has to answer: the request is
+    unusual, or its key lacks the scope. Raises the same DomainErrors as that view.
     """
     header = environ.get("HTTP_AUTHORIZATION", "")
     caller = find_caller(header, scope=KeyScope.USAGE_WRITE, at=timezone.now())
@@ -30,9 +30,9 @@ def consume(environ: dict[str, Any]) -> tuple[int, bytes] | None:
 
 
 def _parse_body(body: bytes) -> Use | None:
-    """The use of a body that every parser reads in the same way; None for any other.
+    """The use in a body that every JSON parser reads in the same way; None for any other body.
 
-    No escapes and no member twice: as many quotes as its members need.
+    It contains no escapes and no repeated member: it has exactly the quotes that its members need.
     """
     try:
         members = orjson.loads(body) if b"\\" not in body else None

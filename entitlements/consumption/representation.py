@@ -1,4 +1,4 @@
-"""A reservation in answers."""
+"""Reservations in responses."""
 
 from datetime import datetime
 from typing import Annotated, TypedDict
@@ -10,13 +10,13 @@ from entitlements.models.reservation import ReservationStatus
 
 
 class ReservationBody(TypedDict):
-    """So much of a feature, set aside until it is used, given back or expires."""
+    """An amount of a feature that is reserved until it is committed, released or expires."""
 
     id: str
     user_id: UserId
     feature: str
     amount: int
-    credits: Annotated[int, "Set aside for it; 0 for a metered feature."]
+    credits: Annotated[int, "Reserved credits; 0 for a metered feature."]
     status: Annotated[str, ReservationStatus]
     committed_amount: int | None
     created_at: Time

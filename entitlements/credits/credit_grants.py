@@ -244,7 +244,7 @@ def _set_terms(grant: CreditGrant, terms: CreditGrantTerms, at: datetime) -> Non
 
 def _check_reason(reason: str) -> None:
     if not reason.strip():
-        raise Invalid("Say why: the reason is kept in the audit trail.", field="reason")
+        raise Invalid("Send a reason: it is recorded in the audit trail.", field="reason")
 
 
 def _audit(

@@ -1,4 +1,4 @@
-"""How credits look outside: in answers, events and audit alike."""
+"""Credits as JSON, the same in responses, events and the audit trail."""
 
 from datetime import datetime
 from typing import Annotated, Any, TypedDict
@@ -14,30 +14,30 @@ from projects.models import Customer
 
 class CreditSourceBody(TypedDict):
     type: Annotated[str, CreditSource]
-    id: Annotated[str | None, "Id of the subscription or checkout; null if given by hand."]
+    id: Annotated[str | None, "Id of the subscription or checkout; null if an operator gave them."]
 
 
 class CreditGrantBody(TypedDict):
-    """Credits that came together. Whole numbers of credits throughout."""
+    """Credits from one source with one expiry. All amounts are whole numbers of credits."""
 
     id: str
     user_id: UserId
     status: Annotated[str, CreditGrantStatus]
     source: CreditSourceBody
     product: str | None
-    amount: Annotated[int, "What the source gives."]
+    amount: Annotated[int, "Credits that the source gives."]
     carried: Annotated[
-        int, "What it gives less, for what was spent ahead of a period that ended early."
+        int, "Subtracted from `amount`: overspent credits of a period that ended early."
     ]
-    due: Annotated[int, "What is left of the amount after refunds."]
-    given: Annotated[int, "What went in, less what was taken back."]
-    available: Annotated[int, "What can be spent, unless it has expired."]
+    due: Annotated[int, "What is left of `amount` after refunds."]
+    given: Annotated[int, "Credits put into the grant, minus credits taken back."]
+    available: Annotated[int, "Credits that can be spent, unless the grant has expired."]
     reserved: int
-    withheld: Annotated[int, "Not to be spent for now: disputed, overdue or paused."]
+    withheld: Annotated[int, "Credits that cannot be spent now: disputed, overdue or paused."]
     spent: int
     expired: int
-    overspent: Annotated[int, "What was spent beyond what is due."]
-    priority: Annotated[int, "The lowest number is spent first."]
+    overspent: Annotated[int, "Credits that were spent beyond `due`."]
+    priority: Annotated[int, "Grants with the lowest number are spent first."]
     granted_at: Time
     expires_at: Time | None
     reason: str | None
@@ -48,30 +48,30 @@ class CreditGrantBody(TypedDict):
 
 
 class CreditsBody(TypedDict):
-    """What one user has."""
+    """The credits of one user."""
 
     user_id: UserId
-    customer: Annotated[str | None, "Our id; null for a user who has never had anything."]
-    balance: Annotated[int, "What can be spent now."]
+    customer: Annotated[str | None, "Our id of the customer; null for an unknown user."]
+    balance: Annotated[int, "Credits that can be spent now."]
     reserved: int
     withheld: int
-    low_at: Annotated[int, "From how many credits down they are low."]
+    low_at: Annotated[int, "The balance is low when it is at most this number."]
     grants: list[CreditGrantBody]
 
 
 class CreditEntryBody(TypedDict):
     grant: str
     bucket: Annotated[str, CreditBucket]
-    amount: Annotated[int, "Into the bucket, or out of it if negative."]
+    amount: Annotated[int, "Credits that entered the bucket; negative: that left it."]
 
 
 class CreditTransactionBody(TypedDict):
-    """One movement of a user's credits."""
+    """One transaction in the ledger of a user's credits."""
 
     id: str
     movement: Annotated[str, CreditMovement]
-    amount: Annotated[int, "How much moved."]
-    balance: Annotated[int, "What could be spent after it."]
+    amount: Annotated[int, "Credits that it moved."]
+    balance: Annotated[int, "The balance after it."]
     feature: str | None
     key: str | None
     reservation: str | None
@@ -84,7 +84,7 @@ class CreditTransactionBody(TypedDict):
 def level(
     account: CreditAccount, customer: Customer, *, balance: int, low_at: int
 ) -> dict[str, Any]:
-    """What the events about a balance carry."""
+    """The payload of the events about a balance."""
     return {
         "user_id": customer.user_id,
         "customer": customer.pk,
@@ -137,7 +137,7 @@ def grant(row: CreditGrant, *, at: datetime) -> CreditGrantBody:
 
 
 def transaction(row: CreditTransaction) -> CreditTransactionBody:
-    """One line of a customer's history, with its entries."""
+    """A credit transaction with its entries."""
     return {
         "id": row.pk,
         "movement": row.movement,

@@ -12,7 +12,7 @@ from entitlements.models.fact import Effect, SourceType
 
 @admin.register(Fact)
 class FactAdmin(ReadOnlyAdmin):
-    """Why customers may or may not do something: everything that was ever said, append-only."""
+    """The facts of all sources, current and earlier ones. Read-only."""
 
     sidebar = SidebarEntry(SidebarGroup.ACCESS, 3, "Facts", icon="fact_check")
     search_fields = [

@@ -1,4 +1,4 @@
-"""``/features``: what can be entitled."""
+"""``/features``: the features of a project."""
 
 from typing import ClassVar
 
@@ -29,7 +29,7 @@ class NewFeatureSerializer(StrictSerializer):
         rf"^{CODE}\Z",
         max_length=64,
         trim_whitespace=False,
-        help_text="What your software asks for; never changes.",
+        help_text="The name that your software checks. It never changes.",
         error_messages={
             "invalid": "Lower-case letters, digits, '_', '.' and '-', with a letter or digit at "
             "both ends."
@@ -41,21 +41,21 @@ class NewFeatureSerializer(StrictSerializer):
     merge = serializers.ChoiceField(
         choices=Merge.choices,
         required=False,
-        help_text="What several sources come to: most_generous where the kind has it, when absent; "
-        "sum for limits; priority is the rule of a config.",
+        help_text="How the values of several sources become one. most_generous (the default): the "
+        "best value. sum: add limits up. priority: the only rule for a config.",
     )
     meter = serializers.CharField(
-        max_length=64, required=False, help_text="Of a metered one: the code of its meter."
+        max_length=64, required=False, help_text="Of a metered feature: the code of its meter."
     )
     period = serializers.ChoiceField(
         choices=PERIODS,
         required=False,
-        help_text="Of a metered one: after what its limit starts again.",
+        help_text="Of a metered feature: its usage starts again at 0 after each period.",
     )
     anchored = FlagField(
         required=False,
-        help_text="Periods begin on the day on which the deciding source began, such as the "
-        "subscription's billing day, and not by the calendar.",
+        help_text="True: periods begin on the day on which the deciding source began, such as the "
+        "billing day of the subscription. False: periods follow the calendar (UTC).",
     )
 
 
@@ -63,12 +63,16 @@ class FeatureChangeSerializer(StrictSerializer):
     name = serializers.CharField(max_length=120, required=False)
     unit = serializers.CharField(max_length=40, required=False, allow_blank=True)
     archived = FlagField(
-        required=False, help_text="Nothing new may refer to it; who has it keeps it."
+        required=False,
+        help_text="New grants and products cannot use an archived feature. Customers who have it "
+        "keep it.",
     )
 
 
 class FeatureFilterSerializer(StrictSerializer):
-    archived = serializers.BooleanField(required=False, help_text="Only these, or only others.")
+    archived = serializers.BooleanField(
+        required=False, help_text="True: only archived ones. False: none."
+    )
 
 
 class FeaturesViewSet(ProjectViewSet):
@@ -98,7 +102,8 @@ class FeaturesViewSet(ProjectViewSet):
         responses={201: serializer_of(FeatureBody)},
     )
     def create(self, request: Request) -> Response:
-        """Only its name and unit ever change. 409 ``feature-exists`` when the code is taken."""
+        """Only its name and unit can be changed later. 409 ``feature-exists`` if another feature
+        has the code."""
         body = self.parse_body(NewFeatureSerializer)
         measure = FeatureMetering(**{name: body.pop(name) for name in MEASURE if name in body})
         feature = features.create(
@@ -109,7 +114,7 @@ class FeaturesViewSet(ProjectViewSet):
         )
         return Response(representation.feature(feature), status=201)
 
-    @extend_schema(summary="One feature", responses=serializer_of(FeatureBody))
+    @extend_schema(summary="Show a feature", responses=serializer_of(FeatureBody))
     def retrieve(self, request: Request, code: str) -> Response:
         return Response(representation.feature(self._feature(code)))
 
@@ -119,7 +124,7 @@ class FeaturesViewSet(ProjectViewSet):
         responses=serializer_of(FeatureBody),
     )
     def partial_update(self, request: Request, code: str) -> Response:
-        """What is not sent stays as it is."""
+        """Fields that you do not send keep their values."""
         changes = self.parse_body(FeatureChangeSerializer)
         feature = features.change(
             feature=self._feature(code), **changes, actor=self.actor, at=timezone.now()

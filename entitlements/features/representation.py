@@ -1,4 +1,4 @@
-"""A feature in answers and in the audit trail."""
+"""Features in responses and in the audit trail."""
 
 from typing import Annotated, TypedDict
 
@@ -9,7 +9,7 @@ from entitlements.models.feature import PERIODS, FeatureKind, Merge
 
 
 class FeatureBody(TypedDict):
-    """Something a user may or may not do."""
+    """A capability of your product that a user has or does not have."""
 
     id: str
     code: str
@@ -17,7 +17,7 @@ class FeatureBody(TypedDict):
     kind: Annotated[str, FeatureKind]
     unit: str
     merge: Annotated[str, Merge]
-    meter: Annotated[str | None, "Of a metered one: its code."]
+    meter: Annotated[str | None, "Of a metered feature: the code of its meter."]
     period: Annotated[str, tuple(PERIODS)] | None
     anchored: bool
     created_at: Time

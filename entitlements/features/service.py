@@ -52,7 +52,7 @@ class FeatureRequest:
 def create(
     *, project: Project, request: FeatureRequest, actor: str, at: datetime, reason: str = ""
 ) -> Feature:
-    """A new feature; only its name and unit, and whether it is archived, ever change.
+    """Create a feature. Later only its name, its unit and its archiving can change.
 
     Raises FeatureExists, and Invalid for a merge rule that the kind does not have or a measure
     that is missing, incomplete or out of place.
@@ -92,9 +92,9 @@ def change(
     archived: bool | None = None,
     reason: str = "",
 ) -> Feature:
-    """Rename, archive or restore; None leaves as it is, and a change to the same is none.
+    """Rename, archive or restore the feature. None leaves a value; an equal value is no change.
 
-    Nothing new may refer to an archived feature; who has it keeps it.
+    New grants and products cannot use an archived feature; customers who have it keep it.
     """
     with transaction.atomic():
         feature = features.lock(project_id=feature.project_id, feature_id=feature.pk)

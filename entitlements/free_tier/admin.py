@@ -1,4 +1,4 @@
-"""What everybody in a project has, and had; giving everybody a feature, and ending that."""
+"""The free tier in the console: current and ended entries, adding and removing features."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -94,7 +94,7 @@ class FreeTierStateFilter(filters.ConditionFilter):
 
 @admin.register(FreeTierEntry)
 class FreeTierEntryAdmin(ReadOnlyAdmin):
-    """What everybody in a project has, and had."""
+    """The entries of projects' free tiers, current and ended ones."""
 
     sidebar = SidebarEntry(SidebarGroup.CATALOG, 4, "Free tier", icon="redeem")
     actions_list: ClassVar[Sequence[str]] = ["give"]
@@ -231,6 +231,6 @@ class FreeTierEntryAdmin(ReadOnlyAdmin):
 
 
 def _progress(run: Recheck) -> str:
-    """``1,200 of 9,000``; how many there are is known once it has begun."""
+    """``1,200 of 9,000``. The second number is known when the recheck has begun."""
     total = "" if run.total is None else f" of {run.total:,}"
     return f"{run.looked_at:,}{total}"

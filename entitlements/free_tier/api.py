@@ -1,4 +1,4 @@
-"""``/free-tier``: what everybody has, known to us or not."""
+"""``/free-tier``: the features that every user has without a purchase, unknown users too."""
 
 from typing import Annotated, ClassVar, TypedDict
 
@@ -47,7 +47,7 @@ class FreeTierViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="free_tier_retrieve",
-        summary="Show what everybody has",
+        summary="Show the free tier",
         responses=serializer_of(FreeTierBody),
     )
     def retrieve(self, request: Request) -> Response:
@@ -55,19 +55,20 @@ class FreeTierViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="free_tier_update",
-        summary="Say what everybody has",
+        summary="Replace the free tier",
         request=NewFreeTierSerializer,
         responses=serializer_of(FreeTierBody),
     )
     def update(self, request: Request) -> Response:
-        """Exactly this, from now on: what is not named ends. Answers change at once; customers are
-        told in the background, where an answer of theirs changed."""
+        """The features that every user has without a purchase. Features that you do not send are
+        removed. Decisions change at once. The events of customers whose decisions change are sent
+        in the background."""
         project = self.calling_project
-        said = self.parse_body(NewFreeTierSerializer)["features"]
-        wanted = [(each["feature"], each["value"]) for each in said]
+        features = self.parse_body(NewFreeTierSerializer)["features"]
+        values = [(feature["feature"], feature["value"]) for feature in features]
         free_tier.replace(
             project=project,
-            features=free_tier.find_features(project=project, values=wanted),
+            features=free_tier.find_features(project=project, values=values),
             actor=self.actor,
             at=timezone.now(),
         )

@@ -28,7 +28,7 @@ def find_features(
     unknown, archived or repeated, and for a value that is not of the feature's kind."""
     codes = [code for code, _ in values]
     if len(set(codes)) != len(codes):
-        raise Invalid("A feature may be named once.", field="features")
+        raise Invalid("Name each feature only once.", field="features")
     features_by_code = features.find_many(project=project, codes=codes)
     for index, (code, value) in enumerate(values):
         _check_value(features_by_code.get(code), value, field=f"features/{index}")

@@ -1,4 +1,4 @@
-"""A grant in answers, events and the audit trail."""
+"""Grants in responses, events and the audit trail."""
 
 from datetime import datetime
 from typing import Annotated, Literal, NotRequired, TypedDict
@@ -12,11 +12,11 @@ from entitlements.resolution.kinds import Value
 
 class GrantedBody(TypedDict):
     feature: str
-    value: NotRequired[Annotated[Value, "Absent in a denial."]]
+    value: NotRequired[Annotated[Value, "Absent if the grant's effect is `deny`."]]
 
 
 class GrantBody(TypedDict):
-    """A decision made by hand. With the effect ``deny`` it takes away instead of giving."""
+    """Access that an operator or your software gives (effect `allow`) or takes away (`deny`)."""
 
     id: str
     user_id: UserId

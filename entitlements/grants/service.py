@@ -57,8 +57,7 @@ def grant(*, customer: Customer, request: FeatureGrantRequest, actor: str, at: d
     """Give or deny the features to the customer.
 
     Raises Invalid for a missing reason, an impossible period or a value that the feature's kind
-    does not know; FeatureArchived for a feature that nothing new may refer to, unless a product
-    still entitles to it.
+    does not allow; FeatureArchived for an archived feature, unless a product still has it.
     """
     features, effect, reason = request.features, request.effect, request.reason
     starts_at = request.starts_at or at
@@ -138,7 +137,7 @@ def _expire(due: Grant, at: datetime) -> bool:
 
 def _check_reason(reason: str) -> None:
     if not reason.strip():
-        raise Invalid("Say why: the reason is kept in the audit trail.", field="reason")
+        raise Invalid("Send a reason: it is recorded in the audit trail.", field="reason")
 
 
 def _check_period(starts_at: datetime, expires_at: datetime | None, at: datetime) -> None:

@@ -15,11 +15,11 @@ MOST_GENEROUS, SUM, PRIORITY = "most_generous", "sum", "priority"
 Value = Any
 """True or false, a number, null for no limit, or of a config feature any JSON."""
 VALUE_HELP = (
-    "True for a boolean feature; a whole number, or null for no limit, for a limit or a metered "
-    "one; how many credits one use costs; JSON for a config."
+    "Depends on the feature's kind. boolean: true. limit, metered: a whole number, or null for "
+    "unlimited. credits: how many credits one use costs. config: any JSON."
 )
 FeatureValue = Annotated[Value, VALUE_HELP]
-"""As the body of an answer has it."""
+"""The value in a response, with its description."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ KINDS: Mapping[str, FeatureKindRules] = {
     "boolean": FeatureKindRules(
         nothing=False,
         accepts=lambda value: value is True,
-        rule="the value is true; leave it out for the same.",
+        rule="the value is true, or absent.",
         merges=(MOST_GENEROUS,),
         best=any,
         allows=bool,

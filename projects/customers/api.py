@@ -21,7 +21,7 @@ from projects.representation import CustomerBody
 class CustomerChangesSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
     name = serializers.CharField(max_length=255, allow_blank=True, required=False)
-    metadata = MetadataField(required=False, help_text="Replaces what was there.")
+    metadata = MetadataField(required=False, help_text="Replaces all of the stored metadata.")
 
 
 class NewCustomerSerializer(CustomerChangesSerializer):
@@ -60,7 +60,8 @@ class CustomersViewSet(ProjectViewSet):
         responses={201: serializer_of(CustomerBody)},
     )
     def create(self, request: Request) -> Response:
-        """Optional: a customer is made on first use as well, for example by a checkout."""
+        """Optional: the first use of a new `user_id`, for example by a checkout, creates the
+        customer too."""
         customer = customers.create(
             project=self.calling_project,
             **self.parse_body(NewCustomerSerializer),
@@ -74,18 +75,20 @@ class CustomersViewSet(ProjectViewSet):
         responses=serializer_of(CustomerBody),
     )
     def retrieve(self, request: Request, user_id: str) -> Response:
-        """By your id of the user, or by ours (`cus_…`), which has no character to escape."""
+        """`user_id` is your id of the user (percent-encoded), or our id of the customer
+        (`cus_…`)."""
         customer = stored.get(project=self.calling_project, user_id=user_id)
         return Response(representation.customer(customer))
 
     @extend_schema(
         operation_id="customers_update",
-        summary="Describe a customer",
+        summary="Change a customer",
         request=CustomerChangesSerializer,
         responses=serializer_of(CustomerBody),
     )
     def partial_update(self, request: Request, user_id: str) -> Response:
-        """What is sent replaces what was; what is absent stays."""
+        """Each field that you send replaces the stored value. Fields that you do not send keep
+        theirs."""
         customer = customers.update(
             customer=stored.get(project=self.calling_project, user_id=user_id),
             changes=self.parse_body(CustomerChangesSerializer),

@@ -99,8 +99,8 @@ def get(*, project: Project | str, user_id: str) -> Customer:
     customer = find(project=project, user_id=user_id)
     if customer is None:
         raise NotFound(
-            "No customer with this user_id. One is made on first use (a checkout, a grant, a "
-            "record of use) or with POST /customers."
+            "No customer with this user_id. The first use (a checkout, a grant, a usage record) or "
+            "POST /customers creates it."
         )
     return customer
 

@@ -160,7 +160,7 @@ def erase(*, customer: Customer, at: datetime) -> Customer:
 
 def _check_not_deleted(customer: Customer) -> None:
     if customer.deleted_at is not None:
-        raise CustomerDeleted("Use your own id of the user: a new customer is made for it.")
+        raise CustomerDeleted("Use your own id of the user: it creates a new customer.")
 
 
 def _record_event(

@@ -172,7 +172,7 @@ def _claim_existing(*, caller: Caller, key: str, fingerprint: str, at: datetime)
         if is_over:
             row.fingerprint, row.created_at, row.status, row.answer = fingerprint, at, None, ""
         elif row.fingerprint != fingerprint:
-            raise KeyReused("Send each new request with a key of its own.")
+            raise KeyReused("Send a new key with each new request.")
         elif row.status is not None:
             return IdempotencyLock(caller, row, _decrypt_response(row))
         elif (seconds_left := whole_seconds_left(row.lease_left)) > 0:

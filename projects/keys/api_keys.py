@@ -26,19 +26,19 @@ class KeyRevoked(Conflict):
 
 
 class AppArchived(Conflict):
-    code, title = "app-archived", "The app is archived: its keys open nothing."
+    code, title = "app-archived", "The app is archived: its keys are refused."
 
 
 class ScopesExceeded(DomainError):
-    """A key cannot issue, rotate or revoke a key with more scopes than its own."""
+    """A key cannot issue, rotate or revoke a key that has a scope which it lacks."""
 
-    status, code, title = 403, "scopes-exceeded", "A key rules no key with more scopes than it has."
+    status, code, title = 403, "scopes-exceeded", "The key has more scopes than the calling key."
 
 
 class ExpiryExceeded(DomainError):
-    """A key cannot issue a key that outlives it."""
+    """The expiry of a new key cannot be later than that of the calling key."""
 
-    status, code, title = 403, "expiry-exceeded", "A key issues no key that outlives it."
+    status, code, title = 403, "expiry-exceeded", "The new key would outlive the calling key."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +61,8 @@ def issue(
     issuer: ProjectCredential | None = None,
     reason: str = "",
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret. ``issuer`` is the calling key, if any: the new key has no scope
-    beyond the issuer's, and the issuer's expiry by default.
+    """Return a new key and its secret. ``issuer`` is the calling key, if any: the new key has no
+    scope that the issuer lacks, and by default the issuer's expiry.
 
     Raises Invalid for a scope that is unknown or not for an app and for an expiry in the past,
     ScopesExceeded, ExpiryExceeded, AppArchived.
@@ -108,9 +108,9 @@ def rotate(
     issuer: ProjectCredential | None = None,
     reason: str = "",
 ) -> tuple[ApiKey, str]:
-    """A successor with the same rights; the old key stays live for ``overlap``.
+    """Return a new key with the same scopes; the old key still works for ``overlap``.
 
-    Raises KeyRevoked, and what :func:`issue` raises.
+    Raises KeyRevoked, and the errors of :func:`issue`.
     """
     with transaction.atomic():
         key = api_keys.lock(project_id=key.project_id, key_id=key.pk)
@@ -151,9 +151,9 @@ def revoke(
     issuer: ProjectCredential | None = None,
     reason: str = "",
 ) -> ApiKey:
-    """The key opens nothing from now on. Revoking twice is the same as once.
+    """Refuse requests with this key from now on. Revoking it again changes nothing.
 
-    Raises ScopesExceeded when ``issuer``, the key that asks, may do less.
+    Raises ScopesExceeded when the key has a scope that ``issuer``, the calling key, lacks.
     """
     with transaction.atomic():
         key = api_keys.lock(project_id=key.project_id, key_id=key.pk)
@@ -176,7 +176,7 @@ def revoke(
 def issue_platform(
     *, name: str, actor: str, at: datetime, reason: str = ""
 ) -> tuple[PlatformKey, str]:
-    """A key for the platform's own automation, and its secret."""
+    """Return a new key for the platform's own automation, and its secret."""
     secret = bearer_keys.make("platform")
     with transaction.atomic():
         key = PlatformKey.objects.create(
@@ -194,7 +194,7 @@ def issue_platform(
 
 
 def revoke_platform(*, key: PlatformKey, actor: str, at: datetime, reason: str = "") -> PlatformKey:
-    """The key opens nothing from now on. Revoking twice is the same as once."""
+    """Refuse requests with this key from now on. Revoking it again changes nothing."""
     with transaction.atomic():
         key = platform_keys.lock(key_id=key.pk)
         if key.revoked_at is None:

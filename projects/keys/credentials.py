@@ -22,7 +22,7 @@ _OF_THE_PLATFORM = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ProjectCredential:
-    """A project's key: opens that project only, within its scopes."""
+    """The key of a project or app: it gives access to that project only, within its scopes."""
 
     key_id: str
     project: "Project"
@@ -36,7 +36,7 @@ class ProjectCredential:
 
     @property
     def is_confined(self) -> bool:
-        """Whether it stays within one app of the project."""
+        """Whether it is the key of an app."""
         return self.app_id is not None
 
     @property
@@ -46,7 +46,7 @@ class ProjectCredential:
 
 @dataclass(frozen=True, slots=True)
 class PlatformCredential:
-    """The platform's key: registers and configures projects, and reads nothing of theirs."""
+    """A platform key: it registers and configures projects but cannot read their data."""
 
     key_id: str
     last_used_at: datetime | None = None

@@ -1,4 +1,4 @@
-"""A key in answers."""
+"""API keys in responses."""
 
 from typing import Annotated, TypedDict
 
@@ -9,23 +9,23 @@ from projects.models import ApiKey
 
 
 class KeyBody(TypedDict):
-    """A key, by everything but its secret, which nobody can read again."""
+    """An API key, without its secret."""
 
     id: str
     name: str
-    app: Annotated[str | None, "The app that it belongs to, if any."]
+    app: Annotated[str | None, "Id of its app; null for a key of the whole project."]
     scopes: list[Annotated[str, KeyScope]]
     prefix: str
     last_four: str
     created_at: Time
     expires_at: Time | None
     revoked_at: Time | None
-    last_used_at: Annotated[Time | None, "To the minute."]
-    rotated_to: Annotated[str | None, "Its successor, if rotated."]
+    last_used_at: Annotated[Time | None, "Accurate to the minute."]
+    rotated_to: Annotated[str | None, "Id of the key that replaced it, if it was rotated."]
 
 
 def api_key(row: ApiKey) -> KeyBody:
-    """A key, by everything but its secret."""
+    """An API key, without its secret."""
     return {
         "id": row.pk,
         "name": row.name,

@@ -10,19 +10,19 @@ SIGN_IN = ("jwks_url", "shared_secret", "issuer", "audience")
 
 
 class SignInForm(dialogs.Dialog):
-    """How the project's users are recognised. The secret that is stored is never shown."""
+    """How the tokens of the project's users are verified. The stored secret is never shown."""
 
     jwks_url = fields.text(
-        required=False, max_length=2000, label="Key set", help_text="The address of public keys."
+        required=False, max_length=2000, label="Key set", help_text="The address of the JWK set."
     )
     shared_secret = fields.secret(
         required=False,
         max_length=MAX_SECRET_LENGTH,
-        help_text="Instead of a key set. Empty: what is stored stays.",
+        help_text="Instead of a key set. Empty: the stored secret stays.",
     )
     issuer = fields.text(required=False, max_length=255)
     audience = fields.text(
-        required=False, max_length=255, help_text="Everything empty: users cannot sign in."
+        required=False, max_length=255, help_text="If all fields are empty, users cannot sign in."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -49,7 +49,7 @@ class SignInForm(dialogs.Dialog):
 
 DIALOG = dialogs.describe(
     "Sign-in of users",
-    "Whose tokens open /billing/* for this project.",
+    "How tokens of signed-in users are verified on /billing/*.",
     submit="Save",
     form=SignInForm,
 )

@@ -90,7 +90,7 @@ def find(
         key_set = _fetch_if_due(cached, cache_key, settings.jwks_url, key_set, clock)
     if key_set is None or key_set.age(clock()) > STALE_SECONDS:
         raise KeysUnavailable(
-            "The address of the project's key set does not answer as it should.",
+            "The address of the project's key set does not return a valid key set.",
             retry_after=int(RETRY_SECONDS),
         )
     return _pick_key(key_set, kid)

@@ -82,7 +82,7 @@ def _apply_settings(row: JwtSettings, sign_in: SignInSettings) -> JwtSettings:
     elif not (row.jwks_url or row.shared_secret):
         raise _build_refusal("Send a jwks_url or a shared_secret.")
     if not (sign_in.issuer and sign_in.audience):
-        raise _build_refusal("Say what iss and aud must be.")
+        raise _build_refusal("Send issuer and audience: the values of iss and aud.")
     row.issuer, row.audience = sign_in.issuer, sign_in.audience
     row.algorithms = _check_algorithms(row, sign_in.algorithms)
     row.save()

@@ -47,7 +47,7 @@ MAX_USER_ID_LENGTH = 255
 REQUIRED_CLAIMS = ("exp", "iss", "aud", "sub")
 REFUSALS: tuple[tuple[type[Exception], type[TokenRefused], str], ...] = (
     (ExpiredSignatureError, TokenExpired, "Sign the user in again, or refresh the token."),
-    (ImmatureSignatureError, TokenNotYetValid, "Check the clock of whoever issues the tokens."),
+    (ImmatureSignatureError, TokenNotYetValid, "Check the clock of the token's issuer."),
     (InvalidAudienceError, TokenAudienceWrong, "Its aud is not the project's audience."),
     (InvalidIssuerError, TokenIssuerWrong, "Its iss is not the project's issuer."),
     (
@@ -80,7 +80,7 @@ def _claims(token: str, settings: JwtSettings) -> dict[str, Any]:
     if not isinstance(algorithm, str) or algorithm not in settings.algorithms:
         raise TokenAlgorithmRefused(f"Sign it with {' or '.join(settings.algorithms)}.")
     if "crit" in header or not isinstance(kid, str):
-        raise TokenMalformed("Its header says something that is not understood.")
+        raise TokenMalformed("Its header cannot be understood.")
     key = _key(settings, algorithm, kid)
     try:
         claims: dict[str, Any] = jwt.decode(
@@ -132,7 +132,7 @@ def _refusal(error: Exception) -> TokenRefused:
     for error_type, refusal, detail in REFUSALS:
         if isinstance(error, error_type):
             return refusal(detail)
-    return TokenClaimMissing("One of its claims is not of the kind that it has to be.")
+    return TokenClaimMissing("One of its claims has the wrong type.")
 
 
 def _user_id(claims: dict[str, Any]) -> str:

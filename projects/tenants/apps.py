@@ -1,4 +1,4 @@
-"""A project's micro-apps: the same customers and catalog, keys of their own."""
+"""Create and change micro-apps, which share the project's customers and catalog."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ class AppExists(Conflict):
 
 
 def create(*, project: Project, name: str, actor: str, at: datetime, slug: str = "") -> App:
-    """A new app; its slug is made from the name when none is given. Raises AppExists."""
+    """Create an app. Without a slug, one is made from the name. Raises AppExists."""
     slug = slug or slugify(name)[:50].strip("-_").replace("_", "-") or "app"
     app = App(project=project, name=name, slug=slug)
     with transaction.atomic():
@@ -38,9 +38,9 @@ def create(*, project: Project, name: str, actor: str, at: datetime, slug: str =
 def change(
     *, app: App, actor: str, at: datetime, name: str | None = None, archived: bool | None = None
 ) -> App:
-    """The app under another name, archived or restored. An archived app's keys open nothing.
+    """Rename, archive or restore the app. The keys of an archived app are refused.
 
-    What is None stays, and what is so already is not written down again.
+    None leaves a value; an equal value is no change.
     """
     with transaction.atomic():
         app = apps.lock(project_id=app.project_id, app_id=app.pk)

@@ -26,11 +26,13 @@ CODE = RegexValidator(
 class DefineMeterForm(dialogs.Dialog):
     project = fields.choice()
     code = fields.text(
-        max_length=64, validators=[CODE], help_text="What the project's software names it."
+        max_length=64, validators=[CODE], help_text="The project's own name of the meter."
     )
     name = fields.text(max_length=120)
-    aggregation = fields.choice(Aggregation.choices, label="What records come to")
-    unit = fields.text(max_length=40, required=False, help_text="What a figure counts.")
+    aggregation = fields.choice(Aggregation.choices, label="Aggregation")
+    unit = fields.text(
+        max_length=40, required=False, help_text="What the total counts, such as requests."
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,7 +42,9 @@ class DefineMeterForm(dialogs.Dialog):
 
 class ChangeMeterForm(dialogs.Dialog):
     name = fields.text(max_length=120)
-    unit = fields.text(max_length=40, required=False, help_text="What a figure counts.")
+    unit = fields.text(
+        max_length=40, required=False, help_text="What the total counts, such as requests."
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,14 +55,14 @@ class ChangeMeterForm(dialogs.Dialog):
 
 DEFINE = dialogs.describe(
     "Define a meter",
-    "Its code and what its records come to never change.",
+    "Its code and aggregation never change.",
     submit="Define",
     form=DefineMeterForm,
 )
 CHANGE = dialogs.describe("Change meter", "", submit="Change", form=ChangeMeterForm)
 ARCHIVE = dialogs.describe(
     "Archive meter",
-    "It counts nothing new: records of it are refused. What it has counted stays.",
+    "New records of it are refused. Its records and totals stay.",
     submit="Archive meter",
     keep="Keep meter",
 )

@@ -1,4 +1,4 @@
-"""``/meters``: what is counted."""
+"""``/meters``: the meters of a project."""
 
 from typing import ClassVar
 
@@ -27,7 +27,7 @@ class NewMeterSerializer(StrictSerializer):
         rf"^{CODE}\Z",
         max_length=64,
         trim_whitespace=False,
-        help_text="What your software names it; never changes.",
+        help_text="Your software's name for the meter. It never changes.",
         error_messages={
             "invalid": "Lower-case letters, digits, '_', '.' and '-', with a letter or digit at "
             "both ends."
@@ -35,21 +35,27 @@ class NewMeterSerializer(StrictSerializer):
     )
     name = serializers.CharField(max_length=120)
     aggregation = serializers.ChoiceField(
-        choices=Aggregation.choices, help_text="How many records make one figure; never changes."
+        choices=Aggregation.choices,
+        help_text="How the values of the records become one total. It never changes.",
     )
-    unit = serializers.CharField(max_length=40, required=False, help_text="What a figure counts.")
+    unit = serializers.CharField(
+        max_length=40, required=False, help_text="What the total counts, such as `requests`."
+    )
 
 
 class MeterChangeSerializer(StrictSerializer):
     name = serializers.CharField(max_length=120, required=False)
     unit = serializers.CharField(max_length=40, required=False, allow_blank=True)
     archived = FlagField(
-        required=False, help_text="It counts nothing new; what it has counted stays."
+        required=False,
+        help_text="An archived meter takes no new records; its records and totals stay.",
     )
 
 
 class MeterFilterSerializer(StrictSerializer):
-    archived = serializers.BooleanField(required=False, help_text="Only these, or only others.")
+    archived = serializers.BooleanField(
+        required=False, help_text="True: only archived ones. False: none."
+    )
 
 
 class MetersViewSet(ProjectViewSet):
@@ -79,7 +85,8 @@ class MetersViewSet(ProjectViewSet):
         responses={201: serializer_of(MeterBody)},
     )
     def create(self, request: Request) -> Response:
-        """Its code and aggregation never change. 409 ``meter-exists`` when the code is taken."""
+        """Its code and aggregation never change. 409 ``meter-exists`` if another meter has the
+        code."""
         meter = meters.create(
             project=self.calling_project,
             **self.parse_body(NewMeterSerializer),
@@ -88,7 +95,7 @@ class MetersViewSet(ProjectViewSet):
         )
         return Response(representation.meter(meter), status=201)
 
-    @extend_schema(summary="One meter", responses=serializer_of(MeterBody))
+    @extend_schema(summary="Show a meter", responses=serializer_of(MeterBody))
     def retrieve(self, request: Request, code: str) -> Response:
         return Response(representation.meter(self._meter(code)))
 
@@ -98,7 +105,7 @@ class MetersViewSet(ProjectViewSet):
         responses=serializer_of(MeterBody),
     )
     def partial_update(self, request: Request, code: str) -> Response:
-        """What is not sent stays as it is."""
+        """Fields that you do not send keep their values."""
         changes = self.parse_body(MeterChangeSerializer)
         meter = meters.change(
             meter=self._meter(code), **changes, actor=self.actor, at=timezone.now()

@@ -1,4 +1,4 @@
-"""How meters and records look outside."""
+"""Meters, usage records and totals as JSON."""
 
 from collections.abc import Sequence
 from typing import Annotated, TypedDict
@@ -12,11 +12,11 @@ from usage.periods import Window
 from usage.totals.selectors.totals import Span
 
 FORWARDING = tuple(status for status in Forwarding.values if status)
-"""What can be told of a record; empty means that Stripe is not to hear of it."""
+"""The values of ``stripe_status``. The empty status means that Stripe does not get the record."""
 
 
 class MeterBody(TypedDict):
-    """Something that is counted."""
+    """A meter: what is counted, and how records are added up."""
 
     id: str
     code: str
@@ -28,18 +28,19 @@ class MeterBody(TypedDict):
 
 
 class RecordBody(TypedDict):
-    """One use."""
+    """A usage record: one use of a meter by one user."""
 
     id: str
     user_id: UserId
     meter: Annotated[str, "The meter's code."]
-    value: Annotated[int, "1 for a `count` or `unique` meter; the text of the latter is not kept."]
+    value: Annotated[int, "1 for a `count` or `unique` meter: the text of a use is not stored."]
     occurred_at: Time
     recorded_at: Time
-    corrects: Annotated[str | None, "The record whose place this one takes."]
-    voided_at: Annotated[Time | None, "Since when it counts no more."]
+    corrects: Annotated[str | None, "Id of the record that this one replaces."]
+    voided_at: Annotated[Time | None, "When it was voided; it no longer counts."]
     stripe_status: Annotated[
-        Annotated[str, FORWARDING] | None, "What Stripe knows of it, for metered prices."
+        Annotated[str, FORWARDING] | None,
+        "Of a use billed by a metered price: whether Stripe has the record. Null otherwise.",
     ]
     stripe_error: Annotated[str | None, "Why Stripe refused it."]
 
@@ -51,23 +52,21 @@ class UsageGroupBody(TypedDict):
 
 
 class UsageFiguresBody(TypedDict):
-    """What the records of one user and meter come to, without the time."""
+    """A user's usage of one meter, without the time range."""
 
     user_id: UserId
     meter: str
     aggregation: Annotated[str, Aggregation]
     unit: str
-    value: Annotated[int, "Of the whole time."]
-    groups: Annotated[
-        list[UsageGroupBody], "Each hour, day or month in which something was used; UTC."
-    ]
+    value: Annotated[int, "Usage in the whole time range."]
+    groups: Annotated[list[UsageGroupBody], "Usage of each hour, day or month (UTC) that has any."]
 
 
 UsageTimeBody = TypedDict("UsageTimeBody", {"from": Time, "to": Time})  # ``from`` is a keyword
 
 
 class UsageBody(UsageFiguresBody, UsageTimeBody):
-    """What the records of one user and meter come to."""
+    """A user's usage of one meter in a time range."""
 
 
 def meter(row: Meter) -> MeterBody:
@@ -100,7 +99,7 @@ def record(row: Record) -> RecordBody:
 def usage(
     of: Meter, *, user_id: str, span: Span, value: int, groups: Sequence[tuple[Window, int]]
 ) -> UsageBody:
-    """What one user has used of a meter."""
+    """A user's usage of one meter in a time range."""
     return {
         "user_id": user_id,
         "meter": of.code,

@@ -26,7 +26,7 @@ def create(
     unit: str = "",
     reason: str = "",
 ) -> Meter:
-    """A new meter; its code and aggregation never change. Raises MeterExists."""
+    """Create a meter. Its code and aggregation never change. Raises MeterExists."""
     meter = Meter(project=project, code=code, name=name, aggregation=aggregation, unit=unit)
     with transaction.atomic():
         if not insert(meter):
@@ -45,9 +45,9 @@ def change(
     archived: bool | None = None,
     reason: str = "",
 ) -> Meter:
-    """Rename, archive or restore; None leaves as it is, and a change to the same is none.
+    """Rename, archive or restore the meter. None leaves a value; an equal value is no change.
 
-    An archived meter counts nothing new; what it has counted stays.
+    An archived meter takes no new records; its records and totals stay.
     """
     with transaction.atomic():
         meter = meters.lock(project_id=meter.project_id, meter_id=meter.pk)

@@ -1,4 +1,4 @@
-"""What a customer has used this month, meter by meter: on the customer's page."""
+"""The customer page's panel of this month's usage, by meter."""
 
 from datetime import datetime
 
@@ -41,7 +41,7 @@ def _show(
                 for row in rows
             ],
             right=[3, 4],
-            empty="The project counts nothing: it has no meters.",
+            empty="The project has no meters.",
             more=columns.listing("usage.meter", project__id__exact=customer.project_id),
         )
     ]

@@ -91,7 +91,7 @@ def _check_repeat(project: Project, row: RecordRow) -> None:
     """Raise UsageVoided unless the void record was corrected to exactly this value."""
     earlier = insert_records.find(project_id=project.pk, ids=[row.id]).get(row.id)
     if earlier is None:
-        raise UsageVoided("Record the use anew with POST /usage.")
+        raise UsageVoided("Record the usage again with POST /usage.")
     if not earlier.repeats(row):
         raise UsageVoided(f"It was corrected before: correct {row.id} instead.")
 

@@ -197,7 +197,7 @@ def _build_row(
     """The row to store, or the refusal."""
     customer_id = customer_ids.get(entry.user_id)
     if customer_id is None:
-        return customers.CustomerDeleted("Use your own id of the user: a new customer is made.")
+        return customers.CustomerDeleted("Use your own id of the user: it creates a new customer.")
     (record_id,) = record_ids.of_keys([entry.key], project_id=meter.project_id, at=at)
     value, member = _value_and_member(entry.value, meter.aggregation)
     moment = entry.occurred_at or at
@@ -295,5 +295,5 @@ def _build_result(
     if stored.repeats(draft) and entry.occurred_at in (None, stored.occurred_at):
         return RecordResult(RecordStatus.DUPLICATE, draft.id)
     return RecordResult(
-        RecordStatus.REFUSED, refusal=UsageKeyReused("Give each record a key of its own.")
+        RecordStatus.REFUSED, refusal=UsageKeyReused("Send a different key with each record.")
     )

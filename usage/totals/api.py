@@ -1,4 +1,4 @@
-"""The value of a record, as the API takes it."""
+"""The value of a usage record in API requests."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 @extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
 class ValueField(serializers.Field[Any, Any, Any, Any]):
-    """A whole number, or the text that a ``unique`` meter tells apart."""
+    """A whole number, or for a ``unique`` meter the text whose different values it counts."""
 
     default_error_messages = {"invalid": "A whole number, or text for a meter that counts values."}
 

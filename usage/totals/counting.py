@@ -190,7 +190,9 @@ def _is_recorded(project_id: str, record_id: str, fingerprint: bytes) -> bool:
     rows = RecordKey.objects.for_project(project_id).filter(id=record_id)
     stored = rows.values_list("fingerprint", flat=True).first()
     if stored is not None and bytes(stored) != fingerprint:
-        raise UsageKeyReused("Send a key of its own with each use; the same only to repeat one.")
+        raise UsageKeyReused(
+            "Send a different key with each use; send the same key only to repeat a use."
+        )
     return stored is not None
 
 

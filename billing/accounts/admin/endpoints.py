@@ -1,4 +1,4 @@
-"""Webhook endpoints as the console shows them: where Stripe sends, never with what it signs."""
+"""Webhook endpoints in the console: their addresses, never their signing secrets."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from common.admin.sections import Section
 
 
 def address(row: StripeEndpoint) -> str:
-    """What to enter at Stripe; the platform's own endpoint has no token."""
+    """The address to enter at Stripe. That of the platform's own endpoint has no token."""
     base = f"{settings.PUBLIC_URL}/webhooks/stripe"
     return base if row.account.is_shared else f"{base}/{row.token}"
 
@@ -34,5 +34,5 @@ def section(rows: Iterable[StripeEndpoint]) -> Section:
             ]
             for row in rows
         ],
-        empty="No endpoint: Stripe cannot tell us anything about this account.",
+        empty="No endpoint: Stripe cannot send events of this account.",
     )

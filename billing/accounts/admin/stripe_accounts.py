@@ -25,10 +25,12 @@ class KeyForm(dialogs.Dialog):
 
 
 class ConnectForm(dialogs.Dialog):
-    project = fields.choice(help_text="A project that has not sold anything yet.")
-    secret_key = fields.secret(help_text="sk_… or rk_…. Kept encrypted, never shown again.")
+    project = fields.choice(help_text="A project without products.")
+    secret_key = fields.secret(
+        help_text="sk_… or rk_…. It is stored encrypted and never shown again."
+    )
     signing_secret = fields.secret(
-        required=False, help_text="whsec_…, if Stripe's endpoint exists already."
+        required=False, help_text="whsec_…, if the webhook endpoint exists at Stripe already."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -40,38 +42,38 @@ class ConnectForm(dialogs.Dialog):
 
 
 class SigningSecretForm(dialogs.Dialog):
-    signing_secret = fields.secret(help_text="whsec_…, as Stripe shows it when it rolls one.")
+    signing_secret = fields.secret(help_text="whsec_…: the new secret that Stripe shows.")
 
 
 CONNECT = dialogs.describe(
     "Connect a project's own Stripe account",
-    "The project sells through it from now on. Stripe is asked whose key this is.",
+    "The project sells through it from now on. Tollgate calls Stripe with the key first.",
     submit="Connect",
     form=ConnectForm,
 )
 AGAIN = dialogs.describe(
     "Try again now",
-    "Asks Stripe at once for what waits because it failed before, and looks at the key's "
-    "permissions again.",
+    "Sends the failed requests again at once, and checks the key's permissions.",
     submit="Try again now",
 )
 ROTATE = dialogs.describe(
     "Replace the secret key",
-    "Stripe is asked whose key this is.",
+    "Tollgate calls Stripe with the key first. It must belong to the same account.",
     submit="Replace",
     form=KeyForm,
     keep="Keep the key",
 )
 ADD_SECRET = dialogs.describe(
     "Add a signing secret",
-    "Events signed with it are believed too; beside it only the one before stays live.",
+    "Events that are signed with it are accepted too. Besides it only the previous secret "
+    "is accepted.",
     submit="Add",
     form=SigningSecretForm,
 )
 
 
 class PlatformKeysFromEnvironment(Conflict):
-    code, title = "platforms-own", "The platform's own keys live in the environment."
+    code, title = "platforms-own", "The platform's own Stripe keys are set in its environment."
 
 
 class OwnerFilter(filters.ConditionFilter):

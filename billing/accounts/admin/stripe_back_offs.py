@@ -1,4 +1,4 @@
-"""What a Stripe account refuses or does not answer, on the account's page."""
+"""The page of a Stripe account: requests that it refuses or does not answer."""
 
 from django.utils.html import format_html
 
@@ -25,14 +25,14 @@ def section(account: StripeAccount) -> Section:
             ]
             for each in rows
         ],
-        empty="None: Stripe answers what it is asked.",
+        empty="None: Stripe answers all requests.",
         right=[2],
         prose=[4],
     )
 
 
 def permissions_section(account: StripeAccount) -> Section:
-    """What the account's key lacks."""
+    """The permissions that the account's key lacks."""
     checked = account.permissions_checked_at
     return Section(
         title="Missing permissions",
@@ -41,6 +41,6 @@ def permissions_section(account: StripeAccount) -> Section:
             [columns.code(name), REQUIRED[name][0] if name in REQUIRED else ""]
             for name in account.missing_permissions
         ],
-        empty="None." if checked else "The key was not looked at yet.",
+        empty="None." if checked else "The key was not checked yet.",
         note=format_html("Looked at {}.", columns.moment(checked)) if checked else "",
     )

@@ -9,7 +9,7 @@ from common.admin.decorators import display
 
 @admin.register(StripeCustomer)
 class StripeCustomerAdmin(MirrorAdmin):
-    """A customer as one Stripe account knows it."""
+    """Customers at Stripe, one row per customer and Stripe account."""
 
     kind = ObjectKind.CUSTOMER
     list_display = [

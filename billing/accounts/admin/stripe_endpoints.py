@@ -10,7 +10,7 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 @admin.register(StripeEndpoint)
 class StripeEndpointAdmin(ReadOnlyAdmin):
-    """Where Stripe sends an account's events. Signing secrets are added on the account's page."""
+    """Webhook endpoints. Signing secrets are added on the account's page."""
 
     sidebar = SidebarEntry(SidebarGroup.STRIPE, 2, "Endpoints", icon="webhook")
     search_fields = ["id__exact", "account__id__exact", "account__name__icontains"]

@@ -35,7 +35,7 @@ class GrantForm(dialogs.Dialog):
     what = fields.choice(label="What")
     value = fields.text(max_length=2048, required=False, help_text=values.HELP)
     starts_at = fields.moment(label="Starts", help_text="Empty: now.")
-    expires_at = fields.moment(label="Expires", help_text="Empty: until somebody ends it.")
+    expires_at = fields.moment(label="Expires", help_text="Empty: until an operator ends it.")
     previewed = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
@@ -59,7 +59,7 @@ class GrantForm(dialogs.Dialog):
         products = [
             (f"{PRODUCT}{row.pk}", row.name) for row in self.products.values() if row.features.all()
         ]
-        groups = [("One feature", features), ("Everything that a product gives", products)]
+        groups = [("One feature", features), ("All features of a product", products)]
         return [("", "Choose…"), *(group for group in groups if group[1])]
 
     def clean(self) -> dict[str, Any]:
@@ -114,12 +114,12 @@ class DenyForm(GrantForm):
 
 GRANT = dialogs.describe(
     "Grant access",
-    "Gives a feature, or all that a product gives, whatever the customer has bought.",
+    "Gives a feature, or all features of a product, without a purchase.",
     submit="Show what will change",
 )
 DENY = dialogs.describe(
     "Take access away",
-    "Beats everything that gives the feature, until it is ended.",
+    "It wins over every source of the feature until it ends.",
     submit="Show what will change",
     keep="Leave access as it is",
     has_preview=True,

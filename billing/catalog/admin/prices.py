@@ -20,7 +20,7 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 ARCHIVE = dialogs.describe(
     "Take the price off sale",
-    "Nobody can buy at it any more. Who pays it goes on paying it.",
+    "Nobody can buy at this price any more. Subscriptions that have it keep it.",
     submit="Take off sale",
     keep="Keep on sale",
 )

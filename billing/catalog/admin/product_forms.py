@@ -16,8 +16,8 @@ from entitlements.features.admin import values
 from entitlements.models import Feature
 
 EXAMPLE = (
-    "One feature per line, as: code = value. A value is on, a whole number, unlimited, or of a "
-    "config JSON."
+    "One feature per line: code = value. A value is on, a whole number, unlimited, or JSON for a "
+    "config."
 )
 
 
@@ -81,7 +81,9 @@ class CreditsForm(ProductForm):
         min_value=1,
         max_value=MAX_DAYS,
         widget=UnfoldAdminIntegerFieldWidget(),
-        help_text="Empty: those of a period end with it, and bought ones never.",
+        help_text=(
+            "Empty: credits of a subscription expire with their period, bought credits never."
+        ),
     )
 
     def current_values(self, product: Product) -> dict[str, Any]:

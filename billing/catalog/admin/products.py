@@ -22,17 +22,17 @@ from common.admin.sections import Section
 from entitlements.features.admin import values
 
 CHANGE = dialogs.describe(
-    "Change product", "Stripe is asked first.", submit="Change", form=ProductChangeForm
+    "Change product", "It is changed at Stripe first.", submit="Change", form=ProductChangeForm
 )
 CREDITS = dialogs.describe(
     "Credits",
-    "What was given stays as it was.",
+    "Credits that were given already do not change.",
     submit="Set credits",
     form=CreditsForm,
 )
 POLICIES = dialogs.describe(
     "Refunds and disputes",
-    "Whoever holds the product follows, also for money that went back before.",
+    "The change applies to all holders, also for earlier refunds.",
     submit="Set policies",
     form=PoliciesForm,
 )
@@ -96,7 +96,7 @@ class ProductAdmin(MirrorAdmin):
             reason=form.cleaned_data["reason"],
             at=timezone.now(),
         )
-        message = "Set, for what is given from now on." if changed else "Nothing changed."
+        message = "Set, for credits that are given from now on." if changed else "Nothing changed."
         return dialogs.finish(request, message, to=columns.url(product))
 
     @action(
@@ -119,7 +119,11 @@ class ProductAdmin(MirrorAdmin):
             reason=form.cleaned_data["reason"],
             at=timezone.now(),
         )
-        message = "Set. Whoever holds the product follows." if changed else "Nothing changed."
+        message = (
+            ("Set. The change is being applied to the product's holders.")
+            if changed
+            else "Nothing changed."
+        )
         return dialogs.finish(request, message, to=columns.url(product))
 
     @action(
@@ -178,7 +182,7 @@ def _features(row: Product) -> Section:
             ]
             for item in row.features.all()
         ],
-        empty="It gives nothing yet. Set its features so that buying it has an effect.",
+        empty="The product gives nothing yet. Set its features, so that a purchase has an effect.",
     )
 
 

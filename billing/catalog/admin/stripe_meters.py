@@ -20,8 +20,8 @@ from usage.reporting import selectors as forwarding_selectors
 NEWEST = 50
 AGAIN = dialogs.describe(
     "Tell Stripe again",
-    "Asks Stripe once more about every record of this meter that it refused: to count it, or to "
-    "take it back. Compare with Stripe first: what it never answered about may count twice.",
+    "Sends every refused record of this meter to Stripe again: to count it, or to cancel it. "
+    "Compare with Stripe first: a record without an answer may count twice.",
     submit="Tell Stripe again",
 )
 

@@ -1,4 +1,4 @@
-"""``/coupons``: what a project takes off, and for how long."""
+"""``/coupons``: the discounts of a project."""
 
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -28,7 +28,7 @@ MAX_PRODUCTS = 100
 
 
 class PercentField(serializers.DecimalField):
-    """Text such as ``"12.5"``, or a whole number: percentages are never guessed."""
+    """Text such as ``"12.5"``, or a whole number. JSON numbers with a fraction are refused."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -47,7 +47,7 @@ class PercentField(serializers.DecimalField):
 
 class NewCouponSerializer(StrictSerializer):
     name = serializers.CharField(max_length=40, default="", allow_blank=True)
-    percent_off = PercentField(required=False, help_text="Either this or amount_off.")
+    percent_off = PercentField(required=False, help_text='Such as "12.5". Send this or amount_off.')
     amount_off = UnitAmountSerializer(required=False)
     duration = serializers.ChoiceField(choices=Duration.choices, default=Duration.ONCE)
     duration_in_months = WholeNumberField(min_value=1, max_value=1200, required=False)
@@ -80,7 +80,9 @@ class CouponChangeSerializer(StrictSerializer):
 
 
 class CouponFilterSerializer(StrictSerializer):
-    valid = serializers.BooleanField(required=False, help_text="Only those, or the others.")
+    valid = serializers.BooleanField(
+        required=False, help_text="True: only valid ones. False: only others."
+    )
 
 
 class CouponsViewSet(ProjectViewSet):
@@ -96,7 +98,7 @@ class CouponsViewSet(ProjectViewSet):
 
     @extend_schema(summary="List coupons", responses=serializer_of(CouponBody)(many=True))
     def list(self, request: Request) -> Response:
-        """Newest first; deleted ones are gone."""
+        """Newest first, without deleted ones."""
         rows = coupon_selectors.listing(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows) or []
         products = coupon_selectors.products(project=self.calling_project, coupons=page)
@@ -112,7 +114,7 @@ class CouponsViewSet(ProjectViewSet):
         responses={201: serializer_of(CouponBody)},
     )
     def create(self, request: Request) -> Response:
-        """Made at Stripe too. What it takes off never changes."""
+        """Creates the coupon at Stripe too. Its discount and duration never change."""
         body = self.parse_body(NewCouponSerializer)
         amount = body.pop("amount_off", {"amount": None, "currency": ""})
         row = coupons.create(
@@ -135,7 +137,8 @@ class CouponsViewSet(ProjectViewSet):
 
     @extend_schema(summary="Delete a coupon", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Nobody can redeem it or its codes any more; who has its discount keeps it."""
+        """The coupon and its promotion codes can no longer be redeemed. Subscriptions that have
+        its discount keep it."""
         row = coupon_selectors.get(project=self.calling_project, coupon_id=pk)
         coupons.delete(coupon=row, actor=self.actor, at=timezone.now())
         return Response(status=204)

@@ -1,4 +1,5 @@
-"""``/admin/grant``, ``/admin/revoke``, ``/admin/grants``: access that a person gives or takes."""
+"""``/admin/grant``, ``/admin/revoke`` and ``/admin/grants``: access that is given or taken away
+without a purchase."""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, TypedDict
@@ -29,7 +30,7 @@ from projects.keys.scopes import KeyScope
 
 
 class EffectBody(TypedDict):
-    """What one feature's decision was, and what it is now."""
+    """The decision about one feature before and after the request."""
 
     feature: str
     changed: bool
@@ -39,13 +40,13 @@ class EffectBody(TypedDict):
 
 class GrantOutcomeBody(TypedDict):
     grant: GrantBody
-    effect: Annotated[list[EffectBody], "For each feature that the grant names."]
+    effect: Annotated[list[EffectBody], "One entry for each feature of the grant."]
 
 
 class SubjectSerializer(StrictSerializer):
-    """One feature, or everything that a product entitles to."""
+    """One feature, or all features of a product."""
 
-    feature = serializers.CharField(max_length=64, required=False, help_text="Its code.")
+    feature = serializers.CharField(max_length=64, required=False, help_text="The feature's code.")
     product_id = serializers.CharField(max_length=40, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -56,10 +57,10 @@ class SubjectSerializer(StrictSerializer):
 
 class NewGrantSerializer(SubjectSerializer):
     user_id = UserIdField()
-    value = FeatureValueField(required=False, help_text="True when absent; only with feature.")
+    value = FeatureValueField(required=False, help_text="Only with `feature`. If absent: true.")
     reason = serializers.CharField(max_length=1000)
-    starts_at = serializers.DateTimeField(required=False, help_text="Now when absent.")
-    expires_at = serializers.DateTimeField(required=False, help_text="Never when absent.")
+    starts_at = serializers.DateTimeField(required=False, help_text="If absent: now.")
+    expires_at = serializers.DateTimeField(required=False, help_text="If absent: never.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "value" in attrs and "product_id" in attrs:
@@ -68,23 +69,23 @@ class NewGrantSerializer(SubjectSerializer):
 
 
 class RevocationSerializer(StrictSerializer):
-    """A grant by its id; or a user and what to take away, whatever else gives it."""
+    """``grant_id`` alone, or ``user_id`` with either ``feature`` or ``product_id``."""
 
     grant_id = serializers.CharField(max_length=40, required=False)
     user_id = UserIdField(required=False)
-    feature = serializers.CharField(max_length=64, required=False, help_text="Its code.")
+    feature = serializers.CharField(max_length=64, required=False, help_text="The feature's code.")
     product_id = serializers.CharField(max_length=40, required=False)
     reason = serializers.CharField(max_length=1000)
-    starts_at = serializers.DateTimeField(required=False, help_text="Now when absent.")
-    expires_at = serializers.DateTimeField(required=False, help_text="Never when absent.")
+    starts_at = serializers.DateTimeField(required=False, help_text="If absent: now.")
+    expires_at = serializers.DateTimeField(required=False, help_text="If absent: never.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        given = frozenset(attrs) & {"grant_id", "user_id", "feature", "product_id"}
-        if given not in ({"grant_id"}, {"user_id", "feature"}, {"user_id", "product_id"}):
+        named = frozenset(attrs) & {"grant_id", "user_id", "feature", "product_id"}
+        if named not in ({"grant_id"}, {"user_id", "feature"}, {"user_id", "product_id"}):
             raise serializers.ValidationError(
                 "Send grant_id alone, or user_id with either feature or product_id."
             )
-        if "grant_id" in given and {"starts_at", "expires_at"} & set(attrs):
+        if "grant_id" in named and {"starts_at", "expires_at"} & set(attrs):
             raise serializers.ValidationError(
                 "A grant is revoked now: send no starts_at or expires_at."
             )
@@ -124,7 +125,8 @@ class GrantsViewSet(ProjectViewSet):
         responses={201: serializer_of(GrantOutcomeBody, name="Outcome")},
     )
     def grant(self, request: Request) -> Response:
-        """From now or ``starts_at`` until revoked or ``expires_at``; a standing denial beats it."""
+        """The grant is active from ``starts_at`` until it expires or is revoked. A denial of the
+        same feature that is active wins over it."""
         body = {"value": True, **self.parse_body(NewGrantSerializer)}
         return self._decided(body, Effect.ALLOW)
 
@@ -138,8 +140,9 @@ class GrantsViewSet(ProjectViewSet):
         },
     )
     def revoke(self, request: Request) -> Response:
-        """By ``grant_id``: that grant, or denial, ends now (200). By ``user_id``: a denial is made
-        that beats everything else, until it is revoked by its own id or expires (201)."""
+        """With ``grant_id``: that grant or denial ends now (200). With ``user_id``: creates a
+        denial (201), which wins over every purchase and grant until it expires or is revoked by its
+        own id."""
         body = self.parse_body(RevocationSerializer)
         if "grant_id" not in body:
             return self._decided(body, Effect.DENY)

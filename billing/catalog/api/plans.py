@@ -1,4 +1,4 @@
-"""``/plans``: what one can subscribe to now, ready to be shown on a pricing page."""
+"""``/plans``: the products that users can subscribe to now, for a pricing page."""
 
 from typing import ClassVar
 

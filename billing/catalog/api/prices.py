@@ -1,4 +1,4 @@
-"""``/prices``: prices of products. An amount never changes; a new amount is a new price."""
+"""``/prices``: prices of products. The amount of a price never changes: create a new price."""
 
 from typing import Any, ClassVar
 
@@ -29,7 +29,7 @@ from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import KeyScope
 
 LONGEST = {Interval.DAY: 1095, Interval.WEEK: 156, Interval.MONTH: 36, Interval.YEAR: 3}
-"""Stripe bills at least every three years."""
+"""The longest billing interval at Stripe: three years."""
 
 
 class UnitAmountSerializer(ChargeSerializer):
@@ -45,13 +45,14 @@ class NewPriceSerializer(StrictSerializer):
         choices=Interval.choices,
         required=False,
         allow_null=True,
-        help_text="How often it is paid; left out, it is paid once.",
+        help_text="The billing interval. If absent: a one-time price.",
     )
     interval_count = WholeNumberField(min_value=1, max_value=1095, default=1)
     meter = serializers.CharField(
         required=False,
         max_length=64,
-        help_text="The code of a meter: what it counts in each interval is billed after it.",
+        help_text="The code of a meter. Its usage in each interval is billed at the end of the "
+        "interval.",
     )
     nickname = serializers.CharField(max_length=250, allow_blank=True, default="")
     metadata = StripeMetadataField(default=dict)
@@ -73,7 +74,9 @@ class PriceChangeSerializer(StrictSerializer):
 
 class PriceFilterSerializer(StrictSerializer):
     product = IdField(prefix="prod", required=False)
-    active = serializers.BooleanField(required=False, help_text="Only those on sale, or not.")
+    active = serializers.BooleanField(
+        required=False, help_text="True: only prices on sale. False: only others."
+    )
     type = serializers.ChoiceField(choices=PriceType.choices, required=False, source="price_type")
     currency = CurrencyField(required=False)
 
@@ -106,7 +109,8 @@ class PricesViewSet(ProjectViewSet):
         responses={201: serializer_of(PriceBody)},
     )
     def create(self, request: Request) -> Response:
-        """Made at Stripe too. After a 503 send the same request again: it is finished then."""
+        """Creates the price at Stripe too. After a 503, send the same request again: it finishes
+        the first one."""
         body = self.parse_body(NewPriceSerializer)
         unit_amount = body.pop("unit_amount")
         code = body.pop("meter", None)
@@ -132,7 +136,7 @@ class PricesViewSet(ProjectViewSet):
         responses=serializer_of(PriceBody),
     )
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Who pays it already goes on paying it. Anything else about a price never changes."""
+        """Subscriptions that have the price keep it. Nothing else about a price can be changed."""
         row = catalog_selectors.price(project=self.calling_project, price_id=pk)
         active = self.parse_body(PriceChangeSerializer)["active"]
         row = catalog.set_price_active(

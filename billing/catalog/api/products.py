@@ -1,4 +1,4 @@
-"""``/products``: what is sold, and what each product entitles to."""
+"""``/products``: the products of a project, with the features and credits that each one gives."""
 
 from typing import Any, ClassVar
 
@@ -35,28 +35,29 @@ MAX_CREDITS = 10**9
 
 
 class GivenFeatureSerializer(StrictSerializer):
-    """A feature by its code, and what a holder of the product gets of it."""
+    """A feature that the product gives, with its value."""
 
     feature = serializers.CharField(max_length=64, help_text="The feature's code.")
     value = FeatureValueField(default=True)
 
 
 class GivenCreditsSerializer(StrictSerializer):
-    """Credits that come with each unit: of each period of a subscription, or of each purchase."""
+    """Credits that each unit gives: in every period of a subscription, or once per purchase."""
 
     amount = WholeNumberField(min_value=1, max_value=MAX_AMOUNT)
     priority = WholeNumberField(
         min_value=0,
         max_value=100,
         default=USUAL_PRIORITY,
-        help_text="Those with the lowest number are spent first.",
+        help_text="Credits with the lowest number are spent first.",
     )
     expires_after_days = WholeNumberField(
         min_value=1,
         max_value=MAX_DAYS,
         allow_null=True,
         default=None,
-        help_text="When null those of a period end with it, and bought ones never.",
+        help_text="Null: credits of a subscription expire with their period, credits of a one-time "
+        "purchase never.",
     )
 
 
@@ -76,12 +77,14 @@ class NewProductSerializer(StrictSerializer):
     )
     metadata = StripeMetadataField(default=dict)
     custom_price = FlagField(
-        default=False, help_text="Whether its price is agreed with each customer."
+        default=False,
+        help_text="True: each customer agrees on a price with you; plans show no price.",
     )
 
 
 class ProductChangeSerializer(StrictSerializer):
-    """What is left out stays as it is; ``features`` and ``metadata`` are replaced as a whole."""
+    """Fields that you do not send keep their values. ``features`` and ``metadata`` are replaced as
+    a whole."""
 
     name = serializers.CharField(max_length=250, required=False)
     description = serializers.CharField(max_length=5000, allow_blank=True, required=False)
@@ -90,7 +93,7 @@ class ProductChangeSerializer(StrictSerializer):
     credits = GivenCreditsSerializer(
         allow_null=True,
         required=False,
-        help_text="Null for none. What was given already stays as it was.",
+        help_text="Null: none. Credits that were given already do not change.",
     )
     refund_policy = serializers.ChoiceField(
         choices=RefundPolicy.choices, required=False, help_text=REFUNDS
@@ -106,7 +109,9 @@ class ProductChangeSerializer(StrictSerializer):
 
 
 class ProductFilterSerializer(StrictSerializer):
-    active = serializers.BooleanField(required=False, help_text="Only those on sale, or not.")
+    active = serializers.BooleanField(
+        required=False, help_text="True: only products on sale. False: only others."
+    )
 
 
 class ProductsViewSet(ProjectViewSet):
@@ -136,7 +141,8 @@ class ProductsViewSet(ProjectViewSet):
         responses={201: serializer_of(ProductBody)},
     )
     def create(self, request: Request) -> Response:
-        """Made at Stripe too. After a 503 send the same request again: it is finished then."""
+        """Creates the product at Stripe too. After a 503, send the same request again: it finishes
+        the first one."""
         body = self.parse_body(NewProductSerializer)
         row = catalog.create_product(
             project=self.calling_project,
@@ -159,9 +165,10 @@ class ProductsViewSet(ProjectViewSet):
         responses=serializer_of(ProductBody),
     )
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Name, text, metadata, whether it is on sale, what it entitles to, and its policies.
+        """Changes its name, description, metadata, features, credits, policies, or whether it is on
+        sale.
 
-        Whoever holds the product follows a change of its features or policies within seconds.
+        A change of features or policies reaches the product's holders within seconds.
         """
         row, body = self._product(pk), self.parse_body(ProductChangeSerializer)
         features = body.pop("features", None)

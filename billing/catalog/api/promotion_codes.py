@@ -1,4 +1,4 @@
-"""``/promotion-codes``: what buyers type to get a coupon."""
+"""``/promotion-codes``: codes that buyers enter to get the discount of a coupon."""
 
 from typing import ClassVar
 
@@ -26,12 +26,14 @@ CODE = rf"^[A-Za-z0-9-]{{1,{MAX_CODE_LENGTH}}}\Z"
 class NewPromotionCodeSerializer(StrictSerializer):
     coupon = IdField(prefix="cpn")
     code = serializers.RegexField(
-        CODE, required=False, help_text="Letters, digits and -. Left out, one is made up."
+        CODE, required=False, help_text="Letters, digits and hyphens. If absent: generated."
     )
     user_id = UserIdField(required=False)
     max_redemptions = WholeNumberField(min_value=1, max_value=MAX_REDEMPTIONS, required=False)
     expires_at = serializers.DateTimeField(required=False)
-    first_time_transaction = FlagField(default=False, help_text="Only for who never paid before.")
+    first_time_transaction = FlagField(
+        default=False, help_text="True: only for buyers who have never paid before."
+    )
     minimum_amount = UnitAmountSerializer(required=False)
     metadata = StripeMetadataField(default=dict)
 
@@ -75,8 +77,8 @@ class PromotionCodesViewSet(ProjectViewSet):
         responses={201: serializer_of(PromotionCodeBody)},
     )
     def create(self, request: Request) -> Response:
-        """Made at Stripe too. Two active codes of a project that one buyer could mean never read
-        the same: 409 ``promotion-code-exists``."""
+        """Creates the code at Stripe too. 409 ``promotion-code-exists`` if a buyer could already
+        redeem another active code with the same text."""
         body = self.parse_body(NewPromotionCodeSerializer)
         least = body.pop("minimum_amount", {"amount": None, "currency": ""})
         row = promotion_codes.create(
@@ -92,7 +94,7 @@ class PromotionCodesViewSet(ProjectViewSet):
         return Response(promotion_code(row), status=201)
 
     @extend_schema(
-        summary="Open or close a promotion code",
+        summary="Activate or deactivate a promotion code",
         request=PromotionCodeChangeSerializer,
         responses=serializer_of(PromotionCodeBody),
     )

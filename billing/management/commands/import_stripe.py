@@ -28,9 +28,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         kinds = imported_kinds()
-        parser.add_argument("--project", required=True, help="The project's id or slug.")
+        parser.add_argument("--project", required=True, help="Id or slug of the project.")
         parser.add_argument(
-            "--kinds", nargs="+", choices=kinds, default=kinds, help="Import these kinds only."
+            "--kinds",
+            nargs="+",
+            choices=kinds,
+            default=kinds,
+            help="Kinds of objects to import; all by default.",
         )
         parser.add_argument(
             "--since-cursor", action="store_true", help="Continue where the last run stopped."
@@ -39,10 +43,9 @@ class Command(BaseCommand):
             "--user-id-metadata",
             default="",
             metavar="KEY",
-            help="The metadata key of Stripe customers that holds your user_id; otherwise the "
-            "user_id is the Stripe id.",
+            help="Metadata key of Stripe customers with your user_id. By default: their Stripe id.",
         )
-        parser.add_argument("--dry-run", action="store_true", help="Count, store nothing.")
+        parser.add_argument("--dry-run", action="store_true", help="Only count; store nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = projects.get_by_id_or_slug(options["project"])

@@ -39,14 +39,14 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--project", required=True, help="The project's id or slug.")
-        parser.add_argument("--product", default="", help="The product's id.")
+        parser.add_argument("--project", required=True, help="Id or slug of the project.")
+        parser.add_argument("--product", default="", help="Id of the product.")
         parser.add_argument(
             "--set",
             nargs="+",
             default=[],
             metavar="CODE=VALUE",
-            help="Set features to these values: on, a number, unlimited or JSON.",
+            help="Features to give, with their values: on, a number, unlimited, or JSON.",
         )
         parser.add_argument("--remove", nargs="+", default=[], metavar="CODE")
         parser.add_argument("--refund-policy", choices=RefundPolicy.values)
@@ -56,10 +56,14 @@ class Command(BaseCommand):
             "--when", choices=[when.value for when in ChangeTime], default=ChangeTime.RENEWAL.value
         )
         parser.add_argument("--proration", choices=[proration.value for proration in Proration])
-        parser.add_argument("--save", action="store_true", help="Save the plan, to apply it later.")
-        parser.add_argument("--rollout", default="", metavar="ID", help="A saved plan.")
-        parser.add_argument("--apply", action="store_true", help="Apply it and wait for the end.")
-        parser.add_argument("--reason", default="", help="Stored in the audit trail.")
+        parser.add_argument(
+            "--save", action="store_true", help="Store the plan, to apply it later."
+        )
+        parser.add_argument("--rollout", default="", metavar="ID", help="Id of a stored plan.")
+        parser.add_argument(
+            "--apply", action="store_true", help="Apply the plan and wait until it is done."
+        )
+        parser.add_argument("--reason", default="", help="The reason, for the audit trail.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = projects.get_by_id_or_slug(options["project"])

@@ -20,24 +20,22 @@ from projects.models import Project
 class Command(BaseCommand):
     help = (
         "Compares every mirrored object with Stripe and repairs differences by reading the object "
-        "again; differing usage of metered prices is only shown. Then it checks the laws of our "
-        "own tables: facts, ledger, totals and counters. The next call continues a run that did "
-        "not finish. With --dry-run it only prints the differences, and exits with 1 if there are "
-        "any."
+        "again; differences in the usage of metered prices are only printed. Then it compares our "
+        "own tables with each other: facts, ledger, totals and counters. The next call continues "
+        "an interrupted run. With --dry-run it only prints the differences, and exits with 1 if "
+        "there are any."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--project", help="Only this project, by id or slug.")
-        parser.add_argument(
-            "--dry-run", action="store_true", help="Print differences, repair nothing."
-        )
+        parser.add_argument("--project", help="Id or slug of the only project to compare.")
+        parser.add_argument("--dry-run", action="store_true", help="Only print the differences.")
         parser.add_argument(
             "--restart",
             action="store_true",
-            help="Start again; do not continue the last run.",
+            help="Start a new run instead of continuing the last one.",
         )
         parser.add_argument(
-            "--seconds", type=float, help="Stop after this time; the next call continues."
+            "--seconds", type=float, help="Stop after this many seconds; the next call continues."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

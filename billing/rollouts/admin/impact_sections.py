@@ -23,7 +23,7 @@ def _features(impact: Mapping[str, Any]) -> Section:
     looked_at, holders = impact["looked_at"], impact["holders"]
     part = "" if looked_at == holders else f" The first {looked_at:,} of them were looked at."
     return Section(
-        title="What holders gain and lose",
+        title="Features that holders gain and lose",
         note=f"{holders:,} holders: {impact['changed']:,} would have another answer.{part}",
         headers=["Feature", "Gain it", "Lose it", "Get more", "Get less", "Another value"],
         rows=[
@@ -38,7 +38,7 @@ def _features(impact: Mapping[str, Any]) -> Section:
 def _over(impact: Mapping[str, Any]) -> Section:
     return Section(
         title="Over a limit",
-        note="Who have used more than the limit would be.",
+        note="Users who have used more than the new limit.",
         headers=["Feature", "Users", "Among them"],
         rows=[
             [columns.code(item["feature"]), f"{item['users']:,}", ", ".join(item["user_ids"])]
@@ -71,7 +71,7 @@ def _moves(impact: Mapping[str, Any]) -> Section:
     ]
     return Section(
         title="Subscriptions that move",
-        note="Before discounts and taxes, every interval as its part of a month.",
+        note="Before discounts and taxes, converted to a month.",
         headers=["What", "Subscriptions", "Now", "Then", "Difference"],
         rows=rows,
         right=[1, 2, 3, 4],

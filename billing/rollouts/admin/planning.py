@@ -90,7 +90,9 @@ class PlanForm(FeaturesForm):
     from_price = fields.choice(label="Move subscriptions from", required=False)
     to_price = fields.choice(label="To", required=False)
     when = fields.choice(WHEN, required=False)
-    proration = fields.choice(PRORATION, required=False, label="The running period’s difference")
+    proration = fields.choice(
+        PRORATION, required=False, label="The difference of the current period"
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -144,8 +146,8 @@ class PlanForm(FeaturesForm):
 
 PLAN = dialogs.describe(
     "Plan a change",
-    "Shows what it comes to for everybody who holds the product. Nothing is changed yet.",
-    submit="Show what it comes to",
+    "Shows the impact on all holders of the product. Nothing is changed yet.",
+    submit="Show the impact",
     form=PlanForm,
 )
 
@@ -162,6 +164,6 @@ def plan(request: HttpRequest, form: PlanForm, product: Product) -> HttpResponse
             at=timezone.now(),
             max_holders=MAX_HOLDERS,
         )
-        return dialogs.finish(request, "This is what it comes to.", to=columns.url(rollout))
+        return dialogs.finish(request, "This is the impact.", to=columns.url(rollout))
 
     return dialogs.attempt(request, form, PLAN, act)

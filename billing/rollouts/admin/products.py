@@ -21,8 +21,8 @@ from common.admin.sections import Button, Section
 from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 FEATURES = dialogs.describe(
-    "What the product gives",
-    "Whoever holds the product follows: you see first what that comes to.",
+    "The features of the product",
+    "The change applies to all holders. The impact is shown first.",
     submit="Set features",
     form=PreviewedFeaturesForm,
 )
@@ -68,7 +68,11 @@ class PlannedProductAdmin(ProductAdmin):
                 reason=form.cleaned_data["reason"],
                 at=timezone.now(),
             )
-            message = "Set. Whoever holds the product follows." if changed else "Nothing changed."
+            message = (
+                ("Set. The change is being applied to the product's holders.")
+                if changed
+                else "Nothing changed."
+            )
             return dialogs.finish(request, message, to=columns.url(product))
 
         return dialogs.attempt(request, form, FEATURES, act)
@@ -96,7 +100,7 @@ class PlannedProductAdmin(ProductAdmin):
 def _rollouts(row: Product, buttons: Sequence[Button]) -> Section:
     return Section(
         title="Changes",
-        note="Of what it gives, on their way to its holders.",
+        note="Changes that are being applied to its holders.",
         headers=["Change", "Status", "Holders done", "Changed", "Made"],
         rows=[
             [

@@ -20,19 +20,19 @@ from common.models import RunStatus
 
 APPLY = dialogs.describe(
     "Apply",
-    "The product becomes what is planned, its holders follow in the background, and the "
-    "subscriptions that were found are moved one by one.",
+    "The product is changed as planned. In the background its holders are recomputed, and the "
+    "planned subscriptions are moved one by one.",
     submit="Apply",
 )
 DISCARD = dialogs.describe(
     "Discard the plan",
-    "It is kept, and nobody carries it out.",
+    "It stays visible and will not be applied.",
     submit="Discard the plan",
     keep="Keep the plan",
 )
 RECOMPUTE = dialogs.describe(
     "Recompute holders",
-    "Everybody who holds the product is looked at again, from our own rows. Stripe is not asked.",
+    "All holders of the product are recomputed from our own rows, without Stripe.",
     submit="Recompute",
 )
 MAX_SHOWN = 50
@@ -109,7 +109,7 @@ class RolloutAdmin(ReadOnlyAdmin):
             APPLY,
             rollouts.apply,
             row=self.row(request, object_id),
-            message="Applied. Its holders follow in the background.",
+            message="Applied. Its holders are recomputed in the background.",
         )
 
     @action(
@@ -189,7 +189,7 @@ class RolloutAdmin(ReadOnlyAdmin):
             return columns.EMPTY
         return f"{row.moved:,} of {row.move_count:,}, {row.refused:,} refused"
 
-    @display(description="Could not be done")
+    @display(description="Customers that failed")
     def failures(self, row: Rollout) -> str:
         return ", ".join(row.failed) or columns.EMPTY
 

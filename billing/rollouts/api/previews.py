@@ -1,4 +1,4 @@
-"""``/products/{id}/preview``: what a change of a product would come to for its holders."""
+"""``/products/{id}/preview``: the impact that a change of a product would have on its holders."""
 
 from typing import Any, ClassVar
 
@@ -23,11 +23,11 @@ from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import KeyScope
 
 MOST = 5000
-"""Holders that one request looks at."""
+"""The most holders that one request evaluates."""
 
 
 class MoveSerializer(StrictSerializer):
-    """Subscriptions at one price of the product, which would pay another one."""
+    """Move the subscriptions of one price of the product to another price."""
 
     from_price = IdField(prefix="price")
     to_price = IdField(prefix="price")
@@ -35,12 +35,12 @@ class MoveSerializer(StrictSerializer):
         choices=[each.value for each in ChangeTime], default=ChangeTime.RENEWAL.value
     )
     proration = serializers.ChoiceField(
-        choices=[each.value for each in Proration], required=False, help_text="Of a change now."
+        choices=[each.value for each in Proration], required=False, help_text="Only with when=now."
     )
 
 
 class ProductPreviewSerializer(StrictSerializer):
-    """As in a change of the product; what is left out stays as it is."""
+    """The planned change of the product. Fields that you do not send keep their values."""
 
     features = ListField(child=GivenFeatureSerializer(), required=False, max_length=MAX_FEATURES)
     refund_policy = serializers.ChoiceField(choices=RefundPolicy.choices, required=False)
@@ -58,8 +58,8 @@ class ProductPreviewsViewSet(ProjectViewSet):
         responses={200: serializer_of(ProductFiguresBody)},
     )
     def create(self, request: Request, product: str) -> Response:
-        """How many gain and lose what, who would be over a limit, and what moving subscriptions
-        to another price would bring. Nothing is changed."""
+        """Counts the holders who would gain or lose each feature or be over a limit, and what
+        moving subscriptions to another price would change. It changes nothing."""
         row = catalog.product(project=self.calling_project, product_id=product)
         change = _planned_change(self.parse_body(ProductPreviewSerializer))
         proposed = change_impact.propose_product(product=row, change=change)

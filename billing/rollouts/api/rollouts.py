@@ -1,4 +1,4 @@
-"""``/rollouts``: changes of products on their way to everybody who holds them."""
+"""``/rollouts``: changes of products that are being applied to their holders."""
 
 from typing import ClassVar
 
@@ -42,7 +42,7 @@ class RolloutsViewSet(ProjectViewSet):
 
     @extend_schema(summary="Show a rollout", responses=serializer_of(WholeRolloutBody))
     def retrieve(self, request: Request, pk: str) -> Response:
-        """How far it has come, and what could not be done."""
+        """With its progress, and the customers and subscriptions that failed."""
         row = rollout_selectors.get(project=self.calling_project, rollout_id=pk)
         refusals = rollout_selectors.refusals(rollout=row, limit=MOST_REFUSALS)
         return Response(representation.whole_rollout(row, refusals))

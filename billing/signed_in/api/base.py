@@ -1,6 +1,6 @@
-"""The base of ``/billing/*``: what a signed-in user sees and does, by their own token.
+"""The base view of ``/billing/*``, which signed-in users call with their own JWT.
 
-The user's id comes from the token and from nowhere else; no path, parameter or body names a user.
+The user's id comes from the token only: no path, parameter or body names a user.
 """
 
 from drf_spectacular.utils import OpenApiParameter
@@ -20,7 +20,7 @@ PROJECT_HEADER = OpenApiParameter(
 
 
 class WhichSerializer(StrictSerializer):
-    """Only needed by a user with several subscriptions."""
+    """Names a subscription by its product, for a user who has several."""
 
     product = IdField(prefix="prod", required=False)
 
@@ -30,6 +30,6 @@ class SignedInViewSet(ProjectViewSet):
 
     @property
     def user_id(self) -> str:
-        """Whose token it is: the project's own id of its user."""
+        """The project's own id of the user whose token it is."""
         user_id: str = self.request.auth.user_id  # type: ignore[union-attr]  # a UserCredential
         return user_id

@@ -1,4 +1,4 @@
-"""``/billing/invoices``: the user's own bills."""
+"""``/billing/invoices``: the signed-in user's invoices."""
 
 from typing import ClassVar
 
@@ -17,7 +17,9 @@ from projects.keys.scopes import USER
 
 
 class UserInvoiceFilterSerializer(StrictSerializer):
-    status = serializers.CharField(max_length=20, required=False, help_text="Stripe's word.")
+    status = serializers.CharField(
+        max_length=20, required=False, help_text="Stripe's status of the invoice."
+    )
 
 
 class UserInvoicesViewSet(SignedInViewSet):

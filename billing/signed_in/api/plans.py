@@ -1,4 +1,4 @@
-"""``/billing/plans``: what the user may subscribe to."""
+"""``/billing/plans``: the plans that the signed-in user can subscribe to."""
 
 from typing import ClassVar
 
@@ -26,7 +26,7 @@ class UserPlansViewSet(SignedInViewSet):
         responses=serializer_of(PlanBody)(many=True),
     )
     def list(self, request: Request) -> Response:
-        """Newest first. A plan with ``custom_price`` has no prices: one asks for it."""
+        """Newest first. A plan with ``custom_price`` has no prices: the user has to ask for one."""
         rows = catalog.plans(project=self.calling_project, **self.query_values)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.plan(row) for row in page or ()])

@@ -1,4 +1,4 @@
-"""``/billing/portal``: send the user to Stripe's portal."""
+"""``/billing/portal``: send the signed-in user to Stripe's customer portal."""
 
 from typing import ClassVar
 
@@ -21,13 +21,14 @@ class UserPortalViewSet(SignedInViewSet):
 
     @extend_schema(
         operation_id="billing_portal_open",
-        summary="Send the signed-in user to the portal",
+        summary="Open the customer portal for the signed-in user",
         parameters=[PROJECT_HEADER],
         request=OwnSessionSerializer,
         responses={201: serializer_of(PortalSessionBody)},
     )
     def create(self, request: Request) -> Response:
-        """409 ``portal-not-available`` says in ``reasons`` why there is nothing for them there."""
+        """Send the user to the returned ``url``. 409 ``portal-not-available`` names in ``reasons``
+        why the portal cannot be opened."""
         body = self.parse_body(OwnSessionSerializer)
         portal_flow = build_flow(body)
         if portal_flow is not None and portal_flow.price:

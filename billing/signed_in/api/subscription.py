@@ -1,4 +1,4 @@
-"""``/billing/subscription``: the user's own; begin, change, cancel and keep it."""
+"""``/billing/subscription``: start, change and cancel the signed-in user's subscription."""
 
 from typing import Any, ClassVar
 
@@ -38,21 +38,21 @@ from common.api.serializers import FlagField, StrictSerializer, WholeNumberField
 from projects.keys.scopes import USER
 
 ALONE = ("cancel_at_period_end", "undo_scheduled_change")
-"""What is asked for alone, never with other changes."""
+"""Fields that cannot be sent together with other changes."""
 
 
 class NewUserSubscriptionSerializer(StrictSerializer):
-    price = IdField(prefix="price", help_text="One of those of GET /billing/plans.")
+    price = IdField(prefix="price", help_text="A price from GET /billing/plans.")
     quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, default=1)
     promotion_code = serializers.CharField(
-        max_length=500, required=False, help_text="As the user types it."
+        max_length=500, required=False, help_text="The code that the user entered."
     )
     success_url = serializers.CharField(max_length=MAX_URL_LENGTH)
     cancel_url = serializers.CharField(max_length=MAX_URL_LENGTH, required=False)
 
 
 class UserChangeSerializer(StrictSerializer):
-    """One change. How it is billed is not the user's choice: what costs more is charged at once."""
+    """One change. A change that costs more is charged at once."""
 
     price = IdField(prefix="price", required=False)
     quantity = WholeNumberField(min_value=1, max_value=MAX_QUANTITY, required=False)
@@ -61,12 +61,14 @@ class UserChangeSerializer(StrictSerializer):
         choices=[when.value for when in ChangeTime],
         required=False,
         help_text=(
-            "Left out: now if it costs at least as much as before, else at renewal. What costs "
-            "less, or is paid in a shorter interval, begins with the next period only."
+            "If absent: now if the change costs at least as much as before, else at renewal. A "
+            "change that costs less, or has a shorter interval, can only begin at renewal."
         ),
     )
-    cancel_at_period_end = FlagField(required=False, help_text="False: keep it after all.")
-    undo_scheduled_change = FlagField(required=False, help_text="True: take back what is planned.")
+    cancel_at_period_end = FlagField(required=False, help_text="False: undo the cancellation.")
+    undo_scheduled_change = FlagField(
+        required=False, help_text="True: cancel the change that is scheduled for renewal."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs.keys() - {"when"}:
@@ -99,8 +101,8 @@ class UserSubscriptionViewSet(SignedInViewSet):
         responses=serializer_of(SubscriptionBody),
     )
     def retrieve(self, request: Request) -> Response:
-        """The live one, else the newest that has ended. With several live ones, name the
-        ``product``: 409 ``ambiguous-subscription`` lists them."""
+        """The live subscription, or the newest ended one if none is live. 409
+        ``ambiguous-subscription`` lists several live ones: name the ``product``."""
         return Response(representation.subscription(self._subscription()[0]))
 
     @extend_schema(
@@ -111,7 +113,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
         responses={201: serializer_of(CheckoutBody)},
     )
     def create(self, request: Request) -> Response:
-        """Send the user to its ``url``. A plan without cost asks for no card."""
+        """Send the user to the returned ``url``. The page of a free plan asks for no card."""
         body = self.parse_body(NewUserSubscriptionSerializer)
         price = catalog.open_price(project=self.calling_project, price_id=body.pop("price"))
         lines = [(price.pk, body.pop("quantity"))]
@@ -132,9 +134,9 @@ class UserSubscriptionViewSet(SignedInViewSet):
         responses=serializer_of(ChangedSubscriptionBody),
     )
     def partial_update(self, request: Request) -> Response:
-        """Another plan or quantity, its end with the running period, or taking that back. A
-        declined card changes nothing (402). The project's portal settings hold here too: 409
-        ``change-not-allowed`` for what they do not let users do."""
+        """Changes the plan or the quantity, cancels it at the end of the period, or undoes that.
+        If the card is declined (402), nothing changes. 409 ``change-not-allowed`` if the
+        project's portal settings do not let users do this."""
         body = self.parse_body(UserChangeSerializer)
         if "price" in body:
             catalog.open_price(project=self.calling_project, price_id=body["price"])
@@ -182,7 +184,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
         responses={200: serializer_of(SubscriptionBody)},
     )
     def destroy(self, request: Request) -> Response:
-        """With the end of the running period, where the project lets its users cancel."""
+        """Cancels it at the end of the period, if the project lets its users cancel."""
         self.parse_body(StrictSerializer)
         permissions.check_cancellation(project=self.calling_project)
         row, product = self._subscription()
@@ -196,7 +198,7 @@ class UserSubscriptionViewSet(SignedInViewSet):
         return Response(representation.subscription(row))
 
     def _subscription(self) -> tuple[Subscription, str]:
-        """The subscription of the request, and the product that names it. Raises NotFound,
+        """The subscription that the request names, and the id of its product. Raises NotFound,
         AmbiguousSubscription."""
         project, product = self.calling_project, self.query_values.get("product", "")
         if product:

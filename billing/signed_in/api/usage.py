@@ -1,4 +1,4 @@
-"""``/billing/usage``: the user's limits, what is used of them, and the credits that are left."""
+"""``/billing/usage``: the signed-in user's limits, usage and credit balance."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, TypedDict
@@ -24,7 +24,7 @@ COUNTED = (FeatureKind.LIMIT, FeatureKind.METERED, FeatureKind.CREDITS)
 
 
 class LimitBody(TypedDict):
-    """One limit. ``limit`` null means without limit where ``allowed`` is true."""
+    """One limit. If ``allowed`` is true, ``limit`` null means unlimited."""
 
     feature: str
     name: str
@@ -32,16 +32,19 @@ class LimitBody(TypedDict):
     kind: Annotated[str, Literal["limit", "metered", "credits"]]
     allowed: bool
     limit: int | None
-    used: Annotated[int | None, "Null while nothing counts it."]
-    remaining: Annotated[int | None, "Of what costs credits: for how many uses they last."]
-    resets_at: Annotated[
-        Time | None, "When the next period of a limit begins. Null: never, or as it is paid."
+    used: Annotated[int | None, "Null if no meter counts it."]
+    remaining: Annotated[
+        int | None, "Of a feature that costs credits: number of uses that the balance pays for."
     ]
-    cost: Annotated[int | None, "Credits for each use."]
+    resets_at: Annotated[
+        Time | None,
+        "When `used` starts again at 0. Null: never, or when the next period is paid.",
+    ]
+    cost: Annotated[int | None, "Credits that one use costs."]
 
 
 class CreditBalanceBody(TypedDict):
-    balance: Annotated[int, "What can be spent now."]
+    balance: Annotated[int, "Credits that can be spent now."]
 
 
 class UserUsageBody(TypedDict):
@@ -59,7 +62,7 @@ class UserUsageViewSet(SignedInViewSet):
         responses=serializer_of(UserUsageBody),
     )
     def retrieve(self, request: Request) -> Response:
-        """Every limit of the project as it holds for the user now, and what is used of it."""
+        """Every limited feature of the project, with the user's limit and usage now."""
         project, now = self.calling_project, timezone.now()
         entitlements = decisions.entitlements_of(project=project, user_id=self.user_id, at=now)
         counted = features.listing(project=project).filter(kind__in=COUNTED).order_by("code")

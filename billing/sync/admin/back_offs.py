@@ -16,7 +16,7 @@ from common.models import BackOff
 
 AGAIN = dialogs.describe(
     "Try again now",
-    "It is tried at once, and waits longer again if it still fails.",
+    "It is tried at once. If it fails again, the pauses start anew.",
     submit="Try again now",
 )
 
@@ -29,7 +29,7 @@ class BackOffStateFilter(filters.ConditionFilter):
 
 @admin.register(BackOff)
 class BackOffAdmin(ReadOnlyAdmin):
-    """What failed in a queue: what waits to be tried again, and what waits for a person."""
+    """Failed rows and requests of queues: those that will be tried again, and parked ones."""
 
     sidebar = SidebarEntry(
         SidebarGroup.STRIPE, 8, "Failing requests and rows", icon="running_with_errors"
@@ -80,8 +80,8 @@ class BackOffAdmin(ReadOnlyAdmin):
                 reason=form.cleaned_data["reason"],
                 at=timezone.now(),
             )
-            said = "It is tried again within a few seconds."
-            return dialogs.finish(request, said, to=columns.url(row))
+            message = "It is tried again within a few seconds."
+            return dialogs.finish(request, message, to=columns.url(row))
 
         return dialogs.attempt(request, form, AGAIN, act)
 

@@ -1,4 +1,4 @@
-"""Rows whose truth is at Stripe: shown, never edited, read again on request."""
+"""Pages of mirrors: read-only rows that an operator can have read again from Stripe."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ STRIPE = ("At Stripe", {"fields": ("account", "stripe_code", "synced_at", "updat
 METADATA = (None, {"fields": ("metadata_document",)})
 READ_AGAIN = dialogs.describe(
     "Read again",
-    "Asks Stripe for this object now and stores what it says. Nothing is changed at Stripe.",
+    "Reads this object from Stripe now and stores it. Nothing is changed at Stripe.",
     submit="Read again",
 )
 
@@ -46,7 +46,7 @@ class MirrorAdmin(ReadOnlyAdmin):
         return request.user.has_perm("billing.change_syncobject")
 
     def object_to_read(self, row: Any) -> RereadObject:
-        """Which Stripe object holds this row's truth."""
+        """The Stripe object that this row mirrors."""
         return read_again.object_of(row, kind=self.kind, subject=row.pk)
 
     @action(
@@ -71,7 +71,7 @@ class MirrorAdmin(ReadOnlyAdmin):
             request,
             rows,
             title="Read again",
-            description="Each of these is read from Stripe again, in the background.",
+            description="These objects are read from Stripe again in the background.",
             submit="Read again",
         )
         if isinstance(reason, HttpResponse):

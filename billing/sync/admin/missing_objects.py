@@ -19,13 +19,13 @@ from common.errors import Conflict
 
 ACCEPT = dialogs.describe(
     "It is gone",
-    "Stripe is asked once more. If it still does not know the object, our row of it ends: a "
-    "subscription is canceled, a price is taken off sale. That cannot be undone here.",
+    "The object is read once more. If Stripe still does not have it, our row ends: a "
+    "subscription is canceled, a price is taken off sale. This cannot be undone here.",
     submit="Take it as gone",
 )
 DISMISS = dialogs.describe(
     "Keep our row",
-    "Our row stays as it is, whatever Stripe answers. If Stripe knows the object again, it is "
+    "Our row stays as it is, even if Stripe answers 404. If Stripe has the object again, it is "
     "stored as usual.",
     submit="Keep our row",
 )
@@ -168,7 +168,7 @@ def _decide_one(
             at=timezone.now(),
         )
         return dialogs.finish(
-            request, "Decided. Stripe is asked again within a few seconds.", to=columns.url(row)
+            request, "Decided. The object is read again within a few seconds.", to=columns.url(row)
         )
 
     return dialogs.attempt(request, form, dialog, act)

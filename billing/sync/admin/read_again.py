@@ -27,7 +27,7 @@ class NotAtStripe(Conflict):
 
 
 class TooMany(Conflict):
-    code, title = "too-many", "These are too many to read again by hand."
+    code, title = "too-many", "These are too many objects to read again at once."
 
 
 def object_of(row: Mirror, *, kind: ObjectKind, subject: str) -> RereadObject:

@@ -18,7 +18,7 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 
 WAKE = dialogs.describe(
     "Read again",
-    "Wakes the object if it is parked, asks Stripe for it now and stores what it says.",
+    "Reads the object from Stripe now and stores it, even if it is parked.",
     submit="Read again",
 )
 
@@ -31,7 +31,7 @@ class SyncStateFilter(filters.ConditionFilter):
 
 @admin.register(SyncObject)
 class SyncObjectAdmin(ReadOnlyAdmin):
-    """The queue of record: what is still to be read from Stripe, and what went wrong."""
+    """The sync queue: objects to read again from Stripe, with their last error."""
 
     sidebar = SidebarEntry(SidebarGroup.STRIPE, 4, "Sync objects", icon="sync")
     actions_detail: ClassVar[Sequence[str]] = ["wake"]
@@ -100,7 +100,9 @@ class SyncObjectAdmin(ReadOnlyAdmin):
             request,
             rows,
             title="Read again",
-            description="Each of these is woken and read from Stripe again, in the background.",
+            description=(
+                "These objects are read from Stripe again in the background, even parked ones."
+            ),
             submit="Read again",
         )
         if isinstance(reason, HttpResponse):

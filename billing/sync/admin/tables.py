@@ -1,4 +1,4 @@
-"""What was bought, as tables: on a customer's page and on the pages of related rows."""
+"""Tables of subscriptions, checkouts and carts, for the pages of customers and related rows."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -189,7 +189,7 @@ def _load_purchases(
     paid = [str(invoice.stripe_id) for rows in page.invoices.values() for invoice in rows]
     checkouts = Checkout.objects.across_projects().filter(account=account, project_id__in=projects)
     named = [snapshot.our_id for snapshot in snapshots if snapshot.our_id]
-    found = {
+    checkouts_by_id = {
         row.pk: row
         for rows in (
             checkouts.filter(payment_stripe_id__in=ids),
@@ -198,5 +198,5 @@ def _load_purchases(
         )
         for row in rows
     }
-    page.checkouts = [found[pk] for pk in sorted(found)]
+    page.checkouts = [checkouts_by_id[pk] for pk in sorted(checkouts_by_id)]
     page.has_purchases = True

@@ -1,4 +1,4 @@
-"""``/credits/{user_id}/grants``: where a user's credits came from; giving some by hand."""
+"""``/credits/{user_id}/grants``: list, give and revoke a user's credit grants."""
 
 from datetime import datetime
 from typing import ClassVar, TypedDict
@@ -24,7 +24,7 @@ from projects.keys.scopes import KeyScope
 
 
 class CreditOutcomeBody(TypedDict):
-    """A grant of credits, and what the user can spend with it or without it."""
+    """A credit grant, and the user's balance after the request."""
 
     grant: CreditGrantBody
     balance: int
@@ -37,9 +37,9 @@ class NewCreditsSerializer(StrictSerializer):
         min_value=0,
         max_value=100,
         default=credit_grants.DEFAULT_PRIORITY,
-        help_text="Those with the lowest number are spent first.",
+        help_text="Credits with the lowest number are spent first.",
     )
-    expires_at = serializers.DateTimeField(required=False, help_text="Never when absent.")
+    expires_at = serializers.DateTimeField(required=False, help_text="If absent: never.")
 
 
 class CreditRevocationSerializer(StrictSerializer):
@@ -56,11 +56,11 @@ class CreditGrantsViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="credits_grants_list",
-        summary="Where a user's credits came from",
+        summary="List a user's credit grants",
         responses=serializer_of(CreditGrantBody)(many=True),
     )
     def list(self, request: Request, user_id: str) -> Response:
-        """Every grant that there was, newest first."""
+        """All grants, newest first, with those that are used up, expired or revoked."""
         rows = credit_history.grants_of_user(
             project=self.calling_project, user_id=self._whose(user_id)
         )
@@ -76,33 +76,33 @@ class CreditGrantsViewSet(ProjectViewSet):
         responses={201: serializer_of(CreditOutcomeBody)},
     )
     def grant(self, request: Request, user_id: str) -> Response:
-        """At once, until they are spent, revoked or past `expires_at`."""
+        """The user can spend them at once, until they are revoked or `expires_at` is past."""
         now = timezone.now()
-        given = credit_grants.give_by_hand(
+        row = credit_grants.give_by_hand(
             project=self.calling_project,
             user_id=self._whose(user_id),
             **self.parse_body(NewCreditsSerializer),
             actor=self.actor,
             at=now,
         )
-        return Response(_outcome(given, now), status=201)
+        return Response(_outcome(row, now), status=201)
 
     @extend_schema(
         operation_id="credits_revoke",
-        summary="Take back what is left of a grant of credits",
+        summary="Revoke a credit grant",
         request=CreditRevocationSerializer,
         responses=serializer_of(CreditOutcomeBody),
     )
     def revoke(self, request: Request, user_id: str, grant: str) -> Response:
-        """Whatever it came from. What was spent stays spent; what is reserved follows if it is
-        given back."""
+        """Takes back the credits that are left, whatever the source of the grant. Spent credits
+        stay spent. Reserved credits are taken back if their reservation is released."""
         now = timezone.now()
         row = credit_history.grant_of_user(
             project=self.calling_project, user_id=self._whose(user_id), grant_id=grant
         )
         reason = self.parse_body(CreditRevocationSerializer)["reason"]
-        revoked = credit_grants.revoke(grant=row, reason=reason, actor=self.actor, at=now)
-        return Response(_outcome(revoked, now))
+        row = credit_grants.revoke(grant=row, reason=reason, actor=self.actor, at=now)
+        return Response(_outcome(row, now))
 
     def _whose(self, user_id: str) -> str:
         whose: str = self._validated(WhoseSerializer, {"user_id": user_id})["user_id"]

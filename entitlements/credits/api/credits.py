@@ -1,4 +1,4 @@
-"""``/credits/{user_id}``: what one user has, how it came to be, and spending it."""
+"""``/credits/{user_id}``: a user's credit balance, its history, and spending."""
 
 from typing import Annotated, ClassVar, TypedDict
 
@@ -28,12 +28,12 @@ class CreditShareBody(TypedDict):
 
 
 class SpentBody(TypedDict):
-    """What was spent, and from which grants."""
+    """The spent credits, and which grants they came from."""
 
     transaction: str
     spent: int
-    balance: Annotated[int, "What could be spent right after it."]
-    duplicate: Annotated[bool, "Whether the key was spent before."]
+    balance: Annotated[int, "The balance right after it."]
+    duplicate: Annotated[bool, "True: an earlier request with the same key did it."]
     grants: list[CreditShareBody]
 
 
@@ -42,10 +42,11 @@ class SpendingSerializer(StrictSerializer):
     key = serializers.CharField(
         max_length=255,
         required=False,
-        help_text="Your own name for this spending: again with the same one is the same as once.",
+        help_text="Your own id of this spending. A second request with the same key spends "
+        "nothing.",
     )
     feature = serializers.CharField(
-        max_length=64, default="", help_text="What they are spent on; kept in the history."
+        max_length=64, default="", help_text="The feature they are spent on; shown in the history."
     )
     reason = serializers.CharField(max_length=1000, default="")
 
@@ -55,8 +56,8 @@ class CreditSettingsSerializer(StrictSerializer):
         min_value=0,
         max_value=MAX_CREDITS,
         allow_null=True,
-        help_text="From how many credits down `credits.low` is told; null for the usual part of "
-        "what there was after the last top-up.",
+        help_text="Send the event `credits.low` when the balance falls to this number. Null: the "
+        "default share of the balance after the last top-up.",
     )
 
 
@@ -71,17 +72,17 @@ class CreditsViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="credits_retrieve",
-        summary="What a user has to spend",
+        summary="Show a user's credits",
         responses=serializer_of(CreditsBody),
     )
     def retrieve(self, request: Request, user_id: str) -> Response:
-        """The balance, and the grants that something is left of, in the order of spending: at
-        most a hundred. An unknown user has nothing yet."""
+        """The balance, and at most 100 grants with credits left, in the order in which they are
+        spent. An unknown user has none."""
         return Response(self._credits_body(user_id))
 
     @extend_schema(
         operation_id="credits_settings",
-        summary="Say when a user's credits are low",
+        summary="Set when a user's credits are low",
         request=CreditSettingsSerializer,
         responses=serializer_of(CreditsBody),
     )
@@ -97,11 +98,11 @@ class CreditsViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="credits_entries",
-        summary="A user's credits: what moved",
+        summary="List a user's credit transactions",
         responses=serializer_of(CreditTransactionBody)(many=True),
     )
     def list(self, request: Request, user_id: str) -> Response:
-        """Newest first. The entries of each movement sum to zero, within each grant."""
+        """The ledger, newest first. The entries of a transaction sum to zero within each grant."""
         rows = credit_history.history(project=self.calling_project, user_id=self._whose(user_id))
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.transaction(row) for row in page or ()])
@@ -113,8 +114,8 @@ class CreditsViewSet(ProjectViewSet):
         responses=serializer_of(SpentBody),
     )
     def spend(self, request: Request, user_id: str) -> Response:
-        """All of the amount or nothing: 409 `not-enough-credits` says what there is. A `key` that
-        was used before answers as it did then, with `duplicate` true."""
+        """Spends the whole amount or nothing: 409 `not-enough-credits` names the balance. A
+        request with the `key` of an earlier one returns its result, with `duplicate` true."""
         spent = credits.spend_of_user(
             project=self.calling_project,
             user_id=self._whose(user_id),

@@ -1,7 +1,7 @@
 """``/entitlements/check``: may this user do that?
 
-Most of these requests are answered on the fast path (:mod:`entitlements.decisions.api.fast_path`);
-the rules and the schema are here.
+The fast path (:mod:`entitlements.decisions.api.fast_path`) answers most of these requests; the
+rules and the schema are here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import KeyScope
 
 MAX_QUESTIONS = 1000
-"""How many questions one call may ask."""
+"""The most checks in one request."""
 
 
 class QuestionSerializer(StrictSerializer):
@@ -39,7 +39,7 @@ class QuestionSerializer(StrictSerializer):
 
 
 class CheckSerializer(QuestionSerializer, OutlookQuerySerializer):
-    """One question, with its context."""
+    """One check, with the time and assumptions to evaluate it with."""
 
 
 class QuestionsSerializer(OutlookBodySerializer):
@@ -47,7 +47,7 @@ class QuestionsSerializer(OutlookBodySerializer):
 
 
 class AnswerBody(ExplainedBody):
-    """One answer, why, and until when it is certain."""
+    """The decision about one feature of one user."""
 
     user_id: UserId
 
@@ -72,7 +72,8 @@ class CheckViewSet(ProjectViewSet):
         responses=serializer_of(ExplainedBody),
     )
     def retrieve(self, request: Request) -> Response:
-        """The decision. An unknown user or feature is a denial with its reason, not an error."""
+        """Returns a decision. An unknown user or feature is not an error: the decision is a denial
+        with a `reason`."""
         parameters = self.query_values
         question = Question(parameters["user_id"], parameters["feature"])
         return Response(self._answers([question], parameters)[question])
@@ -84,7 +85,7 @@ class CheckViewSet(ProjectViewSet):
         responses={200: serializer_of(AnswersBody)},
     )
     def create(self, request: Request) -> Response:
-        """Up to 1,000 decisions at once, in the order of the questions."""
+        """Returns up to 1,000 decisions, in the order of `checks`."""
         parameters = self.parse_body(QuestionsSerializer)
         questions = [Question(**each) for each in parameters["checks"]]
         answers = self._answers(questions, parameters)

@@ -1,4 +1,4 @@
-"""How callers say from where they look: ``at=`` another time, ``assume=`` what is not there."""
+"""Evaluate a check at another time (``at``) or with assumed purchases and grants (``assume``)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ GRANT = "grant:"
 
 
 class MomentField(serializers.DateTimeField):
-    """A moment of this or the next century: what can be known, or is scheduled."""
+    """A time in the years 2000 to 2199."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("help_text", "The answer at this time: as it was, or as is scheduled.")
@@ -38,12 +38,13 @@ class MomentField(serializers.DateTimeField):
 
 
 class AssumptionSerializer(StrictSerializer):
-    """A product, a price, or a feature with a value, as if a person had granted it."""
+    """A product, a price, or a feature with a value. The check is evaluated as if the user had
+    it."""
 
     product = serializers.CharField(max_length=40, required=False)
     price = serializers.CharField(max_length=40, required=False)
-    feature = serializers.CharField(max_length=64, required=False, help_text="Its code.")
-    value = FeatureValueField(required=False, help_text="True when absent; only with feature.")
+    feature = serializers.CharField(max_length=64, required=False, help_text="The feature's code.")
+    value = FeatureValueField(required=False, help_text="Only with `feature`. If absent: true.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         named = attrs.keys() - {"value"}
@@ -55,7 +56,7 @@ class AssumptionSerializer(StrictSerializer):
 
 
 class AssumedField(serializers.CharField):
-    """The same in a query: ``prod_…``, ``price_…``, ``grant:sso`` or ``grant:seats=25``."""
+    """An assumption in a query: ``prod_…``, ``price_…``, ``grant:sso`` or ``grant:seats=25``."""
 
     def to_internal_value(self, data: Any) -> list[Assumption]:  # type: ignore[override]
         text = super().to_internal_value(data)
@@ -69,26 +70,28 @@ class AssumedField(serializers.CharField):
 
 
 class OutlookQuerySerializer(StrictSerializer):
-    """Time and assumptions, in a query."""
+    """The evaluation context as query parameters."""
 
     at = MomentField(required=False)
     assume = AssumedField(
         required=False,
         max_length=4096,
-        help_text="A product (prod_…), a price (price_…), or a grant (grant:sso, grant:seats=25) "
-        "that is not there.",
+        help_text="Evaluate as if the user had this: a product (prod_…), a price (price_…), or a "
+        "grant (grant:sso, grant:seats=25).",
     )
     explain = serializers.BooleanField(
-        required=False, help_text="With the way from the facts to the answer."
+        required=False, help_text="True: include how the decision follows from the facts."
     )
 
 
 class OutlookBodySerializer(StrictSerializer):
-    """Time and assumptions, in a body."""
+    """The evaluation context in a JSON body."""
 
     at = MomentField(required=False)
     assume = ListField(child=AssumptionSerializer(), required=False, max_length=MOST_ASSUMED)
-    explain = FlagField(required=False, help_text="With the way from the facts to each answer.")
+    explain = FlagField(
+        required=False, help_text="True: include how each decision follows from the facts."
+    )
 
 
 def evaluation_context(

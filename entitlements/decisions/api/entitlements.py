@@ -1,4 +1,4 @@
-"""``/entitlements``: everything that one user may do."""
+"""``/entitlements``: the decisions about all features of one user."""
 
 from typing import Any, ClassVar
 
@@ -31,11 +31,11 @@ class EntitlementsViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="entitlements_retrieve",
-        summary="Everything that one user may do",
+        summary="Show all entitlements of a user",
         responses=serializer_of(EntitlementsBody),
     )
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """A decision for every feature; an unknown user is entitled to nothing yet."""
+        """Returns a decision for every feature. An unknown user has only the free tier."""
         parameters, now = self.query_values, timezone.now()
         project, user_id = self.calling_project, parameters["user_id"]
         if is_plain(parameters):

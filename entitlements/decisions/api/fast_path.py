@@ -1,7 +1,7 @@
-"""Checks that are answered before Django, and when a check may be.
+"""Answer checks on the fast path, before Django.
 
-Each function returns None for a request that :class:`CheckViewSet` has to look at: one that is
-written in an unusual way, or whose key may not ask.
+Each function returns None if :class:`CheckViewSet` has to answer: the request is written in an
+unusual way, or its key lacks the scope.
 """
 
 from collections.abc import Mapping
@@ -40,9 +40,9 @@ def check(environ: Environ) -> Answer | None:
 
 
 def copied_check(environ: Mapping[str, Any]) -> bytes | None:
-    """The answer to ``GET /entitlements/check`` of which this process has a copy.
+    """Answer ``GET /entitlements/check`` from this process's own cache; None if it is not there.
 
-    Neither Redis nor the database is asked.
+    Queries neither Redis nor the database.
     """
     question = _parse_query(environ.get("QUERY_STRING", ""))
     if question is None:
@@ -88,10 +88,10 @@ def _parse_query(query: str) -> Question | None:
 
 
 def _parse_body(body: bytes) -> list[Question] | None:
-    """The questions of a body that every parser reads in the same way; None for any other.
+    """The checks of a body that every JSON parser reads in the same way; None for any other body.
 
-    Decoding keeps the last of two members with one name, so each name must be written as often as
-    it is left; an escape might hide one.
+    JSON decoding keeps the last of two members with one name, so as many names must be written as
+    are left after decoding; an escape could hide one.
     """
     if b"\\" in body:
         return None

@@ -35,8 +35,8 @@ def of_grant(*, grant: Grant, at: datetime) -> list[DecisionChange]:
 
     def decisions(as_of: int) -> dict[str, Decision]:
         rows: list[Fact] = fact_rows.current(customer=grant.customer, as_of=as_of)
-        known = [*fact_rows.to_decision_facts(rows), *free_tier_facts]
-        return resolution.resolve_all(known, features=definitions, at=at, version=as_of)
+        facts = [*fact_rows.to_decision_facts(rows), *free_tier_facts]
+        return resolution.resolve_all(facts, features=definitions, at=at, version=as_of)
 
     before, after = decisions(version - 1), decisions(version)
     return [DecisionChange(before[code], after[code]) for code in after]

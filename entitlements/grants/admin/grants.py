@@ -89,7 +89,7 @@ class GrantStatusFilter(filters.ConditionFilter):
 
 @admin.register(Grant)
 class GrantAdmin(ReadOnlyAdmin):
-    """What people decided by hand."""
+    """Manual grants and denials."""
 
     sidebar = SidebarEntry(SidebarGroup.ACCESS, 1, "Grants", icon="volunteer_activism")
     actions_list: ClassVar[Sequence[str]] = ["begin"]

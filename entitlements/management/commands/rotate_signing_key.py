@@ -16,11 +16,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--reason", default="", help="For the audit trail.")
+        parser.add_argument("--reason", default="", help="The reason, for the audit trail.")
         parser.add_argument(
             "--withdraw",
             action="store_true",
-            help="After a leak: publish no older key any more, so nothing of theirs verifies.",
+            help="After a leak: stop publishing the older keys; their snapshots are refused.",
         )
 
     def handle(self, *args: Any, reason: str, withdraw: bool, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""``/entitlements/{user_id}/snapshot``: everything that one user may do, signed."""
+"""``/entitlements/{user_id}/snapshot``: all entitlements of one user, signed."""
 
 from typing import Any, ClassVar
 
@@ -20,17 +20,17 @@ class SnapshotViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="entitlements_snapshot",
-        summary="Everything that one user may do, signed",
+        summary="Get a signed snapshot of a user's entitlements",
         responses={
             (200, MEDIA_TYPE): OpenApiResponse(str, "A compact JWS, as plain text."),
         },
     )
     def retrieve(self, request: Request, user_id: str, **kwargs: Any) -> HttpResponse:
-        """A JWS (EdDSA) to keep and to answer from while we are away.
+        """A JWS (EdDSA) that your software can store and decide from while Tollgate is away.
 
-        Its claims: `iss` this service, `aud` your project's id, `sub` the user, `iat`, `exp` (until
-        when it is certain), `customer`, `version`, and `entitlements`: a decision for every
-        feature, each with `ask_online`, true for what is counted and must be asked for here.
+        Its claims: `iss` (this service), `aud` (your project's id), `sub` (the user), `iat`, `exp`
+        (do not use it after this time), `customer`, `version`, and `entitlements`: a decision for
+        every feature. `ask_online` is true for a feature whose usage is counted: check it online.
         The public keys are at `/.well-known/jwks.json`.
         """
         whose = self._validated(WhoseSerializer, {"user_id": user_id})["user_id"]

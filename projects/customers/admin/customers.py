@@ -20,7 +20,7 @@ from projects.models import Customer
 
 @admin.register(Customer)
 class CustomerAdmin(ReadOnlyAdmin):
-    """One page that tells everything about a customer; its panels come from every app."""
+    """The page of a customer, with panels that every app registers."""
 
     sidebar = SidebarEntry(SidebarGroup.TENANTS, 5, "Customers", icon="group")
     search_fields = ["id__exact", "user_id__exact", "email__iexact", "name__icontains"]

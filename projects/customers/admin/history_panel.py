@@ -68,6 +68,6 @@ def _audit_section(rows: list[AuditEntry]) -> Section:
             ]
             for row in rows
         ],
-        empty="Nothing was done by hand.",
+        empty="No manual actions.",
         prose=[4],
     )

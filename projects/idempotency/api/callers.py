@@ -1,4 +1,4 @@
-"""Who calls the API: a project's or the platform's key, or on ``/billing/*`` a signed-in user."""
+"""Find the caller of a request: an API key, or on ``/billing/*`` a signed-in user."""
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -12,7 +12,7 @@ USERS = user_authentication.PREFIX
 
 
 def find(request: HttpRequest) -> ProjectCredential | PlatformCredential | UserCredential | None:
-    """The caller, before a view is chosen; None when the request has no ``Authorization``.
+    """The caller, found before Django chooses a view; None without an ``Authorization`` header.
 
     Raises AuthenticationFailed, TokenRefused or KeysUnavailable.
     """

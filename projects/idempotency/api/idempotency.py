@@ -1,8 +1,8 @@
-"""``Idempotency-Key``: once for every POST, PATCH and DELETE of the API, whichever view it is for.
+"""The ``Idempotency-Key`` header, for every POST, PATCH and DELETE of the API.
 
-What is kept is the answer of a request that was carried out, or refused for a reason of the
-business (2xx, 402, 409). A request that was malformed, not allowed, or met a fault changed
-nothing, so it gives its key back and a retry runs.
+The response is kept if the request was carried out or refused by a business rule (2xx, 402, 409).
+A request that was malformed, not allowed or met a fault has changed nothing: its key is free again,
+and a retry is carried out.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ REFUSED = (
 
 
 class IdempotencyMiddleware:
-    """Answers a repeated request with what the first one was told."""
+    """Answer a repeated request with the response of the first one."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -65,7 +65,7 @@ class IdempotencyMiddleware:
             return plain(refusal)
 
     def _in_one_transaction(self, request: HttpRequest, claim: IdempotencyLock) -> HttpResponse:
-        """The work and its answer commit together: after a crash there is neither or both."""
+        """Run the view and store its response in one transaction: a crash loses both or none."""
         try:
             with transaction.atomic():
                 response = self.get_response(request)
@@ -81,7 +81,7 @@ class IdempotencyMiddleware:
         return response
 
     def _then_keep(self, request: HttpRequest, claim: IdempotencyLock) -> HttpResponse:
-        """The work ends its own transactions, because it speaks to Stripe in between."""
+        """Run a view that calls Stripe between its own transactions, then store its response."""
         response = self.get_response(request)
         with suppress(IdempotencyLockLost):
             if _is_kept(response):
@@ -93,7 +93,7 @@ class IdempotencyMiddleware:
 
 @contextmanager
 def _named(claim: IdempotencyLock) -> Iterator[None]:
-    """What is written in the block knows which request it is for."""
+    """Make the request's key known to the code that runs inside the block."""
     token = request_key.set(claim.request_key)
     try:
         yield
@@ -102,7 +102,7 @@ def _named(claim: IdempotencyLock) -> Iterator[None]:
 
 
 def _claim(request: HttpRequest) -> IdempotencyLock | None:
-    """The right to answer; None for a request that this promise does not cover."""
+    """Lock the request's idempotency key; None for a request without a key or a caller."""
     key = request.headers.get(HEADER)
     if key is None or request.method not in METHODS or not request.path_info.startswith("/api/v1/"):
         return None
@@ -126,7 +126,7 @@ def _caller(request: HttpRequest) -> Caller | None:
 
 
 def _is_transactional(request: HttpRequest) -> bool:
-    """Whether the view promises to write to the database only."""
+    """Whether the view promises that it only writes to the database."""
     try:
         view = resolve(request.path_info).func
     except Resolver404:

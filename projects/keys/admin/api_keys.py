@@ -33,7 +33,7 @@ class RotateKeyForm(dialogs.Dialog):
 
 ROTATE = dialogs.describe(
     "Rotate key",
-    "Makes a successor with the same rights. It is shown once.",
+    "Issues a new key with the same scopes. It is shown once.",
     submit="Make the successor",
     form=RotateKeyForm,
 )

@@ -1,4 +1,4 @@
-"""How keys look in the console: never more of a secret than its last four characters."""
+"""API keys in the console, which shows only the last four characters of a secret."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -48,6 +48,6 @@ def section(
 
 
 def show_once(request: HttpRequest, key: ApiKey | PlatformKey, secret: str) -> HttpResponse:
-    """The dialog that holds the secret: this answer is the only place where it ever appears."""
+    """The dialog with the new secret, which is shown in this response only."""
     context = {"key": key, "secret": secret, "to": columns.url(key)}
     return dialogs.show(request, "console/secret.html", context)

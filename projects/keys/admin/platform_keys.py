@@ -24,7 +24,8 @@ class IssuePlatformKeyForm(dialogs.Dialog):
 
 ISSUE = dialogs.describe(
     "Issue a platform key",
-    "It opens every project's settings and keys, and no project's data. It is shown once.",
+    "It gives access to the settings and keys of every project, not to their data. It is "
+    "shown once.",
     submit="Issue",
     form=IssuePlatformKeyForm,
 )

@@ -36,11 +36,13 @@ class NewKeySerializer(StrictSerializer):
         child=serializers.ChoiceField(choices=KeyScope.choices),
         allow_empty=False,
         max_length=len(ALL_SCOPES),
-        help_text="What it may do: name no more than it needs. At most those of the calling key; "
-        f"an app's key cannot have {', '.join(sorted(PROJECT_ONLY_SCOPES))}.",
+        help_text="What the key can do. Name no more scopes than it needs; the calling key must "
+        "have all of them. The key of an app cannot have "
+        f"{', '.join(sorted(PROJECT_ONLY_SCOPES))}.",
     )
     expires_at = serializers.DateTimeField(
-        required=False, help_text="When absent, that of the calling key; never if it has none."
+        required=False,
+        help_text="If absent: when the calling key expires; never if that key does not expire.",
     )
 
 
@@ -49,7 +51,7 @@ class RotationSerializer(StrictSerializer):
         min_value=0,
         max_value=MAX_OVERLAP_HOURS,
         required=False,
-        help_text="How long the old key stays live: 24 when absent.",
+        help_text="Hours for which the old key still works. If absent: 24.",
     )
 
 
@@ -58,9 +60,9 @@ class KeyRevocationSerializer(StrictSerializer):
 
 
 class IssuedKeyBody(KeyBody):
-    """A key, by everything but its secret, which nobody can read again."""
+    """A new API key with its secret."""
 
-    secret: Annotated[str, "Shown only here: store it now."]
+    secret: Annotated[str, "Shown only in this response: store it now."]
 
 
 class ApiKeysViewSet(ProjectPathViewSet):
@@ -88,10 +90,10 @@ class ApiKeysViewSet(ProjectPathViewSet):
     )
     def create(self, request: Request, project_id: str) -> Response:
         """A new key. Its secret is in this answer and nowhere else."""
-        asked = self.parse_body(NewKeySerializer)
+        request_values = self.parse_body(NewKeySerializer)
         key, secret = api_keys.issue(
             project=self.project,
-            request=ApiKeyRequest(app=self.app, **asked),
+            request=ApiKeyRequest(app=self.app, **request_values),
             issuer=self.issuer,
             actor=self.caller.actor,
             at=timezone.now(),
@@ -112,7 +114,8 @@ class ApiKeysViewSet(ProjectPathViewSet):
         responses={201: serializer_of(IssuedKeyBody)},
     )
     def rotate(self, request: Request, project_id: str, key_id: str) -> Response:
-        """A successor with the same rights. Both are live while callers change over."""
+        """Issues a new key with the same scopes. The old key works for another `overlap_hours`,
+        so that you can replace it everywhere."""
         hours = self.parse_body(RotationSerializer).get("overlap_hours")
         successor, secret = api_keys.rotate(
             key=self.key(key_id),
@@ -131,7 +134,7 @@ class ApiKeysViewSet(ProjectPathViewSet):
         responses=serializer_of(KeyBody),
     )
     def revoke(self, request: Request, project_id: str, key_id: str) -> Response:
-        """The key opens nothing from now on. Revoking twice is the same as once."""
+        """Requests with this key are refused from now on. Revoking it again changes nothing."""
         key = api_keys.revoke(
             key=self.key(key_id),
             reason=self.parse_body(KeyRevocationSerializer).get("reason", ""),
@@ -143,12 +146,12 @@ class ApiKeysViewSet(ProjectPathViewSet):
 
     @property
     def issuer(self) -> ProjectCredential | None:
-        """The key that bounds what is done here; None for the platform, which may do all."""
+        """The calling key, whose scopes and expiry limit the new key; None for the platform."""
         return self.caller if isinstance(self.caller, ProjectCredential) else None
 
     @cached_property
     def app_id(self) -> str | None:
-        """The app whose keys these are; for an app's key always its own."""
+        """Id of the app whose keys these are. A key of an app sees the keys of its own app."""
         return self.own_app_id
 
     @property
@@ -160,7 +163,7 @@ class ApiKeysViewSet(ProjectPathViewSet):
 
 
 class AppKeysViewSet(ApiKeysViewSet):
-    """The same below ``/apps/{app_id}``."""
+    """The keys of one app."""
 
     @extend_schema(
         operation_id="app_keys_list",

@@ -1,4 +1,7 @@
-"""``Authorization: Bearer tg_…``: the only header that is read, the same answer for every no."""
+"""Authenticate requests by ``Authorization: Bearer tg_…``.
+
+Every refused key gets the same answer.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +24,7 @@ REFUSAL = "Send a valid, unexpired key as 'Authorization: Bearer tg_…'."
 
 
 def identify(header: bytes, *, at: datetime) -> ProjectCredential | PlatformCredential | None:
-    """Whose key an ``Authorization`` header holds; None when it is empty.
+    """The credential of the key in an ``Authorization`` header; None when the header is empty.
 
     Raises AuthenticationFailed, ProjectSuspended.
     """
@@ -29,44 +32,44 @@ def identify(header: bytes, *, at: datetime) -> ProjectCredential | PlatformCred
     if not parts:
         return None
     secret = parts[1].decode("ascii", "replace") if len(parts) == 2 else ""
-    found = credentials.find(secret=secret, at=at)
-    if found is None or parts[0].lower() != b"bearer":
+    credential = credentials.find(secret=secret, at=at)
+    if credential is None or parts[0].lower() != b"bearer":
         raise AuthenticationFailed(REFUSAL)
-    structlog.contextvars.bind_contextvars(key_id=found.key_id)
-    if isinstance(found, ProjectCredential):
-        structlog.contextvars.bind_contextvars(project_id=found.project.pk)
-        if found.project.suspended_at is not None:
+    structlog.contextvars.bind_contextvars(key_id=credential.key_id)
+    if isinstance(credential, ProjectCredential):
+        structlog.contextvars.bind_contextvars(project_id=credential.project.pk)
+        if credential.project.suspended_at is not None:
             raise ProjectSuspended("Ask the platform's operators why.")
-    api_keys.record_use(credential=found, at=at)
-    return found
+    api_keys.record_use(credential=credential, at=at)
+    return credential
 
 
 def find_caller(header: str, *, scope: str, at: datetime) -> ProjectCredential | None:
-    """For the fast path: who calls, when that project's key may do this; else None.
+    """For the fast path: the caller if its project key has the scope, else None.
 
-    No query for a key that this process knows; one that was revoked is refused within five
-    seconds. A use that is not yet recorded is.
+    A key that this process has cached needs no query; a revoked key is refused within five
+    seconds. Records the use of the key if that is due.
     """
     if not header.startswith("Bearer "):
         return None
     secret = header[7:]
-    found = credentials.find_cached(secret=secret, at=at)
-    if found is None or not found.allows(scope):
+    credential = credentials.find_cached(secret=secret, at=at)
+    if credential is None or not credential.allows(scope):
         return None
-    if api_keys.record_use(credential=found, at=at):
+    if api_keys.record_use(credential=credential, at=at):
         key_cache.cache.note_use(keys.digest(secret), at=at)
-    return found
+    return credential
 
 
 def known_caller(header: str, *, scope: str, at: datetime) -> ProjectCredential | None:
-    """As :func:`find_caller`, when that takes no query: this process knows the key, and its use is
-    recorded already."""
+    """Like :func:`find_caller`, but None if it would need a query: the key must be cached in this
+    process, and its use recorded within the last minute."""
     if not header.startswith("Bearer "):
         return None
-    found = key_cache.cache.find(keys.digest(header[7:]), at=at)
-    if found is None or not found.allows(scope):
+    credential = key_cache.cache.find(keys.digest(header[7:]), at=at)
+    if credential is None or not credential.allows(scope):
         return None
-    return found if api_keys.is_use_recorded(credential=found, at=at) else None
+    return credential if api_keys.is_use_recorded(credential=credential, at=at) else None
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -75,8 +78,8 @@ class KeyAuthentication(BaseAuthentication):
     def authenticate(
         self, request: Request
     ) -> tuple[None, ProjectCredential | PlatformCredential] | None:
-        found = identify(get_authorization_header(request), at=timezone.now())
-        return None if found is None else (None, found)
+        credential = identify(get_authorization_header(request), at=timezone.now())
+        return None if credential is None else (None, credential)
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE

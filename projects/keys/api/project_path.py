@@ -1,7 +1,7 @@
-"""The base of what lies below ``/projects/{project_id}``.
+"""The base view of all paths below ``/projects/{project_id}``.
 
-Two kinds of caller come here: the platform, for every project, and a project's own key, for that
-project only. To a project's key another project is not there.
+A platform key can use them for every project, a key of a project for its own project only. For a
+project's key, every other project is answered 404.
 """
 
 from functools import cached_property
@@ -20,7 +20,7 @@ class ProjectPathViewSet(ProjectViewSet):
 
     @property
     def own_app_id(self) -> str | None:
-        """The app within which the caller stays; None for a key of the project or platform."""
+        """The app that the calling key belongs to; None for a key of the project or platform."""
         return self.caller.app_id if isinstance(self.caller, ProjectCredential) else None
 
     @cached_property

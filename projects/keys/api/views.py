@@ -14,23 +14,20 @@ from projects.models import Project
 
 
 class ProjectViewSet(GenericViewSet[Any]):
-    """One resource of one project. ``scopes`` maps each action to the scope it needs.
-
-    ``project_only`` names the actions that no app's key may do, whatever its scopes.
-
-    ``query`` maps an action to the serializer of its query parameters; an action without one
-    accepts only the paging parameters, and every unknown or repeated parameter is refused.
-
-    ``transactional`` promises that every action only writes to the database. Then an answer that
-    is kept for its ``Idempotency-Key`` commits in one transaction with what it tells of; an action
-    that speaks to Stripe must not be held in a transaction, so the promise is never made lightly.
-    """
+    # No docstring: drf-spectacular would publish it for every action that has none of its own.
 
     scopes: ClassVar[dict[str, str]] = {}
+    """The scope that each action needs. An action without one is denied."""
     project_only: ClassVar[frozenset[str]] = frozenset()
+    """Actions that are denied to the key of an app, whatever its scopes are."""
     query: ClassVar[dict[str, type[BaseSerializer[Any]]]] = {}
+    """The serializer of an action's query parameters. An action without one accepts the paging
+    parameters of a list only. Unknown and repeated parameters are refused."""
     paging_parameters: ClassVar[frozenset[str]] = frozenset({"limit", "cursor"})
     transactional: ClassVar[bool] = False
+    """True promises that every action only writes to the database. The answer that is kept for an
+    ``Idempotency-Key`` then commits in the same transaction as the work. Leave it False for a view
+    that calls Stripe: no transaction may be open during a network call."""
 
     @property
     def calling_project(self) -> Project:
@@ -40,7 +37,7 @@ class ProjectViewSet(GenericViewSet[Any]):
 
     @property
     def actor(self) -> str:
-        """Who makes this call, as the audit trail names them."""
+        """Name of the caller in the audit trail."""
         actor: str = self.request.auth.actor  # type: ignore[union-attr]
         return actor
 
@@ -51,15 +48,15 @@ class ProjectViewSet(GenericViewSet[Any]):
     def parse_query(self) -> dict[str, Any]:
         """The validated query parameters of this action; unknown ones are a 422."""
         serializer = self.query.get(self.action or "")
-        given = self._given()
+        parameters = self._query_parameters()
         if serializer is not None:
-            return self._validated(serializer, given)
-        if given:
-            names = islice(given, MAX_ERRORS)
+            return self._validated(serializer, parameters)
+        if parameters:
+            names = islice(parameters, MAX_ERRORS)
             raise ValidationError({name[:100]: ["This parameter is not known."] for name in names})
         return {}
 
-    def _given(self) -> dict[str, str]:
+    def _query_parameters(self) -> dict[str, str]:
         parameters = self.request.query_params
         repeated = [name for name, values in parameters.lists() if len(values) > 1]
         if repeated:

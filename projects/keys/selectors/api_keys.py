@@ -1,4 +1,4 @@
-"""Keys as their project sees them: everything but the secret, which nobody can read."""
+"""Find and lock the API keys of a project."""
 
 from common.errors import NotFound
 from common.models import ProjectQuerySet
@@ -12,7 +12,7 @@ def of(project: Project | str, *, app_id: str | None = None) -> ProjectQuerySet[
 
 
 def get(*, project: Project | str, key_id: str, app_id: str | None = None) -> ApiKey:
-    """One of them; raises NotFound."""
+    """One key of the project or app; raises NotFound."""
     key = of(project, app_id=app_id).filter(pk=key_id).first()
     if key is None:
         raise NotFound

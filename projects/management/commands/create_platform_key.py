@@ -10,10 +10,10 @@ from projects.keys import api_keys
 
 
 class Command(BaseCommand):
-    help = "Make a key for the platform's own automation. It is printed once and never again."
+    help = "Create a key for the platform's own automation. It is printed only once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--name", default="Automation", help="Who will use it.")
+        parser.add_argument("--name", default="Automation", help="Name of the key's user.")
 
     def handle(self, *args: Any, name: str, **options: Any) -> None:
         key, secret = api_keys.issue_platform(name=name, actor="command", at=timezone.now())

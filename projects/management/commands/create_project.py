@@ -15,21 +15,26 @@ from projects.tenants.projects import Registration
 
 
 class Command(BaseCommand):
-    help = "Register a project. What is left out is inferred and shown; the key is printed once."
+    help = (
+        "Register a project. Missing options get defaults, which are printed. The key is "
+        "printed only once."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="What people call it.")
-        parser.add_argument("--slug", help="Its short name; from the name when left out.")
+        parser.add_argument("name", help="Name of the project.")
+        parser.add_argument("--slug", help="Short name; made from the name by default.")
         parser.add_argument(
-            "--sells", nargs="+", choices=Sells.values, help="What it takes money for."
+            "--sells", nargs="+", choices=Sells.values, help="Types of sales; all by default."
         )
         parser.add_argument("--currency", help="ISO 4217, such as usd.")
-        parser.add_argument("--live", action="store_true", help="For real money, for ever.")
+        parser.add_argument(
+            "--live", action="store_true", help="Live mode: real payments. It never changes."
+        )
         parser.add_argument(
             "--return-origin",
             action="append",
             default=[],
-            help="Where buyers may be sent back to, such as https://app.example.com; repeatable.",
+            help="Origin to which buyers may return, such as https://app.example.com; repeatable.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,9 +1,9 @@
-"""Which pages of other origins may call: the project's own, and only ``/billing/*``.
+"""CORS for ``/billing/*``: pages of a project's own origins may read the responses.
 
-A browser asks beforehand (a preflight) without saying for which project it will call. Every origin
-is told yes: an answer that depended on the origin would tell who our tenants are. The call itself
-names the project, and its answer may be read by that project's own origins only. What the call may
-do hangs on the user's token; no cookie is ever asked for or read.
+A browser's preflight request does not name the project. So every origin is allowed there: an
+answer that depended on the origin would reveal who our tenants are. The request itself names the
+project, and only that project's origins may read its response. The user's token decides what the
+request may do; cookies are never read.
 """
 
 from urllib.parse import SplitResult
@@ -19,20 +19,20 @@ from projects.sign_in.api.user_authentication import PREFIX, PROJECT
 
 
 class BillingCorsMiddleware(CorsMiddleware):
-    """django-cors-headers, with the origins of projects in place of a list or a signal."""
+    """The middleware of django-cors-headers, with the origins from the projects' settings."""
 
     def is_enabled(self, request: HttpRequest) -> bool:
         return request.path_info.startswith(PREFIX)
 
     def check_signal(self, request: HttpRequest) -> bool:
-        """Whether this request's origin may read the answer."""
+        """Whether this request's origin may read the response."""
         origin = request.headers.get("Origin", "")
         if request.method == "OPTIONS":
             return _is_origin(origin)
         return projects.is_origin_of(origin, project_id=request.headers.get(PROJECT, ""))
 
     def origin_found_in_white_lists(self, origin: str, url: SplitResult) -> bool:
-        """There is no list for everybody."""
+        """Always False: no origin is allowed for all projects."""
         return False
 
     def check_preflight(self, request: HttpRequest) -> HttpResponseBase | None:
@@ -41,7 +41,7 @@ class BillingCorsMiddleware(CorsMiddleware):
 
 
 def _is_origin(text: str) -> bool:
-    """Whether a project could have this origin, whoever has."""
+    """Whether this has the form of an origin that a project could configure."""
     try:
         return origins.normalise(text, livemode=False) == text
     except OriginRefused:

@@ -1,4 +1,4 @@
-"""``/billing/*``: the signed-in user's own token, and the project's name beside it."""
+"""Authenticate ``/billing/*`` by the signed-in user's JWT and the ``Tollgate-Project`` header."""
 
 from typing import Any
 
@@ -17,18 +17,18 @@ PROJECT = "Tollgate-Project"
 
 
 def identify(request: HttpRequest | Request) -> UserCredential:
-    """Whom the request's token names. Raises a TokenRefused, KeysUnavailable."""
+    """The user whom the request's token names. Raises TokenRefused, KeysUnavailable."""
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise TokenRequired("Send the signed-in user's JWT as 'Authorization: Bearer …'.")
     project_id = request.headers.get(PROJECT, "").strip()
-    found = user_tokens.verify(project_id=project_id, token=token.strip())
-    structlog.contextvars.bind_contextvars(project_id=found.project.pk)
-    return found
+    user = user_tokens.verify(project_id=project_id, token=token.strip())
+    structlog.contextvars.bind_contextvars(project_id=user.project.pk)
+    return user
 
 
 class UserAuthentication(BaseAuthentication):
-    """``request.auth`` is the user's credential; a key of the project opens nothing here."""
+    """``request.auth`` is the user's credential. API keys are refused here."""
 
     def authenticate(self, request: Request) -> tuple[None, UserCredential]:
         return None, identify(request)

@@ -15,7 +15,7 @@ from projects.models import ApiKey, App
 
 @admin.register(App)
 class AppAdmin(ReadOnlyAdmin):
-    """Micro-apps; the project's own software makes and archives them through the API."""
+    """Micro-apps, read-only: projects create and archive them through the API."""
 
     sidebar = SidebarEntry(SidebarGroup.TENANTS, 2, "Apps", icon="widgets")
     search_fields = ["id__exact", "slug__icontains", "name__icontains"]

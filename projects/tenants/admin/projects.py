@@ -40,7 +40,7 @@ class ModeFilter(filters.ConditionFilter):
 
 
 class ConfigureForm(dialogs.Dialog):
-    """What can be changed about a tenant; its mode never can."""
+    """The settings of a project. Its mode cannot be changed."""
 
     name = fields.text(max_length=120)
     slug = fields.text(max_length=50, validators=[SLUG])
@@ -75,7 +75,7 @@ class RegisterProjectForm(ConfigureForm):
         required=False,
         label="Live money",
         widget=UnfoldBooleanSwitchWidget(),
-        help_text="For ever: staging and production are two projects.",
+        help_text="It never changes: staging and production are two projects.",
     )
     field_order = ["name", "slug", "livemode"]
 

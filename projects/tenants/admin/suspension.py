@@ -1,4 +1,4 @@
-"""Suspend a project and let it go on, in the console: buttons of the project's page."""
+"""The buttons of a project's page that suspend and resume it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,13 +24,13 @@ SUSPEND = dialogs.describe(
 )
 RESUME = dialogs.describe(
     "Resume project",
-    "Its keys and its users' tokens open again what they opened before.",
+    "Its keys and its users' tokens work again.",
     submit="Resume",
 )
 
 
 class SuspensionButtons:
-    """Both are always offered: either does nothing when it is so already."""
+    """Both buttons are always shown: suspending a suspended project changes nothing."""
 
     def has_suspend_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
         return request.user.has_perm("projects.change_project")

@@ -1,4 +1,4 @@
-"""``/projects/{project_id}/apps``: micro-apps with keys of their own."""
+"""``/projects/{project_id}/apps``: the micro-apps of a project."""
 
 from typing import ClassVar
 
@@ -24,13 +24,13 @@ SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"
 class NewAppSerializer(StrictSerializer):
     name = serializers.CharField(max_length=120)
     slug = serializers.RegexField(
-        SLUG, max_length=50, required=False, help_text="Made from the name when absent."
+        SLUG, max_length=50, required=False, help_text="If absent, it is made from the name."
     )
 
 
 class AppChangesSerializer(StrictSerializer):
     name = serializers.CharField(max_length=120, required=False)
-    archived = FlagField(required=False, help_text="The keys of an archived app open nothing.")
+    archived = FlagField(required=False, help_text="The keys of an archived app are refused.")
 
 
 class AppsViewSet(ProjectPathViewSet):
@@ -46,7 +46,7 @@ class AppsViewSet(ProjectPathViewSet):
         operation_id="apps_list", summary="List apps", responses=serializer_of(AppBody)(many=True)
     )
     def list(self, request: Request, project_id: str) -> Response:
-        """Every app of the project; for an app's key, that app."""
+        """Every app of the project. The key of an app gets that app only."""
         page = self.paginate_queryset(stored.of(self.project, app_id=self.own_app_id))
         return self.get_paginated_response([representation.app(row) for row in page or []])
 

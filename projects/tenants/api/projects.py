@@ -37,30 +37,35 @@ SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"
 
 
 class SignInSerializer(StrictSerializer):
-    """How the project's own tokens of its signed-in users are verified, for ``/billing/*``."""
+    """How Tollgate verifies the JWTs of your signed-in users on ``/billing/*``. Send either
+    ``jwks_url`` or ``shared_secret``."""
 
     jwks_url = serializers.CharField(
-        max_length=2000, required=False, help_text="Where your public keys are: a JWK set, https."
+        max_length=2000, required=False, help_text="https address of your JWK set (public keys)."
     )
     shared_secret = serializers.CharField(
         max_length=MAX_SECRET_LENGTH,
         required=False,
         trim_whitespace=False,
-        help_text="Or a secret, of at least 32 bytes. Never shown again; kept when left out.",
+        help_text="A shared secret of at least 32 bytes. It is never shown again. If you leave it "
+        "out of a later change, the stored secret stays.",
     )
-    issuer = serializers.CharField(max_length=255, help_text="What iss must say.")
-    audience = serializers.CharField(max_length=255, help_text="What aud must say or hold.")
+    issuer = serializers.CharField(max_length=255, help_text="The token's iss must equal it.")
+    audience = serializers.CharField(
+        max_length=255, help_text="The token's aud must equal it or contain it."
+    )
     algorithms = ListField(
         child=serializers.ChoiceField(choices=algorithms.ALL_ALGORITHMS),
         allow_empty=False,
         max_length=len(algorithms.ALL_ALGORITHMS),
         required=False,
-        help_text="The only ones accepted; RS256, ES256 and EdDSA, or HS256, when left out.",
+        help_text="The accepted algorithms. If absent: RS256, ES256 and EdDSA with a jwks_url, "
+        "HS256 with a shared secret.",
     )
 
 
 class SettingsSerializer(StrictSerializer):
-    """What a project may change about itself."""
+    """The settings that a project can change."""
 
     name = serializers.CharField(max_length=120, required=False)
     slug = serializers.RegexField(
@@ -81,47 +86,51 @@ class SettingsSerializer(StrictSerializer):
         child=serializers.CharField(max_length=255),
         max_length=50,
         required=False,
-        help_text="Origins that a buyer may be sent back to, such as https://app.example.com.",
+        help_text="Origins that a hosted page may send a buyer back to, such as "
+        "https://app.example.com.",
     )
     grace_days = WholeNumberField(
         min_value=0,
         max_value=MOST_GRACE_DAYS,
         allow_null=True,
         required=False,
-        help_text="How long a failed renewal leaves access; null for the platform's default.",
+        help_text="Days for which access continues after a renewal payment fails. Null: the "
+        "platform's default.",
     )
     automatic_tax = FlagField(
-        required=False, help_text="Whether checkouts collect tax unless they say otherwise."
+        required=False, help_text="Whether checkouts collect tax, unless the request says so."
     )
     jwt = SignInSerializer(
-        allow_null=True, required=False, help_text="Replaces what was there; null takes it away."
+        allow_null=True, required=False, help_text="Replaces all of it; null removes it."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """As the services take it."""
+        """Convert ``jwt`` to the ``sign_in`` argument of the services."""
         if "jwt" in attrs:
-            said = attrs.pop("jwt")
-            if said is not None:
-                said = SignInSettings(**{**said, "algorithms": tuple(said.get("algorithms", ()))})
-            attrs["sign_in"] = said
+            settings = attrs.pop("jwt")
+            if settings is not None:
+                algorithm_names = tuple(settings.get("algorithms", ()))
+                settings = SignInSettings(**{**settings, "algorithms": algorithm_names})
+            attrs["sign_in"] = settings
         return attrs
 
 
 class NewProjectSerializer(SettingsSerializer):
     name = serializers.CharField(max_length=120)
     livemode = FlagField(
-        required=False, help_text="Whether it moves live money. Fixed for ever; false when absent."
+        required=False,
+        help_text="True: the project takes real payments. It never changes. If absent: false.",
     )
 
 
 class ReasonSerializer(StrictSerializer):
-    reason = serializers.CharField(max_length=1000, help_text="Kept in the audit trail.")
+    reason = serializers.CharField(max_length=1000, help_text="It is recorded in the audit trail.")
 
 
 class RegistrationBody(ProjectBody):
-    """A tenant. It is either test or live for ever."""
+    """A new project with its first key."""
 
-    detected: Annotated[DetectedSettingsBody, "What was inferred, because it was not said."]
+    detected: Annotated[DetectedSettingsBody, "Settings that you did not send."]
     key: Annotated[IssuedKeyBody, "The first key, with every scope."]
 
 
@@ -142,11 +151,11 @@ class ProjectsViewSet(ProjectPathViewSet):
         responses=serializer_of(ProjectBody)(many=True),
     )
     def list(self, request: Request) -> Response:
-        """Every project, for the platform; for a project's key, that project."""
+        """A platform key gets every project, a project's key its own project only."""
         page = self.paginate_queryset(stored.visible_to(self.caller)) or []
-        said = jwt_settings.of_many([row.pk for row in page])
+        sign_in_by_project = jwt_settings.of_many([row.pk for row in page])
         return self.get_paginated_response(
-            [representation.project(row, said.get(row.pk)) for row in page]
+            [representation.project(row, sign_in_by_project.get(row.pk)) for row in page]
         )
 
     @extend_schema(
@@ -156,14 +165,15 @@ class ProjectsViewSet(ProjectPathViewSet):
         responses={201: serializer_of(RegistrationBody)},
     )
     def create(self, request: Request) -> Response:
-        """A tenant that can sell at once, with its first key. The key is shown only here."""
-        made = projects.register(
+        """Creates a tenant that can sell at once, and its first key. The key's secret is shown
+        only in this response."""
+        registration = projects.register(
             **self.parse_body(NewProjectSerializer), actor=self.caller.actor, at=timezone.now()
         )
         body: RegistrationBody = {
-            **_shown(made.project),
-            "detected": made.detected,
-            "key": {**api_key(made.key), "secret": made.secret},
+            **_shown(registration.project),
+            "detected": registration.detected,
+            "key": {**api_key(registration.key), "secret": registration.secret},
         }
         return Response(body, status=201)
 
@@ -178,13 +188,14 @@ class ProjectsViewSet(ProjectPathViewSet):
 
     @extend_schema(
         operation_id="projects_update",
-        summary="Configure a project",
+        summary="Change a project's settings",
         request=SettingsSerializer,
         responses=serializer_of(ProjectBody),
     )
     def partial_update(self, request: Request, project_id: str) -> Response:
-        """What is sent replaces what was; what is absent stays. The slug is changed by the platform
-        alone: it is unique among all projects, and a refusal would tell of another one."""
+        """Each field that you send replaces the stored value; the others keep theirs. Only a
+        platform key can change the slug: slugs are unique on the platform, and a refusal would
+        reveal another project."""
         changes = self.parse_body(SettingsSerializer)
         if isinstance(self.caller, ProjectCredential):
             _refuse_renaming(self.project, changes)
@@ -203,19 +214,19 @@ class ProjectsViewSet(ProjectPathViewSet):
         responses=serializer_of(ProjectBody),
     )
     def suspend(self, request: Request, project_id: str) -> Response:
-        """Within five seconds its keys are answered 403 `project-suspended` and its users' tokens
-        401. Stripe goes on charging for its subscriptions, and what it tells us is kept and
-        applied. Suspending twice is the same as once."""
+        """Within five seconds, requests with its keys are answered 403 `project-suspended`, and
+        requests with its users' tokens 401. Stripe still charges for its subscriptions, and
+        Stripe's events are still applied. Suspending it again changes nothing."""
         return self._decide(projects.suspend)
 
     @extend_schema(
         operation_id="projects_resume",
-        summary="Let a project go on",
+        summary="Resume a suspended project",
         request=ReasonSerializer,
         responses=serializer_of(ProjectBody),
     )
     def resume(self, request: Request, project_id: str) -> Response:
-        """Its keys and its users' tokens open again what they opened before."""
+        """Its keys and its users' tokens work again."""
         return self._decide(projects.resume)
 
     def _decide(self, service: Callable[..., Project]) -> Response:

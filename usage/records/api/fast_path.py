@@ -1,8 +1,8 @@
-"""Records of usage that are taken before Django, and when they may be.
+"""Answer ``POST /usage`` on the fast path, before Django.
 
-The entries are exactly what the serializers make of the same body. What they might refuse or
-correct (an unknown or repeated member, a number that is none, blanks around a text, an escape) is
-not judged here: the answer is None, and :class:`UsageViewSet` answers.
+The parsed entries equal those of the serializers. A body that the serializers might refuse or
+change (an unknown or repeated member, a wrong number, blanks around a text, an escape) gets None
+here, and :class:`UsageViewSet` answers.
 """
 
 import re
@@ -28,8 +28,8 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:
 def record(environ: dict[str, Any]) -> tuple[int, bytes] | None:
     """Answer ``POST /usage``.
 
-    None, and nothing is recorded, for a request that :class:`UsageViewSet` has to look at: one that
-    is written in an unusual way, or whose key may not record. Raises DomainError as it does.
+    Returns None and records nothing if :class:`UsageViewSet` has to answer: the body is unusual, or
+    the key lacks the scope. Raises the same DomainErrors as that view.
     """
     header = environ.get("HTTP_AUTHORIZATION", "")
     caller = find_caller(header, scope=KeyScope.USAGE_WRITE, at=timezone.now())
@@ -43,29 +43,30 @@ def record(environ: dict[str, Any]) -> tuple[int, bytes] | None:
 
 
 def parse_entries(body: bytes) -> tuple[list[UsageEntry], bool] | None:
-    """The entries and whether they came as a batch; None for a body that needs a closer look."""
+    """The entries and whether they came as a batch; None for a body that the view must judge."""
     if b"\\" in body:
         return None
     try:
-        given = orjson.loads(body)
+        document = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    if type(given) is not dict:
+    if type(document) is not dict:
         return None
-    is_batch = "records" in given
-    records = given["records"] if is_batch else [given]
+    is_batch = "records" in document
+    records = document["records"] if is_batch else [document]
     if is_batch and (
-        len(given) != 1 or type(records) is not list or not 0 < len(records) <= MAX_ENTRIES
+        len(document) != 1 or type(records) is not list or not 0 < len(records) <= MAX_ENTRIES
     ):
         return None
     if not _names_each_member_once(body, records, is_batch=is_batch):
         return None
-    made = _made(records)
-    return None if made is None else (made, is_batch)
+    entries = _build_entries(records)
+    return None if entries is None else (entries, is_batch)
 
 
 def _names_each_member_once(body: bytes, records: list[Any], *, is_batch: bool) -> bool:
-    """Decoding keeps the last of two members with one name: as many must be written as are left."""
+    """Whether the body names each member once. JSON decoding keeps the last of two members with
+    one name, so as many names must be written as are left after decoding."""
     if set(map(type, records)) != {dict}:
         return False
     left: Counter[str] = Counter()
@@ -78,8 +79,8 @@ def _names_each_member_once(body: bytes, records: list[Any], *, is_batch: bool) 
     )
 
 
-def _made(records: list[dict[str, Any]]) -> list[UsageEntry] | None:
-    """Member by member instead of record by record: a thousand are judged by a few calls."""
+def _build_entries(records: list[dict[str, Any]]) -> list[UsageEntry] | None:
+    """Build the entries column by column, so that a few calls check a thousand records."""
     columns = _columns(records)
     user_ids, meters = columns["user_id"], columns["meter"]
     if not len(user_ids) == len(meters) == len(records):
@@ -104,11 +105,11 @@ def _made(records: list[dict[str, Any]]) -> list[UsageEntry] | None:
 
 
 def _columns(records: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """What there is under each name, in the order of the records."""
+    """The values of each member, in the order of the records."""
     names = tuple(records[0])
     if len(names) > 1 and set(map(tuple, records)) == {names}:  # as nearly always
-        told = map(list, zip(*map(itemgetter(*names), records), strict=True))
-        return {**{name: [] for name in FIELDS}, **dict(zip(names, told, strict=True))}
+        columns = map(list, zip(*map(itemgetter(*names), records), strict=True))
+        return {**{name: [] for name in FIELDS}, **dict(zip(names, columns, strict=True))}
     return {name: [each[name] for each in records if name in each] for name in FIELDS}
 
 
@@ -122,7 +123,7 @@ def _are_plain(texts: list[Any], longest: int) -> bool:
 
 
 def _are_values(values: list[Any]) -> bool:
-    """Texts, and whole numbers that every reader of JSON can hold."""
+    """Whether all values are texts or whole numbers that every JSON parser can represent."""
     if not set(map(type, values)) <= {str, int}:
         return False
     numbers = [value for value in values if type(value) is int]
@@ -130,7 +131,7 @@ def _are_values(values: list[Any]) -> bool:
 
 
 def _moments(texts: list[Any]) -> dict[str | None, datetime] | None:
-    """By what was written; None when one of them is no moment."""
+    """The times by their text; None when one of the texts is not a time."""
     if not set(map(type, texts)) <= {str}:
         return None
     found: dict[str | None, datetime] = {}

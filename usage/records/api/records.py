@@ -1,4 +1,5 @@
-"""``/usage/records``: what was recorded, one by one; ``/usage/{record}/void`` and ``/correct``."""
+"""List, void and correct usage records: ``/usage/records``, ``/usage/{record}/void`` and
+``/usage/{record}/correct``."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -35,27 +36,29 @@ class RecordsQuerySerializer(StrictSerializer):
     meter = serializers.CharField(max_length=64, help_text="The meter's code.")
 
     def get_fields(self) -> dict[str, Any]:
-        """``from`` is a word of Python's, so these two cannot be written as the others."""
-        since = serializers.DateTimeField(required=False, help_text="Uses from then on.")
-        until = serializers.DateTimeField(required=False, help_text="Uses before then.")
+        """Add ``from`` and ``to``: ``from`` is a Python keyword and cannot be an attribute."""
+        since = serializers.DateTimeField(
+            required=False, help_text="Only uses at this time or later."
+        )
+        until = serializers.DateTimeField(required=False, help_text="Only uses before this time.")
         return {**super().get_fields(), "from": since, "to": until}
 
 
 class CorrectionSerializer(StrictSerializer):
-    value = ValueField(help_text="What it should have been.")
+    value = ValueField(help_text="The correct value.")
 
 
 class RecordPagination(CursorPagination):
-    """By the moment of use, newest first."""
+    """Pages by time of use, newest first."""
 
     def ordered(self, queryset: Any) -> Any:
         return queryset.order_by("-occurred_at", "-id")
 
     def after(self, queryset: Any, cursor: str) -> Any:
-        found = CURSOR.fullmatch(cursor)
-        if found is None:
+        match = CURSOR.fullmatch(cursor)
+        if match is None:
             self.refuse()
-        moment, id_ = BEGINNING + int(found[1]) * MICROSECOND, found[2]
+        moment, id_ = BEGINNING + int(match[1]) * MICROSECOND, match[2]
         is_later_in_list = Q(occurred_at__lt=moment) | Q(occurred_at=moment, id__lt=id_)
         return queryset.filter(is_later_in_list, occurred_at__lte=moment)
 
@@ -64,7 +67,7 @@ class RecordPagination(CursorPagination):
 
 
 class RecordsViewSet(ProjectViewSet):
-    """What was used, one by one."""
+    """Usage records of one user and meter."""
 
     scopes: ClassVar[dict[str, str]] = {
         "list": KeyScope.USAGE_READ,
@@ -77,46 +80,47 @@ class RecordsViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="usage_records_list",
-        summary="List records of use",
+        summary="List usage records",
         responses=serializer_of(RecordBody)(many=True),
     )
     def list(self, request: Request) -> Response:
-        """One user's records of one meter, the latest use first, voided ones too."""
-        asked = self.query_values
-        customer = customers.find(project=self.calling_project, user_id=asked["user_id"])
-        meter = meters.get(project=self.calling_project, code=asked["meter"])
+        """A user's records of one meter, voided ones included, newest use first."""
+        parameters = self.query_values
+        customer = customers.find(project=self.calling_project, user_id=parameters["user_id"])
+        meter = meters.get(project=self.calling_project, code=parameters["meter"])
         rows = records.listing(
             project=self.calling_project,
             customer_id=customer.pk if customer else customers.NO_CUSTOMER,
             meter_id=meter.pk,
-            since=asked.get("from"),
-            until=asked.get("to"),
+            since=parameters.get("from"),
+            until=parameters.get("to"),
         )
         page = self.paginate_queryset(rows)
         return self.get_paginated_response([representation.record(row) for row in page or ()])
 
     @extend_schema(
         operation_id="usage_void",
-        summary="Void a record",
+        summary="Void a usage record",
         request=None,
         responses=serializer_of(RecordBody),
     )
     def void(self, request: Request, record: str) -> Response:
-        """It does not count any more: totals and limits follow at once, and Stripe is told."""
+        """The record no longer counts. Totals and limits change at once; a record that Stripe
+        already has is cancelled at Stripe."""
         self.parse_body(StrictSerializer)
         row = corrections.void(project=self.calling_project, record_id=record, at=timezone.now())
         return Response(representation.record(row))
 
     @extend_schema(
         operation_id="usage_correct",
-        summary="Correct a record",
+        summary="Correct a usage record",
         request=CorrectionSerializer,
         responses={201: serializer_of(RecordBody)},
     )
     def correct(self, request: Request, record: str) -> Response:
-        """Voids the record and makes a new one of the same moment, which is the answer. Asked
-        again, it answers the same; 409 ``usage-voided`` when it was voided or corrected to
-        something else."""
+        """Voids the record, creates a new one with the same time and the correct value, and returns
+        the new one. The same correction again returns the same record. 409 ``usage-voided`` if
+        the record was voided, or corrected to another value."""
         row = corrections.correct(
             project=self.calling_project,
             record_id=record,

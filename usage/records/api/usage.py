@@ -1,7 +1,7 @@
-"""``/usage``: records of use come in, what they come to goes out.
+"""``/usage``: record usage, and read totals.
 
-Most records come in on the fast path (:mod:`usage.records.api.fast_path`); the rules and the schema
-are here.
+The fast path (:mod:`usage.records.api.fast_path`) answers most requests that record usage. The
+rules and the schema are here.
 """
 
 from collections import Counter
@@ -38,9 +38,9 @@ LONGEST = {
     Unit.DAY: timedelta(days=400),
     Unit.MONTH: timedelta(days=4000),
 }
-"""How much time one answer may group, so that it stays small."""
+"""The longest time range per unit of ``group_by``, which keeps responses small."""
 WORDS = {status: status.value for status in RecordStatus}
-"""Texts: a member of an enumeration takes longer to write than the rest of its outcome."""
+"""Plain strings: orjson serialises enumeration members much more slowly."""
 
 
 class EntrySerializer(StrictSerializer):
@@ -48,17 +48,17 @@ class EntrySerializer(StrictSerializer):
     meter = serializers.CharField(max_length=64, help_text="The meter's code.")
     value = ValueField(
         required=False,
-        help_text="A whole number from 0 to 2⁵³ − 1; text of up to 255 characters for a `unique` "
-        "meter; of no account for a `count` meter.",
+        help_text="A whole number from 0 to 2⁵³ − 1. For a `unique` meter: text of up to 255 "
+        "characters. A `count` meter ignores it.",
     )
     occurred_at = serializers.DateTimeField(
         required=False,
-        help_text="When it happened; now when absent. At most 35 days ago and 5 minutes ahead.",
+        help_text="Time of the use, at most 35 days ago and 5 minutes ahead. If absent: now.",
     )
     key = serializers.CharField(
         max_length=255,
         required=False,
-        help_text="Your own id of the record: sent again, it is not counted again.",
+        help_text="Your own id of the record. A second record with the same key is not counted.",
     )
 
 
@@ -67,12 +67,12 @@ class BatchSerializer(StrictSerializer):
 
 
 class RecordOutcomeBody(TypedDict):
-    """What became of a record."""
+    """Result for one record of the request."""
 
     status: Annotated[str, RecordStatus]
-    id: NotRequired[Annotated[str, "Absent when it was refused."]]
-    code: NotRequired[Annotated[str, "Why it was refused."]]
-    detail: NotRequired[Annotated[str, "What to do about it."]]
+    id: NotRequired[Annotated[str, "Id of the record; absent if it was refused."]]
+    code: NotRequired[Annotated[str, "Why it was refused: the `code` of a problem document."]]
+    detail: NotRequired[Annotated[str, "What to change before you send it again."]]
 
 
 class RecordOutcomesBody(TypedDict):
@@ -88,18 +88,20 @@ class UsageQuerySerializer(StrictSerializer):
     group_by = serializers.ChoiceField(choices=[each.value for each in LONGEST], required=False)
 
     def get_fields(self) -> dict[str, Any]:
-        """``from`` is a word of Python's, so these two cannot be written as the others."""
+        """Add ``from`` and ``to``: ``from`` is a Python keyword and cannot be an attribute."""
         since = serializers.DateTimeField(
-            required=False, help_text="A full hour; the first of the month when absent."
+            required=False,
+            help_text="Start, inclusive: a full hour. If absent: start of the month of `to`.",
         )
         until = serializers.DateTimeField(
-            required=False, help_text="A full hour; the end of this one when absent."
+            required=False,
+            help_text="End, exclusive: a full hour. If absent: end of the current hour.",
         )
         return {**super().get_fields(), "from": since, "to": until}
 
 
 class UsageViewSet(ProjectViewSet):
-    """How much is used."""
+    """Usage of one user and meter."""
 
     scopes: ClassVar[dict[str, str]] = {
         "retrieve": KeyScope.USAGE_READ,
@@ -109,28 +111,28 @@ class UsageViewSet(ProjectViewSet):
     transactional = True
 
     @extend_schema(
-        operation_id="usage_retrieve", summary="What was used", responses=serializer_of(UsageBody)
+        operation_id="usage_retrieve", summary="Show usage", responses=serializer_of(UsageBody)
     )
     def retrieve(self, request: Request) -> Response:
-        """One user's use of one meter, as a whole and, with `group_by`, by the hour (31 days at
-        most), day (400 days) or month. Voided records do not count. A user of whom nothing is
-        known yet has used nothing."""
-        asked, now = self.query_values, timezone.now()
-        customer = customers.find(project=self.calling_project, user_id=asked["user_id"])
-        meter = meters.get(project=self.calling_project, code=asked["meter"])
-        unit = Unit(asked["group_by"]) if "group_by" in asked else None
-        since, until = _stretch(asked, unit, now)
+        """A user's usage of one meter in a time range. With `group_by` also per hour (at most 31
+        days), day (at most 400 days) or month. Voided records do not count. An unknown user has
+        used nothing."""
+        parameters, now = self.query_values, timezone.now()
+        customer = customers.find(project=self.calling_project, user_id=parameters["user_id"])
+        meter = meters.get(project=self.calling_project, code=parameters["meter"])
+        unit = Unit(parameters["group_by"]) if "group_by" in parameters else None
+        since, until = _time_range(parameters, unit, now)
         span = Span(customer.pk if customer else customers.NO_CUSTOMER, meter.pk, since, until)
         (value,) = totals.usage_of_spans(project_id=self.calling_project.pk, spans=[span])
         groups = [] if unit is None else totals.usage_by_unit(meter=meter, span=span, unit=unit)
-        user_id = customer.user_id if customer else asked["user_id"]
+        user_id = customer.user_id if customer else parameters["user_id"]
         return Response(
             representation.usage(meter, user_id=user_id, span=span, value=value, groups=groups)
         )
 
     @extend_schema(
         operation_id="usage_record",
-        summary="Record use",
+        summary="Record usage",
         request=PolymorphicProxySerializer(
             component_name="NewUsage",
             serializers=[EntrySerializer, BatchSerializer],
@@ -146,23 +148,23 @@ class UsageViewSet(ProjectViewSet):
         },
     )
     def create(self, request: Request) -> Response:
-        """One record, or up to 1,000 as `records`. Each of a batch has its own outcome: one that
-        is refused keeps no other out. A single record that is refused is a problem; a duplicate of
-        one is answered 200."""
+        """Send one record, or up to 1,000 as `records`. Each record of a batch has its own result:
+        a refused record does not affect the others. A single record that is refused gets a
+        problem document, and a single duplicate gets 200."""
         is_batch = isinstance(request.data, dict) and "records" in request.data
         if is_batch:
-            given = self.parse_body(BatchSerializer)["records"]
+            values = self.parse_body(BatchSerializer)["records"]
         else:
-            given = [self.parse_body(EntrySerializer)]
-        entries = [UsageEntry(**each) for each in given]
+            values = [self.parse_body(EntrySerializer)]
+        entries = [UsageEntry(**each) for each in values]
         status, body = record_entries(self.calling_project, entries, is_batch=is_batch)
         return Response(body, status=status)
 
 
-def _stretch(
+def _time_range(
     parameters: dict[str, Any], unit: Unit | None, now: datetime
 ) -> tuple[datetime, datetime]:
-    """From when until when; raises Invalid where that is no stretch of full hours."""
+    """Start and end of the time range; raises Invalid unless both are full hours in order."""
     until: datetime = parameters.get("to") or hour_of(now) + HOUR
     if not EARLIEST <= until <= LATEST:
         raise Invalid("A moment between the years 2000 and 2200.", field="to")
@@ -183,7 +185,7 @@ def _stretch(
 def record_entries(
     project: Project, entries: list[UsageEntry], *, is_batch: bool
 ) -> tuple[int, RecordOutcomeBody | RecordOutcomesBody]:
-    """RecordStatus and body of the answer; raises the refusal of a single record."""
+    """HTTP status and body of the response; raises the refusal of a single record."""
     outcomes = recording.record(project=project, entries=entries, at=timezone.now())
     if not is_batch:
         (outcome,) = outcomes
