@@ -123,17 +123,17 @@ def _set_aside(tenant: Tenant, project: Project, user_id: str) -> list[str]:
     wish = {"user_id": user_id, "feature": code}
     for path, body in (("/meters", meter), ("/features", feature), ("/admin/grant", given)):
         assert tenant.api.post(path, body).status_code == 201
-    made = [tenant.api.post("/entitlements/reserve", wish).json() for _ in range(2)]
-    return [each["reservation"]["id"] for each in made]
+    unknown_ids = [tenant.api.post("/entitlements/reserve", wish).json() for _ in range(2)]
+    return [each["reservation"]["id"] for each in unknown_ids]
 
 
-def nobodys() -> Words:
+def unknown_words() -> Words:
     """Words of the same shape that stand for nothing."""
-    made = {word: new_id(prefix) for word, prefix in PREFIXES.items()}
-    tenants = {"user_id": "nobody", "newcomer": "nobody-yet", "code": "sso-of-nobody"}
-    tenants["metered"] = "calls-of-nobody"
-    tenants["meter"] = "bytes-of-nobody"
-    return {**made, **tenants, "method": "pm_of_nobody"}
+    unknown_ids = {word: new_id(prefix) for word, prefix in PREFIXES.items()}
+    unknown_names = {"user_id": "nobody", "newcomer": "nobody-yet", "code": "sso-of-nobody"}
+    unknown_names["metered"] = "calls-of-nobody"
+    unknown_names["meter"] = "bytes-of-nobody"
+    return {**unknown_ids, **unknown_names, "method": "pm_of_nobody"}
 
 
 def fill(template: Any, words: Words) -> Any:

@@ -8,7 +8,7 @@ from django.db.transaction import Atomic
 
 
 @contextmanager
-def undone() -> Iterator[None]:
+def rolled_back() -> Iterator[None]:
     """Whatever happens inside is rolled back.
 
     The block is the test's, as Django's own test cases mark theirs: what counts as a transaction

@@ -30,7 +30,7 @@ AFTER_ALL_TRIES = 3
 """One request of ours and the SDK's own two retries."""
 
 
-def until_made(ask: Callable[[], Any], clock: Clock) -> Any:
+def create_until_done(ask: Callable[[], Any], clock: Clock) -> Any:
     """Ask again as a patient tenant does, after the time that the answer names."""
     for _ in range(5):
         response = ask()
@@ -49,7 +49,7 @@ def until_made(ask: Callable[[], Any], clock: Clock) -> Any:
 def test_a_product_is_made_once(tenant: Tenant, clock: Clock, fault: str, key: str) -> None:
     tenant.stripe.fail(fault, path="/v1/products", times=AFTER_ALL_TRIES)
     headers = {"Idempotency-Key": key} if key else {}
-    made = until_made(
+    made = create_until_done(
         lambda: tenant.api.post("/products", {"name": "Pro"}, headers=headers), clock
     ).json()
     (at_stripe,) = tenant.at_stripe("product")
@@ -65,7 +65,7 @@ def test_a_price_is_made_once(tenant: Tenant, clock: Clock, fault: str) -> None:
     product = tenant.product()
     tenant.stripe.fail(fault, path="/v1/prices", times=AFTER_ALL_TRIES)
     body = {"product": product["id"], "unit_amount": {"amount": 100, "currency": "usd"}}
-    made = until_made(lambda: tenant.api.post("/prices", body), clock).json()
+    made = create_until_done(lambda: tenant.api.post("/prices", body), clock).json()
     assert [each["id"] for each in tenant.at_stripe("price")] == [made["stripe_id"]]
 
 
@@ -74,7 +74,7 @@ def test_a_price_is_made_once(tenant: Tenant, clock: Clock, fault: str) -> None:
 def test_a_checkout_is_opened_once(tenant: Tenant, clock: Clock, fault: str, path: str) -> None:
     price = tenant.price()
     tenant.stripe.fail(fault, path=path, times=AFTER_ALL_TRIES)
-    made = until_made(lambda: tenant.api.post("/checkout", order(price)), clock).json()
+    made = create_until_done(lambda: tenant.api.post("/checkout", order(price)), clock).json()
     (session,) = tenant.at_stripe("checkout.session")
     (customer,) = tenant.at_stripe("customer")
     assert (made["stripe_id"], made["url"]) == (session["id"], session["url"])
@@ -114,7 +114,7 @@ def test_a_list_that_lags_is_no_proof(tenant: Tenant, clock: Clock) -> None:
     assert tenant.api.post("/products", body).status_code == 503
     assert tenant.api.post("/products", body).status_code == 503
     clock.advance(seconds=61)
-    made = until_made(lambda: tenant.api.post("/products", body), clock).json()
+    made = create_until_done(lambda: tenant.api.post("/products", body), clock).json()
     assert [each["id"] for each in tenant.at_stripe("product")] == [made["stripe_id"]]
 
 

@@ -50,7 +50,7 @@ def console(page: Page, live_server: LiveServer, world: World) -> Iterator[Page]
     assert complaints == []
 
 
-def may(world: World, feature: str) -> tuple[object, str]:
+def can_use(world: World, feature: str) -> tuple[object, str]:
     found = decisions.check(
         project=world.project,
         user_id=world.customer.user_id,
@@ -77,13 +77,13 @@ def test_grant_and_end_access(console: Page, live_server: LiveServer, world: Wor
     dialog.get_by_label("Reason").fill("Made up for an outage")
     dialog.get_by_role("button", name="Show what will change").click()
     expect(dialog.get_by_role("row", name="feature-1")).to_contain_text("25 (granted)")
-    assert may(world, "feature-1") == (6, "granted")
+    assert can_use(world, "feature-1") == (6, "granted")
     dialog.get_by_role("button", name="Grant access").click()
 
     expect(access.get_by_role("row", name="feature-1")).to_contain_text("25")
     grants = console.get_by_label("Grants")
     expect(grants.get_by_role("row", name="Made up for an outage")).to_contain_text("active")
-    assert may(world, "feature-1") == (25, "granted")
+    assert can_use(world, "feature-1") == (25, "granted")
 
     grants.get_by_role("row", name="Made up for an outage").get_by_text("End").click()
     expect(dialog.get_by_role("row", name="feature-1")).to_contain_text("6 (granted)")
@@ -93,7 +93,7 @@ def test_grant_and_end_access(console: Page, live_server: LiveServer, world: Wor
     expect(access.get_by_role("row", name="feature-1")).to_contain_text("6")
     expect(grants.get_by_role("row", name="Made up for an outage")).to_contain_text("revoked")
     expect(console.get_by_label("Done by hand")).to_contain_text("Enough")
-    assert may(world, "feature-1") == (6, "granted")
+    assert can_use(world, "feature-1") == (6, "granted")
 
 
 def test_grant_from_the_list(console: Page, live_server: LiveServer, world: World) -> None:
@@ -126,7 +126,7 @@ def test_take_access_away_on_a_phone(console: Page, live_server: LiveServer, wor
 
     row = console.get_by_label("What they may do, and why").get_by_role("row", name="feature-0")
     expect(row.get_by_role("cell", name="revoked", exact=True)).to_be_visible()
-    assert may(world, "feature-0") == (False, "revoked")
+    assert can_use(world, "feature-0") == (False, "revoked")
     too_wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
     assert not console.evaluate(too_wide)
 
@@ -144,7 +144,7 @@ def test_a_missing_reason_is_asked_for(
     expect(dialog).to_contain_text("This field is required.")
     dialog.get_by_text("Leave access as it is").click()
     expect(dialog).to_be_hidden()
-    assert may(world, "feature-0") == (True, "entitled")
+    assert can_use(world, "feature-0") == (True, "entitled")
 
 
 def focused(console: Page) -> str:

@@ -14,7 +14,7 @@ from celery import Celery
 from pytest_django import Settings
 
 from common import queue, redis
-from config.celery import app as ours
+from config.celery import app as celery_app
 from devtools.embedded.valkey import Valkey
 from devtools.stack.readiness import takes_tasks
 from projects.models import Project
@@ -70,7 +70,7 @@ def sent_to(valkey: Valkey, settings: Settings) -> Iterator[None]:
         sender.config_from_object("django.conf:settings", namespace="CELERY")
         sender.set_current()
         yield
-        ours.set_current()
+        celery_app.set_current()
 
 
 @pytest.mark.usefixtures("sent_to")

@@ -38,7 +38,7 @@ Said = tuple[str, Any]
 """A path below /api/v1 and what is posted there."""
 
 
-def at_once(act: Callable[[int], T]) -> list[T]:
+def answers_of_callers(act: Callable[[int], T]) -> list[T]:
     """What the callers were answered, and then one more. Each has a connection of its own."""
     start = Barrier(CALLERS)
 
@@ -54,15 +54,15 @@ def at_once(act: Callable[[int], T]) -> list[T]:
     return [*answers, act(CALLERS)]
 
 
-def posted(key: str, said: Callable[[int], Said], **headers: str) -> list[Any]:
+def post_by_callers(key: str, said: Callable[[int], Said], **headers: str) -> list[Any]:
     def post(number: int) -> Any:
         path, body = said(number)
         return ApiClient(key).post(path, body, headers=headers)
 
-    return at_once(post)
+    return answers_of_callers(post)
 
 
-def agreed(answers: Sequence[Any], *statuses: int) -> None:
+def assert_statuses(answers: Sequence[Any], *statuses: int) -> None:
     """All were answered so; the first of the statuses is among them."""
     found = {answer.status_code: answer.content for answer in answers}
     assert found.keys() <= set(statuses), found
@@ -91,14 +91,16 @@ def metered(project: Project) -> None:
 )
 def test_what_has_a_name_is_made_once(project: Project, path: str, body: Any) -> None:
     key, log = key_of(project), DatabaseLog()
-    agreed(posted(key, lambda _: (path.format(project=project.pk), body)), 201, 409)
+    assert_statuses(
+        post_by_callers(key, lambda _: (path.format(project=project.pk), body)), 201, 409
+    )
     assert log.errors() == []
 
 
 def test_two_projects_with_one_slug(db: None) -> None:
     key, log = platform_key(), DatabaseLog()
-    made = posted(key, lambda _: ("/projects", {"name": "Acme", "slug": "acme"}))
-    agreed(made, 201, 409)
+    made = post_by_callers(key, lambda _: ("/projects", {"name": "Acme", "slug": "acme"}))
+    assert_statuses(made, 201, 409)
     other = ApiClient(key).post("/projects", {"name": "Other", "slug": "other"}).json()
     taken = ApiClient(key).patch(f"/projects/{other['id']}", {"slug": "acme"})
     assert (taken.status_code, taken.json()["code"]) == (409, "slug-taken")
@@ -113,7 +115,7 @@ def test_first_use_of_users_whom_nobody_knew(project: Project, metered: None) ->
         records = [{"user_id": name, "meter": "calls", "value": 1} for name in names]
         return "/usage", {"records": records}
 
-    agreed(posted(key, uses), 200)
+    assert_statuses(post_by_callers(key, uses), 200)
     assert log.errors() == []
 
 
@@ -124,15 +126,15 @@ def test_a_batch_that_is_sent_again(project: Project, metered: None) -> None:
         {"user_id": "ada", "meter": "calls", "value": 1, "key": f"use-{each}"}
         for each in range(150)
     ]
-    agreed(posted(key, lambda _: ("/usage", {"records": batch})), 200)
+    assert_statuses(post_by_callers(key, lambda _: ("/usage", {"records": batch})), 200)
     assert log.errors() == []
 
 
 def test_reservations_under_one_key(project: Project, metered: None) -> None:
     key, log = key_of(project), DatabaseLog()
     body = {"user_id": "ada", "feature": "api", "amount": 1, "key": "job"}
-    answers = posted(key, lambda _: ("/entitlements/reserve", body))
-    agreed(answers, 200)
+    answers = post_by_callers(key, lambda _: ("/entitlements/reserve", body))
+    assert_statuses(answers, 200)
     assert len({answer.json()["reservation"]["id"] for answer in answers}) == 1
     assert log.errors() == []
 
@@ -140,9 +142,9 @@ def test_reservations_under_one_key(project: Project, metered: None) -> None:
 def test_uses_and_credits_under_one_key(project: Project, metered: None) -> None:
     key, log = key_of(project), DatabaseLog()
     body = {"user_id": "ada", "feature": "api", "amount": 1, "key": "job"}
-    agreed(posted(key, lambda _: ("/entitlements/consume", body)), 200)
+    assert_statuses(post_by_callers(key, lambda _: ("/entitlements/consume", body)), 200)
     given: Said = ("/credits/ada/grant", {"amount": 5, "reason": "Welcome."})
-    agreed(posted(key, lambda _: given, **{"Idempotency-Key": "k"}), 201, 409)
+    assert_statuses(post_by_callers(key, lambda _: given, **{"Idempotency-Key": "k"}), 201, 409)
     assert log.errors() == []
 
 
@@ -150,7 +152,7 @@ def test_a_buyer_of_many_tabs(project: Project, shop: Shop, monthly: Price) -> N
     """A customer here and at Stripe, what is asked of Stripe, and a page."""
     key, log = key_of(project), DatabaseLog()
     body = {"user_id": "eve", "price": monthly.pk, "success_url": RETURN}
-    agreed(posted(key, lambda _: ("/checkout", body)), 201, 200, 409, 503)
+    assert_statuses(post_by_callers(key, lambda _: ("/checkout", body)), 201, 200, 409, 503)
     assert log.errors() == []
 
 
@@ -162,7 +164,7 @@ def test_payments_of_many_users_under_one_reference(project: Project, shop: Shop
         body = {"price": once.pk, "success_url": RETURN, "reference": "order-1"}
         return "/payments", {"user_id": f"user-{number}", **body}
 
-    agreed(posted(key, pays), 201, 200, 409, 503)
+    assert_statuses(post_by_callers(key, pays), 201, 200, 409, 503)
     assert log.errors() == []
 
 
@@ -175,7 +177,7 @@ def test_the_first_price_by_use(project: Project, shop: Shop, metered: None) -> 
         "interval": "month",
         "meter": "calls",
     }
-    agreed(posted(key, lambda _: ("/prices", body)), 201, 200, 409, 503)
+    assert_statuses(post_by_callers(key, lambda _: ("/prices", body)), 201, 200, 409, 503)
     assert log.errors() == []
 
 
@@ -185,19 +187,19 @@ def test_the_first_who_see_the_portal(
     shop.subscribe(shop.buyer("alice"), monthly)
     drain()
     key, log = key_of(project), DatabaseLog()
-    agreed(posted(key, lambda _: ("/portal", {"user_id": "alice"})), 201, 503)
+    assert_statuses(post_by_callers(key, lambda _: ("/portal", {"user_id": "alice"})), 201, 503)
     assert log.errors() == []
 
 
 def test_an_event_that_is_repeated(endpoint: StripeEndpoint) -> None:
     log, secret = DatabaseLog(), settings.BILLING.stripe_webhook_secrets[0]
-    agreed(at_once(lambda _: StripePost(secret)(event())), 200)
+    assert_statuses(answers_of_callers(lambda _: StripePost(secret)(event())), 200)
     assert log.errors() == []
 
 
 def test_the_platforms_account_of_a_new_database(db: None) -> None:
     log = DatabaseLog()
-    found = at_once(lambda _: stripe_accounts.platform_default(livemode=False).pk)
+    found = answers_of_callers(lambda _: stripe_accounts.platform_default(livemode=False).pk)
     assert set(found) == {StripeAccount.objects.get().pk}
     assert log.errors() == []
 
@@ -236,6 +238,6 @@ def test_the_web_server_at_work(project: Project, metered: None, tmp_path: Path)
                 found.add(request(port, "GET", asked, Authorization=bearer).status)
             return found
 
-        statuses = set().union(*at_once(work))
+        statuses = set().union(*answers_of_callers(work))
     assert {200, 201, 409} <= statuses <= {200, 201, 409, 404}
     assert log.errors() == []

@@ -74,7 +74,7 @@ def test_histories(chunk: int) -> None:
     seeds = [int(ONLY)] if ONLY else range(chunk, HISTORIES, CHUNKS)
     for seed in seeds:
         try:
-            live(seed, deaths)
+            run_history(seed, deaths)
         except BaseException as error:
             error.add_note(f"TOLLGATE_SEED={seed} runs this history alone.")
             raise
@@ -84,7 +84,7 @@ def test_histories(chunk: int) -> None:
         assert all(deaths.at[point] >= KILLS_PER_POINT for point in POINTS), deaths
 
 
-def live(seed: int, deaths: Deaths) -> None:
+def run_history(seed: int, deaths: Deaths) -> None:
     """One history from its first change to the point where nothing moves any more."""
     history = History(seed)
     chance = history.chance

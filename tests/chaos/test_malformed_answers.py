@@ -26,7 +26,7 @@ from billing.stripe.write_operations import WRITES
 from billing.sync.kinds import KINDS, Mirrored
 from sandbox import bank
 from sandbox.world import DEFAULT_SECRET_KEY
-from tests.chaos.test_writes import IN_FULL, ask, ask_again, finish, intent_of, let_pass
+from tests.chaos.test_writes import IN_FULL, ask_again, finish, intent_of, let_pass, start_write
 from tests.chaos.write_recipes import RECIPES, Bench
 from tests.shop import Shop
 
@@ -53,7 +53,7 @@ WRONG: tuple[Any, ...] = (None, 7, -1.5, "x", 2**70, [], [7], {}, {"id": 7}, Tru
 """Values of other types than most members have."""
 
 
-def spoil(shop: Shop, when: str, status: int, body: str, times: int = TRIES) -> None:
+def malform_answers(shop: Shop, when: str, status: int, body: str, times: int = TRIES) -> None:
     for method in ("POST", "DELETE"):
         shop.stripe.fail(f"malformed_{when}", method=method, status=status, body=body, times=times)
 
@@ -77,9 +77,9 @@ def test_a_write_with_a_malformed_answer_is_done_once(shop: Shop, operation: str
         status, body = BODIES[name]
         said = (operation, name, when)
         case, at = RECIPES[operation](bench), timezone.now()
-        spoil(shop, when, status, body)
+        malform_answers(shop, when, status, body)
         with pytest.raises(StripeUnavailable) as raised:
-            ask(shop, operation, case, at)
+            start_write(shop, operation, case, at)
         assert raised.value.retry_after, said
         shop.stripe.world.faults.clear()
         intent = intent_of(operation, known)
@@ -113,7 +113,7 @@ def test_an_answer_of_another_object_is_not_taken_for_done(
     for method in ("POST", "DELETE"):
         shop.stripe.fail("malformed_after", method=method, times=1, **spoilt)
     with pytest.raises(StripeMalformed):
-        ask(shop, operation, case, at)
+        start_write(shop, operation, case, at)
     shop.stripe.world.faults.clear()
     intent = intent_of(operation, set())
     assert intent is not None
@@ -127,7 +127,7 @@ def test_what_stays_malformed_is_parked(shop: Shop) -> None:
     case, at = RECIPES["product.create"](Bench(shop)), timezone.now()
     shop.stripe.fail("malformed_after", method="POST", times=999, without=["id"])
     with pytest.raises(StripeMalformed):
-        ask(shop, "product.create", case, at)
+        start_write(shop, "product.create", case, at)
     intent = intent_of("product.create", set())
     assert intent is not None
     for _ in range(MAX_MALFORMED - 1):

@@ -22,7 +22,7 @@ from billing.stripe.client import use_transport
 from billing.stripe.errors import StripeObjectMissing, StripeRefused, StripeUnavailable
 from billing.stripe.write_operations import WRITES
 from common.models import BackOff
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.chaos.write_recipes import RECIPES, Bench, Case
 from tests.sandbox_stripe import OutsideTransactions
 from tests.shop import Shop
@@ -106,7 +106,7 @@ class Process(OutsideTransactions):
             raise Crash
 
 
-def ask(shop: Shop, operation: str, case: Case, at: datetime) -> None:
+def start_write(shop: Shop, operation: str, case: Case, at: datetime) -> None:
     if case.row is not None:
         intents.create_object(case.row, operation=operation, params=case.params, at=at)
         return
@@ -163,7 +163,7 @@ def test_one_object_whatever_happens(shop: Shop, operation: str) -> None:
             shop.stripe.fail(fault, method=method, times=FAULTS[fault])
         with process.dies(point):
             try:
-                ask(shop, operation, case, at)
+                start_write(shop, operation, case, at)
             except (StripeUnavailable, StripeRefused, StripeObjectMissing):
                 assert fault or case.is_refused, said
         intent = intent_of(operation, known)
@@ -195,7 +195,7 @@ def cases(operation: str) -> list[tuple[str, str]]:
 def ask_again(shop: Shop, operation: str, case: Case, at: datetime) -> None:
     """The tenant's next try; Stripe may refuse to end a second time what a lost try has ended."""
     try:
-        ask(shop, operation, case, at)
+        start_write(shop, operation, case, at)
     except (StripeRefused, StripeObjectMissing):
         assert case.target, operation
         return

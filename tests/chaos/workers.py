@@ -20,7 +20,7 @@ from django.utils import timezone
 from billing.models import SyncObject
 from billing.sync import service as sync
 from billing.sync.sync_queue import SyncLease
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 
 Point = str
 IDLE = "nothing to claim"

@@ -5,10 +5,10 @@ from pytest_django import Settings
 
 from common import broadcast
 from common.redis import client
-from tests.listening import hear, until
+from tests.broadcast_sync import hear, until
 
 
-def say(what: str) -> None:
+def publish(what: str) -> None:
     client().publish(broadcast.channel(), broadcast.message("test", what))
 
 
@@ -19,17 +19,17 @@ def test_heard_until_stopped_and_again_after(
     topic = broadcast.Topic(drop=heard.append, drop_all=lambda: emptied.append(True))
     monkeypatch.setitem(broadcast._topics, "test", topic)
     until(broadcast.is_heard)
-    say("ada")
+    publish("ada")
     until(lambda: heard == ["ada"])
 
     emptied.clear()
     broadcast.stop()
-    say("bob")
+    publish("bob")
 
     assert emptied == [True]
     until(broadcast.is_heard)
     assert emptied == [True, True], "what was said meanwhile was said to nobody"
-    say("eve")
+    publish("eve")
     until(lambda: "eve" in heard)
     assert heard == ["ada", "eve"]
     assert "broadcast_lost" not in caplog.text
@@ -49,8 +49,8 @@ def test_a_server_that_is_configured_again_is_heard_once(
     settings.REDIS_URL = here
 
     until(broadcast.is_heard)
-    say("ada")
-    say("end")
+    publish("ada")
+    publish("end")
     until(lambda: heard.count("end") >= 1)
     hear()
 

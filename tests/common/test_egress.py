@@ -52,7 +52,7 @@ def no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def home(settings: Settings) -> None:
+def allow_loopback(settings: Settings) -> None:
     """This machine may be asked, as in development."""
     settings.EGRESS = EgressSettings(loopback=True)
 
@@ -63,7 +63,7 @@ def server() -> Iterator[Server]:
         yield found
 
 
-def stands_for(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
     """The resolver gives these addresses, one list per look-up; who asked for what."""
     asked: list[str] = []
 
@@ -98,7 +98,7 @@ def test_no_packet_leaves_for_a_hostile_address() -> None:
 def test_one_wrong_address_of_a_name_is_enough(
     monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
-    stands_for(monkeypatch, addresses)
+    resolve_to(monkeypatch, addresses)
     with pytest.raises(EgressRefused, match=r"rebind\.example"):
         egress.get("https://rebind.example/")
 
@@ -111,14 +111,14 @@ def test_one_wrong_address_of_a_name_is_enough(
 def test_nothing_but_https_on_its_ports_is_spoken(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    stands_for(monkeypatch, ["93.184.216.34"])
+    resolve_to(monkeypatch, ["93.184.216.34"])
     with pytest.raises(EgressRefused, match="Use https"):
         egress.get(url)
 
 
 def test_the_checked_address_is_the_one_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that changes its mind after the first look-up is not looked up again."""
-    looked_up = stands_for(monkeypatch, ["93.184.216.34", "93.184.216.35"], ["127.0.0.1"])
+    looked_up = resolve_to(monkeypatch, ["93.184.216.34", "93.184.216.35"], ["127.0.0.1"])
     tried = []
 
     def connect(address: tuple[str, int], timeout: float) -> socket.socket:
@@ -154,7 +154,7 @@ def test_loopback_only_where_the_settings_say(settings: Settings, server: Server
             egress.get(elsewhere)
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("allow_loopback")
 def test_what_is_sent_arrives_to_the_byte(server: Server) -> None:
     body = bytes(range(256))
     egress.post(f"http://localhost:{server.port}/", body, headers={"X-Signed": "1"})
@@ -162,7 +162,7 @@ def test_what_is_sent_arrives_to_the_byte(server: Server) -> None:
     assert (method, path, arrived, headers["X-Signed"]) == ("POST", "/", body, "1")
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("allow_loopback")
 def test_a_redirect_is_an_answer(server: Server) -> None:
     server.reply = lambda path: (302, {"Location": "https://169.254.169.254/"}, b"")
     answer = egress.get(f"http://localhost:{server.port}/")
@@ -170,7 +170,7 @@ def test_a_redirect_is_an_answer(server: Server) -> None:
     assert len(server.asked) == 1
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("allow_loopback")
 def test_little_is_read(server: Server) -> None:
     for size, is_cut in ((MOST, False), (MOST + 1, True), (MOST * 20, True)):
         server.reply = lambda path, size=size: (200, {}, b"x" * size)  # type: ignore[misc]
@@ -178,21 +178,21 @@ def test_little_is_read(server: Server) -> None:
         assert (len(answer.body), answer.is_cut) == (MOST, is_cut)
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("allow_loopback")
 def test_the_rest_of_a_long_answer_is_not_waited_for() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MOST * 20)
     with misbehaving(lambda connection: connection.sendall(head + b"x" * (MOST + 1))) as port:
         assert egress.get(f"http://127.0.0.1:{port}/").is_cut
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("allow_loopback")
 def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")
     assert egress.get(f"http://localhost:{server.port}/").status == 200
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("allow_loopback")
 def test_a_certificate_is_checked_against_the_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -210,14 +210,14 @@ def test_a_certificate_is_checked_against_the_name(
     assert (len(good.asked), len(wrong.asked)) == (1, 0)
 
 
-def drip(text: bytes, connection: socket.socket) -> None:
+def send_slowly(text: bytes, connection: socket.socket) -> None:
     connection.sendall(text)
     for _ in range(200):  # four seconds: who is not cut off by then never is
         time.sleep(0.02)
         connection.sendall(b"x")
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("allow_loopback")
 @pytest.mark.parametrize(
     ("scheme", "text"),
     [
@@ -230,13 +230,13 @@ def drip(text: bytes, connection: socket.socket) -> None:
 )
 def test_whoever_drips_is_cut_off(scheme: str, text: bytes) -> None:
     started = time.monotonic()
-    dripping = misbehaving(lambda connection: drip(text, connection))
+    dripping = misbehaving(lambda connection: send_slowly(text, connection))
     with dripping as port, pytest.raises(EgressFailed):
         egress.get(f"{scheme}://127.0.0.1:{port}/", total=0.3)
     assert time.monotonic() - started < 2
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("allow_loopback")
 def test_silence_hanging_up_and_nonsense_are_failures(silent_port: int) -> None:
     with pytest.raises(EgressFailed, match="no complete answer in time"):
         egress.get(f"http://127.0.0.1:{silent_port}/", total=0.1)

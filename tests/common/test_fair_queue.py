@@ -7,7 +7,7 @@ import pytest
 from common import fair_queue
 from common.fair_queue import RetryRule
 from common.models import BackOff
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 
 RULE = RetryRule(queue="test", first=timedelta(minutes=1), attempts=3)
 

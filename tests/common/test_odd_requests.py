@@ -34,7 +34,7 @@ def raw(project: Project) -> Raw:
     return Raw(key_of(project))
 
 
-def refused(answer: Any, *statuses: int) -> dict[str, Any]:
+def problem_of(answer: Any, *statuses: int) -> dict[str, Any]:
     """The problem document of a refusal with one of these statuses."""
     assert answer.status_code in statuses, answer.content
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -62,7 +62,7 @@ def refused(answer: Any, *statuses: int) -> dict[str, Any]:
     ids=lambda body: repr(body[:24]),
 )
 def test_an_unreadable_body_is_a_400(raw: Raw, project: Project, body: bytes) -> None:
-    document = refused(raw.send("POST", "/api/v1/customers", body), 400)
+    document = problem_of(raw.send("POST", "/api/v1/customers", body), 400)
 
     assert document["code"] == "malformed-body"
     assert not Customer.objects.for_project(project).exists()
@@ -70,7 +70,7 @@ def test_an_unreadable_body_is_a_400(raw: Raw, project: Project, body: bytes) ->
 
 @pytest.mark.parametrize("body", [b"", b"null", b"1", b'"text"', b"[]", b"true", b"{}"])
 def test_a_body_of_another_shape_is_a_422(raw: Raw, body: bytes) -> None:
-    refused(raw.send("POST", "/api/v1/customers", body), 422)
+    problem_of(raw.send("POST", "/api/v1/customers", body), 422)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_body_of_another_shape_is_a_422(raw: Raw, body: bytes) -> None:
 def test_another_content_type_is_a_415(raw: Raw, content_type: str) -> None:
     answer = raw.send("POST", "/api/v1/customers", b"user_id=u1", content_type=content_type)
 
-    assert refused(answer, 415)["code"] == "unsupported-media-type"
+    assert problem_of(answer, 415)["code"] == "unsupported-media-type"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_another_content_type_is_a_415(raw: Raw, content_type: str) -> None:
     ],
 )
 def test_a_nul_in_the_address_is_a_400(raw: Raw, path: str) -> None:
-    assert refused(raw.send("GET", path), 400)["code"] == "bad-request"
+    assert problem_of(raw.send("GET", path), 400)["code"] == "bad-request"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_nul_in_the_address_is_a_400(raw: Raw, path: str) -> None:
     ],
 )
 def test_an_address_that_names_nothing_is_a_404(raw: Raw, path: str) -> None:
-    assert refused(raw.send("GET", path), 404)["code"] == "not-found"
+    assert problem_of(raw.send("GET", path), 404)["code"] == "not-found"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_an_address_that_names_nothing_is_a_404(raw: Raw, path: str) -> None:
     ],
 )
 def test_an_odd_query_is_a_422(raw: Raw, query: str) -> None:
-    document = refused(raw.send("GET", f"/api/v1/customers?{query}"), 422)
+    document = problem_of(raw.send("GET", f"/api/v1/customers?{query}"), 422)
 
     assert document["errors"]
 
@@ -163,7 +163,7 @@ def test_an_odd_query_is_a_422(raw: Raw, query: str) -> None:
 def test_a_thousand_parameters_are_refused(raw: Raw) -> None:
     query = "&".join(f"p{number}=1" for number in range(1001))
 
-    refused(raw.send("GET", f"/api/v1/customers?{query}"), 400)
+    problem_of(raw.send("GET", f"/api/v1/customers?{query}"), 400)
 
 
 @pytest.mark.parametrize(
@@ -185,14 +185,14 @@ def test_a_thousand_parameters_are_refused(raw: Raw) -> None:
 def test_an_odd_authorization_header_is_a_401(raw: Raw, header: str) -> None:
     answer = raw.send("GET", "/api/v1/customers", HTTP_AUTHORIZATION=header)
 
-    assert refused(answer, 401)["code"] == "invalid-key"
+    assert problem_of(answer, 401)["code"] == "invalid-key"
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="tollgate"'
 
 
 def test_no_key_says_that_one_is_required(raw: Raw) -> None:
     answer = raw.send("GET", "/api/v1/customers", HTTP_AUTHORIZATION="")
 
-    assert refused(answer, 401)["code"] == "key-required"
+    assert problem_of(answer, 401)["code"] == "key-required"
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="tollgate"'
 
 
@@ -213,7 +213,7 @@ def test_no_key_says_that_one_is_required(raw: Raw) -> None:
 def test_a_wrong_method_is_a_405(raw: Raw, method: str, path: str, allowed: str) -> None:
     answer = raw.send(method, path)
 
-    assert refused(answer, 405)["code"] == "method-not-allowed"
+    assert problem_of(answer, 405)["code"] == "method-not-allowed"
     assert set(answer.headers["Allow"].split(", ")) == set(allowed.split(", "))
 
 
@@ -221,7 +221,7 @@ def test_a_wrong_method_is_a_405(raw: Raw, method: str, path: str, allowed: str)
 def test_a_method_is_not_overridden(raw: Raw, project: Project, header: str) -> None:
     answer = raw.send("POST", "/api/v1/customers?_method=GET", b"{}", **{header: "GET"})
 
-    refused(answer, 422)
+    problem_of(answer, 422)
     assert not Customer.objects.for_project(project).exists()
 
 
@@ -237,7 +237,7 @@ def test_options_names_the_methods_and_nothing_else(raw: Raw) -> None:
 
     assert (answer.status_code, answer.content) == (204, b"")
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "POST", "HEAD", "OPTIONS"}
-    refused(raw.send("OPTIONS", "/api/v1/customers", HTTP_AUTHORIZATION=""), 401)
+    problem_of(raw.send("OPTIONS", "/api/v1/customers", HTTP_AUTHORIZATION=""), 401)
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/xml", "*/*;q=\xff", ";", "a" * 5000])
@@ -264,7 +264,7 @@ def test_a_harmless_request_id_is_kept(raw: Raw) -> None:
 def test_an_unknown_host_is_a_400(raw: Raw, settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["tollgate.example"]
 
-    assert refused(raw.send("GET", "/api/v1/customers"), 400)["code"] == "bad-request"
+    assert problem_of(raw.send("GET", "/api/v1/customers"), 400)["code"] == "bad-request"
 
 
 def test_a_lying_content_length_is_not_a_crash(raw: Raw) -> None:
@@ -276,7 +276,7 @@ def test_a_lying_content_length_is_not_a_crash(raw: Raw) -> None:
 def test_a_body_of_two_mebibytes_is_a_413(raw: Raw, project: Project) -> None:
     body = b'{"user_id": "' + b"x" * 2_000_000 + b'"}'
 
-    refused(raw.send("POST", "/api/v1/customers", body), 413)
+    problem_of(raw.send("POST", "/api/v1/customers", body), 413)
     assert not Customer.objects.for_project(project).exists()
 
 
@@ -294,7 +294,7 @@ def test_a_crash_says_only_the_request_id(api: ApiClient, monkeypatch: pytest.Mo
     monkeypatch.setattr("projects.customers.api.CustomersViewSet.list", crash)
     answer = api.get("/customers")
 
-    document = refused(answer, 500)
+    document = problem_of(answer, 500)
     assert document["code"] == "internal-error"
     assert b"secret of the house" not in answer.content
 

@@ -20,7 +20,7 @@ SELECT %(text)s::text, %(number)s, %(large)s::numeric, %(at)s, %(yes)s, %(bytes)
 """
 
 
-def given(**more: Any) -> dict[str, Any]:
+def parameters(**more: Any) -> dict[str, Any]:
     return {
         "text": "Ä\\ \"quoted\" 'text', {},\n",
         "number": Int8(1),
@@ -45,15 +45,15 @@ def test_both_ways_say_the_same() -> None:
         {"at": AT.astimezone(timezone(timedelta(hours=5, minutes=30))), "large": None},
         {"nothing": 5, "number": 2**63},
     ):
-        directly = prepared.row(ECHO, given(**more))
+        directly = prepared.row(ECHO, parameters(**more))
         with transaction.atomic():
-            assert prepared.row(ECHO, given(**more)) == directly
+            assert prepared.row(ECHO, parameters(**more)) == directly
         with CaptureQueriesContext(connection) as seen:
-            assert prepared.row(ECHO, given(**more)) == directly
+            assert prepared.row(ECHO, parameters(**more)) == directly
         assert len(seen) == 1
-    assert prepared.row(ECHO, given()) == (
-        *(given()["text"], 1, Decimal(2**53), AT, True, b"\x00\xff'"),
-        *(given()["texts"], [Decimal(1), Decimal(2**53)], None, 3, given()["text"]),
+    assert prepared.row(ECHO, parameters()) == (
+        *(parameters()["text"], 1, Decimal(2**53), AT, True, b"\x00\xff'"),
+        *(parameters()["texts"], [Decimal(1), Decimal(2**53)], None, 3, parameters()["text"]),
         *(AT.date(), '{"a": [1]}'),
     )
     assert prepared.row("SELECT 1 WHERE %(no)s", {"no": False}) is None

@@ -10,7 +10,7 @@ from django.db import transaction
 from pytest_django import Settings
 
 from common import queue, redis
-from config.celery import app as ours
+from config.celery import app as celery_app
 
 
 @pytest.fixture(autouse=True)
@@ -94,8 +94,8 @@ def test_a_wake_up_is_dropped_once_pollers_have_looked(empty_queue: None) -> Non
 def test_a_task_that_has_begun_can_be_woken_again(empty_queue: None) -> None:
     """What was committed after a worker has begun to look may be missed by that look."""
     queue.enqueue("billing.sync")
-    ours.loader.import_default_modules()
-    ours.tasks["billing.sync"].before_start("id", (), {})
+    celery_app.loader.import_default_modules()
+    celery_app.tasks["billing.sync"].before_start("id", (), {})
     ring_in_another_process("billing.sync")
     assert waiting() == 2
 
@@ -118,7 +118,7 @@ def frozen_broker(settings: Settings, silent_port: int) -> Iterator[None]:
         frozen.config_from_object("django.conf:settings", namespace="CELERY")
         frozen.set_current()
         yield
-        ours.set_current()
+        celery_app.set_current()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.conf import settings as configured
+from django.conf import settings as django_settings
 from pytest_django import Settings
 from redis import ConnectionError as RedisConnectionError
 from redis import ResponseError
@@ -89,7 +89,7 @@ def test_an_exchange_reads_replies_that_come_in_pieces() -> None:
 
 def test_an_exchange_logs_in_and_uses_the_database_of_the_address() -> None:
     redis.client().execute_command("ACL", "SETUSER", "tests", "on", ">s3cret", "~*", "+@all")
-    server = urlsplit(configured.REDIS_URL)
+    server = urlsplit(django_settings.REDIS_URL)
     address = f"tests:{{}}@{server.hostname}:{server.port}/3"
     lines = redis.RedisConnections(f"redis://{address.format('s3cret')}")
     who, client = lines.exchange(

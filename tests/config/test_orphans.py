@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.listening import until
+from tests.broadcast_sync import until
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = """

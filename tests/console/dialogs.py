@@ -19,6 +19,6 @@ def was_done(answer: HttpResponse) -> bool:
     return answer.status_code == 204 and "HX-Redirect" in answer
 
 
-def told(answer: Any) -> list[str]:
+def messages_of(answer: Any) -> list[str]:
     """What the next page will say."""
     return [str(message) for message in get_messages(answer.wsgi_request)]

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from console import roles
 from console.operators import Role
-from tests.architecture.transactions import undone
+from tests.architecture.transactions import rolled_back
 from tests.console.dialogs import send
 from tests.console.pages import NAMES, PAGES
 from tests.console.world import World
@@ -74,7 +74,7 @@ def test_pages_and_dialogs(
     }
 
     for noun, (who, (browser, seen, acts)) in itertools.product(PAGES, visitors.items()):
-        with subtests.test(noun.name, who=who), undone():
+        with subtests.test(noun.name, who=who), rolled_back():
             closed = who == "operator" and noun.name in FOR_ADMINISTRATORS
             dialog = 403 if closed else acts
             row = noun.row_of(world)
@@ -90,7 +90,7 @@ def test_nothing_is_added_edited_or_deleted_by_form(
     world: World, administrator: Client, subtests: pytest.Subtests
 ) -> None:
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             row = noun.row_of(world)
             assert administrator.get(noun.add).status_code == 403
             assert administrator.post(noun.add, {"name": "x"}).status_code == 403
@@ -105,7 +105,7 @@ def test_history_is_the_audit_trail(
     world: World, administrator: Client, subtests: pytest.Subtests
 ) -> None:
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             answer = administrator.get(noun.of(noun.row_of(world), "history"))
 
             assert answer.status_code == 302

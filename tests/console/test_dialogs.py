@@ -10,7 +10,7 @@ from django.utils.html import strip_tags
 
 from common.admin.pages import everywhere
 from events.models import AuditEntry, OutboxEvent
-from tests.architecture.transactions import undone
+from tests.architecture.transactions import rolled_back
 from tests.console.dialogs import SENT
 from tests.console.pages import PAGES, Page
 from tests.console.world import World
@@ -41,7 +41,7 @@ def test_opening_changes_nothing(
     before = state_of(world)
 
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             for address in dialogs_of(noun, world):
                 said = {**SENT, "reason": "Because.", "name": "x"}
                 assert administrator.get(address, said).status_code == 200
@@ -56,7 +56,7 @@ def test_without_a_reason_nothing_changes(
 
     for noun in PAGES:
         asking = [address for address in dialogs_of(noun, world) if address != ASKS_WHO]
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             for address, reason in itertools.product(asking, ["", "  ", "no", "x" * 501]):
                 answer = administrator.post(address, {**SENT, "reason": reason, "name": "x"})
                 assert answer.status_code == 200
@@ -73,7 +73,7 @@ def test_without_a_token_nothing_changes(
     before = state_of(world)
 
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             for address in dialogs_of(noun, world):
                 assert strict.post(address, {**SENT, "reason": "Because."}).status_code == 403
             assert state_of(world) == before

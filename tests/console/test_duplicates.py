@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import Price, StripeCustomer
 from tests.api_client import ApiClient
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.shop import Shop
 
 Drain = Callable[[], None]
@@ -36,7 +36,7 @@ def test_seen_by_the_tenant_and_by_operators(
     assert doubles(api) == {older: None, second: older, **dict.fromkeys(others)}
     one = api.get(f"/subscriptions/alice/{monthly.product_id}").json()
     assert (one["id"], one["duplicate_of"]) in {(older, None), (second, older)}
-    told = [each.data for each in outbox.events(shop.project, "subscription.created")]
+    told = [each.data for each in outbox_events.events(shop.project, "subscription.created")]
     assert [each["duplicate_of"] for each in told] == [None, older, None, None]
 
     listing = "/admin/billing/subscription/"

@@ -6,7 +6,7 @@ import re
 import pytest
 from django.test import Client
 
-from tests.architecture.transactions import undone
+from tests.architecture.transactions import rolled_back
 from tests.console.pages import PAGES
 from tests.console.world import build
 
@@ -27,7 +27,7 @@ def test_every_page_and_dialog(administrator: Client, subtests: pytest.Subtests)
             *noun.list_dialogs(),
             *noun.row_dialogs(row),
         ):
-            with subtests.test(address), undone():
+            with subtests.test(address), rolled_back():
                 answer = administrator.get(address)
                 assert answer.status_code == 200
                 assert not LIVE.search(answer.text)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from console import home
 from events.models import AuditEntry
-from tests.console.dialogs import send, told, was_done
+from tests.console.dialogs import messages_of, send, was_done
 from tests.console.world import build
 from usage.models import Record
 
@@ -42,7 +42,7 @@ def test_it_is_seen_and_told_again(operator: Client) -> None:
         assert text in shown
     answer = send(operator, f"{page}/again/")
     assert was_done(answer)
-    assert told(answer) == ["Stripe is asked again about 2 record(s) within a few seconds."]
+    assert messages_of(answer) == ["Stripe is asked again about 2 record(s) within a few seconds."]
     assert sorted(rows.values_list("forwarding", "forwarding_error", "forwarded_at")) == [
         ("canceling", "", now - timedelta(days=2)),
         ("pending", "", None),

@@ -13,7 +13,7 @@ from entitlements.decisions.selectors import decisions
 from entitlements.models import Grant
 from entitlements.models.fact import Effect
 from events.models import AuditEntry, OutboxEvent
-from tests.console.dialogs import send, told, was_done
+from tests.console.dialogs import messages_of, send, was_done
 from tests.console.world import World, build
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +25,7 @@ def address(world: World, act: str) -> str:
     return f"/admin/projects/customer/{world.customer.pk}/{act}/"
 
 
-def decide(
+def confirm_dialog(
     client: Client, world: World, act: str, **said: Any
 ) -> tuple[HttpResponse, HttpResponse]:
     """Send the dialog, look at the preview, send it again; both answers."""
@@ -39,7 +39,7 @@ def grants_of(world: World) -> list[Grant]:
     return list(Grant.objects.for_project(world.project).order_by("-pk"))
 
 
-def may(world: World, feature: str) -> tuple[Any, str]:
+def can_use(world: World, feature: str) -> tuple[Any, str]:
     decision = decisions.check(
         project=world.project,
         user_id=world.customer.user_id,
@@ -50,16 +50,16 @@ def may(world: World, feature: str) -> tuple[Any, str]:
 
 
 def test_grant_a_limit(world: World, operator: Client) -> None:
-    preview, done = decide(operator, world, "grant", what="feature:feature-1", value="25")
+    preview, done = confirm_dialog(operator, world, "grant", what="feature:feature-1", value="25")
 
     assert "5 (granted)" in preview.text
     assert "25 (granted)" in preview.text
     assert "Grant access" in preview.text
     assert was_done(done)
     assert done["HX-Redirect"] == columns.url(world.customer)
-    assert may(world, "feature-1") == (25, "granted")
+    assert can_use(world, "feature-1") == (25, "granted")
     made, _ = grants_of(world)
-    assert told(done) == [f"Done: {made.pk}."]
+    assert messages_of(done) == [f"Done: {made.pk}."]
     assert (made.created_by, made.reason) == ("operator:operator", "The customer asked.")
     entry = AuditEntry.objects.get(subject=made.pk)
     assert (entry.action, entry.reason) == ("grant.create", "The customer asked.")
@@ -82,7 +82,7 @@ def test_preview_alone_changes_nothing(world: World, operator: Client) -> None:
     preview = send(operator, address(world, "grant"), what="feature:feature-1", value="25")
 
     assert PREVIEWED.search(preview.text)
-    assert may(world, "feature-1") == (5, "granted")
+    assert can_use(world, "feature-1") == (5, "granted")
     assert len(grants_of(world)) == 1
     assert (AuditEntry.objects.count(), OutboxEvent.objects.across_projects().count()) == before
 
@@ -113,7 +113,7 @@ def test_sent_twice_it_is_granted_once(world: World, operator: Client) -> None:
 
 
 def test_grant_a_product_until_a_day(world: World, operator: Client) -> None:
-    _, done = decide(
+    _, done = confirm_dialog(
         operator,
         world,
         "grant",
@@ -133,14 +133,14 @@ def test_grant_a_product_until_a_day(world: World, operator: Client) -> None:
 
 
 def test_take_away_and_give_back(world: World, operator: Client) -> None:
-    assert may(world, "feature-0") == (True, "entitled")
+    assert can_use(world, "feature-0") == (True, "entitled")
 
-    preview, done = decide(operator, world, "deny", what="feature:feature-0")
+    preview, done = confirm_dialog(operator, world, "deny", what="feature:feature-0")
 
     assert "on (entitled)" in preview.text
     assert "off (revoked)" in preview.text
     assert was_done(done)
-    assert may(world, "feature-0") == (False, "revoked")
+    assert can_use(world, "feature-0") == (False, "revoked")
     denial = grants_of(world)[0]
     assert denial.effect == Effect.DENY
 
@@ -149,7 +149,7 @@ def test_take_away_and_give_back(world: World, operator: Client) -> None:
     ended = send(operator, f"/admin/entitlements/grant/{denial.pk}/revoke/")
 
     assert was_done(ended)
-    assert may(world, "feature-0") == (True, "entitled")
+    assert can_use(world, "feature-0") == (True, "entitled")
     denial.refresh_from_db()
     assert (denial.revoked_by, denial.revoked_reason) == (
         "operator:operator",
@@ -182,7 +182,7 @@ def test_what_cannot_be_granted(
 
 
 def test_refusal_of_the_service_is_shown(world: World, operator: Client) -> None:
-    _, answer = decide(
+    _, answer = confirm_dialog(
         operator, world, "grant", what="feature:feature-0", expires_at="2020-01-01T00:00"
     )
 

@@ -14,7 +14,7 @@ from console import home
 from events.models import AuditEntry
 from projects.models import Project
 from tests.billing_fixtures import SandboxStripe
-from tests.console.dialogs import send, told, was_done
+from tests.console.dialogs import messages_of, send, was_done
 from tests.shop import Shop
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +52,7 @@ def test_try_again_finds_what_was_made(
 ) -> None:
     answer = send(operator, address(parked, "try-again"))
     assert was_done(answer)
-    assert told(answer) == ["It is tried again within a few seconds."]
+    assert messages_of(answer) == ["It is tried again within a few seconds."]
     assert intents.finish_due(at=timezone.now()) == 1
     parked.refresh_from_db()
     (made,) = stripe.v1.products.list().data

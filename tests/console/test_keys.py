@@ -14,7 +14,7 @@ from django.utils import timezone
 from events.models import AuditEntry
 from projects.keys.selectors import credentials
 from projects.models import ApiKey, PlatformKey, Project
-from tests.console.dialogs import send, told, was_done
+from tests.console.dialogs import messages_of, send, was_done
 from tests.console.world import World
 
 pytestmark = pytest.mark.django_db
@@ -136,7 +136,7 @@ def test_revoke(world: World, operator: Client) -> None:
     answer = send(operator, f"/admin/projects/apikey/{world.key.pk}/revoke/")
 
     assert was_done(answer)
-    assert told(answer) == ["Acme key 0 is revoked."]
+    assert messages_of(answer) == ["Acme key 0 is revoked."]
     world.key.refresh_from_db()
     assert world.key.revoked_at is not None
     assert AuditEntry.objects.get(action="key.revoke").reason == "The customer asked."

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from tests.architecture.transactions import undone
+from tests.architecture.transactions import rolled_back
 from tests.console.pages import PAGES
 from tests.console.world import build
 
@@ -30,7 +30,7 @@ def test_lists(administrator: Client, subtests: pytest.Subtests) -> None:
     build()
 
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             for query in ODD:
                 answer = administrator.get(noun.listing, query)
                 assert answer.status_code in (200, 302, 400), (query, answer.status_code)
@@ -39,7 +39,7 @@ def test_lists(administrator: Client, subtests: pytest.Subtests) -> None:
 
 def test_rows_that_are_not_there(administrator: Client, subtests: pytest.Subtests) -> None:
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             for key in ("nothing", "0", "%00", "x" * 300, "a/b", "é"):
                 answer = administrator.get(f"{noun.listing}{key}/change/")
                 assert answer.status_code in (302, 400, 404), (key, answer.status_code)

@@ -12,7 +12,7 @@ from billing.models import Price, Product, Rollout, StripeCustomer
 from billing.rollouts import worker as rollouts_worker
 from entitlements.models import Feature
 from events.models import AuditEntry
-from tests.billing.rollouts.holders import say, subscribers
+from tests.billing.rollouts.holders import record_facts, subscribers
 from tests.console.dialogs import send, was_done
 from tests.console.test_refunding import fingerprint
 from tests.shop import Shop
@@ -28,43 +28,45 @@ def features_of(product: Product) -> dict[str, object]:
 
 
 @pytest.fixture
-def held(monthly: Price) -> Product:
+def held_product(monthly: Price) -> Product:
     """A product for single sign-on and five seats that three users hold."""
-    say(subscribers(monthly, 3))
+    record_facts(subscribers(monthly, 3))
     return monthly.product
 
 
-def test_setting_features_shows_first_what_it_comes_to(held: Product, operator: Client) -> None:
+def test_setting_features_shows_first_what_it_comes_to(
+    held_product: Product, operator: Client
+) -> None:
     lines = "sso = on\nseats = 3\n"
-    seen = send(operator, address(held, "set_features"), features=lines)
+    seen = send(operator, address(held_product, "set_features"), features=lines)
     assert "3 holders: 3 would have another answer." in seen.content.decode()
-    assert features_of(held) == {"sso": True, "seats": 5}
+    assert features_of(held_product) == {"sso": True, "seats": 5}
     other = send(
         operator,
-        address(held, "set_features"),
+        address(held_product, "set_features"),
         features="sso = on\nseats = 2\n",
         previewed=fingerprint(seen),
     )
-    assert (other.status_code, features_of(held)["seats"]) == (200, 5)
+    assert (other.status_code, features_of(held_product)["seats"]) == (200, 5)
     done = send(
-        operator, address(held, "set_features"), features=lines, previewed=fingerprint(seen)
+        operator, address(held_product, "set_features"), features=lines, previewed=fingerprint(seen)
     )
     assert was_done(done)
-    assert features_of(held) == {"sso": True, "seats": 3}
+    assert features_of(held_product) == {"sso": True, "seats": 3}
     rollouts_worker.run_due(at=timezone.now())
-    row = Rollout.objects.for_project(held.project_id).get()
+    row = Rollout.objects.for_project(held_product.project_id).get()
     assert (row.status, row.changed, row.reason) == ("done", 3, "The customer asked.")
-    page = operator.get(reverse("admin:billing_product_change", args=[quote(held.pk)]))
+    page = operator.get(reverse("admin:billing_product_change", args=[quote(held_product.pk)]))
     assert row.pk in page.content.decode()
     recompute = reverse("admin:billing_rollout_recompute", args=[quote(row.pk)])
     assert was_done(send(operator, recompute))
     rollouts_worker.run_due(at=timezone.now())
-    again = Rollout.objects.for_project(held.project_id).latest("pk")
+    again = Rollout.objects.for_project(held_product.project_id).latest("pk")
     assert (again.status, again.looked_at, again.changed) == ("done", 3, 0)
 
 
 def test_a_plan_is_shown_applied_and_followed(
-    held: Product,
+    held_product: Product,
     monthly: Price,
     shop: Shop,
     alice: StripeCustomer,
@@ -75,28 +77,28 @@ def test_a_plan_is_shown_applied_and_followed(
 ) -> None:
     shop.subscribe(alice, monthly)
     drain()
-    dearer = shop.price(held, amount=3900)
-    assert viewer.get(address(held, "plan_change")).status_code == 403
+    dearer = shop.price(held_product, amount=3900)
+    assert viewer.get(address(held_product, "plan_change")).status_code == 403
     said = {"features": "sso = on\nseats = 9\n", "when": "renewal"}
-    nothing = send(operator, address(held, "plan_change"), features="sso = on\nseats = 5\n")
+    nothing = send(operator, address(held_product, "plan_change"), features="sso = on\nseats = 5\n")
     assert "Say what shall change." in nothing.content.decode()
-    half = send(operator, address(held, "plan_change"), **said, from_price=monthly.pk)
+    half = send(operator, address(held_product, "plan_change"), **said, from_price=monthly.pk)
     assert "Name both prices, or none." in half.content.decode()
-    assert not Rollout.objects.for_project(held.project_id).exists()
+    assert not Rollout.objects.for_project(held_product.project_id).exists()
     made = send(
         operator,
-        address(held, "plan_change"),
+        address(held_product, "plan_change"),
         **said,
         from_price=monthly.pk,
         to_price=dearer.pk,
     )
     assert was_done(made)
-    plan = Rollout.objects.for_project(held.project_id).get()
+    plan = Rollout.objects.for_project(held_product.project_id).get()
     page = made["HX-Redirect"]
     shown = operator.get(page).content.decode()
     assert "4 holders: 4 would have another answer." in shown
     assert ("116.00 USD" in shown, "156.00 USD" in shown, "40.00 USD" in shown) == (True,) * 3
-    assert (plan.status, features_of(held)["seats"]) == ("planned", 5)
+    assert (plan.status, features_of(held_product)["seats"]) == ("planned", 5)
 
     apply = reverse("admin:billing_rollout_apply_change", args=[quote(plan.pk)])
     assert send(viewer, apply).status_code == 403
@@ -105,7 +107,7 @@ def test_a_plan_is_shown_applied_and_followed(
     assert "It was applied or discarded before." in refused.content.decode()
     drain()
     plan.refresh_from_db()
-    assert (plan.status, plan.looked_at, features_of(held)["seats"]) == ("done", 4, 9)
+    assert (plan.status, plan.looked_at, features_of(held_product)["seats"]) == ("done", 4, 9)
     shown = operator.get(page).content.decode()
     assert ("4 of 4" in shown, "1 of 4, 3 refused" in shown) == (True, True)
     assert [(each.action, each.reason) for each in AuditEntry.objects.filter(subject=plan.pk)] == [
@@ -113,10 +115,10 @@ def test_a_plan_is_shown_applied_and_followed(
     ]
 
 
-def test_a_plan_is_discarded(held: Product, operator: Client) -> None:
-    planned = send(operator, address(held, "plan_change"), features="sso = on")
-    plan = Rollout.objects.for_project(held.project_id).get()
+def test_a_plan_is_discarded(held_product: Product, operator: Client) -> None:
+    planned = send(operator, address(held_product, "plan_change"), features="sso = on")
+    plan = Rollout.objects.for_project(held_product.project_id).get()
     discard = reverse("admin:billing_rollout_discard", args=[quote(plan.pk)])
     assert (was_done(planned), was_done(send(operator, discard))) == (True, True)
     plan.refresh_from_db()
-    assert (plan.status, features_of(held)) == ("discarded", {"sso": True, "seats": 5})
+    assert (plan.status, features_of(held_product)) == ("discarded", {"sso": True, "seats": 5})

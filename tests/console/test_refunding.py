@@ -16,7 +16,7 @@ from projects.models import Project
 from tests.api_client import ApiClient
 from tests.billing.tenant import Tenant
 from tests.billing_fixtures import SandboxStripe
-from tests.console.dialogs import send, told, was_done
+from tests.console.dialogs import messages_of, send, was_done
 from tests.shop import Shop
 
 Drain = Callable[[], None]
@@ -65,7 +65,7 @@ def test_the_effect_is_shown_first(
     done = send(operator, address(payment), previewed=fingerprint(seen), why="duplicate")
     assert was_done(done), done.content
     (made,) = payment.refunds.all()
-    assert told(done) == [f"99.00 USD go back: {made.pk}."]
+    assert messages_of(done) == [f"99.00 USD go back: {made.pk}."]
     assert (made.amount, made.reason, made.status) == (9900, "duplicate", "succeeded")
     assert not is_allowed(shop)
     entry = AuditEntry.objects.get(action="payment.refund")

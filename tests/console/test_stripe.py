@@ -18,7 +18,7 @@ from projects.models import Project
 from sandbox import accounts
 from sandbox.world import DEFAULT_SECRET_KEY
 from tests.billing_fixtures import SandboxStripe
-from tests.console.dialogs import send, told, was_done
+from tests.console.dialogs import messages_of, send, was_done
 from tests.factories.entitlements import FeatureFactory, LimitFactory
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +73,7 @@ def test_read_again(product: Product, stripe: SandboxStripe, operator: Client) -
     answer = send(operator, dialog(product, "read-again"))
 
     assert was_done(answer)
-    assert told(answer) == ["Read from Stripe and stored."]
+    assert messages_of(answer) == ["Read from Stripe and stored."]
     product.refresh_from_db()
     assert product.name == "Pro Max"
     assert entries("mirror.read_again") == [
@@ -89,7 +89,7 @@ def test_read_again_while_stripe_is_away(
     answer = send(operator, dialog(product, "read-again"))
 
     assert was_done(answer)
-    [message] = told(answer)
+    [message] = messages_of(answer)
     assert "The object stays marked and is read again later." in message
     row = SyncObject.objects.get(stripe_id=product.stripe_id)
     assert row.applied < row.requested

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 WRITE = "TOLLGATE_WRITE_CONTRACT"
 
 
-def _hold(name: str, current: str) -> None:
+def _compare_with_file(name: str, current: str) -> None:
     path = HERE / name
     if os.environ.get(WRITE):
         path.write_text(current)
@@ -23,9 +23,11 @@ def _hold(name: str, current: str) -> None:
 def test_the_api_is_as_it_is_written_down() -> None:
     document = SchemaGenerator().get_schema(request=None, public=True)
 
-    _hold("openapi.yaml", OpenApiYamlRenderer().render(document, renderer_context={}).decode())
+    _compare_with_file(
+        "openapi.yaml", OpenApiYamlRenderer().render(document, renderer_context={}).decode()
+    )
 
 
 @pytest.mark.django_db
 def test_the_database_is_as_it_is_written_down() -> None:
-    _hold("schema.sql.txt", sql_schema.document())
+    _compare_with_file("schema.sql.txt", sql_schema.document())

@@ -12,6 +12,7 @@ from entitlements.models import Feature
 from projects.models import Customer, Project
 from tests.factories.entitlements import FeatureFactory, LimitFactory
 from tests.factories.projects import CustomerFactory
+from tests.wsgi_calls import drop_local_caches
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +20,11 @@ def closed_breaker() -> Iterator[None]:
     breaker.close()
     yield
     breaker.close()
+
+
+@pytest.fixture
+def empty_local_caches() -> None:
+    drop_local_caches()
 
 
 @pytest.fixture

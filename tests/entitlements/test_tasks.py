@@ -15,7 +15,7 @@ from tests.factories.entitlements import claim, grant, state
 pytestmark = pytest.mark.django_db
 
 
-def told(project):
+def event_types(project):
     return [event.type for event in OutboxEvent.objects.for_project(project).order_by("pk")]
 
 
@@ -39,8 +39,8 @@ def test_expired_grants_are_told(project, customer, sso):
     grant(customer, sso, at=yesterday, expires_at=yesterday + timedelta(hours=1))
     tasks.expire_grants()
     tasks.expire_grants()
-    assert told(project)[-2:] == ["entitlements.changed", "grant.expired"]
-    assert told(project).count("grant.expired") == 1
+    assert event_types(project)[-2:] == ["entitlements.changed", "grant.expired"]
+    assert event_types(project).count("grant.expired") == 1
 
 
 def test_expired_credits_are_told(project, customer):
@@ -56,7 +56,7 @@ def test_expired_credits_are_told(project, customer):
     )
     tasks.expire_credits()
     tasks.expire_credits()
-    assert told(project) == ["credits.exhausted"]
+    assert event_types(project) == ["credits.exhausted"]
 
 
 def test_what_time_changed_is_told(project, customer, sso):
@@ -65,7 +65,7 @@ def test_what_time_changed_is_told(project, customer, sso):
     state(customer, claim(sso, starts_at=yesterday, ends_at=ends_at), at=yesterday)
     tasks.tell_due()
     tasks.tell_due()
-    assert told(project) == ["entitlements.changed", "entitlements.changed"]
+    assert event_types(project) == ["entitlements.changed", "entitlements.changed"]
 
 
 def test_expiry_is_told_once_whichever_chore_comes_first(project, customer, sso):
@@ -74,4 +74,4 @@ def test_expiry_is_told_once_whichever_chore_comes_first(project, customer, sso)
     tasks.tell_due()
     tasks.expire_grants()
     tasks.tell_due()
-    assert told(project)[2:] == ["entitlements.changed", "grant.expired"]
+    assert event_types(project)[2:] == ["entitlements.changed", "grant.expired"]

@@ -30,7 +30,7 @@ def pay(client, method, **fields):
     )
 
 
-def outcome(action):
+def status_or_refusal(action):
     """What a payer would see: the status, or the reason of the refusal."""
     try:
         return action().status
@@ -87,13 +87,13 @@ def test_the_table_is_complete():
 def test_paying_while_present(client, number, expected):
     method = method_of(client, number)
     assert method.card.last4 == number[-4:]
-    assert outcome(lambda: pay(client, method.id)) == expected
+    assert status_or_refusal(lambda: pay(client, method.id)) == expected
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.number)
 def test_a_token_is_the_same_card(client, card):
     (token,) = card.tokens
-    assert outcome(lambda: pay(client, token)) == ON_SESSION[card.number]
+    assert status_or_refusal(lambda: pay(client, token)) == ON_SESSION[card.number]
 
 
 @pytest.mark.parametrize("number", ON_SESSION)
@@ -122,7 +122,7 @@ OFF_SESSION = {
 def test_paying_while_away(client, ada, number, expected):
     method = client.v1.payment_methods.attach(method_of(client, number).id, {"customer": ada.id})
     away = {"customer": ada.id, "off_session": True}
-    assert outcome(lambda: pay(client, method.id, **away)) == expected
+    assert status_or_refusal(lambda: pay(client, method.id, **away)) == expected
 
 
 @pytest.mark.parametrize(

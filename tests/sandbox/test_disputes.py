@@ -22,7 +22,7 @@ def paid(shop, token="pm_card_visa"):
     return intent
 
 
-def books(shop):
+def dispute_entries(shop):
     entries = shop.client.v1.balance_transactions.list().data
     return [
         (entry.reporting_category, entry.amount, entry.fee)
@@ -61,7 +61,7 @@ def test_evidence_wins_or_loses(shop):
          [("dispute", -1000, 1500), ("dispute_reversal", 1000, 0)]),
         ("losing_evidence", "lost", ["updated", "closed"], [("dispute", -1000, 1500)]),
     ]:  # fmt: skip
-        before = len(books(shop))
+        before = len(dispute_entries(shop))
         dispute = bank.open_dispute(shop.world, paid(shop).id)
         shop.news()
         done = shop.client.v1.disputes.update(
@@ -69,7 +69,7 @@ def test_evidence_wins_or_loses(shop):
         )
         assert (done.status, done.evidence_details.submission_count) == (status, 1)
         assert shop.news() == [f"charge.dispute.{name}" for name in events]
-        assert books(shop)[before:] == entries
+        assert dispute_entries(shop)[before:] == entries
         with pytest.raises(stripe.InvalidRequestError, match="evidence can no longer be sent"):
             shop.client.v1.disputes.update(
                 dispute["id"], {"evidence": {"uncategorized_text": "more"}}
@@ -91,7 +91,7 @@ def test_evidence_can_be_staged_and_left_to_the_bank(shop):
     assert shop.news() == [
         "charge.dispute.updated", "charge.dispute.funds_reinstated", "charge.dispute.closed"
     ]  # fmt: skip
-    assert books(shop)[-1] == ("dispute_reversal", 400, 0)
+    assert dispute_entries(shop)[-1] == ("dispute_reversal", 400, 0)
     with pytest.raises(StripeFailure, match="cannot become lost"):
         bank.decide_dispute(shop.world, dispute["id"], "lost")
 
@@ -134,7 +134,7 @@ def test_inquiries(shop):
     refunded = bank.open_dispute(shop.world, intent.id, inquiry=True)
     shop.client.v1.refunds.create({"payment_intent": intent.id})
     assert shop.client.v1.disputes.retrieve(refunded["id"]).status == "warning_closed"
-    assert books(shop) == [("dispute", -1000, 1500)]
+    assert dispute_entries(shop) == [("dispute", -1000, 1500)]
 
 
 def test_the_controls_and_what_they_refuse(shop):

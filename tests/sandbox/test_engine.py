@@ -38,16 +38,16 @@ def history(shop):
 
 
 @pytest.fixture
-def told(shop):
+def history_of_stories(shop):
     stories(shop)
     shop.later(100)
     return history(shop)
 
 
-def test_events_come_in_the_order_of_time(told):
-    moments = [moment for moment, _, _ in told]
+def test_events_come_in_the_order_of_time(history_of_stories):
+    moments = [moment for moment, _, _ in history_of_stories]
     assert moments == sorted(moments)
-    assert len(told) > 100
+    assert len(history_of_stories) > 100
     assert {
         "checkout.session.expired",
         "refund.failed",
@@ -55,19 +55,19 @@ def test_events_come_in_the_order_of_time(told):
         "customer.subscription.deleted",
         "invoice.payment_failed",
         "invoice.paid",
-    } <= {type for _, type, _ in told}
+    } <= {type for _, type, _ in history_of_stories}
 
 
-def test_many_small_steps_are_one_large_one(told):
+def test_many_small_steps_are_one_large_one(history_of_stories):
     world = World(frozen_at=NOW, seed=7)
     shop = Shop(world, client_of(world))
     stories(shop)
     for hours in range(1, 100 * 24 + 1):
         shop.until(NOW + hours * 3600)
-    assert history(shop) == told
+    assert history(shop) == history_of_stories
 
 
-def test_a_world_stopped_in_the_middle_goes_on(tmp_path, told):
+def test_a_world_stopped_in_the_middle_goes_on(tmp_path, history_of_stories):
     world = World(path=tmp_path / "world.sqlite3", frozen_at=NOW, seed=7)
     shop = Shop(world, client_of(world))
     stories(shop)
@@ -91,8 +91,8 @@ def test_a_world_stopped_in_the_middle_goes_on(tmp_path, told):
     with again.transaction() as tx:
         every = tx.list_objects("event")
     again.close()
-    assert [(event["created"], event["type"]) for event in every][-len(told) :] == [
-        (moment, type) for moment, type, _ in told
+    assert [(event["created"], event["type"]) for event in every][-len(history_of_stories) :] == [
+        (moment, type) for moment, type, _ in history_of_stories
     ]
 
 

@@ -95,23 +95,23 @@ def objects(client, shop):
         intent.payment_method,
         client.v1.charges.retrieve(intent.latest_charge.id),
         intent.latest_charge.balance_transaction,
-        warned_of(shop, intent.id),
+        fraud_warning(shop, intent.id),
         client.v1.refunds.create({"payment_intent": intent.id}),
         client.v1.events.list().data[0],
         client.v1.webhook_endpoints.list().data[0],
-        *billed(shop),
-        *managed(shop),
-        *reduced(shop),
+        *billed_objects(shop),
+        *managed_objects(shop),
+        *discounted_objects(shop),
     ]
     return {each.object: each.to_dict(for_json=True) for each in made}
 
 
-def warned_of(shop, intent):
+def fraud_warning(shop, intent):
     made = bank.issue_fraud_warning(shop.world, intent)
     return shop.client.v1.radar.early_fraud_warnings.retrieve(made["id"])
 
 
-def billed(shop):
+def billed_objects(shop):
     """What a purchase leaves behind."""
     session = shop.session(shop.price())
     assert shop.pay(session).status == "complete"
@@ -134,7 +134,7 @@ def billed(shop):
     ]
 
 
-def reduced(shop):
+def discounted_objects(shop):
     """What makes things cheaper or dearer, or takes the money back."""
     v1 = shop.client.v1
     coupon = v1.coupons.create({"percent_off": 5, "duration": "forever"})
@@ -161,7 +161,7 @@ def reduced(shop):
     ]
 
 
-def managed(shop):
+def managed_objects(shop):
     """What changes later, or by the customer, or at another time."""
     portals = shop.client.v1.billing_portal
     subscription = shop.subscribe()

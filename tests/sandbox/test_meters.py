@@ -30,7 +30,7 @@ def invoices(shop, subscription):
     return list(shop.client.v1.invoices.list({"subscription": subscription.id}))
 
 
-def shown(line):
+def line_values(line):
     return (line.quantity, line.amount, line.period.start, line.period.end)
 
 
@@ -232,13 +232,13 @@ def test_a_renewal_bills_what_was_used_in_the_period_that_ended(shop):
     shop.use(customer, 2, "second")
     shop.later(seconds=60)
     preview = shop.client.v1.invoices.create_preview({"subscription": subscription.id})
-    assert [shown(line) for line in preview.lines.data] == [
+    assert [line_values(line) for line in preview.lines.data] == [
         (1, 1000, RENEWS, RENEWS + (RENEWS - NOW) - 3 * DAY),
         (42, 210, NOW, RENEWS),
     ]
     shop.until(RENEWS)
     (draft, first) = invoices(shop, subscription)
-    assert [shown(line) for line in first.lines.data][1][:2] == (0, 0)
+    assert [line_values(line) for line in first.lines.data][1][:2] == (0, 0)
     assert (draft.status, draft.total) == ("draft", 1210)
     shop.use(customer, 8, "late", timestamp=RENEWS - 1)
     shop.use(customer, 500, "next", timestamp=RENEWS)
@@ -246,7 +246,7 @@ def test_a_renewal_bills_what_was_used_in_the_period_that_ended(shop):
     billed = invoices(shop, subscription)[0]
     assert (billed.status, billed.total, billed.amount_paid) == ("paid", 1250, 1250)
     usage = billed.lines.data[1]
-    assert shown(usage) == (50, 250, NOW, RENEWS)
+    assert line_values(usage) == (50, 250, NOW, RENEWS)
     assert usage.description == "50 × Pro (at $0.05 / month)"
     shop.use(customer, 1, "too late", timestamp=RENEWS - 1)
     shop.later(40)

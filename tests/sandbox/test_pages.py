@@ -33,7 +33,7 @@ def fill(visitor, session, **changes):
     return visitor.post(path(session), data={**GOOD, **changes})
 
 
-def words(response) -> str:
+def page_text(response) -> str:
     """The text of the page, without tags and styles."""
     page = re.sub(r"<style>.*?</style>", "", response.text, flags=re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", " ", page).split())
@@ -55,7 +55,7 @@ def test_the_page_says_what_is_bought_and_what_it_costs(shop, visitor):
     )
     page = visitor.get(path(session))
     assert page.status_code == 200
-    text = words(page)
+    text = page_text(page)
     for phrase in (
         "Subscribe to Pro $36.00 $36.00 per month",
         "Quantity 3, $12.00 each · Billed monthly",
@@ -94,7 +94,7 @@ def test_no_script_and_no_other_host(shop, visitor):
     ],
 )
 def test_trials(shop, visitor, params, phrases):
-    text = words(visitor.get(path(shop.session(shop.price(), **params))))
+    text = page_text(visitor.get(path(shop.session(shop.price(), **params))))
     for phrase in phrases:
         assert phrase in text, phrase
 
@@ -105,7 +105,7 @@ def test_trials(shop, visitor, params, phrases):
 )
 def test_amounts_in_their_currency(shop, visitor, amount, currency, shown):
     session = shop.session(shop.price(amount, None, currency=currency), "payment")
-    assert f"Pay {shown}" in words(visitor.get(path(session)))
+    assert f"Pay {shown}" in page_text(visitor.get(path(session)))
 
 
 def test_names_are_text_not_markup(shop, visitor):
@@ -127,8 +127,8 @@ def test_paid_and_back_to_the_shop(shop, visitor):
     assert (done.status, done.payment_status) == ("complete", "paid")
     assert (done.customer.email, done.customer.name) == ("ada@example.com", "Ada Lovelace")
     closed = visitor.get(path(session))
-    assert "This order is complete" in words(closed)
-    assert "all done here" in words(fill(visitor, session))
+    assert "This order is complete" in page_text(closed)
+    assert "all done here" in page_text(fill(visitor, session))
     assert len(shop.client.v1.charges.list().data) == 1
 
 
@@ -136,7 +136,7 @@ def test_a_decline_is_shown_in_place_and_the_rest_is_kept(shop, visitor):
     session = shop.session(shop.price())
     refused = fill(visitor, session, number="4000 0000 0000 9995")
     assert refused.status_code == 402
-    assert "Card Your card has insufficient funds. Card number" in words(refused)
+    assert "Card Your card has insufficient funds. Card number" in page_text(refused)
     assert value(refused, "email") == "ada@example.com"
     assert value(refused, "expiry") == "12 / 34"
     assert value(refused, "name") == "Ada Lovelace"
@@ -208,29 +208,29 @@ def test_three_d_secure(shop, visitor):
     assert asked.status_code == 303
     bank = asked.headers["Location"]
     assert bank.startswith("/pages/3ds/pi_")
-    assert "Your bank asks you to approve this payment with the card ending in 3184" in words(
+    assert "Your bank asks you to approve this payment with the card ending in 3184" in page_text(
         visitor.get(bank)
     )
     failed = visitor.post(bank, data={"answer": "fail"})
     assert failed.headers["Location"].startswith(path(session))
     back = visitor.get(failed.headers["Location"])
-    assert "We could not confirm that it is you." in words(back)
+    assert "We could not confirm that it is you." in page_text(back)
     assert value(back, "email") == "ada@example.com"
     again = fill(visitor, session, number="4000002760003184").headers["Location"]
     assert again == bank
     done = visitor.post(bank, data={"answer": "complete"})
     assert done.headers["Location"] == SUCCESS.replace("{CHECKOUT_SESSION_ID}", session.id)
-    assert "needs nothing more" in words(visitor.get(bank))
-    assert "needs nothing more" in words(visitor.post(bank, data={"answer": "complete"}))
+    assert "needs nothing more" in page_text(visitor.get(bank))
+    assert "needs nothing more" in page_text(visitor.post(bank, data={"answer": "complete"}))
     assert shop.client.v1.checkout.sessions.retrieve(session.id).payment_status == "paid"
 
 
 def test_three_d_secure_before_a_trial(shop, visitor):
     session = shop.session(shop.price(), subscription_data={"trial_period_days": 14})
     bank = fill(visitor, session, number="4000002500003155").headers["Location"]
-    assert "saving this card" in words(visitor.get(bank))
+    assert "saving this card" in page_text(visitor.get(bank))
     failed = visitor.post(bank, data={"answer": "fail"})
-    assert "We could not confirm" in words(visitor.get(failed.headers["Location"]))
+    assert "We could not confirm" in page_text(visitor.get(failed.headers["Location"]))
     bank = fill(visitor, session, number="4000002500003155").headers["Location"]
     assert (
         "shop.example/done" in visitor.post(bank, data={"answer": "complete"}).headers["Location"]
@@ -258,14 +258,14 @@ def test_expired(shop, visitor):
     session = shop.session(shop.price(), cancel_url="https://shop.example/cart")
     shop.later(1)
     for answer in (visitor.get(path(session)), fill(visitor, session)):
-        assert "This page has expired" in words(answer)
+        assert "This page has expired" in page_text(answer)
         assert 'href="https://shop.example/cart"' in answer.text
 
 
 def test_a_known_email_is_not_asked_for(shop, visitor):
     session = shop.session(shop.price(), customer_email="known@example.com")
     page = visitor.get(path(session))
-    assert "E-mail known@example.com" in words(page)
+    assert "E-mail known@example.com" in page_text(page)
     assert 'name="email"' not in page.text
     assert fill(visitor, session, email="").status_code == 303
     done = shop.client.v1.checkout.sessions.retrieve(session.id)
@@ -295,10 +295,10 @@ def test_quantities_can_be_chosen_within_limits(shop, visitor):
     for typed, total in (("5", "$60.00"), ("99", "$120.00"), ("0", "$24.00"), ("x", "$24.00")):
         answer = visitor.post(path(session), data={**GOOD, field: typed, "update": "1"})
         assert answer.status_code == 200
-        assert f"Total due today {total}" in words(answer)
+        assert f"Total due today {total}" in page_text(answer)
         assert value(answer, "name") == "Ada Lovelace"
     changed = fill(visitor, session, **{field: "4"})
-    assert "Total due today $48.00" in words(changed)  # shown before it is charged
+    assert "Total due today $48.00" in page_text(changed)  # shown before it is charged
     assert fill(visitor, session, **{field: "4"}).status_code == 303
     subscription = shop.client.v1.subscriptions.list().data[0]
     assert subscription["items"].data[0].quantity == 4
@@ -309,8 +309,8 @@ def test_the_invoice_has_a_page_and_a_pdf(shop, visitor):
     shop.subscribe()
     invoice = shop.client.v1.invoices.list().data[0]
     page = visitor.get(f"/pages/invoices/{invoice.id}")
-    assert "1 × Pro (at $10.00 / month)" in words(page)
-    assert "Due $0.00" in words(page)
+    assert "1 × Pro (at $10.00 / month)" in page_text(page)
+    assert "Due $0.00" in page_text(page)
     file = visitor.get(f"/pages/invoices/{invoice.id}/pdf")
     assert file.content_type == "application/pdf"
     assert file.data.startswith(b"%PDF-1.4")
@@ -342,7 +342,7 @@ def test_drafts_have_no_page(shop, visitor):
 def test_what_is_not_there(visitor, address):
     answer = visitor.get(address)
     assert answer.status_code == 404
-    assert "There is nothing here" in words(answer)
+    assert "There is nothing here" in page_text(answer)
 
 
 def test_methods_that_a_page_does_not_take(shop, visitor):
@@ -357,7 +357,7 @@ def test_a_purchase_that_became_impossible_says_why(shop, visitor):
     shop.client.v1.customers.delete(customer)
     answer = fill(visitor, session)
     assert answer.status_code == 400
-    assert "This cannot be completed No such customer" in words(answer)
+    assert "This cannot be completed No such customer" in page_text(answer)
     assert shop.client.v1.checkout.sessions.retrieve(session.id).status == "open"
 
 
@@ -370,5 +370,5 @@ def test_too_many_to_charge(shop, visitor):
     item = shop.client.v1.checkout.sessions.line_items.list(session.id).data[0]
     answer = fill(visitor, session, **{f"quantity-{item.id}": "50"})
     assert answer.status_code == 400
-    assert "must be no more than $999,999.99" in words(answer)
-    assert "Total due today $50,000.00" in words(visitor.get(path(session)))
+    assert "must be no more than $999,999.99" in page_text(answer)
+    assert "Total due today $50,000.00" in page_text(visitor.get(path(session)))

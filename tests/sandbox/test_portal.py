@@ -10,7 +10,7 @@ from sandbox.app import SandboxApplication
 from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
 from tests.sandbox.shop import DAY
-from tests.sandbox.test_pages import words
+from tests.sandbox.test_pages import page_text
 
 BACK = "https://shop.example/account"
 END = NOW + 31 * DAY
@@ -85,7 +85,7 @@ def enter(shop, subscription, configure):
     return make
 
 
-def of(subscription, page):
+def portal_path(subscription, page):
     return f"/subscriptions/{subscription.id}/{page}"
 
 
@@ -177,7 +177,7 @@ def test_a_session_and_its_first_page(shop, visitor, subscription, configure):
     assert (session.flow, session.return_url, session.configuration) == (None, BACK, id)
     page = visitor.get(urlsplit(session.url).path)
     assert page.status_code == 200
-    text = words(page)
+    text = page_text(page)
     for phrase in (
         "Current plan Pro $31.00 per month Renews on 15 February 2027 Update plan Cancel plan",
         "Visa •••• 4242 Expires 12/2030 Change card",
@@ -197,12 +197,17 @@ def test_what_the_configuration_leaves_out(shop, visitor, subscription, configur
     names = ("customer_update", "invoice_history", "payment_method_update",
              "subscription_cancel", "subscription_update")  # fmt: skip
     path = enter(configure(**dict.fromkeys(names, off)))
-    text = words(visitor.get(path))
+    text = page_text(visitor.get(path))
     for phrase in ("Update plan", "Cancel plan", "Change card", "Update details", "Invoices"):
         assert phrase not in text
-    for page in ("/card", "/details", of(subscription, "cancel"), of(subscription, "plans")):
+    for page in (
+        "/card",
+        "/details",
+        portal_path(subscription, "cancel"),
+        portal_path(subscription, "plans"),
+    ):
         assert visitor.get(path + page).status_code == 404
-    assert visitor.post(path + of(subscription, "cancel")).status_code == 404
+    assert visitor.post(path + portal_path(subscription, "cancel")).status_code == 404
     assert shop.subscription(subscription.id).cancel_at is None
 
 
@@ -211,14 +216,14 @@ def test_a_link_is_short_lived_and_for_one_customer(shop, visitor, subscription,
     assert visitor.get(path).status_code == 200
     other = shop.subscribe()
     for page in ("cancel", "plans"):
-        assert visitor.get(path + of(other, page)).status_code == 404
-    assert visitor.post(path + of(other, "cancel")).status_code == 404
+        assert visitor.get(path + portal_path(other, page)).status_code == 404
+    assert visitor.post(path + portal_path(other, "cancel")).status_code == 404
     assert shop.subscription(other.id).cancel_at is None
     shop.later(seconds=3599)
     assert visitor.get(path).status_code == 200
     shop.later(seconds=3600)
     late = visitor.get(path)
-    assert (late.status_code, "This link has expired" in words(late)) == (410, True)
+    assert (late.status_code, "This link has expired" in page_text(late)) == (410, True)
     unopened = enter()
     shop.later(seconds=300)
     assert visitor.get(unopened).status_code == 410
@@ -227,10 +232,10 @@ def test_a_link_is_short_lived_and_for_one_customer(shop, visitor, subscription,
 
 def test_canceling_and_keeping(shop, visitor, subscription, enter):
     path = enter()
-    asked = words(visitor.get(path + of(subscription, "cancel")))
+    asked = page_text(visitor.get(path + portal_path(subscription, "cancel")))
     assert "Pro stays yours until 15 February 2027 and is not renewed" in asked
     sent = {"feedback": "too_expensive", "comment": "Sorry"}
-    answer = visitor.post(path + of(subscription, "cancel"), data=sent)
+    answer = visitor.post(path + portal_path(subscription, "cancel"), data=sent)
     assert (answer.status_code, answer.location) == (303, f"{path}?done=canceled")
     assert shop.news() == ["customer.subscription.updated"]
     held = shop.subscription(subscription.id)
@@ -240,24 +245,26 @@ def test_canceling_and_keeping(shop, visitor, subscription, enter):
         "feedback": "too_expensive",
         "reason": "cancellation_requested",
     }
-    text = words(visitor.get(answer.location))
+    text = page_text(visitor.get(answer.location))
     assert "Your plan is canceled." in text
     assert "Cancels on 15 February 2027 Don’t cancel" in text
-    assert visitor.get(path + of(subscription, "cancel")).status_code == 404
-    visitor.post(path + of(subscription, "keep"))
+    assert visitor.get(path + portal_path(subscription, "cancel")).status_code == 404
+    visitor.post(path + portal_path(subscription, "keep"))
     assert shop.subscription(subscription.id).cancel_at is None
-    assert "Renews on" in words(visitor.get(path))
+    assert "Renews on" in page_text(visitor.get(path))
 
 
 def test_canceling_at_once(shop, visitor, subscription, configure, enter):
     shop.later(10)
     cancel = {"mode": "immediately", "proration_behavior": "always_invoice"}
     path = enter(configure(subscription_cancel=cancel))
-    assert "ends as soon as you confirm" in words(visitor.get(path + of(subscription, "cancel")))
-    visitor.post(path + of(subscription, "cancel"))
+    assert "ends as soon as you confirm" in page_text(
+        visitor.get(path + portal_path(subscription, "cancel"))
+    )
+    visitor.post(path + portal_path(subscription, "cancel"))
     assert shop.subscription(subscription.id).status == "canceled"
     assert newest(shop, subscription).total == -2100
-    assert "You have no plan." in words(visitor.get(path))
+    assert "You have no plan." in page_text(visitor.get(path))
 
 
 def hidden(page):
@@ -268,18 +275,18 @@ def hidden(page):
 def test_an_upgrade_costs_what_was_shown(shop, visitor, subscription, prices, enter):
     shop.later(seconds=10 * DAY + 77)
     path = enter()
-    listed = words(visitor.get(path + of(subscription, "plans")))
+    listed = page_text(visitor.get(path + portal_path(subscription, "plans")))
     for phrase in ("Pro CURRENT $31.00 / month", "Pro $62.00 / month", "Pro $10.00 / month"):
         assert phrase in listed
     chosen = {"price": prices[1].id, "quantity": "2"}
-    page = visitor.get(path + of(subscription, "confirm"), query_string=chosen)
-    text = words(page)
+    page = visitor.get(path + portal_path(subscription, "confirm"), query_string=chosen)
+    text = page_text(page)
     assert "From Pro $31.00 per month To 2 × Pro $124.00 per month Begins today" in text
     assert "Due today $63.00" in text
     assert shop.news() == []
     shop.later(seconds=60)
     sent = chosen | {"moment": hidden(page)}
-    answer = visitor.post(path + of(subscription, "confirm"), data=sent)
+    answer = visitor.post(path + portal_path(subscription, "confirm"), data=sent)
     assert answer.location == f"{path}?done=changed"
     assert (newest(shop, subscription).amount_paid, newest(shop, subscription).total) == (
         6300,
@@ -287,14 +294,14 @@ def test_an_upgrade_costs_what_was_shown(shop, visitor, subscription, prices, en
     )
     item = shop.subscription(subscription.id)["items"].data[0]
     assert (item.price.id, item.quantity) == (prices[1].id, 2)
-    assert "2 × Pro $124.00 per month" in words(visitor.get(path))
+    assert "2 × Pro $124.00 per month" in page_text(visitor.get(path))
 
 
 def test_a_choice_that_changes_nothing(shop, visitor, subscription, prices, enter):
     path = enter()
     for query in ({}, {"price": prices[0].id, "quantity": "1"}, {"price": shop.price()}):
-        page = visitor.get(path + of(subscription, "confirm"), query_string=query)
-        assert (page.status_code, "Update your plan" in words(page)) == (422, True)
+        page = visitor.get(path + portal_path(subscription, "confirm"), query_string=query)
+        assert (page.status_code, "Update your plan" in page_text(page)) == (422, True)
         assert 'role="alert"' in page.text
 
 
@@ -302,8 +309,8 @@ def test_amounts_that_are_too_old_are_shown_anew(shop, visitor, subscription, pr
     path = enter()
     for moment in (str(NOW - 901), str(NOW + 1), "x", ""):
         sent = {"price": prices[1].id, "moment": moment}
-        again = visitor.post(path + of(subscription, "confirm"), data=sent)
-        assert (again.status_code, "confirm again" in words(again)) == (409, True)
+        again = visitor.post(path + portal_path(subscription, "confirm"), data=sent)
+        assert (again.status_code, "confirm again" in page_text(again)) == (409, True)
     assert shop.news() == []
 
 
@@ -312,28 +319,28 @@ def test_a_downgrade_waits_for_the_renewal_and_can_be_undone(
 ):
     path = enter()
     sent = {"price": prices[2].id}
-    page = visitor.get(path + of(subscription, "confirm"), query_string=sent)
-    text = words(page)
+    page = visitor.get(path + portal_path(subscription, "confirm"), query_string=sent)
+    text = page_text(page)
     assert "Begins 15 February 2027" in text
     assert "Due on 15 February 2027 $10.00" in text
     sent["moment"] = hidden(page)
-    visitor.post(path + of(subscription, "confirm"), data=sent)
+    visitor.post(path + portal_path(subscription, "confirm"), data=sent)
     assert shop.news() == [
         "subscription_schedule.created",
         "customer.subscription.updated",
         "subscription_schedule.updated",
     ]
-    text = words(visitor.get(path))
+    text = page_text(visitor.get(path))
     assert "Changes to Pro on 15 February 2027 Keep current plan Cancel plan" in text
     assert "Update plan" not in text
-    visitor.post(path + of(subscription, "keep"))
+    visitor.post(path + portal_path(subscription, "keep"))
     assert shop.subscription(subscription.id).schedule is None
-    visitor.post(path + of(subscription, "confirm"), data=sent)
-    visitor.post(path + of(subscription, "cancel"))
+    visitor.post(path + portal_path(subscription, "confirm"), data=sent)
+    visitor.post(path + portal_path(subscription, "cancel"))
     held = shop.subscription(subscription.id)
     assert (held.schedule, held.cancel_at) == (None, END)
-    visitor.post(path + of(subscription, "keep"))
-    visitor.post(path + of(subscription, "confirm"), data=sent)
+    visitor.post(path + portal_path(subscription, "keep"))
+    visitor.post(path + portal_path(subscription, "confirm"), data=sent)
     shop.until(END + 3600)
     assert newest(shop, subscription).amount_paid == 1000
 
@@ -346,9 +353,9 @@ def test_an_upgrade_that_is_not_paid_does_not_happen(shop, visitor, subscription
     shop.client.v1.subscriptions.update(subscription.id, {"default_payment_method": bad.id})
     path = enter()
     sent = {"price": prices[1].id, "moment": str(NOW + 10 * DAY)}
-    refused = visitor.post(path + of(subscription, "confirm"), data=sent)
+    refused = visitor.post(path + portal_path(subscription, "confirm"), data=sent)
     assert refused.status_code == 402
-    assert "Your card was declined." in words(refused)
+    assert "Your card was declined." in page_text(refused)
     held = shop.subscription(subscription.id)
     assert (held["items"].data[0].price.id, held.pending_update) == (prices[0].id, None)
     assert newest(shop, subscription).status == "void"
@@ -363,17 +370,17 @@ def test_an_upgrade_that_the_bank_asks_about(shop, visitor, subscription, prices
     shop.client.v1.subscriptions.update(subscription.id, {"default_payment_method": card.id})
     path = enter()
     sent = {"price": prices[1].id, "moment": str(NOW + 10 * DAY)}
-    bank = visitor.post(path + of(subscription, "confirm"), data=sent)
+    bank = visitor.post(path + portal_path(subscription, "confirm"), data=sent)
     assert bank.location.startswith("/pages/3ds/pi_")
     back = visitor.post(bank.location, data={"answer": answer})
-    assert urlsplit(back.location).path == path + of(subscription, "confirm")
+    assert urlsplit(back.location).path == path + portal_path(subscription, "confirm")
     end = visitor.get(back.location.removeprefix("http://127.0.0.1:12111"))
     held = shop.subscription(subscription.id)
     if answer == "complete":
         assert end.location == f"{path}?done=changed"
         assert held["items"].data[0].price.id == prices[1].id
     else:
-        assert "We could not confirm that it is you." in words(end)
+        assert "We could not confirm that it is you." in page_text(end)
         assert (held["items"].data[0].price.id, held.pending_update) == (prices[0].id, None)
 
 
@@ -381,9 +388,9 @@ def test_another_card(shop, visitor, subscription, enter):
     path = enter()
     assert visitor.get(f"{path}/card").status_code == 200
     wrong = visitor.post(f"{path}/card", data=CARD | {"cvc": "1"})
-    assert (wrong.status_code, "Enter the 3 or 4 digits." in words(wrong)) == (422, True)
+    assert (wrong.status_code, "Enter the 3 or 4 digits." in page_text(wrong)) == (422, True)
     declined = visitor.post(f"{path}/card", data=CARD | {"number": "4000000000000002"})
-    assert (declined.status_code, "declined" in words(declined)) == (402, True)
+    assert (declined.status_code, "declined" in page_text(declined)) == (402, True)
     assert "4000000000000002" not in declined.text
     own = shop.subscription(subscription.id).default_payment_method
     assert own
@@ -399,7 +406,7 @@ def test_another_card(shop, visitor, subscription, enter):
     customer = shop.client.v1.customers.retrieve(subscription.customer)
     method = customer.invoice_settings.default_payment_method
     assert shop.subscription(subscription.id).default_payment_method == own != method
-    assert "Mastercard •••• 4444" in words(visitor.get(saved.location))
+    assert "Mastercard •••• 4444" in page_text(visitor.get(saved.location))
     shop.until(END + 3600)
     assert newest(shop, subscription).status == "paid"
 
@@ -412,7 +419,7 @@ def test_a_bank_account_is_named(shop, visitor, subscription, enter):
         subscription.customer, {"invoice_settings": {"default_payment_method": method.id}}
     )
     account = method.us_bank_account
-    text = words(visitor.get(enter()))
+    text = page_text(visitor.get(enter()))
     assert f"{account.bank_name} •••• {account.last4} Change card" in text
 
 
@@ -427,15 +434,15 @@ def test_a_card_that_the_bank_asks_about(shop, visitor, subscription, enter, ans
     end = visitor.get(f"{parts.path}?{parts.query}")
     if answer == "complete":
         assert end.location == f"{path}?done=card"
-        assert "•••• 3155" in words(visitor.get(path))
+        assert "•••• 3155" in page_text(visitor.get(path))
     else:
-        assert "We could not confirm that it is you." in words(end)
-        assert "•••• 4242" in words(visitor.get(path))
+        assert "We could not confirm that it is you." in page_text(end)
+        assert "•••• 4242" in page_text(visitor.get(path))
 
 
 def test_details(shop, visitor, subscription, enter):
     path = enter()
-    assert "Phone" not in words(visitor.get(f"{path}/details"))
+    assert "Phone" not in page_text(visitor.get(f"{path}/details"))
     wrong = visitor.post(f"{path}/details", data={"email": "x", "name": "Eve"})
     assert wrong.status_code == 422
     visitor.post(f"{path}/details", data={"email": "eve@example.com", "name": "Eve", "phone": "1"})
@@ -453,23 +460,23 @@ def test_flows_lead_to_one_page_and_on(shop, visitor, subscription, prices, ente
             "after_completion": elsewhere,
         }
     )
-    assert visitor.get(path).location == path + of(subscription, "cancel")
-    for page in ("/card", "/details", of(subscription, "plans")):
+    assert visitor.get(path).location == path + portal_path(subscription, "cancel")
+    for page in ("/card", "/details", portal_path(subscription, "plans")):
         assert visitor.get(path + page).status_code == 404
-    done = visitor.post(path + of(subscription, "cancel"))
+    done = visitor.post(path + portal_path(subscription, "cancel"))
     assert done.location == "https://shop.example/sorry"
-    assert "Your changes are saved" in words(visitor.get(path))
+    assert "Your changes are saved" in page_text(visitor.get(path))
     shop.client.v1.subscriptions.update(subscription.id, {"cancel_at": ""})
 
     thanks = {"type": "hosted_confirmation", "hosted_confirmation": {"custom_message": "Merci"}}
     path = enter(flow_data={"type": "payment_method_update", "after_completion": thanks})
     assert visitor.get(path).location == f"{path}/card"
     done = visitor.post(f"{path}/card", data=CARD)
-    assert "Merci" in words(visitor.get(done.location))
+    assert "Merci" in page_text(visitor.get(done.location))
     assert visitor.get(f"{path}/details").status_code == 404
 
     path = enter(flow_data={"type": "subscription_update", "subscription_update": target})
-    assert visitor.get(path).location == path + of(subscription, "plans")
+    assert visitor.get(path).location == path + portal_path(subscription, "plans")
     item = {"id": subscription["items"].data[0].id, "price": prices[1].id, "quantity": 1}
     path = enter(
         flow_data={
@@ -478,13 +485,13 @@ def test_flows_lead_to_one_page_and_on(shop, visitor, subscription, prices, ente
         }
     )
     asked = visitor.get(path).location
-    assert asked == path + of(subscription, "confirm")
+    assert asked == path + portal_path(subscription, "confirm")
     page = visitor.get(asked)
-    assert "To Pro $62.00 per month" in words(page)
+    assert "To Pro $62.00 per month" in page_text(page)
     sent = {"price": prices[2].id, "moment": hidden(page)}
     assert visitor.post(asked, data=sent).location == f"{path}?done=changed"
     assert shop.subscription(subscription.id)["items"].data[0].price.id == prices[1].id
-    assert "Update plan" in words(visitor.get(path))
+    assert "Update plan" in page_text(visitor.get(path))
 
 
 def test_flows_that_cannot_be(shop, subscription, configure, prices, enter):

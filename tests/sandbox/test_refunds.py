@@ -95,7 +95,7 @@ def test_only_the_captured_part_goes_back(client):
     assert charge_of(client, held).refunded is True
 
 
-def decide(world, at):
+def decide_refunds(world, at):
     world.move_clock(at)
     with world.transaction() as tx:
         refunds.decide_due(tx)
@@ -107,9 +107,9 @@ def test_a_refund_that_succeeds_later(world, client, event_types):
     assert (refund.status, refund.balance_transaction) == ("pending", None)
     assert charge_of(client, intent).refunded is True
     due = NOW + refunds.DECISION_DELAY_SECONDS
-    decide(world, due - 1)
+    decide_refunds(world, due - 1)
     assert client.v1.refunds.retrieve(refund.id).status == "pending"
-    decide(world, due)
+    decide_refunds(world, due)
     assert client.v1.refunds.retrieve(refund.id).status == "succeeded"
     assert event_types()[-2:] == ["refund.updated", "charge.refund.updated"]
 
@@ -118,7 +118,7 @@ def test_a_refund_that_fails_later_gives_the_money_back_to_the_account(world, cl
     intent = paid(client, "pm_card_refundFail")
     refund = client.v1.refunds.create({"payment_intent": intent.id, "amount": 250})
     assert refund.status == "succeeded"
-    decide(world, NOW + refunds.DECISION_DELAY_SECONDS)
+    decide_refunds(world, NOW + refunds.DECISION_DELAY_SECONDS)
     failed = client.v1.refunds.retrieve(
         refund.id, {"expand": ["failure_balance_transaction", "balance_transaction"]}
     )

@@ -18,7 +18,7 @@ def subscription(shop):
 
 
 @pytest.fixture
-def cheap(shop):
+def cheap_price(shop):
     return shop.price(1000)
 
 
@@ -33,7 +33,7 @@ def first_phase(subscription, **changes):
     return {"start_date": NOW, "end_date": END, "items": items, **changes}
 
 
-def then(price, **phase):
+def phase_of(price, **phase):
     return {"items": [{"price": price, "quantity": 1}], "proration_behavior": "none", **phase}
 
 
@@ -64,7 +64,7 @@ def test_made_from_a_subscription(shop, subscription):
     assert [each.id for each in listed] == [schedule.id]
 
 
-def furnished(shop):
+def furnished_subscription(shop):
     """A subscription with all that can be set on it and on its item."""
     v1 = shop.client.v1
     customer = shop.customer("pm_card_visa")
@@ -86,7 +86,7 @@ def furnished(shop):
 
 
 def test_made_from_a_subscription_it_says_what_that_has(shop):
-    held = furnished(shop)
+    held = furnished_subscription(shop)
     schedule = schedule_of(shop, held)
     (phase,) = schedule.phases
     (item,) = phase["items"]
@@ -106,11 +106,11 @@ def test_made_from_a_subscription_it_says_what_that_has(shop):
     assert defaults.invoice_settings.footer == "Thanks"
 
 
-def test_a_phase_that_leaves_something_out_takes_it_away(shop, cheap):
+def test_a_phase_that_leaves_something_out_takes_it_away(shop, cheap_price):
     """But for metadata, which is merged, and what the schedule's default settings say."""
-    held = furnished(shop)
+    held = furnished_subscription(shop)
     schedule = schedule_of(shop, held)
-    update(shop, schedule, first_phase(held), then(cheap))
+    update(shop, schedule, first_phase(held), phase_of(cheap_price))
     now = shop.subscription(held.id)
     assert (now.discounts, now.default_tax_rates) == ([], [])
     (item,) = now["items"].data
@@ -122,9 +122,11 @@ def test_a_phase_that_leaves_something_out_takes_it_away(shop, cheap):
     assert after["items"].data[0].metadata.to_dict() == {}
 
 
-def test_a_downgrade_at_the_renewal(shop, subscription, cheap):
+def test_a_downgrade_at_the_renewal(shop, subscription, cheap_price):
     schedule = schedule_of(shop, subscription)
-    update(shop, schedule, first_phase(subscription), then(cheap, metadata={"plan": "cheap"}))
+    update(
+        shop, schedule, first_phase(subscription), phase_of(cheap_price, metadata={"plan": "cheap"})
+    )
     assert shop.news()[2:] == ["subscription_schedule.updated"]
     shown = shop.client.v1.invoices.create_preview({"subscription": subscription.id})
     assert [line.amount for line in shown.lines.data] == [1000]
@@ -167,7 +169,7 @@ def test_a_downgrade_at_the_renewal(shop, subscription, cheap):
 def test_from_monthly_to_yearly_at_the_renewal(shop, subscription):
     yearly = shop.price(20_000, "year")
     schedule = schedule_of(shop, subscription)
-    update(shop, schedule, first_phase(subscription), then(yearly))
+    update(shop, schedule, first_phase(subscription), phase_of(yearly))
     shop.until(END + HOUR)
     (item,) = shop.subscription(subscription.id)["items"].data
     assert (item.current_period_start, item.current_period_end) == (END, END + 365 * DAY)
@@ -175,15 +177,15 @@ def test_from_monthly_to_yearly_at_the_renewal(shop, subscription):
     assert len(shop.client.v1.invoices.list({"subscription": subscription.id}).data) == 2
 
 
-def test_a_phase_in_the_middle_of_a_period_is_prorated(shop, subscription, cheap):
+def test_a_phase_in_the_middle_of_a_period_is_prorated(shop, subscription, cheap_price):
     schedule = schedule_of(shop, subscription)
     update(
         shop,
         schedule,
         first_phase(subscription, end_date=NOW + 10 * DAY),
-        then(cheap, end_date=NOW + 20 * DAY, proration_behavior="always_invoice"),
-        then(cheap, items=[{"price": cheap, "quantity": 3}, {"price": shop.price(500)}],
-             duration={"interval": "week"}),
+        phase_of(cheap_price, end_date=NOW + 20 * DAY, proration_behavior="always_invoice"),
+        phase_of(cheap_price, duration={"interval": "week"},
+             items=[{"price": cheap_price, "quantity": 3}, {"price": shop.price(500)}]),
     )  # fmt: skip
     shop.until(NOW + 10 * DAY)
     assert newest(shop, subscription).total == 677 - 2100
@@ -205,9 +207,9 @@ def test_the_current_phase_changes_at_once(shop, subscription):
     assert shop.subscription(subscription.id)["items"].data[0].quantity == 2
 
 
-def test_an_undone_downgrade(shop, subscription, cheap):
+def test_an_undone_downgrade(shop, subscription, cheap_price):
     schedule = schedule_of(shop, subscription)
-    update(shop, schedule, first_phase(subscription), then(cheap))
+    update(shop, schedule, first_phase(subscription), phase_of(cheap_price))
     shop.news()
     released = shop.client.v1.subscription_schedules.release(schedule.id)
     assert shop.news() == ["subscription_schedule.released", "customer.subscription.updated"]
@@ -252,7 +254,7 @@ def test_canceled_with_its_subscription_from_either_side(shop, subscription):
     assert get(shop, schedule).status == "canceled"
 
 
-def test_a_trial_ends_into_the_next_phase(shop, cheap):
+def test_a_trial_ends_into_the_next_phase(shop, cheap_price):
     trialing = shop.subscribe(shop.price(3100), trial_period_days=7)
     schedule = schedule_of(shop, trialing)
     phase = {
@@ -261,25 +263,28 @@ def test_a_trial_ends_into_the_next_phase(shop, cheap):
         "trial_end": NOW + 7 * DAY,
         "items": [{"price": trialing["items"].data[0].price.id}],
     }
-    update(shop, schedule, phase, then(cheap))
+    update(shop, schedule, phase, phase_of(cheap_price))
     shop.until(NOW + 7 * DAY + HOUR)
     assert shop.subscription(trialing.id).status == "active"
     assert newest(shop, trialing).amount_paid == 1000
 
 
-def test_a_phase_brings_its_discount(shop, subscription, cheap):
+def test_a_phase_brings_its_discount(shop, subscription, cheap_price):
     coupon = shop.client.v1.coupons.create({"percent_off": 50, "duration": "forever"})
     schedule = schedule_of(shop, subscription)
     update(
-        shop, schedule, first_phase(subscription), then(cheap, discounts=[{"coupon": coupon.id}])
+        shop,
+        schedule,
+        first_phase(subscription),
+        phase_of(cheap_price, discounts=[{"coupon": coupon.id}]),
     )
     shop.until(END + HOUR)
     assert newest(shop, subscription).total == 500
 
 
-def test_only_what_runs_is_scheduled(shop, subscription, cheap):
+def test_only_what_runs_is_scheduled(shop, subscription, cheap_price):
     create = shop.client.v1.subscription_schedules.create
-    phases = [{"items": [{"price": cheap}]}]
+    phases = [{"items": [{"price": cheap_price}]}]
     for params, param in (
         ({}, "from_subscription"),
         ({"customer": subscription.customer, "phases": phases}, "customer"),
@@ -294,13 +299,13 @@ def test_only_what_runs_is_scheduled(shop, subscription, cheap):
         create({"from_subscription": subscription.id})
 
 
-def test_what_the_schedule_decides_is_refused_elsewhere(shop, subscription, cheap):
+def test_what_the_schedule_decides_is_refused_elsewhere(shop, subscription, cheap_price):
     schedule = schedule_of(shop, subscription)
     item = subscription["items"].data[0].id
     for params, subject in (
         ({"cancel_at_period_end": True}, "any cancelation behavior"),
         ({"cancel_at": END}, "any cancelation behavior"),
-        ({"items": [{"id": item, "price": cheap}]}, "`items`"),
+        ({"items": [{"id": item, "price": cheap_price}]}, "`items`"),
     ):
         with pytest.raises(stripe.InvalidRequestError) as raised:
             shop.client.v1.subscriptions.update(subscription.id, params)
@@ -343,12 +348,12 @@ def test_what_the_schedule_decides_is_refused_elsewhere(shop, subscription, chea
          "phases[0][trial_end]"),
     ],
 )  # fmt: skip
-def test_phases_that_cannot_be(shop, subscription, cheap, phases, param):
+def test_phases_that_cannot_be(shop, subscription, cheap_price, phases, param):
     schedule = schedule_of(shop, subscription)
     before = get(shop, schedule).to_dict()
     for phase in phases:
         for item in phase["items"]:
-            item["price"] = cheap if item["price"] == "…" else item["price"]
+            item["price"] = cheap_price if item["price"] == "…" else item["price"]
     with pytest.raises(stripe.InvalidRequestError) as raised:
         update(shop, schedule, *phases)
     assert error_of(raised).param == param

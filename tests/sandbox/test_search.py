@@ -8,7 +8,7 @@ from tests.sandbox.refusals import error_of
 
 
 @pytest.fixture
-def people(shop):
+def named_customers(shop):
     create = shop.client.v1.customers.create
     made = {
         "ada": create(
@@ -23,9 +23,9 @@ def people(shop):
     return {each.id: name for name, each in made.items()}
 
 
-def found(shop, people, query, **params):
+def search_names(shop, named_customers, query, **params):
     answer = shop.client.v1.customers.search({"query": query, **params})
-    return {people[each.id] for each in answer.data}
+    return {named_customers[each.id] for each in answer.data}
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def found(shop, people, query, **params):
         (f'created<={NOW} AND -name~"ada"', {"alan", "nobody"}),
     ],
 )
-def test_the_query_language(shop, people, query, names):
-    assert found(shop, people, query) == names
+def test_the_query_language(shop, named_customers, query, names):
+    assert search_names(shop, named_customers, query) == names
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def test_a_new_customer_is_found_a_minute_later(shop):
     assert [each.id for each in shop.client.v1.customers.search(search)] == [made.id]
 
 
-def test_pages(shop, people):
+def test_pages(shop, named_customers):
     query = {"query": f"created>={NOW}", "limit": 2}
     first = shop.client.v1.customers.search(query)
     assert (first.object, len(first.data), first.has_more) == ("search_result", 2, True)
     rest = shop.client.v1.customers.search({**query, "page": first.next_page})
     assert (len(rest.data), rest.has_more, rest.next_page) == (1, False, None)
     every = {each.id for each in shop.client.v1.customers.search(query).auto_paging_iter()}
-    assert every == set(people)
+    assert every == set(named_customers)

@@ -12,7 +12,7 @@ PLACES = [{"country": "DE"}, {"country": "US", "state": "CA"}, {"country": "FR"}
 BEHAVIORS = ["inclusive", "exclusive", "unspecified"]
 
 
-def sold(shop, chance):
+def paid_session(shop, chance):
     """A completed session of some prices, with its invoice and subscription."""
     currency = chance.choice(["usd", "jpy"])
 
@@ -39,7 +39,7 @@ def sold(shop, chance):
 def test_sums_agree(shop):
     chance, v1 = random.Random(11), shop.client.v1
     for _ in range(12):
-        session = sold(shop, chance)
+        session = paid_session(shop, chance)
         invoice = session.invoice
         lines = invoice.lines.data
         assert session.amount_total == invoice.total == invoice.amount_paid

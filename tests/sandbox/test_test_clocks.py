@@ -10,7 +10,7 @@ from sandbox.app import SandboxApplication
 from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
 from tests.sandbox.shop import DAY
-from tests.sandbox.test_pages import words
+from tests.sandbox.test_pages import page_text
 
 HOUR = 3600
 START = NOW + 1000 * DAY
@@ -155,7 +155,7 @@ def test_pages_are_at_the_clocks_time_too(shop, clocks, clock, customer):
     )
     visitor = Client(SandboxApplication(shop.world))
     path = urlsplit(portal.url).path
-    assert "Cancel plan" in words(visitor.get(path))
+    assert "Cancel plan" in page_text(visitor.get(path))
     visitor.post(f"{path}/subscriptions/{done.subscription}/cancel")
     held = shop.subscription(str(done.subscription))
     assert held.canceled_at == START + DAY

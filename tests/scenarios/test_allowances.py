@@ -18,13 +18,13 @@ def consume(story: Story, amount: int, feature: str = "calls", user_id: str = "a
     return int(said["consumed"])
 
 
-def figures(story: Story, user_id: str = "alice") -> tuple[int, int, int]:
+def usage_counts(story: Story, user_id: str = "alice") -> tuple[int, int, int]:
     """Limit, used and remaining."""
     said = story.check("calls", user_id)
     return said["limit"], said["used"], said["remaining"]
 
 
-def asked(story: Story, feature: str, user_id: str = "alice", **query: str) -> Json:
+def check_feature(story: Story, feature: str, user_id: str = "alice", **query: str) -> Json:
     said = {"user_id": user_id, "feature": feature, **query}
     return story.get("/entitlements/check", **said)
 
@@ -47,7 +47,7 @@ def test_a_quota_is_warned_of_refused_raised_and_renewed(
     story.buys(small)
     story.events()
     began = story.now
-    assert figures(story) == (100, 0, 100)
+    assert usage_counts(story) == (100, 0, 100)
     story.advance(hours=2)
     assert consume(story, 79) == 79
     assert story.events() == []
@@ -55,7 +55,7 @@ def test_a_quota_is_warned_of_refused_raised_and_renewed(
     story.settle()
     assert story.events() == ["usage.threshold_reached"]
     assert consume(story, 21) == 0
-    assert (figures(story), story.events()) == ((100, 80, 20), [])
+    assert (usage_counts(story), story.events()) == ((100, 80, 20), [])
     assert consume(story, 20) == 20
     story.settle()
     assert story.events() == ["usage.limit_reached"]
@@ -64,15 +64,15 @@ def test_a_quota_is_warned_of_refused_raised_and_renewed(
     story.advance(hours=5)
     story.patch(f"/subscriptions/alice/{small['product']}", {"price": big["id"]})
     story.settle()
-    assert figures(story) == (1000, 100, 900)
+    assert usage_counts(story) == (1000, 100, 900)
     assert consume(story, 700) == 700
     story.settle()
     assert story.events().count("usage.threshold_reached") == 1
 
-    then = asked(story, "calls", at=began.isoformat())
+    then = check_feature(story, "calls", at=began.isoformat())
     assert (then["limit"], then["used"]) == (100, 0)
     story.advance(days=31)
-    assert figures(story) == (1000, 0, 1000)
+    assert usage_counts(story) == (1000, 0, 1000)
     assert sorted(story.events()) == RENEWED
 
 
@@ -87,10 +87,10 @@ def test_use_that_is_only_reported_counts_and_is_corrected(
     assert made == ["recorded", "duplicate", "duplicate"]
     wrong = story.post("/usage", {**late, "key": "job-2"})
     story.settle()
-    assert figures(story) == (100, 140, 0)
+    assert usage_counts(story) == (100, 140, 0)
     assert (story.may("calls"), story.events()[-1]) == ("no: limit_reached", "usage.limit_reached")
     story.post(f"/usage/{wrong['id']}/correct", {"value": 7})
-    assert (figures(story), consume(story, 23)) == ((100, 77, 23), 23)
+    assert (usage_counts(story), consume(story, 23)) == ((100, 77, 23), 23)
     story.settle()
     assert story.events() == []
 
@@ -103,7 +103,7 @@ def test_what_is_reserved_is_nobody_elses(story: Story, plans: tuple[Json, Json]
     assert (consume(story, 41), consume(story, 40)) == (0, 40)
     done = story.post("/entitlements/commit", {"reservation": first["id"], "amount": 25})
     assert done["reservation"]["status"] == "committed"
-    assert figures(story) == (100, 65, 35)
+    assert usage_counts(story) == (100, 65, 35)
     story.post("/entitlements/reserve", {**wish, "amount": 35})
     assert consume(story, 1) == 0
     story.advance(minutes=11)
@@ -121,8 +121,8 @@ def test_the_free_tier_is_everybodys_and_changes_for_everybody(
     story.events()
     story.put("/free-tier", {"features": [{"feature": "calls", "value": 20}]})
     story.settle()
-    assert figures(story, "bob") == (20, 5, 15)
-    assert figures(story) == (100, 0, 100)
+    assert usage_counts(story, "bob") == (20, 5, 15)
+    assert usage_counts(story) == (100, 0, 100)
     changed = [each for each in story.events() if each == "entitlements.changed"]
     assert changed == ["entitlements.changed"], "bob's answer is another one, alice's is not"
     assert story.payload("entitlements.changed")["user_id"] == "bob"
@@ -136,10 +136,10 @@ def test_editing_a_product_reaches_whom_it_concerns(story: Story, plans: tuple[J
     more = {"features": [{"feature": "calls", "value": 250}]}
     story.post(f"{product}/preview", more)
     story.settle()
-    assert (figures(story), story.events()) == ((100, 0, 100), [])
+    assert (usage_counts(story), story.events()) == ((100, 0, 100), [])
     story.patch(product, more)
     story.settle()
-    assert (figures(story), figures(story, "bob")) == ((250, 0, 250), (1000, 0, 1000))
+    assert (usage_counts(story), usage_counts(story, "bob")) == ((250, 0, 250), (1000, 0, 1000))
     assert story.events() == ["entitlements.changed"]
     assert story.payload("entitlements.changed")["user_id"] == "alice"
 
@@ -189,14 +189,14 @@ def test_why_is_answered_for_any_time(story: Story, plans: tuple[Json, Json]) ->
     bought = story.now
     story.declines()
     story.advance(days=31, hours=2)
-    why = asked(story, "sso", explain="1")
+    why = check_feature(story, "sso", explain="1")
     assert (why["reason"], why["valid_until"] is not None) == ("grace", True)
     assert why["explanation"]["sentence"].endswith(".")
-    later = asked(story, "sso", at=why["valid_until"])
+    later = check_feature(story, "sso", at=why["valid_until"])
     assert (later["allowed"], later["reason"]) == (False, "not_entitled")
-    assert asked(story, "sso", at=bought.isoformat())["reason"] == "entitled"
-    assert asked(story, "sso", at=before.isoformat())["allowed"] is False
-    assert asked(story, "sso", "bob", assume=price["product"])["allowed"] is True
+    assert check_feature(story, "sso", at=bought.isoformat())["reason"] == "entitled"
+    assert check_feature(story, "sso", at=before.isoformat())["allowed"] is False
+    assert check_feature(story, "sso", "bob", assume=price["product"])["allowed"] is True
     assert story.may("sso", "bob") == "no: not_entitled"
     story.accepts()
     story.advance(days=3)
@@ -218,9 +218,9 @@ def test_another_interval_keeps_the_day_and_the_count_of_a_quota(
         path = f"/subscriptions/alice/{monthly['product']}"
         story.patch(path, {"price": price["id"], "when": "now"})
         story.settle()
-        assert figures(story) == (100, 90, 10)
+        assert usage_counts(story) == (100, 90, 10)
         assert story.check("calls")["resets_at"] == resets
         story.advance(hours=5)
     assert (consume(story, 11), consume(story, 10)) == (0, 10)
     story.advance(days=27)
-    assert figures(story) == (100, 0, 100)
+    assert usage_counts(story) == (100, 0, 100)

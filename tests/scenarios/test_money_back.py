@@ -7,7 +7,7 @@ from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 
 
-def bought(story: Story, *, interval: str | None = None, **policies: str) -> Json:
+def paid_purchase(story: Story, *, interval: str | None = None, **policies: str) -> Json:
     """Ten seats and single sign-on for 100 dollars; the payment."""
     features = {"seats": 10, "sso": True}
     price = story.sells("Seats", 10_000, interval=interval, features=features, product=policies)
@@ -42,7 +42,7 @@ def test_what_a_refund_takes(
     after_all: tuple[int, str],
     interval: str | None,
 ) -> None:
-    paid = bought(story, interval=interval, refund_policy=policy)
+    paid = paid_purchase(story, interval=interval, refund_policy=policy)
     for left, expected in ((5000, after_half), (0, after_all)):
         before = (seats(story), story.may("sso"))
         refund(story, paid, 5000)
@@ -56,7 +56,7 @@ def test_what_a_refund_takes(
 
 
 def test_a_refunded_period_is_used_up_first(story: Story) -> None:
-    paid = bought(story, interval="month", refund_policy="period_end")
+    paid = paid_purchase(story, interval="month", refund_policy="period_end")
     refund(story, paid, 10_000)
     story.settle()
     assert story.may("sso") == "entitled"
@@ -68,7 +68,7 @@ def test_a_refunded_period_is_used_up_first(story: Story) -> None:
 
 
 def test_a_refund_that_bounces_gives_access_back(story: Story) -> None:
-    paid = bought(story)
+    paid = paid_purchase(story)
     given = refund(story, paid, 10_000)
     story.settle()
     assert story.may("sso") == "no: not_entitled"
@@ -88,7 +88,7 @@ def test_a_refund_that_bounces_gives_access_back(story: Story) -> None:
 @pytest.mark.parametrize("outcome", ["won", "lost"])
 @pytest.mark.parametrize("policy", ["hold", "keep"])
 def test_a_dispute(story: Story, outcome: str, policy: str) -> None:
-    paid = bought(story, dispute_policy=policy)
+    paid = paid_purchase(story, dispute_policy=policy)
     story.advance(days=20)
     opened = bank.open_dispute(story.stripe.world, paid["stripe_id"])
     story.settle()
@@ -109,7 +109,7 @@ def test_a_dispute(story: Story, outcome: str, policy: str) -> None:
 
 
 def test_an_inquiry_holds_nothing_until_it_becomes_a_dispute(story: Story) -> None:
-    paid = bought(story)
+    paid = paid_purchase(story)
     opened = bank.open_dispute(story.stripe.world, paid["stripe_id"], inquiry=True)
     story.settle()
     assert story.may("sso") == "entitled"
@@ -123,7 +123,7 @@ def test_an_inquiry_holds_nothing_until_it_becomes_a_dispute(story: Story) -> No
 
 
 def test_a_disputed_month_does_not_cost_the_next_one(story: Story) -> None:
-    paid = bought(story, interval="month")
+    paid = paid_purchase(story, interval="month")
     opened = bank.open_dispute(story.stripe.world, paid["stripe_id"])
     bank.decide_dispute(story.stripe.world, opened["id"], "lost")
     story.settle()
@@ -136,7 +136,7 @@ def test_a_disputed_month_does_not_cost_the_next_one(story: Story) -> None:
 def test_a_prevented_dispute_is_lost_where_the_buyer_got_the_money(
     story: Story, case_type: str, kept: bool
 ) -> None:
-    paid = bought(story)
+    paid = paid_purchase(story)
     bank.open_prevented_dispute(story.stripe.world, paid["stripe_id"], case_type=case_type)
     story.settle()
     assert seats(story) == (10 if kept else 0)

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from config.server.files import allow_many_files
 from tests.nginx import executable
-from tests.server.proxy import proxy, written
+from tests.server.proxy import proxy, write_configuration
 from tests.server.web_server import answer, head, open_sockets, request
 
 pytestmark = pytest.mark.nginx
@@ -121,7 +121,7 @@ def test_the_configuration_with_https_is_valid(tmp_path: Path) -> None:
     (tmp_path / "tls" / "privkey.pem").write_bytes(key)
     (tmp_path / "tls" / "fullchain.pem").write_bytes(certificate)
     ports = {"8443": 8443, "8081": 8081}
-    main = written(tmp_path, server="tls.conf", upstream=9, ports=ports)
+    main = write_configuration(tmp_path, server="tls.conf", upstream=9, ports=ports)
     run = subprocess.run(
         [str(executable()), "-t", "-c", str(main), "-e", "stderr"],
         capture_output=True,

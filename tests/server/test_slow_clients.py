@@ -52,7 +52,7 @@ def check_everything(port: int, key: str, turns: int = TURNS) -> None:
         assert request(port, "GET", "/live").status == 200
 
 
-def slow(path: str, **headers: str) -> bytes:
+def incomplete_request(path: str, **headers: str) -> bytes:
     """A head that promises a thousand bytes, and one of them."""
     return head("POST", path, length=1000, **headers) + b"{"
 
@@ -61,11 +61,11 @@ def test_bodies_that_do_not_arrive_hold_up_nobody(port: int, project: Project) -
     key = key_of(project)
     with ExitStack() as stack:
         for first in (
-            slow(WEBHOOK),
-            slow("/admin/login/"),
-            slow(CHECK, Authorization=f"Bearer {key}"),
-            slow(CONSUME, Authorization=f"Bearer {key}"),
-            slow(CONSUME, Authorization=WRONG),
+            incomplete_request(WEBHOOK),
+            incomplete_request("/admin/login/"),
+            incomplete_request(CHECK, Authorization=f"Bearer {key}"),
+            incomplete_request(CONSUME, Authorization=f"Bearer {key}"),
+            incomplete_request(CONSUME, Authorization=WRONG),
         ):
             stack.enter_context(open_sockets(port, DRIBBLING // 5, first))
         check_everything(port, key)
@@ -84,7 +84,7 @@ def a_wrong_key_is_refused_before_the_body_is_read(port: int) -> None:
         ("/api/v1/billing/portal", {"Authorization": WRONG}, "project-header-required"),
         ("/api/v1/billing/portal", {}, "token-required"),
     ]:
-        with open_sockets(port, 1, slow(path, **headers)) as (one,):
+        with open_sockets(port, 1, incomplete_request(path, **headers)) as (one,):
             refused: Answer = answer(one)
         assert (refused.status, refused.json()["code"]) == (401, code), path
         assert refused.json()["request_id"] == refused.headers["x-request-id"]

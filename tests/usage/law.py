@@ -7,7 +7,7 @@ from usage.totals.selectors import totals
 from usage.totals.selectors.totals import Span
 
 
-def holds(project: Project) -> bool:
+def is_kept(project: Project) -> bool:
     """Totals equal the records, counters equal the totals, and each record has its key."""
     rows = Record.objects.for_project(project)
     uses = [

@@ -11,7 +11,7 @@ from common import crypto
 from common.models import BackOff
 from sandbox import accounts
 from sandbox.deliveries import DeliveryMode
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.factories.projects import ProjectFactory
 from tests.sandbox_stripe import Clock, SandboxStripe
 from tests.shop import Shop
@@ -22,7 +22,7 @@ Drain = Callable[[], None]
 DROP_ALL = DeliveryMode(drop=1.0)
 
 
-def marks() -> dict[str, int]:
+def requests_by_object() -> dict[str, int]:
     return dict(SyncObject.objects.values_list("stripe_id", "requested"))
 
 
@@ -43,9 +43,9 @@ def test_what_arrived_is_not_read_again(
 ) -> None:
     shop.subscribe(alice, monthly)
     drain()
-    before = marks()
+    before = requests_by_object()
     assert catch_up(account=shop.account, at=timezone.now()) == 0
-    assert marks() == before
+    assert requests_by_object() == before
 
 
 def test_it_remembers_how_far_it_came_and_looks_an_hour_back(
@@ -83,7 +83,7 @@ def test_an_older_event_that_stripe_lists_late_is_found(
     account.refresh_from_db()
 
     assert catch_up(account=account, at=clock.now) > 0
-    assert str(alice.stripe_id) in marks()
+    assert str(alice.stripe_id) in requests_by_object()
 
 
 def test_an_object_that_was_read_since_is_left_alone(

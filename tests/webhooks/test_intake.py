@@ -16,8 +16,8 @@ from billing import endpoint_cache
 from billing.models import StripeAccount, StripeEndpoint, SyncObject
 from billing.sync import service as sync
 from billing.sync import sync_queue
-from tests.architecture.transactions import undone
-from tests.refusing import refuse_rows
+from tests.architecture.transactions import rolled_back
+from tests.full_disk import refuse_rows
 from tests.webhooks.stripe_post import StripePost, event, sign
 from webhooks.models import InboundEvent
 from webhooks.services import intake
@@ -39,7 +39,7 @@ def test_a_duplicate_only_counts(post: StripePost) -> None:
 def test_what_cannot_be_kept_is_not_acknowledged(post: StripePost, table: str) -> None:
     """Stripe sends again what it was not told 200 for; what it was, it never sends again."""
     post(event(id="evt_0", object_id="prod_0"))
-    with undone():
+    with rolled_back():
         refuse_rows(table)
         refused = post(event())
 

@@ -12,7 +12,7 @@ TYPES: tuple[str, ...] = get_args(Event.__annotations__["type"])
 """As the SDK of the pinned API version lists them."""
 
 
-def of(type_: str, **body: object) -> tuple[ObjectKind, str] | None:
+def target_of(type_: str, **body: object) -> tuple[ObjectKind, str] | None:
     return target(type_, body)
 
 
@@ -27,21 +27,30 @@ def test_every_route_has_types(prefix: str) -> None:
 
 
 def test_roots() -> None:
-    assert of("refund.updated", id="re_1", payment_intent="pi_1") == (
+    assert target_of("refund.updated", id="re_1", payment_intent="pi_1") == (
         ObjectKind.PAYMENT_INTENT,
         "pi_1",
     )
-    assert of("charge.refunded", id="ch_1", payment_intent="pi_1") == (
+    assert target_of("charge.refunded", id="ch_1", payment_intent="pi_1") == (
         ObjectKind.PAYMENT_INTENT,
         "pi_1",
     )
-    assert of("charge.dispute.created", id="du_1", payment_intent={"id": "pi_1"}) == (
+    assert target_of("charge.dispute.created", id="du_1", payment_intent={"id": "pi_1"}) == (
         ObjectKind.PAYMENT_INTENT,
         "pi_1",
     )
-    assert of("invoice_payment.paid", id="inpay_1", invoice="in_1") == (ObjectKind.INVOICE, "in_1")
-    assert of("customer.subscription.deleted", id="sub_1") == (ObjectKind.SUBSCRIPTION, "sub_1")
-    assert of("checkout.session.completed", id="cs_1") == (ObjectKind.CHECKOUT_SESSION, "cs_1")
+    assert target_of("invoice_payment.paid", id="inpay_1", invoice="in_1") == (
+        ObjectKind.INVOICE,
+        "in_1",
+    )
+    assert target_of("customer.subscription.deleted", id="sub_1") == (
+        ObjectKind.SUBSCRIPTION,
+        "sub_1",
+    )
+    assert target_of("checkout.session.completed", id="cs_1") == (
+        ObjectKind.CHECKOUT_SESSION,
+        "cs_1",
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ receipts = st.builds(
 limits = st.integers(0, 2**53 - 1)
 
 
-def what(receipts: Receipts, refunds: str, disputes: str = "hold") -> RemainingAccess | None:
+def remaining_access(
+    receipts: Receipts, refunds: str, disputes: str = "hold"
+) -> RemainingAccess | None:
     return find_remaining_access(receipts, refund_policy=refunds, dispute_policy=disputes)
 
 
@@ -70,22 +72,25 @@ def test_the_money_that_went_back(
 def test_while_a_bank_decides() -> None:
     contested = Receipts(received=100, contested_since=NOON)
     for refunds in RefundPolicy.values:
-        held, kept = what(contested, refunds), what(contested, refunds, "keep")
+        held, kept = (
+            remaining_access(contested, refunds),
+            remaining_access(contested, refunds, "keep"),
+        )
         assert held is not None
         assert held.held_since == NOON
         assert kept is not None
         assert kept.held_since is None
     gone = Receipts(received=100, refunded=100, contested_since=NOON)
-    assert what(gone, "revoke") is None
-    assert what(gone, "keep") == RemainingAccess(held_since=NOON)
-    assert what(replace(gone, until=ENDS), "period_end") == RemainingAccess(
+    assert remaining_access(gone, "revoke") is None
+    assert remaining_access(gone, "keep") == RemainingAccess(held_since=NOON)
+    assert remaining_access(replace(gone, until=ENDS), "period_end") == RemainingAccess(
         ends_at=ENDS, held_since=NOON
     )
 
 
 def test_what_was_free_or_is_not_heard_of_yet_is_whole() -> None:
     for refunds, disputes in product(RefundPolicy.values, DisputePolicy.values):
-        assert what(Receipts(), refunds, disputes) == RemainingAccess()
+        assert remaining_access(Receipts(), refunds, disputes) == RemainingAccess()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +116,7 @@ def test_shares(
 @given(receipts, policy, st.sampled_from(DisputePolicy.values), limits)
 def test_laws(receipts: Receipts, refunds: str, disputes: str, limit: int) -> None:
     """Never more than was bought; nothing left only when all the money is gone; ``keep`` keeps."""
-    found = what(replace(receipts, until=ENDS), refunds, disputes)
+    found = remaining_access(replace(receipts, until=ENDS), refunds, disputes)
     assert (found is None) == (receipts.is_gone and refunds in ("revoke", "proportional"))
     if found is not None:
         assert 0 <= found.scale(limit) <= limit  # type: ignore[operator]  # a number stays a number
@@ -135,7 +140,7 @@ def test_more_money_back_never_gives_more(
     )
 
     def worth(money: Receipts) -> int:
-        found = what(money, refunds)
+        found = remaining_access(money, refunds)
         return 0 if found is None else int(found.scale(limit) or 0)
 
     assert worth(after) <= worth(receipts)
@@ -147,4 +152,4 @@ def test_a_refund_and_a_lost_dispute_count_the_same(received: int, data: st.Data
     as_refund = Receipts(received=received, refunded=gone)
     as_loss = Receipts(received=received, lost=gone)
     for refunds in RefundPolicy.values:
-        assert what(as_refund, refunds) == what(as_loss, refunds)
+        assert remaining_access(as_refund, refunds) == remaining_access(as_loss, refunds)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from billing.accounts.selectors import stripe_accounts as stored
+from billing.accounts.selectors import stripe_accounts as account_selectors
 from billing.models import StripeAccount
 from events.models import AuditEntry
 from projects.models import Project
@@ -65,13 +65,13 @@ def test_secrets_are_sealed_and_never_shown(
         api.patch(path, {"secret_key": SPARE, "signing_secret": SECOND})
         shown = api.get(path).content.decode()
     account = StripeAccount.objects.get(project__isnull=False)
-    endpoint = stored.endpoint_of(account)
+    endpoint = account_selectors.endpoint_of(account)
     assert endpoint is not None
     told = [shown, caplog.text, account.secret_key, *endpoint.secrets]
     told += [f"{entry.before}{entry.after}" for entry in AuditEntry.objects.all()]
     for secret in (OWN, SPARE, FIRST, SECOND):
         assert not any(secret in text for text in told)
-    assert stored.signing_secrets(endpoint) == [SECOND, FIRST]
+    assert account_selectors.signing_secrets(endpoint) == [SECOND, FIRST]
 
 
 def test_two_signing_secrets_live_at_once(api: ApiClient, own: Any, path: str) -> None:
@@ -79,9 +79,9 @@ def test_two_signing_secrets_live_at_once(api: ApiClient, own: Any, path: str) -
     for count, secret in enumerate((FIRST, SECOND, THIRD), start=1):
         shown = api.patch(path, {"signing_secret": secret}).json()
         assert shown["signing_secrets"] == min(count, 2)
-    endpoint = stored.endpoint_by_token(shown["webhook_url"].rpartition("/")[2])
+    endpoint = account_selectors.endpoint_by_token(shown["webhook_url"].rpartition("/")[2])
     assert endpoint is not None
-    assert stored.signing_secrets(endpoint) == [THIRD, SECOND]
+    assert account_selectors.signing_secrets(endpoint) == [THIRD, SECOND]
 
 
 def test_a_key_of_another_account_is_refused(api: ApiClient, own: Any, path: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from billing.models import Coupon, PromotionCode, StripeAccount
 from billing.operations import reconciliation
 from projects.models import Project
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.subscriptions.subscribers import Subscriber
 from tests.billing.tenant import Json, Tenant, order
 from tests.billing_fixtures import Clock
@@ -180,7 +180,7 @@ def test_a_discount_on_a_subscription(
     named = None if by == "id" else promo["id"]
     assert (given["coupon"], given["promotion_code"]) == (spring["id"], named)
     drain()
-    assert outbox.types(project, "subscription.") == [
+    assert outbox_events.types(project, "subscription.") == [
         "subscription.created",
         "subscription.updated",
     ]

@@ -15,7 +15,7 @@ from tests.factories.projects import key_of
 WHY = {"reason": "Beta tester."}
 
 
-def soon(**delta):
+def time_from_now(**delta):
     return (timezone.now() + timedelta(**delta)).isoformat()
 
 
@@ -31,7 +31,7 @@ def check(api, feature="sso", user_id="ada"):
     return api.get("/entitlements/check", query={"user_id": user_id, "feature": feature}).json()
 
 
-def told(project):
+def event_types(project):
     return [event.type for event in OutboxEvent.objects.for_project(project).order_by("pk")]
 
 
@@ -48,7 +48,7 @@ def api(api, django_capture_on_commit_callbacks):
 
 
 def test_feature_is_given_and_the_effect_shown(api, project, sso):
-    response = grant(api, feature="sso", expires_at=soon(days=1))
+    response = grant(api, feature="sso", expires_at=time_from_now(days=1))
 
     assert response.status_code == 201
     body = response.json()
@@ -63,7 +63,7 @@ def test_feature_is_given_and_the_effect_shown(api, project, sso):
     assert (effect["after"]["allowed"], effect["after"]["reason"]) == (True, "granted")
     assert effect["after"] == check(api)
     assert effect["after"]["valid_until"] == given["expires_at"]
-    assert told(project) == ["customer.created", "entitlements.changed", "grant.created"]
+    assert event_types(project) == ["customer.created", "entitlements.changed", "grant.created"]
     entry = AuditEntry.objects.get(action="grant.create")
     assert (entry.subject, entry.reason, entry.actor) == (
         given["id"],
@@ -110,11 +110,11 @@ def test_revoked_by_its_id_a_grant_ends(api, project, sso):
         False,
     )
     assert not check(api)["allowed"]
-    assert told(project)[-2:] == ["entitlements.changed", "grant.revoked"]
+    assert event_types(project)[-2:] == ["entitlements.changed", "grant.revoked"]
     again = revoke(api, grant_id=given["id"], reason="Again.")
     assert again.status_code == 200
     assert again.json()["grant"]["revoked_reason"] == "Over."
-    assert told(project)[-2:] == ["entitlements.changed", "grant.revoked"]
+    assert event_types(project)[-2:] == ["entitlements.changed", "grant.revoked"]
 
 
 def test_revoked_by_user_a_feature_is_gone_whatever_gives_it_and_comes_back(api, sso):
@@ -138,7 +138,9 @@ def test_revoked_by_user_a_whole_product_is_gone(api, shop, sso, seats):
 
 
 def test_scheduled_grant_waits(api, sso):
-    body = grant(api, feature="sso", starts_at=soon(days=1), expires_at=soon(days=2)).json()
+    body = grant(
+        api, feature="sso", starts_at=time_from_now(days=1), expires_at=time_from_now(days=2)
+    ).json()
     assert body["grant"]["status"] == "scheduled"
     assert not check(api)["allowed"]
     assert check(api)["valid_until"] == body["grant"]["starts_at"]
@@ -147,7 +149,7 @@ def test_scheduled_grant_waits(api, sso):
 def test_list_is_newest_first_and_filtered(api, other_api, sso):
     first = grant(api, feature="sso").json()["grant"]
     second = grant(api, feature="sso", user_id="bob").json()["grant"]
-    third = grant(api, feature="sso", starts_at=soon(days=1)).json()["grant"]
+    third = grant(api, feature="sso", starts_at=time_from_now(days=1)).json()["grant"]
     revoke(api, grant_id=first["id"])
 
     def ids(**query):
@@ -203,7 +205,7 @@ def test_bad_grant_is_refused_and_nothing_is_stored(api, project, sso, seats, bo
     assert response.json()["errors"]
     assert not Grant.objects.for_project(project).exists()
     assert not Customer.objects.for_project(project).exists()
-    assert told(project) == []
+    assert event_types(project) == []
     assert not AuditEntry.objects.filter(action__startswith="grant").exists()
 
 
@@ -226,7 +228,7 @@ def test_bad_grant_is_refused_and_nothing_is_stored(api, project, sso, seats, bo
 )
 def test_bad_revocation_is_refused_and_nothing_is_stored(api, project, sso, body):
     assert revoke(api, **body).status_code == 422
-    assert told(project) == []
+    assert event_types(project) == []
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
@@ -241,7 +243,7 @@ def test_neighbours_things_are_as_absent_as_none(api, other_api, other_project, 
     given = grant(api, feature="sso").json()["grant"]
     customer = Customer.objects.across_projects().get(user_id="ada")
 
-    def said(response):
+    def status_and_body(response):
         body = response.json()
         body.pop("request_id")
         return response.status_code, body
@@ -252,15 +254,15 @@ def test_neighbours_things_are_as_absent_as_none(api, other_api, other_project, 
         ("sso", "nothing", lambda id: grant(other_api, feature=id)),
         ("sso", "nothing", lambda id: revoke(other_api, user_id="ada", feature=id)),
     ):
-        assert said(call(theirs)) == said(call(random))
-        assert said(call(theirs))[0] == 404
+        assert status_and_body(call(theirs)) == status_and_body(call(random))
+        assert status_and_body(call(theirs))[0] == 404
     assert not Customer.objects.for_project(other_project).exists()
     assert other_api.get("/admin/grants", query={"user_id": customer.pk}).json()["data"] == []
     assert check(api)["allowed"]
 
 
 def test_expired_grant_cannot_be_revoked(api, project, sso):
-    given = grant(api, feature="sso", expires_at=soon(hours=1)).json()["grant"]
+    given = grant(api, feature="sso", expires_at=time_from_now(hours=1)).json()["grant"]
     Grant.objects.for_project(project).update(
         starts_at=timezone.now() - timedelta(days=2), expires_at=timezone.now() - timedelta(days=1)
     )

@@ -22,7 +22,7 @@ from entitlements.models import Feature
 from projects.models import Project
 from sandbox.deliveries import DeliveryMode
 from sandbox.world import DEFAULT_SECRET_KEY
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 
@@ -190,7 +190,7 @@ def test_a_customer_follows_and_the_tenant_s_own_data_does_not(
     alice.refresh_from_db()
     assert (alice.name, alice.email, alice.balance) == ("Al", "al@example.org", -500)
     assert alice.customer.email == "alice@example.com"
-    assert outbox.types(shop.project) == []
+    assert outbox_events.types(shop.project) == []
 
 
 def test_an_invoice(shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain) -> None:
@@ -201,7 +201,7 @@ def test_an_invoice(shop: Shop, alice: StripeCustomer, monthly: Price, drain: Dr
     assert row.subscription == Subscription.objects.for_project(shop.project).get()
     line = row.lines.get()
     assert (line.price_id, line.amount, line.is_proration) == (monthly.pk, 2900, False)
-    assert outbox.types(shop.project, "invoice.") == ["invoice.paid"]
+    assert outbox_events.types(shop.project, "invoice.") == ["invoice.paid"]
 
 
 @pytest.mark.parametrize("kinds", [("invoice", "subscription"), ("subscription", "invoice")])
@@ -224,7 +224,7 @@ def test_a_failed_invoice_is_told(
     shop.subscribe(alice, monthly, payment_behavior="allow_incomplete")
     drain()
     assert Invoice.objects.for_project(shop.project).get().status == "open"
-    assert outbox.types(shop.project, "invoice.") == ["invoice.payment_failed"]
+    assert outbox_events.types(shop.project, "invoice.") == ["invoice.payment_failed"]
 
 
 def test_a_deleted_draft(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:

@@ -43,16 +43,16 @@ def test_filters(tenant: Tenant) -> None:
     once = tenant.price(second, interval=None, currency="eur")
     tenant.api.patch(f"/prices/{once['id']}", {"active": False})
 
-    def found(**query: Any) -> list[str]:
+    def price_ids(**query: Any) -> list[str]:
         rows = tenant.api.get("/prices", query=query).json()["data"]
         return [row["id"] for row in rows]
 
-    assert found() == [once["id"], monthly["id"]]
-    assert found(product=first["id"]) == [monthly["id"]]
-    assert found(active="false") == [once["id"]]
-    assert found(type="one_time") == [once["id"]]
-    assert found(currency="usd") == [monthly["id"]]
-    assert found(product=first["id"], currency="eur") == []
+    assert price_ids() == [once["id"], monthly["id"]]
+    assert price_ids(product=first["id"]) == [monthly["id"]]
+    assert price_ids(active="false") == [once["id"]]
+    assert price_ids(type="one_time") == [once["id"]]
+    assert price_ids(currency="usd") == [monthly["id"]]
+    assert price_ids(product=first["id"], currency="eur") == []
 
 
 @pytest.mark.parametrize(

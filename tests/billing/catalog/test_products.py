@@ -128,7 +128,7 @@ def test_a_neighbours_product_is_not_there(tenant: Tenant, neighbour: Tenant) ->
     for ask in (tenant.api.get, tenant.api.patch):
         found, nowhere = ask(path), ask(random)
         assert (found.status_code, found.json()["code"]) == (404, "not-found")
-        assert _same(found.json()) == _same(nowhere.json())
+        assert without_request_id(found.json()) == without_request_id(nowhere.json())
     price = tenant.api.post(
         "/prices", {"product": theirs["id"], "unit_amount": {"amount": 1, "currency": "usd"}}
     )
@@ -163,5 +163,5 @@ def test_a_deleted_product_says_so(tenant: Tenant) -> None:
     assert tenant.api.get(f"/products/{made['id']}").json()["active"] is False
 
 
-def _same(problem: dict[str, Any]) -> dict[str, Any]:
+def without_request_id(problem: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in problem.items() if name != "request_id"}

@@ -32,7 +32,7 @@ def put(tenant: Tenant, cart: Json, price: Json, **body: Any) -> Any:
     return tenant.api.post(f"/carts/{cart['id']}/items", {"price": price["id"], **body})
 
 
-def shown(tenant: Tenant, cart: Json) -> Json:
+def read_cart(tenant: Tenant, cart: Json) -> Json:
     return dict(tenant.api.get(f"/carts/{cart['id']}").json())
 
 
@@ -79,7 +79,7 @@ def test_fill_change_and_empty(tenant: Tenant, plan: Json, seats: Json, setup: J
     ] == usd(3800)
     for each in (first, second):
         assert tenant.api.delete(each).status_code == 200
-    assert shown(tenant, cart)["recurring"] == []
+    assert read_cart(tenant, cart)["recurring"] == []
     cart = tenant.api.delete(third).json()
     assert (cart["currency"], cart["subtotal"], cart["lines"]) == (None, None, [])
     assert tenant.api.delete(third).status_code == 404
@@ -106,7 +106,7 @@ def test_what_does_not_go_together(tenant: Tenant, plan: Json, setup: Json) -> N
     assert code(put(tenant, cart, setup, quantity=99_999)) == (422, "amount-too-large")
     line = f"/carts/{cart['id']}/items/{cart['lines'][0]['id']}"
     assert code(tenant.api.patch(line, {"price": setup["id"]})) == (422, "invalid")
-    assert shown(tenant, cart) == cart
+    assert read_cart(tenant, cart) == cart
     assert Cart.objects.across_projects().count() == 1
 
 
@@ -181,7 +181,7 @@ def test_time_ends_a_cart_to_the_second(tenant: Tenant, setup: Json, clock: Cloc
     clock.advance(seconds=3599)
     assert put(tenant, cart, setup).status_code == 201
     clock.advance(seconds=1)
-    assert shown(tenant, cart)["status"] == "expired"
+    assert read_cart(tenant, cart)["status"] == "expired"
     body = {"cart": cart["id"], "success_url": HOME}
     for answer in (put(tenant, cart, setup), tenant.api.post("/checkout/cart", body)):
         assert code(answer) == (409, "cart-closed")
@@ -214,7 +214,7 @@ def test_bought_with_one_subscription_and_items(
         plan["product"],
         seats["product"],
     ]
-    bought = shown(tenant, cart)
+    bought = read_cart(tenant, cart)
     assert (bought["status"], bought["checkout"]) == ("completed", page["id"])
     assert bought["completed_at"] == done["completed_at"]
     for answer in (
@@ -224,7 +224,7 @@ def test_bought_with_one_subscription_and_items(
     ):
         assert code(answer) == (409, "cart-closed")
     drain()
-    assert shown(tenant, cart)["status"] == "completed"
+    assert read_cart(tenant, cart)["status"] == "completed"
 
 
 def test_bought_with_items_only(tenant: Tenant, setup: Json, drain: Drain) -> None:
@@ -233,10 +233,10 @@ def test_bought_with_items_only(tenant: Tenant, setup: Json, drain: Drain) -> No
     assert tenant.at_stripe("checkout.session")[0]["mode"] == "payment"
     assert tenant.pay(page, card="4000000000000002").status == "declined"
     drain()
-    assert shown(tenant, cart)["status"] == "frozen"
+    assert read_cart(tenant, cart)["status"] == "frozen"
     tenant.pay(page)
     drain()
-    assert shown(tenant, cart)["status"] == "completed"
+    assert read_cart(tenant, cart)["status"] == "completed"
 
 
 def test_frozen_while_its_page_is_open_and_free_when_that_closes(
@@ -244,7 +244,7 @@ def test_frozen_while_its_page_is_open_and_free_when_that_closes(
 ) -> None:
     cart = tenant.cart(setup)
     page = tenant.open_cart(cart)
-    frozen = shown(tenant, cart)
+    frozen = read_cart(tenant, cart)
     assert (frozen["status"], frozen["checkout"]) == ("frozen", page["id"])
     line = f"/carts/{cart['id']}/items/{cart['lines'][0]['id']}"
     for answer in (
@@ -255,7 +255,7 @@ def test_frozen_while_its_page_is_open_and_free_when_that_closes(
     ):
         assert code(answer) == (409, "cart-frozen")
         assert answer.json()["checkout"] == page["id"]
-    assert shown(tenant, cart) == frozen
+    assert read_cart(tenant, cart) == frozen
 
     assert tenant.open_cart(cart)["id"] == page["id"]
     other = tenant.open_cart(cart, metadata={"try": "2"})
@@ -267,7 +267,7 @@ def test_frozen_while_its_page_is_open_and_free_when_that_closes(
     tenant.open_cart(cart)
     clock.advance(days=2)
     drain()
-    assert shown(tenant, cart)["status"] == "open"
+    assert read_cart(tenant, cart)["status"] == "open"
     assert tenant.api.delete(line).status_code == 200
 
 
@@ -282,10 +282,10 @@ def test_money_that_takes_days(
     assert tenant.pay(page, card=method).status == "complete"
     drain()
     assert tenant.api.get(f"/checkout/{page['id']}").json()["payment_status"] == "unpaid"
-    assert shown(tenant, cart)["status"] == "frozen"
+    assert read_cart(tenant, cart)["status"] == "frozen"
     clock.advance(days=7)
     drain()
-    assert shown(tenant, cart)["status"] == later
+    assert read_cart(tenant, cart)["status"] == later
 
 
 def test_stripe_refuses_the_page_and_the_cart_is_free(tenant: Tenant, setup: Json) -> None:
@@ -293,7 +293,10 @@ def test_stripe_refuses_the_page_and_the_cart_is_free(tenant: Tenant, setup: Jso
     tenant.stripe.v1.prices.update(setup["stripe_id"], {"active": False})
     body = {"cart": cart["id"], "success_url": HOME}
     assert code(tenant.api.post("/checkout/cart", body)) == (409, "stripe-refused")
-    assert (shown(tenant, cart)["status"], shown(tenant, cart)["checkout"]) == ("open", None)
+    assert (read_cart(tenant, cart)["status"], read_cart(tenant, cart)["checkout"]) == (
+        "open",
+        None,
+    )
 
 
 def test_a_price_that_was_archived_or_changed(tenant: Tenant, setup: Json, plan: Json) -> None:
@@ -302,7 +305,7 @@ def test_a_price_that_was_archived_or_changed(tenant: Tenant, setup: Json, plan:
     body = {"cart": cart["id"], "success_url": HOME}
     tenant.api.patch(f"/prices/{setup['id']}", {"active": False})
     problem = {"code": "archived", "replacement": None, "unit_amount": None}
-    assert [each["problem"] for each in shown(tenant, cart)["lines"]] == [problem, None]
+    assert [each["problem"] for each in read_cart(tenant, cart)["lines"]] == [problem, None]
     refused = tenant.api.post("/checkout/cart", body)
     assert code(refused) == (409, "not-on-sale")
     assert refused.json()["problems"] == [
@@ -313,7 +316,7 @@ def test_a_price_that_was_archived_or_changed(tenant: Tenant, setup: Json, plan:
     tenant.price(product, 5000, interval=None, currency="eur")
     tenant.price(product, 5000)
     new = tenant.price(product, 10900, interval=None)
-    assert shown(tenant, cart)["lines"][0]["problem"] == {
+    assert read_cart(tenant, cart)["lines"][0]["problem"] == {
         "code": "price_changed",
         "replacement": new["id"],
         "unit_amount": usd(10900),
@@ -328,10 +331,10 @@ def test_a_price_that_was_archived_or_changed(tenant: Tenant, setup: Json, plan:
     page = tenant.open_cart(cart)
     tenant.api.patch(f"/products/{setup['product']}", {"active": False})
     assert Price.objects.across_projects().get(pk=new["id"]).active
-    assert shown(tenant, cart)["lines"][0]["problem"]["code"] == "archived"
+    assert read_cart(tenant, cart)["lines"][0]["problem"]["code"] == "archived"
     assert tenant.pay(page).status == "complete"  # the page that was open is honoured
     tenant.sync(page)
-    assert shown(tenant, cart)["lines"][0]["problem"] is None
+    assert read_cart(tenant, cart)["lines"][0]["problem"] is None
 
 
 def test_the_cart_knows_whose_it_is(tenant: Tenant, neighbour: Tenant, setup: Json) -> None:
@@ -369,6 +372,6 @@ def test_parallel_clicks_and_changes(tenant: Tenant, project: Project, plan: Jso
     assert {status for what, status in answers if what == "add"} <= {201, 409}
     tenant.open_cart(cart)
     (session,) = tenant.at_stripe("checkout.session")
-    held = shown(tenant, cart)
+    held = read_cart(tenant, cart)
     assert held["lines"][0]["quantity"] == 1 + answers.count(("add", 201))
     assert session["amount_total"] == held["subtotal"]["amount"]

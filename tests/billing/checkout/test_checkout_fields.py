@@ -42,7 +42,7 @@ def session(tenant: Tenant) -> Json:
     return tenant.at_stripe("checkout.session")[-1]
 
 
-def refused(tenant: Tenant, body: Json) -> tuple[int, str]:
+def refusal(tenant: Tenant, body: Json) -> tuple[int, str]:
     """Status and code, once it is certain that nothing was opened."""
     before = len(tenant.at_stripe("checkout.session"))
     answer = tenant.api.post("/checkout", body)
@@ -98,9 +98,9 @@ def test_a_discount_that_cannot_be_used(
     Coupon.objects.across_projects().update(**on_coupon or {"name": "x"})
     PromotionCode.objects.across_projects().update(**on_code or {"metadata": {}})
     wrong = (409, "discount-refused")
-    assert refused(tenant, order(price, promotion_code=promo.code)) == wrong
+    assert refusal(tenant, order(price, promotion_code=promo.code)) == wrong
     if on_coupon:
-        assert refused(tenant, order(price, coupon=given.pk)) == wrong
+        assert refusal(tenant, order(price, coupon=given.pk)) == wrong
 
 
 def test_a_discount_that_is_not_there(
@@ -117,10 +117,10 @@ def test_a_discount_that_is_not_there(
         {"promotion_code": promo.code, "allow_promotion_codes": True},
         {"coupon": given.pk, "allow_promotion_codes": True},
     ):
-        assert refused(tenant, order(price, **said)) == (422, "invalid"), said
+        assert refusal(tenant, order(price, **said)) == (422, "invalid"), said
     theirs = neighbour.price()
     for said in ({"coupon": given.pk}, {"promotion_code": promo.pk}, {"promotion_code": "SPRING"}):
-        assert refused(neighbour, order(theirs, **said)) == (422, "invalid")
+        assert refusal(neighbour, order(theirs, **said)) == (422, "invalid")
 
 
 def test_another_users_code(
@@ -131,7 +131,7 @@ def test_another_users_code(
     tenant.api.post("/customers", {"user_id": "bob"})
     bob = tenant.api.get("/customers/bob").json()["id"]
     PromotionCode.objects.across_projects().update(customer_id=bob)
-    assert refused(tenant, order(price, promotion_code="SPRING")) == (409, "discount-refused")
+    assert refusal(tenant, order(price, promotion_code="SPRING")) == (409, "discount-refused")
     assert tenant.open(price, "bob", promotion_code="SPRING")["promotion_code"] == promo.pk
 
 
@@ -178,7 +178,7 @@ def test_a_trial_without_a_card(tenant: Tenant, project: Project, drain: Drain) 
     ],
 )
 def test_malformed(tenant: Tenant, change: Json) -> None:
-    assert refused(tenant, order(tenant.price(), **change)) == (422, "invalid")
+    assert refusal(tenant, order(tenant.price(), **change)) == (422, "invalid")
 
 
 def test_what_costs_nothing_asks_for_no_card(
@@ -221,7 +221,7 @@ def test_the_type_is_detected_and_explained(tenant: Tenant, project: Project) ->
     monthly, once = tenant.price(product), tenant.price(product, interval=None)
     both = {"lines": [{"price": monthly["id"]}, {"price": once["id"]}], "price": None}
 
-    def detected(path: str, sells: list[str], sold: Json, **body: Any) -> Any:
+    def detected_type(path: str, sells: list[str], sold: Json, **body: Any) -> Any:
         Project.objects.filter(pk=project.pk).update(sells=sells)
         said = {name: value for name, value in {**order(sold), **body}.items() if value is not None}
         answer = tenant.api.post(path, said)
@@ -232,13 +232,13 @@ def test_the_type_is_detected_and_explained(tenant: Tenant, project: Project) ->
     recurring, one_time = "Every price is recurring.", "No price is recurring."
     together = "Recurring and one-time prices are sold together."
     for path in ("/checkout", "/checkout/session"):
-        assert detected(path, every, monthly) == ("subscription", recurring)
-        assert detected(path, every, once) == ("item", one_time)
-        assert detected(path, every, monthly, **both) == ("cart", together)
-        assert detected(path, ["cart"], monthly) == ("cart", recurring + only)
-        assert detected(path, ["cart"], once) == ("cart", one_time + only)
-        assert detected(path, ["item"], monthly) == "type-not-sold"
-        assert detected(path, ["subscription", "item"], monthly, **both) == "ambiguous-order"
+        assert detected_type(path, every, monthly) == ("subscription", recurring)
+        assert detected_type(path, every, once) == ("item", one_time)
+        assert detected_type(path, every, monthly, **both) == ("cart", together)
+        assert detected_type(path, ["cart"], monthly) == ("cart", recurring + only)
+        assert detected_type(path, ["cart"], once) == ("cart", one_time + only)
+        assert detected_type(path, ["item"], monthly) == "type-not-sold"
+        assert detected_type(path, ["subscription", "item"], monthly, **both) == "ambiguous-order"
     cart = tenant.cart(once)
     Project.objects.filter(pk=project.pk).update(sells=every)
     for named in ({}, {"cart": cart["id"], "price": once["id"]}):

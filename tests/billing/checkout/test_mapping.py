@@ -12,7 +12,7 @@ from entitlements.decisions.selectors import decisions
 from entitlements.models import Fact
 from entitlements.resolution.facts import Reason
 from sandbox.deliveries import DeliveryMode
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 
@@ -54,7 +54,7 @@ def test_a_purchase(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
         project=shop.project, user_id="alice", feature="sso", at=timezone.now()
     )
     assert (answer.reason, answer.valid_until) == (Reason.ENTITLED, None)
-    assert sorted(outbox.types(shop.project)) == [
+    assert sorted(outbox_events.types(shop.project)) == [
         "checkout.completed",
         "entitlements.changed",
         "payment.created",
@@ -106,7 +106,7 @@ def test_expiry(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain) ->
     drain()
     checkout.refresh_from_db()
     assert checkout.status == "expired"
-    assert outbox.types(shop.project) == ["checkout.expired"]
+    assert outbox_events.types(shop.project) == ["checkout.expired"]
     assert not allowed(shop)
 
 
@@ -133,7 +133,7 @@ def test_the_return_and_the_events_in_any_order(
     for step in order:
         happens[step]()
     assert allowed(shop)
-    told = outbox.types(shop.project)
+    told = outbox_events.types(shop.project)
     assert sorted(told) == [
         "checkout.completed",
         "entitlements.changed",

@@ -50,7 +50,7 @@ def yearly(tenant: Tenant, product: Json) -> Json:
     return tenant.price(product, 29000, interval="year")
 
 
-def ask(tenant: Tenant, price: Json, name: str = "", **body: Any) -> tuple[int, str]:
+def open_page(tenant: Tenant, price: Json, name: str = "", **body: Any) -> tuple[int, str]:
     """The status, and the id of the page or the code of the refusal."""
     headers = {"Idempotency-Key": name} if name else {}
     answer = tenant.api.post("/checkout", order(price, **body), headers=headers)
@@ -58,13 +58,13 @@ def ask(tenant: Tenant, price: Json, name: str = "", **body: Any) -> tuple[int, 
     return answer.status_code, said.get("id") or said["code"]
 
 
-def pages(tenant: Tenant) -> list[str]:
+def page_statuses(tenant: Tenant) -> list[str]:
     """The states of all pages at Stripe, oldest first."""
     sessions = sorted(tenant.at_stripe("checkout.session"), key=lambda each: each["created"])
     return [each["status"] for each in sessions]
 
 
-def live(tenant: Tenant) -> int:
+def live_subscriptions(tenant: Tenant) -> int:
     return sum(each["status"] != "canceled" for each in tenant.at_stripe("subscription"))
 
 
@@ -97,12 +97,12 @@ def test_the_same_request_leads_to_the_same_page(
     tenant: Tenant, monthly: Json, clock: Clock
 ) -> None:
     first = tenant.open(monthly)
-    assert ask(tenant, monthly) == ask(tenant, monthly, "named") == (201, first["id"])
-    assert len(pages(tenant)) == 1
+    assert open_page(tenant, monthly) == open_page(tenant, monthly, "named") == (201, first["id"])
+    assert len(page_statuses(tenant)) == 1
     clock.advance(days=2)
-    status, later = ask(tenant, monthly)
+    status, later = open_page(tenant, monthly)
     assert (status, later != first["id"]) == (201, True)
-    assert pages(tenant) == ["expired", "open"]
+    assert page_statuses(tenant) == ["expired", "open"]
 
 
 def test_another_request_closes_the_earlier_page(
@@ -111,7 +111,7 @@ def test_another_request_closes_the_earlier_page(
     first = tenant.open(monthly)
     for again in (yearly, monthly):
         second = tenant.open(again, quantity=2)
-    assert pages(tenant) == ["expired", "expired", "open"]
+    assert page_statuses(tenant) == ["expired", "expired", "open"]
     assert tenant.api.get(f"/checkout/{first['id']}").json()["status"] == "expired"
     assert tenant.pay(second).status == "complete"
     drain()
@@ -123,8 +123,8 @@ def test_other_products_users_and_items_have_pages_of_their_own(
 ) -> None:
     once, other = tenant.price(product, interval=None), tenant.price(tenant.product("Other"))
     for price, user in ((monthly, "alice"), (once, "alice"), (other, "alice"), (monthly, "bob")):
-        assert ask(tenant, price, user_id=user)[0] == 201
-    assert pages(tenant) == ["open"] * 4
+        assert open_page(tenant, price, user_id=user)[0] == 201
+    assert page_statuses(tenant) == ["open"] * 4
 
 
 @pytest.mark.parametrize("fault", ["timeout_before", "timeout_after", "error_after"])
@@ -133,28 +133,28 @@ def test_a_page_that_was_begun_is_finished_and_closed(
 ) -> None:
     """The first request was broken off; nobody knows whether Stripe has made its page."""
     tenant.stripe.fail(fault, method="POST", path=SESSIONS, times=AFTER_ALL_TRIES)
-    assert ask(tenant, monthly)[0] == 503
-    status, said = ask(tenant, yearly)
+    assert open_page(tenant, monthly)[0] == 503
+    status, said = open_page(tenant, yearly)
     if status == 503:  # an error inside Stripe: the list is waited for
         clock.advance(seconds=90)
-        status, said = ask(tenant, yearly)
+        status, said = open_page(tenant, yearly)
     assert status == 201
-    assert pages(tenant)[-1] == "open"
-    assert pages(tenant).count("open") == 1
+    assert page_statuses(tenant)[-1] == "open"
+    assert page_statuses(tenant).count("open") == 1
     intents.finish_due(at=timezone.now())
-    assert ask(tenant, yearly) == (201, said)
-    assert pages(tenant).count("open") == 1
+    assert open_page(tenant, yearly) == (201, said)
+    assert page_statuses(tenant).count("open") == 1
 
 
 def test_a_page_that_is_being_made_is_waited_for(
     tenant: Tenant, monthly: Json, yearly: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intents, "MAX_WAIT_SECONDS", 0.1)
-    with once_at(tenant, SESSIONS, lambda: ask(tenant, yearly)) as other:
-        status, id = ask(tenant, monthly)
+    with once_at(tenant, SESSIONS, lambda: open_page(tenant, yearly)) as other:
+        status, id = open_page(tenant, monthly)
     assert other == [(503, "stripe-unavailable")]
     assert status == 201
-    assert pages(tenant) == ["open"]
+    assert page_statuses(tenant) == ["open"]
     assert tenant.api.get(f"/checkout/{id}").json()["status"] == "open"
 
 
@@ -168,27 +168,27 @@ def test_who_slept_while_opening_finds_the_page_closed(
         StripeIntent.objects.across_projects().filter(operation="checkout_session.create").update(
             leased_until=timezone.now() - timedelta(seconds=1)
         )
-        return ask(tenant, yearly)
+        return open_page(tenant, yearly)
 
     with once_at(tenant, SESSIONS, meanwhile) as other:
-        late = ask(tenant, monthly)
+        late = open_page(tenant, monthly)
     assert other[0][0] == 201
     assert late == (409, "checkout-not-open")
-    assert pages(tenant) == ["expired", "open"]
+    assert page_statuses(tenant) == ["expired", "open"]
 
 
 def test_a_page_that_stripe_refuses_is_in_nobodys_way(
     tenant: Tenant, monthly: Json, yearly: Json
 ) -> None:
     tenant.stripe.fail("timeout_before", method="POST", path=SESSIONS, times=AFTER_ALL_TRIES)
-    assert ask(tenant, monthly)[0] == 503
+    assert open_page(tenant, monthly)[0] == 503
     stale = Checkout.objects.across_projects().get()
     tenant.stripe.v1.prices.update(monthly["stripe_id"], {"active": False})
-    assert ask(tenant, yearly)[0] == 201
+    assert open_page(tenant, yearly)[0] == 201
     tenant.stripe.v1.prices.update(monthly["stripe_id"], {"active": True})
     with pytest.raises(StripeRefused):  # whoever slept since then makes none either
         create(checkout=stale, at=timezone.now())
-    assert pages(tenant) == ["open"]
+    assert page_statuses(tenant) == ["open"]
     assert Checkout.objects.across_projects().count() == 1
 
 
@@ -198,10 +198,10 @@ def test_the_buyer_pays_in_the_second_in_which_the_page_is_closed(
     first = tenant.open(monthly)
     path = f"{first['stripe_id']}/expire"
     with once_at(tenant, path, lambda: tenant.pay(first).status) as paid:
-        refused = ask(tenant, yearly)
+        refused = open_page(tenant, yearly)
     assert paid == ["complete"]
     assert refused == (409, "already-subscribed")
-    assert (pages(tenant), live(tenant)) == (["complete"], 1)
+    assert (page_statuses(tenant), live_subscriptions(tenant)) == (["complete"], 1)
 
 
 def test_the_buyer_pays_a_second_too_late(tenant: Tenant, monthly: Json, yearly: Json) -> None:
@@ -212,8 +212,8 @@ def test_the_buyer_pays_a_second_too_late(tenant: Tenant, monthly: Json, yearly:
             tenant.pay(first)
 
     with once_at(tenant, f"{first['stripe_id']}/expire", pay, after=True):
-        assert ask(tenant, yearly)[0] == 201
-    assert (pages(tenant), live(tenant)) == (["expired", "open"], 0)
+        assert open_page(tenant, yearly)[0] == 201
+    assert (page_statuses(tenant), live_subscriptions(tenant)) == (["expired", "open"], 0)
 
 
 def test_paid_and_not_yet_heard_of(tenant: Tenant, monthly: Json, yearly: Json) -> None:
@@ -223,10 +223,10 @@ def test_paid_and_not_yet_heard_of(tenant: Tenant, monthly: Json, yearly: Json) 
     (subscription,) = tenant.at_stripe("subscription")
     path = f"/v1/subscriptions/{subscription['id']}"
     tenant.stripe.fail("timeout_before", method="GET", path=path, times=2 * AFTER_ALL_TRIES)
-    assert [ask(tenant, price)[0] for price in (yearly, monthly)] == [503, 503]
+    assert [open_page(tenant, price)[0] for price in (yearly, monthly)] == [503, 503]
     for price in (yearly, monthly):
-        assert ask(tenant, price) == (409, "already-subscribed")
-    assert (pages(tenant), live(tenant)) == (["complete"], 1)
+        assert open_page(tenant, price) == (409, "already-subscribed")
+    assert (page_statuses(tenant), live_subscriptions(tenant)) == (["complete"], 1)
 
 
 def test_a_page_is_closed_by_one_request_at_a_time(
@@ -236,10 +236,10 @@ def test_a_page_is_closed_by_one_request_at_a_time(
     monkeypatch.setattr(intents, "MAX_WAIT_SECONDS", 0.1)
     first = tenant.open(monthly)
     path = f"{first['stripe_id']}/expire"
-    with once_at(tenant, path, lambda: ask(tenant, monthly, quantity=3), after=True) as other:
-        assert ask(tenant, yearly)[0] == 201
+    with once_at(tenant, path, lambda: open_page(tenant, monthly, quantity=3), after=True) as other:
+        assert open_page(tenant, yearly)[0] == 201
     assert other == [(503, "stripe-unavailable")]
-    assert pages(tenant) == ["expired", "open"]
+    assert page_statuses(tenant) == ["expired", "open"]
 
 
 @pytest.mark.parametrize("point", ["expire", "read"])
@@ -254,10 +254,10 @@ def test_broken_off_after_the_earlier_page_was_closed(
     else:
         plan = {"method": "GET", "path": session}
         tenant.stripe.fail("timeout_before", times=AFTER_ALL_TRIES, **plan)
-    assert ask(tenant, yearly)[0] == 503
-    assert pages(tenant) == ["expired"]
-    assert ask(tenant, yearly)[0] == 201
-    assert pages(tenant) == ["expired", "open"]
+    assert open_page(tenant, yearly)[0] == 503
+    assert page_statuses(tenant) == ["expired"]
+    assert open_page(tenant, yearly)[0] == 201
+    assert page_statuses(tenant) == ["expired", "open"]
 
 
 def test_a_page_that_stripe_does_not_know_waits_for_a_person(
@@ -268,7 +268,7 @@ def test_a_page_that_stripe_does_not_know_waits_for_a_person(
     first = tenant.open(monthly)
     rows = Checkout.objects.for_project(project).filter(pk=first["id"])
     rows.update(stripe_id="cs_test_gone")
-    assert ask(tenant, yearly) == (409, "stripe-object-vanished")
+    assert open_page(tenant, yearly) == (409, "stripe-object-vanished")
     assert rows.get().status == "open"
     missing = MissingObject.objects.for_project(project).get()
     assert (missing.stripe_id, missing.state, missing.reason) == (
@@ -313,15 +313,15 @@ def test_twenty_requests_at_once(
         "checkout-not-open"
     }
     assert all("Retry-After" in each.headers for each in answers if each.status_code == 503)
-    assert pages(tenant).count("open") <= 1
+    assert page_statuses(tenant).count("open") <= 1
     settled = tenant.open(monthly)
-    assert pages(tenant).count("open") == 1
+    assert page_statuses(tenant).count("open") == 1
     tried = [each.json() for each in answers if each.status_code == 201] + [settled]
     assert len(tried) > 1
     for page in tried:
         with suppress(StripeFailure):
             tenant.pay({"url": page["url"] or page["stripe_id"]})
-    assert live(tenant) == 1
+    assert live_subscriptions(tenant) == 1
     assert len(tenant.at_stripe("customer")) == 1
     rows = Checkout.objects.for_project(project)
     assert rows.filter(status__in=["open", "opening"]).count() <= 1
@@ -350,8 +350,8 @@ def test_twenty_requests_while_the_buyer_pays(
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(buy, bodies))
     assert set(answers) <= {201, 409, 503}
-    if not live(tenant):
+    if not live_subscriptions(tenant):
         tenant.pay(tenant.open(monthly))
-    assert live(tenant) == 1
-    assert ask(tenant, yearly) == (409, "already-subscribed")
-    assert pages(tenant).count("open") == 0
+    assert live_subscriptions(tenant) == 1
+    assert open_page(tenant, yearly) == (409, "already-subscribed")
+    assert page_statuses(tenant).count("open") == 0

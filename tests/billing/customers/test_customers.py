@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from billing.customers import stripe_copies as customer_copies
+from billing.customers import stripe_copies
 from billing.models import StripeCustomer, StripeIntent
 from billing.outbound import intents
 from events.models import OutboxEvent
 from projects.models import Customer, Project
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.billing.tenant import Tenant
 from tests.billing_fixtures import Clock
 
@@ -34,10 +34,10 @@ def at_stripe(tenant: Tenant) -> dict[str, Any]:
 
 
 def sweep() -> int:
-    return customer_copies.update_due(at=timezone.now())
+    return stripe_copies.update_due(at=timezone.now())
 
 
-def traces(project: Project) -> list[str]:
+def tables_with_traces(project: Project) -> list[str]:
     """Where our tables still know who she was."""
     rows = [
         *Customer.objects.for_project(project).values(),
@@ -84,14 +84,14 @@ def test_erasing_leaves_the_books_and_nothing_else(
     tenant: Tenant, alice: dict[str, Any], drain: Callable[[], None], project: Project
 ) -> None:
     [payment] = tenant.api.get("/payments").json()["data"]
-    assert traces(project)
+    assert tables_with_traces(project)
     answer = tenant.api.delete(f"/customers/{ALICE['user_id']}")
     assert answer.status_code == 200, answer.content
     erased = answer.json()
     assert (erased["id"], erased["user_id"]) == (alice["id"], alice["id"])
     drain()
     assert at_stripe(tenant).get("deleted")
-    assert traces(project) == []
+    assert tables_with_traces(project) == []
     row = StripeCustomer.objects.for_project(project).get()
     assert row.deleted_at is not None
     [kept] = tenant.api.get("/payments").json()["data"]
@@ -156,7 +156,7 @@ def test_what_stripe_did_not_hear_is_told_later(
         intents.finish_due(at=timezone.now())
         sweep()
     assert at_stripe(tenant).get("deleted")
-    assert traces(project) == []
+    assert tables_with_traces(project) == []
     assert sweep() == 0
 
 

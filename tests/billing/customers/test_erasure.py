@@ -17,7 +17,7 @@ from projects.models import Customer, IdempotencyKey, Project
 from tests.billing.tenant import HOME, Json, Tenant
 from usage.models import Record
 from webhooks.models import InboundEvent
-from webhooks.services import erasure as inbound
+from webhooks.services import erasure as event_erasure
 from webhooks.services import replay
 
 MARK = "zqwonderland"
@@ -34,7 +34,7 @@ THANKS = {"success_url": f"{HOME}/thanks?user={USER_ID}"}
 Drain = Callable[[], None]
 
 
-def places() -> set[str]:
+def tables_with_traces() -> set[str]:
     """Every table of the database, however it came there, with a row that tells of the person:
     in text of any case, in JSON, or in bytes, which ``row::text`` writes as hex."""
     forms = [MARK, *(form.encode().hex() for form in (MARK, MARK.title(), MARK.upper()))]
@@ -116,7 +116,7 @@ def test_no_byte_remains(
     drain: Drain,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    known = places()
+    known = tables_with_traces()
     assert known >= {
         "billing_cart", "billing_checkout", "billing_payment", "billing_refund",
         "billing_stripecustomer", "billing_stripeintent", "entitlements_creditgrant",
@@ -128,9 +128,9 @@ def test_no_byte_remains(
 
     erase(tenant)
     drain()  # Stripe tells us once more, with name and address
-    inbound.forget_late(at=timezone.now())
+    event_erasure.forget_late(at=timezone.now())
 
-    assert places() == set()
+    assert tables_with_traces() == set()
     assert kept_in_redis() == []
     assert MARK not in caplog.text.lower()
     assert MARK not in str([record.__dict__ for record in caplog.records]).lower()
@@ -141,16 +141,16 @@ def test_what_stripe_keeps_does_not_come_back(
 ) -> None:
     erase(tenant)
     drain()
-    inbound.forget_late(at=timezone.now())
+    event_erasure.forget_late(at=timezone.now())
     at = timezone.now()
     for model, kind in ((Payment, "payment_intent"), (Subscription, "subscription")):
         for row in model.objects.for_project(project).exclude(stripe_id=None):
             sync.now(account=account, kind=kind, stripe_id=str(row.stripe_id), at=at)
-    assert places() == set()
+    assert tables_with_traces() == set()
 
 
 def test_the_books_stay(tenant: Tenant, ada: Json, project: Project, drain: Drain) -> None:
-    def books() -> list[Any]:
+    def financial_rows() -> list[Any]:
         columns = ("pk", "stripe_id", "amount", "amount_received", "amount_refunded", "paid_at")
         return [
             list(Payment.objects.for_project(project).order_by("pk").values(*columns)),
@@ -162,10 +162,10 @@ def test_the_books_stay(tenant: Tenant, ada: Json, project: Project, drain: Drai
             ],
         ]
 
-    before = books()
+    before = financial_rows()
     erase(tenant)
     drain()
-    assert books() == before
+    assert financial_rows() == before
     assert Customer.objects.for_project(project).get().user_id == ada["id"]
 
 
@@ -188,8 +188,8 @@ def test_a_neighbour_of_the_same_account_keeps_theirs(
     drain()
     erase(tenant)
     drain()
-    inbound.forget_late(at=timezone.now())
+    event_erasure.forget_late(at=timezone.now())
     kept = Customer.objects.for_project(other_project).get()
     assert (kept.user_id, kept.email) == (USER_ID, PERSON["email"])
-    assert "webhooks_inboundevent" in places()
+    assert "webhooks_inboundevent" in tables_with_traces()
     assert IdempotencyKey.objects.for_project(other_project).count() == 0

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import Invoice
 from projects.models import Project
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.tenant import Json, Tenant
 from tests.sandbox_stripe import Clock
 from tests.shop import Shop
@@ -99,7 +99,7 @@ def test_sums(shop: Shop, api: Any, drain: Drain, clock: Clock, seed: int) -> No
     assert len(listed) == len(v1.invoices.list({"limit": 100}).data) >= 3
     for shown in listed:
         adds_up(shown)
-    told = outbox.types(shop.project, "invoice.")
+    told = outbox_events.types(shop.project, "invoice.")
     assert told.count("invoice.paid") == len([row for row in listed if row["status"] == "paid"])
 
 

@@ -15,7 +15,7 @@ from billing.models import CheckoutLine, Payment, Price, Product, StripeCustomer
 from billing.operations import law_checks
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grant_terms, credit_grants
-from entitlements.credits import service as spending
+from entitlements.credits import service as credit_service
 from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
 from tests.sandbox_stripe import Clock
 from tests.shop import Shop
@@ -82,7 +82,7 @@ def pack(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain) -> Checko
 
 
 def spend(buyer: StripeCustomer, amount: int) -> None:
-    spending.spend(
+    credit_service.spend(
         project_id=buyer.project_id,
         customer_id=buyer.customer_id,
         amount=amount,

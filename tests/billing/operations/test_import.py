@@ -27,7 +27,7 @@ from billing.sync import service as sync
 from events.models import OutboxEvent
 from projects.models import Customer, Project
 from sandbox import accounts
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import ProjectFactory
 from tests.sandbox_stripe import SandboxStripe as Hands

@@ -37,7 +37,7 @@ from projects.models import Project
 from sandbox import accounts, permissions
 from sandbox.deliveries import DeliveryMode
 from sandbox.world import DEFAULT_ACCOUNT
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 
@@ -107,7 +107,7 @@ def test_silence_is_repaired_in_one_pass(
         project=shop.project, user_id="alice", feature="sso", at=timezone.now()
     ).allowed
     assert Payment.objects.for_project(shop.project).get(stripe_id=payment).amount_refunded == 100
-    assert outbox.types(shop.project, "subscription.") == ["subscription.created"]
+    assert outbox_events.types(shop.project, "subscription.") == ["subscription.created"]
     printed, code = run()
     assert ", 0 difference(s), 0 repaired." in printed
 

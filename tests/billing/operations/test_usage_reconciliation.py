@@ -64,13 +64,13 @@ def metered(shop: Shop, meter: StripeMeter) -> Price:
     return row
 
 
-def tell_stripe(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, value: int) -> None:
+def send_meter_event(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, value: int) -> None:
     payload = {"stripe_customer_id": str(buyer.stripe_id), "value": str(value)}
     event: Any = {"event_name": meter.event_name, "payload": payload}
     shop.stripe.v1.billing.meter_events.create(event)
 
 
-def use(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, **fields: Any) -> None:
+def forwarded_record(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, **fields: Any) -> None:
     """Five calls that Stripe was told of."""
     at = timezone.now()
     values: dict[str, Any] = {"forwarding": Forwarding.TOLD, "forwarded_at": at, **fields}
@@ -102,8 +102,8 @@ def sell(shop: Shop, metered: Price, meter: StripeMeter, clock: Clock, *users: s
         shop.subscribe(buyer, metered)
     clock.advance(minutes=2)
     for buyer in buyers:
-        tell_stripe(shop, meter, buyer, 5)
-        use(shop, meter, buyer)
+        send_meter_event(shop, meter, buyer, 5)
+        forwarded_record(shop, meter, buyer)
     clock.advance(hours=1)
 
 
@@ -128,7 +128,7 @@ def test_what_stripe_counts_otherwise_is_shown(
     sell(shop, metered, meter, clock, "alice", "bob")
     drain()
     bob = StripeCustomer.objects.for_project(shop.project).get(customer__user_id="bob")
-    tell_stripe(shop, meter, bob, 7)
+    send_meter_event(shop, meter, bob, 7)
     clock.advance(hours=1)
     [difference] = page(shop).differences
     said = str(difference)
@@ -146,7 +146,7 @@ def test_use_that_is_on_its_way_is_looked_at_the_next_time(
     sell(shop, metered, meter, clock, "alice")
     drain()
     alice = StripeCustomer.objects.for_project(shop.project).get()
-    use(shop, meter, alice, forwarding=Forwarding.PENDING, forwarded_at=None)
+    forwarded_record(shop, meter, alice, forwarding=Forwarding.PENDING, forwarded_at=None)
     clock.advance(hours=1)
     assert page(shop).differences == []
     Record.objects.across_projects().update(forwarding=Forwarding.REFUSED)

@@ -13,7 +13,7 @@ from billing.stripe.errors import StripeRefused, StripeUnavailable
 from common.ids import new_id
 from common.lease import LeaseLost
 from projects.models import Project
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.billing_fixtures import Clock, SandboxStripe
 
 AFTER_ALL_TRIES = 3
@@ -44,7 +44,7 @@ def change(product: Product, **params: Any) -> dict[str, Any]:
     )
 
 
-def only(**state: Any) -> StripeIntent:
+def only_intent(**state: Any) -> StripeIntent:
     return StripeIntent.objects.across_projects().get(**state)
 
 
@@ -65,7 +65,7 @@ def test_made_once_and_read_again(stripe: SandboxStripe, product: Product) -> No
     make(product)
     make(product)
     (made,) = stripe.v1.products.list().data
-    intent = only()
+    intent = only_intent()
     assert (intent.state, intent.stripe_id, intent.attempts) == ("done", made.id, 1)
     assert intent.answered_at is not None
     assert product.stripe_id == made.id
@@ -76,7 +76,7 @@ def test_refused_means_no_row(stripe: SandboxStripe, product: Product) -> None:
     product.name = ""
     with pytest.raises(StripeRefused):
         make(product)
-    assert only().state == IntentState.FAILED
+    assert only_intent().state == IntentState.FAILED
     assert not Product.objects.across_projects().exists()
 
 
@@ -87,19 +87,19 @@ def test_whoever_lost_the_lease_of_an_intent_writes_nothing_down(
     with pytest.raises(StripeUnavailable):
         make(product)
     due_now()
-    slow = only()
+    slow = only_intent()
     assert intent_lease.take(slow)
     due_now()
-    faster = only()
+    faster = only_intent()
     assert intent_lease.take(faster)
 
     for write in (intent_lease.release, intent_lease.write):
         with pytest.raises(LeaseLost):
             write(slow, state=IntentState.FAILED)
-    assert only().state == IntentState.UNKNOWN
-    assert only().leased_until == faster.leased_until
+    assert only_intent().state == IntentState.UNKNOWN
+    assert only_intent().leased_until == faster.leased_until
     intent_lease.release(faster, state=IntentState.DONE)
-    assert (only().state, only().leased_until) == (IntentState.DONE, None)
+    assert (only_intent().state, only_intent().leased_until) == (IntentState.DONE, None)
 
 
 def test_the_janitor_finishes_what_nobody_asks_for_again(
@@ -108,12 +108,12 @@ def test_the_janitor_finishes_what_nobody_asks_for_again(
     stripe.fail("timeout_after", path="/v1/products", times=AFTER_ALL_TRIES)
     with pytest.raises(StripeUnavailable):
         make(product)
-    assert only().state == IntentState.UNKNOWN
+    assert only_intent().state == IntentState.UNKNOWN
     assert finish() == 1
     product.refresh_from_db()
     (made,) = stripe.v1.products.list().data
-    assert (only().state, product.stripe_id) == ("done", made.id)
-    assert only().answered_at is None
+    assert (only_intent().state, product.stripe_id) == ("done", made.id)
+    assert only_intent().answered_at is None
 
 
 def test_a_saved_error_needs_another_key(
@@ -123,10 +123,10 @@ def test_a_saved_error_needs_another_key(
     with pytest.raises(StripeUnavailable):
         make(product)
     finish()
-    assert (only().state, only().key_generation) == (IntentState.UNKNOWN, 0)
+    assert (only_intent().state, only_intent().key_generation) == (IntentState.UNKNOWN, 0)
     clock.advance(seconds=61)
     finish()
-    assert (only().state, only().key_generation) == (IntentState.DONE, 1)
+    assert (only_intent().state, only_intent().key_generation) == (IntentState.DONE, 1)
     assert len(stripe.v1.products.list().data) == 1
 
 
@@ -159,7 +159,7 @@ def test_a_change_that_was_overtaken_is_not_done_any_more(
     with pytest.raises(StripeRefused, match="newer"):
         change(product, name="One", request="one")
     assert stripe.v1.products.retrieve(str(product.stripe_id)).name == "Two"
-    assert "Superseded" in only(state="failed").last_error
+    assert "Superseded" in only_intent(state="failed").last_error
     change(product, name="One", request="one")
     assert stripe.v1.products.retrieve(str(product.stripe_id)).name == "One"
 
@@ -182,7 +182,11 @@ def test_a_forgotten_key_is_not_sent_again(
     clock.advance(hours=25)
     finish()
     (made,) = stripe.v1.products.list().data
-    assert (only().state, only().stripe_id, only().key_generation) == ("done", made.id, 0)
+    assert (only_intent().state, only_intent().stripe_id, only_intent().key_generation) == (
+        "done",
+        made.id,
+        0,
+    )
 
 
 def test_what_was_last_tried_just_before_its_key_got_old_waits_for_the_list(
@@ -196,10 +200,10 @@ def test_what_was_last_tried_just_before_its_key_got_old_waits_for_the_list(
     finish()
     clock.advance(seconds=20)
     finish()
-    assert (only().state, only().attempts) == ("unknown", 2)
+    assert (only_intent().state, only_intent().attempts) == ("unknown", 2)
     clock.advance(seconds=61)
     finish()
-    assert (only().state, only().key_generation) == ("done", 1)
+    assert (only_intent().state, only_intent().key_generation) == ("done", 1)
     assert len(stripe.v1.products.list().data) == 1
 
 
@@ -209,11 +213,11 @@ def test_other_parameters_under_a_key_are_a_defect_for_people(
     stripe.fail("timeout_before", path="/v1/products", times=AFTER_ALL_TRIES)
     with pytest.raises(StripeUnavailable):
         make(product)
-    intent = only()
+    intent = only_intent()
     stripe.v1.products.create({"name": "Other"}, {"idempotency_key": intent.idempotency_key})
     finish()
-    assert (only().state, only().key_generation) == (IntentState.PARKED, 0)
-    assert "IdempotencyMismatch" in only().last_error
+    assert (only_intent().state, only_intent().key_generation) == (IntentState.PARKED, 0)
+    assert "IdempotencyMismatch" in only_intent().last_error
     assert finish() == 0
     with pytest.raises(StripeUnavailable, match="operator"):
         make(product)
@@ -227,10 +231,10 @@ def test_a_stripe_that_breaks_under_every_key_is_given_to_people(
     with pytest.raises(StripeUnavailable):
         make(product)
     for _ in range(4):
-        assert only().state == IntentState.UNKNOWN
+        assert only_intent().state == IntentState.UNKNOWN
         clock.advance(seconds=61)
         finish()
-    assert (only().state, only().key_generation) == (IntentState.PARKED, 4)
+    assert (only_intent().state, only_intent().key_generation) == (IntentState.PARKED, 4)
 
 
 def test_nobody_takes_what_somebody_is_at(stripe: SandboxStripe, product: Product) -> None:
@@ -246,7 +250,7 @@ def test_nobody_takes_what_somebody_is_at(stripe: SandboxStripe, product: Produc
     assert intents.finish_due(at=timezone.now()) == 0
     rows.update(leased_until=timezone.now() - timedelta(seconds=1))
     assert intents.finish_due(at=timezone.now()) == 1
-    assert only().state == IntentState.DONE
+    assert only_intent().state == IntentState.DONE
 
 
 def test_an_account_that_is_silent_is_asked_once(

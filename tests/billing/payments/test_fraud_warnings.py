@@ -23,7 +23,7 @@ def payment(tenant: Tenant, project: Project, drain: Drain) -> Json:
     return dict(tenant.api.get(f"/payments/{sold['payment']}").json())
 
 
-def told(project: Project) -> list[Json]:
+def warning_events(project: Project) -> list[Json]:
     rows = OutboxEvent.objects.for_project(project).filter(type=WARNED).order_by("id")
     return [row.data for row in rows]
 
@@ -51,7 +51,7 @@ def test_a_warning_is_shown_and_told_once(
         True,
         stripe_id,
     )
-    (event,) = told(project)
+    (event,) = warning_events(project)
     assert (event["id"], event["fraud_warnings"]) == (payment["id"], [warning])
     assert (shown["status"], shown["refunds"], shown["disputes"]) == ("paid", [], [])
     assert tenant.at_stripe("refund") == []
@@ -72,7 +72,7 @@ def test_it_is_over_once_the_money_is_contested_or_back(
         tenant.api.post(f"/payments/{payment['id']}/refunds", {})
     drain()
     assert [each["actionable"] for each in show(tenant, payment)["fraud_warnings"]] == [False]
-    assert len(told(project)) == 1, "told once"
+    assert len(warning_events(project)) == 1, "told once"
 
 
 def test_it_waits_for_its_payment(
@@ -98,7 +98,7 @@ def test_it_waits_for_its_payment(
     assert row.foreign_at is None
     SyncObject.objects.update(next_try_at="2000-01-01T00:00:00Z")
     drain()
-    (event,) = told(project)
+    (event,) = warning_events(project)
     assert event["stripe_id"] == made.id
 
 
@@ -114,7 +114,7 @@ def test_a_neighbours_warning_is_not_ours(
     )  # fmt: skip
     bank.issue_fraud_warning(tenant.stripe.world, stranger.id)
     drain()
-    assert told(project) == []
+    assert warning_events(project) == []
     assert show(tenant, payment)["fraud_warnings"] == []
     assert EarlyFraudWarning.objects.across_projects().count() == 1
     assert SyncObject.objects.filter(kind="fraud_warning", foreign_at__isnull=False).count() == 1
@@ -124,4 +124,4 @@ def test_the_card_that_is_warned_of(tenant: Tenant, project: Project, drain: Dra
     opened = tenant.open(tenant.price(interval=None))
     tenant.pay(opened, card="4000000000005423")
     drain()
-    assert len(told(project)) == 1
+    assert len(warning_events(project)) == 1

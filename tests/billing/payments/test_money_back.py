@@ -16,7 +16,7 @@ from billing.payments import refund_effects
 from entitlements.decisions.selectors import decisions
 from entitlements.resolution.decision import Decision
 from projects.models import Project
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.tenant import Json, Tenant
 from tests.sandbox_stripe import Clock
 
@@ -68,7 +68,7 @@ class Desk:
 
     def told(self) -> list[str]:
         """Events since this was asked last."""
-        types = outbox.types(self.project)
+        types = outbox_events.types(self.project)
         known, self._known = getattr(self, "_known", 0), len(types)
         return types[known:]
 
@@ -303,7 +303,7 @@ def test_what_a_cart_sold_once_beside_a_subscription_follows_its_first_invoice(
     assert desk.has() == ALL
     lines = desk.tenant.api.get(f"/checkout/{opened['id']}").json()["lines"]
     assert [bool(line["fulfilled_at"]) for line in lines] == [True, True]
-    assert outbox.last(desk.project, "checkout.completed").data["lines"] == lines
+    assert outbox_events.last(desk.project, "checkout.completed").data["lines"] == lines
     (payment,) = desk.tenant.api.get("/payments").json()["data"]
     (invoice,) = desk.tenant.api.get("/invoices").json()["data"]
     assert payment["invoice"] == invoice["id"]
@@ -331,15 +331,15 @@ def test_a_first_debit_that_fails_later_takes_a_subscription_away(desk: Desk, cl
         "open",
         ["processing"],
     )
-    assert outbox.types(desk.project, "invoice.") == []
+    assert outbox_events.types(desk.project, "invoice.") == []
     clock.advance(days=8)
     desk.drain()
-    assert outbox.types(desk.project, "invoice.") == ["invoice.payment_failed"]
+    assert outbox_events.types(desk.project, "invoice.") == ["invoice.payment_failed"]
     (subscription,) = desk.tenant.api.get("/subscriptions").json()["data"]
     (invoice,) = desk.tenant.api.get("/invoices").json()["data"]
     assert (subscription["status"], invoice["status"]) == ("active", "void")
     assert desk.has() == NONE
-    assert outbox.types(desk.project, "entitlements") == [CHANGED, CHANGED]
+    assert outbox_events.types(desk.project, "entitlements") == [CHANGED, CHANGED]
 
 
 def test_a_contested_renewal_holds_a_subscription_until_the_next_is_paid(

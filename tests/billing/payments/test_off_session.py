@@ -10,7 +10,7 @@ from billing.subscriptions import default_methods
 from events.models import AuditEntry
 from projects.models import Project
 from sandbox import buyer
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.payments.test_payments import calls, confirm, intent, take
 from tests.billing.tenant import Json, Tenant
 from tests.sandbox_stripe import Clock
@@ -53,7 +53,7 @@ def test_a_saved_card_is_charged(tenant: Tenant, project: Project, drain: Drain)
     assert (again.status_code, again.json()["id"]) == (200, made.json()["id"])
     assert sorted(each["amount"] for each in tenant.at_stripe("charge")) == [500, 2900]
     told = ["payment.created", "payment.paid"]
-    assert outbox.types(project, "payment.") == [*told, *told]
+    assert outbox_events.types(project, "payment.") == [*told, *told]
 
 
 def test_a_declined_card_leaves_a_failed_payment(
@@ -72,7 +72,7 @@ def test_a_declined_card_leaves_a_failed_payment(
     assert shown["client_secret"] is not None
     assert tenant.api.post("/payments", body, headers=headers).json() == refused.json()
     drain()
-    assert outbox.types(project, "payment.")[-2:] == ["payment.created", "payment.failed"]
+    assert outbox_events.types(project, "payment.")[-2:] == ["payment.created", "payment.failed"]
     assert Payment.objects.for_project(project).count() == 2
     confirm(tenant, shown)
     assert tenant.api.post(f"/payments/{shown['id']}/sync").json()["status"] == "paid"
@@ -84,7 +84,7 @@ def test_a_bank_that_wants_the_user_present(tenant: Tenant, project: Project, dr
     made = charge(tenant, payment_method=wanted, reference="usage-1")
     assert (made.status_code, made.json()["status"]) == (201, "requires_action")
     drain()
-    assert outbox.types(project, "payment.failed") == []
+    assert outbox_events.types(project, "payment.failed") == []
     asked = confirm(tenant, made.json(), wanted)
     assert asked.status == "requires_action"
     path = f"/payments/{made.json()['id']}"
@@ -92,13 +92,13 @@ def test_a_bank_that_wants_the_user_present(tenant: Tenant, project: Project, dr
     buyer.authenticate(tenant.stripe.world, asked.id, succeeds=True)
     drain()
     assert tenant.api.get(path).json()["status"] == "paid"
-    assert outbox.types(project, "payment.paid") == ["payment.paid"] * 2
+    assert outbox_events.types(project, "payment.paid") == ["payment.paid"] * 2
 
 
 def test_who_has_saved_nothing(tenant: Tenant, project: Project) -> None:
     nobody = charge(tenant)
     assert (nobody.status_code, nobody.json()["code"]) == (409, "no-payment-method")
-    assert outbox.types(project) == []
+    assert outbox_events.types(project) == []
     tenant.sell(tenant.price(interval=None))
     asked = calls(tenant)
     for method in ("default", "pm_of_somebody_else"):
@@ -167,7 +167,7 @@ def test_a_bank_debit_is_answered_days_later(
     drain()
     path = f"/payments/{made['id']}"
     assert tenant.api.get(path).json()["status"] == "processing"
-    assert outbox.types(project, "payment.") == ["payment.created"]
+    assert outbox_events.types(project, "payment.") == ["payment.created"]
     clock.advance(days=5)
     drain()
     shown = tenant.api.get(path).json()
@@ -176,7 +176,7 @@ def test_a_bank_debit_is_answered_days_later(
         "us_bank_account",
         True,
     )
-    assert outbox.types(project, "payment.") == ["payment.created", f"payment.{status}"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", f"payment.{status}"]
 
 
 def own_methods(tenant: Tenant) -> set[str]:

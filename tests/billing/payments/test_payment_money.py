@@ -15,7 +15,7 @@ from common.currencies import EXPONENTS, max_amount, step
 from common.money import MAX_AMOUNT, Money
 from projects.models import Project
 from sandbox.currencies import MINIMUM_CHARGE
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.payments.test_payments import calls, intent
 from tests.billing.tenant import Tenant
 from tests.factories.projects import CustomerFactory
@@ -111,11 +111,11 @@ def test_every_way_from_one_status_to_another(project: Project, account: StripeA
                 amount=2900,
                 expires_at=timezone.now(),
             )
-            say(row, start)
-            before = len(outbox.events(project))
+            apply_status(row, start)
+            before = len(outbox_events.events(project))
             for _ in range(2):
-                say(row, end)
-            told = outbox.types(project)[before:]
+                apply_status(row, end)
+            told = outbox_events.types(project)[before:]
             assert told == ([event] if first != second and event else []), (start, end)
             row.refresh_from_db()
             assert row.status == second, (start, end)
@@ -123,7 +123,7 @@ def test_every_way_from_one_status_to_another(project: Project, account: StripeA
             assert (row.expired_at is not None) == (second == "expired")
 
 
-def say(row: Payment, word: tuple[str, str]) -> None:
+def apply_status(row: Payment, word: tuple[str, str]) -> None:
     """Apply what Stripe might say of this payment."""
     status, why = word
     now = timezone.now()

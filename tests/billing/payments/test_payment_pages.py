@@ -11,11 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from billing.models import Checkout, Payment
-from billing.payments import expiry as payment_expiry
+from billing.payments import expiry
 from projects.models import Project
 from sandbox.deliveries import DeliveryMode
-from tests.back_off import end_pauses
-from tests.billing import outbox
+from tests.back_offs import end_pauses
+from tests.billing import outbox_events
 from tests.billing.tenant import HOME, Json, Tenant
 from tests.sandbox_stripe import Clock
 
@@ -23,7 +23,7 @@ Drain = Callable[[], None]
 DECLINED = "4000000000000002"
 
 
-def ask(tenant: Tenant, price: Json, status: int = 201, **body: object) -> Json:
+def request_payment(tenant: Tenant, price: Json, status: int = 201, **body: object) -> Json:
     said = {"user_id": "alice", "price": price["id"], "success_url": f"{HOME}/thanks", **body}
     response = tenant.api.post("/payments", said)
     assert response.status_code == status, response.content
@@ -39,22 +39,22 @@ def agrees_with_stripe() -> None:
     call_command("reconcile", "--dry-run", stdout=StringIO())
 
 
-def only(project: Project) -> Payment:
+def only_payment(project: Project) -> Payment:
     return Payment.objects.for_project(project).get()
 
 
 def test_an_item(tenant: Tenant, project: Project, drain: Drain) -> None:
     price = tenant.price(interval=None, amount=9900)
-    made = ask(tenant, price, reference="order-1", metadata={"order": "1"})
+    made = request_payment(tenant, price, reference="order-1", metadata={"order": "1"})
     assert (made["type"], made["status"], made["stripe_id"]) == ("item", "pending", None)
     assert made["detected"] == {"type": "item", "because": "No price is recurring."}
     assert (made["amount"]["amount"], made["client_secret"]) == (9900, None)
     assert made["url"].startswith("http")
     page = tenant.api.get(f"/checkout/{made['checkout']}").json()
     assert (page["url"], page["status"], page["payment"]) == (made["url"], "open", made["id"])
-    again = ask(tenant, price, status=200, reference="order-1")
+    again = request_payment(tenant, price, status=200, reference="order-1")
     assert again == made
-    other = ask(tenant, tenant.price(interval=None), status=409, reference="order-1")
+    other = request_payment(tenant, tenant.price(interval=None), status=409, reference="order-1")
     assert (other["code"], other["differs"]) == ("reference-reused", ["lines"])
     assert tenant.pay(page, card=DECLINED).status == "declined"
     drain()
@@ -63,13 +63,13 @@ def test_an_item(tenant: Tenant, project: Project, drain: Drain) -> None:
     synced = tenant.api.post(f"/payments/{made['id']}/sync").json()
     assert (synced["status"], synced["url"]) == ("paid", None)
     drain()
-    assert only(project).stripe_id == synced["stripe_id"] is not None
-    assert outbox.types(project, "payment.") == [
+    assert only_payment(project).stripe_id == synced["stripe_id"] is not None
+    assert outbox_events.types(project, "payment.") == [
         "payment.created",
         "payment.failed",
         "payment.paid",
     ]
-    assert ask(tenant, price, status=200, reference="order-1")["status"] == "paid"
+    assert request_payment(tenant, price, status=200, reference="order-1")["status"] == "paid"
 
 
 @pytest.mark.parametrize(("seed", "card"), [(0, ""), (1, ""), (2, ""), (3, DECLINED)])
@@ -77,7 +77,7 @@ def test_a_subscription_adopts_its_first_payment(
     tenant: Tenant, project: Project, drain: Drain, seed: int, card: str
 ) -> None:
     """Only the invoice tells whose payment it is, in whichever order the news comes."""
-    made = ask(tenant, tenant.price(), reference="seat-1")
+    made = request_payment(tenant, tenant.price(), reference="seat-1")
     assert (made["type"], made["amount"]["amount"]) == ("subscription", 2900)
     if card:
         assert tenant.pay(made, card=card).status == "declined"
@@ -87,11 +87,11 @@ def test_a_subscription_adopts_its_first_payment(
     tenant.stripe.deliver(DeliveryMode(shuffled=True, seed=seed))
     drain()
     (at_stripe,) = tenant.at_stripe("payment_intent")
-    row = only(project)
+    row = only_payment(project)
     assert (row.pk, row.status, row.stripe_id) == (made["id"], "paid", at_stripe["id"])
     assert (row.amount_received, row.checkout_id) == (2900, made["checkout"])
     assert row.invoice_stripe_id == tenant.at_stripe("invoice")[0]["id"]
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
     agrees_with_stripe()
 
 
@@ -115,7 +115,7 @@ def test_a_page_says_what_is_due_now(
     assert answer.status_code == 201, answer.content
     made = answer.json()
     assert (made["status"], made["amount"]["amount"]) == ("pending", due)
-    assert outbox.last(project, "payment.created").data["amount"]["amount"] == due
+    assert outbox_events.last(project, "payment.created").data["amount"]["amount"] == due
     page = tenant.api.get(f"/checkout/{made['checkout']}").json()
     assert page["total"]["amount"] == due
     assert tenant.pay(made).status == "complete"
@@ -135,20 +135,20 @@ def test_a_cart(tenant: Tenant, project: Project, drain: Drain) -> None:
     assert made["detected"] == {"type": "cart", "because": "The request names a cart."}
     tenant.pay(made)
     drain()
-    row = only(project)
+    row = only_payment(project)
     assert (row.pk, row.status, row.amount_received) == (made["id"], "paid", 3400)
     again = tenant.api.post("/payments", body)
     assert (again.status_code, again.json()["status"]) == (200, "paid")
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
     agrees_with_stripe()
 
 
 def test_on_return_from_a_subscriptions_page(tenant: Tenant, project: Project) -> None:
     """Without a single webhook."""
-    made = ask(tenant, tenant.price())
+    made = request_payment(tenant, tenant.price())
     tenant.pay(made)
     assert tenant.api.post(f"/payments/{made['id']}/sync").json()["status"] == "paid"
-    assert only(project).amount_received == 2900
+    assert only_payment(project).amount_received == 2900
 
 
 def test_payments_of_others_are_not_taken_for_the_pages(
@@ -157,7 +157,7 @@ def test_payments_of_others_are_not_taken_for_the_pages(
     """A renewal while a page for something else is open."""
     tenant.sell(tenant.price())
     drain()
-    made = ask(tenant, tenant.price(tenant.product("Other"), amount=500))
+    made = request_payment(tenant, tenant.price(tenant.product("Other"), amount=500))
     clock.advance(days=31)
     drain()
     rows = Payment.objects.for_project(project).exclude(pk=made["id"])
@@ -170,13 +170,13 @@ def test_payments_of_others_are_not_taken_for_the_pages(
 def test_nothing_to_pay(tenant: Tenant, project: Project, drain: Drain, amount: int) -> None:
     """A free price, and a trial without a card."""
     trial = {"trial_period_days": 14, "trial_without_card": True} if amount else {}
-    made = ask(tenant, tenant.price(amount=amount), **trial)
+    made = request_payment(tenant, tenant.price(amount=amount), **trial)
     tenant.pay(made, card=None)
     drain()
     shown = show(tenant, made)
     assert (shown["status"], shown["amount"]["amount"], shown["stripe_id"]) == ("paid", 0, None)
     assert shown["paid_at"] is not None
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
 
 
 @pytest.mark.parametrize("tried", [False, True])
@@ -192,7 +192,7 @@ def test_a_page_that_ends(
     end: str,
     status: str,
 ) -> None:
-    made = ask(tenant, tenant.price(interval=None), expires_in=3600)
+    made = request_payment(tenant, tenant.price(interval=None), expires_in=3600)
     if tried:
         tenant.pay(made, card=DECLINED)
         drain()
@@ -203,45 +203,49 @@ def test_a_page_that_ends(
         drain()
     else:
         Payment.objects.for_project(project).update(expires_at=clock.now)
-        assert payment_expiry.expire_due(at=timezone.now()) == 1
+        assert expiry.expire_due(at=timezone.now()) == 1
     shown = show(tenant, made)
     assert (shown["status"], shown["url"]) == (status, None)
     assert (shown["expired_at"] is not None) == (status == "expired")
     drain()
     Payment.objects.for_project(project).update(expiry_leased_until=None)
     end_pauses()
-    assert payment_expiry.expire_due(at=timezone.now()) == 0
+    assert expiry.expire_due(at=timezone.now()) == 0
     assert Checkout.objects.for_project(project).get().status == "expired"
     agrees_with_stripe()
     failed = ["payment.failed"] if tried else []
-    assert outbox.types(project, "payment.") == ["payment.created", *failed, f"payment.{status}"]
+    assert outbox_events.types(project, "payment.") == [
+        "payment.created",
+        *failed,
+        f"payment.{status}",
+    ]
 
 
 def test_a_bank_says_no_days_after_the_page(
     tenant: Tenant, project: Project, drain: Drain, clock: Clock
 ) -> None:
     """The page is done: its payment failed, and there is nothing left to call off."""
-    made = ask(tenant, tenant.price(interval=None))
+    made = request_payment(tenant, tenant.price(interval=None))
     tenant.pay(made, card="pm_usBankAccount_insufficientFunds")
     drain()
     assert show(tenant, made)["status"] == "processing"
     clock.advance(days=5)
     drain()
     assert show(tenant, made)["status"] == "failed"
-    assert payment_expiry.expire_due(at=clock.now) == 0
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.failed"]
+    assert expiry.expire_due(at=clock.now) == 0
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.failed"]
 
 
 def test_paid_when_its_time_ends(tenant: Tenant, project: Project, drain: Drain) -> None:
-    made = ask(tenant, tenant.price(interval=None))
+    made = request_payment(tenant, tenant.price(interval=None))
     tenant.pay(made)
     Payment.objects.for_project(project).update(expires_at=timezone.now())
-    assert payment_expiry.expire_due(at=timezone.now()) == 1
+    assert expiry.expire_due(at=timezone.now()) == 1
     assert show(tenant, made)["status"] == "paid"
     late = tenant.api.post(f"/payments/{made['id']}/cancel")
     assert (late.status_code, late.json()["code"]) == (409, "payment-not-cancelable")
     drain()
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
 
 
 def test_one_page_however_stripe_fails(tenant: Tenant, project: Project, drain: Drain) -> None:
@@ -251,19 +255,19 @@ def test_one_page_however_stripe_fails(tenant: Tenant, project: Project, drain: 
     body = {**page(price), "reference": "order-1"}
     away = tenant.api.post("/payments", body)
     assert (away.status_code, away.json()["code"]) == (503, "stripe-unavailable")
-    assert outbox.types(project, "payment.") == []
-    made = ask(tenant, price, status=200, reference="order-1")
+    assert outbox_events.types(project, "payment.") == []
+    made = request_payment(tenant, price, status=200, reference="order-1")
     assert [each["status"] for each in tenant.at_stripe("checkout.session")] == ["open"]
     tenant.pay(made)
     drain()
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
     tenant.stripe.fail("timeout_before", path="/v1/checkout/sessions", times=3)
     forgotten = {**page(price), "reference": "order-2", "expires_in": 1800}
     assert tenant.api.post("/payments", forgotten).status_code == 503
     row = Payment.objects.for_project(project).get(reference="order-2")
-    assert payment_expiry.expire_due(at=row.created_at + timedelta(seconds=1800)) == 1
-    assert only(project).reference == "order-1"
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert expiry.expire_due(at=row.created_at + timedelta(seconds=1800)) == 1
+    assert only_payment(project).reference == "order-1"
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
 
 
 def test_a_list_costs_the_same_whatever_its_length(tenant: Tenant) -> None:
@@ -275,11 +279,11 @@ def test_a_list_costs_the_same_whatever_its_length(tenant: Tenant) -> None:
         assert listed.status_code == 200
         return len(captured)
 
-    ask(tenant, price)
+    request_payment(tenant, price)
     queries()
     few = queries()
     for user_id in ("bob", "carol"):
-        ask(tenant, price, user_id=user_id)
+        request_payment(tenant, price, user_id=user_id)
     assert queries() == few <= 12
 
 

@@ -12,7 +12,7 @@ def take(tenant: Tenant, price: Json, **body: Any) -> Any:
     return tenant.api.post("/payments", order(price, reference="order-1", **body))
 
 
-def pages(tenant: Tenant) -> list[int]:
+def page_amounts(tenant: Tenant) -> list[int]:
     """What the pages at Stripe ask for."""
     return [each["amount_total"] for each in tenant.at_stripe("checkout.session")]
 
@@ -28,7 +28,7 @@ def test_it_cannot_become_something_else(tenant: Tenant) -> None:
         assert answer.json()["differs"] == ["lines"]
     made = take(tenant, cheap, metadata={"try": "2"})
     assert (made.status_code, made.json()["amount"]["amount"]) == (200, 2900)
-    assert pages(tenant) == [2900]
+    assert page_amounts(tenant) == [2900]
 
 
 def test_a_cart_that_has_changed_meanwhile(tenant: Tenant) -> None:
@@ -41,7 +41,7 @@ def test_a_cart_that_has_changed_meanwhile(tenant: Tenant) -> None:
     tenant.api.post(f"/carts/{cart['id']}/items", {"price": price["id"], "quantity": 2})
     made = tenant.api.post("/payments", said)
     assert (made.status_code, made.json()["amount"]["amount"]) == (200, 8700)
-    assert pages(tenant) == [8700]
+    assert page_amounts(tenant) == [8700]
 
 
 def test_others_at_the_same_time(tenant: Tenant, project: Project) -> None:
@@ -55,7 +55,7 @@ def test_others_at_the_same_time(tenant: Tenant, project: Project) -> None:
     with once_at(tenant, SESSIONS, others) as said:
         made = take(tenant, cheap)
     assert said == [["reference-reused", "redirect-not-allowed"]]
-    assert (made.status_code, pages(tenant)) == (201, [2900])
+    assert (made.status_code, page_amounts(tenant)) == (201, [2900])
     assert Payment.objects.for_project(project).get().checkout_id == made.json()["checkout"]
 
 

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.models import Payment, StripeCustomer, StripeIntent
 from projects.models import Project
 from tests.api_client import ApiClient
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.tenant import HOME, Json, Tenant
 from tests.factories.projects import key_of
 
@@ -92,14 +92,14 @@ def test_an_amount_is_ready_to_be_paid_after_one_call(
     assert at_stripe["metadata"] == {"run": "7", "tollgate_id": made["id"]}
     assert at_stripe["automatic_payment_methods"]["enabled"] is True
     assert not StripeCustomer.objects.for_project(project).exists()
-    assert outbox.types(project, "payment.") == ["payment.created"]
+    assert outbox_events.types(project, "payment.") == ["payment.created"]
     drain()
     confirm(tenant, made)
     drain()
     paid = tenant.api.get(f"/payments/{made['id']}").json()
     assert (paid["status"], paid["amount_received"]["amount"]) == ("paid", 2900)
     assert paid["payment_method_type"] == "card"
-    assert outbox.types(project) == ["customer.created", "payment.created", "payment.paid"]
+    assert outbox_events.types(project) == ["customer.created", "payment.created", "payment.paid"]
 
 
 def test_the_secret_is_kept_from_everybody_else(
@@ -116,7 +116,7 @@ def test_the_secret_is_kept_from_everybody_else(
     assert reader.get(f"/payments/{made['id']}").json()["client_secret"] is None
     assert tenant.api.get(f"/payments/{made['id']}").json()["client_secret"] == secret
     assert reader.post("/payments", intent()).status_code == 403
-    told = [str(each.data) + str(each.previous) for each in outbox.events(project)]
+    told = [str(each.data) + str(each.previous) for each in outbox_events.events(project)]
     listed = tenant.api.get("/payments").content.decode()
     kept = [str(vars(each)) for each in StripeIntent.objects.for_project(project)]
     assert "/api/v1/payments" in caplog.text
@@ -173,7 +173,7 @@ def test_a_reference_is_one_payment_for_life(
     assert (paid.status_code, paid.json()["status"]) == (200, "paid")
     assert paid.json()["client_secret"] == made["client_secret"]
     assert len(tenant.at_stripe("payment_intent")) == 1
-    assert outbox.types(project) == ["customer.created", "payment.created", "payment.paid"]
+    assert outbox_events.types(project) == ["customer.created", "payment.created", "payment.paid"]
     listed = tenant.api.get("/payments", query={"reference": "order-1"}).json()["data"]
     assert [each["id"] for each in listed] == [made["id"]]
 
@@ -216,7 +216,7 @@ def test_twenty_at_once_are_one_payment(tenant: Tenant, project: Project) -> Non
     row = Payment.objects.for_project(project).get()
     assert {each[1:] for each in answers} == {(row.pk, at_stripe["client_secret"])}
     assert sorted({each[0] for each in answers}) == [200, 201]
-    assert outbox.types(project, "payment.") == ["payment.created"]
+    assert outbox_events.types(project, "payment.") == ["payment.created"]
 
 
 def test_the_same_request_again(tenant: Tenant) -> None:
@@ -242,7 +242,7 @@ def test_one_intent_however_stripe_fails(
     known = [each.json() for each in answers if each.status_code < 300]
     assert len({(each["id"], each["client_secret"]) for each in known}) <= 1
     assert len(tenant.at_stripe("payment_intent")) <= 1
-    assert outbox.types(project, "payment.") in ([], ["payment.created"])
+    assert outbox_events.types(project, "payment.") in ([], ["payment.created"])
 
 
 def test_an_event_that_is_faster_than_the_answer(
@@ -265,7 +265,7 @@ def test_an_event_that_is_faster_than_the_answer(
     made = take(tenant)
     assert (made["status"], made["client_secret"] is not None) == ("paid", True)
     drain()
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
 
 
 def test_what_stripe_refuses_leaves_nothing(tenant: Tenant, project: Project) -> None:
@@ -273,4 +273,4 @@ def test_what_stripe_refuses_leaves_nothing(tenant: Tenant, project: Project) ->
     assert (refused.status_code, refused.json()["code"]) == (409, "stripe-refused")
     assert refused.json()["stripe_code"] == "amount_too_small"
     assert not Payment.objects.for_project(project).exists()
-    assert outbox.types(project, "payment.") == []
+    assert outbox_events.types(project, "payment.") == []

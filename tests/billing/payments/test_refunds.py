@@ -220,7 +220,7 @@ def test_a_refund_that_waits_is_called_off(
 def test_refunds_are_listed(tenant: Tenant, neighbour: Tenant, payment: Json) -> None:
     made = [refund(tenant, payment, amount=amount).json() for amount in (100, 200)]
     newest = made[::-1]
-    for query, found in (
+    for query, payment_ids in (
         ({}, newest),
         ({"payment": payment["id"]}, newest),
         ({"user_id": "alice", "status": "succeeded"}, newest),
@@ -228,7 +228,7 @@ def test_refunds_are_listed(tenant: Tenant, neighbour: Tenant, payment: Json) ->
         ({"status": "failed"}, []),
         ({"limit": "1"}, newest[:1]),
     ):
-        assert tenant.api.get("/refunds", query=query).json()["data"] == found, query
+        assert tenant.api.get("/refunds", query=query).json()["data"] == payment_ids, query
     for query in ({"payment": "pi_1"}, {"status": "lost"}, {"charge": "ch_1"}):
         assert tenant.api.get("/refunds", query=query).status_code == 422
     assert tenant.api.get(f"/refunds/{made[0]['id']}").json() == made[0]
@@ -237,13 +237,13 @@ def test_refunds_are_listed(tenant: Tenant, neighbour: Tenant, payment: Json) ->
 
 
 def test_filters(tenant: Tenant, payment: Json) -> None:
-    def found(**query: str) -> list[str]:
+    def payment_ids(**query: str) -> list[str]:
         rows = tenant.api.get("/payments", query=query).json()["data"]
         return [row["id"] for row in rows]
 
-    assert found() == found(user_id="alice") == [payment["id"]]
-    assert found(checkout=payment["checkout"], status="paid") == [payment["id"]]
-    assert found(user_id="bob") == found(status="refunded") == []
+    assert payment_ids() == payment_ids(user_id="alice") == [payment["id"]]
+    assert payment_ids(checkout=payment["checkout"], status="paid") == [payment["id"]]
+    assert payment_ids(user_id="bob") == payment_ids(status="refunded") == []
     for query in ({"status": "lost"}, {"checkout": "cs_test_1"}, {"user": "alice"}):
         assert tenant.api.get("/payments", query=query).status_code == 422
 

@@ -32,7 +32,7 @@ from events.models import OutboxEvent
 from projects.models import Project
 from sandbox import accounts
 from sandbox.world import DEFAULT_ACCOUNT, DEFAULT_SECRET_KEY
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 from webhooks.services import catch_up
@@ -111,7 +111,7 @@ def test_a_key_of_another_account_repairs_nothing(
     assert Product.objects.for_project(shop.project).get().active
     assert StripeCustomer.objects.for_project(shop.project).get().deleted_at is None
     assert OutboxEvent.objects.across_projects().count() == told
-    assert outbox.types(shop.project, "subscription.canceled") == []
+    assert outbox_events.types(shop.project, "subscription.canceled") == []
 
 
 def test_no_event_is_applied_and_none_is_lost(

@@ -55,11 +55,13 @@ class Bench:
         self.busy += 1
 
 
-def lost() -> sdk.APIConnectionError:
+def connection_error() -> sdk.APIConnectionError:
     return sdk.APIConnectionError("lost", should_retry=True)
 
 
-@pytest.mark.parametrize("first", [BUSY, AWAY, lost(), (200, "null", {}), (404, "<h1>", {})])
+@pytest.mark.parametrize(
+    "first", [BUSY, AWAY, connection_error(), (200, "null", {}), (404, "<h1>", {})]
+)
 def test_a_lone_trouble_is_not_even_noticed(first: Any) -> None:
     bench = Bench(first, OK)
     assert bench.v1.products.create({"name": "Pro"}).id == "prod_1"

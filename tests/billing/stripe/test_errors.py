@@ -36,7 +36,7 @@ def make(client: StripeClient, name: str = "Pro", key: str = "k") -> object:
     )
 
 
-def raised(call: Callable[[], object]) -> DomainError:
+def error_of(call: Callable[[], object]) -> DomainError:
     with pytest.raises(DomainError) as caught:
         call()
     return caught.value
@@ -59,7 +59,7 @@ def test_come_back_later(
     stripe: SandboxStripe, client: StripeClient, fault: str, expected: type[DomainError]
 ) -> None:
     stripe.fail(fault, times=10)
-    error = raised(lambda: make(client))
+    error = error_of(lambda: make(client))
     assert type(error) is expected
     assert (error.status, error.code) == (503, "stripe-unavailable")
     assert error.retry_after is not None
@@ -68,7 +68,7 @@ def test_come_back_later(
 
 def test_a_repeated_error_is_told_apart(stripe: SandboxStripe, client: StripeClient) -> None:
     stripe.fail("error_before", times=1)
-    first, second = raised(lambda: make(client)), raised(lambda: make(client))
+    first, second = error_of(lambda: make(client)), error_of(lambda: make(client))
     assert isinstance(first, StripeFailed)
     assert isinstance(second, StripeFailed)
     assert second.replayed is True
@@ -81,13 +81,13 @@ def test_a_passing_trouble_is_not_even_noticed(stripe: SandboxStripe, client: St
 
 
 def test_gone(client: StripeClient) -> None:
-    error = raised(lambda: products.retrieve(client, "prod_nowhere"))
+    error = error_of(lambda: products.retrieve(client, "prod_nowhere"))
     assert isinstance(error, StripeObjectMissing)
     assert error.status == 404
 
 
 def test_refused(client: StripeClient) -> None:
-    error = raised(lambda: make(client, name=""))
+    error = error_of(lambda: make(client, name=""))
     assert type(error) is StripeRefused
     assert error.status == 409
     assert error.detail.startswith("Stripe says: ")
@@ -95,11 +95,11 @@ def test_refused(client: StripeClient) -> None:
 
 def test_a_key_with_other_parameters(client: StripeClient) -> None:
     make(client, name="A")
-    assert isinstance(raised(lambda: make(client, name="B")), IdempotencyMismatch)
+    assert isinstance(error_of(lambda: make(client, name="B")), IdempotencyMismatch)
 
 
 def test_a_wrong_secret_key_is_the_operators_matter(stripe: SandboxStripe) -> None:
-    error = raised(lambda: make(client_with("sk_test_wrong_0000")))
+    error = error_of(lambda: make(client_with("sk_test_wrong_0000")))
     assert type(error) is StripeCredentialsRefused
     assert "operator" in error.detail
     assert "sk_test" not in error.detail
@@ -118,7 +118,7 @@ def test_the_card_says_no(client: StripeClient) -> None:
                 }
             )
 
-    error = raised(charge)
+    error = error_of(charge)
     assert isinstance(error, CardDeclined)
     assert (error.status, error.extra["decline_code"]) == (402, "insufficient_funds")
     (failed,) = payments.iterate(client)

@@ -13,7 +13,7 @@ HEADER = sign(body=BODY, secret=SECRET, at=NOW)
 STAMP, SIGNATURE = HEADER.split(",")
 
 
-def holds(
+def is_accepted(
     *,
     body: bytes = BODY,
     header: str = HEADER,
@@ -29,17 +29,17 @@ def holds(
 
 
 def test_signed_just_now() -> None:
-    assert holds()
+    assert is_accepted()
 
 
 @pytest.mark.parametrize("secrets", [(SECRET, OLD), (OLD, SECRET), (WRONG, OLD, SECRET)])
 def test_any_live_secret_will_do(secrets: tuple[str, ...]) -> None:
-    assert holds(secrets=secrets)
+    assert is_accepted(secrets=secrets)
 
 
 @pytest.mark.parametrize("secrets", [(), (WRONG,), ("",), (" ",), (WRONG,) * 4 + (SECRET,)])
 def test_no_live_secret(secrets: tuple[str, ...]) -> None:
-    assert not holds(secrets=secrets)
+    assert not is_accepted(secrets=secrets)
 
 
 @pytest.mark.parametrize(
@@ -47,29 +47,29 @@ def test_no_live_secret(secrets: tuple[str, ...]) -> None:
     [(0, True), (300, True), (-300, True), (301, False), (-301, False), (86_400, False)],
 )
 def test_the_window_holds_both_ways(seconds: int, expected: bool) -> None:
-    assert holds(at=NOW + timedelta(seconds=seconds)) is expected
+    assert is_accepted(at=NOW + timedelta(seconds=seconds)) is expected
 
 
 @pytest.mark.parametrize("tolerance", [0, -1])
 def test_no_window_is_no_entrance(tolerance: int) -> None:
-    assert not holds(tolerance=tolerance)
+    assert not is_accepted(tolerance=tolerance)
 
 
 def test_another_body() -> None:
-    assert not holds(body=BODY + b" ")
-    assert not holds(body=b"")
+    assert not is_accepted(body=BODY + b" ")
+    assert not is_accepted(body=b"")
 
 
 def test_a_rolled_secret_sends_two_signatures() -> None:
     other = sign(body=BODY, secret=OLD, at=NOW).split(",")[1]
-    assert holds(header=f"{STAMP},{other},{SIGNATURE}")
-    assert holds(header=f"{STAMP},{SIGNATURE},v0=ffff")
+    assert is_accepted(header=f"{STAMP},{other},{SIGNATURE}")
+    assert is_accepted(header=f"{STAMP},{SIGNATURE},v0=ffff")
 
 
 def test_only_the_first_five_signatures_are_tried() -> None:
     noise = ",".join(f"v1={index:064x}" for index in range(4))
-    assert holds(header=f"{STAMP},{noise},{SIGNATURE}")
-    assert not holds(header=f"{STAMP},{noise},v1={5:064x},{SIGNATURE}")
+    assert is_accepted(header=f"{STAMP},{noise},{SIGNATURE}")
+    assert not is_accepted(header=f"{STAMP},{noise},v1={5:064x},{SIGNATURE}")
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_only_the_first_five_signatures_are_tried() -> None:
     ],
 )
 def test_nothing_but_a_refusal_comes_of_a_strange_header(header: str) -> None:
-    assert not holds(header=header)
+    assert not is_accepted(header=header)
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"[]", b"null", b'"x"', b"[" * 100_000, b"1" * 5000])
 def test_nothing_but_a_refusal_comes_of_a_strange_body(body: bytes) -> None:
-    assert not holds(body=body)
+    assert not is_accepted(body=body)

@@ -31,12 +31,12 @@ EPOCH = 1_800_000_000
 MOMENT = datetime(2027, 1, 15, 8, tzinfo=UTC)
 
 
-def published(kind: str) -> dict[str, Any]:
+def stripe_fixture(kind: str) -> dict[str, Any]:
     return dict(json.loads(FIXTURES.read_text())[kind])
 
 
 PAYMENT: dict[str, Any] = {
-    **published("payment_intent"),
+    **stripe_fixture("payment_intent"),
     "id": "pi_1",
     "amount": 1000,
     "amount_received": 1000,
@@ -53,7 +53,7 @@ ITEM: dict[str, Any] = {
     "current_period_end": EPOCH + 86400,
 }
 SUBSCRIPTION: dict[str, Any] = {
-    **published("subscription"),
+    **stripe_fixture("subscription"),
     "id": "sub_1",
     "customer": "cus_1",
     "status": "active",
@@ -64,7 +64,7 @@ SUBSCRIPTION: dict[str, Any] = {
 
 def refund(amount: int, status: str) -> dict[str, Any]:
     made = {"id": f"re_{amount}", "amount": amount, "status": status, "created": EPOCH}
-    return {**published("refund"), **made}
+    return {**stripe_fixture("refund"), **made}
 
 
 def test_only_refunds_that_give_back_count() -> None:
@@ -112,13 +112,13 @@ def test_unknown_words_are_kept() -> None:
     found = subscriptions.snapshot({**SUBSCRIPTION, "status": "hibernating"}, [])
     assert found.status == "hibernating"
     told = {"type": "auction", "recurring": {"interval": "moon"}, "unit_amount": None}
-    price = prices.snapshot({**published("price"), **told})
+    price = prices.snapshot({**stripe_fixture("price"), **told})
     assert (price.type, price.interval, price.unit_amount) == ("auction", "moon", None)
 
 
 def test_metadata_is_the_tenants_and_our_id_is_ours() -> None:
     metadata = {"tollgate_id": "prod_1", "tollgate_other": "x", "tier": "1"}
-    found = products.snapshot({**published("product"), "metadata": metadata})
+    found = products.snapshot({**stripe_fixture("product"), "metadata": metadata})
     assert (found.our_id, found.metadata) == ("prod_1", {"tier": "1"})
 
 
@@ -215,15 +215,17 @@ def test_more_refunds_than_come_along(stripe: SandboxStripe) -> None:
 
 
 def test_stripes_published_fixtures_can_be_read() -> None:
-    intent, subscription = published("payment_intent"), published("subscription")
-    invoice = published("invoice")
-    assert payments.snapshot(intent, [published("refund")]).amount_refunded == 100
+    intent, subscription = stripe_fixture("payment_intent"), stripe_fixture("subscription")
+    invoice = stripe_fixture("invoice")
+    assert payments.snapshot(intent, [stripe_fixture("refund")]).amount_refunded == 100
     assert subscriptions.snapshot(subscription, subscription["items"]["data"]).status == "active"
-    found = invoices.snapshot(invoice, invoice["lines"]["data"], [], [published("credit_note")])
+    found = invoices.snapshot(
+        invoice, invoice["lines"]["data"], [], [stripe_fixture("credit_note")]
+    )
     assert (found.subscription_stripe_id, found.lines[0].is_proration) == ("subscription", True)
     assert found.credit_notes[0].status == "issued"
-    assert prices.snapshot(published("price")).unit_amount == 2000
-    assert products.snapshot(published("product")).name == "T-shirt"
-    assert customers.snapshot(published("customer")).currency == "usd"
-    assert customers.snapshot(published("deleted_customer")).deleted
-    assert checkouts.snapshot(published("checkout.session")).payment_stripe_id is not None
+    assert prices.snapshot(stripe_fixture("price")).unit_amount == 2000
+    assert products.snapshot(stripe_fixture("product")).name == "T-shirt"
+    assert customers.snapshot(stripe_fixture("customer")).currency == "usd"
+    assert customers.snapshot(stripe_fixture("deleted_customer")).deleted
+    assert checkouts.snapshot(stripe_fixture("checkout.session")).payment_stripe_id is not None

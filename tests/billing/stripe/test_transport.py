@@ -23,7 +23,7 @@ class Hands:
         return self.now
 
 
-def ask(transport: Transport, port: int) -> float:
+def seconds_until_refused(transport: Transport, port: int) -> float:
     """One call through the SDK, as every call is made; how long the refusal took."""
     client = stripe.StripeClient(
         "sk_test_x",
@@ -41,9 +41,9 @@ def ask(transport: Transport, port: int) -> float:
 def test_the_rest_is_refused_at_once_while_stripe_hangs(silent_port: int) -> None:
     transport = Transport(timeout=(1.0, HANG), places=3)
     with ThreadPoolExecutor(3) as pool:
-        waiting = [pool.submit(ask, transport, silent_port) for _ in range(3)]
+        waiting = [pool.submit(seconds_until_refused, transport, silent_port) for _ in range(3)]
         time.sleep(SLOW + 0.2)
-        took = [ask(transport, silent_port) for _ in range(5)]
+        took = [seconds_until_refused(transport, silent_port) for _ in range(5)]
     assert max(took) < HANG / 2
     assert all(each.result() >= HANG for each in waiting)
 
@@ -92,7 +92,11 @@ def test_a_failure_gives_its_place_back() -> None:
 def test_what_took_long_is_not_sent_again(silent_port: int) -> None:
     """Three tries of ten seconds each would outlive the patience of whoever asked us."""
     wait = LAST_TRY + 0.2
-    assert wait <= ask(Transport(timeout=(1.0, wait), places=1), silent_port) < 2 * wait
+    assert (
+        wait
+        <= seconds_until_refused(Transport(timeout=(1.0, wait), places=1), silent_port)
+        < 2 * wait
+    )
 
 
 def _pass_through(places: Places) -> None:

@@ -119,12 +119,12 @@ def test_what_is_shown_is_what_stripe_says(
         stop = rfc3339(until) if number % 3 else None
         expected[stripe_id] = (ends, stop, stop if number % 3 == 2 else None)
     assert len(expected) * len(STEPS) >= 200
-    assert shown(api, {price.pk: step for step, price in prices.items()}) == expected
+    assert shown_subscriptions(api, {price.pk: step for step, price in prices.items()}) == expected
     for row in Subscription.objects.for_project(project).order_by("id")[:3]:
         assert {claim.ends_at for claim in purchase_facts.of_subscription(row)} == {row.cancel_at}
 
 
-def shown(api: ApiClient, steps: dict[str, str]) -> dict[str, Shown]:
+def shown_subscriptions(api: ApiClient, steps: dict[str, str]) -> dict[str, Shown]:
     """Every subscription, as its tenant sees it."""
     page = api.get("/subscriptions", query={"limit": 100}).json()
     assert not page["has_more"]

@@ -8,7 +8,7 @@ import pytest
 from billing.models import StripeIntent
 from events.models import AuditEntry
 from projects.models import Project
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.subscriptions.subscribers import Subscriber
 from tests.billing.tenant import Json, Tenant, order
 from tests.billing_fixtures import Clock
@@ -33,7 +33,7 @@ def plus(tenant: Tenant) -> Json:
     return tenant.price(tenant.product("Plus"), amount=9000)
 
 
-def figures(shown: Json) -> Json:
+def bill_of(shown: Json) -> Json:
     """What a bill says, whatever its invoice is called."""
     bill = dict(shown["bill"])
     bill.pop("invoice"), bill.pop("proration_date")
@@ -41,14 +41,14 @@ def figures(shown: Json) -> Json:
     return bill
 
 
-def due(shown: Json) -> tuple[int, int, int | None]:
+def amounts_due(shown: Json) -> tuple[int, int, int | None]:
     """Due now, given back, due with the next invoice."""
     bill, following = shown["bill"], shown["bill"]["next_invoice"]
     later = following and following["amount_due"]["amount"]
     return bill["amount_due"]["amount"], bill["credit"]["amount"], later
 
 
-def bought(shown: Json) -> list[tuple[str, int]]:
+def item_quantities(shown: Json) -> list[tuple[str, int]]:
     return [(item["price"], item["quantity"]) for item in shown["items"]]
 
 
@@ -62,14 +62,14 @@ def test_an_upgrade_is_now(
     seen = ada.preview(pro, price=plus["id"])
     assert ada.show(pro) == before
     changed = ada.change(pro, price=plus["id"], proration_date=seen["bill"]["proration_date"])
-    assert figures(changed) == figures(seen)
-    now, credit, later = due(changed)
+    assert bill_of(changed) == bill_of(seen)
+    now, credit, later = amounts_due(changed)
     assert (now == 2 * credit, later, changed["bill"]["invoice"][:4]) == (True, 9000, "inv_")
     assert seen["items"] == changed["items"]
-    assert bought(changed) == [(plus["id"], 1)]
+    assert item_quantities(changed) == [(plus["id"], 1)]
     drain()
-    assert outbox.types(project, "subscription.") == [CREATED, UPDATED]
-    (old,) = outbox.changed(project, UPDATED)["items"]
+    assert outbox_events.types(project, "subscription.") == [CREATED, UPDATED]
+    (old,) = outbox_events.changed(project, UPDATED)["items"]
     assert old["price"] == pro["id"]
     assert ada.tenant.api.get(ada.path(pro)).status_code == 404
     assert AuditEntry.objects.get(action="subscription.change").after == {
@@ -90,30 +90,30 @@ def test_a_downgrade_waits_for_the_renewal_and_can_be_taken_back(
     seen = ada.preview(plus, price=pro["id"])
     changed = ada.change(plus, price=pro["id"])
     assert (seen["scheduled_change"], changed["scheduled_change"]) == (planned, planned)
-    assert (due(seen), due(changed)) == ((0, 0, 6000), (0, 0, 6000))
-    assert bought(changed) == [(plus["id"], 2)]
+    assert (amounts_due(seen), amounts_due(changed)) == ((0, 0, 6000), (0, 0, 6000))
+    assert item_quantities(changed) == [(plus["id"], 2)]
     drain()
     undone = {"undo_scheduled_change": True}
     seen = ada.preview(plus, **undone)
     kept = ada.change(plus, **undone)
-    assert (figures(kept), kept["scheduled_change"]) == (figures(seen), None)
-    assert due(kept) == (0, 0, 18000)
+    assert (bill_of(kept), kept["scheduled_change"]) == (bill_of(seen), None)
+    assert amounts_due(kept) == (0, 0, 18000)
     assert ada.refused(plus, **undone) == (409, "nothing-scheduled")
     drain()
     ada.change(plus, price=pro["id"], quantity=5)
     again = ada.change(plus, quantity=1)
     assert again["scheduled_change"]["items"][0]["quantity"] == 1
     drain()
-    assert outbox.types(project, "subscription.") == [CREATED, *[UPDATED] * 4]
+    assert outbox_events.types(project, "subscription.") == [CREATED, *[UPDATED] * 4]
     clock.advance(days=32)
     drain()
     renewed = ada.show(plus)
-    assert (bought(renewed), renewed["scheduled_change"]) == ([(plus["id"], 1)], None)
-    assert outbox.types(project, "subscription.")[-1] == "subscription.renewed"
+    assert (item_quantities(renewed), renewed["scheduled_change"]) == ([(plus["id"], 1)], None)
+    assert outbox_events.types(project, "subscription.")[-1] == "subscription.renewed"
     assert ada.change(plus, quantity=3)["scheduled_change"] is None
     clock.advance(days=32)
     drain()
-    assert bought(ada.show(plus)) == [(plus["id"], 3)]
+    assert item_quantities(ada.show(plus)) == [(plus["id"], 3)]
 
 
 def test_a_change_now_sets_what_is_planned_aside_unless_the_card_is_declined(
@@ -131,8 +131,8 @@ def test_a_change_now_sets_what_is_planned_aside_unless_the_card_is_declined(
     shop.stripe.accept_payments(str(ada.row.stripe_id))
     seen = ada.preview(pro, price=plus["id"])
     changed = ada.change(pro, price=plus["id"], proration_date=seen["bill"]["proration_date"])
-    assert (bought(changed), changed["scheduled_change"]) == ([(plus["id"], 3)], None)
-    assert figures(seen) == figures(changed)
+    assert (item_quantities(changed), changed["scheduled_change"]) == ([(plus["id"], 3)], None)
+    assert bill_of(seen) == bill_of(changed)
     drain()
     ends = ada.change(plus, quantity=1) and ada.change(plus, cancel_at_period_end=True)
     assert (ends["scheduled_change"], ends["cancel_at"]) == (None, ends["items"][0]["period_end"])
@@ -141,13 +141,13 @@ def test_a_change_now_sets_what_is_planned_aside_unless_the_card_is_declined(
 
 def test_so_does_a_discount_and_its_preview_says_so(ada: Subscriber, pro: Json) -> None:
     ada.subscribe(pro, quantity=3)
-    assert due(ada.change(pro, quantity=1))[2] == 3000
+    assert amounts_due(ada.change(pro, quantity=1))[2] == 3000
     quarter = ada.tenant.api.post("/coupons", {"percent_off": 25, "duration": "forever"}).json()
     seen = ada.preview(pro, discounts=[quarter["id"]])
     changed = ada.change(pro, discounts=[quarter["id"]])
     assert changed["scheduled_change"] is None
-    assert figures(seen) == figures(changed)
-    assert due(changed) == (0, 0, 6750)
+    assert bill_of(seen) == bill_of(changed)
+    assert amounts_due(changed) == (0, 0, 6750)
 
 
 CHANGES: list[dict[str, Any]] = [
@@ -195,7 +195,7 @@ def test_the_invoice_says_what_the_preview_said(
             clock.advance(seconds=2)
         is_exact = exact["proration_date"] and change.get("proration") != "none"
         made = one.change(sold, **asked, **(exact if is_exact else {}))
-        assert figures(made) == figures(seen), moment
+        assert bill_of(made) == bill_of(seen), moment
         assert made["scheduled_change"] == seen["scheduled_change"]
 
 
@@ -289,7 +289,7 @@ def test_a_repeated_change_is_made_once(
     assert (lost.status_code, lost.json()["code"]) == (503, "stripe-unavailable")
     drain()
     again = ada.tenant.api.patch(ada.path(pro), body, headers=key)
-    assert (again.status_code, bought(again.json())) == (200, [(plus["id"], 1)])
+    assert (again.status_code, item_quantities(again.json())) == (200, [(plus["id"], 1)])
     assert len(ada.tenant.at_stripe("invoice")) == 2
 
 
@@ -302,27 +302,30 @@ def test_add_ons(
     seen = ada.preview(pro, addons=[{"price": seats["id"], "quantity": 2}])
     made = tenant.api.post(ada.path(pro, "addons"), {"price": seats["id"], "quantity": 2})
     assert made.status_code == 201
-    assert figures(made.json()) == figures(seen)
-    assert due(seen) == (1000, 0, 4000)
-    assert bought(made.json()) == [(pro["id"], 1), (seats["id"], 2)]
+    assert bill_of(made.json()) == bill_of(seen)
+    assert amounts_due(seen) == (1000, 0, 4000)
+    assert item_quantities(made.json()) == [(pro["id"], 1), (seats["id"], 2)]
     assert ada.show(seats)["id"] == ada.show(pro)["id"]
     again = tenant.api.post(ada.path(pro, "addons"), {"price": seats["id"]})
     assert (again.status_code, again.json()["code"]) == (409, "already-subscribed")
     addon = ada.path(pro, "addons", seats["product"])
-    assert bought(tenant.api.patch(addon, {"quantity": 4}).json())[1] == (seats["id"], 4)
+    assert item_quantities(tenant.api.patch(addon, {"quantity": 4}).json())[1] == (seats["id"], 4)
     ada.change(pro, addons=[{"price": more["id"]}, {"price": seats["id"], "quantity": 5}])
-    assert bought(ada.show(more)) == [(pro["id"], 1), (seats["id"], 5), (more["id"], 1)]
+    assert item_quantities(ada.show(more)) == [(pro["id"], 1), (seats["id"], 5), (more["id"], 1)]
     later = tenant.api.delete(addon).json()
     assert [item["price"] for item in later["scheduled_change"]["items"]] == [pro["id"], more["id"]]
     gone = tenant.api.delete(addon, query={"when": "now"}).json()
-    assert (bought(gone), gone["scheduled_change"]) == ([(pro["id"], 1), (more["id"], 1)], None)
-    assert due(gone)[1] == 2500
+    assert (item_quantities(gone), gone["scheduled_change"]) == (
+        [(pro["id"], 1), (more["id"], 1)],
+        None,
+    )
+    assert amounts_due(gone)[1] == 2500
     missing = tenant.api.delete(addon)
     assert (missing.status_code, missing.json()["code"]) == (404, "not-found")
     tenant.api.delete(ada.path(pro, "addons", more["product"]), query={"when": "now"})
     last = tenant.api.delete(ada.path(pro, "addons", pro["product"]), query={"when": "now"})
     assert (last.status_code, last.json()["code"]) == (422, "invalid")
-    assert bought(ada.show(pro)) == [(pro["id"], 1)]
+    assert item_quantities(ada.show(pro)) == [(pro["id"], 1)]
 
 
 def test_several_subscriptions_to_different_products(
@@ -333,7 +336,7 @@ def test_several_subscriptions_to_different_products(
     ada.change(pro, quantity=2)
     ada.tenant.api.delete(ada.path(plus), query={"when": "now"})
     drain()
-    assert bought(ada.show(pro)) == [(pro["id"], 2)]
+    assert item_quantities(ada.show(pro)) == [(pro["id"], 2)]
     assert ada.show(plus)["status"] == "canceled"
 
 
@@ -363,7 +366,7 @@ def test_what_is_planned_is_not_bought_as_well(ada: Subscriber, pro: Json, plus:
     second = ada.tenant.api.post("/checkout", order(pro, "ada"))
     assert (second.status_code, second.json()["code"]) == (409, "already-subscribed")
     assert second.json()["subscription"] == before["id"]
-    assert bought(ada.change(plus, price=pro["id"], when="now")) == [(pro["id"], 1)]
+    assert item_quantities(ada.change(plus, price=pro["id"], when="now")) == [(pro["id"], 1)]
 
 
 def _one(price: Json) -> Json:

@@ -10,8 +10,8 @@ from billing.models import Subscription
 from billing.subscriptions import trials
 from common.times import rfc3339
 from projects.models import Project
-from sandbox.billing import billing_settings as dunning
-from tests.billing import outbox
+from sandbox.billing import billing_settings
+from tests.billing import outbox_events
 from tests.billing.subscriptions.subscribers import Subscriber
 from tests.billing.tenant import Json, Tenant
 from tests.billing_fixtures import Clock
@@ -58,7 +58,7 @@ def test_a_pause_takes_access_until_its_date(
     assert decision(ada) == (True, "entitled")
     drain()
     assert ada.show(pro)["pause"] is None
-    assert outbox.types(project, "subscription.", "entitlements.") == [
+    assert outbox_events.types(project, "subscription.", "entitlements.") == [
         CREATED,
         CHANGED,
         PAUSED,
@@ -90,7 +90,7 @@ def test_a_pause_without_a_date_is_resumed_by_hand(
     resumed = ada.resume(pro)
     assert (resumed["pause"], decision(ada)) == (None, (True, "entitled"))
     drain()
-    kinds = outbox.types(project, "subscription.")
+    kinds = outbox_events.types(project, "subscription.")
     assert kinds == [CREATED, PAUSED, UPDATED, UPDATED, RESUMED]
     past = ada.tenant.api.post(ada.path(pro, "pause"), {"resumes_at": "2020-01-01T00:00:00Z"})
     assert (past.status_code, past.json()["code"]) == (422, "invalid")
@@ -98,7 +98,7 @@ def test_a_pause_without_a_date_is_resumed_by_hand(
     for action in ("pause", "resume"):
         refused = ada.tenant.api.post(ada.path(pro, action))
         assert (refused.status_code, refused.json()["code"]) == (409, "subscription-ended")
-    assert outbox.types(project, "subscription.") == [*kinds, "subscription.canceled"]
+    assert outbox_events.types(project, "subscription.") == [*kinds, "subscription.canceled"]
 
 
 def test_an_unbilled_gift_is_no_pause(
@@ -112,7 +112,7 @@ def test_an_unbilled_gift_is_no_pause(
         drain()
         assert ada.show(pro)["pause"]["behavior"] == behavior
         assert decision(ada) == (True, "entitled")
-    assert outbox.types(project, "subscription.") == [CREATED, UPDATED, UPDATED]
+    assert outbox_events.types(project, "subscription.") == [CREATED, UPDATED, UPDATED]
 
 
 def test_the_end_of_a_trial_is_told_once_for_each_end(
@@ -126,8 +126,8 @@ def test_the_end_of_a_trial_is_told_once_for_each_end(
     clock.advance(hours=1)
     assert (trials.tell_due(at=clock.now), trials.tell_due(at=clock.now)) == (1, 0)
     drain()
-    assert outbox.types(project, "subscription.") == [CREATED, ENDING]
-    assert outbox.last(project, ENDING).data == ada.show(pro)
+    assert outbox_events.types(project, "subscription.") == [CREATED, ENDING]
+    assert outbox_events.last(project, ENDING).data == ada.show(pro)
     later = rfc3339(clock.now + timedelta(days=20))
     seen = ada.preview(pro, trial_end=later)
     moved = ada.change(pro, trial_end=later)
@@ -136,7 +136,7 @@ def test_the_end_of_a_trial_is_told_once_for_each_end(
     assert trials.tell_due(at=clock.now) == 0
     clock.advance(days=17)
     drain()
-    assert outbox.types(project, "subscription.") == [CREATED, ENDING, UPDATED, ENDING]
+    assert outbox_events.types(project, "subscription.") == [CREATED, ENDING, UPDATED, ENDING]
     seen = ada.preview(pro, trial_end="now")
     ended = ada.change(pro, trial_end="now")
     assert (seen["status"], ended["status"], decision(ada)) == (
@@ -157,7 +157,7 @@ def test_a_short_trial_is_told_of_at_once(
 ) -> None:
     ada.subscribe(pro, trial_period_days=2)
     drain()
-    assert outbox.types(project, "subscription.") == [CREATED, ENDING]
+    assert outbox_events.types(project, "subscription.") == [CREATED, ENDING]
     row = Subscription.objects.for_project(project).get()
     with django_assert_num_queries(1):
         assert trials.tell_due(at=row.started_at) == 0
@@ -195,7 +195,7 @@ def test_a_trial_without_a_card_ends(
     drain()
     shown = ada.show(pro)
     assert (shown["status"], decision(ada)[0]) == (status, allowed)
-    assert outbox.types(project, "subscription.") == [CREATED, ENDING, *events]
+    assert outbox_events.types(project, "subscription.") == [CREATED, ENDING, *events]
     if behavior == "pause":
         method = stripe.payment_methods.attach("pm_card_visa", {"customer": customer})
         default: Any = {"invoice_settings": {"default_payment_method": method.id}}
@@ -203,7 +203,7 @@ def test_a_trial_without_a_card_ends(
         clock.advance(minutes=1)  # longer than an answer is cached
         assert ada.resume(pro)["status"] == "active"
         drain()
-        assert (decision(ada), outbox.types(project, "subscription.")[-1]) == (
+        assert (decision(ada), outbox_events.types(project, "subscription.")[-1]) == (
             (True, "entitled"),
             RESUMED,
         )
@@ -245,7 +245,7 @@ def test_grace_is_the_projects_and_recovery_ends_it(
     shown = ada.show(pro)
     assert (shown["status"], shown["items"][0]["period_start"]) == ("active", began)
     assert decision(ada) == (True, "entitled")
-    assert sorted(outbox.types(project, "subscription.")) == [
+    assert sorted(outbox_events.types(project, "subscription.")) == [
         CREATED,
         "subscription.past_due",
         "subscription.renewed",
@@ -268,14 +268,14 @@ def test_a_renewal_that_is_never_paid(
     last: str,
 ) -> None:
     with ada.shop.stripe.world.transaction() as tx:
-        dunning.change_settings(tx, after_retries=after)
+        billing_settings.change_settings(tx, after_retries=after)
     ada.subscribe(pro)
     drain()
     ada.shop.stripe.decline_payments(str(ada.row.stripe_id))
     clock.advance(days=50)
     drain()
     assert (ada.show(pro)["status"], decision(ada)) == (status, (False, "not_entitled"))
-    kinds = outbox.types(project, "subscription.")
+    kinds = outbox_events.types(project, "subscription.")
     assert (kinds[0], kinds[-1]) == (CREATED, last)
 
 
@@ -289,5 +289,5 @@ def test_a_first_payment_that_never_comes(
     clock.advance(hours=24)
     drain()
     assert ada.show(pro)["status"] == "incomplete_expired"
-    assert outbox.types(project, "subscription.") == [CREATED, "subscription.canceled"]
-    assert outbox.types(project, "entitlements.") == []
+    assert outbox_events.types(project, "subscription.") == [CREATED, "subscription.canceled"]
+    assert outbox_events.types(project, "entitlements.") == []

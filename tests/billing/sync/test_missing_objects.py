@@ -24,7 +24,7 @@ from billing.models.sync_object import ObjectKind
 from billing.sync import kinds, missing_objects
 from billing.sync import service as sync
 from billing.sync.missing_objects import AlreadyDecided, StripeObjectVanished
-from billing.sync.selectors import missing_objects as stored
+from billing.sync.selectors import missing_objects as missing_object_selectors
 from config import health
 from events.models import AuditEntry, OutboxEvent
 from tests.api_client import ApiClient
@@ -77,7 +77,9 @@ def coupons(shop: Shop, count: int) -> list[Coupon]:
 
 
 @pytest.fixture
-def world(shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, drain: Drain) -> Shop:
+def account_objects(
+    shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, drain: Drain
+) -> Shop:
     """One object of each kind that Stripe never deletes; the page is still open."""
     shop.subscribe(alice, monthly)
     shop.checkout(alice, once)
@@ -88,15 +90,15 @@ def world(shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, drain:
 
 
 @pytest.mark.parametrize("kind", KEPT_FOR_EVER)
-def test_what_stripe_keeps_for_ever_is_never_gone(world: Shop, kind: ObjectKind) -> None:
+def test_what_stripe_keeps_for_ever_is_never_gone(account_objects: Shop, kind: ObjectKind) -> None:
     model: type[Mirror] = kinds.of(kind).mapper.model
-    row = model.objects.for_project(world.project).get()
-    before = model.objects.for_project(world.project).values().get()
+    row = model.objects.for_project(account_objects.project).get()
+    before = model.objects.for_project(account_objects.project).values().get()
     told = OutboxEvent.objects.across_projects().count()
-    forget(world.stripe, kind, row.stripe_id)
+    forget(account_objects.stripe, kind, row.stripe_id)
     with pytest.raises(StripeObjectVanished):
-        read(world.account, kind, row.stripe_id)
-    assert model.objects.for_project(world.project).values().get() == before
+        read(account_objects.account, kind, row.stripe_id)
+    assert model.objects.for_project(account_objects.project).values().get() == before
     assert OutboxEvent.objects.across_projects().count() == told
     assert waiting() == [(kind.value, "never_deleted")]
     parked = SyncObject.objects.get(kind=kind, stripe_id=row.stripe_id)
@@ -174,13 +176,15 @@ def test_how_many_may_disappear(mirrored: int, allowed: int) -> None:
     assert missing_objects.allowed(mirrored) == allowed
 
 
-def test_the_rows_of_all_kinds_are_counted_and_no_further_than_needed(world: Shop) -> None:
+def test_the_rows_of_all_kinds_are_counted_and_no_further_than_needed(
+    account_objects: Shop,
+) -> None:
     models = [each.mapper.model for each in kinds.KINDS.values()]
     rows = sum(
         model.objects.across_projects().filter(stripe_id__isnull=False).count() for model in models
     )
-    assert stored.mirrored(world.account, models, at_most=500) == rows
-    assert stored.mirrored(world.account, models, at_most=3) == 3
+    assert missing_object_selectors.mirrored(account_objects.account, models, at_most=500) == rows
+    assert missing_object_selectors.mirrored(account_objects.account, models, at_most=3) == 3
 
 
 def test_what_a_project_deletes_by_our_api_needs_nobody(
@@ -255,10 +259,10 @@ def test_accepting_ends_nothing_that_stripe_knows_again(
     assert Subscription.objects.for_project(shop.project).get().status == "active"
 
 
-def test_a_foreign_object_or_an_ended_row_asks_nobody(world: Shop) -> None:
-    read(world.account, ObjectKind.SUBSCRIPTION, "sub_of_nobody")
-    checkout = Checkout.objects.for_project(world.project).get()
-    Checkout.objects.for_project(world.project).update(status="complete")
-    forget(world.stripe, "checkout_session", checkout.stripe_id)
-    read(world.account, ObjectKind.CHECKOUT_SESSION, checkout.stripe_id)
+def test_a_foreign_object_or_an_ended_row_asks_nobody(account_objects: Shop) -> None:
+    read(account_objects.account, ObjectKind.SUBSCRIPTION, "sub_of_nobody")
+    checkout = Checkout.objects.for_project(account_objects.project).get()
+    Checkout.objects.for_project(account_objects.project).update(status="complete")
+    forget(account_objects.stripe, "checkout_session", checkout.stripe_id)
+    read(account_objects.account, ObjectKind.CHECKOUT_SESSION, checkout.stripe_id)
     assert not MissingObject.objects.across_projects().exists()

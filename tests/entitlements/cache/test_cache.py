@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from common.redis import breaker, client
 from entitlements.balances.selectors.amounts import StaticDecision
-from entitlements.cache import codec as entries
+from entitlements.cache import codec
 from entitlements.cache import service as cache
 from entitlements.cache.local import local_cache
 from entitlements.decisions import checks
@@ -248,10 +248,10 @@ def test_entry_of_another_feature_customer_secret_or_program_is_not_shown(settin
     settings.SECRET_KEY = "another"
     assert find() is None
     settings.SECRET_KEY = "tests-only-" + "x" * 40
-    monkeypatch.setattr(entries, "SCHEMA", b"entitlements/9")
-    entries._secret.cache_clear()
+    monkeypatch.setattr(codec, "SCHEMA", b"entitlements/9")
+    codec._secret.cache_clear()
     assert find() is None
-    entries._secret.cache_clear()
+    codec._secret.cache_clear()
 
 
 def test_answer_of_other_rules_is_not_shown():

@@ -15,10 +15,10 @@ from entitlements.models.feature import FeatureKind
 from events.models import OutboxEvent
 from projects.models import Customer, Project
 from tests.api_client import ApiClient
+from tests.broadcast_sync import hear
 from tests.factories.entitlements import FeatureFactory, claim, grant, state
 from tests.factories.projects import key_of
 from tests.factories.usage import MeterFactory
-from tests.listening import hear
 from usage.models import Counter, Meter, Movement, Record, RecordKey, Total
 from usage.models.record import Forwarding
 
@@ -76,12 +76,12 @@ def reserve(api: ApiClient, amount: int = 1, **body: Any) -> Json:
     return post(api, "reserve", **{"user_id": "ada", "feature": "api", "amount": amount, **body})
 
 
-def told(project: Project) -> list[str]:
+def usage_event_types(project: Project) -> list[str]:
     events = OutboxEvent.objects.for_project(project).order_by("id")
     return [event.type for event in events if event.type.split(".")[0] in ("usage", "credits")]
 
 
-def written(project: Project) -> list[int]:
+def row_counts(project: Project) -> list[int]:
     """How many keys, records and totals there are, and what is counted and set aside."""
     tables = (RecordKey, Record, Total)
     counters = Counter.objects.for_project(project).values_list("used", "reserved")
@@ -117,11 +117,11 @@ def test_uses_up_to_the_limit_and_no_further(api, project, customer, calls) -> N
     assert (row.id, row.value, row.customer_id) == (first["record"], 7, customer.pk)
     denied = {"allowed": False, "reason": "limit_reached", "consumed": 0, "record": None}
     assert consume(api, 4) == {**expected, **denied}
-    assert written(project) == [1, 1, 1, 7, 0]
+    assert row_counts(project) == [1, 1, 1, 7, 0]
     last = consume(api, 3)
     assert last == {**expected, "used": 10, "remaining": 0, "record": last["record"], "consumed": 3}
     assert consume(api) == {**expected, **denied, "used": 10, "remaining": 0}
-    assert written(project) == [2, 2, 1, 10, 0]
+    assert row_counts(project) == [2, 2, 1, 10, 0]
 
 
 def test_denials_are_answers_and_leave_nothing_behind(api, project, customer, calls, sso) -> None:
@@ -134,7 +134,7 @@ def test_denials_are_answers_and_leave_nothing_behind(api, project, customer, ca
     revoked = consume(api)
     assert (revoked["allowed"], revoked["reason"], revoked["consumed"]) == (False, "revoked", 0)
     assert reserve(api)["reservation"] is None
-    assert written(project) == [0, 0, 0]
+    assert row_counts(project) == [0, 0, 0]
     assert Customer.objects.for_project(project).count() == 1
     grant(customer, sso, at=timezone.now() - timedelta(minutes=1))
     for verb in ("consume", "reserve"):
@@ -155,7 +155,7 @@ def test_key_makes_it_once_whatever_has_become_of_the_limit(api, project, custom
         if "user_id" in other:
             state(Customer.objects.create(project=project, user_id="bob"), claim(calls, 9))
         assert post(api, "consume", 409, **body)["code"] == "usage-key-reused"
-    assert written(project) == [1, 1, 1, 3, 0]
+    assert row_counts(project) == [1, 1, 1, 3, 0]
 
 
 def test_whoever_has_something_for_free_is_made_when_they_use_it(api, project, calls) -> None:
@@ -172,7 +172,7 @@ def test_no_limit_refuses_nobody(api, project, customer, calls) -> None:
     answer = consume(api, 2**53 - 1)
     assert (answer["limit"], answer["used"], answer["remaining"]) == (None, 2**53 - 1, None)
     assert consume(api)["used"] == 2**53
-    assert told(project) == []
+    assert usage_event_types(project) == []
 
 
 def test_reservation_is_committed_in_part_and_the_rest_comes_back(
@@ -193,13 +193,13 @@ def test_reservation_is_committed_in_part_and_the_rest_comes_back(
         assert (done["status"], done["committed_amount"]) == ("committed", 5)
     assert post(api, "commit", 409, **id_, amount=4)["code"] == "reservation-closed"
     assert post(api, "release", 409, **id_)["code"] == "reservation-closed"
-    assert written(project) == [2, 2, 1, 6, 0]
+    assert row_counts(project) == [2, 2, 1, 6, 0]
     other = {"reservation": reserve(api, 4)["reservation"]["id"]}
-    assert written(project)[-2:] == [6, 4]
+    assert row_counts(project)[-2:] == [6, 4]
     for _ in range(2):
         assert post(api, "release", **other)["reservation"]["status"] == "released"
     assert post(api, "commit", 409, **other)["code"] == "reservation-closed"
-    assert written(project) == [2, 2, 1, 6, 0]
+    assert row_counts(project) == [2, 2, 1, 6, 0]
 
 
 def test_reservation_with_a_key_is_made_once(api, project, customer, calls) -> None:
@@ -210,7 +210,7 @@ def test_reservation_with_a_key_is_made_once(api, project, customer, calls) -> N
     assert post(api, "reserve", 409, user_id="ada", feature="api", amount=5, key="job")["code"] == (
         "reservation-key-reused"
     )
-    assert written(project)[-2:] == [0, 6]
+    assert row_counts(project)[-2:] == [0, 6]
     assert Reservation.objects.for_project(project).count() == 1
 
 
@@ -231,7 +231,7 @@ def test_expired_reservation_is_given_back_to_who_needs_it_and_by_the_chore(
     assert reservations.expire_due(at=before, limit=10) == 0
     assert mine.get(pk=second).status(before) == "open"
     assert [reservations.expire_due(at=now, limit=10) for _ in range(2)] == [1, 0]
-    assert written(project) == [1, 1, 1, 5, 0]
+    assert row_counts(project) == [1, 1, 1, 5, 0]
     third = mine.get(pk=reserve(api, 5)["reservation"]["id"])
     mine.filter(pk=third.pk).update(expires_at=now)
     assert reserve(api, 5)["decision"]["allowed"]
@@ -247,7 +247,7 @@ def test_promise_outlives_what_it_was_made_under(api, project, customer, calls) 
     assert consume(api, 2)["consumed"] == 2
     deny(customer, calls)
     assert post(api, "commit", reservation=held)["reservation"]["committed_amount"] == 6
-    assert written(project)[-2:] == [8, 0]
+    assert row_counts(project)[-2:] == [8, 0]
 
 
 def test_credits_pay_for_uses_and_wait_for_reserved_ones(api, project, customer, images) -> None:
@@ -301,7 +301,7 @@ def test_everyday_bodies_are_answered_as_all_others(api, project, customer, call
             ]["pointer"]
             == "#/expires_in"
         )
-    assert written(project)[-2:] == [2, 0]
+    assert row_counts(project)[-2:] == [2, 0]
     reader = ApiClient(key_of(project, scopes=["entitlements:read"]))
     assert (
         reader.post("/entitlements/consume", {"user_id": "ada", "feature": "api"}).status_code
@@ -317,7 +317,7 @@ def test_request_with_an_idempotency_key_is_one_transaction(api, project, custom
         api.post("/entitlements/consume", body, headers={"Idempotency-Key": "k"}) for _ in range(2)
     )
     assert (first.content, again.headers["Idempotent-Replayed"]) == (again.content, "true")
-    assert written(project) == [1, 1, 1, 4, 0]
+    assert row_counts(project) == [1, 1, 1, 4, 0]
 
 
 def test_neighbour_cannot_touch_a_reservation(api, other_api, project, customer, calls) -> None:
@@ -325,7 +325,7 @@ def test_neighbour_cannot_touch_a_reservation(api, other_api, project, customer,
     held = {"reservation": reserve(api, 4)["reservation"]["id"]}
     for verb in ("commit", "release"):
         assert post(other_api, verb, 404, **held)["code"] == "not-found"
-    assert written(project)[-2:] == [0, 4]
+    assert row_counts(project)[-2:] == [0, 4]
 
 
 def test_consuming_what_is_known_takes_one_statement(api, project, customer, calls) -> None:
@@ -395,9 +395,9 @@ def test_comes_to_the_limit_once_in_a_period(api, project, customer, calls) -> N
         (1, ["usage.limit_reached"]),
         (1, []),
     ):
-        before = told(project)
+        before = usage_event_types(project)
         consume(api, amount)
-        assert told(project) == [*before, *events], amount
+        assert usage_event_types(project) == [*before, *events], amount
     assert not Movement.objects.for_project(project).exists()
     event = OutboxEvent.objects.for_project(project).get(type="usage.threshold_reached")
     assert (event.subject, event.customer_id, event.version) == (calls.pk, customer.pk, 1)
@@ -405,7 +405,7 @@ def test_comes_to_the_limit_once_in_a_period(api, project, customer, calls) -> N
     assert (event.data["threshold"], event.data["used"], event.data["allowed"]) == (80, 8, True)
     allow(customer, calls, 20)
     consume(api, 10)
-    assert told(project)[2:] == ["usage.threshold_reached", "usage.limit_reached"]
+    assert usage_event_types(project)[2:] == ["usage.threshold_reached", "usage.limit_reached"]
 
 
 def cost(customer: Customer, feature: Feature, value: int) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from entitlements.balances.selectors import credits as stored
+from entitlements.balances.selectors import credits as credit_selectors
 from entitlements.credits import credit_grants
 from entitlements.credits import service as credits
 from entitlements.credits.credit_grant_terms import CreditGrantTerms
@@ -17,7 +17,7 @@ from entitlements.credits.credit_grants import CreditOrigin
 from entitlements.errors import NotEnoughCredits
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import SUMS, CreditSource
-from entitlements.resolution import credit_allocation as rules
+from entitlements.resolution import credit_allocation
 from entitlements.resolution.credit_allocation import (
     CreditBucket,
     CreditLeg,
@@ -99,14 +99,16 @@ class Values:
 
     def settle(self, at: datetime, *, reference: str, part: int) -> bool:
         held = self.held.pop(reference, [])
-        used, rest = rules.split_reserved(held, sum(share.amount for share in held) * part // 3)
+        used, rest = credit_allocation.split_reserved(
+            held, sum(share.amount for share in held) * part // 3
+        )
         self._post(
             CreditMovement.SETTLE,
-            rules.build_transfer(used, CreditBucket.RESERVED, CreditBucket.SPENT),
+            credit_allocation.build_transfer(used, CreditBucket.RESERVED, CreditBucket.SPENT),
         )
         self._post(
             CreditMovement.RELEASE,
-            rules.build_transfer(rest, CreditBucket.RESERVED, CreditBucket.AVAILABLE),
+            credit_allocation.build_transfer(rest, CreditBucket.RESERVED, CreditBucket.AVAILABLE),
         )
         for share in sorted(rest, key=lambda share: share.grant):
             self._come_to(share.grant, at)
@@ -130,7 +132,7 @@ class Values:
         return any(booked)
 
     def balance(self, at: datetime) -> int:
-        return rules.sum_available(self.lots.values(), at=at)
+        return credit_allocation.sum_available(self.lots.values(), at=at)
 
     def sums(self) -> Sums:
         return [tuple(getattr(lot, name) for name in SUMS) for _, lot in sorted(self.lots.items())]
@@ -138,14 +140,16 @@ class Values:
     def _take(
         self, at: datetime, amount: int, movement: CreditMovement, bucket: CreditBucket
     ) -> list[CreditShare] | None:
-        shares = rules.allocate(self.lots.values(), amount, at=at)
+        shares = credit_allocation.allocate(self.lots.values(), amount, at=at)
         if shares is not None:
-            self._post(movement, rules.build_transfer(shares, CreditBucket.AVAILABLE, bucket))
+            self._post(
+                movement, credit_allocation.build_transfer(shares, CreditBucket.AVAILABLE, bucket)
+            )
         return shares
 
     def _come_to(self, name: str, at: datetime) -> bool:
         due, is_withheld = self.terms[name]
-        steps = rules.plan_due_transactions(
+        steps = credit_allocation.plan_due_transactions(
             self.lots[name], due=due, is_withheld=is_withheld, at=at
         )
         for step in steps:
@@ -155,7 +159,7 @@ class Values:
     def _post(self, movement: CreditMovement, legs: tuple[CreditLeg, ...]) -> None:
         if legs:
             self.posted.append((movement, legs))
-            self.lots = rules.apply_legs_to_all(self.lots, legs)
+            self.lots = credit_allocation.apply_legs_to_all(self.lots, legs)
 
 
 @dataclass
@@ -207,7 +211,9 @@ class Stored:
         return held > 0
 
     def revise(self, at: datetime, *, number: int, due: int, is_withheld: bool) -> bool:
-        grant = stored.grant(project=self.customer.project_id, grant_id=self.grants[number])
+        grant = credit_selectors.grant(
+            project=self.customer.project_id, grant_id=self.grants[number]
+        )
         terms = CreditGrantTerms(
             amount=grant.amount, due=due, expires_at=grant.expires_at, is_withheld=is_withheld
         )
@@ -215,14 +221,15 @@ class Stored:
 
     def expire(self, at: datetime) -> bool:
         due = {
-            grant.pk for grant in stored.due_to_expire(at=at, limit=1000, rule=credit_grants.RULE)
+            grant.pk
+            for grant in credit_selectors.due_to_expire(at=at, limit=1000, rule=credit_grants.RULE)
         }
         return credit_grants.expire_due(at=at, limit=1000) == len(due) and bool(
             due & set(self.grants)
         )
 
     def balance(self, at: datetime) -> int:
-        return stored.balance(**self._who, at=at)
+        return credit_selectors.balance(**self._who, at=at)
 
     def sums(self) -> Sums:
         rows = CreditGrant.objects.for_project(self.customer.project_id).filter(pk__in=self.grants)

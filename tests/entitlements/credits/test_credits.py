@@ -9,7 +9,7 @@ from django.db.models import Sum
 from django.test.utils import CaptureQueriesContext
 
 from common.errors import Invalid
-from entitlements.balances.selectors import credits as stored
+from entitlements.balances.selectors import credits as credit_selectors
 from entitlements.credits import credit_accounts, credit_grants
 from entitlements.credits import service as credits
 from entitlements.credits.credit_grant_terms import CreditGrantTerms
@@ -38,19 +38,19 @@ def give(customer, amount, at=NOW, **said):
     )
 
 
-def who(customer):
+def customer_arguments(customer):
     return {"project_id": customer.project_id, "customer_id": customer.pk}
 
 
 def spend(customer, amount, at=NOW, **said):
-    return credits.spend(**who(customer), amount=amount, at=at, **said)
+    return credits.spend(**customer_arguments(customer), amount=amount, at=at, **said)
 
 
 def balance(customer, at=NOW):
-    return stored.balance(**who(customer), at=at)
+    return credit_selectors.balance(**customer_arguments(customer), at=at)
 
 
-def told(customer):
+def balance_events(customer):
     events = OutboxEvent.objects.for_project(customer.project_id).order_by("pk")
     return [(event.type, event.data["balance"]) for event in events]
 
@@ -110,7 +110,7 @@ def test_a_spending_that_is_too_large_changes_nothing(customer):
     with pytest.raises(NotEnoughCredits) as refused:
         spend(customer, 11)
     assert refused.value.extra == {"balance": 10, "needed": 11}
-    assert (ledger(customer), balance(customer), told(customer)) == (before, 10, [])
+    assert (ledger(customer), balance(customer), balance_events(customer)) == (before, 10, [])
     with pytest.raises(NotEnoughCredits):
         spend(CustomerFactory.create(project=customer.project), 1)
 
@@ -166,29 +166,46 @@ def test_what_is_set_aside_is_used_or_given_back(customer):
     give(customer, 10, priority=0, expires_at=NOW + DAY)
     give(customer, 100)
     later = NOW + 2 * DAY
-    credits.hold(**who(customer), amount=30, at=NOW, reference="res_1", feature="renders")
+    credits.hold(
+        **customer_arguments(customer), amount=30, at=NOW, reference="res_1", feature="renders"
+    )
     assert balance(customer) == 80
     with pytest.raises(NotEnoughCredits):
         spend(customer, 81)
     with pytest.raises(ValueError, match="More is to be used"):
-        credits.post_reserved(**who(customer), reference="res_1", amount=31, at=NOW)
+        credits.post_reserved(**customer_arguments(customer), reference="res_1", amount=31, at=NOW)
 
-    assert credits.post_reserved(**who(customer), reference="res_1", amount=15, at=later) == 95
-    assert credits.post_reserved(**who(customer), reference="res_1", amount=15, at=later) == 95
-    assert credits.release(**who(customer), reference="res_2", at=later) == 95
+    assert (
+        credits.post_reserved(
+            **customer_arguments(customer), reference="res_1", amount=15, at=later
+        )
+        == 95
+    )
+    assert (
+        credits.post_reserved(
+            **customer_arguments(customer), reference="res_1", amount=15, at=later
+        )
+        == 95
+    )
+    assert credits.release(**customer_arguments(customer), reference="res_2", at=later) == 95
     assert ledger(customer)[2:] == [("hold", 30, 80), ("settle", 15, 80), ("release", 15, 95)]
 
-    credits.hold(**who(customer), amount=95, at=NOW, reference="res_3")
-    assert credits.release(**who(customer), reference="res_3", at=later) == 95
+    credits.hold(**customer_arguments(customer), amount=95, at=NOW, reference="res_3")
+    assert credits.release(**customer_arguments(customer), reference="res_3", at=later) == 95
 
 
 def test_what_comes_back_to_an_expired_or_revoked_grant_is_gone(customer):
     soon = give(customer, 10, expires_at=NOW + DAY)
     revoked = give(customer, 10)
-    credits.hold(**who(customer), amount=20, at=NOW, reference="res_1")
+    credits.hold(**customer_arguments(customer), amount=20, at=NOW, reference="res_1")
     credit_grants.revoke(grant=revoked, reason="Mistake.", actor="operator:ada", at=NOW)
 
-    assert credits.post_reserved(**who(customer), reference="res_1", amount=3, at=NOW + DAY) == 0
+    assert (
+        credits.post_reserved(
+            **customer_arguments(customer), reference="res_1", amount=3, at=NOW + DAY
+        )
+        == 0
+    )
     soon.refresh_from_db()
     revoked.refresh_from_db()
     assert (soon.spent, soon.expired) == (3, 7)
@@ -204,14 +221,14 @@ def test_what_comes_back_to_an_expired_or_revoked_grant_is_gone(customer):
 def test_running_low_and_out_is_told_once_until_topped_up(customer):
     give(customer, 100)
     spend(customer, 89)
-    assert told(customer) == []
+    assert balance_events(customer) == []
     spend(customer, 1)
     spend(customer, 1)
-    assert told(customer) == [("credits.low", 10)]
+    assert balance_events(customer) == [("credits.low", 10)]
     spend(customer, 9)
     give(customer, 50)
     spend(customer, 50)
-    assert told(customer) == [
+    assert balance_events(customer) == [
         ("credits.low", 10),
         ("credits.exhausted", 0),
         ("credits.exhausted", 0),
@@ -231,23 +248,23 @@ def test_expiry_and_withholding_are_told_as_well(customer):
     give(customer, 100, expires_at=NOW + DAY)
     give(customer, 5)
     credit_grants.expire_due(at=NOW + DAY, limit=10)
-    assert told(customer) == [("credits.low", 5)]
+    assert balance_events(customer) == [("credits.low", 5)]
 
 
 def test_a_customer_has_a_threshold_of_their_own(customer):
     said = {"project": customer.project, "user_id": "ada", "at": NOW}
     credit_accounts.set_low_at(**said, low_at=60)
-    assert told(customer) == []
+    assert balance_events(customer) == []
     give(customer, 50)
-    assert told(customer) == [("credits.low", 50)]
+    assert balance_events(customer) == [("credits.low", 50)]
     give(customer, 50)
     spend(customer, 39)
-    assert len(told(customer)) == 1
+    assert len(balance_events(customer)) == 1
     credit_accounts.set_low_at(**said, low_at=61)
-    assert told(customer)[1:] == [("credits.low", 61)]
+    assert balance_events(customer)[1:] == [("credits.low", 61)]
     credit_accounts.set_low_at(**said, low_at=None)
     spend(customer, 61)
-    assert told(customer)[2:] == [("credits.exhausted", 0)]
+    assert balance_events(customer)[2:] == [("credits.exhausted", 0)]
 
 
 def test_a_grant_is_audited_and_revoked_once(customer):
@@ -386,9 +403,13 @@ def test_queries_do_not_grow_with_the_grants(customer):
         ) as spending:
             spend(customer, 2, key=f"k-{more}")
         with CaptureQueriesContext(connection) as asking:
-            stored.balances(project_id=customer.project_id, customer_ids=[customer.pk], at=NOW)
-        credits.hold(**who(customer), amount=3, at=NOW, reference=f"res_{more}")
+            credit_selectors.balances(
+                project_id=customer.project_id, customer_ids=[customer.pk], at=NOW
+            )
+        credits.hold(**customer_arguments(customer), amount=3, at=NOW, reference=f"res_{more}")
         with CaptureQueriesContext(connection) as settling:
-            credits.post_reserved(**who(customer), reference=f"res_{more}", amount=3, at=NOW)
+            credits.post_reserved(
+                **customer_arguments(customer), reference=f"res_{more}", amount=3, at=NOW
+            )
         counted.append((len(spending), len(asking), len(settling)))
     assert counted == [(7, 1, 8), (7, 1, 8)]

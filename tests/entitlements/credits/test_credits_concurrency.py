@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.db.models import Sum
 
-from entitlements.balances.selectors import credits as stored
+from entitlements.balances.selectors import credits as credit_selectors
 from entitlements.credits import credit_grants
 from entitlements.credits import service as credits
 from entitlements.errors import NotEnoughCredits
@@ -35,7 +35,7 @@ def spenders() -> Iterator[ThreadPoolExecutor]:
         list(threads.map(leave, range(SPENDERS)))
 
 
-def at_once(threads, act):
+def run_in_threads(threads, act):
     """What comes of it when everybody acts in the same moment; None for a refusal."""
     gate = Barrier(SPENDERS)
 
@@ -74,7 +74,7 @@ def test_never_more_than_there_was(project, spenders):
         more, cost = 10 + run % 17, 3 + run % 5
         give(customer, more)
         there += more
-        done = at_once(
+        done = run_in_threads(
             spenders,
             lambda _, cost=cost: credits.spend(**who, amount=cost, at=NOW),
         )
@@ -84,7 +84,7 @@ def test_never_more_than_there_was(project, spenders):
         assert sorted(left) == sorted(there - cost * (n + 1) for n in range(allowed)), run
         there, spent = there - allowed * cost, spent + allowed * cost
         assert spent_by_the_ledger(customer) == spent, run
-        assert stored.balance(**who, at=NOW) == there, run
+        assert credit_selectors.balance(**who, at=NOW) == there, run
 
 
 def test_one_key_is_spent_once_however_many_send_it(project, spenders):
@@ -92,7 +92,7 @@ def test_one_key_is_spent_once_however_many_send_it(project, spenders):
         customer = CustomerFactory.create(project=project)
         give(customer, 100)
         who = {"project_id": project.pk, "customer_id": customer.pk}
-        done = at_once(
+        done = run_in_threads(
             spenders,
             lambda _, who=who, run=run: credits.spend(**who, amount=7, at=NOW, key=f"k-{run}"),
         )
@@ -105,9 +105,11 @@ def test_reservations_are_settled_once_and_low_is_told_once(project, spenders):
     customer = CustomerFactory.create(project=project)
     give(customer, 50)
     who = {"project_id": project.pk, "customer_id": customer.pk}
-    held = at_once(spenders, lambda n: credits.hold(**who, amount=10, at=NOW, reference=f"res_{n}"))
+    held = run_in_threads(
+        spenders, lambda n: credits.hold(**who, amount=10, at=NOW, reference=f"res_{n}")
+    )
     assert sum(each is not None for each in held) == 5
-    at_once(
+    run_in_threads(
         spenders,
         lambda n: credits.post_reserved(
             **who, reference=f"res_{n // 2}", amount=4 if held[n // 2] else 0, at=NOW
@@ -115,7 +117,7 @@ def test_reservations_are_settled_once_and_low_is_told_once(project, spenders):
     )
     settled = sum(each is not None for each in held[:4])
     assert spent_by_the_ledger(customer) == 4 * settled
-    assert stored.balance(**who, at=NOW) == 6 * settled
+    assert credit_selectors.balance(**who, at=NOW) == 6 * settled
     rows = CreditTransaction.objects.for_project(project).filter(customer=customer)
     assert rows.filter(movement="settle").count() == settled
     told = OutboxEvent.objects.for_project(project).filter(type__startswith="credits.")

@@ -6,8 +6,7 @@ from random import Random
 import pytest
 
 from entitlements.balances.selectors.amounts import StaticDecision
-from entitlements.decisions.selectors import current_facts as ground
-from entitlements.decisions.selectors import decisions
+from entitlements.decisions.selectors import current_facts, decisions
 from entitlements.decisions.selectors.facts_at import FactsInContext
 from entitlements.features.selectors import rules
 from entitlements.free_tier import service as free_tier
@@ -90,7 +89,7 @@ def test_one_statement_says_what_the_queries_say(project: Project, other_project
             feature, values = random.choice(list(features.values()))
             wanted = [] if number % 2 else [(feature, values[0])]
             free_tier.replace(project=project, features=wanted, actor="me", at=at)
-        said = ground.read(project=project, questions=asked, at=at)
+        said = current_facts.read(project=project, questions=asked, at=at)
         sight = FactsInContext(project=project, user_ids=people, context=build_context(at))
         defined = sight.definitions({each.feature for each in asked})
         for each in asked:

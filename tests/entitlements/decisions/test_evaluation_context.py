@@ -13,9 +13,9 @@ from common.times import rfc3339
 from entitlements import representation
 from entitlements.credits import credit_grants
 from entitlements.decisions.selectors import decisions, free_tier
-from entitlements.decisions.selectors import facts as stored
+from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.features.selectors import features
-from entitlements.free_tier import service as free
+from entitlements.free_tier import service as free_tier_service
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution import decision as resolution
@@ -116,7 +116,7 @@ def random_change(random, customer, features, at):
     )
     ends_at = random.choice([None, at + random.randrange(1, 40) * SECOND])
     if random.random() < 0.2:
-        free.replace(
+        free_tier_service.replace(
             project=customer.project,
             features=[(feature, value)] if random.random() < 0.7 else [],
             actor="me",
@@ -152,9 +152,9 @@ def test_past_is_answered_as_it_was_and_the_future_as_it_comes(
         random_change(random, customer, kinds, at)
         made = decisions.check_many(project=project, questions=asked, at=at + SECOND / 2)
         answered.append((at + SECOND / 2, made))
-        rows = stored.current(customer=customer)
+        rows = fact_selectors.current(customer=customer)
         facts = [
-            *stored.to_decision_facts(rows),
+            *fact_selectors.to_decision_facts(rows),
             *free_tier.facts(free_tier.entries(project=project, at=at), at=at),
         ]
         for each in kinds:
@@ -207,7 +207,7 @@ def test_past_and_future_figures(api, project, customer, calls, render):
     assert figures(now + window) == [("entitled", 10), ("entitled", 2)]
 
 
-def same(one, other):
+def is_same_decision(one, other):
     """But for what names the source, and how often the customer changed."""
     return all(one[name] == other[name] for name in one.keys() - {"sources", "version"})
 
@@ -233,9 +233,9 @@ def test_assumed_grant_is_answered_like_a_real_one(
     with django_capture_on_commit_callbacks(execute=True):
         grant(customer, (seats, 25), (theme, {"a": [1]}), at=timezone.now())
         grant(newcomer, (seats, 25), at=timezone.now())
-    assert same(look(api, "seats"), assumed["seats"])
-    assert same(look(api, "theme"), assumed["theme"])
-    assert same(look(api, "seats", user_id="nobody"), assumed["nobody"])
+    assert is_same_decision(look(api, "seats"), assumed["seats"])
+    assert is_same_decision(look(api, "theme"), assumed["theme"])
+    assert is_same_decision(look(api, "seats", user_id="nobody"), assumed["nobody"])
 
 
 @pytest.mark.parametrize(

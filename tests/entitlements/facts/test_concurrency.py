@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WRITERS = 8
 
 
-def at_once(act, arguments):
+def run_in_threads(act, arguments):
     def run(argument):
         try:
             return act(argument)
@@ -30,7 +30,7 @@ def at_once(act, arguments):
 
 def test_each_change_has_a_version_of_its_own_and_none_is_lost(customer, seats):
     changes = [(number % WRITERS, number) for number in range(5 * WRITERS)]
-    at_once(
+    run_in_threads(
         lambda change: state(customer, claim(seats, change[1]), source=f"sub_{change[0]}"), changes
     )
     customer.refresh_from_db()
@@ -41,7 +41,7 @@ def test_each_change_has_a_version_of_its_own_and_none_is_lost(customer, seats):
 
 def test_grant_is_revoked_once_however_many_try(customer, sso):
     given = grant(customer, sso)
-    at_once(
+    run_in_threads(
         lambda who: grants.revoke(grant=given, reason="Over.", actor=f"operator:{who}", at=NOW),
         range(WRITERS),
     )
@@ -52,7 +52,7 @@ def test_grant_is_revoked_once_however_many_try(customer, sso):
 def test_grants_expire_once_however_many_sweep(customer, sso):
     for _ in range(3):
         grant(customer, sso, expires_at=NOW.replace(hour=13))
-    at_once(lambda _: grants.expire_due(at=NOW.replace(hour=14), limit=10), range(WRITERS))
+    run_in_threads(lambda _: grants.expire_due(at=NOW.replace(hour=14), limit=10), range(WRITERS))
     told = Counter(event.type for event in OutboxEvent.objects.for_project(customer.project_id))
     assert told["grant.expired"] == 3
     assert not decisions.check(

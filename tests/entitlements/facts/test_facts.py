@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from common.models import UnscopedQuery
 from entitlements.decisions.selectors import decisions
-from entitlements.decisions.selectors import facts as stored
-from entitlements.facts import notices as announcements
+from entitlements.decisions.selectors import facts as fact_selectors
+from entitlements.facts import notices
 from entitlements.facts import service as facts
 from entitlements.models import Fact, Snapshot
 from entitlements.models.fact import Effect, SourceType
@@ -41,7 +41,7 @@ def decision(customer, feature, at=NOW):
     )
 
 
-def told(customer):
+def change_events(customer):
     events = OutboxEvent.objects.for_project(customer.project).order_by("pk")
     return [event for event in events if event.type == "entitlements.changed"]
 
@@ -62,7 +62,7 @@ def test_saying_the_same_again_changes_nothing(customer, sso, seats):
     assert not state(customer, claim(seats, None), claim(sso), claim(sso), at=NOW + DAY)
     assert version(customer) == 1
     assert rows(customer).count() == 2
-    assert len(told(customer)) == 1
+    assert len(change_events(customer)) == 1
 
 
 def test_source_speaks_for_itself_only(customer, sso, seats):
@@ -159,7 +159,9 @@ def test_version_grows_by_one_with_each_change_and_every_version_can_be_read_aga
         state(customer, claim(seats, number * 10), source=f"sub_{number % 2}")
         assert version(customer) == number
     read = [
-        sorted(int(row.value or 0) for row in stored.current(customer=customer, as_of=number))
+        sorted(
+            int(row.value or 0) for row in fact_selectors.current(customer=customer, as_of=number)
+        )
         for number in range(6)
     ]
     assert read == [[], [10], [10, 20], [20, 30], [30, 40], [40, 50]]
@@ -169,7 +171,7 @@ def test_event_carries_the_whole_new_state_and_the_old_of_what_changed(customer,
     state(customer, claim(sso), claim(seats, 5))
     state(customer, claim(sso), claim(seats, 9))
 
-    event = told(customer)[-1]
+    event = change_events(customer)[-1]
 
     assert (event.subject, event.customer_id, event.version) == (customer.pk, customer.pk, 2)
     assert event.occurred_at == NOW
@@ -203,26 +205,28 @@ def test_change_that_changes_no_answer_is_not_told(customer, seats):
     state(customer, claim(seats, 9), source="sub_1")
     assert state(customer, claim(seats, 5), source="sub_2")
     assert version(customer) == 2
-    assert [event.version for event in told(customer)] == [1]
+    assert [event.version for event in change_events(customer)] == [1]
 
 
 def test_what_time_took_away_is_told_with_the_next_change(customer, sso):
     state(customer, claim(sso, ends_at=NOW + DAY))
     state(customer, at=NOW + DAY + SECOND)
-    previous = told(customer)[-1].previous["entitlements"]
+    previous = change_events(customer)[-1].previous["entitlements"]
     assert [(each["feature"], each["allowed"]) for each in previous] == [("sso", True)]
 
 
 def test_what_time_changes_is_told_when_it_happens_and_once(customer, sso):
     state(customer, claim(sso, starts_at=NOW + DAY, ends_at=NOW + 2 * DAY))
-    assert [event.data["entitlements"][0]["allowed"] for event in told(customer)] == [False]
+    assert [event.data["entitlements"][0]["allowed"] for event in change_events(customer)] == [
+        False
+    ]
 
     for moment in (NOW + DAY - SECOND, NOW + DAY, NOW + DAY + SECOND, NOW + 3 * DAY, NOW + 4 * DAY):
-        announcements.notify_due(at=moment, limit=10)
+        notices.notify_due(at=moment, limit=10)
 
     assert [
         (event.occurred_at, event.data["entitlements"][0]["allowed"], event.version)
-        for event in told(customer)
+        for event in change_events(customer)
     ] == [(NOW, False, 1), (NOW + DAY, True, 2), (NOW + 3 * DAY, False, 3)]
     assert Snapshot.objects.for_project(customer.project).get().changes_at is None
 
@@ -230,8 +234,8 @@ def test_what_time_changes_is_told_when_it_happens_and_once(customer, sso):
 def test_moment_that_changes_no_answer_is_passed_in_silence(customer, seats):
     state(customer, claim(seats, None), source="sub_1")
     state(customer, claim(seats, 5, ends_at=NOW + DAY), source="sub_2")
-    announcements.notify_due(at=NOW + DAY, limit=10)
-    last = told(customer)[-1]
+    notices.notify_due(at=NOW + DAY, limit=10)
+    last = change_events(customer)[-1]
     assert last.data["entitlements"][0]["valid_until"] is None
     assert last.previous["entitlements"][0]["valid_until"] == "2026-11-22T12:00:00Z"
 

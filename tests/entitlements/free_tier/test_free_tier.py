@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from entitlements.decisions.selectors import decisions
-from entitlements.facts import notices as announcements
+from entitlements.facts import notices
 from entitlements.features.selectors import rules
 from entitlements.free_tier import service as free_tier
 from entitlements.models import FreeTierEntry, Snapshot
@@ -141,12 +141,12 @@ def test_those_are_told_whose_answer_changed_and_only_once(project, seats, sso):
     replace(project, at, seats=3)
     ids = [few.pk, many.pk, new.pk]
     told = changes(project)
-    assert announcements.recheck(project_id=project.pk, customer_ids=ids, at=at) == 2
+    assert notices.recheck(project_id=project.pk, customer_ids=ids, at=at) == 2
     assert changes(project)[len(told) :] == [(few.pk, ["seats"]), (new.pk, ["seats"])]
     few.refresh_from_db()
     snapshot = Snapshot.objects.for_project(project).get(customer=few)
     assert (snapshot.version, snapshot.taken_at) == (few.version, at)
-    assert announcements.recheck(project_id=project.pk, customer_ids=ids, at=at + SECOND) == 0
+    assert notices.recheck(project_id=project.pk, customer_ids=ids, at=at + SECOND) == 0
     assert Customer.objects.for_project(project).get(pk=many.pk).version == 1
 
 
@@ -157,9 +157,7 @@ def test_who_changes_meanwhile_is_told_of_both_at_once(project, seats, sso):
     replace(project, born + SECOND, seats=3)
     grant(ada, (seats, 2), at=born + 2 * SECOND)
     assert changes(project)[-1] == (ada.pk, ["seats"])
-    again = announcements.recheck(
-        project_id=project.pk, customer_ids=[ada.pk], at=born + 3 * SECOND
-    )
+    again = notices.recheck(project_id=project.pk, customer_ids=[ada.pk], at=born + 3 * SECOND)
     assert again == 0
 
 
@@ -170,7 +168,7 @@ def test_looking_at_many_costs_as_many_queries_as_at_one(project, seats):
 
     def queries(of):
         with CaptureQueriesContext(connection) as seen:
-            announcements.recheck(project_id=project.pk, customer_ids=of, at=at)
+            notices.recheck(project_id=project.pk, customer_ids=of, at=at)
         return len(seen)
 
     assert queries(ids[:1]) == queries(ids) == 5

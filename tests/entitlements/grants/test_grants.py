@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection
 from common.errors import Invalid
 from entitlements.decisions.selectors import decisions, effects
 from entitlements.errors import FeatureArchived, GrantExpired
-from entitlements.grants import selectors as stored
+from entitlements.grants import selectors as grant_selectors
 from entitlements.grants import service as grants
 from entitlements.models import Grant
 from entitlements.models.grant import GrantStatus
@@ -28,7 +28,7 @@ def decision(customer, feature, at=NOW):
     )
 
 
-def told(customer):
+def event_types(customer):
     events = OutboxEvent.objects.for_project(customer.project_id).order_by("pk")
     return [event.type for event in events]
 
@@ -53,7 +53,7 @@ def test_grant_gives_and_is_told_and_audited(customer, sso, seats):
     assert decision(customer, sso).reason is Reason.GRANTED
     assert decision(customer, seats).limit == 7
     assert decision(customer, seats).valid_until == NOW + DAY
-    assert told(customer) == ["entitlements.changed", "grant.created"]
+    assert event_types(customer) == ["entitlements.changed", "grant.created"]
     event = OutboxEvent.objects.for_project(customer.project_id).get(type="grant.created")
     assert (event.subject, event.customer_id, event.version) == (given.pk, customer.pk, 1)
     assert event.data == {
@@ -84,7 +84,7 @@ def test_grant_holds_from_its_start_until_just_before_its_expiry(customer, sso):
     assert statuses == ["scheduled", "scheduled", "active", "active", "expired"]
     for moment, status in zip(moments, statuses, strict=True):
         for each in GrantStatus:
-            rows = stored.listing(project=customer.project, at=moment, status=each)
+            rows = grant_selectors.listing(project=customer.project, at=moment, status=each)
             assert rows.exists() is (each == status)
 
 
@@ -100,7 +100,7 @@ def test_revoking_ends_that_grant_only(customer, sso, seats):
     revoke(second, at=NOW + DAY)
     assert not decision(customer, sso, at=NOW + DAY).allowed
     assert audited(customer)[-1] == ("grant.revoke", "key:k", "Over.")
-    assert told(customer)[-1] == "grant.revoked"
+    assert event_types(customer)[-1] == "grant.revoked"
 
 
 @pytest.mark.parametrize(("starts_in", "before"), [(timedelta(0), "active"), (DAY, "scheduled")])
@@ -118,17 +118,17 @@ def test_who_hears_of_a_revocation_hears_what_the_grant_was_before(
 def test_revoking_twice_is_the_same_as_once(customer, sso):
     given = grant(customer, sso)
     revoke(given)
-    before = told(customer), audited(customer)
+    before = event_types(customer), audited(customer)
     again = revoke(given, at=NOW + DAY, reason="Again.")
     assert again.revoked_reason == "Over."
-    assert (told(customer), audited(customer)) == before
+    assert (event_types(customer), audited(customer)) == before
 
 
 def test_expired_grant_cannot_be_revoked(customer, sso):
     given = grant(customer, sso, expires_at=NOW + DAY)
     with pytest.raises(GrantExpired):
         revoke(given, at=NOW + DAY)
-    assert told(customer) == ["entitlements.changed", "grant.created"]
+    assert event_types(customer) == ["entitlements.changed", "grant.created"]
     revoke(given, at=NOW + DAY - TICK)
 
 
@@ -156,7 +156,7 @@ def test_denial_that_expires_gives_back(customer, sso):
 @pytest.mark.parametrize("reason", ["", "  \n"])
 def test_reason_is_required(customer, sso, reason):
     given = grant(customer, sso)
-    before = told(customer), audited(customer)
+    before = event_types(customer), audited(customer)
     for act in (
         lambda: grant(customer, sso, reason=reason),
         lambda: deny(customer, sso, reason=reason),
@@ -164,7 +164,7 @@ def test_reason_is_required(customer, sso, reason):
     ):
         with pytest.raises(Invalid):
             act()
-    assert (told(customer), audited(customer)) == before
+    assert (event_types(customer), audited(customer)) == before
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_expiry_is_told_once(customer, sso, seats):
     assert grants.expire_due(at=NOW + DAY, limit=10) == 1
     assert grants.expire_due(at=NOW + 2 * DAY, limit=10) == 0
 
-    assert told(customer)[-2:] == ["entitlements.changed", "grant.expired"]
+    assert event_types(customer)[-2:] == ["entitlements.changed", "grant.expired"]
     events = OutboxEvent.objects.for_project(customer.project_id)
     expired = events.get(type="grant.expired")
     assert (expired.subject, expired.data["status"]) == (expiring.pk, "expired")
@@ -236,10 +236,10 @@ def test_expiry_is_told_once(customer, sso, seats):
 
 def test_grant_that_somebody_ended_meanwhile_does_not_expire(customer, sso):
     given = grant(customer, sso, expires_at=NOW + DAY)
-    [due] = stored.due_to_expire(at=NOW + DAY, limit=10, rule=grants.RULE)
+    [due] = grant_selectors.due_to_expire(at=NOW + DAY, limit=10, rule=grants.RULE)
     revoke(given, at=NOW + DAY - TICK)
     assert not grants._expire(due, NOW + DAY)
-    assert told(customer)[-1] == "grant.revoked"
+    assert event_types(customer)[-1] == "grant.revoked"
     assert Grant.objects.for_project(customer.project_id).get().expired_at is None
 
 

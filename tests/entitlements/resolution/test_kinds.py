@@ -7,7 +7,7 @@ import pytest
 
 from entitlements import representation
 from entitlements.balances.selectors.amounts import StaticDecision
-from entitlements.cache import partial as statics
+from entitlements.cache import partial
 from entitlements.models.fact import SourceType
 from entitlements.models.feature import FeatureKind, Merge
 from entitlements.resolution import kinds
@@ -178,9 +178,9 @@ def test_an_answer_is_kept_until_its_window_is_no_longer_paid():
     whole = apply_usage(later, used=70, reserved=10, at=ends_at)
     assert (whole.remaining, whole.resets_at, whole.valid_until) == (20, None, None)
     assert later == decision, "what the customer may do is told as the same"
-    again = statics.decode(statics.encode(StaticDecision("cus_1", later))).decision
+    again = partial.decode(partial.encode(StaticDecision("cus_1", later))).decision
     assert (again.metering, again.metering_until) == (later.metering, later.metering_until)
-    again = statics.decode(statics.encode(StaticDecision("cus_1", decision))).decision
+    again = partial.decode(partial.encode(StaticDecision("cus_1", decision))).decision
     assert (again.metering, again.metering_until) == (decision.metering, ends_at)
 
 

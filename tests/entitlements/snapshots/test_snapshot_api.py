@@ -8,7 +8,7 @@ from io import StringIO
 
 import jwt
 import pytest
-from django.conf import settings as live
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection
@@ -50,7 +50,7 @@ def verified(token, project, **kwargs):
         token,
         jwt.PyJWK(named),
         algorithms=["EdDSA"],
-        **{"audience": project.pk, "issuer": live.PUBLIC_URL, **kwargs},
+        **{"audience": project.pk, "issuer": django_settings.PUBLIC_URL, **kwargs},
     )
 
 
@@ -87,7 +87,7 @@ def test_it_says_what_entitlements_say_and_until_when(api, entitled, project):
     assert decisions == shown["entitlements"]
     signed_at, exp = claims.pop("iat"), claims.pop("exp")
     assert claims == {
-        "iss": live.PUBLIC_URL,
+        "iss": django_settings.PUBLIC_URL,
         "aud": project.pk,
         "sub": "ada",
         "customer": entitled.pk,

@@ -6,10 +6,10 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from events.models import OutboxEvent
-from projects.customers import selectors as stored
+from projects.customers import selectors as customer_selectors
 from projects.customers import service as customers
 from projects.models import Customer, Project
-from tests.refusing import refuse_rows
+from tests.full_disk import refuse_rows
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -38,12 +38,15 @@ def test_second_use_finds_it_and_says_nothing(project: Project) -> None:
 def test_each_change_counts_the_version_up(project: Project) -> None:
     stale = customers.ensure(project=project, user_id="u1", at=NOW)
     with transaction.atomic():
-        locked = stored.lock(project_id=project.pk, customer_id=stale.pk)
-        assert [stored.raise_version(locked), stored.raise_version(locked)] == [1, 2]
+        locked = customer_selectors.lock(project_id=project.pk, customer_id=stale.pk)
+        assert [
+            customer_selectors.raise_version(locked),
+            customer_selectors.raise_version(locked),
+        ] == [1, 2]
 
     assert Customer.objects.for_project(project).get().version == 2
     with pytest.raises(RuntimeError, match="out of date"):
-        stored.raise_version(stale)
+        customer_selectors.raise_version(stale)
 
 
 def test_what_is_empty_is_filled_and_what_was_said_stays(project: Project) -> None:
@@ -110,8 +113,8 @@ def test_a_copy_of_older_details_does_not_count_as_told(project: Project) -> Non
     being_told = customers.update(customer=customer, changes={"email": "a@example.com"}, at=NOW)
     customers.update(customer=being_told, changes={"email": "b@example.com"}, at=NOW)
 
-    stored.record_copied(being_told)
-    assert [row.email for row in stored.with_outdated_copies()] == ["b@example.com"]
+    customer_selectors.record_copied(being_told)
+    assert [row.email for row in customer_selectors.with_outdated_copies()] == ["b@example.com"]
 
-    stored.record_copied(Customer.objects.for_project(project).get())
-    assert not stored.with_outdated_copies().exists()
+    customer_selectors.record_copied(Customer.objects.for_project(project).get())
+    assert not customer_selectors.with_outdated_copies().exists()

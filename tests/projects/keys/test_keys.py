@@ -1,20 +1,20 @@
 import pytest
 
-from projects.keys import bearer_keys as keys
+from projects.keys import bearer_keys
 
 
 @pytest.mark.parametrize("mode", ["test", "live", "platform"])
 def test_a_key_says_its_mode_and_shows_nothing_else(mode: str) -> None:
-    made = keys.make(mode)
+    made = bearer_keys.make(mode)
 
     assert made.value.startswith(f"tg_{mode}_")
-    assert keys.looks_like_key(made.value)
-    assert keys.digest(made.value) == made.digest
+    assert bearer_keys.looks_like_key(made.value)
+    assert bearer_keys.digest(made.value) == made.digest
     assert made.value[len(made.prefix) : -4] not in repr(made)
 
 
 def test_no_two_keys_are_the_same() -> None:
-    assert len({keys.make("test").digest for _ in range(1000)}) == 1000
+    assert len({bearer_keys.make("test").digest for _ in range(1000)}) == 1000
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ def test_no_two_keys_are_the_same() -> None:
     ],
 )
 def test_anything_else_is_no_key(text: str) -> None:
-    assert not keys.looks_like_key(text)
+    assert not bearer_keys.looks_like_key(text)

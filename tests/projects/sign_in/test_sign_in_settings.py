@@ -31,7 +31,7 @@ PRIVATE = (
 """Hosts that need no look-up to be refused."""
 
 
-def shown(**said: Any) -> dict[str, Any]:
+def settings_body(**said: Any) -> dict[str, Any]:
     usual = {"jwks_url": None, "has_shared_secret": False, "issuer": ISSUER, "audience": AUDIENCE}
     return {**usual, **said}
 
@@ -39,7 +39,7 @@ def shown(**said: Any) -> dict[str, Any]:
 def test_keys_or_a_secret_and_back_to_none(api: ApiClient, project: Project) -> None:
     path = f"/projects/{project.pk}"
     assert api.get(path).json()["jwt"] is None
-    by_secret = shown(has_shared_secret=True, algorithms=["HS256"])
+    by_secret = settings_body(has_shared_secret=True, algorithms=["HS256"])
     answer = sign_in(api, project)
     assert answer.json()["jwt"] == api.get(path).json()["jwt"] == by_secret
     assert api.get("/projects").json()["data"][0]["jwt"] == by_secret
@@ -52,7 +52,7 @@ def test_keys_or_a_secret_and_back_to_none(api: ApiClient, project: Project) -> 
     assert (kept.shared_secret, kept.issuer) == (row.shared_secret, "https://new/")
     assert kept.algorithms == ["HS512", "HS256"]
 
-    by_keys = shown(jwks_url=KEYS, algorithms=["RS256", "ES256", "EdDSA"])
+    by_keys = settings_body(jwks_url=KEYS, algorithms=["RS256", "ES256", "EdDSA"])
     assert sign_in(api, project, jwks_url=KEYS).json()["jwt"] == by_keys
     assert JwtSettings.objects.for_project(project).get().shared_secret == ""
     assert api.patch(path, {"name": "Acme 2"}).json()["jwt"] == by_keys
@@ -112,7 +112,7 @@ def test_a_project_is_registered_with_its_sign_in(platform_api: ApiClient) -> No
     )
     assert answer.status_code == 201, answer.content
     made = answer.json()
-    assert made["jwt"] == shown(has_shared_secret=True, algorithms=["HS256"])
+    assert made["jwt"] == settings_body(has_shared_secret=True, algorithms=["HS256"])
     assert (made["grace_days"], made["automatic_tax"]) == (7, True)
     assert SECRET not in answer.content.decode()
     own = ApiClient(made["key"]["secret"])

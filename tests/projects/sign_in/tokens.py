@@ -19,7 +19,7 @@ ISSUER, AUDIENCE = "https://id.example.com/", "acme-app"
 SECRET = "s" * 64
 
 
-def made(kind: str) -> Any:
+def new_private_key(kind: str) -> Any:
     """A new private key of this kind."""
     match kind:
         case "P-256":
@@ -52,7 +52,7 @@ class IdentityProvider:
         return f"http://127.0.0.1:{self.server.port}/jwks.json"
 
     def add(self, kid: str, kind: str = "P-256") -> None:
-        self.keys[kid] = (WAYS[kind], made(kind))
+        self.keys[kid] = (WAYS[kind], new_private_key(kind))
 
     def key_set(self, **more: Any) -> str:
         """Of every key, with ``more`` in each."""

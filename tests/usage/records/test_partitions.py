@@ -100,7 +100,7 @@ def test_what_is_moved_can_still_be_repeated_voided_and_corrected(project: Proje
     corrections.void(project=project, record_id=ids[0], at=NOW)
     corrections.correct(project=project, record_id=ids[1], value=9, at=NOW)
     assert Total.objects.for_project(project).get().sum == 14
-    assert law.holds(project)
+    assert law.is_kept(project)
 
 
 def test_indexes_and_columns_of_a_month_are_those_of_the_table() -> None:

@@ -41,11 +41,11 @@ PERIODS = [Period(unit) for unit in Unit] + [Period(Unit.MONTH, NOW - timedelta(
 THREADS = 8
 
 
-def recorded(project: Project, *entries: UsageEntry) -> list[RecordResult]:
+def record_entries(project: Project, *entries: UsageEntry) -> list[RecordResult]:
     return recording.record(project=project, entries=entries, at=NOW)
 
 
-def refusals(outcomes: list[RecordResult]) -> list[type | None]:
+def refusal_types(outcomes: list[RecordResult]) -> list[type | None]:
     return [None if each.refusal is None else type(each.refusal) for each in outcomes]
 
 
@@ -86,23 +86,23 @@ def test_a_record_counts_once_whoever_sends_it_again(project: Project) -> None:
         first._replace(occurred_at=NOW - MICROSECOND),
     ]
 
-    made, alone, again, *clash = recorded(
+    made, alone, again, *clash = record_entries(
         project, first, UsageEntry("ada", "bytes", 7), first, *others
     )
-    later = [outcome for _ in range(5) for outcome in recorded(project, first, *others)]
+    later = [outcome for _ in range(5) for outcome in record_entries(project, first, *others)]
 
     assert [made.status, alone.status, again] == [RecordStatus.RECORDED] * 2 + [
         RecordResult(RecordStatus.DUPLICATE, made.id)
     ]
-    assert refusals(clash) == [UsageKeyReused] * 3
+    assert refusal_types(clash) == [UsageKeyReused] * 3
     assert later[::4] == [RecordResult(RecordStatus.DUPLICATE, made.id)] * 5
-    assert refusals(later[1:4]) == [UsageKeyReused] * 3
-    without_a_moment = recorded(project, first._replace(occurred_at=None))
+    assert refusal_types(later[1:4]) == [UsageKeyReused] * 3
+    without_a_moment = record_entries(project, first._replace(occurred_at=None))
     assert without_a_moment == [RecordResult(RecordStatus.DUPLICATE, made.id)]
     ada = customers.get(project=project, user_id="ada")
     month = CounterKey(ada.pk, meter.pk, Period(Unit.MONTH))
     assert read_usage(project_id=project.pk, keys=[month], at=NOW) == {month: CounterAmounts(12, 0)}
-    assert law.holds(project)
+    assert law.is_kept(project)
 
 
 def test_a_key_belongs_to_its_project(project: Project, other_project: Project) -> None:
@@ -110,7 +110,7 @@ def test_a_key_belongs_to_its_project(project: Project, other_project: Project) 
         MeterFactory.create(project=each, code="bytes")
     one = UsageEntry("ada", "bytes", 5, NOW, "k1")
 
-    (mine,), (theirs,) = recorded(project, one), recorded(other_project, one)
+    (mine,), (theirs,) = record_entries(project, one), record_entries(other_project, one)
 
     assert (mine.status, theirs.status) == (RecordStatus.RECORDED, RecordStatus.RECORDED)
     assert mine.id != theirs.id
@@ -146,15 +146,15 @@ def test_each_record_is_judged_for_itself_and_a_refused_one_leaves_nothing(
         (UsageEntry("ada", "last", 0), None),
     ]
 
-    outcomes = recorded(project, *(each for each, _ in judged))
+    outcomes = record_entries(project, *(each for each, _ in judged))
 
-    assert refusals(outcomes) == [refusal for _, refusal in judged]
+    assert refusal_types(outcomes) == [refusal for _, refusal in judged]
     assert all(each.refusal.detail for each in outcomes if each.refusal)
     told = OutboxEvent.objects.for_project(project).values_list("type", "data__user_id")
     assert list(told) == [("customer.created", "ada")]
     assert Record.objects.for_project(project).count() == 5
     assert Total.objects.for_project(project).filter(meter=kinds["sum"]).count() == 2
-    assert law.holds(project)
+    assert law.is_kept(project)
 
 
 def test_judging_all_at_once_refuses_what_judging_each_does(project: Project) -> None:
@@ -165,21 +165,24 @@ def test_judging_all_at_once_refuses_what_judging_each_does(project: Project) ->
     odd = UsageEntry("ada", "unheard-of", 1)
     for kind, value in product(Aggregation.values, values):
         one = UsageEntry("ada", kind, value)
-        (alone,), (beside, _) = recorded(project, one), recorded(project, one, odd)
-        assert refusals([alone]) == refusals([beside]), one
+        (alone,), (beside, _) = record_entries(project, one), record_entries(project, one, odd)
+        assert refusal_types([alone]) == refusal_types([beside]), one
     for one in (UsageEntry("ada", "sum", 1, moment) for moment in moments):
-        (alone, _), (beside, *_) = recorded(project, one, one), recorded(project, one, odd)
-        assert refusals([alone]) == refusals([beside]), one
-    assert law.holds(project)
+        (alone, _), (beside, *_) = (
+            record_entries(project, one, one),
+            record_entries(project, one, odd),
+        )
+        assert refusal_types([alone]) == refusal_types([beside]), one
+    assert law.is_kept(project)
 
 
 def test_sums_do_not_overflow_and_an_id_of_ours_names_the_same_user(project: Project) -> None:
     meter = MeterFactory.create(project=project, code="bytes")
-    recorded(project, UsageEntry("ada", "bytes", MAX_VALUE))
+    record_entries(project, UsageEntry("ada", "bytes", MAX_VALUE))
     ada = customers.get(project=project, user_id="ada")
 
     for _ in range(3):
-        recorded(project, *[UsageEntry(ada.pk, "bytes", MAX_VALUE)] * 1000)
+        record_entries(project, *[UsageEntry(ada.pk, "bytes", MAX_VALUE)] * 1000)
 
     month = CounterKey(ada.pk, meter.pk, Period(Unit.MONTH))
     assert read_usage(project_id=project.pk, keys=[month], at=NOW)[month].used == 3001 * MAX_VALUE
@@ -189,11 +192,11 @@ def test_sums_do_not_overflow_and_an_id_of_ours_names_the_same_user(project: Pro
 def test_late_records_count_in_their_own_period(project: Project) -> None:
     """Scenario E9: a closed hour, day or month takes what is late, and the running one does not."""
     meter = MeterFactory.create(project=project, code="bytes")
-    recorded(project, UsageEntry("ada", "bytes", 1))
+    record_entries(project, UsageEntry("ada", "bytes", 1))
     make_counters(project, {"bytes": meter}, PERIODS)
     last_month, yesterday = NOW - timedelta(days=21), NOW - timedelta(days=1)
 
-    recorded(
+    record_entries(
         project,
         UsageEntry("ada", "bytes", 10, last_month),
         UsageEntry("ada", "bytes", 100, yesterday),
@@ -213,7 +216,7 @@ def test_late_records_count_in_their_own_period(project: Project) -> None:
     month = CounterKey(ada.pk, meter.pk, Period(Unit.MONTH))
     closed = read_usage(project_id=project.pk, keys=[month], at=last_month, now=NOW)
     assert closed == {month: CounterAmounts(10, 0)}
-    assert law.holds(project)
+    assert law.is_kept(project)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -223,7 +226,7 @@ def test_totals_and_counters_follow_random_histories(project: Project, seed: int
     ids: list[str] = []
     for _ in range(4):
         batch = [entry(chance, chance.choice(list(kinds))) for _ in range(40)]
-        outcomes = recorded(project, *batch, *chance.sample(batch, 10))
+        outcomes = record_entries(project, *batch, *chance.sample(batch, 10))
         assert [each.status for each in outcomes[40:]] == [RecordStatus.DUPLICATE] * 10
         ids += [each.id for each in outcomes[:40]]
         make_counters(project, kinds, chance.sample(PERIODS, 1))
@@ -233,7 +236,7 @@ def test_totals_and_counters_follow_random_histories(project: Project, seed: int
                 corrections.correct(project=project, record_id=row.id, value=77, at=NOW)
             else:
                 corrections.void(project=project, record_id=row.id, at=NOW)
-        assert law.holds(project)
+        assert law.is_kept(project)
 
 
 def test_only_what_is_watched_or_forwarded_is_noted_or_waits(project: Project) -> None:
@@ -241,8 +244,8 @@ def test_only_what_is_watched_or_forwarded_is_noted_or_waits(project: Project) -
     MeterFactory.create(project=project, code="told", is_forwarded=True)
     meters.watch(meter=watched)
 
-    recorded(project, UsageEntry("ada", "watched", 1), UsageEntry("ada", "told", 1))
-    recorded(project, UsageEntry("ada", "watched", 1))
+    record_entries(project, UsageEntry("ada", "watched", 1), UsageEntry("ada", "told", 1))
+    record_entries(project, UsageEntry("ada", "watched", 1))
 
     moved = Movement.objects.for_project(project).values_list("meter__code", "moved_at")
     assert list(moved) == [("watched", NOW)]
@@ -261,9 +264,9 @@ def test_many_are_copied_as_few_are_inserted_and_those_that_were_there_are_known
     Meter.objects.for_project(project).filter(code="sum").update(is_forwarded=True)
     chance = random.Random(7)
     batch = [entry(chance, chance.choice(list(kinds))) for _ in range(300)]
-    few = recorded(project, *batch[:90])
+    few = record_entries(project, *batch[:90])
     make_counters(project, kinds, PERIODS)
-    many = recorded(project, *batch[90:])
+    many = record_entries(project, *batch[90:])
     assert {each.status for each in few + many} == {RecordStatus.RECORDED}
     rows = Record.objects.for_project(project).select_related("meter")
     assert all(
@@ -272,25 +275,27 @@ def test_many_are_copied_as_few_are_inserted_and_those_that_were_there_are_known
         and (row.corrects, row.forwarding_error, row.voided_at) == ("", "", None)
         for row in rows
     )
-    again = recorded(project, *batch, entry(chance, "sum"))
+    again = record_entries(project, *batch, entry(chance, "sum"))
     assert [each.status for each in again] == [RecordStatus.DUPLICATE] * 300 + [
         RecordStatus.RECORDED
     ]
     assert [each.id for each in again[:300]] == [each.id for each in few + many]
     assert rows.all().count() == 301
-    assert law.holds(project)
+    assert law.is_kept(project)
 
 
 def test_a_batch_takes_as_many_queries_as_one_record(project: Project) -> None:
     MeterFactory.create(project=project, code="bytes")
-    recorded(project, *(UsageEntry(f"user-{number}", "bytes", 1) for number in range(100)))
+    record_entries(project, *(UsageEntry(f"user-{number}", "bytes", 1) for number in range(100)))
     counts = []
     for size in (1, 1000):
         with CaptureQueriesContext(connection) as queries:
-            recorded(project, *(UsageEntry(f"user-{n % 100}", "bytes", n) for n in range(size)))
+            record_entries(
+                project, *(UsageEntry(f"user-{n % 100}", "bytes", n) for n in range(size))
+            )
         counts.append(len(queries))
     with CaptureQueriesContext(connection) as queries:
-        recorded(project, *(UsageEntry(f"new-{number}", "bytes", 1) for number in range(200)))
+        record_entries(project, *(UsageEntry(f"new-{number}", "bytes", 1) for number in range(200)))
 
     # Two begin and end it; many are recognised by two, and copied, twice within a savepoint.
     assert counts == [8, 13]
@@ -303,7 +308,7 @@ def test_nothing_is_lost_or_counted_twice_by_eight_writers_at_once(project: Proj
     kinds = meters_of_every_kind(project)
     chance = random.Random(7)
     pool = [entry(chance, chance.choice(list(kinds)), users=6) for _ in range(600)]
-    recorded(project, *(UsageEntry(f"user-{number}", "sum", 1) for number in range(6)))
+    record_entries(project, *(UsageEntry(f"user-{number}", "sum", 1) for number in range(6)))
     people = list(Customer.objects.for_project(project))
 
     def work(seed: int) -> int:
@@ -311,7 +316,7 @@ def test_nothing_is_lost_or_counted_twice_by_eight_writers_at_once(project: Proj
         done = 0
         try:
             for turn in range(4):
-                outcomes = recorded(project, *chance.sample(pool, 120))
+                outcomes = record_entries(project, *chance.sample(pool, 120))
                 done += sum(each.status is RecordStatus.RECORDED for each in outcomes)
                 counters.ensure(
                     project_id=project.pk,
@@ -330,7 +335,7 @@ def test_nothing_is_lost_or_counted_twice_by_eight_writers_at_once(project: Proj
         stored = sum(threads.map(work, range(THREADS)))
 
     assert stored + 6 == Record.objects.for_project(project).count()
-    assert law.holds(project)
+    assert law.is_kept(project)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -341,7 +346,7 @@ def test_a_newcomer_is_made_once_by_eight_writers_at_once(project: Project) -> N
         names = [f"new-{number}" for number in range(20)]
         random.Random(seed).shuffle(names)
         try:
-            return recorded(project, *(UsageEntry(name, "bytes", 1) for name in names))
+            return record_entries(project, *(UsageEntry(name, "bytes", 1) for name in names))
         finally:
             connection.close()
 
@@ -352,4 +357,4 @@ def test_a_newcomer_is_made_once_by_eight_writers_at_once(project: Project) -> N
     assert Customer.objects.for_project(project).count() == 20
     assert OutboxEvent.objects.for_project(project).count() == 20
     assert Total.objects.for_project(project).filter(sum=THREADS).count() == 20
-    assert law.holds(project)
+    assert law.is_kept(project)

@@ -23,7 +23,7 @@ from usage.records import recording
 from usage.records.recording import UsageEntry
 from usage.totals import counting
 from usage.totals.counting import CountRequest
-from usage.totals.selectors import counting as figures
+from usage.totals.selectors import counting as counting_selectors
 from usage.totals.selectors.counting import CounterKey
 
 MONTH, DAY = Period(Unit.MONTH), Period(Unit.DAY)
@@ -42,11 +42,13 @@ def customer(project: Project) -> Customer:
     return CustomerFactory.create(project=project, user_id="ada")
 
 
-def wish(customer: Customer, meter: Meter, amount: int = 1, period: Period = MONTH) -> CountRequest:
+def count_request(
+    customer: Customer, meter: Meter, amount: int = 1, period: Period = MONTH
+) -> CountRequest:
     return CountRequest(customer.project_id, customer.pk, meter.pk, period, amount)
 
 
-def at_once(act: Callable[[Any], Any], arguments: Iterable[Any]) -> list[Any]:
+def run_in_threads(act: Callable[[Any], Any], arguments: Iterable[Any]) -> list[Any]:
     def run(argument: Any) -> Any:
         try:
             return act(argument)
@@ -57,7 +59,7 @@ def at_once(act: Callable[[Any], Any], arguments: Iterable[Any]) -> list[Any]:
         return list(threads.map(run, arguments))
 
 
-def recorded(customer: Customer, meter: Meter) -> int:
+def recorded_sum(customer: Customer, meter: Meter) -> int:
     """The oracle: what the records come to, whatever counters and totals say."""
     rows = Record.objects.for_project(customer.project_id).filter(
         customer=customer, meter=meter, voided_at__isnull=True
@@ -101,7 +103,7 @@ def test_eight_threads_never_exceed_what_is_allowed(project: Project, meter: Met
         customer = CustomerFactory.create(project=project, user_id=f"user-{number}")
         cost = chance.randint(1, 9)
         limit = chance.randint(cost, THREADS * cost)
-        asked.append((wish(customer, meter, cost), limit))
+        asked.append((count_request(customer, meter, cost), limit))
     together = Barrier(THREADS)
 
     def spend(_: int) -> list[list[int]]:
@@ -112,7 +114,7 @@ def test_eight_threads_never_exceed_what_is_allowed(project: Project, meter: Met
             told.append([outcome.used] if outcome.is_done else [])
         return told
 
-    told = at_once(spend, range(THREADS))
+    told = run_in_threads(spend, range(THREADS))
     rows = Record.objects.for_project(project).values_list("customer_id")
     by_record = dict(rows.annotate(sum=Sum("value")))
     by_counter = dict(Counter.objects.for_project(project).values_list("customer_id", "used"))
@@ -146,7 +148,7 @@ def test_books_agree_after_ingest_creation_rolling_and_consumption_at_once(
 
     def use(chance: Random, at: datetime) -> None:
         period = chance.choice([MONTH, DAY, anchored, extended])
-        asked = wish(chance.choice(people), meter, chance.randint(1, 3), period)
+        asked = count_request(chance.choice(people), meter, chance.randint(1, 3), period)
         if chance.random() < 0.2 and counting.reserve(asked, limit=None, at=at).is_done:
             used = chance.randrange(asked.amount + 1)
             if used:
@@ -166,7 +168,7 @@ def test_books_agree_after_ingest_creation_rolling_and_consumption_at_once(
             at = midnight + timedelta(seconds=step) + number * MOMENT
             (ingest if chance.random() < 0.4 else use)(chance, at)
 
-    at_once(act, range(THREADS))
+    run_in_threads(act, range(THREADS))
     for customer in people:
         check_books(customer, meter)
         mine = Counter.objects.for_project(project).filter(customer=customer)
@@ -177,9 +179,9 @@ def test_books_agree_after_ingest_creation_rolling_and_consumption_at_once(
 
 @pytest.mark.django_db(transaction=True)
 def test_many_retries_with_one_key_count_once(customer: Customer, meter: Meter) -> None:
-    told = at_once(
+    told = run_in_threads(
         lambda number: [
-            counting.count(wish(customer, meter, 3), limit=4 * 5, at=NOW, key=f"job {job}")
+            counting.count(count_request(customer, meter, 3), limit=4 * 5, at=NOW, key=f"job {job}")
             for job in range(5)
         ],
         range(THREADS),
@@ -189,13 +191,13 @@ def test_many_retries_with_one_key_count_once(customer: Customer, meter: Meter) 
         assert sum(not outcome.is_duplicate for outcome in outcomes) == 1
         assert all(outcome.is_done for outcome in outcomes)
         assert len({outcome.record_id for outcome in outcomes}) == 1
-    assert recorded(customer, meter) == 15
+    assert recorded_sum(customer, meter) == 15
     check_books(customer, meter)
 
 
 @pytest.mark.django_db
 def test_key_stands_for_one_use_for_ever(customer: Customer, meter: Meter) -> None:
-    asked = wish(customer, meter, 3)
+    asked = count_request(customer, meter, 3)
     first = counting.count(asked, limit=5, at=NOW, key="k", feature="api")
     later = NOW + timedelta(days=40)
     for at, used in ((NOW, 3), (later, 0)):
@@ -204,19 +206,21 @@ def test_key_stands_for_one_use_for_ever(customer: Customer, meter: Meter) -> No
         assert again.used == used
     other = CustomerFactory.create(project=customer.project)
     for another, said in (
-        (wish(customer, meter, 2), "api"),
+        (count_request(customer, meter, 2), "api"),
         (asked, "image"),
-        (wish(other, meter, 3), "api"),
+        (count_request(other, meter, 3), "api"),
     ):
         with pytest.raises(UsageKeyReused):
             counting.count(another, limit=None, at=NOW, key="k", feature=said)
     elsewhere = MeterFactory.create(project=CustomerFactory.create().project)
     theirs = CustomerFactory.create(project=elsewhere.project)
-    assert not counting.count(wish(theirs, elsewhere, 3), limit=5, at=NOW, key="k").is_duplicate
+    assert not counting.count(
+        count_request(theirs, elsewhere, 3), limit=5, at=NOW, key="k"
+    ).is_duplicate
     entry = UsageEntry("ada", "calls", 3, NOW, "k")
     (outcome,) = recording.record(project=customer.project, entries=[entry], at=NOW)
     assert outcome.status == "recorded"
-    assert recorded(customer, meter) == 6
+    assert recorded_sum(customer, meter) == 6
     check_books(customer, meter)
 
 
@@ -224,7 +228,7 @@ def test_key_stands_for_one_use_for_ever(customer: Customer, meter: Meter) -> No
 def test_window_begins_and_ends_at_the_microsecond(customer: Customer, meter: Meter) -> None:
     """And never comes back: for a clock that is behind, the new window has begun."""
     midnight = NOW.replace(day=22, hour=0, minute=0)
-    asked = wish(customer, meter, 4, DAY)
+    asked = count_request(customer, meter, 4, DAY)
     for at, is_done, used, day in (
         (midnight - MOMENT, True, 4, 21),
         (midnight - MOMENT, False, 4, 21),
@@ -247,15 +251,17 @@ def test_window_begins_and_ends_at_the_microsecond(customer: Customer, meter: Me
 def test_what_is_set_aside_counts_against_the_limit_until_it_is_settled(
     customer: Customer, meter: Meter
 ) -> None:
-    six, three = wish(customer, meter, 6), wish(customer, meter, 3)
+    six, three = count_request(customer, meter, 6), count_request(customer, meter, 3)
     held = counting.reserve(six, limit=10, at=NOW)
     assert (held.is_done, held.used, held.reserved) == (True, 0, 6)
-    assert not counting.reserve(wish(customer, meter, 5), limit=10, at=NOW).is_done
+    assert not counting.reserve(count_request(customer, meter, 5), limit=10, at=NOW).is_done
     assert counting.count(three, limit=10, at=NOW).is_done
-    refused = counting.count(wish(customer, meter, 2), limit=10, at=NOW)
+    refused = counting.count(count_request(customer, meter, 2), limit=10, at=NOW)
     assert (refused.is_done, refused.used, refused.reserved) == (False, 3, 6)
-    assert not counting.count(wish(customer, meter), limit=4, at=NOW).is_done, "a lower limit"
-    assert counting.count(wish(customer, meter), limit=10, at=NOW).is_done
+    assert not counting.count(count_request(customer, meter), limit=4, at=NOW).is_done, (
+        "a lower limit"
+    )
+    assert counting.count(count_request(customer, meter), limit=10, at=NOW).is_done
     over = NOW + timedelta(days=30)
     for _ in range(2):
         settled = counting.apply_count(three._replace(amount=5), reserved=6, key="res_1", at=over)
@@ -277,9 +283,9 @@ def test_counts_what_was_recorded_before_anybody_asked(project: Project, meter: 
     ]
     recording.record(project=project, entries=entries, at=NOW)
     customer = Customer.objects.for_project(project).get()
-    assert counting.count(wish(customer, meter, 6), limit=40, at=NOW).used == 40
-    assert counting.count(wish(customer, meter, 6, DAY), limit=50, at=NOW).used == 42
-    assert not counting.count(wish(customer, meter), limit=46, at=NOW).is_done
+    assert counting.count(count_request(customer, meter, 6), limit=40, at=NOW).used == 40
+    assert counting.count(count_request(customer, meter, 6, DAY), limit=50, at=NOW).used == 42
+    assert not counting.count(count_request(customer, meter), limit=46, at=NOW).is_done
     late = [UsageEntry("ada", "calls", 1, NOW - timedelta(hours=20))]
     recording.record(project=project, entries=late, at=NOW)
     periods = Counter.objects.for_project(project).order_by("period")
@@ -293,10 +299,10 @@ def test_count_meter_counts_as_many_as_are_used(project: Project, customer: Cust
     recording.record(
         project=project, entries=[UsageEntry("ada", "jobs"), UsageEntry("ada", "jobs")], at=NOW
     )
-    assert counting.count(wish(customer, meter, 5), limit=7, at=NOW).used == 7
+    assert counting.count(count_request(customer, meter, 5), limit=7, at=NOW).used == 7
     recording.record(project=project, entries=[UsageEntry("ada", "jobs", key="x")], at=NOW)
-    assert counting.count(wish(customer, meter), limit=8, at=NOW).used == 8
-    assert not counting.count(wish(customer, meter), limit=8, at=NOW).is_done
+    assert counting.count(count_request(customer, meter), limit=8, at=NOW).used == 8
+    assert not counting.count(count_request(customer, meter), limit=8, at=NOW).is_done
 
 
 @pytest.mark.django_db
@@ -307,9 +313,9 @@ def test_refuses_meters_that_are_archived_or_do_not_add_up(
     peak = MeterFactory.create(project=project, code="peak", aggregation=Aggregation.MAX)
     for closed, refusal in ((meter, MeterArchived), (peak, NotConsumable)):
         with pytest.raises(refusal):
-            counting.count(wish(customer, closed), limit=None, at=NOW)
+            counting.count(count_request(customer, closed), limit=None, at=NOW)
         with pytest.raises(refusal):
-            counting.reserve(wish(customer, closed), limit=None, at=NOW)
+            counting.reserve(count_request(customer, closed), limit=None, at=NOW)
     assert not Record.objects.for_project(project).exists()
     assert not Counter.objects.for_project(project).exclude(used=0, reserved=0).exists()
 
@@ -319,19 +325,21 @@ def test_notes_a_movement_only_where_somebody_would_look(customer: Customer, met
     moved = Movement.objects.for_project(customer.project_id)
     notes = []
     for amount in (7, 1, 1, 1, 5):
-        outcome = counting.count(wish(customer, meter, amount), limit=None, at=NOW, marks=[8, 10])
+        outcome = counting.count(
+            count_request(customer, meter, amount), limit=None, at=NOW, marks=[8, 10]
+        )
         notes.append((outcome.is_noted, moved.count()))
         moved.delete()
     assert notes == [(False, 0), (True, 1), (False, 0), (True, 1), (False, 0)]
     Meter.objects.for_project(customer.project_id).update(is_shared=True)
-    assert counting.count(wish(customer, meter), limit=None, at=NOW).is_noted
+    assert counting.count(count_request(customer, meter), limit=None, at=NOW).is_noted
 
 
 @pytest.mark.django_db
 def test_takes_one_round_trip_once_the_counter_is_there(
     customer: Customer, meter: Meter, django_assert_num_queries: Any
 ) -> None:
-    asked = wish(customer, meter)
+    asked = count_request(customer, meter)
     counting.count(asked, limit=3, at=NOW)
     with django_assert_num_queries(1):
         assert counting.count(asked, limit=3, at=NOW, key="k").is_done
@@ -348,8 +356,8 @@ def test_waits_for_nobody_who_has_locked_the_customer(customer: Customer, meter:
     """A purchase that is being booked holds the customer; its use goes on, the first one too."""
     with transaction.atomic():
         customers.lock(project_id=customer.project_id, customer_id=customer.pk)
-        (outcome,) = at_once(
-            lambda asked: counting.count(asked, limit=5, at=NOW), [wish(customer, meter)]
+        (outcome,) = run_in_threads(
+            lambda asked: counting.count(asked, limit=5, at=NOW), [count_request(customer, meter)]
         )
     assert outcome.is_done
 
@@ -365,12 +373,16 @@ def test_server_plans_the_statement_once(customer: Customer, meter: Meter) -> No
 
     before = plans()  # the connection keeps those of earlier tests
     for amount in (1, 40_000, 3_000_000_000):
-        counting.count(wish(customer, meter, amount), limit=2**53 - 1, at=NOW, marks=[amount])
-        counting.count(wish(customer, meter, amount), limit=1, at=NOW, marks=[amount, 2**40])
+        counting.count(
+            count_request(customer, meter, amount), limit=2**53 - 1, at=NOW, marks=[amount]
+        )
+        counting.count(
+            count_request(customer, meter, amount), limit=1, at=NOW, marks=[amount, 2**40]
+        )
     kept = plans()
     assert kept > 0
     assert kept - before <= 2
-    counting.count(wish(customer, meter, 7), limit=100, at=NOW, marks=[80, 100])
+    counting.count(count_request(customer, meter, 7), limit=100, at=NOW, marks=[80, 100])
     assert plans() == kept
 
 
@@ -379,7 +391,7 @@ COUNTS = "%usage_recordkey%"
 
 def test_the_database_refuses_a_counter_below_nothing(customer: Customer, meter: Meter) -> None:
     """Whatever our own code believes it may give back."""
-    counting.count(wish(customer, meter, 2), limit=None, at=NOW)
+    counting.count(count_request(customer, meter, 2), limit=None, at=NOW)
     rows = Counter.objects.for_project(customer.project_id)
     for below in ({"used": -1}, {"reserved": -1}):
         with pytest.raises(IntegrityError, match="not_negative"), transaction.atomic():
@@ -393,20 +405,24 @@ def test_an_extended_window_counts_what_was_used_before_it_was(
 ) -> None:
     """And another one later has the same counter; the regular windows go on beside them."""
     regular = Period(Unit.DAY, NOW)
-    counting.count(wish(customer, meter, 6, regular), limit=10, at=NOW)
+    counting.count(count_request(customer, meter, 6, regular), limit=10, at=NOW)
     for days in (1, 2, 3):
         at = NOW + timedelta(days=days)
         extended = regular.extend_unpaid(NOW + timedelta(hours=2), at=at)
-        assert not counting.count(wish(customer, meter, 4, extended), limit=9, at=at).is_done
-        outcome = counting.count(wish(customer, meter, 1, extended), limit=9, at=at)
+        assert not counting.count(
+            count_request(customer, meter, 4, extended), limit=9, at=at
+        ).is_done
+        outcome = counting.count(count_request(customer, meter, 1, extended), limit=9, at=at)
         assert (outcome.is_done, outcome.used) == (True, 6 + days)
         asked = CounterKey(customer.pk, meter.pk, extended)
-        found = figures.read_usage(project_id=meter.project_id, keys=[asked], at=at)
+        found = counting_selectors.read_usage(project_id=meter.project_id, keys=[asked], at=at)
         assert found[asked].used == 6 + days
     at = NOW + timedelta(days=3)
-    assert counting.count(wish(customer, meter, 9, regular), limit=10, at=at).used == 10
+    assert counting.count(count_request(customer, meter, 9, regular), limit=10, at=at).used == 10
     later = regular.extend_unpaid(NOW + timedelta(days=3, hours=2), at=NOW + timedelta(days=4))
-    outcome = counting.count(wish(customer, meter, 1, later), limit=11, at=NOW + timedelta(days=4))
+    outcome = counting.count(
+        count_request(customer, meter, 1, later), limit=11, at=NOW + timedelta(days=4)
+    )
     assert (outcome.is_done, outcome.used) == (True, 11)
     kept = Counter.objects.for_project(meter.project_id).values_list("period", flat=True)
     assert sorted(kept) == sorted([regular.key, extended.key])

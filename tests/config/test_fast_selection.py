@@ -1,12 +1,12 @@
-"""What `make test-fast` leaves out is there, and is left out."""
+"""`make test-fast` deselects slow tests, and every path that it names exists."""
 
 import pytest
 
-from tests import everyday
+from tests import fast_selection
 
 
 def test_each_place_that_is_left_out_exists() -> None:
-    assert [each for each in everyday.LEFT_OUT if not each.exists()] == []
+    assert [each for each in fast_selection.LEFT_OUT if not each.exists()] == []
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,9 @@ def test_each_place_that_is_left_out_exists() -> None:
     ],
 )
 def test_what_takes_long_is_left_out(name: str, fixtures: list[str], is_committing: bool) -> None:
-    assert everyday.takes_long(everyday.ROOT / name, fixtures, is_committing)
+    assert fast_selection.takes_long(fast_selection.ROOT / name, fixtures, is_committing)
 
 
 def test_what_takes_a_moment_is_chosen() -> None:
-    path = everyday.ROOT / "projects" / "test_keys.py"
-    assert not everyday.takes_long(path, ["db", "project"], is_committing=False)
+    path = fast_selection.ROOT / "projects" / "test_keys.py"
+    assert not fast_selection.takes_long(path, ["db", "project"], is_committing=False)

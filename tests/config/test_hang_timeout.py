@@ -22,7 +22,7 @@ def test_after_it():
     pass
 """
 SETTINGS = "[pytest]\nfaulthandler_timeout = 1\nfaulthandler_exit_on_timeout = true\n"
-PLUGINS = ["-p", "tests.patience", "-p", "xdist.plugin"]
+PLUGINS = ["-p", "tests.hang_timeout", "-p", "xdist.plugin"]
 
 
 def test_a_teardown_that_hangs_is_ended_and_named(tmp_path: Path) -> None:

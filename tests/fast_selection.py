@@ -1,4 +1,4 @@
-"""A pytest plugin that chooses the tests for everyday work: `make test-fast`.
+"""A pytest plugin that selects the fast tests: `make test-fast`.
 
 Left out is what takes long by its nature: whole programs, a browser, the histories of chaos, the
 stories over months, every test that plays through our Stripe, walks through all pages of the
@@ -19,7 +19,7 @@ PROGRAMS = (
     "config/test_deployment.py",
     "devtools/test_embedded.py",
     "config/test_orphans.py",
-    "config/test_patience.py",
+    "config/test_hang_timeout.py",
     "config/test_production.py",
     "config/test_readme_commands.py",
     "devtools/test_stack.py",

@@ -14,9 +14,8 @@ from pytest_django import Settings
 from billing.models import StripeEndpoint, SyncObject
 from config.fast_path import FastPath
 from config.wsgi import application
-from tests.config.test_hot import told
-from tests.config.test_ready import Served, environ, nobody
 from tests.webhooks.stripe_post import PATH, StripePost, event, sign
+from tests.wsgi_calls import WsgiAnswer, comparable, fail_if_called, wsgi_environ
 from webhooks.models import InboundEvent
 
 LONG = b" " * (settings.WEBHOOKS.max_body + 1)
@@ -53,26 +52,28 @@ def test_nobody_can_tell_from_the_answer(post: StripePost, endpoint: StripeEndpo
         ("GET", PATH, b"", good),
     ]:
         usual = Client(raise_request_exception=False).generic(method, path, data, **more)
-        one = Served(application, environ(method, path, data, **more))
-        assert told(one) == told(usual), (path, more)
+        one = WsgiAnswer(application, wsgi_environ(method, path, data, **more))
+        assert comparable(one) == comparable(usual), (path, more)
         assert one.headers["X-Request-ID"].startswith("req_")
 
 
 def test_an_event_reaches_neither_django_nor_a_second_statement(
     post: StripePost, settings: Settings
 ) -> None:
-    ready = FastPath(nobody)
+    ready = FastPath(fail_if_called)
     bodies = [json.dumps(event(id=f"evt_{number}")).encode() for number in range(3)]
-    Served(ready, environ("POST", PATH, bodies[0], **signed(bodies[0], post.secret)))
+    WsgiAnswer(ready, wsgi_environ("POST", PATH, bodies[0], **signed(bodies[0], post.secret)))
     for body in bodies[1:]:
         with CaptureQueriesContext(connection) as seen:
-            answer = Served(ready, environ("POST", PATH, body, **signed(body, post.secret)))
+            answer = WsgiAnswer(
+                ready, wsgi_environ("POST", PATH, body, **signed(body, post.secret))
+            )
         assert (answer.status_code, answer.json(), len(seen)) == (200, {"received": True}, 1)
     kept = InboundEvent.objects.order_by("id").values_list("body", flat=True)
     assert [bytes(each) for each in kept] == bodies
     settings.ALLOWED_HOSTS = ["tollgate.example"]
     with pytest.raises(LookupError):
-        Served(ready, environ("POST", PATH, bodies[0], **signed(bodies[0], post.secret)))
+        WsgiAnswer(ready, wsgi_environ("POST", PATH, bodies[0], **signed(bodies[0], post.secret)))
 
 
 class Broken(io.BytesIO):
@@ -82,8 +83,8 @@ class Broken(io.BytesIO):
 
 def test_a_body_that_breaks_off_is_refused(post: StripePost) -> None:
     body = json.dumps(event()).encode()
-    whole = environ("POST", PATH, body, **signed(body, post.secret))
+    whole = wsgi_environ("POST", PATH, body, **signed(body, post.secret))
     for rest in (io.BytesIO(body[:-1]), Broken()):
-        answer = Served(application, {**whole, "wsgi.input": rest})
+        answer = WsgiAnswer(application, {**whole, "wsgi.input": rest})
         assert (answer.status_code, answer.json()["code"]) == (400, "signature-refused")
     assert (InboundEvent.objects.count(), SyncObject.objects.count()) == (0, 0)
