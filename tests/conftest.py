@@ -11,8 +11,8 @@ from common import broadcast, redis
 from projects.models import Project
 from tests import chromium, order
 from tests.api_client import ApiClient
+from tests.broadcast_sync import hear
 from tests.factories.projects import ProjectFactory, key_of, platform_key
-from tests.listening import hear
 from tests.services import NOWHERE
 
 pytest_plugins = ["tests.billing_fixtures"]

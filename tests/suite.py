@@ -3,7 +3,7 @@
 The static checks come first, as many at once as there are processors. Beside them the database that
 the tests copy is migrated, and in a fresh checkout pytest compiles the tests once for all workers.
 Then the tests have the processors to themselves. The output of the static checks is shown only when
-they fail. ``--fast`` is for everyday work: style, and the tests that `tests/everyday.py` chooses.
+they fail. ``--fast`` checks style and runs the tests that `tests/fast_selection.py` chooses.
 """
 
 import os
@@ -88,7 +88,7 @@ def behaviour(*options: str) -> Check:
 
 
 def everyday() -> Check:
-    return behaviour("-p", "tests.everyday")
+    return behaviour("-p", "tests.fast_selection")
 
 
 def run(check: Check, *, shown: bool) -> Result:

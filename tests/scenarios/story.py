@@ -17,8 +17,8 @@ from billing.models import StripeCustomer
 from projects.models import Project
 from sandbox import engine
 from tests.api_client import ApiClient
-from tests.back_off import end_pauses
-from tests.billing import outbox
+from tests.back_offs import end_pauses
+from tests.billing import outbox_events
 from tests.billing.tenant import Json, Tenant
 from tests.billing_fixtures import SandboxStripe
 from tests.scenarios import chores
@@ -110,13 +110,13 @@ class Story(Tenant):
 
     def events(self) -> list[str]:
         """The types of what the project has been told since this was asked the last time."""
-        told = outbox.types(self.project)
+        told = outbox_events.types(self.project)
         new, self._told = told[self._told :], len(told)
         return new
 
     def payload(self, type_: str) -> Json:
         """What the last event of this type carries."""
-        return dict(outbox.last(self.project, type_).data)
+        return dict(outbox_events.last(self.project, type_).data)
 
     def get(self, path: str, **query: Any) -> Json:
         return self._agreed(self.api.get(path, query=query))
