@@ -150,14 +150,14 @@ def rows_outside_the_app(project: Project, app: App) -> Iterator[tuple[str, Any]
     yield "billing_stripeaccount", list(StripeAccount.objects.order_by("pk").values())
 
 
-def test_every_table_is_the_projects_or_its_customers() -> None:
+def test_every_table_belongs_to_the_project_or_to_its_customers() -> None:
     tables = {model._meta.db_table for model in tables_of(ProjectOwned)}
     assert set() == OF_THE_PROJECT & OF_ITS_CUSTOMERS
     assert tables - OF_THE_PROJECT - OF_ITS_CUSTOMERS == {"projects_apikey"}
     assert tables >= OF_THE_PROJECT | OF_ITS_CUSTOMERS
 
 
-def test_nothing_outside_its_app_changes(
+def test_an_app_key_changes_no_row_outside_its_app(
     own_words: Words,
     project: Project,
     app: App,
@@ -178,7 +178,7 @@ def test_nothing_outside_its_app_changes(
             assert dict(rows_outside_the_app(project, app)) == before
 
 
-def test_it_rules_the_keys_of_its_own_app(
+def test_an_app_key_manages_the_keys_of_its_own_app(
     own_words: Words, project: Project, app: App, client: ApiClient, subtests: pytest.Subtests
 ) -> None:
     """The same addresses, with what is the app's own in them, let it through."""
@@ -194,7 +194,7 @@ def test_it_rules_the_keys_of_its_own_app(
             assert dict(rows_outside_the_app(project, app)) == before
 
 
-def test_it_learns_nothing_of_other_apps(
+def test_an_app_key_reads_nothing_of_other_apps(
     own_words: Words, project: Project, app: App, client: ApiClient, subtests: pytest.Subtests
 ) -> None:
     """Another app and its keys read like none at all, in lists too."""

@@ -179,7 +179,7 @@ def test_half_a_million_bad_entries_are_refused_by_their_number(api: ApiClient) 
         ).items()
 
 
-def test_what_is_wrong_is_named_up_to_a_number(api: ApiClient) -> None:
+def test_a_refusal_lists_a_limited_number_of_errors(api: ApiClient) -> None:
     wrong = [{"user_id": "ada", "feature": ""}] * 500
     answer = api.post("/entitlements/check", {"checks": wrong})
     errors = answer.json()["errors"]
@@ -193,7 +193,7 @@ def test_what_is_wrong_is_named_up_to_a_number(api: ApiClient) -> None:
     assert {error["code"] for error in surprises} == {"unknown"}
 
 
-def test_a_problem_document_repeats_no_more_than_a_little(api: ApiClient) -> None:
+def test_a_problem_document_quotes_little_of_the_body(api: ApiClient) -> None:
     text = "x" * 200_000
     for body in ({"code": "a", "kind": text}, {text: 1}, {"code": text, "kind": "boolean"}):
         answer = api.post("/features", body)

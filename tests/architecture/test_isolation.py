@@ -116,7 +116,7 @@ def rows_of(project: Project) -> dict[str, str]:
     return found
 
 
-def test_its_owner_gets_through(
+def test_the_owner_is_answered_on_every_route(
     own_words: Words, project: Project, platform_api: ApiClient, stripe: SandboxStripe
 ) -> None:
     """Without this the refusals below could be for any reason at all."""
@@ -130,7 +130,7 @@ def test_its_owner_gets_through(
     assert wrong == []
 
 
-def test_nobody_else_gets_through(
+def test_every_other_caller_is_refused(
     own_words: Words, project: Project, platform_api: ApiClient, subtests: pytest.Subtests
 ) -> None:
     """Without a live key, without the route's scope, or with the platform's key, which reads no
@@ -203,7 +203,7 @@ def comparable(answer: Any, words: Words) -> tuple[int, str, dict[str, str]]:
     return answer.status_code, text, headers
 
 
-def test_a_neighbours_row_and_no_row_are_told_alike(
+def test_another_projects_row_is_answered_like_a_missing_row(
     own_words: Words,
     neighbours_words: Words,
     project: Project,

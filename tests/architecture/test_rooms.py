@@ -21,7 +21,7 @@ WITHOUT_DOORS = (
 HTTP_AND_QUEUE = ("rest_framework", "celery")
 
 
-def test_what_does_the_work_knows_neither_http_nor_the_task_queue() -> None:
+def test_services_import_neither_http_nor_the_task_queue() -> None:
     found = [
         f"{source.path}: {name}"
         for source in sources()
@@ -32,7 +32,7 @@ def test_what_does_the_work_knows_neither_http_nor_the_task_queue() -> None:
     assert found == []
 
 
-def test_no_door_is_imported_by_what_does_the_work() -> None:
+def test_services_import_no_api_admin_or_tasks() -> None:
     found = [
         f"{source.path}: {name}"
         for source in sources()

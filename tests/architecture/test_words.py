@@ -42,7 +42,7 @@ def test_no_two_public_classes_share_a_name() -> None:
     assert shared == {}
 
 
-def test_no_module_or_class_is_called_by_a_retired_word() -> None:
+def test_no_module_or_class_has_a_retired_name() -> None:
     modules = [path for path in _modules() if PurePath(path).stem in RETIRED]
     classes = [f"{path}: {name}" for path, name in _classes() if name.lower() in RETIRED]
     assert modules + classes == []

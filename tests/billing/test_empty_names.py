@@ -11,7 +11,7 @@ from tests.billing.tenant import HOME, Tenant, order
 
 @pytest.mark.parametrize("empty", ["", "  "])
 @pytest.mark.parametrize("path", ["/checkout", "/payments"])
-def test_a_buyer_without_a_name(tenant: Tenant, project: Project, path: str, empty: str) -> None:
+def test_a_buyer_can_have_no_name(tenant: Tenant, project: Project, path: str, empty: str) -> None:
     """As if it were left out: nothing that is known is forgotten, and Stripe is told nothing."""
     price = tenant.price()
     known = {"user_id": "ada", "name": "Ada", "email": "ada@example.com"}
@@ -26,7 +26,7 @@ def test_a_buyer_without_a_name(tenant: Tenant, project: Project, path: str, emp
     assert stripe == {"Ada": "ada@example.com", None: None}
 
 
-def test_it_is_the_same_page_with_an_empty_name_and_without(tenant: Tenant) -> None:
+def test_an_empty_name_and_no_name_open_the_same_page(tenant: Tenant) -> None:
     price = tenant.price()
     made = tenant.api.post("/checkout", order(price)).json()
     again = tenant.api.post("/checkout", order(price, name="", email="")).json()
@@ -59,7 +59,7 @@ def test_the_name_of_a_customer_and_of_a_coupon_is_taken_away(tenant: Tenant) ->
         ("/projects/{project}/keys", {"scopes": ["usage:write"]}),
     ],
 )
-def test_what_a_project_has_needs_a_name(
+def test_a_projects_objects_need_a_name(
     tenant: Tenant, project: Project, path: str, body: dict[str, Any]
 ) -> None:
     answer = tenant.api.post(path.format(project=project.pk), {**body, "name": ""})

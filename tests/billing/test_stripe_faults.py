@@ -84,7 +84,7 @@ def test_a_checkout_is_opened_once(tenant: Tenant, clock: Clock, fault: str, pat
 
 
 @pytest.mark.parametrize("kind", ["product", "price"])
-def test_an_event_that_beats_the_answer_is_no_answer(
+def test_an_event_before_the_answer_does_not_end_the_request(
     tenant: Tenant, drain: Callable[[], None], kind: str
 ) -> None:
     """Made, the answer lost, and the event read before the tenant asks again, without a key."""
@@ -106,7 +106,9 @@ def test_an_event_that_beats_the_answer_is_no_answer(
     assert tenant.api.post(f"/{kind}s", bodies[kind]).json()["id"] != made.json()["id"]
 
 
-def test_a_list_that_lags_is_no_proof(tenant: Tenant, clock: Clock) -> None:
+def test_a_stale_list_does_not_prove_that_an_object_is_missing(
+    tenant: Tenant, clock: Clock
+) -> None:
     """Made, answered with a 500, and not yet in the list: no second one is made."""
     tenant.stripe.fail("error_after", method="POST", path="/v1/products", times=1)
     tenant.stripe.fail("stale_list", path="/v1/products", times=2)
@@ -129,7 +131,7 @@ def test_a_forgotten_key_is_not_sent_again(tenant: Tenant, clock: Clock, project
     assert [each["id"] for each in tenant.at_stripe("customer")] == [customer["id"]]
 
 
-def test_what_was_half_made_is_not_on_show(tenant: Tenant) -> None:
+def test_an_unfinished_object_is_not_listed(tenant: Tenant) -> None:
     tenant.stripe.fail("timeout_before", path="/v1/products", times=AFTER_ALL_TRIES)
     assert tenant.api.post("/products", {"name": "Pro"}).status_code == 503
     row = Product.objects.across_projects().get()
@@ -154,9 +156,7 @@ def test_reading_needs_no_stripe(tenant: Tenant) -> None:
     assert (away.status_code, away.json()["code"]) == (503, "stripe-unavailable")
 
 
-def test_a_key_that_stripe_does_not_take_is_the_operators_matter(
-    tenant: Tenant, settings: Any
-) -> None:
+def test_a_key_that_stripe_refuses_is_reported_to_operators(tenant: Tenant, settings: Any) -> None:
     settings.BILLING = replace(settings.BILLING, stripe_secret_key="sk_test_wrong")
     refused = tenant.api.post("/products", {"name": "Pro"})
     assert (refused.status_code, refused.json()["code"]) == (409, "stripe-key-refused")
@@ -189,7 +189,7 @@ def test_no_transaction_waits_for_stripe(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_parallel_clicks_open_one_page(tenant: Tenant, project: Project) -> None:
+def test_parallel_requests_open_one_page(tenant: Tenant, project: Project) -> None:
     """Ten requests at once, no idempotency key: one row, one session, one customer at Stripe."""
     price = tenant.price()
     key = key_of(project)
@@ -212,7 +212,7 @@ def test_parallel_clicks_open_one_page(tenant: Tenant, project: Project) -> None
 
 
 @pytest.mark.parametrize("trouble", ["rate_limit", "unavailable", "page"])
-def test_a_lone_trouble_within_a_request_is_overcome(tenant: Tenant, trouble: str) -> None:
+def test_a_single_failure_within_a_request_is_retried(tenant: Tenant, trouble: str) -> None:
     price = tenant.price()
     for path in ("/v1/customers", "/v1/checkout/sessions"):
         if trouble == "rate_limit":

@@ -215,7 +215,9 @@ def is_red(colour: str) -> bool:
     return colour in ("rgb(220, 38, 38)", "oklch(0.577 0.245 27.325)", "rgb(231, 0, 11)")
 
 
-def test_a_key_is_seen_once(console: Page, live_server: LiveServer, world: World) -> None:
+def test_the_secret_of_a_key_is_shown_once(
+    console: Page, live_server: LiveServer, world: World
+) -> None:
     console.goto(f"{live_server.url}/admin/projects/project/{world.project.pk}/change/")
     console.get_by_role("link", name="Issue a key").click()
     dialog = console.locator("#dialog")
@@ -238,7 +240,7 @@ def test_a_key_is_seen_once(console: Page, live_server: LiveServer, world: World
     expect(console.get_by_label("Keys").get_by_role("row", name="Billing job")).to_have_count(1)
 
 
-def test_a_double_click_sends_once(console: Page, live_server: LiveServer, world: World) -> None:
+def test_a_double_click_submits_once(console: Page, live_server: LiveServer, world: World) -> None:
     console.goto(f"{live_server.url}/admin/webhooks/inboundevent/{world.event.pk}/change/")
     console.get_by_role("link", name="Replay").click()
     dialog = console.locator("#dialog")

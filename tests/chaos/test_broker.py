@@ -47,7 +47,7 @@ def take_writes_again(valkey: Valkey) -> None:
     redis_py.Redis.from_url(valkey.url()).config_set("stop-writes-on-bgsave-error", "no")
 
 
-def test_a_worker_outlives_a_broker_that_refuses_writes(
+def test_a_worker_survives_a_broker_that_refuses_writes(
     project: Project, valkey: Valkey, tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"
@@ -74,9 +74,7 @@ def sent_to(valkey: Valkey, settings: Settings) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("sent_to")
-def test_a_worker_that_was_frozen_finds_no_backlog(
-    project: Project, valkey: Valkey, tmp_path: Path
-) -> None:
+def test_a_thawed_worker_finds_no_backlog(project: Project, valkey: Valkey, tmp_path: Path) -> None:
     """Many processes wake it many times; what is due meanwhile comes back at once."""
     log = tmp_path / "worker.log"
     with worker(broker=valkey.url(), log=log) as process:

@@ -89,7 +89,9 @@ def metered(project: Project) -> None:
         ("/projects/{project}/apps", {"name": "Shop", "slug": "shop"}),
     ],
 )
-def test_what_has_a_name_is_made_once(project: Project, path: str, body: Any) -> None:
+def test_parallel_creations_of_one_name_make_one_row(
+    project: Project, path: str, body: Any
+) -> None:
     key, log = key_of(project), DatabaseLog()
     assert_statuses(
         post_by_callers(key, lambda _: (path.format(project=project.pk), body)), 201, 409
@@ -97,7 +99,7 @@ def test_what_has_a_name_is_made_once(project: Project, path: str, body: Any) ->
     assert log.errors() == []
 
 
-def test_two_projects_with_one_slug(db: None) -> None:
+def test_parallel_projects_with_one_slug_are_one(db: None) -> None:
     key, log = platform_key(), DatabaseLog()
     made = post_by_callers(key, lambda _: ("/projects", {"name": "Acme", "slug": "acme"}))
     assert_statuses(made, 201, 409)
@@ -107,7 +109,7 @@ def test_two_projects_with_one_slug(db: None) -> None:
     assert log.errors() == []
 
 
-def test_first_use_of_users_whom_nobody_knew(project: Project, metered: None) -> None:
+def test_parallel_usage_of_new_users_makes_each_once(project: Project, metered: None) -> None:
     key, log = key_of(project), DatabaseLog()
 
     def uses(number: int) -> Said:
@@ -119,7 +121,7 @@ def test_first_use_of_users_whom_nobody_knew(project: Project, metered: None) ->
     assert log.errors() == []
 
 
-def test_a_batch_that_is_sent_again(project: Project, metered: None) -> None:
+def test_a_repeated_batch_counts_once(project: Project, metered: None) -> None:
     """Many records are copied, which PostgreSQL refuses where one is there already."""
     key, log = key_of(project), DatabaseLog()
     batch = [
@@ -130,7 +132,7 @@ def test_a_batch_that_is_sent_again(project: Project, metered: None) -> None:
     assert log.errors() == []
 
 
-def test_reservations_under_one_key(project: Project, metered: None) -> None:
+def test_parallel_reservations_under_one_key_are_one(project: Project, metered: None) -> None:
     key, log = key_of(project), DatabaseLog()
     body = {"user_id": "ada", "feature": "api", "amount": 1, "key": "job"}
     answers = post_by_callers(key, lambda _: ("/entitlements/reserve", body))
@@ -139,7 +141,7 @@ def test_reservations_under_one_key(project: Project, metered: None) -> None:
     assert log.errors() == []
 
 
-def test_uses_and_credits_under_one_key(project: Project, metered: None) -> None:
+def test_parallel_uses_under_one_key_are_one(project: Project, metered: None) -> None:
     key, log = key_of(project), DatabaseLog()
     body = {"user_id": "ada", "feature": "api", "amount": 1, "key": "job"}
     assert_statuses(post_by_callers(key, lambda _: ("/entitlements/consume", body)), 200)
@@ -148,7 +150,9 @@ def test_uses_and_credits_under_one_key(project: Project, metered: None) -> None
     assert log.errors() == []
 
 
-def test_a_buyer_of_many_tabs(project: Project, shop: Shop, monthly: Price) -> None:
+def test_parallel_checkouts_of_one_buyer_open_one_page(
+    project: Project, shop: Shop, monthly: Price
+) -> None:
     """A customer here and at Stripe, what is asked of Stripe, and a page."""
     key, log = key_of(project), DatabaseLog()
     body = {"user_id": "eve", "price": monthly.pk, "success_url": RETURN}
@@ -156,7 +160,7 @@ def test_a_buyer_of_many_tabs(project: Project, shop: Shop, monthly: Price) -> N
     assert log.errors() == []
 
 
-def test_payments_of_many_users_under_one_reference(project: Project, shop: Shop) -> None:
+def test_parallel_payments_under_one_reference_are_one(project: Project, shop: Shop) -> None:
     key, log = key_of(project), DatabaseLog()
     once = shop.price(shop.product("Lifetime"), amount=9900, interval="")
 
@@ -168,7 +172,9 @@ def test_payments_of_many_users_under_one_reference(project: Project, shop: Shop
     assert log.errors() == []
 
 
-def test_the_first_price_by_use(project: Project, shop: Shop, metered: None) -> None:
+def test_parallel_metered_prices_make_one_meter(
+    project: Project, shop: Shop, metered: None
+) -> None:
     key, log = key_of(project), DatabaseLog()
     product = shop.product("Calls")
     body = {
@@ -181,7 +187,7 @@ def test_the_first_price_by_use(project: Project, shop: Shop, metered: None) -> 
     assert log.errors() == []
 
 
-def test_the_first_who_see_the_portal(
+def test_parallel_portal_visits_make_one_configuration(
     project: Project, shop: Shop, monthly: Price, drain: Callable[[], None]
 ) -> None:
     shop.subscribe(shop.buyer("alice"), monthly)
@@ -191,20 +197,20 @@ def test_the_first_who_see_the_portal(
     assert log.errors() == []
 
 
-def test_an_event_that_is_repeated(endpoint: StripeEndpoint) -> None:
+def test_parallel_deliveries_of_one_event_are_kept_once(endpoint: StripeEndpoint) -> None:
     log, secret = DatabaseLog(), settings.BILLING.stripe_webhook_secrets[0]
     assert_statuses(answers_of_callers(lambda _: StripePost(secret)(event())), 200)
     assert log.errors() == []
 
 
-def test_the_platforms_account_of_a_new_database(db: None) -> None:
+def test_parallel_first_requests_make_one_platform_account(db: None) -> None:
     log = DatabaseLog()
     found = answers_of_callers(lambda _: stripe_accounts.platform_default(livemode=False).pk)
     assert set(found) == {StripeAccount.objects.get().pk}
     assert log.errors() == []
 
 
-def test_the_log_shows_what_is_wrong(db: None) -> None:
+def test_the_log_shows_an_unexpected_error(db: None) -> None:
     """Else an empty one would say nothing."""
     log = DatabaseLog()
     with connection.cursor() as cursor, pytest.raises(Exception, match="division by zero"):
@@ -212,7 +218,9 @@ def test_the_log_shows_what_is_wrong(db: None) -> None:
     assert log.errors() == ["ERROR:  division by zero"]
 
 
-def test_the_web_server_at_work(project: Project, metered: None, tmp_path: Path) -> None:
+def test_the_web_server_logs_no_error_under_load(
+    project: Project, metered: None, tmp_path: Path
+) -> None:
     """Its connections come from a pool, keep what they have prepared, and roll back at times."""
     key, log = key_of(project), DatabaseLog()
     bearer = f"Bearer {key}"

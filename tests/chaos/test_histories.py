@@ -69,7 +69,7 @@ def _quietly() -> Generator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("chunk", range(1 if ONLY else CHUNKS))
-def test_histories(chunk: int) -> None:
+def test_random_histories_end_in_agreement_with_stripe(chunk: int) -> None:
     deaths = Deaths()
     seeds = [int(ONLY)] if ONLY else range(chunk, HISTORIES, CHUNKS)
     for seed in seeds:

@@ -123,7 +123,7 @@ def test_an_answer_of_another_object_is_not_taken_for_done(
     assert case.done() == 1
 
 
-def test_what_stays_malformed_is_parked(shop: Shop) -> None:
+def test_a_write_whose_answers_stay_malformed_is_parked(shop: Shop) -> None:
     case, at = RECIPES["product.create"](Bench(shop)), timezone.now()
     shop.stripe.fail("malformed_after", method="POST", times=999, without=["id"])
     with pytest.raises(StripeMalformed):
@@ -193,7 +193,7 @@ def test_a_read_with_a_malformed_answer_says_that_stripe_is_away(
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_a_member_that_is_absent_or_wrong_makes_no_wrong_row(
+def test_an_absent_or_wrong_field_makes_no_wrong_row(
     shop: Shop, alice: StripeCustomer, monthly: Price, kind: str
 ) -> None:
     """What is absent is either not needed or missed; what is wrong reaches no row untyped."""

@@ -123,7 +123,7 @@ def bought(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("story", [renamed, archived, paid, subscribed, bought])
-def test_death_at_every_statement(
+def test_a_worker_killed_at_any_statement_leaves_nothing_behind(
     story: Story, shop: Shop, alice: StripeCustomer, monthly: Price, once: Price
 ) -> None:
     for kind, stripe_id in story(shop, alice, monthly, once):

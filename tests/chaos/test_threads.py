@@ -34,7 +34,7 @@ def _quietly() -> Generator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("seed", range(3))
-def test_workers_at_the_same_time(seed: int) -> None:
+def test_parallel_workers_end_in_agreement_with_stripe(seed: int) -> None:
     history = History(seed)
     history.begin(
         [ObjectKind.PRODUCT, ObjectKind.PRODUCT, ObjectKind.CUSTOMER, ObjectKind.SUBSCRIPTION]

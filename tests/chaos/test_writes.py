@@ -152,7 +152,7 @@ def finish(intent: StripeIntent, at: datetime) -> float:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("operation", sorted(WRITES))
-def test_one_object_whatever_happens(shop: Shop, operation: str) -> None:
+def test_every_write_is_done_once_whatever_happens(shop: Shop, operation: str) -> None:
     process = Process(shop.stripe.world)
     use_transport(process)
     bench, known = Bench(shop), set[str]()
@@ -203,6 +203,6 @@ def ask_again(shop: Shop, operation: str, case: Case, at: datetime) -> None:
         assert case.row.stripe_id, operation
 
 
-def test_nothing_is_left_out() -> None:
+def test_every_write_has_a_recipe() -> None:
     assert set(RECIPES) == set(WRITES)
     assert sum(len(cases(operation)) for operation in RECIPES) >= 400

@@ -12,7 +12,7 @@ def publish(what: str) -> None:
     client().publish(broadcast.channel(), broadcast.message("test", what))
 
 
-def test_heard_until_stopped_and_again_after(
+def test_messages_arrive_until_the_listener_stops_and_after_it_restarts(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard, emptied = list[str](), list[bool]()
@@ -35,7 +35,7 @@ def test_heard_until_stopped_and_again_after(
     assert "broadcast_lost" not in caplog.text
 
 
-def test_a_server_that_is_configured_again_is_heard_once(
+def test_a_reconfigured_server_is_subscribed_once(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     """The first listener must not go on beside the one that has taken its place."""

@@ -108,15 +108,13 @@ def test_one_wrong_address_of_a_name_is_enough(
     "url",
     ["http://public.example/", "https://public.example:80/", "https://public.example:5432/"],
 )
-def test_nothing_but_https_on_its_ports_is_spoken(
-    monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
+def test_only_https_on_its_ports_is_allowed(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     resolve_to(monkeypatch, ["93.184.216.34"])
     with pytest.raises(EgressRefused, match="Use https"):
         egress.get(url)
 
 
-def test_the_checked_address_is_the_one_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_goes_to_the_checked_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that changes its mind after the first look-up is not looked up again."""
     looked_up = resolve_to(monkeypatch, ["93.184.216.34", "93.184.216.35"], ["127.0.0.1"])
     tried = []
@@ -155,7 +153,7 @@ def test_loopback_only_where_the_settings_say(settings: Settings, server: Server
 
 
 @pytest.mark.usefixtures("allow_loopback")
-def test_what_is_sent_arrives_to_the_byte(server: Server) -> None:
+def test_the_body_arrives_to_the_byte(server: Server) -> None:
     body = bytes(range(256))
     egress.post(f"http://localhost:{server.port}/", body, headers={"X-Signed": "1"})
     [(method, path, headers, arrived)] = server.asked
@@ -163,7 +161,7 @@ def test_what_is_sent_arrives_to_the_byte(server: Server) -> None:
 
 
 @pytest.mark.usefixtures("allow_loopback")
-def test_a_redirect_is_an_answer(server: Server) -> None:
+def test_redirects_are_not_followed(server: Server) -> None:
     server.reply = lambda path: (302, {"Location": "https://169.254.169.254/"}, b"")
     answer = egress.get(f"http://localhost:{server.port}/")
     assert (answer.status, answer.headers["location"]) == (302, "https://169.254.169.254/")
@@ -171,7 +169,7 @@ def test_a_redirect_is_an_answer(server: Server) -> None:
 
 
 @pytest.mark.usefixtures("allow_loopback")
-def test_little_is_read(server: Server) -> None:
+def test_only_the_first_bytes_of_a_response_are_read(server: Server) -> None:
     for size, is_cut in ((MOST, False), (MOST + 1, True), (MOST * 20, True)):
         server.reply = lambda path, size=size: (200, {}, b"x" * size)  # type: ignore[misc]
         answer = egress.get(f"http://localhost:{server.port}/")
@@ -186,7 +184,7 @@ def test_the_rest_of_a_long_answer_is_not_waited_for() -> None:
 
 
 @pytest.mark.usefixtures("allow_loopback")
-def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+def test_proxy_settings_are_ignored(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")
     assert egress.get(f"http://localhost:{server.port}/").status == 200
@@ -228,7 +226,7 @@ def send_slowly(text: bytes, connection: socket.socket) -> None:
         ("https", b"\x16\x03\x03\x40\x00"),
     ],
 )
-def test_whoever_drips_is_cut_off(scheme: str, text: bytes) -> None:
+def test_a_server_that_sends_slowly_is_cut_off(scheme: str, text: bytes) -> None:
     started = time.monotonic()
     dripping = misbehaving(lambda connection: send_slowly(text, connection))
     with dripping as port, pytest.raises(EgressFailed):
@@ -237,7 +235,7 @@ def test_whoever_drips_is_cut_off(scheme: str, text: bytes) -> None:
 
 
 @pytest.mark.usefixtures("allow_loopback")
-def test_silence_hanging_up_and_nonsense_are_failures(silent_port: int) -> None:
+def test_silent_closed_and_malformed_responses_are_failures(silent_port: int) -> None:
     with pytest.raises(EgressFailed, match="no complete answer in time"):
         egress.get(f"http://127.0.0.1:{silent_port}/", total=0.1)
     for said in (b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"):

@@ -12,7 +12,7 @@ def test_ids_sort_by_time_of_creation() -> None:
     assert first < new_id("cus")
 
 
-def test_an_id_says_what_it_is() -> None:
+def test_an_id_starts_with_the_prefix_of_its_kind() -> None:
     made = new_id("cus")
 
     assert is_id(made, "cus")
@@ -37,13 +37,13 @@ def test_an_id_begins_with_its_millisecond() -> None:
         datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC),
     ],
 )
-def test_the_first_id_of_a_millisecond_tells_it(at: datetime) -> None:
+def test_the_first_id_of_a_millisecond_has_that_time(at: datetime) -> None:
     first = first_id("evt", at)
 
     assert (is_id(first, "evt"), time_of(first)) == (True, at)
 
 
-def test_a_million_to_come_do_not_collide() -> None:
+def test_a_million_ids_do_not_collide() -> None:
     assert len({new_id("x") for _ in range(20_000)}) == 20_000
 
 
@@ -51,5 +51,5 @@ def test_a_million_to_come_do_not_collide() -> None:
     "value",
     ["", "cus_", "cus_short", "cus_" + "i" * 26, "CUS_" + "0" * 26, None, 7, "cus" + "0" * 27],
 )
-def test_anything_else_is_no_id(value: object) -> None:
+def test_invalid_ids_are_rejected(value: object) -> None:
     assert not is_id(value, "cus")

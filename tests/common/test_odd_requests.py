@@ -189,7 +189,7 @@ def test_an_odd_authorization_header_is_a_401(raw: Raw, header: str) -> None:
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="tollgate"'
 
 
-def test_no_key_says_that_one_is_required(raw: Raw) -> None:
+def test_a_request_without_a_key_is_told_to_send_one(raw: Raw) -> None:
     answer = raw.send("GET", "/api/v1/customers", HTTP_AUTHORIZATION="")
 
     assert problem_of(answer, 401)["code"] == "key-required"
@@ -241,7 +241,7 @@ def test_options_names_the_methods_and_nothing_else(raw: Raw) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/xml", "*/*;q=\xff", ";", "a" * 5000])
-def test_the_answer_is_json_whatever_is_accepted(raw: Raw, accept: str) -> None:
+def test_the_response_is_json_whatever_the_accept_header(raw: Raw, accept: str) -> None:
     answer = raw.send("GET", "/api/v1/customers", HTTP_ACCEPT=accept)
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
@@ -267,7 +267,7 @@ def test_an_unknown_host_is_a_400(raw: Raw, settings: Any) -> None:
     assert problem_of(raw.send("GET", "/api/v1/customers"), 400)["code"] == "bad-request"
 
 
-def test_a_lying_content_length_is_not_a_crash(raw: Raw) -> None:
+def test_a_wrong_content_length_does_not_crash(raw: Raw) -> None:
     answer = raw.send("POST", "/api/v1/customers", b'{"user_id": "u1"}', CONTENT_LENGTH="many")
 
     assert answer.status_code in (201, 400, 422)
@@ -281,7 +281,7 @@ def test_a_body_of_two_mebibytes_is_a_413(raw: Raw, project: Project) -> None:
 
 
 @pytest.mark.django_db
-def test_the_console_answers_people_in_html() -> None:
+def test_the_console_answers_errors_in_html() -> None:
     missing = Client(raise_request_exception=False).get("/admin/nothing/here/", follow=True)
 
     assert missing.headers["Content-Type"].startswith("text/html")
@@ -314,7 +314,7 @@ def test_a_body_in_another_charset_is_not_guessed_at(api: ApiClient, charset: st
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"'])
-def test_utf_8_may_be_said(api: ApiClient, charset: str) -> None:
+def test_a_utf_8_charset_is_accepted(api: ApiClient, charset: str) -> None:
     answer = Client().generic(
         "POST",
         "/api/v1/customers",
@@ -326,7 +326,7 @@ def test_utf_8_may_be_said(api: ApiClient, charset: str) -> None:
 
 
 @pytest.mark.django_db
-def test_a_foreign_host_writes_no_traceback(
+def test_an_unknown_host_logs_no_traceback(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.ALLOWED_HOSTS = ["billing.example.com"]

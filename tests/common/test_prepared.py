@@ -36,7 +36,7 @@ def parameters(**more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_both_ways_say_the_same() -> None:
+def test_a_prepared_statement_and_a_cursor_return_the_same_rows() -> None:
     """Outside a transaction in one call of libpq, inside one through Django's cursors."""
     for more in (
         {},
@@ -60,7 +60,7 @@ def test_both_ways_say_the_same() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_fails_is_an_error_of_django_and_leaves_the_connection_usable() -> None:
+def test_a_failure_is_a_django_error_and_leaves_the_connection_usable() -> None:
     with pytest.raises(DataError):
         prepared.row("SELECT %(text)s::int", {"text": "many"})
     with pytest.raises(IntegrityError):
@@ -100,7 +100,7 @@ def test_a_rollback_keeps_what_is_prepared() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_prepared_in_a_transaction_is_part_of_it() -> None:
+def test_a_statement_prepared_in_a_transaction_runs_in_it() -> None:
     """Also when it is the first statement of the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE kept (number int)")
@@ -111,7 +111,7 @@ def test_what_is_prepared_in_a_transaction_is_part_of_it() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_fails_is_sent_once() -> None:
+def test_a_failing_statement_is_sent_once() -> None:
     """A sequence counts what is rolled back, too."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE SEQUENCE prepared_once")

@@ -49,7 +49,7 @@ def ring_in_another_process(task: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_bell_rings_after_the_commit(empty_queue: None) -> None:
+def test_a_wake_up_is_sent_after_the_commit(empty_queue: None) -> None:
     with transaction.atomic():
         queue.enqueue("billing.sync")
         assert waiting() == 0
@@ -57,7 +57,7 @@ def test_the_bell_rings_after_the_commit(empty_queue: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_rolled_back_rings_no_bell(empty_queue: None) -> None:
+def test_a_rollback_sends_no_wake_up(empty_queue: None) -> None:
     with transaction.atomic():
         queue.enqueue("billing.sync")
         transaction.set_rollback(True)
@@ -65,7 +65,7 @@ def test_what_is_rolled_back_rings_no_bell(empty_queue: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hundred_rings_at_once_are_one(empty_queue: None) -> None:
+def test_a_hundred_wake_ups_at_once_are_one_message(empty_queue: None) -> None:
     for _ in range(100):
         queue.enqueue("billing.sync")
     queue.enqueue("webhooks.catch_up")
@@ -73,7 +73,7 @@ def test_a_hundred_rings_at_once_are_one(empty_queue: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_wake_ups_of_many_processes_that_nobody_takes_are_one(empty_queue: None) -> None:
+def test_unread_wake_ups_of_many_processes_are_one_message(empty_queue: None) -> None:
     """A frozen worker finds one message when it wakes, and not one for each that was sent."""
     for _ in range(100):
         ring_in_another_process("billing.sync")
@@ -101,7 +101,7 @@ def test_a_task_that_has_begun_can_be_woken_again(empty_queue: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_is_woken_while_nobody_takes_what_waits(empty_queue: None) -> None:
+def test_no_wake_up_is_added_to_an_unread_one(empty_queue: None) -> None:
     filler = ["{}"] * (queue.MAX_QUEUE_LENGTH + 1)
     redis.client().rpush("celery", *filler)
     queue.enqueue("billing.sync")

@@ -59,7 +59,7 @@ def test_the_breaker_closes_by_itself() -> None:
     assert not breaker.is_open
 
 
-def test_a_mistake_of_ours_is_not_taken_for_a_dead_redis() -> None:
+def test_a_programming_error_does_not_open_the_breaker() -> None:
     def mistaken(client: object) -> None:
         raise KeyError
 

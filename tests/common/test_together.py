@@ -33,7 +33,7 @@ def fields_of(row: Model) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", [Subscription, Invoice, StripeCustomer])
-def test_rows_are_as_the_query_set_makes_them(world: World, model: Any) -> None:
+def test_rows_equal_those_of_query_sets(world: World, model: Any) -> None:
     rows = model.objects.for_project(world.project).order_by("-pk")
 
     found = read(world, Listed(rows[:2]))
@@ -42,7 +42,7 @@ def test_rows_are_as_the_query_set_makes_them(world: World, model: Any) -> None:
     assert not any(row._state.adding for row in found)
 
 
-def test_what_belongs_to_a_row_comes_with_it(world: World, django_assert_num_queries: Any) -> None:
+def test_related_rows_come_with_their_owner(world: World, django_assert_num_queries: Any) -> None:
     subscriptions = Subscription.objects.for_project(world.project).order_by("-pk")
     items = SubscriptionItem.objects.for_project(world.project).filter(subscription=OuterRef("pk"))
     carts = Cart.objects.for_project(world.project).order_by("-pk")
@@ -86,7 +86,7 @@ def test_annotations_come_along_and_fields_can_stay_behind(world: World) -> None
     assert found[0].get_deferred_fields() == {"data", "previous"}
 
 
-def test_there_has_to_be_an_owner(world: World) -> None:
+def test_a_list_without_an_owner_is_refused(world: World) -> None:
     nobody = Customer.objects.for_project(world.project).filter(pk="cus_none")
     rows = Cart.objects.for_project(world.project)
 

@@ -34,7 +34,7 @@ def closed_breaker() -> Iterator[None]:
     breaker.close()
 
 
-def test_nobody_can_tell_from_the_answer(project: Project, sso: None) -> None:
+def test_the_fast_path_and_django_give_the_same_answer(project: Project, sso: None) -> None:
     requests = fast_requests(key_of(project))
     fast_answers = [ServedClient().generic(**request) for request in requests]
     django_answers = [
@@ -128,7 +128,7 @@ class TestKeys:
         ],
         ids=["revoked", "expired", "suspended"],
     )
-    def test_within_five_seconds_although_nobody_said_so(
+    def test_a_refusal_without_a_message_holds_within_five_seconds(
         self,
         api: ApiClient,
         sso: None,

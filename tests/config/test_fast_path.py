@@ -32,7 +32,7 @@ def check_environ(key: str, **more: Any) -> Environ:
     return wsgi_environ("GET", ASK, **{"HTTP_AUTHORIZATION": f"Bearer {key}", **more})
 
 
-def test_nobody_can_tell_from_the_answer(project: Project) -> None:
+def test_the_wsgi_application_answers_as_django_does(project: Project) -> None:
     key = key_of(project)
     for request in fast_requests(key):
         usual = Client(raise_request_exception=False).generic(**request)
@@ -43,7 +43,7 @@ def test_nobody_can_tell_from_the_answer(project: Project) -> None:
             assert one.headers["X-Request-ID"].startswith("req_")
 
 
-def test_what_is_ready_reaches_neither_django_nor_the_database(project: Project) -> None:
+def test_a_cached_answer_reaches_neither_django_nor_the_database(project: Project) -> None:
     key = key_of(project)
     usual = WsgiAnswer(application, check_environ(key))
     ready = FastPath(fail_if_called)
@@ -61,7 +61,7 @@ def test_what_is_ready_reaches_neither_django_nor_the_database(project: Project)
     assert kept.headers["X-Request-ID"].startswith("req_")
 
 
-def test_everything_else_is_left_to_django(project: Project, settings: Any) -> None:
+def test_every_other_request_is_left_to_django(project: Project, settings: Any) -> None:
     key, ready = key_of(project), FastPath(fail_if_called)
     WsgiAnswer(application, check_environ(key))
     assert WsgiAnswer(ready, check_environ(key)).status_code == 200
@@ -86,7 +86,7 @@ def test_everything_else_is_left_to_django(project: Project, settings: Any) -> N
     assert WsgiAnswer(ready, check_environ(key, HTTP_HOST="tollgate.example")).status_code == 200
 
 
-def test_the_use_of_a_key_is_written_down_each_minute(project: Project) -> None:
+def test_the_last_use_of_a_key_is_recorded_each_minute(project: Project) -> None:
     key = key_of(project)
     WsgiAnswer(application, check_environ(key))
     stored = ApiKey.objects.across_projects()
@@ -101,7 +101,7 @@ def test_the_use_of_a_key_is_written_down_each_minute(project: Project) -> None:
     assert again > held
 
 
-def test_an_answer_that_fails_is_tried_once_and_said_as_ever(
+def test_a_failing_answer_is_tried_once_and_is_an_ordinary_500(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = key_of(project)

@@ -5,7 +5,7 @@ import pytest
 from tests import fast_selection
 
 
-def test_each_place_that_is_left_out_exists() -> None:
+def test_every_excluded_path_exists() -> None:
     assert [each for each in fast_selection.LEFT_OUT if not each.exists()] == []
 
 
@@ -19,10 +19,10 @@ def test_each_place_that_is_left_out_exists() -> None:
         ("projects/test_keys.py", [], True),
     ],
 )
-def test_what_takes_long_is_left_out(name: str, fixtures: list[str], is_committing: bool) -> None:
+def test_slow_tests_are_excluded(name: str, fixtures: list[str], is_committing: bool) -> None:
     assert fast_selection.takes_long(fast_selection.ROOT / name, fixtures, is_committing)
 
 
-def test_what_takes_a_moment_is_chosen() -> None:
+def test_fast_tests_are_selected() -> None:
     path = fast_selection.ROOT / "projects" / "test_keys.py"
     assert not fast_selection.takes_long(path, ["db", "project"], is_committing=False)

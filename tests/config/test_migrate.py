@@ -24,7 +24,7 @@ def bounds() -> list[str]:
 
 
 @pytest.mark.django_db
-def test_migrations_wait_for_nothing_but_locks() -> None:
+def test_migrations_time_out_on_locks_only() -> None:
     within: list[list[str]] = []
 
     def look(**_: Any) -> None:

@@ -79,7 +79,7 @@ def test_without_a_token_nothing_changes(
             assert state_of(world) == before
 
 
-def test_leaving_a_dialog_and_doing_it_are_different_words(
+def test_the_cancel_and_submit_buttons_have_different_texts(
     world: World, administrator: Client, subtests: pytest.Subtests
 ) -> None:
     """Nobody has to guess which of two buttons ends a subscription; only the one that does is

@@ -21,7 +21,7 @@ def doubles(api: ApiClient) -> dict[str, str | None]:
     return {each["id"]: each["duplicate_of"] for each in reversed(rows)}
 
 
-def test_seen_by_the_tenant_and_by_operators(
+def test_a_duplicate_subscription_is_shown_to_tenant_and_operators(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, api: ApiClient,
     administrator: Client,
 ) -> None:  # fmt: skip
@@ -51,7 +51,7 @@ def test_seen_by_the_tenant_and_by_operators(
     assert set(doubles(api).values()) == {None}
 
 
-def test_lists_cost_the_same_however_long_they_are(
+def test_the_query_count_of_lists_is_constant(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, api: ApiClient
 ) -> None:
     def queries() -> int:

@@ -16,7 +16,9 @@ PAYLOAD = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 LIVE = re.compile(r"<script>alert|<img src=x|onerror=alert\(2\)>")
 
 
-def test_every_page_and_dialog(administrator: Client, subtests: pytest.Subtests) -> None:
+def test_every_page_and_dialog_escapes_foreign_text(
+    administrator: Client, subtests: pytest.Subtests
+) -> None:
     world = build(name=PAYLOAD[:80])
 
     for noun in PAGES:
@@ -33,7 +35,7 @@ def test_every_page_and_dialog(administrator: Client, subtests: pytest.Subtests)
                 assert not LIVE.search(answer.text)
 
 
-def test_home_and_search(administrator: Client) -> None:
+def test_home_and_search_escape_foreign_text(administrator: Client) -> None:
     world = build(name=PAYLOAD[:80])
 
     home = administrator.get("/admin/")
@@ -45,7 +47,7 @@ def test_home_and_search(administrator: Client) -> None:
     assert not LIVE.search(found.text)
 
 
-def test_payload_of_an_event(administrator: Client) -> None:
+def test_the_payload_of_an_event_is_escaped(administrator: Client) -> None:
     world = build()
     world.event.body = json.dumps({"note": PAYLOAD}).encode()
     world.event.save()
@@ -67,7 +69,9 @@ def test_payload_of_an_event(administrator: Client) -> None:
         (b'"' + b"x" * 300_000 + b'"', "and 100,002 more characters"),
     ],
 )
-def test_odd_bytes_of_an_event(body: bytes, shown: str, administrator: Client) -> None:
+def test_odd_bytes_of_an_event_are_shown_as_text(
+    body: bytes, shown: str, administrator: Client
+) -> None:
     world = build()
     world.event.body = body
     world.event.save()
@@ -78,7 +82,7 @@ def test_odd_bytes_of_an_event(body: bytes, shown: str, administrator: Client) -
     assert shown in answer.text
 
 
-def test_invoice_address_that_is_no_web_address(administrator: Client) -> None:
+def test_an_invoice_address_with_another_scheme_is_no_link(administrator: Client) -> None:
     world = build()
     world.invoice.hosted_url = "javascript:alert(1)"
     world.invoice.save()
@@ -95,7 +99,7 @@ def test_pages_name_no_other_host(administrator: Client) -> None:
     assert "script-src 'self' 'unsafe-eval'" in answer["Content-Security-Policy"]
 
 
-def test_no_page_is_shown_in_a_frame_of_anybodys(client: Client, db: None) -> None:
+def test_no_page_can_be_framed(client: Client, db: None) -> None:
     for path in ("/admin/login/", "/api/docs", "/docs/errors"):
         answer = client.get(path)
         assert "frame-ancestors 'none'" in answer["Content-Security-Policy"], path

@@ -15,7 +15,7 @@ from usage.models import Record
 pytestmark = pytest.mark.django_db
 
 
-def test_it_is_seen_and_told_again(operator: Client) -> None:
+def test_refused_usage_is_shown_and_sent_again(operator: Client) -> None:
     world = build()
     other = build(name="Neighbour")
     now = timezone.now()

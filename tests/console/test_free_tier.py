@@ -22,7 +22,9 @@ def free_values(world: World) -> dict[str, object]:
     return {row.feature.code: row.value for row in free_tier.current(project=world.project)}
 
 
-def test_it_is_given_changed_and_ended_with_a_reason(operator: Client, world: World) -> None:
+def test_operators_set_change_and_end_the_free_tier_with_a_reason(
+    operator: Client, world: World
+) -> None:
     project = world.project
     Feature.objects.for_project(project).create(code="seats", name="Seats", kind="limit")
     said = {"project": project.pk, "code": "seats", "value": "3"}
@@ -55,7 +57,7 @@ def test_it_is_given_changed_and_ended_with_a_reason(operator: Client, world: Wo
     ]
 
 
-def test_it_holds_as_many_features_as_through_the_api(operator: Client, world: World) -> None:
+def test_the_console_has_the_apis_limit_of_features(operator: Client, world: World) -> None:
     project = world.project
     rows = Feature.objects.for_project(project).bulk_create(
         Feature(project=project, code=f"more-{number}", name="", kind="boolean")
@@ -73,7 +75,7 @@ def test_it_holds_as_many_features_as_through_the_api(operator: Client, world: W
     assert was_done(send(operator, GIVE, **said, code="more-0"))
 
 
-def test_its_page_shows_how_far_everybody_is_looked_at(operator: Client, world: World) -> None:
+def test_the_page_shows_the_progress_of_the_recheck(operator: Client, world: World) -> None:
     page = reverse("admin:entitlements_freetierentry_change", args=[world.free_tier.pk])
     assert "running" in operator.get(page).text
     while rechecks.run_due(at=timezone.now()):

@@ -49,7 +49,7 @@ def can_use(world: World, feature: str) -> tuple[Any, str]:
     return decision.value, decision.reason.value
 
 
-def test_grant_a_limit(world: World, operator: Client) -> None:
+def test_an_operator_grants_a_limit(world: World, operator: Client) -> None:
     preview, done = confirm_dialog(operator, world, "grant", what="feature:feature-1", value="25")
 
     assert "5 (granted)" in preview.text
@@ -65,7 +65,7 @@ def test_grant_a_limit(world: World, operator: Client) -> None:
     assert (entry.action, entry.reason) == ("grant.create", "The customer asked.")
 
 
-def test_from_the_list_the_customers_dialog_comes_next(world: World, operator: Client) -> None:
+def test_the_lists_dialog_leads_to_the_customers_dialog(world: World, operator: Client) -> None:
     begin = "/admin/entitlements/grant/begin/"
     whose = {"project": world.project.pk, "user_id": world.customer.user_id}
 
@@ -76,7 +76,7 @@ def test_from_the_list_the_customers_dialog_comes_next(world: World, operator: C
     assert "The project has no customer with this user_id." in unknown.text
 
 
-def test_preview_alone_changes_nothing(world: World, operator: Client) -> None:
+def test_a_preview_changes_nothing(world: World, operator: Client) -> None:
     before = (AuditEntry.objects.count(), OutboxEvent.objects.across_projects().count())
 
     preview = send(operator, address(world, "grant"), what="feature:feature-1", value="25")
@@ -100,7 +100,7 @@ def test_other_values_than_previewed_are_previewed_again(world: World, operator:
     assert len(grants_of(world)) == 1
 
 
-def test_sent_twice_it_is_granted_once(world: World, operator: Client) -> None:
+def test_a_form_sent_twice_grants_once(world: World, operator: Client) -> None:
     said = {"what": "feature:feature-1", "value": "25"}
     preview = send(operator, address(world, "grant"), **said)
     seen = PREVIEWED.search(preview.text)
@@ -112,7 +112,7 @@ def test_sent_twice_it_is_granted_once(world: World, operator: Client) -> None:
     assert len(grants_of(world)) == 2
 
 
-def test_grant_a_product_until_a_day(world: World, operator: Client) -> None:
+def test_an_operator_grants_a_product_until_a_day(world: World, operator: Client) -> None:
     _, done = confirm_dialog(
         operator,
         world,
@@ -132,7 +132,7 @@ def test_grant_a_product_until_a_day(world: World, operator: Client) -> None:
     assert made.expires_at.isoformat() == "2099-01-01T12:00:00+00:00"
 
 
-def test_take_away_and_give_back(world: World, operator: Client) -> None:
+def test_an_operator_denies_access_and_revokes_the_denial(world: World, operator: Client) -> None:
     assert can_use(world, "feature-0") == (True, "entitled")
 
     preview, done = confirm_dialog(operator, world, "deny", what="feature:feature-0")
@@ -172,7 +172,7 @@ def test_take_away_and_give_back(world: World, operator: Client) -> None:
         ({"what": "feature:feature-0", "expires_at": "soon"}, "Enter a valid date/time."),
     ],
 )
-def test_what_cannot_be_granted(
+def test_invalid_grants_are_refused(
     said: dict[str, str], complaint: str, world: World, operator: Client
 ) -> None:
     answer = send(operator, address(world, "grant"), **said)

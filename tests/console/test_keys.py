@@ -37,7 +37,9 @@ def pages_about(world: World, key: ApiKey | PlatformKey) -> Iterator[str]:
     yield "/admin/"
 
 
-def test_issue(world: World, operator: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_operator_issues_a_key(
+    world: World, operator: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     expires = timezone.now().replace(second=0, microsecond=0) + timedelta(days=30)
 
@@ -72,7 +74,7 @@ def test_issue(world: World, operator: Client, caplog: pytest.LogCaptureFixture)
     assert secret not in caplog.text
 
 
-def test_secret_is_never_seen_again(world: World, operator: Client) -> None:
+def test_the_secret_is_shown_once(world: World, operator: Client) -> None:
     address = f"/admin/projects/project/{world.project.pk}/issue-key/"
     secret = secret_in(send(operator, address, name="Job", scopes=["checkout:write"]))
     key = ApiKey.objects.for_project(world.project).get(name="Job")
@@ -98,7 +100,7 @@ def test_secret_is_never_seen_again(world: World, operator: Client) -> None:
         ({"name": ""}, "This field is required."),
     ],
 )
-def test_issue_refused(
+def test_an_invalid_key_is_refused(
     said: dict[str, object], complaint: str, world: World, operator: Client
 ) -> None:
     complete = {"name": "Job", "scopes": ["checkout:write"], **said}
@@ -109,7 +111,7 @@ def test_issue_refused(
     assert ApiKey.objects.for_project(world.project).count() == 1
 
 
-def test_rotate(world: World, operator: Client) -> None:
+def test_an_operator_rotates_a_key(world: World, operator: Client) -> None:
     answer = send(operator, f"/admin/projects/apikey/{world.key.pk}/rotate/", overlap_hours="2")
 
     found = credentials.find(secret=secret_in(answer), at=timezone.now())
@@ -132,7 +134,7 @@ def test_rotating_twice_is_refused_in_the_dialog(world: World, operator: Client)
     assert ApiKey.objects.for_project(world.project).count() == 2
 
 
-def test_revoke(world: World, operator: Client) -> None:
+def test_an_operator_revokes_a_key(world: World, operator: Client) -> None:
     answer = send(operator, f"/admin/projects/apikey/{world.key.pk}/revoke/")
 
     assert was_done(answer)
@@ -142,7 +144,7 @@ def test_revoke(world: World, operator: Client) -> None:
     assert AuditEntry.objects.get(action="key.revoke").reason == "The customer asked."
 
 
-def test_platform_key(world: World, administrator: Client) -> None:
+def test_an_administrator_issues_a_platform_key(world: World, administrator: Client) -> None:
     secret = secret_in(send(administrator, "/admin/projects/platformkey/issue/", name="Terraform"))
     key = PlatformKey.objects.get(name="Terraform")
     assert credentials.find(secret=secret, at=timezone.now()) is not None
@@ -157,7 +159,7 @@ def test_platform_key(world: World, administrator: Client) -> None:
     ]
 
 
-def test_register_a_project(operator: Client, db: None) -> None:
+def test_an_administrator_registers_a_project(operator: Client, db: None) -> None:
     answer = send(
         operator,
         "/admin/projects/project/register/",
@@ -181,7 +183,7 @@ def test_register_a_project(operator: Client, db: None) -> None:
     assert (entry.subject, entry.reason) == (project.pk, "The customer asked.")
 
 
-def test_configure_a_project(world: World, operator: Client) -> None:
+def test_an_administrator_configures_a_project(world: World, operator: Client) -> None:
     address = f"/admin/projects/project/{world.project.pk}/configure/"
     now = {
         "name": world.project.name,

@@ -26,7 +26,9 @@ ODD = [
 ]
 
 
-def test_lists(administrator: Client, subtests: pytest.Subtests) -> None:
+def test_odd_queries_of_lists_do_not_crash(
+    administrator: Client, subtests: pytest.Subtests
+) -> None:
     build()
 
     for noun in PAGES:
@@ -37,7 +39,7 @@ def test_lists(administrator: Client, subtests: pytest.Subtests) -> None:
             assert administrator.get(f"{noun.listing}?q=%ED%A0%80%FF").status_code == 200
 
 
-def test_rows_that_are_not_there(administrator: Client, subtests: pytest.Subtests) -> None:
+def test_missing_rows_are_not_found(administrator: Client, subtests: pytest.Subtests) -> None:
     for noun in PAGES:
         with subtests.test(noun.name), rolled_back():
             for key in ("nothing", "0", "%00", "x" * 300, "a/b", "é"):
@@ -46,7 +48,7 @@ def test_rows_that_are_not_there(administrator: Client, subtests: pytest.Subtest
 
 
 @pytest.mark.parametrize("term", ["x", "a\x00b", "x" * 5000, "prj_", "'; --"])
-def test_search(term: str, administrator: Client) -> None:
+def test_odd_searches_do_not_crash(term: str, administrator: Client) -> None:
     build()
 
     answer = administrator.get("/admin/search/", {"s": term, "extended": "1"})

@@ -34,9 +34,7 @@ def held_product(monthly: Price) -> Product:
     return monthly.product
 
 
-def test_setting_features_shows_first_what_it_comes_to(
-    held_product: Product, operator: Client
-) -> None:
+def test_setting_features_previews_the_effect(held_product: Product, operator: Client) -> None:
     lines = "sso = on\nseats = 3\n"
     seen = send(operator, address(held_product, "set_features"), features=lines)
     assert "3 holders: 3 would have another answer." in seen.content.decode()

@@ -46,7 +46,7 @@ def fingerprint(answer: object) -> str:
     return str(page.split('name="previewed" value="')[1].split('"')[0])
 
 
-def test_the_effect_is_shown_first(
+def test_the_effect_is_shown_before_the_refund(
     shop: Shop, payment: Payment, operator: Client, viewer: Client, drain: Drain
 ) -> None:
     page = operator.get(address(payment))
@@ -76,7 +76,7 @@ def test_the_effect_is_shown_first(
     assert payment.refunds.count() == 1
 
 
-def test_money_that_a_downgrade_has_credited_is_asked_about(
+def test_money_credited_by_a_downgrade_needs_a_confirmation(
     shop: Shop, alice: StripeCustomer, monthly: Price, operator: Client, drain: Drain
 ) -> None:
     """Stripe would give it back a second time."""
@@ -106,14 +106,14 @@ def test_money_that_a_downgrade_has_credited_is_asked_about(
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "1e2", "9.9", "9.001", "all", "1,000", "0.00", "١"])
-def test_amounts_that_are_none(payment: Payment, operator: Client, amount: str) -> None:
+def test_invalid_amounts_are_refused(payment: Payment, operator: Client, amount: str) -> None:
     answer = send(operator, address(payment), amount=amount)
     assert not was_done(answer)
     assert 'name="previewed"' in answer.content.decode()
     assert payment.refunds.count() == 0
 
 
-def test_lines_are_chosen(
+def test_an_operator_refunds_chosen_lines(
     api: ApiClient, stripe: SandboxStripe, project: Project, operator: Client
 ) -> None:
     """Of a cart one line goes back: only its feature ends, and that is shown first."""

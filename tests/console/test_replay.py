@@ -29,7 +29,7 @@ def requests_by_object() -> dict[str, int]:
     return dict(SyncObject.objects.values_list("stripe_id", "requested"))
 
 
-def test_replay_one(operator: Client) -> None:
+def test_an_operator_replays_one_event(operator: Client) -> None:
     world = build(size=3)
     event = InboundEvent.objects.get(sync__parked_at__isnull=False)
 
@@ -48,7 +48,7 @@ def test_replay_one(operator: Client) -> None:
     )
 
 
-def test_replay_what_names_nothing(world: World, operator: Client) -> None:
+def test_replaying_an_event_without_an_object_is_refused(world: World, operator: Client) -> None:
     world.event.body = b"{}"
     world.event.save()
 
@@ -80,7 +80,7 @@ def test_replay_many_asks_for_the_reason_first(operator: Client) -> None:
     assert list(reasons) == [("Stripe was away.",)] * 3
 
 
-def test_replay_all_filtered(operator: Client) -> None:
+def test_all_filtered_events_are_replayed(operator: Client) -> None:
     build(size=9)
     parked = list(InboundEvent.objects.filter(sync__parked_at__isnull=False))
     before = requests_by_object()
@@ -123,7 +123,7 @@ def test_viewers_are_not_offered_it(viewer: Client) -> None:
     assert requests_by_object() == before
 
 
-def test_wake_many(operator: Client) -> None:
+def test_parked_objects_are_woken_together(operator: Client) -> None:
     build(size=5)
     before = requests_by_object()
     rows = list(SyncObject.objects.all())
@@ -136,7 +136,7 @@ def test_wake_many(operator: Client) -> None:
     assert AuditEntry.objects.filter(action="mirror.read_again").count() == 5
 
 
-def test_read_selected_mirrors_again(operator: Client) -> None:
+def test_selected_mirrors_are_read_again(operator: Client) -> None:
     world = build(size=2)
 
     done = act(

@@ -66,7 +66,9 @@ def entries(action: str) -> list[tuple[str, str, str]]:
     return [(row.subject, row.actor, row.reason) for row in rows]
 
 
-def test_read_again(product: Product, stripe: SandboxStripe, operator: Client) -> None:
+def test_an_operator_reads_an_object_again(
+    product: Product, stripe: SandboxStripe, operator: Client
+) -> None:
     assert product.stripe_id is not None
     stripe.v1.products.update(product.stripe_id, {"name": "Pro Max"})
 
@@ -81,7 +83,7 @@ def test_read_again(product: Product, stripe: SandboxStripe, operator: Client) -
     ]
 
 
-def test_read_again_while_stripe_is_away(
+def test_reading_again_reports_that_stripe_is_away(
     product: Product, stripe: SandboxStripe, operator: Client
 ) -> None:
     stripe.fail("error_before", path="/v1/products/*", times=10)
@@ -96,7 +98,9 @@ def test_read_again_while_stripe_is_away(
     assert len(entries("mirror.read_again")) == 1
 
 
-def test_read_again_what_stripe_has_not_made(product: Product, operator: Client) -> None:
+def test_an_object_that_is_not_at_stripe_cannot_be_read_again(
+    product: Product, operator: Client
+) -> None:
     Product.objects.for_project(product.project).update(stripe_id=None)
 
     answer = send(operator, dialog(product, "read-again"))
@@ -105,7 +109,7 @@ def test_read_again_what_stripe_has_not_made(product: Product, operator: Client)
     assert entries("mirror.read_again") == []
 
 
-def test_set_features(product: Product, operator: Client) -> None:
+def test_an_operator_sets_the_features_of_a_product(product: Product, operator: Client) -> None:
     shown = operator.get(dialog(product, "features"))
     answer = send(operator, dialog(product, "features"), features="sso\nseats = 25\n")
 
@@ -129,7 +133,7 @@ def test_set_features(product: Product, operator: Client) -> None:
         ("seats = 1\nseats = 2", "seats is named twice."),
     ],
 )
-def test_features_that_do_not_fit(
+def test_invalid_features_are_refused(
     lines: str, complaint: str, product: Product, operator: Client
 ) -> None:
     answer = send(operator, dialog(product, "features"), features=lines)
@@ -138,7 +142,9 @@ def test_features_that_do_not_fit(
     assert [row.feature.code for row in product.features.select_related("feature")] == ["sso"]
 
 
-def test_change_a_product(product: Product, stripe: SandboxStripe, operator: Client) -> None:
+def test_an_operator_changes_a_product(
+    product: Product, stripe: SandboxStripe, operator: Client
+) -> None:
     answer = send(operator, dialog(product, "edit"), name="Team", description="", on_sale="")
 
     assert was_done(answer)
@@ -151,7 +157,7 @@ def test_change_a_product(product: Product, stripe: SandboxStripe, operator: Cli
     assert (entry.before["name"], entry.after["name"]) == ("Pro", "Team")
 
 
-def test_change_a_product_while_stripe_is_away(
+def test_changing_a_product_reports_that_stripe_is_away(
     product: Product, stripe: SandboxStripe, operator: Client
 ) -> None:
     stripe.fail("error_before", path="/v1/products/*", times=10)
@@ -164,7 +170,7 @@ def test_change_a_product_while_stripe_is_away(
     assert product.name == "Pro"
 
 
-def test_price_off_sale_and_on_again(price: Price, operator: Client) -> None:
+def test_an_operator_takes_a_price_off_sale_and_back(price: Price, operator: Client) -> None:
     assert was_done(send(operator, dialog(price, "archive")))
     price.refresh_from_db()
     assert not price.active
@@ -174,7 +180,7 @@ def test_price_off_sale_and_on_again(price: Price, operator: Client) -> None:
     assert len(entries("price.change")) == 2
 
 
-def test_connect_and_replace_keys(
+def test_an_operator_connects_an_account_and_replaces_its_key(
     project: Project, stripe: SandboxStripe, operator: Client
 ) -> None:
     accounts.open_account(stripe.world, account_id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
@@ -218,7 +224,7 @@ def test_connect_and_replace_keys(
         (DEFAULT_SECRET_KEY, "That is the platform&#x27;s own"),
     ],
 )
-def test_keys_that_open_nothing(
+def test_invalid_keys_are_refused(
     secret_key: str, complaint: str, project: Project, stripe: SandboxStripe, operator: Client
 ) -> None:
     answer = send(
@@ -234,7 +240,9 @@ def test_keys_that_open_nothing(
     assert not StripeAccount.objects.filter(project=project).exists()
 
 
-def test_the_platforms_own_key_lives_elsewhere(account: StripeAccount, operator: Client) -> None:
+def test_the_platforms_key_cannot_be_changed_in_the_console(
+    account: StripeAccount, operator: Client
+) -> None:
     answer = send(
         operator,
         f"/admin/billing/stripeaccount/{account.pk}/rotate-key/",
@@ -244,7 +252,9 @@ def test_the_platforms_own_key_lives_elsewhere(account: StripeAccount, operator:
     assert "The platform&#x27;s own keys live in the environment." in answer.text
 
 
-def test_define_change_archive_a_feature(project: Project, operator: Client) -> None:
+def test_an_operator_defines_changes_and_archives_a_feature(
+    project: Project, operator: Client
+) -> None:
     made = send(
         operator,
         "/admin/entitlements/feature/define/",

@@ -13,7 +13,9 @@ from tests.factories.projects import key_of
 pytestmark = pytest.mark.django_db
 
 
-def test_suspend_and_resume(world: World, operator: Client, viewer: Client) -> None:
+def test_an_operator_suspends_and_resumes_a_project(
+    world: World, operator: Client, viewer: Client
+) -> None:
     page = f"/admin/projects/project/{world.project.pk}"
     key = ApiClient(key_of(world.project))
     assert key.get("/customers").status_code == 200

@@ -20,7 +20,7 @@ def _compare_with_file(name: str, current: str) -> None:
     assert path.read_text() == current, f"If the change is meant: {WRITE}=1 pytest tests/contract"
 
 
-def test_the_api_is_as_it_is_written_down() -> None:
+def test_the_api_equals_the_stored_document() -> None:
     document = SchemaGenerator().get_schema(request=None, public=True)
 
     _compare_with_file(
@@ -29,5 +29,5 @@ def test_the_api_is_as_it_is_written_down() -> None:
 
 
 @pytest.mark.django_db
-def test_the_database_is_as_it_is_written_down() -> None:
+def test_the_database_equals_the_stored_schema() -> None:
     _compare_with_file("schema.sql.txt", sql_schema.document())

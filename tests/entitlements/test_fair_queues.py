@@ -95,7 +95,7 @@ def test_many_grants_of_one_project_leave_room_for_another(
     assert (expired(project), expired(other_project)) == (2, 1)
 
 
-def test_who_cannot_be_told_stops_nobody(
+def test_a_customer_whose_event_fails_delays_nobody(
     project: Project, other_project: Project, poison: None
 ) -> None:
     for number in range(3):
@@ -106,7 +106,7 @@ def test_who_cannot_be_told_stops_nobody(
     assert BackOff.objects.get().queue == "entitlement_notices"
 
 
-def test_what_always_fails_is_parked(project: Project, poison: None) -> None:
+def test_a_row_that_always_fails_is_parked(project: Project, poison: None) -> None:
     make_poisonous(ended(project, "bad", hours=2))
     for _ in range(25):
         grants.expire_due(at=timezone.now(), limit=5)
@@ -115,7 +115,7 @@ def test_what_always_fails_is_parked(project: Project, poison: None) -> None:
     assert (row.failures, row.parked_at is not None) == (20, True)
 
 
-def test_limits_of_others_are_told_beside_one_that_cannot_be(
+def test_a_failing_limit_does_not_delay_others(
     project: Project, other_project: Project, poison: None
 ) -> None:
     at = timezone.now()

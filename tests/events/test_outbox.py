@@ -25,7 +25,7 @@ def record_event(project: Project, number: int = 0) -> OutboxEvent:
     )
 
 
-def test_an_event_carries_the_new_state_and_what_was(project: Project) -> None:
+def test_an_event_carries_the_new_and_the_old_state(project: Project) -> None:
     record_event(project, 7)
     event = OutboxEvent.objects.for_project(project).get()
 
@@ -35,7 +35,7 @@ def test_an_event_carries_the_new_state_and_what_was(project: Project) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_rolled_back_is_not_told(project: Project) -> None:
+def test_a_rolled_back_event_is_not_recorded(project: Project) -> None:
     with transaction.atomic():
         record_event(project)
         transaction.set_rollback(True)
@@ -53,7 +53,7 @@ def test_a_type_outside_the_catalog_is_refused(project: Project) -> None:
         )
 
 
-def test_events_are_kept(project: Project) -> None:
+def test_events_cannot_be_changed_or_deleted(project: Project) -> None:
     record_event(project)
     with pytest.raises(DatabaseError, match="keep_outbox_events"), transaction.atomic():
         OutboxEvent.objects.for_project(project).delete()

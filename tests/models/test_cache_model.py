@@ -239,7 +239,7 @@ def redis_is_there():
         pytest.param([READER, WRITER, WRITER, AGE], id="ages, and two writers"),
     ],
 )
-def test_ours_is_never_stale(actors):
+def test_our_cache_is_never_stale(actors):
     total, stale, outliving = count(Ours, actors)
     assert total >= 20
     assert (stale, outliving) == (0, 0)
@@ -269,7 +269,7 @@ def test_ours_serves_from_the_cache_whenever_nothing_stands_against_it():
         (Tombstones, [READER, WRITER, AGE]),
     ],
 )
-def test_designs_that_look_right_are_found_stale(design, actors):
+def test_plausible_other_designs_are_stale(design, actors):
     total, stale, _ = count(design, actors)
     assert 0 < stale < total
 

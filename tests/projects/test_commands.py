@@ -32,7 +32,7 @@ def test_a_project_is_registered_and_its_key_is_printed_once() -> None:
     assert {entry.actor for entry in AuditEntry.objects.all()} == {"command"}
 
 
-def test_what_is_said_is_taken() -> None:
+def test_given_options_are_used() -> None:
     said = run(
         "create_project", "R", "--slug", "robots", "--sells", "item", "--currency", "EUR", "--live"
     )
@@ -58,7 +58,7 @@ def test_what_is_said_is_taken() -> None:
         ("R", "--slug", "taken"),
     ],
 )
-def test_a_wrong_registration_is_refused_in_words(arguments: tuple[str, ...]) -> None:
+def test_an_invalid_registration_is_refused_with_a_message(arguments: tuple[str, ...]) -> None:
     Project.objects.create(name="Taken", slug="taken")
 
     with pytest.raises(CommandError):

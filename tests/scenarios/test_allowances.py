@@ -95,7 +95,7 @@ def test_use_that_is_only_reported_counts_and_is_corrected(
     assert story.events() == []
 
 
-def test_what_is_reserved_is_nobody_elses(story: Story, plans: tuple[Json, Json]) -> None:
+def test_a_reservation_cannot_be_used_by_others(story: Story, plans: tuple[Json, Json]) -> None:
     story.buys(plans[0])
     wish = {"user_id": "alice", "feature": "calls", "amount": 60, "expires_in": 600}
     first = story.post("/entitlements/reserve", wish)["reservation"]
@@ -110,7 +110,7 @@ def test_what_is_reserved_is_nobody_elses(story: Story, plans: tuple[Json, Json]
     assert consume(story, 35) == 35
 
 
-def test_the_free_tier_is_everybodys_and_changes_for_everybody(
+def test_the_free_tier_holds_and_changes_for_every_user(
     story: Story, plans: tuple[Json, Json]
 ) -> None:
     story.put("/free-tier", {"features": [{"feature": "calls", "value": 5}]})
@@ -128,7 +128,7 @@ def test_the_free_tier_is_everybodys_and_changes_for_everybody(
     assert story.payload("entitlements.changed")["user_id"] == "bob"
 
 
-def test_editing_a_product_reaches_whom_it_concerns(story: Story, plans: tuple[Json, Json]) -> None:
+def test_editing_a_product_reaches_its_holders(story: Story, plans: tuple[Json, Json]) -> None:
     story.buys(plans[0])
     story.buys(plans[1], "bob")
     story.events()
@@ -180,7 +180,7 @@ def test_a_dispute_withholds_credits_until_it_is_won(story: Story) -> None:
     assert story.get("/credits/alice")["balance"] == 100
 
 
-def test_why_is_answered_for_any_time(story: Story, plans: tuple[Json, Json]) -> None:
+def test_a_decision_is_explained_at_any_time(story: Story, plans: tuple[Json, Json]) -> None:
     """Grace after a failed payment, an ending that is planned, what a purchase would give."""
     before = story.now
     story.advance(hours=1)

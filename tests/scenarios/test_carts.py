@@ -13,7 +13,7 @@ def check_out(story: Story, cart: Json) -> Json:
     return story.post("/checkout/cart", {"cart": cart["id"], "success_url": f"{HOME}/thanks"})
 
 
-def test_a_plan_and_two_items_in_one_go(story: Story) -> None:
+def test_a_plan_and_two_items_are_bought_on_one_page(story: Story) -> None:
     plan = story.sells("Pro", 2900, features={"sso": True})
     setup = story.sells("Setup", 5000, interval=None, features={"setup": True})
     report = story.sells("Report", 700, interval=None, features={"report": True})
@@ -45,7 +45,7 @@ def test_a_plan_and_two_items_in_one_go(story: Story) -> None:
     assert [story.may(each) for each in ("sso", "setup")] == ["no: not_entitled", "entitled"]
 
 
-def test_nobody_pays_and_the_cart_is_free_again(story: Story) -> None:
+def test_an_unpaid_page_expires_and_frees_the_cart(story: Story) -> None:
     report = story.sells("Report", 700, interval=None, features={"report": True})
     cart = fill(story, report)
     check_out(story, cart)
@@ -77,7 +77,7 @@ def test_a_price_changes_while_it_lies_in_a_cart(story: Story) -> None:
     assert story.payload("payment.paid")["amount"]["amount"] == 900
 
 
-def test_a_cart_that_is_forgotten(story: Story) -> None:
+def test_an_abandoned_cart_expires(story: Story) -> None:
     report = story.sells("Report", 700, interval=None)
     body = {"user_id": "alice", "lines": [{"price": report["id"]}], "expires_in": 3600}
     cart = story.post("/carts", body)

@@ -58,7 +58,7 @@ def test_an_upgrade_gives_what_its_money_buys(story: Story) -> None:
     assert balance(story) == 6000
 
 
-def test_upgrade_burn_downgrade_gains_nothing(story: Story) -> None:
+def test_spending_between_an_upgrade_and_a_downgrade_gains_nothing(story: Story) -> None:
     """What was spent beyond the money is owed: by later periods, and by another subscription."""
     small, large = sells(story, "Small", 100, 1000), sells(story, "Large", 5000, 100_000)
     story.buys(small)
@@ -112,7 +112,9 @@ def test_another_interval_gives_what_each_period_was_paid_for(story: Story) -> N
 
 
 @pytest.mark.parametrize("amount", [0, 2900])
-def test_a_free_plan_is_no_spring(story: Story, amount: int) -> None:
+def test_canceling_and_retaking_a_free_plan_gives_no_more_credits(
+    story: Story, amount: int
+) -> None:
     """Cancelled and taken again, free plans give no more; one that is paid again gives again."""
     price = sells(story, "Plan", 100, amount)
     for turn in range(3):

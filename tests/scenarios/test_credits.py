@@ -59,7 +59,7 @@ def last_payment(story: Story) -> Json:
     return dict(story.get("/payments")["data"][0])
 
 
-def test_a_month_renews_and_never_touches_what_was_bought(story: Story) -> None:
+def test_a_renewal_leaves_bought_credits_alone(story: Story) -> None:
     story.buys(sells(story, "Pack", 500, interval=None, priority=60))
     story.buys(sells(story, "Pro", 100))
     story.post(f"{ALICE}/grant", {"amount": 7, "reason": "Welcome."})
@@ -85,7 +85,7 @@ def test_a_month_renews_and_never_touches_what_was_bought(story: Story) -> None:
     assert credit_events(story) == []
 
 
-def test_what_outlives_its_period_rolls_over(story: Story) -> None:
+def test_credits_with_rollover_outlive_their_period(story: Story) -> None:
     price = sells(story, "Pro", 100, days=60)
     story.buys(price)
     spend(story, 30)
@@ -100,7 +100,7 @@ def test_what_outlives_its_period_rolls_over(story: Story) -> None:
     assert balance(story) == 0
 
 
-def test_units_multiply_and_running_out_is_told_once(story: Story) -> None:
+def test_units_multiply_credits_and_exhaustion_is_recorded_once(story: Story) -> None:
     story.buys(sells(story, "Pack", 50, interval=None), quantity=3)
     assert balance(story) == 150
     story.events()
@@ -122,7 +122,7 @@ def test_a_cancelled_subscription_keeps_its_credits_to_the_end(story: Story) -> 
     assert grants(story, "expired", "overspent") == [(100, 0)]
 
 
-def test_what_is_cancelled_now_is_over_now(story: Story) -> None:
+def test_an_immediate_cancellation_ends_plan_credits(story: Story) -> None:
     price = sells(story, "Pro", 100)
     story.buys(price)
     spend(story, 30)
@@ -152,7 +152,7 @@ def test_while_a_payment_is_overdue_the_new_credits_wait(story: Story) -> None:
     ],
 )
 @pytest.mark.parametrize("interval", [None, "month"])
-def test_what_a_refund_claws_back(
+def test_a_refund_takes_credits_back(
     story: Story,
     policy: str,
     after_half: tuple[int, int],
@@ -193,7 +193,7 @@ def test_a_refund_that_bounces_gives_the_credits_back(story: Story) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])
-def test_disputed_credits_wait_for_the_bank(story: Story, outcome: str) -> None:
+def test_disputed_credits_are_withheld_until_the_decision(story: Story, outcome: str) -> None:
     story.buys(sells(story, "Pack", 100, interval=None))
     spend(story, 40)
     opened = bank.open_dispute(story.stripe.world, last_payment(story)["stripe_id"])
@@ -210,7 +210,7 @@ def test_disputed_credits_wait_for_the_bank(story: Story, outcome: str) -> None:
     assert grants(story, "overspent") == [(0 if won else 40,)]
 
 
-def test_what_a_product_brings_counts_from_now_on(story: Story) -> None:
+def test_new_credits_of_a_product_count_from_now_on(story: Story) -> None:
     price = sells(story, "Pro", 100)
     story.buys(price)
     pack = sells(story, "Pack", 10, interval=None)

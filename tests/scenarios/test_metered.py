@@ -119,7 +119,7 @@ def test_a_late_record_counts_until_the_invoice_stands(story: Story, call_price:
     assert invoice_totals(story) == [0, 110 * CENTS, 0]
 
 
-def test_what_was_used_before_stripe_knew_the_customer(story: Story, call_price: Json) -> None:
+def test_usage_before_the_stripe_customer_is_sent_later(story: Story, call_price: Json) -> None:
     """It waits, and is told once the customer is there; only what is older than 35 days is not."""
     records = [record_calls(story, 5, f"waits {ago}", ago=24 * ago) for ago in (30, 1)]
     story.advance(seconds=5)
@@ -135,7 +135,7 @@ def test_what_was_used_before_stripe_knew_the_customer(story: Story, call_price:
     assert invoice_totals(story) == [2 * CENTS, 0]
 
 
-def test_stripe_is_away_for_an_hour(story: Story, call_price: Json) -> None:
+def test_usage_survives_an_hour_without_stripe(story: Story, call_price: Json) -> None:
     """Answers that are lost are asked for again under the same identifier: nothing counts twice."""
     story.buys(call_price)
     events = "/v1/billing/meter_events"
@@ -155,7 +155,7 @@ def test_stripe_is_away_for_an_hour(story: Story, call_price: Json) -> None:
     assert invoice_totals(story) == [sum(range(7)) * CENTS, 0]
 
 
-def test_an_answer_that_never_came_for_a_day_waits_for_a_person(
+def test_usage_without_an_answer_for_a_day_waits_for_an_operator(
     story: Story, call_price: Json
 ) -> None:
     """After a day Stripe may have forgotten the identifier, and would count the use twice."""
@@ -232,9 +232,7 @@ def test_the_use_of_a_minute_is_one_event(story: Story, call_price: Json) -> Non
     assert events_sent(story) == 4
 
 
-def test_one_of_many_is_taken_back_and_the_others_are_told_anew(
-    story: Story, call_price: Json
-) -> None:
+def test_voiding_one_of_many_records_resends_the_others(story: Story, call_price: Json) -> None:
     story.buys(call_price)
     story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
     records = [record_calls(story, value, f"{value}") for value in (1, 10, 100)]
@@ -256,7 +254,7 @@ def test_one_of_many_is_taken_back_and_the_others_are_told_anew(
 
 
 @pytest.mark.parametrize("kind", ["timeout_after", "reset_before", "error_after"])
-def test_the_same_records_are_told_again_under_the_same_identifier(
+def test_the_same_records_are_resent_under_the_same_identifier(
     story: Story, call_price: Json, kind: str
 ) -> None:
     """Whatever joins them meanwhile, and whatever is voided."""
@@ -283,7 +281,7 @@ def test_the_same_records_are_told_again_under_the_same_identifier(
     assert invoice_totals(story) == [101 * CENTS, 0]
 
 
-def test_a_minute_in_which_a_period_ends_is_told_apart(story: Story, call_price: Json) -> None:
+def test_a_minute_across_a_period_end_makes_two_events(story: Story, call_price: Json) -> None:
     story.buys(call_price)
     (item,) = story.get("/subscriptions/alice")["data"][0]["items"]
     end = datetime.fromisoformat(item["period_end"])
@@ -298,7 +296,7 @@ def test_a_minute_in_which_a_period_ends_is_told_apart(story: Story, call_price:
     assert sorted(value for _, value in counted_events(story)) == ["20", "3"]
 
 
-def test_events_of_an_account_that_is_away_are_not_made(story: Story, call_price: Json) -> None:
+def test_an_unreachable_account_gets_no_events(story: Story, call_price: Json) -> None:
     """What Stripe was never asked is not counted among what nobody knows."""
     story.buys(call_price)
     story.stripe.fail("timeout_before", path="/v1/billing/meter_events", times=1_000)
@@ -314,7 +312,7 @@ def test_events_of_an_account_that_is_away_are_not_made(story: Story, call_price
     assert sum(int(value) for _, value in counted_events(story)) == 40
 
 
-def test_what_stripe_refuses_is_told_to_the_project(story: Story, call_price: Json) -> None:
+def test_refused_usage_is_reported_to_the_project(story: Story, call_price: Json) -> None:
     story.buys(call_price)
     story.events()
     record_calls(story, 5, "late", ago=24 * 34)
@@ -326,7 +324,7 @@ def test_what_stripe_refuses_is_told_to_the_project(story: Story, call_price: Js
     assert told["reason"].startswith("It happened more than 35 days ago")
 
 
-def test_use_that_stripe_lost_is_refused_and_told(story: Story, call_price: Json) -> None:
+def test_usage_that_stripe_dropped_is_marked_and_recorded(story: Story, call_price: Json) -> None:
     """It took the event and found out later; it names some of those that it does not count."""
     story.buys(call_price)
     story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
@@ -375,7 +373,9 @@ def test_use_that_stripe_lost_is_refused_and_told(story: Story, call_price: Json
     meters.update(stripe_id=ours)
 
 
-def test_use_that_stripe_lost_is_found_by_a_thin_report(story: Story, call_price: Json) -> None:
+def test_usage_that_stripe_dropped_is_found_by_a_thin_report(
+    story: Story, call_price: Json
+) -> None:
     """The destination takes thin events: what was lost is fetched, and told to the project."""
     secret = settings.BILLING.stripe_webhook_secrets[0]
     with story.stripe.world.transaction() as tx:

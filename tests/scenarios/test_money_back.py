@@ -35,7 +35,7 @@ def seats(story: Story) -> int | None:
     ],
 )
 @pytest.mark.parametrize("interval", [None, "month"])
-def test_what_a_refund_takes(
+def test_a_refund_ends_access_by_its_policy(
     story: Story,
     policy: str,
     after_half: tuple[int, str],
@@ -87,7 +87,9 @@ def test_a_refund_that_bounces_gives_access_back(story: Story) -> None:
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])
 @pytest.mark.parametrize("policy", ["hold", "keep"])
-def test_a_dispute(story: Story, outcome: str, policy: str) -> None:
+def test_a_dispute_suspends_access_until_it_is_decided(
+    story: Story, outcome: str, policy: str
+) -> None:
     paid = paid_purchase(story, dispute_policy=policy)
     story.advance(days=20)
     opened = bank.open_dispute(story.stripe.world, paid["stripe_id"])
@@ -145,7 +147,7 @@ def test_a_prevented_dispute_is_lost_where_the_buyer_got_the_money(
     assert story.get(f"/payments/{paid['id']}")["status"] == ("paid" if kept else "disputed")
 
 
-def test_what_a_downgrade_has_credited_is_not_refunded_unasked(story: Story) -> None:
+def test_money_credited_by_a_downgrade_is_refunded_only_on_request(story: Story) -> None:
     small, large = story.sells("Small", 1000), story.sells("Large", 100_000)
     story.buys(large)
     (paid,) = story.get("/payments")["data"]

@@ -42,7 +42,7 @@ def test_a_workflow_pays_once_however_often_it_asks(story: Story) -> None:
     assert story.events() == []
 
 
-def test_nobody_pays_within_a_day(story: Story) -> None:
+def test_an_unpaid_payment_expires_after_a_day(story: Story) -> None:
     made = take(story, expires_in=86_400)
     story.advance(hours=23)
     assert status(story, made) == "pending"
@@ -56,7 +56,7 @@ def test_nobody_pays_within_a_day(story: Story) -> None:
     assert story.events() == []
 
 
-def test_paid_in_the_last_second(story: Story) -> None:
+def test_a_payment_in_the_last_second_counts(story: Story) -> None:
     made = take(story, expires_in=3600)
     story.advance(seconds=3599)
     assert confirm(story, made) == "succeeded"
@@ -66,7 +66,7 @@ def test_paid_in_the_last_second(story: Story) -> None:
     assert (told.count("payment.paid"), told.count("payment.expired")) == (1, 0)
 
 
-def test_declined_then_another_card(story: Story) -> None:
+def test_a_declined_payment_is_paid_with_another_card(story: Story) -> None:
     made = take(story)
     with pytest.raises(CardError):
         confirm(story, made, "pm_card_visa_chargeDeclined")
@@ -82,7 +82,7 @@ def test_declined_then_another_card(story: Story) -> None:
     ]
 
 
-def test_the_bank_asks_the_payer(story: Story) -> None:
+def test_a_payer_confirms_with_the_bank(story: Story) -> None:
     made = take(story)
     assert confirm(story, made, "pm_card_authenticationRequired") == "requires_action"
     story.settle()

@@ -51,7 +51,7 @@ def test_many_partial_refunds_and_then_nothing_is_left(story: Story) -> None:
     assert story.events() == []
 
 
-def test_bought_again_after_a_refund(story: Story) -> None:
+def test_a_refunded_item_can_be_bought_again(story: Story) -> None:
     price = story.sells("Lifetime", 9900, interval=None, features={"sso": True})
     first = story.buys(price)
     story.post(f"/payments/{first['payment']}/refunds")
@@ -88,7 +88,7 @@ def test_a_page_that_nobody_pays_on_expires(story: Story) -> None:
     assert "checkout.completed" not in declined
 
 
-def test_declined_first_then_paid_with_a_card_that_asks_for_authentication(story: Story) -> None:
+def test_a_declined_page_is_paid_with_an_authenticated_card(story: Story) -> None:
     checkout = story.open(story.sells("Lifetime", 9900, interval=None, features={"sso": True}))
     assert story.pay(checkout, card="4000000000009995").status == "declined"
     assert story.pay(checkout, card="4000002760003184").status == "complete"
@@ -99,7 +99,7 @@ def test_declined_first_then_paid_with_a_card_that_asks_for_authentication(story
     assert (told.count("payment.paid"), told.count("checkout.completed")) == (1, 1)
 
 
-def test_an_operator_gives_and_takes_beside_what_was_bought(story: Story) -> None:
+def test_an_operator_grants_and_denies_beside_a_purchase(story: Story) -> None:
     story.buys(story.sells("Lifetime", 9900, interval=None, features={"sso": True}))
     story.events()
     story.post("/admin/revoke", {"user_id": "alice", "feature": "sso", "reason": "Abuse."})

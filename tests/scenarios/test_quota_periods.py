@@ -91,7 +91,7 @@ def test_a_monthly_quota_advances_within_a_paid_year(story: Story) -> None:
     assert (story.may("calls"), usage_counts(story)) == ("grace", (100, 60, 40))
 
 
-def test_what_is_reserved_counts_over_an_unpaid_renewal(story: Story) -> None:
+def test_reservations_count_over_an_unpaid_renewal(story: Story) -> None:
     story.buys(sells(story))
     assert consume(story, 30) == 30
     story.declines()
@@ -181,7 +181,7 @@ def test_an_unpaid_upgrade_within_a_paid_period_keeps_the_windows(story: Story) 
     assert consume(story, 1, "jobs") == 0
 
 
-def test_the_future_is_what_is_scheduled(story: Story) -> None:
+def test_a_decision_in_the_future_uses_scheduled_facts(story: Story) -> None:
     story.buys(sells(story))
     assert consume(story, 70) == 70
     at = (story.now + timedelta(days=31)).isoformat()

@@ -55,7 +55,7 @@ def test_a_trial_without_a_card_pauses_and_comes_back(story: Story) -> None:
     assert story.events().count("subscription.paused") == 1
 
 
-def test_a_trial_that_is_cut_short(story: Story) -> None:
+def test_a_trial_ends_early_on_request(story: Story) -> None:
     price = story.sells("Pro", features={"sso": True})
     story.buys(price, trial_period_days=30)
     story.advance(days=3)
@@ -80,7 +80,7 @@ def test_a_free_plan_needs_no_card(story: Story) -> None:
     assert "payment.failed" not in story.events()
 
 
-def test_a_hundred_percent_off_once(story: Story) -> None:
+def test_a_full_discount_covers_the_first_invoice_only(story: Story) -> None:
     price = story.sells("Pro", features={"sso": True})
     coupon = story._made(story.api.post("/coupons", {"percent_off": 100, "duration": "once"}))
     bought = story.buys(price, coupon=coupon["id"])
@@ -92,7 +92,7 @@ def test_a_hundred_percent_off_once(story: Story) -> None:
     assert story.payload("invoice.paid")["total"]["amount"] == 2900
 
 
-def test_half_off_for_three_months(story: Story) -> None:
+def test_a_repeating_discount_ends_after_three_months(story: Story) -> None:
     price = story.sells("Pro", features={"sso": True})
     terms = {"percent_off": 50, "duration": "repeating", "duration_in_months": 3}
     coupon = story._made(story.api.post("/coupons", terms))
@@ -106,7 +106,7 @@ def test_half_off_for_three_months(story: Story) -> None:
     assert paid == [1450, 1450, 1450, 2900, 2900]
 
 
-def test_a_code_that_the_buyer_types(story: Story) -> None:
+def test_a_buyer_types_a_promotion_code(story: Story) -> None:
     """On the tenant's own page: Stripe's would take the codes of every project of the account."""
     price = story.sells("Lifetime", 9900, interval=None, features={"sso": True})
     off = {"amount_off": {"amount": 900, "currency": "usd"}}

@@ -44,7 +44,7 @@ def test_access_after_a_pause_comes_with_money(story: Story) -> None:
     assert story.may("sso") == "entitled"
 
 
-def test_while_a_renewal_is_a_draft_the_old_goes_on_and_the_new_waits(story: Story) -> None:
+def test_during_a_draft_renewal_the_old_period_continues(story: Story) -> None:
     price = story.sells("Pro", 10_000, features={"sso": True}, product={"credits": {"amount": 100}})
     story.buys(price)
     assert sorted(story.events()) == SUBSCRIBED

@@ -60,7 +60,7 @@ def test_a_whole_body_is_returned() -> None:
         (Protocol(b"abcdef", b"ghijkl"), None, BodyTooLong),
     ],
 )
-def test_a_body_that_does_not_come_whole(
+def test_an_incomplete_body_is_refused(
     protocol: Protocol, length: int | None, error: type[Exception]
 ) -> None:
     async def story() -> int:
@@ -72,7 +72,7 @@ def test_a_body_that_does_not_come_whole(
     assert run(story) == 0
 
 
-def test_the_oldest_makes_room_for_a_new_one() -> None:
+def test_the_oldest_body_is_dropped_for_a_new_one() -> None:
     async def story() -> list[Any]:
         queue = BodyQueue(PATIENT)
         waiting = [

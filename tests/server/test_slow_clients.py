@@ -57,7 +57,7 @@ def incomplete_request(path: str, **headers: str) -> bytes:
     return head("POST", path, length=1000, **headers) + b"{"
 
 
-def test_bodies_that_do_not_arrive_hold_up_nobody(port: int, project: Project) -> None:
+def test_incomplete_bodies_delay_nobody(port: int, project: Project) -> None:
     key = key_of(project)
     with ExitStack() as stack:
         for first in (
@@ -71,7 +71,7 @@ def test_bodies_that_do_not_arrive_hold_up_nobody(port: int, project: Project) -
         check_everything(port, key)
 
 
-def test_silent_connections_hold_up_nobody(port: int, project: Project) -> None:
+def test_silent_connections_delay_nobody(port: int, project: Project) -> None:
     with open_sockets(port, SILENT // 2), open_sockets(port, SILENT // 2, b"GET /live HTT"):
         check_everything(port, key_of(project), turns=5)
 

@@ -199,7 +199,7 @@ ODD = [
 ]
 
 
-def test_odd_bodies_are_problems_and_leave_nothing(api: ApiClient, meter: Any) -> None:
+def test_malformed_bodies_are_refused_and_store_nothing(api: ApiClient, meter: Any) -> None:
     for body in ODD:
         response = raw(api, body)
         assert response.status_code in (400, 422), (body[:100], response.content)
@@ -216,7 +216,7 @@ def raw(api: ApiClient, body: bytes, **headers: str) -> Any:
     )
 
 
-def test_everyday_bodies_are_read_as_the_serializers_read_them(api: ApiClient, meter: Any) -> None:
+def test_common_bodies_are_read_as_the_serializers_read_them(api: ApiClient, meter: Any) -> None:
     """The same record, written so that it goes the short way and the long one, is a duplicate."""
     moment = timezone.now().replace(microsecond=120000)
     for number, given in enumerate(
@@ -244,7 +244,9 @@ def test_everyday_bodies_are_read_as_the_serializers_read_them(api: ApiClient, m
             assert (first.json()["code"], second.json()["code"]) == ("usage-in-future",) * 2
 
 
-def test_who_may_write_and_read(api: ApiClient, project: Project, meter: Any) -> None:
+def test_writing_and_reading_need_their_scopes(
+    api: ApiClient, project: Project, meter: Any
+) -> None:
     reader = ApiClient(key_of(project, scopes=["usage:read"]))
     writer = ApiClient(key_of(project, scopes=["usage:write"]))
 
@@ -267,7 +269,7 @@ def test_the_same_request_under_an_idempotency_key_is_carried_out_once(
     assert Record.objects.for_project(meter.project_id).count() == 1
 
 
-def test_what_was_used_by_the_hour_day_and_month(api: ApiClient, project: Project) -> None:
+def test_usage_is_summed_by_hour_day_and_month(api: ApiClient, project: Project) -> None:
     now = timezone.now().replace(minute=0, second=0, microsecond=0)
     yesterday, values = now - timedelta(days=1), {"unique": ["x", "y", "x"]}
     expected = {"count": (3, 2), "sum": (16, 12), "max": (9, 9), "last": (4, 9), "unique": (2, 2)}
@@ -306,7 +308,7 @@ def iso_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def test_odd_questions_are_refused(api: ApiClient, meter: Any) -> None:
+def test_invalid_queries_are_refused(api: ApiClient, meter: Any) -> None:
     body_of(api.post("/usage", record_body()), 201)
     asked = {"user_id": "ada", "meter": "bytes"}
     odd: list[Json] = [
@@ -328,7 +330,7 @@ def test_odd_questions_are_refused(api: ApiClient, meter: Any) -> None:
         assert body_of(api.get("/usage/records", query=query), 422)["code"] == "invalid"
 
 
-def test_who_is_not_known_yet_has_used_nothing(api: ApiClient, meter: Any) -> None:
+def test_an_unknown_user_has_used_nothing(api: ApiClient, meter: Any) -> None:
     asked = {"user_id": "nobody", "meter": "bytes"}
     used = body_of(api.get("/usage", query={**asked, "group_by": "day"}), 200)
     assert (used["user_id"], used["value"], used["groups"]) == ("nobody", 0, [])
@@ -413,7 +415,7 @@ def test_a_record_is_voided_or_corrected_once(api: ApiClient, meter: Any) -> Non
     assert law.is_kept(meter.project)
 
 
-def test_a_neighbours_record_is_not_there(
+def test_a_neighbours_record_is_not_found(
     api: ApiClient, other_project: Project, meter: Any
 ) -> None:
     record = body_of(api.post("/usage", record_body(value=5)), 201)["id"]

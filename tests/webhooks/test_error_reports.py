@@ -44,7 +44,7 @@ def only_event() -> InboundEvent:
     return InboundEvent.objects.get()
 
 
-def test_its_content_is_fetched_once(stripe: SandboxStripe, post: StripePost) -> None:
+def test_the_content_of_a_report_is_fetched_once(stripe: SandboxStripe, post: StripePost) -> None:
     thin = error_report(stripe)
     assert "data" not in thin
     for _ in range(2):
@@ -59,7 +59,7 @@ def test_its_content_is_fetched_once(stripe: SandboxStripe, post: StripePost) ->
 
 
 @pytest.mark.parametrize("fault", ["timeout_before", "error_before", "rate_limit"])
-def test_it_waits_for_a_stripe_that_is_away(
+def test_a_report_waits_while_stripe_is_away(
     stripe: SandboxStripe, post: StripePost, fault: str
 ) -> None:
     post(error_report(stripe))
@@ -73,7 +73,7 @@ def test_it_waits_for_a_stripe_that_is_away(
     assert only_event().quarantined == "Stripe lost use: 1 error(s), 1 named."
 
 
-def test_one_that_stripe_has_forgotten_is_said_to_be_so_and_can_be_replayed(
+def test_a_report_unknown_to_stripe_is_marked_and_can_be_replayed(
     stripe: SandboxStripe, post: StripePost
 ) -> None:
     thin = error_report(stripe)
@@ -98,7 +98,7 @@ def test_one_that_stripe_has_forgotten_is_said_to_be_so_and_can_be_replayed(
         {"data": {"reason": []}},
     ],
 )
-def test_what_is_no_report_of_this_account_is_given_up(
+def test_a_report_of_another_account_is_given_up(
     stripe: SandboxStripe, post: StripePost, changes: dict[str, Any]
 ) -> None:
     post(
@@ -112,9 +112,7 @@ def test_what_is_no_report_of_this_account_is_given_up(
     assert fetch_reports(days=1) == 0
 
 
-def test_an_answer_that_cannot_be_read_is_asked_for_again(
-    stripe: SandboxStripe, post: StripePost
-) -> None:
+def test_a_malformed_report_is_requested_again(stripe: SandboxStripe, post: StripePost) -> None:
     post(error_report(stripe))
     stripe.fail("malformed_after", path="/v2/core/events/*", changes={"id": "evt_other"})
     assert fetch_reports() == 1
@@ -123,7 +121,7 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again(
     assert only_event().quarantined == "Stripe lost use: 1 error(s), 1 named."
 
 
-def test_another_worker_does_not_fetch_it_as_well(stripe: SandboxStripe, post: StripePost) -> None:
+def test_a_leased_report_is_fetched_by_one_worker(stripe: SandboxStripe, post: StripePost) -> None:
     post(error_report(stripe))
     InboundEvent.objects.update(report_due_at=timezone.now() + error_reports.LEASE)
     assert fetch_reports() == 0

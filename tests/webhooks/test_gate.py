@@ -34,7 +34,7 @@ def assert_nothing_kept() -> None:
     assert SyncObject.objects.count() == 0
 
 
-def test_a_signed_event_is_kept_and_marks_its_object(post: StripePost) -> None:
+def test_a_signed_event_is_kept_and_requests_a_sync(post: StripePost) -> None:
     body = json.dumps(event(), indent=3).encode()
     answer = post(body)
     assert (answer.status_code, answer.json()) == (200, {"received": True})  # type: ignore[attr-defined]
@@ -50,7 +50,7 @@ def test_a_signed_event_is_kept_and_marks_its_object(post: StripePost) -> None:
     assert kept.status == "waiting"
 
 
-def test_it_is_there_under_the_api_as_well(post: StripePost) -> None:
+def test_the_webhook_address_also_exists_under_the_api(post: StripePost) -> None:
     assert post(event(), path=f"/api/v1{PATH}").status_code == 200
 
 
@@ -143,7 +143,9 @@ def test_odd_headers_are_refused(post: StripePost, spoil: Callable[[str], str]) 
     [(-86_400, False), (-301, False), (-300, True), (0, True), (300, True), (301, False),
      (86_400, False)],
 )  # fmt: skip
-def test_the_window_is_exact(post: StripePost, seconds: int, accepted: bool) -> None:
+def test_the_tolerance_is_exact_to_the_second(
+    post: StripePost, seconds: int, accepted: bool
+) -> None:
     with time_machine.travel(NOW, tick=False):
         answer = post(event(), at=NOW + timedelta(seconds=seconds))
     assert answer.status_code == (200 if accepted else 400)
@@ -180,7 +182,7 @@ def test_both_secrets_verify_while_one_is_rolled(post: StripePost, settings: Set
     assert InboundEvent.objects.count() == 400
 
 
-def test_unknown_tokens_answer_alike(post: StripePost, endpoint: StripeEndpoint) -> None:
+def test_unknown_tokens_get_the_same_answer(post: StripePost, endpoint: StripeEndpoint) -> None:
     wrong = ["x", endpoint.token[:-1], endpoint.token + "x", "a" * 64, "a" * 65, "é", "a b"]
     answers = [post(event(), path=f"{PATH}/{token}") for token in wrong]
     assert {answer.status_code for answer in answers} == {404}
@@ -262,7 +264,7 @@ def test_the_body_is_capped(post: StripePost, size: int, status: int) -> None:
     assert InboundEvent.objects.count() == int(status == 200)
 
 
-def test_only_posts(post: StripePost, project: Project) -> None:
+def test_only_post_is_allowed(post: StripePost, project: Project) -> None:
     for method in ("get", "put", "patch", "delete", "head"):
         answer = getattr(Client(), method)(PATH)
         assert answer.status_code == 405

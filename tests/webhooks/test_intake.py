@@ -36,7 +36,7 @@ def test_a_duplicate_only_counts(post: StripePost) -> None:
 
 
 @pytest.mark.parametrize("table", ["webhooks_inboundevent", "billing_syncobject"])
-def test_what_cannot_be_kept_is_not_acknowledged(post: StripePost, table: str) -> None:
+def test_an_event_that_cannot_be_stored_is_not_acknowledged(post: StripePost, table: str) -> None:
     """Stripe sends again what it was not told 200 for; what it was, it never sends again."""
     post(event(id="evt_0", object_id="prod_0"))
     with rolled_back():
@@ -51,7 +51,7 @@ def test_what_cannot_be_kept_is_not_acknowledged(post: StripePost, table: str) -
     assert SyncObject.objects.get(stripe_id="prod_1").requested == 1
 
 
-def test_a_duplicate_after_it_was_done_asks_for_nothing(post: StripePost) -> None:
+def test_a_duplicate_of_a_processed_event_requests_no_sync(post: StripePost) -> None:
     post(event(object_id="prod_gone"))
     sync.drain(at=timezone.now())
     assert InboundEvent.objects.get().status == "foreign"
@@ -71,7 +71,7 @@ def test_events_about_one_object_cost_one_read(post: StripePost) -> None:
     assert {each.status for each in InboundEvent.objects.all()} == {"foreign"}
 
 
-def test_events_during_a_read_ask_for_another(post: StripePost) -> None:
+def test_an_event_during_a_read_requests_another(post: StripePost) -> None:
     """Whoever reads may have an older answer in hand, and even after its lease store it."""
     post(event())
     claim = sync_queue.claim_due(limit=1)[0]
@@ -132,7 +132,7 @@ def test_other_types_are_kept_and_ignored(post: StripePost, type_: str) -> None:
     assert SyncObject.objects.count() == 0
 
 
-def test_what_stripe_finds_wrong_with_usage_is_kept(post: StripePost) -> None:
+def test_reports_of_refused_usage_are_kept(post: StripePost) -> None:
     """A thin event: it names an object without showing it."""
     type_ = "v1.billing.meter.error_report_triggered"
     related = {"id": "mtr_1", "type": "billing.meter", "url": "/v1/billing/meters/mtr_1"}
@@ -235,7 +235,7 @@ def test_the_api_version_does_not_matter(post: StripePost) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_statement_when_warm(
+def test_a_warm_intake_takes_one_statement(
     post: StripePost, endpoint: StripeEndpoint, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     """New, of an object that waits, of no object, known, unusable: no look-up, and no BEGIN."""
@@ -254,7 +254,9 @@ def test_one_statement_when_warm(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sixteen_at_once(post: StripePost, endpoint: StripeEndpoint) -> None:
+def test_sixteen_parallel_deliveries_are_kept_once(
+    post: StripePost, endpoint: StripeEndpoint
+) -> None:
     """The same event from sixteen threads: one row, sixteen deliveries, no error."""
     for number in range(ROUNDS):
         body = json.dumps(event(id=f"evt_{number}")).encode()

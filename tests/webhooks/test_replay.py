@@ -25,7 +25,7 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_a_replay_marks_again_and_is_written_down(
+def test_a_replay_requests_a_sync_and_is_audited(
     post: StripePost, shop: Shop, alice: StripeCustomer, drain: Drain
 ) -> None:
     drain()
@@ -43,7 +43,7 @@ def test_a_replay_marks_again_and_is_written_down(
     assert kept.status == "processed"
 
 
-def test_a_quarantined_event_may_be_of_use_later(
+def test_a_quarantined_event_can_be_replayed_later(
     post: StripePost, shop: Shop, alice: StripeCustomer
 ) -> None:
     """It came while the account was taken for another one."""
@@ -59,19 +59,19 @@ def test_a_quarantined_event_may_be_of_use_later(
     assert InboundEvent.objects.get().status == "waiting"
 
 
-def test_an_ignored_event_has_nothing_to_read(post: StripePost) -> None:
+def test_an_ignored_event_requests_no_sync(post: StripePost) -> None:
     post(event(type="topup.created"))
     with pytest.raises(NothingToRead, match=r"topup\.created"):
         replay(event=InboundEvent.objects.get(), actor="command", at=timezone.now())
     assert not AuditEntry.objects.exists()
 
 
-def test_the_command_wants_a_filter(post: StripePost) -> None:
+def test_the_command_needs_a_filter(post: StripePost) -> None:
     with pytest.raises(CommandError, match="--event"):
         run()
 
 
-def test_the_commands_filters(
+def test_the_command_filters_events(
     post: StripePost, shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     shop.subscribe(alice, monthly)

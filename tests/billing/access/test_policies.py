@@ -57,7 +57,7 @@ def remaining_access(
         ("a new word", 99, 0, ENDS, RemainingAccess()),
     ],
 )
-def test_the_money_that_went_back(
+def test_returned_money_reduces_access_by_the_refund_policy(
     refunds: str, refunded: int, lost: int, end: datetime | None, wanted: RemainingAccess | None
 ) -> None:
     for disputes in DisputePolicy.values:
@@ -69,7 +69,7 @@ def test_the_money_that_went_back(
         assert found == wanted
 
 
-def test_while_a_bank_decides() -> None:
+def test_a_dispute_suspends_access_from_its_first_day() -> None:
     contested = Receipts(received=100, contested_since=NOON)
     for refunds in RefundPolicy.values:
         held, kept = (
@@ -88,7 +88,7 @@ def test_while_a_bank_decides() -> None:
     )
 
 
-def test_what_was_free_or_is_not_heard_of_yet_is_whole() -> None:
+def test_a_purchase_without_receipts_keeps_all_access() -> None:
     for refunds, disputes in product(RefundPolicy.values, DisputePolicy.values):
         assert remaining_access(Receipts(), refunds, disputes) == RemainingAccess()
 
@@ -106,7 +106,7 @@ def test_what_was_free_or_is_not_heard_of_yet_is_whole() -> None:
         (2**53 - 1, (10**15 - 1, 10**15), (2**53 - 1) * (10**15 - 1) // 10**15),
     ],
 )
-def test_shares(
+def test_remaining_shares(
     value: bool | int | None, share: tuple[int, int], wanted: bool | int | None
 ) -> None:
     found = RemainingAccess(share).scale(value)
@@ -114,7 +114,9 @@ def test_shares(
 
 
 @given(receipts, policy, st.sampled_from(DisputePolicy.values), limits)
-def test_laws(receipts: Receipts, refunds: str, disputes: str, limit: int) -> None:
+def test_remaining_access_never_exceeds_the_purchase(
+    receipts: Receipts, refunds: str, disputes: str, limit: int
+) -> None:
     """Never more than was bought; nothing left only when all the money is gone; ``keep`` keeps."""
     found = remaining_access(replace(receipts, until=ENDS), refunds, disputes)
     assert (found is None) == (receipts.is_gone and refunds in ("revoke", "proportional"))

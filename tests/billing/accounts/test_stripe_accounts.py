@@ -45,7 +45,9 @@ def test_a_project_starts_with_the_shared_account(api: ApiClient, own: Any, path
     assert refusal(api.patch(path, {"secret_key": OWN})) == (404, "not-found")
 
 
-def test_connect_and_sell_through_ones_own(tenant: Tenant, own: SandboxStripe, path: str) -> None:
+def test_a_project_connects_and_sells_through_its_own_account(
+    tenant: Tenant, own: SandboxStripe, path: str
+) -> None:
     connected = tenant.api.post(path, {"secret_key": OWN, "signing_secret": FIRST})
     assert connected.status_code == 201
     shown = connected.json()
@@ -90,7 +92,7 @@ def test_a_key_of_another_account_is_refused(api: ApiClient, own: Any, path: str
     assert api.get(path).json() == shown
 
 
-def test_the_platforms_own_account_becomes_nobodys(
+def test_no_project_can_connect_the_platforms_account(
     api: ApiClient, neighbour: Tenant, own: SandboxStripe, path: str
 ) -> None:
     """By any key of it: what every other project sells there would be this one's."""
@@ -123,7 +125,7 @@ def test_connecting_does_not_need_the_platforms_key(
         ({}, (422, "invalid")),
     ],
 )
-def test_what_does_not_open_the_right_account(
+def test_keys_of_the_wrong_kind_mode_or_account_are_refused(
     api: ApiClient, own: Any, path: str, body: dict[str, str], expected: tuple[int, str] | None
 ) -> None:
     response = api.post(path, body)
@@ -135,17 +137,19 @@ def test_what_does_not_open_the_right_account(
     assert "sk_" not in response.content.decode().replace("(sk_…)", "")
 
 
-def test_who_already_sells_cannot_move(tenant: Tenant, own: Any, path: str) -> None:
+def test_a_project_with_products_cannot_change_its_account(
+    tenant: Tenant, own: Any, path: str
+) -> None:
     tenant.product()
     assert refusal(tenant.api.post(path, {"secret_key": OWN})) == (409, "account-in-use")
 
 
-def test_connecting_twice_is_rotating(api: ApiClient, own: Any, path: str) -> None:
+def test_connecting_again_rotates_the_key(api: ApiClient, own: Any, path: str) -> None:
     api.post(path, {"secret_key": OWN})
     assert refusal(api.post(path, {"secret_key": SPARE})) == (409, "account-exists")
 
 
-def test_who_may(
+def test_connecting_needs_the_projects_own_key_with_write_scope(
     api: ApiClient,
     other_api: ApiClient,
     platform_api: ApiClient,
@@ -164,7 +168,7 @@ def test_who_may(
     assert (entry.project_id, entry.actor.startswith("key:")) == (project.pk, True)
 
 
-def test_a_revoked_key_stops_selling_and_says_so(
+def test_a_key_revoked_at_stripe_stops_sales_and_is_reported(
     tenant: Tenant, own: SandboxStripe, path: str
 ) -> None:
     tenant.api.post(path, {"secret_key": OWN})

@@ -55,7 +55,7 @@ def test_assumed_products_and_prices_are_answered_like_real_ones(
         assert other_api.get("/entitlements/check", query=query).status_code == 422
 
 
-def test_subscription_s_billing_day_begins_the_periods_of_what_it_gives(
+def test_quota_periods_begin_on_the_subscriptions_billing_day(
     tenant: Tenant, project: Project, drain: Callable[[], None]
 ) -> None:
     tenant.meter("calls")

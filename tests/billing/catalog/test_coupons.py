@@ -103,7 +103,7 @@ def test_a_promotion_code_is_made_closed_and_opened(tenant: Tenant, drain: Drain
     assert [each["id"] for each in shown["data"]] == [made["id"]]
 
 
-def test_what_a_coupon_cannot_be(tenant: Tenant, neighbour: Tenant) -> None:
+def test_invalid_coupons_are_refused(tenant: Tenant, neighbour: Tenant) -> None:
     product = neighbour.product()
     theirs = coupon(neighbour)
     wrong: list[Json] = [
@@ -140,7 +140,7 @@ def test_what_a_coupon_cannot_be(tenant: Tenant, neighbour: Tenant) -> None:
     assert not PromotionCode.objects.across_projects().exists()
 
 
-def test_a_repeated_request_makes_one(tenant: Tenant) -> None:
+def test_a_repeated_request_creates_one_coupon(tenant: Tenant) -> None:
     tenant.product()
     key = {"Idempotency-Key": "spring"}
     tenant.stripe.fail("timeout_after", method="POST", path="/v1/coupons", times=3)
@@ -151,7 +151,7 @@ def test_a_repeated_request_makes_one(tenant: Tenant) -> None:
     assert again.json()["stripe_id"] == tenant.at_stripe("coupon")[0]["id"]
 
 
-def test_made_in_the_dashboard_of_the_shared_account_it_is_foreign(
+def test_a_coupon_from_the_dashboard_of_the_shared_account_is_foreign(
     tenant: Tenant, drain: Drain
 ) -> None:
     made = tenant.stripe.v1.coupons.create({"percent_off": 10})
@@ -208,7 +208,7 @@ def test_an_amount_off_is_of_the_subscriptions_currency(
     assert ada.show(price) == before
 
 
-def test_one_text_for_several_buyers(tenant: Tenant) -> None:
+def test_several_buyers_can_have_codes_with_the_same_text(tenant: Tenant) -> None:
     """Each buyer's code is their own, and goes before one for all that reads the same."""
     once, spring = tenant.price(interval=None), coupon(tenant, duration="once")
     own = {user: code(tenant, spring, code="MINE", user_id=user)["id"] for user in ("ada", "bob")}
@@ -218,7 +218,9 @@ def test_one_text_for_several_buyers(tenant: Tenant) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "discount-refused")
 
 
-def test_lists_cost_the_same_however_long(tenant: Tenant, django_assert_num_queries: Any) -> None:
+def test_the_query_count_of_lists_is_constant(
+    tenant: Tenant, django_assert_num_queries: Any
+) -> None:
     product = tenant.product()
     for _ in range(3):
         code(tenant, coupon(tenant, products=[product["id"]]))

@@ -93,13 +93,13 @@ def test_product_is_given_with_everything_that_it_entitles_to(api, shop, sso, se
     assert check(api, "seats")["limit"] == 5
 
 
-def test_product_without_features_has_nothing_to_give(api, shop):
+def test_granting_a_product_without_features_is_refused(api, shop):
     response = grant(api, product_id=shop.product("Empty").pk)
     assert response.status_code == 422
     assert not Customer.objects.across_projects().filter(user_id="ada").exists()
 
 
-def test_revoked_by_its_id_a_grant_ends(api, project, sso):
+def test_revoking_by_id_ends_that_grant(api, project, sso):
     given = grant(api, feature="sso").json()["grant"]
     response = revoke(api, grant_id=given["id"], reason="Over.")
     assert response.status_code == 200
@@ -117,7 +117,7 @@ def test_revoked_by_its_id_a_grant_ends(api, project, sso):
     assert event_types(project)[-2:] == ["entitlements.changed", "grant.revoked"]
 
 
-def test_revoked_by_user_a_feature_is_gone_whatever_gives_it_and_comes_back(api, sso):
+def test_revoking_a_users_feature_denies_it_until_the_denial_is_revoked(api, sso):
     grant(api, feature="sso")
     response = revoke(api, user_id="ada", feature="sso")
     assert response.status_code == 201
@@ -130,14 +130,14 @@ def test_revoked_by_user_a_feature_is_gone_whatever_gives_it_and_comes_back(api,
     assert check(api)["allowed"]
 
 
-def test_revoked_by_user_a_whole_product_is_gone(api, shop, sso, seats):
+def test_revoking_a_users_product_denies_all_its_features(api, shop, sso, seats):
     product = shop.product("Pro", sso, (seats, 5))
     grant(api, product_id=product.pk)
     assert revoke(api, user_id="ada", product_id=product.pk).status_code == 201
     assert [check(api, code)["reason"] for code in ("sso", "seats")] == ["revoked", "revoked"]
 
 
-def test_scheduled_grant_waits(api, sso):
+def test_a_scheduled_grant_takes_effect_at_its_start(api, sso):
     body = grant(
         api, feature="sso", starts_at=time_from_now(days=1), expires_at=time_from_now(days=2)
     ).json()
@@ -238,7 +238,7 @@ def test_text_that_cannot_be_stored_is_refused(api, sso, text):
     assert revoke(api, grant_id=text).status_code == 400
 
 
-def test_neighbours_things_are_as_absent_as_none(api, other_api, other_project, shop, sso):
+def test_a_neighbours_rows_are_answered_like_missing_rows(api, other_api, other_project, shop, sso):
     product = shop.product("Pro", sso)
     given = grant(api, feature="sso").json()["grant"]
     customer = Customer.objects.across_projects().get(user_id="ada")
@@ -277,7 +277,7 @@ def test_archived_feature_is_not_given(api, project):
     assert not Customer.objects.for_project(project).exists()
 
 
-def test_customer_that_is_there_is_used(api, project, sso):
+def test_an_existing_customer_is_reused(api, project, sso):
     grant(api, feature="sso")
     customer = Customer.objects.for_project(project).get()
     grant(api, feature="sso", user_id=customer.pk)
@@ -285,7 +285,7 @@ def test_customer_that_is_there_is_used(api, project, sso):
     assert len(check(api)["sources"]) == 2
 
 
-def test_repeated_request_gives_once(api, project, sso):
+def test_a_repeated_request_grants_once(api, project, sso):
     body = {"user_id": "ada", "feature": "sso", **WHY}
     first, second = (
         api.post("/admin/grant", body, headers={"Idempotency-Key": "once"}) for _ in range(2)

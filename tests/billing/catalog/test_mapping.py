@@ -45,7 +45,7 @@ def read(account: StripeAccount, kind: str, stripe_id: str | None) -> str:
     return SyncObject.objects.get(pk=sync_id).state
 
 
-def test_a_product_follows(shop: Shop, drain: Drain) -> None:
+def test_a_change_of_a_product_at_stripe_is_mirrored(shop: Shop, drain: Drain) -> None:
     product = shop.product("Pro")
     shop.stripe.v1.products.update(
         str(product.stripe_id),
@@ -67,7 +67,7 @@ def test_a_deleted_product_is_not_for_sale(shop: Shop, drain: Drain) -> None:
     assert SyncObject.objects.get(stripe_id=product.stripe_id).state == "applied"
 
 
-def test_strangers_in_the_shared_account_stay_strangers(shop: Shop) -> None:
+def test_objects_of_nobody_in_the_shared_account_are_foreign(shop: Shop) -> None:
     made = shop.stripe.v1.products.create({"name": "Not ours"})
     price = shop.stripe.v1.prices.create({"product": made.id, "currency": "usd", "unit_amount": 5})
     assert read(shop.account, "product", made.id) == "foreign"
@@ -102,7 +102,7 @@ def test_a_price_in_parts_of_a_cent_cannot_be_sold(
     assert read(own, "price", price.id) == "foreign"
 
 
-def test_a_row_that_waits_is_adopted(shop: Shop, drain: Drain) -> None:
+def test_a_row_without_a_stripe_id_takes_the_object_that_names_it(shop: Shop, drain: Drain) -> None:
     product = shop.product("Pro")
     stripe_id = product.stripe_id
     Product.objects.for_project(shop.project).update(stripe_id=None)
@@ -111,7 +111,7 @@ def test_a_row_that_waits_is_adopted(shop: Shop, drain: Drain) -> None:
     assert product.stripe_id == stripe_id
 
 
-def test_a_row_that_has_its_object_adopts_no_second(shop: Shop) -> None:
+def test_a_row_with_a_stripe_id_takes_no_second_object(shop: Shop) -> None:
     product = shop.product("Pro")
     twin = shop.stripe.v1.products.create({"name": "Twin", "metadata": {"tollgate_id": product.pk}})
     assert read(shop.account, "product", twin.id) == "foreign"
@@ -134,14 +134,14 @@ def test_metadata_does_not_reach_into_another_account(
 @pytest.mark.parametrize(
     "claim", ["", "prod_", "prod_\0", "cus_1", "' OR 1=1", "é" * 30, "1" * 400]
 )
-def test_odd_claims_claim_nothing(shop: Shop, claim: str) -> None:
+def test_malformed_ids_in_metadata_are_foreign(shop: Shop, claim: str) -> None:
     made = shop.stripe.v1.products.create({"name": "Odd"})
     with shop.stripe.world.transaction() as tx:
         tx.path_object("product", made.id)["metadata"] = {"tollgate_id": claim}
     assert read(shop.account, "product", made.id) == "foreign"
 
 
-def test_a_subscription_learns_of_a_price_that_came_late(
+def test_a_subscription_is_mapped_again_when_its_price_arrives_late(
     shop: Shop, alice: StripeCustomer, monthly: Price, stripe: SandboxStripe, drain: Drain
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -158,7 +158,7 @@ def test_a_subscription_learns_of_a_price_that_came_late(
     assert _allowed(shop, "sso")
 
 
-def test_holders_follow_when_a_product_gives_more(
+def test_holders_get_the_features_that_a_product_gains(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, sso: Feature
 ) -> None:
     shop.subscribe(alice, monthly)
@@ -180,7 +180,7 @@ def _allowed(shop: Shop, feature: str) -> bool:
     return answer.allowed
 
 
-def test_a_customer_follows_and_the_tenant_s_own_data_does_not(
+def test_a_customers_stripe_data_changes_and_the_tenants_data_stays(
     shop: Shop, alice: StripeCustomer, drain: Drain
 ) -> None:
     shop.stripe.v1.customers.update(
@@ -217,7 +217,7 @@ def test_an_invoice_and_its_subscription_in_any_order(
     assert row.subscription == Subscription.objects.for_project(shop.project).get()
 
 
-def test_a_failed_invoice_is_told(
+def test_a_failed_invoice_records_an_event(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     shop.stripe.decline_payments(str(alice.stripe_id))

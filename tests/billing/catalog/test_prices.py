@@ -26,7 +26,7 @@ def test_a_one_time_price_in_any_currency(tenant: Tenant, currency: str, amount:
     assert made["unit_amount"] == {"amount": amount, "currency": currency}
 
 
-def test_a_price_only_goes_off_sale(tenant: Tenant) -> None:
+def test_only_the_active_flag_of_a_price_can_change(tenant: Tenant) -> None:
     made = tenant.price()
     path = f"/prices/{made['id']}"
     changed = tenant.api.patch(path, {"active": False})
@@ -92,7 +92,7 @@ def test_a_filter_that_is_not_understood_is_refused(tenant: Tenant, query: dict[
         {"active": True},
     ],
 )
-def test_what_is_no_price_is_refused_and_nothing_is_made(
+def test_an_invalid_price_is_refused_and_not_created(
     tenant: Tenant, change: dict[str, Any]
 ) -> None:
     body = {
@@ -114,7 +114,7 @@ def test_an_archived_product_gets_no_price(tenant: Tenant) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "not-on-sale")
 
 
-def test_plans_are_what_one_can_subscribe_to_now(tenant: Tenant) -> None:
+def test_plans_are_the_recurring_prices_on_sale(tenant: Tenant) -> None:
     pro, once, archived = tenant.product("Pro"), tenant.product("Once"), tenant.product("Old")
     dear, cheap = tenant.price(pro, amount=9900), tenant.price(pro, amount=900)
     euro = tenant.price(pro, amount=800, currency="eur")

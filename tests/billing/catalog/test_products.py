@@ -60,7 +60,7 @@ def test_features_are_replaced_as_a_set_and_audited(tenant: Tenant, project: Pro
     )
 
 
-def test_whoever_holds_the_product_follows(
+def test_holders_get_the_products_new_features(
     tenant: Tenant, project: Project, drain: Callable[[], None]
 ) -> None:
     tenant.feature(project, "sso")
@@ -109,7 +109,7 @@ def test_true_and_one_are_different_values(tenant: Tenant, project: Project) -> 
         {"name": "P", "metadata": ["k"]},
     ],
 )
-def test_what_is_no_product_is_refused_and_nothing_is_made(
+def test_an_invalid_product_is_refused_and_not_created(
     tenant: Tenant, project: Project, body: dict[str, Any]
 ) -> None:
     tenant.feature(project, "sso")
@@ -121,7 +121,7 @@ def test_what_is_no_product_is_refused_and_nothing_is_made(
     assert tenant.api.get("/products").json()["data"] == []
 
 
-def test_a_neighbours_product_is_not_there(tenant: Tenant, neighbour: Tenant) -> None:
+def test_a_neighbours_product_is_not_found(tenant: Tenant, neighbour: Tenant) -> None:
     theirs = neighbour.product("Theirs")
     path = f"/products/{theirs['id']}"
     random = f"/products/prod_{'0' * 26}"
@@ -137,7 +137,7 @@ def test_a_neighbours_product_is_not_there(tenant: Tenant, neighbour: Tenant) ->
     assert tenant.api.get("/products").json()["data"] == []
 
 
-def test_lists_cost_the_same_however_long(
+def test_the_query_count_of_lists_is_constant(
     tenant: Tenant, project: Project, django_assert_num_queries: Any
 ) -> None:
     tenant.feature(project, "sso")
@@ -155,7 +155,7 @@ def test_lists_cost_the_same_however_long(
         assert len(tenant.api.get("/prices").json()["data"]) == 6
 
 
-def test_a_deleted_product_says_so(tenant: Tenant) -> None:
+def test_a_product_deleted_at_stripe_is_shown_as_deleted(tenant: Tenant) -> None:
     made = tenant.product()
     tenant.stripe.v1.products.delete(made["stripe_id"])
     refused = tenant.api.patch(f"/products/{made['id']}", {"name": "New"})

@@ -57,7 +57,7 @@ def test_a_neighbours_code_cannot_be_typed(tenant: Tenant, neighbour: Tenant) ->
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
 
 
-def test_the_portal_takes_no_codes(tenant: Tenant) -> None:
+def test_the_shared_accounts_portal_takes_no_promotion_codes(tenant: Tenant) -> None:
     tenant.sell(tenant.price())
     assert tenant.api.post("/portal", {"user_id": "alice"}).status_code == 201
     [made] = tenant.at_stripe("billing_portal.configuration")
@@ -105,7 +105,7 @@ def test_the_same_text_is_free_for_every_project(tenant: Tenant, neighbour: Tena
     assert all("-SPRING-" in text for text in texts)
 
 
-def test_a_coupon_for_all_grows_with_the_products(
+def test_a_coupon_for_all_products_is_recreated_when_a_product_is_added(
     tenant: Tenant, drain: Drain, clock: Clock, account: StripeAccount
 ) -> None:
     """Stripe cannot change what a coupon applies to: another one takes its place, under our id."""
@@ -136,7 +136,9 @@ def test_a_coupon_for_all_grows_with_the_products(
 
 
 @pytest.mark.parametrize("limited", ["coupon", "code"])
-def test_a_limit_holds_for_both_together(tenant: Tenant, drain: Drain, limited: str) -> None:
+def test_a_redemption_limit_counts_old_and_new_codes_together(
+    tenant: Tenant, drain: Drain, limited: str
+) -> None:
     """What was used of the earlier one is taken off the new one, and the earlier one closes."""
     old = tenant.price(tenant.product("Old"), interval=None)
     two = {"max_redemptions": 2}
@@ -160,7 +162,9 @@ def test_a_limit_holds_for_both_together(tenant: Tenant, drain: Drain, limited: 
 
 @pytest.mark.parametrize("path", ["/v1/coupons", "/v1/promotion_codes"])
 @pytest.mark.parametrize("fault", ["timeout_before", "timeout_after"])
-def test_it_grows_once_whatever_stripe_does(tenant: Tenant, path: str, fault: str) -> None:
+def test_a_coupon_is_recreated_once_although_stripe_fails(
+    tenant: Tenant, path: str, fault: str
+) -> None:
     tenant.product("Old")
     code(tenant, coupon(tenant), "HALF")
     body = order(tenant.price(tenant.product("New")), promotion_code="HALF")
@@ -172,7 +176,7 @@ def test_it_grows_once_whatever_stripe_does(tenant: Tenant, path: str, fault: st
     assert page["amount_total"] == 0
 
 
-def test_a_discount_for_ever_goes_along_to_a_new_product(
+def test_a_forever_discount_applies_to_a_later_product(
     tenant: Tenant, shop: Shop, clock: Clock, drain: Drain
 ) -> None:
     ada = Subscriber(tenant, shop, clock, "ada")
@@ -195,7 +199,7 @@ def test_a_discount_for_ever_goes_along_to_a_new_product(
     assert tenant.at_stripe("invoice")[-1]["total"] == 300
 
 
-def test_coupons_from_before_are_limited(
+def test_a_coupon_for_the_whole_account_is_replaced_by_a_limited_one(
     tenant: Tenant, project: Project, account: StripeAccount, clock: Clock, drain: Drain
 ) -> None:
     """One that holds in every shop of the account makes way for one of the project's products."""
@@ -223,7 +227,7 @@ def test_coupons_from_before_are_limited(
     assert list(reconciliation.compare(account=account, at=clock.now)) == []
 
 
-def test_in_an_account_of_ones_own_buyers_may_type(
+def test_a_project_with_its_own_account_lets_buyers_type_codes(
     tenant: Tenant, project: Project, stripe: SandboxStripe
 ) -> None:
     accounts.open_account(stripe.world, account_id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)

@@ -52,7 +52,9 @@ def setup(tenant: Tenant) -> Json:
     return tenant.price(tenant.product("Setup"), 9900, interval=None)
 
 
-def test_fill_change_and_empty(tenant: Tenant, plan: Json, seats: Json, setup: Json) -> None:
+def test_lines_are_added_changed_and_removed(
+    tenant: Tenant, plan: Json, seats: Json, setup: Json
+) -> None:
     cart = tenant.cart(metadata={"order": "17"})
     assert (cart["status"], cart["currency"], cart["subtotal"]) == ("open", None, None)
     assert (cart["lines"], cart["recurring"], cart["metadata"]) == ([], [], {"order": "17"})
@@ -86,7 +88,9 @@ def test_fill_change_and_empty(tenant: Tenant, plan: Json, seats: Json, setup: J
     assert tenant.at_stripe("checkout.session") == []
 
 
-def test_what_does_not_go_together(tenant: Tenant, plan: Json, setup: Json) -> None:
+def test_prices_that_cannot_share_a_cart_are_refused(
+    tenant: Tenant, plan: Json, setup: Json
+) -> None:
     cart = tenant.cart(plan)
     yearly = tenant.price(tenant.product("Y"), interval="year")
     twice = tenant.price({"id": plan["product"]}, 100)
@@ -124,7 +128,7 @@ def test_what_does_not_go_together(tenant: Tenant, plan: Json, setup: Json) -> N
         {"user_id": "a", "metadata": {"a": ""}},
     ],
 )
-def test_malformed(tenant: Tenant, body: Json) -> None:
+def test_malformed_carts_are_refused(tenant: Tenant, body: Json) -> None:
     assert code(tenant.api.post("/carts", body)) == (422, "invalid")
     assert not Cart.objects.across_projects().exists()
 
@@ -136,7 +140,7 @@ def test_at_most_twenty_lines(tenant: Tenant) -> None:
     assert put(tenant, cart, prices[0]).json()["subtotal"] == usd(2100)
 
 
-def test_lists_cost_the_same_however_long_they_are(
+def test_the_query_count_of_lists_is_constant(
     tenant: Tenant, plan: Json, setup: Json, drain: Drain
 ) -> None:
     tenant.open_cart(tenant.cart(plan, setup))
@@ -155,7 +159,7 @@ def test_lists_cost_the_same_however_long_they_are(
     assert few <= 12
 
 
-def test_lists_by_user_and_status(
+def test_carts_are_filtered_by_user_and_status(
     tenant: Tenant, neighbour: Tenant, plan: Json, setup: Json, clock: Clock
 ) -> None:
     neighbour.cart(user_id="alice")
@@ -176,7 +180,7 @@ def test_lists_by_user_and_status(
     assert listed(status="expired") == [over["id"]]
 
 
-def test_time_ends_a_cart_to_the_second(tenant: Tenant, setup: Json, clock: Clock) -> None:
+def test_a_cart_expires_to_the_second(tenant: Tenant, setup: Json, clock: Clock) -> None:
     cart = tenant.cart(setup, expires_in=3600)
     clock.advance(seconds=3599)
     assert put(tenant, cart, setup).status_code == 201
@@ -189,7 +193,7 @@ def test_time_ends_a_cart_to_the_second(tenant: Tenant, setup: Json, clock: Cloc
     assert tenant.api.get(f"/carts/{cart['id']}").status_code == 404
 
 
-def test_bought_with_one_subscription_and_items(
+def test_a_cart_with_a_subscription_and_items_is_bought_on_one_page(
     tenant: Tenant, project: Project, plan: Json, seats: Json, setup: Json, drain: Drain
 ) -> None:
     tenant.feature(project, "sso")
@@ -227,7 +231,7 @@ def test_bought_with_one_subscription_and_items(
     assert read_cart(tenant, cart)["status"] == "completed"
 
 
-def test_bought_with_items_only(tenant: Tenant, setup: Json, drain: Drain) -> None:
+def test_a_cart_with_items_only_is_bought(tenant: Tenant, setup: Json, drain: Drain) -> None:
     cart = tenant.cart(setup)
     page = tenant.open_cart(cart)
     assert tenant.at_stripe("checkout.session")[0]["mode"] == "payment"
@@ -239,7 +243,7 @@ def test_bought_with_items_only(tenant: Tenant, setup: Json, drain: Drain) -> No
     assert read_cart(tenant, cart)["status"] == "completed"
 
 
-def test_frozen_while_its_page_is_open_and_free_when_that_closes(
+def test_a_cart_is_frozen_while_its_page_is_open(
     tenant: Tenant, setup: Json, plan: Json, clock: Clock, drain: Drain
 ) -> None:
     cart = tenant.cart(setup)
@@ -274,7 +278,7 @@ def test_frozen_while_its_page_is_open_and_free_when_that_closes(
 @pytest.mark.parametrize(
     ("method", "later"), [("pm_sepaDebit_failed", "open"), ("pm_sepaDebit_success", "completed")]
 )
-def test_money_that_takes_days(
+def test_a_cart_stays_frozen_while_a_bank_debit_is_processing(
     tenant: Tenant, clock: Clock, drain: Drain, method: str, later: str
 ) -> None:
     cart = tenant.cart(tenant.price(currency="eur", interval=None))
@@ -288,7 +292,7 @@ def test_money_that_takes_days(
     assert read_cart(tenant, cart)["status"] == later
 
 
-def test_stripe_refuses_the_page_and_the_cart_is_free(tenant: Tenant, setup: Json) -> None:
+def test_a_cart_can_change_again_after_stripe_refuses_the_page(tenant: Tenant, setup: Json) -> None:
     cart = tenant.cart(setup)
     tenant.stripe.v1.prices.update(setup["stripe_id"], {"active": False})
     body = {"cart": cart["id"], "success_url": HOME}
@@ -299,7 +303,9 @@ def test_stripe_refuses_the_page_and_the_cart_is_free(tenant: Tenant, setup: Jso
     )
 
 
-def test_a_price_that_was_archived_or_changed(tenant: Tenant, setup: Json, plan: Json) -> None:
+def test_archived_and_changed_prices_are_shown_as_problems(
+    tenant: Tenant, setup: Json, plan: Json
+) -> None:
     cart = tenant.cart(setup, plan)
     first = cart["lines"][0]["id"]
     body = {"cart": cart["id"], "success_url": HOME}
@@ -337,7 +343,9 @@ def test_a_price_that_was_archived_or_changed(tenant: Tenant, setup: Json, plan:
     assert read_cart(tenant, cart)["lines"][0]["problem"] is None
 
 
-def test_the_cart_knows_whose_it_is(tenant: Tenant, neighbour: Tenant, setup: Json) -> None:
+def test_a_cart_is_checked_out_for_its_own_user_and_project_only(
+    tenant: Tenant, neighbour: Tenant, setup: Json
+) -> None:
     cart = tenant.cart(setup)
     body = {"cart": cart["id"], "success_url": HOME}
     assert code(tenant.api.post("/checkout", {**body, "user_id": "bob"})) == (422, "invalid")

@@ -103,7 +103,7 @@ def test_a_discount_that_cannot_be_used(
         assert refusal(tenant, order(price, coupon=given.pk)) == wrong
 
 
-def test_a_discount_that_is_not_there(
+def test_an_unknown_discount_is_refused(
     tenant: Tenant, neighbour: Tenant, coupon: Callable[..., Coupon],
     code: Callable[..., PromotionCode],
 ) -> None:  # fmt: skip
@@ -123,7 +123,7 @@ def test_a_discount_that_is_not_there(
         assert refusal(neighbour, order(theirs, **said)) == (422, "invalid")
 
 
-def test_another_users_code(
+def test_another_users_promotion_code_is_refused(
     tenant: Tenant, coupon: Callable[..., Coupon], code: Callable[..., PromotionCode]
 ) -> None:
     price = tenant.price()
@@ -135,7 +135,7 @@ def test_another_users_code(
     assert tenant.open(price, "bob", promotion_code="SPRING")["promotion_code"] == promo.pk
 
 
-def test_taxes_are_the_projects_choice_unless_said(tenant: Tenant, project: Project) -> None:
+def test_a_request_can_override_the_projects_tax_setting(tenant: Tenant, project: Project) -> None:
     Project.objects.filter(pk=project.pk).update(automatic_tax=True)
     price = tenant.price(interval=None)
     made = tenant.open(price)
@@ -177,11 +177,11 @@ def test_a_trial_without_a_card(tenant: Tenant, project: Project, drain: Drain) 
         {"automatic_tax": "yes"},
     ],
 )
-def test_malformed(tenant: Tenant, change: Json) -> None:
+def test_malformed_fields_are_refused(tenant: Tenant, change: Json) -> None:
     assert refusal(tenant, order(tenant.price(), **change)) == (422, "invalid")
 
 
-def test_what_costs_nothing_asks_for_no_card(
+def test_a_free_page_asks_for_no_card(
     tenant: Tenant, coupon: Callable[..., Coupon], drain: Drain
 ) -> None:
     free = tenant.price(tenant.product("Free"), amount=0)

@@ -13,7 +13,7 @@ from tests.billing.tenant import HOME, Tenant, order
 Drain = Callable[[], None]
 
 
-def test_the_page_and_our_row_say_the_same(tenant: Tenant) -> None:
+def test_the_page_and_our_row_agree(tenant: Tenant) -> None:
     price = tenant.price()
     made = tenant.open(
         price,
@@ -159,7 +159,7 @@ def test_a_customer_deleted_at_stripe_is_made_anew(
     assert tenant.open(price)["status"] == "open"
 
 
-def test_a_neighbours_checkout_is_not_there(tenant: Tenant, neighbour: Tenant) -> None:
+def test_a_neighbours_checkout_is_not_found(tenant: Tenant, neighbour: Tenant) -> None:
     theirs = neighbour.open(neighbour.price())
     path = f"/checkout/{theirs['id']}"
     for response in (
@@ -196,7 +196,7 @@ def test_a_page_opens_although_stripes_clock_was_moved_forward(
     assert abs(left - (expires_in or 86400)) < 600
 
 
-def test_a_buyer_comes_back_with_stripes_id(tenant: Tenant, neighbour: Tenant) -> None:
+def test_a_checkout_is_found_by_stripes_session_id(tenant: Tenant, neighbour: Tenant) -> None:
     """``{CHECKOUT_SESSION_ID}`` in the address becomes ``cs_…``; a neighbour's is not there."""
     made = tenant.open(tenant.price())
     tenant.pay(made)
@@ -229,7 +229,9 @@ def test_the_address_that_the_buyer_types_reaches_the_customer(
     assert tenant.api.get("/customers/ada").json()["email"] == ""
 
 
-def test_our_id_of_a_user_names_them_everywhere(tenant: Tenant, neighbour: Tenant) -> None:
+def test_our_customer_id_is_accepted_wherever_a_user_id_is(
+    tenant: Tenant, neighbour: Tenant
+) -> None:
     """In filters and paths alike; and a subscription's own id stands for its product."""
     product = tenant.product()
     price = tenant.price(product)

@@ -128,7 +128,7 @@ def test_other_products_users_and_items_have_pages_of_their_own(
 
 
 @pytest.mark.parametrize("fault", ["timeout_before", "timeout_after", "error_after"])
-def test_a_page_that_was_begun_is_finished_and_closed(
+def test_an_unfinished_page_is_finished_and_closed(
     tenant: Tenant, monthly: Json, yearly: Json, fault: str, clock: Clock
 ) -> None:
     """The first request was broken off; nobody knows whether Stripe has made its page."""
@@ -158,7 +158,7 @@ def test_a_page_that_is_being_made_is_waited_for(
     assert tenant.api.get(f"/checkout/{id}").json()["status"] == "open"
 
 
-def test_who_slept_while_opening_finds_the_page_closed(
+def test_a_request_that_lost_its_lease_opens_no_page(
     tenant: Tenant, monthly: Json, yearly: Json
 ) -> None:
     """Its turn ran out before its request left: another request made the page, closed it, and
@@ -177,7 +177,7 @@ def test_who_slept_while_opening_finds_the_page_closed(
     assert page_statuses(tenant) == ["expired", "open"]
 
 
-def test_a_page_that_stripe_refuses_is_in_nobodys_way(
+def test_a_page_that_stripe_refuses_blocks_no_later_page(
     tenant: Tenant, monthly: Json, yearly: Json
 ) -> None:
     tenant.stripe.fail("timeout_before", method="POST", path=SESSIONS, times=AFTER_ALL_TRIES)
@@ -204,7 +204,9 @@ def test_the_buyer_pays_in_the_second_in_which_the_page_is_closed(
     assert (page_statuses(tenant), live_subscriptions(tenant)) == (["complete"], 1)
 
 
-def test_the_buyer_pays_a_second_too_late(tenant: Tenant, monthly: Json, yearly: Json) -> None:
+def test_a_buyer_who_pays_after_the_page_was_closed_is_not_charged(
+    tenant: Tenant, monthly: Json, yearly: Json
+) -> None:
     first = tenant.open(monthly)
 
     def pay() -> None:
@@ -216,7 +218,9 @@ def test_the_buyer_pays_a_second_too_late(tenant: Tenant, monthly: Json, yearly:
     assert (page_statuses(tenant), live_subscriptions(tenant)) == (["expired", "open"], 0)
 
 
-def test_paid_and_not_yet_heard_of(tenant: Tenant, monthly: Json, yearly: Json) -> None:
+def test_no_second_page_opens_before_the_first_payment_is_known(
+    tenant: Tenant, monthly: Json, yearly: Json
+) -> None:
     """No event has come. While the subscription cannot be read there is no other page either."""
     first = tenant.open(monthly)
     tenant.pay(first)
@@ -243,7 +247,7 @@ def test_a_page_is_closed_by_one_request_at_a_time(
 
 
 @pytest.mark.parametrize("point", ["expire", "read"])
-def test_broken_off_after_the_earlier_page_was_closed(
+def test_a_crash_after_closing_the_earlier_page_leaves_one_page(
     tenant: Tenant, monthly: Json, yearly: Json, point: str
 ) -> None:
     first = tenant.open(monthly)
@@ -296,7 +300,7 @@ def in_parallel(project: Project, bodies: list[tuple[Json, str]]) -> list[Any]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_twenty_requests_at_once(
+def test_twenty_parallel_requests_open_one_page(
     tenant: Tenant, project: Project, monthly: Json, yearly: Json, seed: int
 ) -> None:
     """Either price, with and without a key: never two open pages, and who is told of a page that
@@ -329,7 +333,7 @@ def test_twenty_requests_at_once(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_twenty_requests_while_the_buyer_pays(
+def test_twenty_requests_during_a_payment_make_one_subscription(
     tenant: Tenant, project: Project, monthly: Json, yearly: Json, seed: int
 ) -> None:
     """Whoever gets a page pays on it at once, in the middle of the others' requests."""

@@ -65,7 +65,9 @@ def test_a_new_name_or_address_reaches_stripe(
     assert (row.email, row.name) == ("b@example.com", "A. Liddell")
 
 
-def test_stripe_being_away_only_delays(tenant: Tenant, alice: dict[str, Any], clock: Clock) -> None:
+def test_an_outage_of_stripe_only_delays_the_change(
+    tenant: Tenant, alice: dict[str, Any], clock: Clock
+) -> None:
     tenant.stripe.fail("error_before", path="/v1/customers/*", times=3)
     tenant.api.patch(f"/customers/{alice['id']}", {"name": "Late"})
     sweep()
@@ -80,7 +82,7 @@ def test_stripe_being_away_only_delays(tenant: Tenant, alice: dict[str, Any], cl
     assert sweep() == 0
 
 
-def test_erasing_leaves_the_books_and_nothing_else(
+def test_erasing_keeps_financial_rows_only(
     tenant: Tenant, alice: dict[str, Any], drain: Callable[[], None], project: Project
 ) -> None:
     [payment] = tenant.api.get("/payments").json()["data"]
@@ -122,7 +124,7 @@ def test_erasing_leaves_the_books_and_nothing_else(
     assert reborn["id"] != alice["id"]
 
 
-def test_running_subscriptions_end_only_when_that_is_said(
+def test_erasure_ends_running_subscriptions_only_if_requested(
     tenant: Tenant, drain: Callable[[], None], project: Project
 ) -> None:
     bought = tenant.sell(tenant.price(), "bob")
@@ -143,7 +145,7 @@ def test_running_subscriptions_end_only_when_that_is_said(
 
 
 @pytest.mark.parametrize("fault", ["error_before", "timeout_after", "error_after"])
-def test_what_stripe_did_not_hear_is_told_later(
+def test_a_change_missed_by_stripe_is_sent_later(
     tenant: Tenant, alice: dict[str, Any], clock: Clock, project: Project, fault: str
 ) -> None:
     tenant.stripe.fail(fault, path="/v1/customers/*", times=3)
@@ -160,7 +162,7 @@ def test_what_stripe_did_not_hear_is_told_later(
     assert sweep() == 0
 
 
-def test_a_slash_in_a_user_id_is_reached_by_our_id(tenant: Tenant) -> None:
+def test_a_user_id_with_a_slash_is_reached_by_our_id(tenant: Tenant) -> None:
     made = tenant.api.post("/customers", {"user_id": "team/7"}).json()
     assert tenant.api.get("/customers/team%2F7").status_code == 404
     assert tenant.api.get(f"/customers/{made['id']}").json()["user_id"] == "team/7"

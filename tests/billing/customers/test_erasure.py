@@ -109,7 +109,7 @@ def erase(tenant: Tenant) -> None:
     assert tenant.api.delete(f"/customers/{USER_ID}", query=said).status_code == 200
 
 
-def test_no_byte_remains(
+def test_no_table_cache_or_log_holds_the_erased_person(
     tenant: Tenant,
     ada: Json,
     project: Project,
@@ -136,7 +136,7 @@ def test_no_byte_remains(
     assert MARK not in str([record.__dict__ for record in caplog.records]).lower()
 
 
-def test_what_stripe_keeps_does_not_come_back(
+def test_objects_that_stripe_keeps_do_not_restore_the_person(
     tenant: Tenant, ada: Json, project: Project, account: StripeAccount, drain: Drain
 ) -> None:
     erase(tenant)
@@ -149,7 +149,9 @@ def test_what_stripe_keeps_does_not_come_back(
     assert tables_with_traces() == set()
 
 
-def test_the_books_stay(tenant: Tenant, ada: Json, project: Project, drain: Drain) -> None:
+def test_financial_rows_stay_after_an_erasure(
+    tenant: Tenant, ada: Json, project: Project, drain: Drain
+) -> None:
     def financial_rows() -> list[Any]:
         columns = ("pk", "stripe_id", "amount", "amount_received", "amount_refunded", "paid_at")
         return [
@@ -180,7 +182,7 @@ def test_an_event_can_still_be_replayed(tenant: Tenant, ada: Json, drain: Drain)
     assert again.stripe_object_id == before[event.pk]
 
 
-def test_a_neighbour_of_the_same_account_keeps_theirs(
+def test_another_project_of_the_account_keeps_the_same_person(
     tenant: Tenant, neighbour: Tenant, ada: Json, other_project: Project, drain: Drain
 ) -> None:
     neighbour.api.post("/customers", PERSON)

@@ -52,7 +52,9 @@ def adds_up(shown: Json) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_sums(shop: Shop, api: Any, drain: Drain, clock: Clock, seed: int) -> None:
+def test_lines_add_up_to_totals_and_payments(
+    shop: Shop, api: Any, drain: Drain, clock: Clock, seed: int
+) -> None:
     """Subscriptions with discounts, taxes of both kinds, changed seats and credit notes."""
     chosen = random.Random(seed)
     v1 = shop.stripe.v1
@@ -110,7 +112,7 @@ def invoice(tenant: Tenant, project: Project, drain: Drain) -> Json:
     return dict(tenant.api.get("/invoices").json()["data"][0])
 
 
-def test_what_settles_it(tenant: Tenant, invoice: Json) -> None:
+def test_an_invoice_lists_the_payment_that_paid_it(tenant: Tenant, invoice: Json) -> None:
     (payment,) = tenant.api.get("/payments").json()["data"]
     assert payment["invoice"] == invoice["id"]
     assert invoice["payments"] == [
@@ -122,7 +124,7 @@ def test_what_settles_it(tenant: Tenant, invoice: Json) -> None:
     ]
 
 
-def test_credit_notes(tenant: Tenant, invoice: Json, drain: Drain) -> None:
+def test_credit_notes_reduce_the_invoice(tenant: Tenant, invoice: Json, drain: Drain) -> None:
     made = tenant.stripe.v1.credit_notes.create(
         {"invoice": invoice["stripe_id"], "amount": 900, "refund_amount": 900}
     )
@@ -135,7 +137,9 @@ def test_credit_notes(tenant: Tenant, invoice: Json, drain: Drain) -> None:
     assert (payment["status"], payment["amount_refunded"]["amount"]) == ("partially_refunded", 900)
 
 
-def test_filters(tenant: Tenant, invoice: Json, neighbour: Tenant) -> None:
+def test_invoices_are_filtered_by_user_status_and_subscription(
+    tenant: Tenant, invoice: Json, neighbour: Tenant
+) -> None:
     issued = invoice["issued_at"]
     for query, is_found in (
         ({"number": invoice["number"]}, True),
@@ -153,7 +157,7 @@ def test_filters(tenant: Tenant, invoice: Json, neighbour: Tenant) -> None:
         assert tenant.api.get("/invoices", query=query).status_code == 422
 
 
-def test_the_pdf_is_at_stripe(tenant: Tenant, invoice: Json, neighbour: Tenant) -> None:
+def test_the_pdf_redirects_to_stripe(tenant: Tenant, invoice: Json, neighbour: Tenant) -> None:
     path = f"/invoices/{invoice['id']}/pdf"
     sent_on = tenant.api.get(path)
     assert (sent_on.status_code, sent_on.headers["Location"]) == (302, invoice["pdf_url"])
@@ -164,7 +168,7 @@ def test_the_pdf_is_at_stripe(tenant: Tenant, invoice: Json, neighbour: Tenant) 
     assert (refused.status_code, refused.json()["code"]) == (409, "no-document")
 
 
-def test_lists_cost_the_same_however_long_they_are(
+def test_the_query_count_of_lists_is_constant(
     tenant: Tenant, drain: Drain, project: Project
 ) -> None:
     price = tenant.price(tenant.product("Once"), interval=None)

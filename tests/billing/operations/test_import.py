@@ -105,7 +105,7 @@ def everything() -> list[Any]:
     return [[*model.objects.across_projects().order_by("pk").values()] for model in MODELS]
 
 
-def test_all_of_it_comes_in_once(own: Any, project: Project) -> None:
+def test_an_import_brings_every_object_in_once(own: Any, project: Project) -> None:
     neighbour = ProjectFactory.create()
     said = run(project, "--user-id-metadata", "uid")
     assert said["customer"].startswith("3 listed, 3 new, 0 changed, 0 the same, 0 not for us, 0 ")
@@ -162,7 +162,7 @@ def test_a_dry_run_counts_and_stores_nothing(own: Any, project: Project) -> None
     assert not SyncObject.objects.exists()
 
 
-def test_what_stands_here_already_is_corrected(own: Any, project: Project) -> None:
+def test_an_import_corrects_existing_rows(own: Any, project: Project) -> None:
     run(project, "--kinds", "product")
     own.products.update(own.products.list().data[0].id, {"name": "Pro Max"})
     assert run(project, "--kinds", "product")["product"].startswith("1 listed, 0 new, 1 changed")
@@ -179,7 +179,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("request_number", range(1, 10))
-def test_killed_in_the_middle_it_goes_on(
+def test_a_killed_import_goes_on_where_it_stopped(
     own: Any,
     project: Project,
     stripe: SandboxStripe,
@@ -217,7 +217,7 @@ def test_killed_in_the_middle_it_goes_on(
     assert asked == []
 
 
-def test_stripe_breaks_in_the_middle(
+def test_an_import_resumes_after_an_outage_of_stripe(
     own: Any, project: Project, stripe: SandboxStripe, small_pages: None
 ) -> None:
     for number in range(4):
@@ -230,7 +230,7 @@ def test_stripe_breaks_in_the_middle(
     assert Product.objects.for_project(project).count() == 5
 
 
-def test_a_cursor_whose_object_is_gone_begins_anew(own: Any, project: Project) -> None:
+def test_an_import_starts_again_if_its_cursor_is_gone(own: Any, project: Project) -> None:
     account = StripeAccount.objects.get(project=project)
     ImportProgress.objects.for_project(project).create(
         account=account, kind="product", after="prod_gone"
@@ -253,7 +253,7 @@ def test_one_object_that_cannot_be_stored_does_not_stop_the_others(
     assert Price.objects.for_project(project).get().unit_amount == 2900
 
 
-def test_a_shared_account_is_nobodys_to_bring_in(stripe: SandboxStripe, project: Project) -> None:
+def test_a_shared_account_cannot_be_imported(stripe: SandboxStripe, project: Project) -> None:
     with pytest.raises(CommandError, match="nothing-to-import"):
         run(project)
     assert not ImportProgress.objects.across_projects().exists()

@@ -59,7 +59,7 @@ def findings(shop: Shop) -> list[str]:
     return [str(each) for each in reconciliation.compare(account=shop.account, at=timezone.now())]
 
 
-def test_nothing_to_repair(
+def test_a_mirror_in_agreement_has_no_findings(
     shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, drain: Drain
 ) -> None:
     """The main job, and then: no difference, no write."""
@@ -90,7 +90,7 @@ def test_a_dry_run_prints_and_repairs_nothing(
     assert not SyncObject.objects.exists()
 
 
-def test_silence_is_repaired_in_one_pass(
+def test_one_pass_repairs_a_time_without_webhooks(
     shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, stripe: SandboxStripe
 ) -> None:
     """Not one webhook came; afterwards everything is as if all had."""
@@ -112,7 +112,7 @@ def test_silence_is_repaired_in_one_pass(
     assert ", 0 difference(s), 0 repaired." in printed
 
 
-def test_what_differs_is_named_and_repaired(
+def test_each_difference_is_named_and_repaired(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -133,7 +133,7 @@ def test_what_differs_is_named_and_repaired(
     assert Subscription.objects.for_project(project).get().status == "active"
 
 
-def test_what_is_gone_at_stripe(
+def test_objects_missing_at_stripe_are_reported(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -149,7 +149,7 @@ def test_what_is_gone_at_stripe(
     assert MissingObject.objects.for_project(shop.project).get().state == "waiting"
 
 
-def test_a_late_list_is_no_proof(
+def test_an_object_missing_from_a_stale_list_is_not_gone(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     """Stripe's lists may not know yet what was just made; the object itself decides."""
@@ -159,7 +159,7 @@ def test_a_late_list_is_no_proof(
     assert findings(shop) == []
 
 
-def test_only_one_project(
+def test_a_pass_can_be_limited_to_one_project(
     shop: Shop, alice: StripeCustomer, other_project: Project, stripe: SandboxStripe
 ) -> None:
     theirs = Shop(stripe, other_project, shop.account).buyer("bob")
@@ -187,14 +187,16 @@ def test_every_account_with_a_key_is_compared(
     assert findings(shop) == []
 
 
-def test_stripe_away_is_said(shop: Shop, alice: StripeCustomer, stripe: SandboxStripe) -> None:
+def test_an_outage_of_stripe_is_reported(
+    shop: Shop, alice: StripeCustomer, stripe: SandboxStripe
+) -> None:
     stripe.fail("error_before", method="GET", path="/v1/prices", times=3)
     printed, code = run()
     assert code == 1
     assert "1 failed" in printed
 
 
-def test_what_cannot_be_repaired_is_said(shop: Shop, stripe: SandboxStripe) -> None:
+def test_a_failed_repair_is_reported(shop: Shop, stripe: SandboxStripe) -> None:
     price = shop.price(shop.product())
     with stripe.world.transaction() as tx:
         tx.path_object("price", str(price.stripe_id))["unit_amount"] = 1
@@ -203,12 +205,12 @@ def test_what_cannot_be_repaired_is_said(shop: Shop, stripe: SandboxStripe) -> N
     assert "not repaired: ProgrammingError" in printed
 
 
-def test_without_a_key_there_is_nothing_to_ask(db: None) -> None:
+def test_an_account_without_a_key_is_skipped(db: None) -> None:
     with pytest.raises(CommandError, match="STRIPE_SECRET_KEY"):
         run()
 
 
-def test_the_nightly_pass(shop: Shop, alice: StripeCustomer) -> None:
+def test_the_nightly_pass_repairs_differences(shop: Shop, alice: StripeCustomer) -> None:
     now = timezone.now()
     outcome = reconciliation.run_nightly(at=now)
     assert (outcome.found, outcome.failures) == (1, [])
@@ -275,7 +277,7 @@ def test_an_object_that_cannot_be_mapped_ends_only_itself(
     assert Invoice.objects.for_project(shop.project).filter(number="drifted").count() == 0
 
 
-def test_what_is_malformed_in_the_list_and_alone_is_said(
+def test_an_object_malformed_in_list_and_alone_is_reported(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     shop.subscribe(alice, monthly)
@@ -313,7 +315,7 @@ class Crash(BaseException):
     """The process dies here."""
 
 
-def test_a_pass_goes_on_where_a_worker_died(shop: Shop, stripe: SandboxStripe) -> None:
+def test_a_pass_resumes_where_a_worker_died(shop: Shop, stripe: SandboxStripe) -> None:
     """Of 230 objects the first page of a hundred is not read again, and no row is missed."""
     for number in range(230):
         stripe.v1.customers.create({"name": f"Nobody {number}"})
@@ -338,9 +340,7 @@ def test_a_pass_goes_on_where_a_worker_died(shop: Shop, stripe: SandboxStripe) -
     assert not ReconcileSighting.objects.exists()
 
 
-def test_an_object_that_vanishes_between_two_pages_begins_the_list_anew(
-    shop: Shop, stripe: SandboxStripe
-) -> None:
+def test_a_list_starts_again_if_its_cursor_vanishes(shop: Shop, stripe: SandboxStripe) -> None:
     plan = ReconcilePass(purpose="test", at=timezone.now())
     reconciliation.begin(plan, [shop.account], laws=False)
     ReconcileRun.objects.filter(step="customer").update(after="cus_deleted")
@@ -410,7 +410,7 @@ def test_mass_disappearance_stops_the_pass_before_anything_is_repaired(
     ) == {"stopped"}
 
 
-def test_what_waits_for_a_decision_is_not_asked_again_and_comes_back_by_itself(
+def test_an_object_that_waits_for_a_decision_is_not_read_again(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -426,7 +426,7 @@ def test_what_waits_for_a_decision_is_not_asked_again_and_comes_back_by_itself(
     assert MissingObject.objects.for_project(shop.project).get().state == "found"
 
 
-def test_a_command_that_was_stopped_goes_on(shop: Shop, alice: StripeCustomer) -> None:
+def test_a_stopped_command_resumes(shop: Shop, alice: StripeCustomer) -> None:
     printed, _ = run("--seconds", "0")
     assert "Not everything is compared yet" in printed
     assert not SyncObject.objects.exists()

@@ -122,7 +122,7 @@ def test_a_page_costs_as_many_queries_as_one_item(
     assert counts[0][1] == counts[1][1] <= 6
 
 
-def test_what_stripe_counts_otherwise_is_shown(
+def test_a_different_count_at_stripe_is_reported(
     shop: Shop, metered: Price, meter: StripeMeter, drain: Drain, clock: Clock
 ) -> None:
     sell(shop, metered, meter, clock, "alice", "bob")
@@ -140,7 +140,7 @@ def test_what_stripe_counts_otherwise_is_shown(
     assert "not repaired: look at the usage that Stripe refused" in out.getvalue()
 
 
-def test_use_that_is_on_its_way_is_looked_at_the_next_time(
+def test_unsent_usage_is_compared_in_the_next_pass(
     shop: Shop, metered: Price, meter: StripeMeter, drain: Drain, clock: Clock
 ) -> None:
     sell(shop, metered, meter, clock, "alice")
@@ -154,7 +154,7 @@ def test_use_that_is_on_its_way_is_looked_at_the_next_time(
     assert (difference.ours, difference.refused) == (10, 2)
 
 
-def test_pages_follow_each_other(
+def test_a_pass_walks_through_all_pages(
     shop: Shop,
     metered: Price,
     meter: StripeMeter,
@@ -179,7 +179,7 @@ def spend_all(shop: Shop) -> None:
         pass
 
 
-def test_a_pass_waits_for_the_budget_and_leaves_buyers_theirs(
+def test_a_pass_waits_for_the_background_read_budget(
     shop: Shop, alice: StripeCustomer, stripe: SandboxStripe, settings: Settings
 ) -> None:
     """With nothing left at its beginning it goes on as the bucket fills, and after each of its
@@ -204,7 +204,7 @@ def test_a_pass_waits_for_the_budget_and_leaves_buyers_theirs(
     assert set(ReconcileRun.objects.values_list("phase", "attempts")) == {("finished", 0)}
 
 
-def test_a_pass_that_gets_no_budget_goes_on_later(
+def test_a_pass_without_budget_resumes_later(
     shop: Shop, alice: StripeCustomer, settings: Settings
 ) -> None:
     """It asks nothing, nothing of it counts as failed, and it loses no step."""

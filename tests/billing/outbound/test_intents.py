@@ -61,7 +61,7 @@ def finish() -> int:
     return intents.finish_due(at=timezone.now())
 
 
-def test_made_once_and_read_again(stripe: SandboxStripe, product: Product) -> None:
+def test_an_object_is_created_once_and_read_again(stripe: SandboxStripe, product: Product) -> None:
     make(product)
     make(product)
     (made,) = stripe.v1.products.list().data
@@ -72,7 +72,7 @@ def test_made_once_and_read_again(stripe: SandboxStripe, product: Product) -> No
     assert SyncObject.objects.get().stripe_id == made.id
 
 
-def test_refused_means_no_row(stripe: SandboxStripe, product: Product) -> None:
+def test_a_refused_creation_leaves_no_row(stripe: SandboxStripe, product: Product) -> None:
     product.name = ""
     with pytest.raises(StripeRefused):
         make(product)
@@ -80,7 +80,7 @@ def test_refused_means_no_row(stripe: SandboxStripe, product: Product) -> None:
     assert not Product.objects.across_projects().exists()
 
 
-def test_whoever_lost_the_lease_of_an_intent_writes_nothing_down(
+def test_a_worker_that_lost_the_intents_lease_writes_nothing(
     stripe: SandboxStripe, product: Product
 ) -> None:
     stripe.fail("timeout_after", path="/v1/products", times=AFTER_ALL_TRIES)
@@ -102,9 +102,7 @@ def test_whoever_lost_the_lease_of_an_intent_writes_nothing_down(
     assert (only_intent().state, only_intent().leased_until) == (IntentState.DONE, None)
 
 
-def test_the_janitor_finishes_what_nobody_asks_for_again(
-    stripe: SandboxStripe, product: Product
-) -> None:
+def test_the_janitor_finishes_an_abandoned_intent(stripe: SandboxStripe, product: Product) -> None:
     stripe.fail("timeout_after", path="/v1/products", times=AFTER_ALL_TRIES)
     with pytest.raises(StripeUnavailable):
         make(product)
@@ -145,7 +143,7 @@ def test_changes_of_one_target_keep_their_order(
     assert list(states) == ["done", "done", "done"]
 
 
-def test_a_change_that_was_overtaken_is_not_done_any_more(
+def test_an_overtaken_change_is_not_carried_out(
     stripe: SandboxStripe, product: Product, clock: Clock
 ) -> None:
     make(product)
@@ -189,7 +187,7 @@ def test_a_forgotten_key_is_not_sent_again(
     )
 
 
-def test_what_was_last_tried_just_before_its_key_got_old_waits_for_the_list(
+def test_an_intent_tried_just_before_its_key_expired_waits_for_the_list(
     stripe: SandboxStripe, product: Product, clock: Clock
 ) -> None:
     for _ in range(2):
@@ -207,7 +205,7 @@ def test_what_was_last_tried_just_before_its_key_got_old_waits_for_the_list(
     assert len(stripe.v1.products.list().data) == 1
 
 
-def test_other_parameters_under_a_key_are_a_defect_for_people(
+def test_other_parameters_under_a_key_park_the_intent(
     stripe: SandboxStripe, product: Product, clock: Clock
 ) -> None:
     stripe.fail("timeout_before", path="/v1/products", times=AFTER_ALL_TRIES)
@@ -224,7 +222,7 @@ def test_other_parameters_under_a_key_are_a_defect_for_people(
     assert [each.name for each in stripe.v1.products.list().data] == ["Other"]
 
 
-def test_a_stripe_that_breaks_under_every_key_is_given_to_people(
+def test_errors_under_every_key_park_the_intent(
     stripe: SandboxStripe, product: Product, clock: Clock
 ) -> None:
     stripe.fail("error_before", method="POST", path="/v1/products", times=9)
@@ -237,7 +235,7 @@ def test_a_stripe_that_breaks_under_every_key_is_given_to_people(
     assert (only_intent().state, only_intent().key_generation) == (IntentState.PARKED, 4)
 
 
-def test_nobody_takes_what_somebody_is_at(stripe: SandboxStripe, product: Product) -> None:
+def test_a_leased_intent_is_left_alone(stripe: SandboxStripe, product: Product) -> None:
     """Planned and leased: the janitor leaves it alone, and finishes it when the lease is over."""
     stripe.fail("timeout_before", path="/v1/products", times=AFTER_ALL_TRIES)
     with pytest.raises(StripeUnavailable):
@@ -253,7 +251,7 @@ def test_nobody_takes_what_somebody_is_at(stripe: SandboxStripe, product: Produc
     assert only_intent().state == IntentState.DONE
 
 
-def test_an_account_that_is_silent_is_asked_once(
+def test_an_unreachable_account_is_asked_once_per_batch(
     stripe: SandboxStripe, project: Project, account: StripeAccount
 ) -> None:
     rows = [

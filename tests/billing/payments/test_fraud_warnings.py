@@ -39,7 +39,7 @@ def show(tenant: Tenant, payment: Json) -> Json:
     return dict(tenant.api.get(f"/payments/{payment['id']}").json())
 
 
-def test_a_warning_is_shown_and_told_once(
+def test_a_warning_is_shown_and_recorded_once(
     tenant: Tenant, project: Project, payment: Json, drain: Drain
 ) -> None:
     stripe_id = warn(tenant, payment)
@@ -61,7 +61,7 @@ def test_a_warning_is_shown_and_told_once(
 
 
 @pytest.mark.parametrize("what", ["dispute", "refund"])
-def test_it_is_over_once_the_money_is_contested_or_back(
+def test_a_warning_ends_with_a_dispute_or_refund(
     tenant: Tenant, project: Project, payment: Json, drain: Drain, what: str
 ) -> None:
     warn(tenant, payment)
@@ -75,7 +75,7 @@ def test_it_is_over_once_the_money_is_contested_or_back(
     assert len(warning_events(project)) == 1, "told once"
 
 
-def test_it_waits_for_its_payment(
+def test_a_warning_before_its_payment_is_applied_later(
     tenant: Tenant, project: Project, payment: Json, drain: Drain
 ) -> None:
     """Of a payment that was made at Stripe the warning may come first."""
@@ -102,7 +102,7 @@ def test_it_waits_for_its_payment(
     assert event["stripe_id"] == made.id
 
 
-def test_a_neighbours_warning_is_not_ours(
+def test_a_neighbours_warning_is_foreign(
     tenant: Tenant, neighbour: Tenant, project: Project, payment: Json, drain: Drain
 ) -> None:
     theirs = neighbour.sell(neighbour.price(amount=500, interval=None))

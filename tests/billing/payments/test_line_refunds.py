@@ -67,7 +67,7 @@ def show(tenant: Tenant, paid_cart: Json) -> dict[str, tuple[int, int]]:
     return {each["id"]: (each["total"]["amount"], each["refunded"]["amount"]) for each in lines}
 
 
-def test_the_line_that_was_given_back_ends_and_the_other_stays(
+def test_refunding_a_line_ends_its_access_only(
     tenant: Tenant, prices: dict[str, Json], paid_cart: Json, drain: Drain
 ) -> None:
     drain()
@@ -94,7 +94,7 @@ def test_the_line_that_was_given_back_ends_and_the_other_stays(
     assert allowed(tenant) == set()
 
 
-def test_a_refund_without_lines_does_as_before(
+def test_a_refund_without_lines_counts_for_the_whole_payment(
     tenant: Tenant, prices: dict[str, Json], paid_cart: Json
 ) -> None:
     """The price of one line, given back without naming it, ends nothing; nor in the dashboard."""
@@ -109,7 +109,7 @@ def test_a_refund_without_lines_does_as_before(
     assert allowed(tenant) == set(), "all the money is back"
 
 
-def test_part_of_a_line_ends_nothing_until_the_rest_follows(
+def test_a_partial_refund_of_a_line_ends_nothing(
     tenant: Tenant, prices: dict[str, Json], paid_cart: Json
 ) -> None:
     line = line_of(paid_cart, prices["export"])
@@ -201,7 +201,7 @@ def test_credits_follow_their_line(tenant: Tenant, prices: dict[str, Json]) -> N
         {"lines": "ours"},
     ],
 )
-def test_malformed(
+def test_malformed_lines_are_refused(
     tenant: Tenant, prices: dict[str, Json], paid_cart: Json, body: dict[str, Any]
 ) -> None:
     for each in body["lines"] if isinstance(body["lines"], list) else ():
@@ -213,7 +213,7 @@ def test_malformed(
     assert Refund.objects.across_projects().count() == 0
 
 
-def test_the_lines_of_others_are_no_lines(
+def test_lines_of_other_payments_are_refused(
     tenant: Tenant, neighbour: Tenant, prices: dict[str, Json], paid_cart: Json
 ) -> None:
     """Of another payment, of another project, of nobody: all answered alike."""
@@ -229,7 +229,7 @@ def test_the_lines_of_others_are_no_lines(
     assert tenant.at_stripe("refund") == []
 
 
-def test_never_more_than_a_line_cost(
+def test_refunds_never_exceed_the_price_of_a_line(
     tenant: Tenant, prices: dict[str, Json], paid_cart: Json
 ) -> None:
     line = line_of(paid_cart, prices["import"])
@@ -243,7 +243,7 @@ def test_never_more_than_a_line_cost(
     assert sum(each["amount"] for each in tenant.at_stripe("refund")) == 4000
 
 
-def test_the_same_key_is_the_same_refund(
+def test_the_same_key_makes_one_refund(
     tenant: Tenant, prices: dict[str, Json], paid_cart: Json
 ) -> None:
     line = line_of(paid_cart, prices["import"])
@@ -253,7 +253,7 @@ def test_the_same_key_is_the_same_refund(
 
 
 @pytest.mark.parametrize("fault", ["error_after", "timeout_after", "reset_after"])
-def test_a_lost_answer_keeps_its_lines(
+def test_a_refund_with_a_lost_answer_keeps_its_lines(
     tenant: Tenant, prices: dict[str, Json], paid_cart: Json, fault: str
 ) -> None:
     tenant.stripe.fail(fault, method="POST", path="/v1/refunds", times=3)
@@ -263,7 +263,7 @@ def test_a_lost_answer_keeps_its_lines(
     assert allowed(tenant) == {"export"}
 
 
-def test_a_refund_that_we_have_lost_finds_its_lines_at_stripe(
+def test_the_lines_of_a_lost_refund_row_are_read_from_stripe(
     tenant: Tenant, prices: dict[str, Json], paid_cart: Json
 ) -> None:
     """As after a restore of the database: the refund's metadata names them."""
@@ -280,7 +280,7 @@ def test_a_refund_that_we_have_lost_finds_its_lines_at_stripe(
 @pytest.mark.parametrize(
     "written", ["{}:4000,{}:1", "{}:4000:x", "chkl_1:4000", "{}:-4000", "{}:3999", ",", "{}"]
 )
-def test_what_others_write_into_metadata_is_no_line(
+def test_foreign_metadata_names_no_line(
     tenant: Tenant, prices: dict[str, Json], paid_cart: Json, written: str
 ) -> None:
     name = line_of(paid_cart, prices["import"]).removeprefix("chkl_")
@@ -297,7 +297,7 @@ def test_what_others_write_into_metadata_is_no_line(
     assert allowed(tenant) == {"export", "import"}
 
 
-def test_a_refund_that_fails_later_gives_its_line_back(
+def test_a_refund_that_fails_later_restores_its_line(
     tenant: Tenant, prices: dict[str, Json], paid_cart: Json, drain: Drain
 ) -> None:
     line = line_of(paid_cart, prices["import"])
@@ -311,7 +311,7 @@ def test_a_refund_that_fails_later_gives_its_line_back(
     assert allowed(tenant) == {"export"}
 
 
-def test_a_page_from_before_is_read_once_more(
+def test_a_checkout_without_stored_lines_is_read_again(
     tenant: Tenant, prices: dict[str, Json], paid_cart: Json
 ) -> None:
     """Until then nobody has written down what its lines came to."""
@@ -324,7 +324,9 @@ def test_a_page_from_before_is_read_once_more(
     assert allowed(tenant) == {"export"}
 
 
-def test_our_laws_hold_after_it(tenant: Tenant, prices: dict[str, Json], paid_cart: Json) -> None:
+def test_the_law_checks_hold_after_line_refunds(
+    tenant: Tenant, prices: dict[str, Json], paid_cart: Json
+) -> None:
     """Reconciliation finds that facts follow from mirrors."""
     refund(tenant, paid_cart, {"line": line_of(paid_cart, prices["import"])})
     for law in ("purchase facts", "subscription facts", "credit ledger"):
@@ -333,7 +335,7 @@ def test_our_laws_hold_after_it(tenant: Tenant, prices: dict[str, Json], paid_ca
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_at_once_give_a_line_back_once(
+def test_two_parallel_refunds_refund_a_line_once(
     tenant: Tenant, project: Project, prices: dict[str, Json], paid_cart: Json
 ) -> None:
     line, secret = line_of(paid_cart, prices["import"]), key_of(project)

@@ -25,7 +25,9 @@ def only_payment(shop: Shop) -> Payment:
     return Payment.objects.for_project(shop.project).get()
 
 
-def test_a_payment(shop: Shop, alice: StripeCustomer, drain: Drain, clock: Clock) -> None:
+def test_a_succeeded_payment_is_mirrored(
+    shop: Shop, alice: StripeCustomer, drain: Drain, clock: Clock
+) -> None:
     stripe_id = shop.pay(alice, 2900, metadata={"order": "7"})
     drain()
     row = only_payment(shop)
@@ -35,7 +37,9 @@ def test_a_payment(shop: Shop, alice: StripeCustomer, drain: Drain, clock: Clock
     assert outbox_events.types(shop.project) == ["payment.created", "payment.paid"]
 
 
-def test_a_declined_payment(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:
+def test_a_declined_payment_is_mirrored_as_failed(
+    shop: Shop, alice: StripeCustomer, drain: Drain
+) -> None:
     intent = shop.stripe.v1.payment_intents.create(
         {"amount": 500, "currency": "usd", "customer": str(alice.stripe_id)}
     )
@@ -53,7 +57,9 @@ def test_a_declined_payment(shop: Shop, alice: StripeCustomer, drain: Drain) -> 
     assert outbox_events.types(shop.project) == ["payment.created", "payment.failed"]
 
 
-def test_refunds(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:
+def test_refunds_are_mirrored_with_their_payment(
+    shop: Shop, alice: StripeCustomer, drain: Drain
+) -> None:
     stripe_id = shop.pay(alice, 1000)
     drain()
     for amount, status in ((300, "partially_refunded"), (700, "refunded")):
@@ -91,7 +97,7 @@ def test_a_refund_of_ours_finds_its_row(
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_any_order_of_news(
+def test_events_in_any_order_have_one_result(
     shop: Shop, alice: StripeCustomer, drain: Drain, order: tuple[int, ...]
 ) -> None:
     """The refund may come before the payment that it refunds."""
@@ -110,7 +116,7 @@ def test_any_order_of_news(
     ]
 
 
-def test_a_payment_of_nobody_here_is_foreign(
+def test_a_payment_of_an_unknown_customer_is_foreign(
     shop: Shop, alice: StripeCustomer, drain: Drain
 ) -> None:
     stranger = shop.stripe.v1.customers.create({"metadata": {"tollgate_id": alice.pk}})
@@ -193,11 +199,11 @@ def refund(amount: int, status: str = "succeeded") -> RefundSnapshot:
         (snapshot("succeeded", refunds=(refund(1000, "pending"),)), "refunded"),
     ],
 )
-def test_where_the_money_is(found: PaymentSnapshot, status: str) -> None:
+def test_payment_status_of_a_snapshot(found: PaymentSnapshot, status: str) -> None:
     assert status_of(found) == status
 
 
-def test_forged_metadata_names_somebody_else_s_payment(
+def test_metadata_that_names_a_neighbours_payment_is_foreign(
     shop: Shop, alice: StripeCustomer, drain: Drain
 ) -> None:
     """Metadata alone proves nothing: whose card was charged is not the row's customer."""

@@ -133,7 +133,9 @@ def test_a_change_of_policy_counts_for_money_that_went_back_before(desk: Desk) -
 
 @pytest.mark.parametrize("policy", ["hold", "keep"])
 @pytest.mark.parametrize(("outcome", "left"), [("won", ALL), ("lost", NONE)])
-def test_a_dispute(desk: Desk, policy: str, outcome: str, left: Answers) -> None:
+def test_a_dispute_suspends_access_until_it_is_decided(
+    desk: Desk, policy: str, outcome: str, left: Answers
+) -> None:
     payment = desk.sell(desk.price(dispute_policy=policy))
     desk.told()
     contested = desk.tenant.stripe.dispute(payment["stripe_id"])
@@ -205,7 +207,7 @@ def test_an_inquiry_holds_nothing_until_it_becomes_more(desk: Desk) -> None:
     assert (closed["status"], closed["outcome"]) == ("warning_closed", "won")
 
 
-def test_what_a_refund_would_change_is_what_it_changes(desk: Desk, clock: Clock) -> None:
+def test_the_refund_preview_equals_the_effect(desk: Desk, clock: Clock) -> None:
     """For every policy, in part and in full, of a purchase and of a subscription."""
     for number, (policy, interval, amount) in enumerate(
         product(RefundPolicy.values, [None, "month"], [333, 1000])

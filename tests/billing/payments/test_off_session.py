@@ -95,7 +95,7 @@ def test_a_bank_that_wants_the_user_present(tenant: Tenant, project: Project, dr
     assert outbox_events.types(project, "payment.paid") == ["payment.paid"] * 2
 
 
-def test_who_has_saved_nothing(tenant: Tenant, project: Project) -> None:
+def test_a_user_without_a_saved_method_is_refused(tenant: Tenant, project: Project) -> None:
     nobody = charge(tenant)
     assert (nobody.status_code, nobody.json()["code"]) == (409, "no-payment-method")
     assert outbox_events.types(project) == []
@@ -115,7 +115,7 @@ def test_who_has_saved_nothing(tenant: Tenant, project: Project) -> None:
         assert tenant.api.post("/payments", intent(**body)).status_code == 422
 
 
-def test_saved_methods(tenant: Tenant, neighbour: Tenant) -> None:
+def test_saved_methods_are_listed_chosen_and_removed(tenant: Tenant, neighbour: Tenant) -> None:
     assert tenant.api.get("/customers/alice/payment-methods").status_code == 404
     take(tenant)
     assert saved(tenant) == []

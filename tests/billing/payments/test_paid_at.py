@@ -51,7 +51,7 @@ def test_a_card_is_paid_at_once(tenant: Tenant, clock: Clock, drain: Drain) -> N
     assert paid_at(tenant, opened) == then, "however late we hear of it"
 
 
-def test_an_old_debit_of_an_invoice_is_dated_by_it(
+def test_an_old_debit_takes_its_time_from_the_invoice(
     tenant: Tenant, clock: Clock, drain: Drain
 ) -> None:
     """As when history is imported: nobody here has seen it on its way."""

@@ -67,7 +67,9 @@ def at_the_moment_of(
     monkeypatch.setattr(transport, "request", overtaken)
 
 
-def test_nobody_paid(tenant: Tenant, project: Project, due_payment: Json, drain: Drain) -> None:
+def test_an_unpaid_payment_is_canceled_at_its_expiry(
+    tenant: Tenant, project: Project, due_payment: Json, drain: Drain
+) -> None:
     with CaptureQueriesContext(connection) as captured:
         assert expire() == 1
     assert len(captured) <= 60
@@ -86,7 +88,7 @@ def test_nobody_paid(tenant: Tenant, project: Project, due_payment: Json, drain:
     assert (told.data["status"], told.previous["status"]) == ("expired", "pending")
 
 
-def test_paid_in_the_same_second(
+def test_a_payment_made_at_the_expiry_counts(
     tenant: Tenant,
     project: Project,
     due_payment: Json,
@@ -120,7 +122,9 @@ def test_a_declined_card_does_not_keep_it_open(
     ]
 
 
-def test_a_lost_answer(tenant: Tenant, project: Project, due_payment: Json, drain: Drain) -> None:
+def test_a_lost_answer_to_the_cancellation_is_looked_up(
+    tenant: Tenant, project: Project, due_payment: Json, drain: Drain
+) -> None:
     """We crash after Stripe has canceled it: the event, or the next run, tells it, not both."""
     tenant.stripe.fail("timeout_after", path="/v1/payment_intents/*/cancel", times=3)
     assert expire() == 1
@@ -132,7 +136,9 @@ def test_a_lost_answer(tenant: Tenant, project: Project, due_payment: Json, drai
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.expired"]
 
 
-def test_stripe_is_away(tenant: Tenant, project: Project, due_payment: Json, drain: Drain) -> None:
+def test_expiry_waits_for_stripe(
+    tenant: Tenant, project: Project, due_payment: Json, drain: Drain
+) -> None:
     tenant.stripe.fail("timeout_before", path="/v1/payment_intents/*/cancel", times=3)
     assert expire() == 1
     assert expire() == 0, "another worker leaves it alone"
@@ -145,7 +151,7 @@ def test_stripe_is_away(tenant: Tenant, project: Project, due_payment: Json, dra
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
 
 
-def test_called_off_by_the_project(tenant: Tenant, project: Project, drain: Drain) -> None:
+def test_a_project_cancels_a_payment(tenant: Tenant, project: Project, drain: Drain) -> None:
     made = take(tenant, expires_in=MINUTE)
     path = f"/payments/{made['id']}/cancel"
     for _ in range(2):
@@ -198,6 +204,6 @@ def test_standing(tenant: Tenant, neighbour: Tenant, drain: Drain) -> None:
 
 
 @pytest.mark.parametrize("seconds", [59, 30 * 86_400 + 1, 0, -1, "60"])
-def test_how_long(tenant: Tenant, seconds: Any) -> None:
+def test_an_invalid_expires_in_is_refused(tenant: Tenant, seconds: Any) -> None:
     assert tenant.api.post("/payments", intent(expires_in=seconds)).status_code == 422
     assert tenant.at_stripe("payment_intent") == []

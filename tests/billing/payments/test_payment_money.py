@@ -26,7 +26,7 @@ SAMPLES = ("jpy", "usd", "kwd", "idr", "isk")
 """One currency of each number of digits, and those with limits of their own."""
 
 
-def test_every_currency(tenant: Tenant) -> None:
+def test_amounts_have_the_limits_of_their_currency(tenant: Tenant) -> None:
     """Whole minor units go to Stripe as they came, whatever the number of digits.
 
     Amounts that are refused are tried in all currencies at the gate, the other edges over HTTP in
@@ -71,7 +71,7 @@ def _between_steps(currency: str) -> list[int]:
     return [each * step(currency) + 1 for each in (0, 7)] if step(currency) > 1 else []
 
 
-def test_unknown_currencies(tenant: Tenant) -> None:
+def test_unknown_currencies_are_refused(tenant: Tenant) -> None:
     for currency in ("xyz", "USD", "", "us", None, "xau"):
         refused = tenant.api.post("/payments", intent(amount={"amount": 1, "currency": currency}))
         assert refused.status_code == 422, currency
@@ -94,7 +94,7 @@ STATUSES: dict[tuple[str, str], tuple[str, str]] = {
 FINAL = {"paid", "canceled", "expired"}
 
 
-def test_every_way_from_one_status_to_another(project: Project, account: StripeAccount) -> None:
+def test_each_change_of_status_records_its_event(project: Project, account: StripeAccount) -> None:
     """What is told is what Stripe said last, once, from wherever it came."""
     customer = CustomerFactory.create(project=project, user_id="alice")
     for start, (first, _) in STATUSES.items():

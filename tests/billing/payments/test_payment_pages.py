@@ -43,7 +43,7 @@ def only_payment(project: Project) -> Payment:
     return Payment.objects.for_project(project).get()
 
 
-def test_an_item(tenant: Tenant, project: Project, drain: Drain) -> None:
+def test_a_page_for_an_item_is_paid(tenant: Tenant, project: Project, drain: Drain) -> None:
     price = tenant.price(interval=None, amount=9900)
     made = request_payment(tenant, price, reference="order-1", metadata={"order": "1"})
     assert (made["type"], made["status"], made["stripe_id"]) == ("item", "pending", None)
@@ -125,7 +125,7 @@ def test_a_page_says_what_is_due_now(
     agrees_with_stripe()
 
 
-def test_a_cart(tenant: Tenant, project: Project, drain: Drain) -> None:
+def test_a_cart_is_paid_through_a_payment(tenant: Tenant, project: Project, drain: Drain) -> None:
     """A subscription and an item together: one payment, that of the first invoice."""
     tool = tenant.price(tenant.product("Tool"), amount=500, interval=None)
     cart = tenant.cart(tenant.price(amount=2900), tool)
@@ -167,7 +167,9 @@ def test_payments_of_others_are_not_taken_for_the_pages(
 
 
 @pytest.mark.parametrize("amount", [0, 2900])
-def test_nothing_to_pay(tenant: Tenant, project: Project, drain: Drain, amount: int) -> None:
+def test_a_page_with_nothing_to_pay_is_paid_without_a_stripe_payment(
+    tenant: Tenant, project: Project, drain: Drain, amount: int
+) -> None:
     """A free price, and a trial without a card."""
     trial = {"trial_period_days": 14, "trial_without_card": True} if amount else {}
     made = request_payment(tenant, tenant.price(amount=amount), **trial)
@@ -183,7 +185,7 @@ def test_nothing_to_pay(tenant: Tenant, project: Project, drain: Drain, amount: 
 @pytest.mark.parametrize(
     ("end", "status"), [("time", "expired"), ("expires_in", "expired"), ("cancel", "canceled")]
 )
-def test_a_page_that_ends(
+def test_an_expired_page_cancels_its_payment(
     tenant: Tenant,
     project: Project,
     drain: Drain,
@@ -221,7 +223,7 @@ def test_a_page_that_ends(
     ]
 
 
-def test_a_bank_says_no_days_after_the_page(
+def test_a_bank_debit_can_fail_days_after_the_page(
     tenant: Tenant, project: Project, drain: Drain, clock: Clock
 ) -> None:
     """The page is done: its payment failed, and there is nothing left to call off."""
@@ -236,7 +238,9 @@ def test_a_bank_says_no_days_after_the_page(
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.failed"]
 
 
-def test_paid_when_its_time_ends(tenant: Tenant, project: Project, drain: Drain) -> None:
+def test_a_page_paid_before_its_expiry_stays_paid(
+    tenant: Tenant, project: Project, drain: Drain
+) -> None:
     made = request_payment(tenant, tenant.price(interval=None))
     tenant.pay(made)
     Payment.objects.for_project(project).update(expires_at=timezone.now())
@@ -270,7 +274,7 @@ def test_one_page_however_stripe_fails(tenant: Tenant, project: Project, drain: 
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
 
 
-def test_a_list_costs_the_same_whatever_its_length(tenant: Tenant) -> None:
+def test_the_query_count_of_lists_is_constant(tenant: Tenant) -> None:
     price = tenant.price(interval=None)
 
     def queries() -> int:
@@ -287,7 +291,7 @@ def test_a_list_costs_the_same_whatever_its_length(tenant: Tenant) -> None:
     assert queries() == few <= 12
 
 
-def test_what_cannot_be_sold_leaves_nothing(tenant: Tenant, project: Project) -> None:
+def test_a_refused_request_leaves_no_payment(tenant: Tenant, project: Project) -> None:
     monthly, once = tenant.price(), tenant.price(interval=None)
     amount = {"amount": 100, "currency": "usd"}
     refused = [

@@ -17,7 +17,7 @@ def page_amounts(tenant: Tenant) -> list[int]:
     return [each["amount_total"] for each in tenant.at_stripe("checkout.session")]
 
 
-def test_it_cannot_become_something_else(tenant: Tenant) -> None:
+def test_a_reference_with_other_lines_is_refused(tenant: Tenant) -> None:
     cheap, dear = tenant.price(interval=None), tenant.price(amount=500000, interval=None)
     same = tenant.price(interval=None)
     tenant.stripe.fail("timeout_before", method="POST", path=SESSIONS, times=AFTER_ALL_TRIES)
@@ -31,7 +31,7 @@ def test_it_cannot_become_something_else(tenant: Tenant) -> None:
     assert page_amounts(tenant) == [2900]
 
 
-def test_a_cart_that_has_changed_meanwhile(tenant: Tenant) -> None:
+def test_a_reference_with_a_changed_cart_is_refused(tenant: Tenant) -> None:
     """The payment comes to what its page asks for."""
     price = tenant.price(interval=None)
     cart = tenant.cart(price)
@@ -44,7 +44,9 @@ def test_a_cart_that_has_changed_meanwhile(tenant: Tenant) -> None:
     assert page_amounts(tenant) == [8700]
 
 
-def test_others_at_the_same_time(tenant: Tenant, project: Project) -> None:
+def test_a_parallel_request_does_not_take_over_the_payment(
+    tenant: Tenant, project: Project
+) -> None:
     """Neither another order nor a refused one takes the payment from who began it."""
     cheap, dear = tenant.price(interval=None), tenant.price(amount=500000, interval=None)
 
@@ -59,7 +61,9 @@ def test_others_at_the_same_time(tenant: Tenant, project: Project) -> None:
     assert Payment.objects.for_project(project).get().checkout_id == made.json()["checkout"]
 
 
-def test_taken_back_by_who_began_it(tenant: Tenant, project: Project) -> None:
+def test_a_payment_row_deleted_by_its_first_request_answers_503(
+    tenant: Tenant, project: Project
+) -> None:
     """The request that has made the row is refused while a second one goes on with it."""
     price = tenant.price(interval=None)
 

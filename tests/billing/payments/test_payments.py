@@ -178,7 +178,7 @@ def test_a_reference_is_one_payment_for_life(
     assert [each["id"] for each in listed] == [made["id"]]
 
 
-def test_what_it_costs_us(tenant: Tenant) -> None:
+def test_a_payment_has_a_query_budget(tenant: Tenant) -> None:
     """A payment that is made, and one that is found by its reference."""
     counted = []
     for reference in ("warm", "order-1", "order-1"):
@@ -196,7 +196,7 @@ def test_a_reference_is_the_projects_own(tenant: Tenant, neighbour: Tenant) -> N
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_at_once_are_one_payment(tenant: Tenant, project: Project) -> None:
+def test_twenty_parallel_requests_make_one_payment(tenant: Tenant, project: Project) -> None:
     def ask(number: int) -> tuple[int, str, str]:
         try:
             body = (
@@ -219,7 +219,7 @@ def test_twenty_at_once_are_one_payment(tenant: Tenant, project: Project) -> Non
     assert outbox_events.types(project, "payment.") == ["payment.created"]
 
 
-def test_the_same_request_again(tenant: Tenant) -> None:
+def test_the_same_request_returns_the_same_payment(tenant: Tenant) -> None:
     """With an Idempotency-Key it is the same payment; without one it is one more."""
     headers = {"Idempotency-Key": "k-1"}
     first, again = (tenant.api.post("/payments", intent(), headers=headers) for _ in range(2))
@@ -245,7 +245,7 @@ def test_one_intent_however_stripe_fails(
     assert outbox_events.types(project, "payment.") in ([], ["payment.created"])
 
 
-def test_an_event_that_is_faster_than_the_answer(
+def test_an_event_before_the_answer_is_applied(
     tenant: Tenant, project: Project, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also paid before we have the answer: what is known already is not undone."""

@@ -89,7 +89,9 @@ class Counter:
         assert sorted(each.amount for each in rows) == sorted(each["amount"] for each in back)
 
 
-def test_any_sequence(tenant: Tenant, price: Json, drain: Callable[[], None]) -> None:
+def test_any_sequence_of_refunds_returns_at_most_the_payment(
+    tenant: Tenant, price: Json, drain: Callable[[], None]
+) -> None:
     numbers = iter(range(10**6))
 
     @settings(
@@ -112,7 +114,7 @@ def test_any_sequence(tenant: Tenant, price: Json, drain: Callable[[], None]) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_at_once(
+def test_twenty_parallel_refunds_return_at_most_the_payment(
     tenant: Tenant, project: Project, price: Json, drain: Callable[[], None]
 ) -> None:
     """Each for a part, some for all that is left, some twice under one key: Stripe's count is the

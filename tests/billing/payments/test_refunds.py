@@ -66,7 +66,7 @@ def test_a_partial_refund_keeps_access(tenant: Tenant, payment: Json) -> None:
     assert not allowed(tenant)
 
 
-def test_never_more_than_is_left(tenant: Tenant, payment: Json) -> None:
+def test_a_refund_never_exceeds_what_is_left(tenant: Tenant, payment: Json) -> None:
     refund(tenant, payment, amount=9000)
     refused = refund(tenant, payment, amount=901)
     assert (refused.status_code, refused.json()["code"]) == (409, "nothing-to-refund")
@@ -109,7 +109,7 @@ def test_what_has_not_been_paid_is_not_refunded(tenant: Tenant) -> None:
         {"payment_intent": "pi_1"},
     ],
 )
-def test_malformed(tenant: Tenant, payment: Json, body: dict[str, Any]) -> None:
+def test_malformed_refunds_are_refused(tenant: Tenant, payment: Json, body: dict[str, Any]) -> None:
     assert refund(tenant, payment, **body).status_code == 422
     assert tenant.at_stripe("refund") == []
 
@@ -135,7 +135,9 @@ def test_one_refund_however_stripe_fails(
 
 
 @pytest.mark.parametrize("fault", ["error_after", "timeout_after", "reset_after"])
-def test_a_lost_answer_is_looked_for(tenant: Tenant, payment: Json, fault: str) -> None:
+def test_a_refund_with_a_lost_answer_is_looked_up(
+    tenant: Tenant, payment: Json, fault: str
+) -> None:
     """Also without a key: what was given back is found and told, not given once more."""
     tenant.stripe.fail(fault, method="POST", path="/v1/refunds", times=3)
     made = refund(tenant, payment, amount=100)
@@ -157,7 +159,7 @@ def test_the_same_request_finishes_what_was_left_open(tenant: Tenant, payment: J
     assert len(tenant.at_stripe("refund")) == 2
 
 
-def test_a_faster_refund_leaves_nothing(
+def test_a_refund_overtaken_by_another_is_refused(
     tenant: Tenant, payment: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else gives the money back between our look at what is left and our request."""
@@ -236,7 +238,7 @@ def test_refunds_are_listed(tenant: Tenant, neighbour: Tenant, payment: Json) ->
     assert neighbour.api.get(f"/refunds/{made[0]['id']}").status_code == 404
 
 
-def test_filters(tenant: Tenant, payment: Json) -> None:
+def test_payments_are_filtered(tenant: Tenant, payment: Json) -> None:
     def payment_ids(**query: str) -> list[str]:
         rows = tenant.api.get("/payments", query=query).json()["data"]
         return [row["id"] for row in rows]
@@ -248,7 +250,7 @@ def test_filters(tenant: Tenant, payment: Json) -> None:
         assert tenant.api.get("/payments", query=query).status_code == 422
 
 
-def test_a_neighbours_payment_is_not_there(
+def test_a_neighbours_payment_is_not_found(
     tenant: Tenant, neighbour: Tenant, payment: Json
 ) -> None:
     path = f"/payments/{payment['id']}"

@@ -46,7 +46,7 @@ def eligibility_reasons(tenant: Tenant, user_id: str = "alice") -> list[str]:
 
 
 @pytest.mark.usefixtures("plans")
-def test_a_user_is_sent_there_and_the_portal_is_made_once(
+def test_the_portal_configuration_is_created_once(
     tenant: Tenant, project: Project, plans: list[dict[str, Any]]
 ) -> None:
     for _ in range(2):
@@ -74,7 +74,7 @@ def test_a_user_is_sent_there_and_the_portal_is_made_once(
 
 
 @pytest.mark.usefixtures("plans")
-def test_the_same_request_again_is_the_same_link(tenant: Tenant) -> None:
+def test_a_repeated_request_returns_the_same_link(tenant: Tenant) -> None:
     said = [
         tenant.api.post("/portal", {"user_id": "alice"}, headers={"Idempotency-Key": "k"})
         for _ in range(2)
@@ -137,7 +137,7 @@ def test_the_configuration_holds_for_the_next_portal(
         assert tenant.api.post("/portal", body).status_code == 422
 
 
-def test_a_flow_leads_to_one_thing(tenant: Tenant, plans: list[dict[str, Any]]) -> None:
+def test_a_flow_opens_one_page_of_the_portal(tenant: Tenant, plans: list[dict[str, Any]]) -> None:
     pro, yearly = plans[0]["product"], plans[1]["id"]
     [subscription] = tenant.at_stripe("subscription")
     item = subscription["items"]["data"][0]["id"]
@@ -161,7 +161,7 @@ def test_a_flow_leads_to_one_thing(tenant: Tenant, plans: list[dict[str, Any]]) 
             assert {name: told[name] for name in expected} == expected
 
 
-def test_what_cannot_be_is_refused_and_leaves_nothing(
+def test_an_invalid_request_is_refused_and_creates_nothing(
     tenant: Tenant, neighbour: Tenant, plans: list[dict[str, Any]], project: Project
 ) -> None:
     pro, foreign = plans[0]["product"], neighbour.product("Theirs")["id"]
@@ -199,7 +199,7 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.usefixtures("plans")
-def test_eligibility_says_why_not(
+def test_eligibility_lists_the_reasons_of_a_refusal(
     tenant: Tenant, neighbour: Tenant, project: Project, settings: Settings
 ) -> None:
     assert eligibility_reasons(tenant) == []
@@ -222,7 +222,7 @@ def test_eligibility_says_why_not(
 
 @pytest.mark.usefixtures("plans")
 @pytest.mark.parametrize("fault", ["error_after", "timeout_before", "timeout_after"])
-def test_a_portal_is_made_once_whatever_stripe_does(
+def test_a_portal_is_created_once_although_stripe_fails(
     tenant: Tenant, clock: Clock, fault: str
 ) -> None:
     tenant.stripe.fail(fault, path="/v1/billing_portal/configurations", times=3)

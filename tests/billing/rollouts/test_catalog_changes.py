@@ -69,7 +69,7 @@ def pro(tenant: Tenant, project: Project) -> Json:
     return tenant.product("Pro", features=[feature_value("seats", 5), feature_value("calls", 100)])
 
 
-def test_what_is_previewed_is_what_then_happens_without_stripe(
+def test_the_preview_equals_the_effect_and_asks_nothing_of_stripe(
     tenant: Tenant, pro: Json, project: Project, stripe: SandboxStripe, neighbour: Tenant
 ) -> None:
     price = Price.objects.for_project(project).get(pk=tenant.price(pro)["id"])
@@ -183,7 +183,7 @@ def command(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_a_plan_is_looked_at_kept_and_carried_out_as_it_was_kept(
+def test_a_saved_plan_is_applied_as_it_was_previewed(
     tenant: Tenant, fleet: Fleet, pro: Json, project: Project, shop: Shop, clock: Clock
 ) -> None:
     before = row_counts(project)
@@ -238,7 +238,7 @@ def test_a_plan_is_looked_at_kept_and_carried_out_as_it_was_kept(
         command("--rollout", kept, "--apply", "--reason", "Again.")
 
 
-def test_a_plan_for_another_version_is_refused_and_a_lost_answer_moves_nobody_twice(
+def test_a_plan_for_another_version_is_refused(
     tenant: Tenant, fleet: Fleet, pro: Json, project: Project, stripe: SandboxStripe
 ) -> None:
     plus = tenant.price(tenant.product("Plus", features=[feature_value("sso")]), amount=9000)

@@ -88,7 +88,7 @@ def rollout_states(project: Project) -> list[tuple[str, int, int, int]]:
     return [(row.status, row.looked_at, row.changed, len(row.failed)) for row in rows]
 
 
-def test_who_dies_in_a_batch_leaves_nothing_of_it_and_the_next_one_goes_on(
+def test_a_batch_whose_worker_dies_is_rolled_back_and_done_again(
     project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
 ) -> None:
     for row in holders[:3]:
@@ -108,7 +108,7 @@ def test_who_dies_in_a_batch_leaves_nothing_of_it_and_the_next_one_goes_on(
     assert not rollouts_worker.run_due(at=timezone.now())
 
 
-def test_an_edit_while_it_runs_begins_again_with_the_newer_version(
+def test_an_edit_during_a_rollout_restarts_it_with_the_newer_version(
     project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
 ) -> None:
     set_seats(product, sso, seats, 4)
@@ -126,7 +126,7 @@ def test_an_edit_while_it_runs_begins_again_with_the_newer_version(
     assert len(rollout_states(project)) == 2
 
 
-def test_one_who_cannot_be_done_does_not_keep_the_others_waiting(
+def test_a_failing_holder_does_not_delay_the_others(
     project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
 ) -> None:
     broken = holders[11]
@@ -152,7 +152,7 @@ def test_one_who_cannot_be_done_does_not_keep_the_others_waiting(
     assert limits(project, [each for each in holders if each != broken]) == {4: 29}
 
 
-def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
+def test_a_thousand_unaffected_holders_cost_a_fixed_number_of_queries(
     project: Project, product: Product, monthly: Price
 ) -> None:
     rows = subscribers(monthly, 1000)
@@ -173,7 +173,7 @@ def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
     assert (begins <= 20, ends <= 10) == (True, True)
 
 
-def test_what_has_begun_before_the_change_is_waited_for(
+def test_a_rollout_waits_for_transactions_from_before_the_change(
     project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
 ) -> None:
     """Whoever has begun before may still write what followed from the older version."""

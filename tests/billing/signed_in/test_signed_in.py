@@ -110,7 +110,7 @@ def test_a_user_types_promotion_codes_and_names_no_coupons(
     assert alice.get("/billing/subscription").json() == before
 
 
-def test_a_user_never_sees_another(
+def test_a_user_never_sees_another_users_data(
     tenant: Tenant,
     alice: Browser,
     plans: list[dict[str, Any]],
@@ -158,7 +158,7 @@ def test_a_user_never_sees_another(
     assert StripeIntent.objects.for_project(project).count() == intents
 
 
-def test_each_credential_opens_its_own_doors(
+def test_each_kind_of_credential_opens_its_own_routes(
     alice: Browser, project: Project, other_project: Project, other_api: ApiClient
 ) -> None:
     secret = key_of(project)
@@ -280,7 +280,7 @@ def test_an_idempotency_key_is_the_users_own(
     assert not any("alice" in each or "bob" in each for each in kept)
 
 
-def test_reading_costs_a_fixed_number_of_queries(
+def test_reads_have_a_fixed_number_of_queries(
     tenant: Tenant, alice: Browser, plans: list[dict[str, Any]], drain: Callable[[], None]
 ) -> None:
     tenant.sell(plans[0])

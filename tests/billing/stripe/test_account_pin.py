@@ -139,7 +139,7 @@ def test_no_event_is_applied_and_none_is_lost(
     assert {row.state for row in SyncObject.objects.all()} == {"applied"}
 
 
-def test_nothing_is_written_with_it(
+def test_nothing_is_written_with_a_key_of_another_account(
     project: Project, shop: Shop, use_key: Callable[[str], None], stripe: SandboxStripe
 ) -> None:
     use_key(STRANGE)
@@ -155,7 +155,7 @@ def test_nothing_is_written_with_it(
     assert list(stripe.client(STRANGE).v1.products.list().data) == []
 
 
-def test_health_and_the_row_say_so_until_the_right_key_is_back(
+def test_health_reports_a_wrong_account_until_the_right_key_is_back(
     account: StripeAccount, use_key: Callable[[str], None]
 ) -> None:
     assert health.gather(timezone.now())["stripe_accounts"].status == "ok"

@@ -67,7 +67,9 @@ def end_waits() -> None:
     end_pauses()
 
 
-def test_a_third_is_kept_for_who_waits(slow_account: StripeAccount) -> None:
+def test_a_third_of_the_budget_is_kept_for_interactive_requests(
+    slow_account: StripeAccount,
+) -> None:
     assert granted_requests(slow_account, Lane.BACKGROUND) == 4
     assert granted_requests(slow_account, Lane.INTERACTIVE) == 2
     pause = budget.take(slow_account, Lane.INTERACTIVE)
@@ -82,13 +84,15 @@ def test_a_429_halves_the_rate(slow_account: StripeAccount) -> None:
     assert 1 / RATE < budget.take(slow_account, Lane.INTERACTIVE) <= 2 / RATE
 
 
-def test_accounts_do_not_share(slow_account: StripeAccount, account: StripeAccount) -> None:
+def test_each_account_has_its_own_budget(
+    slow_account: StripeAccount, account: StripeAccount
+) -> None:
     granted_requests(slow_account, Lane.INTERACTIVE)
     other = StripeAccount(name="Another", livemode=False)
     assert budget.take(other, Lane.INTERACTIVE) == 0
 
 
-def test_without_redis_each_process_has_a_small_one(
+def test_without_redis_each_process_has_a_small_budget(
     slow_account: StripeAccount, settings: Settings
 ) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
@@ -98,7 +102,7 @@ def test_without_redis_each_process_has_a_small_one(
     assert budget.take(slow_account, Lane.INTERACTIVE) > 1 / (RATE / budget.PROCESSES)
 
 
-def test_what_there_is_no_budget_for_waits_and_is_not_failed(
+def test_an_object_without_budget_waits_and_does_not_fail(
     shop: Shop, account: StripeAccount, requests: list[str], settings: Settings
 ) -> None:
     settings.BILLING = replace(settings.BILLING, stripe_test_reads=1)
@@ -111,7 +115,7 @@ def test_what_there_is_no_budget_for_waits_and_is_not_failed(
     assert rows.filter(next_try_at__lte=Now()).count() == 3
 
 
-def test_other_accounts_go_on(account: StripeAccount) -> None:
+def test_an_exhausted_budget_does_not_delay_other_accounts(account: StripeAccount) -> None:
     """What an account without budget has to read does not stand in the way of others."""
     other = StripeAccount.objects.create(name="Another", livemode=True)
     for owner in (account, account, other):
@@ -120,7 +124,7 @@ def test_other_accounts_go_on(account: StripeAccount) -> None:
     assert [each.account for each in sync_queue.claim_due(limit=1, without=[account.pk])] == [other]
 
 
-def test_who_waits_for_the_answer_waits_for_the_budget(
+def test_an_interactive_read_waits_for_the_budget(
     shop: Shop,
     slow_account: StripeAccount,
     alice: StripeCustomer,
@@ -167,7 +171,9 @@ def due_objects(shop: Shop, count: int) -> list[Product]:
     return products
 
 
-def test_a_crowd_is_read_by_its_list(shop: Shop, requests: list[str], settings: Settings) -> None:
+def test_many_due_objects_are_read_by_list(
+    shop: Shop, requests: list[str], settings: Settings
+) -> None:
     """A thousand, most of them nobody's here, one renamed, and one deleted, which no list names."""
     settings.BILLING = replace(settings.BILLING, sync_lease=timedelta(seconds=120))
     for number in range(998):
@@ -186,7 +192,7 @@ def test_a_crowd_is_read_by_its_list(shop: Shop, requests: list[str], settings: 
     assert rows.filter(applied=1, leased_until=None).count() == rows.count() == 1000
 
 
-def test_news_while_a_list_is_read_stays_due(shop: Shop, settings: Settings) -> None:
+def test_an_object_that_changes_during_a_list_stays_due(shop: Shop, settings: Settings) -> None:
     settings.BILLING = replace(settings.BILLING, bulk_read_threshold=2)
     products = due_objects(shop, 5)
     during = str(products[0].stripe_id)
@@ -205,7 +211,7 @@ def test_news_while_a_list_is_read_stays_due(shop: Shop, settings: Settings) -> 
     assert sync.drain(at=timezone.now()) == 1
 
 
-def test_a_list_that_fails_gives_everything_back(
+def test_a_failed_list_returns_its_objects_to_the_queue(
     shop: Shop, settings: Settings, drain: Callable[[], None]
 ) -> None:
     settings.BILLING = replace(settings.BILLING, bulk_read_threshold=2, sync_batch=2)
@@ -221,7 +227,7 @@ def test_a_list_that_fails_gives_everything_back(
     assert rows.filter(applied=1).count() == 6
 
 
-def test_a_crowd_of_invoices_is_read_by_its_list(
+def test_many_due_invoices_are_read_by_list(
     shop: Shop, monthly: Price, requests: list[str], settings: Settings
 ) -> None:
     """Among them some that a bank has yet to pay."""

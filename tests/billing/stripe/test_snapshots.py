@@ -108,7 +108,7 @@ def test_the_running_period_stands_on_the_items() -> None:
     )
 
 
-def test_unknown_words_are_kept() -> None:
+def test_unknown_statuses_are_kept() -> None:
     found = subscriptions.snapshot({**SUBSCRIPTION, "status": "hibernating"}, [])
     assert found.status == "hibernating"
     told = {"type": "auction", "recurring": {"interval": "moon"}, "unit_amount": None}
@@ -116,14 +116,14 @@ def test_unknown_words_are_kept() -> None:
     assert (price.type, price.interval, price.unit_amount) == ("auction", "moon", None)
 
 
-def test_metadata_is_the_tenants_and_our_id_is_ours() -> None:
+def test_our_id_is_separated_from_the_tenants_metadata() -> None:
     metadata = {"tollgate_id": "prod_1", "tollgate_other": "x", "tier": "1"}
     found = products.snapshot({**stripe_fixture("product"), "metadata": metadata})
     assert (found.our_id, found.metadata) == ("prod_1", {"tier": "1"})
 
 
 @pytest.mark.parametrize("module", [customers, products, prices])
-def test_deleted(module: Any) -> None:
+def test_deleted_objects_are_recognised(module: Any) -> None:
     found = module.snapshot({"id": "x_1", "object": "x", "deleted": True})
     assert (found.stripe_id, found.deleted) == ("x_1", True)
 
@@ -135,7 +135,7 @@ def write(client: Any, operation: str, row_id: str, params: Fields) -> Fields:
     return writes.send(client, operation, target="", params=named, idempotency_key=row_id)
 
 
-def test_the_main_job_as_the_sandbox_answers_it(stripe: SandboxStripe, clock: Clock) -> None:
+def test_every_kind_is_read_from_the_sandboxs_answers(stripe: SandboxStripe, clock: Clock) -> None:
     """Every retrieve and every list, over the SDK, agree about the same objects."""
     client = client_with(DEFAULT_SECRET_KEY)
     started = clock.now
@@ -197,7 +197,7 @@ def test_the_main_job_as_the_sandbox_answers_it(stripe: SandboxStripe, clock: Cl
     assert {"checkout.session.completed", "customer.subscription.created"} <= types
 
 
-def test_more_refunds_than_come_along(stripe: SandboxStripe) -> None:
+def test_refunds_beyond_the_first_page_are_read(stripe: SandboxStripe) -> None:
     client = client_with(DEFAULT_SECRET_KEY)
     intent = client.v1.payment_intents.create(
         {

@@ -38,7 +38,7 @@ def seconds_until_refused(transport: Transport, port: int) -> float:
     return time.monotonic() - started
 
 
-def test_the_rest_is_refused_at_once_while_stripe_hangs(silent_port: int) -> None:
+def test_further_calls_are_refused_at_once_while_stripe_hangs(silent_port: int) -> None:
     transport = Transport(timeout=(1.0, HANG), places=3)
     with ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(seconds_until_refused, transport, silent_port) for _ in range(3)]
@@ -48,7 +48,7 @@ def test_the_rest_is_refused_at_once_while_stripe_hangs(silent_port: int) -> Non
     assert all(each.result() >= HANG for each in waiting)
 
 
-def test_a_place_is_waited_for_while_stripe_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_waits_for_a_free_slot_while_stripe_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("billing.stripe.transport.PATIENCE", 5.0)
     places = Places(1)
     with ThreadPoolExecutor(1) as pool, ExitStack() as held:
@@ -59,7 +59,7 @@ def test_a_place_is_waited_for_while_stripe_is_quick(monkeypatch: pytest.MonkeyP
         waiting.result(timeout=5)
 
 
-def test_nobody_waits_longer_than_the_patience() -> None:
+def test_no_call_waits_longer_than_its_limit() -> None:
     places = Places(1)
     with places.one():
         started = time.monotonic()
@@ -68,7 +68,7 @@ def test_nobody_waits_longer_than_the_patience() -> None:
         assert PATIENCE <= time.monotonic() - started < PATIENCE + 1
 
 
-def test_nobody_waits_for_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_call_waits_for_the_slot_of_a_slow_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("billing.stripe.transport.PATIENCE", 5.0)
     clock = Hands()
     places = Places(1, clock=clock)
@@ -81,7 +81,7 @@ def test_nobody_waits_for_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
     _pass_through(places)
 
 
-def test_a_failure_gives_its_place_back() -> None:
+def test_a_failed_call_frees_its_slot() -> None:
     places = Places(1)
     for _ in range(3):
         with pytest.raises(RuntimeError), places.one():
@@ -89,7 +89,7 @@ def test_a_failure_gives_its_place_back() -> None:
     _pass_through(places)
 
 
-def test_what_took_long_is_not_sent_again(silent_port: int) -> None:
+def test_a_slow_call_is_not_retried(silent_port: int) -> None:
     """Three tries of ten seconds each would outlive the patience of whoever asked us."""
     wait = LAST_TRY + 0.2
     assert (

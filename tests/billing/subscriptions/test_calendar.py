@@ -93,7 +93,7 @@ Shown = tuple[dict[str, str], str | None, str | None]
 """The ends of its periods by interval, its end, and that of its trial."""
 
 
-def test_what_is_shown_is_what_stripe_says(
+def test_shown_periods_equal_stripes_periods(
     shop: Shop, project: Project, api: ApiClient, sso: Feature
 ) -> None:
     """Each instant begins periods of every interval on one subscription. Every third one ends with

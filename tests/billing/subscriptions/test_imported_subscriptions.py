@@ -152,7 +152,7 @@ def test_a_second_change_takes_the_place_of_the_first_and_keeps_what_was_set_sin
     assert unchanged_fields(after) == unchanged_fields(before) | {"metadata": {"sold_by": "Linus"}}
 
 
-def test_a_declined_change_now_leaves_what_was_planned(
+def test_a_declined_immediate_change_keeps_the_scheduled_one(
     ada: Subscriber, plus: Json, pro: Json, seat: Json, shop: Shop, clock: Clock, drain: Drain
 ) -> None:
     before = imported(shop, ada, plus, seat)
@@ -169,7 +169,7 @@ def test_a_declined_change_now_leaves_what_was_planned(
     assert unchanged_item_fields(after) == unchanged_item_fields(before)
 
 
-def test_a_new_default_card_pays_what_was_planned_before_it_was_chosen(
+def test_a_new_default_card_pays_a_change_scheduled_earlier(
     ada: Subscriber, plus: Json, pro: Json, seat: Json, shop: Shop, clock: Clock, drain: Drain
 ) -> None:
     before = imported(shop, ada, plus, seat)
@@ -183,7 +183,7 @@ def test_a_new_default_card_pays_what_was_planned_before_it_was_chosen(
     assert stripe_subscription(shop, before["id"])["default_payment_method"] == chosen
 
 
-def test_invoices_that_are_sent_stay_so(
+def test_collection_by_sent_invoice_is_kept(
     ada: Subscriber, plus: Json, pro: Json, shop: Shop, clock: Clock, drain: Drain
 ) -> None:
     before = sent_by_invoice(shop, ada, plus)

@@ -29,7 +29,7 @@ def only_subscription(shop: Shop) -> Subscription:
     return Subscription.objects.for_project(shop.project).get()
 
 
-def test_an_active_one_entitles(
+def test_an_active_subscription_entitles(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly, metadata={"team": "7"})
@@ -58,7 +58,7 @@ def test_a_quantity_does_not_multiply_a_limit(
     assert check(shop, clock, "seats").limit == 5
 
 
-def test_a_quantity_of_nothing_gives_nothing(
+def test_a_quantity_of_zero_gives_nothing(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     """The dashboard can set it: the item stays, and is not billed."""
@@ -94,7 +94,7 @@ def test_a_neighbours_price_gives_nothing_here(
     assert not Subscription.objects.for_project(neighbour.project).exists()
 
 
-def test_a_trial(
+def test_a_trial_entitles(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     shop.subscribe(alice, monthly, trial_period_days=14)
@@ -107,7 +107,7 @@ def test_a_trial(
     assert outbox_events.types(shop.project, "subscription.")[0] == "subscription.created"
 
 
-def test_a_renewal_is_told_once(
+def test_a_renewal_is_recorded_once(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     shop.subscribe(alice, monthly)
@@ -123,7 +123,7 @@ def test_a_renewal_is_told_once(
     assert outbox_events.types(shop.project, "entitlements.") == ["entitlements.changed"]
 
 
-def test_a_failed_renewal_has_grace_and_then_not(
+def test_a_failed_renewal_entitles_until_grace_ends(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     shop.subscribe(alice, monthly)
@@ -145,7 +145,7 @@ def test_a_failed_renewal_has_grace_and_then_not(
     assert check(shop, clock).reason == Reason.ENTITLED
 
 
-def test_canceled_at_the_period_s_end(
+def test_a_subscription_canceled_at_period_end_entitles_until_then(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -167,7 +167,7 @@ def test_canceled_at_the_period_s_end(
     assert outbox_events.types(shop.project, "subscription.")[-1] == "subscription.canceled"
 
 
-def test_canceled_now(
+def test_an_immediate_cancellation_ends_access(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -184,7 +184,7 @@ def test_canceled_now(
     ]
 
 
-def test_the_end_of_one_does_not_take_what_another_gives(
+def test_the_end_of_a_subscription_leaves_the_access_of_another(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     first = shop.subscribe(alice, monthly)
@@ -196,7 +196,7 @@ def test_the_end_of_one_does_not_take_what_another_gives(
 
 
 @pytest.mark.parametrize("status", ["unpaid", "incomplete", "paused", "a_word_of_tomorrow" * 2])
-def test_other_words_entitle_to_nothing_and_are_kept(
+def test_other_statuses_are_kept_and_entitle_to_nothing(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock, status: str
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -211,7 +211,7 @@ def test_other_words_entitle_to_nothing_and_are_kept(
     assert not SyncObject.objects.filter(last_error__gt="").exists()
 
 
-def test_paused_and_resumed(
+def test_a_pause_ends_access_until_it_is_resumed(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -265,7 +265,7 @@ def test_items_are_an_exact_set(
     assert not check(shop, clock).allowed
 
 
-def test_applying_it_again_changes_and_tells_nothing(
+def test_applying_a_snapshot_again_changes_and_records_nothing(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     shop.subscribe(alice, monthly)
@@ -287,7 +287,7 @@ def test_applying_it_again_changes_and_tells_nothing(
     )
 
 
-def test_a_subscription_that_stripe_forgot_stays_until_a_person_decides(
+def test_a_subscription_missing_at_stripe_stays_until_an_operator_decides(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     """Stripe keeps subscriptions for ever: a 404 means a wrong key."""
@@ -314,7 +314,7 @@ def test_deleting_the_customer_ends_everything(
     assert not check(shop, clock).allowed
 
 
-def test_a_first_invoice_that_was_given_away_gives(
+def test_a_free_first_invoice_entitles(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     """Voided before any attempt; one that a bank sent back after an attempt gives nothing."""

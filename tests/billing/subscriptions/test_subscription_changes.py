@@ -52,7 +52,7 @@ def item_quantities(shown: Json) -> list[tuple[str, int]]:
     return [(item["price"], item["quantity"]) for item in shown["items"]]
 
 
-def test_an_upgrade_is_now(
+def test_an_upgrade_takes_effect_immediately(
     ada: Subscriber, pro: Json, plus: Json, project: Project, clock: Clock, drain: Drain
 ) -> None:
     before = ada.subscribe(pro)
@@ -116,7 +116,7 @@ def test_a_downgrade_waits_for_the_renewal_and_can_be_taken_back(
     assert item_quantities(ada.show(plus)) == [(plus["id"], 3)]
 
 
-def test_a_change_now_sets_what_is_planned_aside_unless_the_card_is_declined(
+def test_an_immediate_change_replaces_the_scheduled_one_unless_declined(
     ada: Subscriber, pro: Json, plus: Json, project: Project, shop: Shop, drain: Drain
 ) -> None:
     ada.subscribe(pro, quantity=3)
@@ -139,7 +139,7 @@ def test_a_change_now_sets_what_is_planned_aside_unless_the_card_is_declined(
     assert ada.refused(plus, quantity=1) == (409, "subscription-ending")
 
 
-def test_so_does_a_discount_and_its_preview_says_so(ada: Subscriber, pro: Json) -> None:
+def test_a_discount_replaces_the_scheduled_change_as_previewed(ada: Subscriber, pro: Json) -> None:
     ada.subscribe(pro, quantity=3)
     assert amounts_due(ada.change(pro, quantity=1))[2] == 3000
     quarter = ada.tenant.api.post("/coupons", {"percent_off": 25, "duration": "forever"}).json()
@@ -170,7 +170,7 @@ MOMENTS = (0, 3_599, 1_234_567, 2_400_000)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_the_invoice_says_what_the_preview_said(
+def test_the_invoice_equals_the_preview(
     tenant: Tenant, shop: Shop, clock: Clock, change: dict[str, Any]
 ) -> None:
     """At any instant: amounts, lines, credit and the next invoice, to the cent and the second."""
@@ -207,7 +207,7 @@ def _named(change: Any, names: dict[str, str]) -> Any:
     return change.format(**names) if isinstance(change, str) else change
 
 
-def test_what_cannot_be_changed_is_left_as_it_is(
+def test_a_refused_change_leaves_the_subscription_unchanged(
     ada: Subscriber, tenant: Tenant, neighbour: Tenant, pro: Json, plus: Json, drain: Drain
 ) -> None:
     yearly = tenant.price(tenant.product("Yearly"), interval="year")
@@ -261,7 +261,7 @@ def test_what_cannot_be_changed_is_left_as_it_is(
     assert StripeIntent.objects.across_projects().count() == intents
 
 
-def test_one_that_is_not_running_is_not_changed(
+def test_an_ended_subscription_is_not_changed(
     ada: Subscriber, pro: Json, shop: Shop, clock: Clock, drain: Drain
 ) -> None:
     ada.subscribe(pro)
@@ -278,7 +278,7 @@ def test_one_that_is_not_running_is_not_changed(
         assert ada.refused(pro, **body) == (409, "subscription-ended")
 
 
-def test_a_repeated_change_is_made_once(
+def test_a_repeated_change_is_carried_out_once(
     ada: Subscriber, pro: Json, plus: Json, shop: Shop, drain: Drain
 ) -> None:
     """Also when the first try's answer got lost, and the path names the old product."""
@@ -293,7 +293,7 @@ def test_a_repeated_change_is_made_once(
     assert len(ada.tenant.at_stripe("invoice")) == 2
 
 
-def test_add_ons(
+def test_add_ons_are_added_and_removed(
     ada: Subscriber, tenant: Tenant, pro: Json, project: Project, drain: Drain
 ) -> None:
     seats = tenant.price(tenant.product("Seats"), amount=500)
@@ -340,7 +340,7 @@ def test_several_subscriptions_to_different_products(
     assert ada.show(plus)["status"] == "canceled"
 
 
-def test_a_change_closes_the_page_of_what_it_brings(
+def test_a_change_closes_the_open_page_for_the_same_product(
     tenant: Tenant, pro: Json, plus: Json, drain: Drain
 ) -> None:
     """An open page and a change to the same product: one of them counts, never both."""
@@ -360,7 +360,9 @@ def test_a_change_closes_the_page_of_what_it_brings(
     assert len(tenant.at_stripe("subscription")) == 4
 
 
-def test_what_is_planned_is_not_bought_as_well(ada: Subscriber, pro: Json, plus: Json) -> None:
+def test_a_scheduled_product_cannot_be_bought_as_well(
+    ada: Subscriber, pro: Json, plus: Json
+) -> None:
     before = ada.subscribe(plus)
     assert ada.change(plus, price=pro["id"])["scheduled_change"] is not None
     second = ada.tenant.api.post("/checkout", order(pro, "ada"))

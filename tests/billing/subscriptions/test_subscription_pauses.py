@@ -101,7 +101,7 @@ def test_a_pause_without_a_date_is_resumed_by_hand(
     assert outbox_events.types(project, "subscription.") == [*kinds, "subscription.canceled"]
 
 
-def test_an_unbilled_gift_is_no_pause(
+def test_keeping_invoices_as_drafts_is_no_pause(
     ada: Subscriber, pro: Json, project: Project, drain: Drain
 ) -> None:
     """Set at Stripe: ``keep_as_draft`` collects later, ``mark_uncollectible`` never."""
@@ -115,7 +115,7 @@ def test_an_unbilled_gift_is_no_pause(
     assert outbox_events.types(project, "subscription.") == [CREATED, UPDATED, UPDATED]
 
 
-def test_the_end_of_a_trial_is_told_once_for_each_end(
+def test_the_end_of_a_trial_is_announced_once(
     ada: Subscriber, pro: Json, project: Project, clock: Clock, drain: Drain
 ) -> None:
     ada.subscribe(pro, trial_period_days=14)
@@ -152,7 +152,7 @@ def _usd(amount: int) -> Json:
     return {"amount": amount, "currency": "usd"}
 
 
-def test_a_short_trial_is_told_of_at_once(
+def test_the_end_of_a_short_trial_is_announced_at_once(
     ada: Subscriber, pro: Json, project: Project, drain: Drain, django_assert_num_queries: Any
 ) -> None:
     ada.subscribe(pro, trial_period_days=2)
@@ -224,7 +224,7 @@ def test_canceled_now_the_rest_of_the_period_can_be_credited(
     assert -3200 < balance < -2800
 
 
-def test_grace_is_the_projects_and_recovery_ends_it(
+def test_the_project_sets_the_grace_period_and_a_payment_ends_it(
     ada: Subscriber, pro: Json, project: Project, clock: Clock, drain: Drain
 ) -> None:
     """Past due with access for the project's days, without afterwards, then recovered."""
@@ -257,7 +257,7 @@ def test_grace_is_the_projects_and_recovery_ends_it(
     ("after", "status", "last"),
     [("cancel", "canceled", "subscription.canceled"), ("mark_unpaid", "unpaid", UPDATED)],
 )
-def test_a_renewal_that_is_never_paid(
+def test_a_renewal_that_is_never_paid_ends_access(
     ada: Subscriber,
     pro: Json,
     project: Project,
@@ -279,7 +279,7 @@ def test_a_renewal_that_is_never_paid(
     assert (kinds[0], kinds[-1]) == (CREATED, last)
 
 
-def test_a_first_payment_that_never_comes(
+def test_a_subscription_without_a_first_payment_gives_nothing(
     ada: Subscriber, pro: Json, project: Project, clock: Clock, drain: Drain
 ) -> None:
     shown = ada.subscribe(pro, payment_behavior="default_incomplete")

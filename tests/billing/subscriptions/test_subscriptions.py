@@ -25,7 +25,7 @@ def allowed(tenant: Tenant, user_id: str = "alice") -> bool:
     return bool(tenant.api.get("/entitlements/check", query=query).json()["allowed"])
 
 
-def test_what_a_subscription_looks_like(tenant: Tenant, project: Project) -> None:
+def test_a_subscription_has_every_documented_field(tenant: Tenant, project: Project) -> None:
     sold = subscribe(tenant, project)
     (at_stripe,) = tenant.at_stripe("subscription")
     shown = tenant.api.get(sold["path"]).json()
@@ -44,7 +44,7 @@ def test_what_a_subscription_looks_like(tenant: Tenant, project: Project) -> Non
     assert tenant.api.get("/subscriptions?status=canceled").json()["data"] == []
 
 
-def test_cancel_at_the_end_of_the_period_and_take_it_back(
+def test_a_cancellation_at_period_end_can_be_undone(
     tenant: Tenant, project: Project, clock: Clock
 ) -> None:
     path = subscribe(tenant, project)["path"]
@@ -60,7 +60,7 @@ def test_cancel_at_the_end_of_the_period_and_take_it_back(
     assert not allowed(tenant)
 
 
-def test_cancel_now(tenant: Tenant, project: Project) -> None:
+def test_an_immediate_cancellation_ends_the_subscription(tenant: Tenant, project: Project) -> None:
     path = subscribe(tenant, project)["path"]
     ended = tenant.api.delete(path, query={"when": "now"}).json()
     assert ended["status"] == "canceled"
@@ -76,7 +76,7 @@ def test_cancel_now(tenant: Tenant, project: Project) -> None:
     assert entry.actor.startswith("key:")
 
 
-def test_a_cancellation_to_a_date_is_taken_back_too(tenant: Tenant, project: Project) -> None:
+def test_a_cancellation_at_a_date_can_be_undone(tenant: Tenant, project: Project) -> None:
     path = subscribe(tenant, project)["path"]
     stripe_id = tenant.api.get(path).json()["stripe_id"]
     end = tenant.stripe.world.clock.now() + 5 * 86400
@@ -85,7 +85,9 @@ def test_a_cancellation_to_a_date_is_taken_back_too(tenant: Tenant, project: Pro
     assert (kept["status"], kept["cancel_at"]) == ("active", None)
 
 
-def test_ended_at_stripe_before_we_heard_of_it(tenant: Tenant, project: Project) -> None:
+def test_canceling_a_subscription_that_has_ended_at_stripe_is_refused(
+    tenant: Tenant, project: Project
+) -> None:
     path = subscribe(tenant, project)["path"]
     tenant.stripe.v1.subscriptions.cancel(tenant.api.get(path).json()["stripe_id"])
     refused = tenant.api.delete(path)
@@ -93,7 +95,7 @@ def test_ended_at_stripe_before_we_heard_of_it(tenant: Tenant, project: Project)
     assert tenant.api.get(path).json()["status"] == "canceled"
 
 
-def test_canceled_now_while_the_answer_gets_lost(tenant: Tenant, project: Project) -> None:
+def test_an_immediate_cancellation_survives_a_lost_answer(tenant: Tenant, project: Project) -> None:
     """The SDK asks again and hears that there is nothing to cancel any more: that is a yes."""
     path = subscribe(tenant, project)["path"]
     tenant.stripe.fail("reset_after", method="DELETE", path="/v1/subscriptions/*", times=1)
@@ -130,13 +132,15 @@ def test_an_unknown_status_is_kept_and_entitles_to_nothing(
 
 
 @pytest.mark.parametrize("query", [{"when": "later"}, {"when": ""}, {"now": "1"}])
-def test_a_cancellation_says_when(tenant: Tenant, project: Project, query: dict[str, str]) -> None:
+def test_a_cancellation_must_say_when(
+    tenant: Tenant, project: Project, query: dict[str, str]
+) -> None:
     path = subscribe(tenant, project)["path"]
     assert tenant.api.delete(path, query=query).status_code == 422
     assert tenant.api.get(path).json()["cancel_at"] is None
 
 
-def test_a_neighbours_subscription_is_not_there(
+def test_a_neighbours_subscription_is_not_found(
     tenant: Tenant, neighbour: Tenant, project: Project
 ) -> None:
     path = subscribe(tenant, project)["path"]
@@ -150,7 +154,7 @@ def test_a_neighbours_subscription_is_not_there(
     assert tenant.api.get(path).json()["status"] == "active"
 
 
-def test_lists_cost_the_same_however_long(
+def test_the_query_count_of_lists_is_constant(
     tenant: Tenant, drain: Callable[[], None], django_assert_num_queries: Any
 ) -> None:
     price = tenant.price()

@@ -90,7 +90,9 @@ def account_objects(
 
 
 @pytest.mark.parametrize("kind", KEPT_FOR_EVER)
-def test_what_stripe_keeps_for_ever_is_never_gone(account_objects: Shop, kind: ObjectKind) -> None:
+def test_objects_that_stripe_never_deletes_are_never_gone(
+    account_objects: Shop, kind: ObjectKind
+) -> None:
     model: type[Mirror] = kinds.of(kind).mapper.model
     row = model.objects.for_project(account_objects.project).get()
     before = model.objects.for_project(account_objects.project).values().get()
@@ -139,7 +141,7 @@ def test_one_product_may_be_deleted(shop: Shop, stripe: SandboxStripe, drain: Dr
     assert (row.state, row.reason, row.our_id) == ("gone", "deleted", product.pk)
 
 
-def test_a_deleted_customer_says_so_and_needs_nobody(
+def test_a_customer_deleted_at_stripe_needs_no_decision(
     shop: Shop, alice: StripeCustomer, stripe: SandboxStripe, drain: Drain
 ) -> None:
     stripe.v1.customers.delete(str(alice.stripe_id))
@@ -148,7 +150,7 @@ def test_a_deleted_customer_says_so_and_needs_nobody(
     assert not MissingObject.objects.across_projects().exists()
 
 
-def test_mass_disappearance_stops_and_asks(shop: Shop) -> None:
+def test_many_missing_objects_wait_for_an_operator(shop: Shop) -> None:
     """Of fewer than 200 objects one may go; the second waits, and the next day all still wait."""
     rows = coupons(shop, 4)
     for row in rows:
@@ -172,7 +174,7 @@ def test_mass_disappearance_stops_and_asks(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("mirrored", "allowed"), [(1, 1), (199, 1), (200, 2), (499, 4), (500, 5), (90_000, 5)]
 )
-def test_how_many_may_disappear(mirrored: int, allowed: int) -> None:
+def test_the_number_of_objects_that_may_disappear_has_a_limit(mirrored: int, allowed: int) -> None:
     assert missing_objects.allowed(mirrored) == allowed
 
 
@@ -187,7 +189,7 @@ def test_the_rows_of_all_kinds_are_counted_and_no_further_than_needed(
     assert missing_object_selectors.mirrored(account_objects.account, models, at_most=3) == 3
 
 
-def test_what_a_project_deletes_by_our_api_needs_nobody(
+def test_an_object_deleted_through_our_api_needs_no_decision(
     shop: Shop, api: ApiClient, stripe: SandboxStripe
 ) -> None:
     product = shop.product()
@@ -207,7 +209,7 @@ def test_what_a_project_deletes_by_our_api_needs_nobody(
     assert waiting() == []
 
 
-def test_an_operator_takes_it_as_gone(
+def test_an_operator_accepts_that_an_object_is_gone(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -259,7 +261,7 @@ def test_accepting_ends_nothing_that_stripe_knows_again(
     assert Subscription.objects.for_project(shop.project).get().status == "active"
 
 
-def test_a_foreign_object_or_an_ended_row_asks_nobody(account_objects: Shop) -> None:
+def test_foreign_objects_and_ended_rows_need_no_decision(account_objects: Shop) -> None:
     read(account_objects.account, ObjectKind.SUBSCRIPTION, "sub_of_nobody")
     checkout = Checkout.objects.for_project(account_objects.project).get()
     Checkout.objects.for_project(account_objects.project).update(status="complete")

@@ -59,7 +59,7 @@ def make_storable(shop: Shop, product: Product) -> None:
         price["unit_amount"] = 2900
 
 
-def test_marks_count_and_coalesce(account: StripeAccount) -> None:
+def test_sync_requests_count_and_coalesce(account: StripeAccount) -> None:
     first = sync.request_sync(account_id=account.pk, kind="product", stripe_id="prod_1")
     again = sync.request_sync(account_id=account.pk, kind="product", stripe_id="prod_1")
     other = sync.request_sync(account_id=account.pk, kind="price", stripe_id="prod_1")
@@ -85,7 +85,7 @@ def test_the_oldest_comes_first(account: StripeAccount) -> None:
     assert [each.sync_id for each in sync.claim_due(limit=20)] == ids[20:]
 
 
-def test_what_a_dead_worker_held_comes_last(account: StripeAccount) -> None:
+def test_an_object_of_a_dead_worker_comes_last(account: StripeAccount) -> None:
     held = {request_sync(account, f"prod_{number}") for number in range(3)}
     sync.claim_due(limit=3)
     end_waits()
@@ -122,7 +122,7 @@ def test_a_zombie_changes_nothing(
     assert (row(sync_id).attempts, row(sync_id).last_error) == (0, "")
 
 
-def test_a_mark_during_the_read_stays_due(shop: Shop, alice: StripeCustomer) -> None:
+def test_a_sync_request_during_the_read_stays_due(shop: Shop, alice: StripeCustomer) -> None:
     sync_id = request_sync(shop.account, str(alice.stripe_id), "customer")
     (claim,) = sync.claim_due(limit=1)
     snapshot = sync.read(claim)
@@ -133,7 +133,7 @@ def test_a_mark_during_the_read_stays_due(shop: Shop, alice: StripeCustomer) -> 
     assert row(sync_id).applied == 2
 
 
-def test_poison_is_parked_after_five_tries_and_the_others_go_on(shop: Shop) -> None:
+def test_an_unstorable_object_is_parked_after_five_tries(shop: Shop) -> None:
     product = shop.product("Poison")
     price = shop.price(product)
     make_unstorable(shop, product)
@@ -156,7 +156,7 @@ def test_poison_is_parked_after_five_tries_and_the_others_go_on(shop: Shop) -> N
     assert sync.drain(at=timezone.now()) == 0
 
 
-def test_news_wakes_a_parked_object(shop: Shop) -> None:
+def test_a_new_event_wakes_a_parked_object(shop: Shop) -> None:
     product = shop.product("Poison")
     price = shop.price(product)
     make_unstorable(shop, product)
@@ -172,7 +172,7 @@ def test_news_wakes_a_parked_object(shop: Shop) -> None:
     assert (row(poison).state, row(poison).last_error) == ("applied", "")
 
 
-def test_pauses_grow_and_never_shrink_by_news(shop: Shop) -> None:
+def test_pauses_grow_and_events_do_not_shorten_them(shop: Shop) -> None:
     product = shop.product("Poison")
     price = shop.price(product)
     make_unstorable(shop, product)
@@ -202,7 +202,7 @@ def test_an_outage_parks_nothing(stripe: SandboxStripe, account: StripeAccount) 
     assert row(sync_id).state == "foreign"
 
 
-def test_a_silent_account_is_asked_once_a_batch(
+def test_an_unreachable_account_is_asked_once_per_batch(
     stripe: SandboxStripe, account: StripeAccount
 ) -> None:
     for number in range(10):
@@ -248,7 +248,7 @@ def test_a_slow_batch_is_handed_back(shop: Shop) -> None:
     assert sync.drain(at=timezone.now()) == 4
 
 
-def test_now_reads_at_once_whatever_the_pause(shop: Shop, alice: StripeCustomer) -> None:
+def test_sync_now_reads_at_once_whatever_the_pause(shop: Shop, alice: StripeCustomer) -> None:
     request_sync(shop.account, str(alice.stripe_id), "customer")
     SyncObject.objects.update(next_try_at=Now() + timedelta(hours=1), attempts=3)
     shop.stripe.v1.customers.update(str(alice.stripe_id), {"name": "Alice"})
@@ -260,7 +260,7 @@ def test_now_reads_at_once_whatever_the_pause(shop: Shop, alice: StripeCustomer)
     assert SyncObject.objects.get().state == "applied"
 
 
-def test_now_tells_that_stripe_is_away(shop: Shop, alice: StripeCustomer) -> None:
+def test_sync_now_raises_stripe_unavailable(shop: Shop, alice: StripeCustomer) -> None:
     shop.stripe.fail("error_before", method="GET", times=3)
     with pytest.raises(StripeUnavailable):
         sync.now(
@@ -269,7 +269,7 @@ def test_now_tells_that_stripe_is_away(shop: Shop, alice: StripeCustomer) -> Non
     assert SyncObject.objects.get().state == "waiting"
 
 
-def test_now_gives_up_waiting_for_another_worker(
+def test_sync_now_gives_up_waiting_for_another_worker(
     shop: Shop, alice: StripeCustomer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sync, "INTERACTIVE_WAIT_SECONDS", 0.2)
@@ -284,7 +284,9 @@ def test_now_gives_up_waiting_for_another_worker(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_now_waits_for_an_answer_that_is_new_enough(shop: Shop, alice: StripeCustomer) -> None:
+def test_sync_now_waits_for_a_read_that_began_after_the_call(
+    shop: Shop, alice: StripeCustomer
+) -> None:
     """Another worker holds the object; what it has read may be older than this call."""
     name = str(alice.stripe_id)
     request_sync(shop.account, name, "customer")
@@ -317,7 +319,9 @@ def test_serialization_failures_are_tried_again(shop: Shop, alice: StripeCustome
     assert row(claim.sync_id).state == "applied"
 
 
-def test_but_not_for_ever(shop: Shop, alice: StripeCustomer) -> None:
+def test_serialization_failures_are_retried_at_most_three_times(
+    shop: Shop, alice: StripeCustomer
+) -> None:
     claim = _claimed(shop, alice)
     with pytest.raises(OperationalError), connection.execute_wrapper(_clash(times=3)):
         sync.store(claim, sync.read(claim), at=timezone.now())
@@ -366,7 +370,7 @@ def test_two_workers_never_get_the_same_object(account: StripeAccount) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_mark_that_is_not_committed_is_not_seen(account: StripeAccount) -> None:
+def test_an_uncommitted_sync_request_is_not_seen(account: StripeAccount) -> None:
     with transaction.atomic():
         request_sync(account, "prod_1")
         transaction.set_rollback(True)

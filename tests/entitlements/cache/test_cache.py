@@ -75,7 +75,7 @@ def ada(project_id=OURS):
     return Customer(id="cus_ada", project_id=project_id, user_id="ada")
 
 
-def test_what_was_kept_is_found():
+def test_a_stored_answer_is_found():
     keep()
     assert find() == {
         "feature": "sso",
@@ -92,7 +92,7 @@ def test_what_was_kept_is_found():
     }
 
 
-def test_many_are_found_in_one_go_and_only_those_asked_for():
+def test_many_answers_are_found_in_one_call():
     keep()
     keep(Question("bob", "sso"))
     keep(Question("bob", "seats"))
@@ -104,13 +104,13 @@ def test_many_are_found_in_one_go_and_only_those_asked_for():
 @pytest.mark.parametrize(
     ("age", "is_found"), [(-TICK, False), (0 * TICK, True), (TTL - TICK, True), (TTL, False)]
 )
-def test_answer_is_shown_from_its_moment_for_thirty_seconds(age, is_found):
+def test_an_answer_is_valid_for_thirty_seconds(age, is_found):
     keep()
     assert (find(at=NOW + age) is not None) is is_found
 
 
 @pytest.mark.parametrize(("before_end", "is_found"), [(TICK, True), (0 * TICK, False)])
-def test_answer_is_not_shown_from_the_microsecond_at_which_it_may_change(before_end, is_found):
+def test_an_answer_ends_at_the_microsecond_at_which_it_can_change(before_end, is_found):
     end = NOW + 3 * SECOND
     keep(valid_until=end)
     assert (find(at=end - before_end) is not None) is is_found
@@ -120,7 +120,7 @@ def test_answer_is_not_shown_from_the_microsecond_at_which_it_may_change(before_
     ("valid_until", "longest"),
     [(None, 30_000), (NOW + 5 * SECOND, 5_000), (NOW + 90 * SECOND, 30_000), (NOW + TICK, 1)],
 )
-def test_redis_forgets_an_answer_no_later_than_that(valid_until, longest):
+def test_redis_expires_an_answer_by_then(valid_until, longest):
     keep(valid_until=valid_until)
     assert client().pttl(key()) <= longest
 
@@ -133,14 +133,14 @@ def test_older_answers_do_not_replace_newer_ones():
     assert find(Question("ada", "seats")) is None
 
 
-def test_newer_answer_drops_all_that_is_older():
+def test_a_newer_answer_drops_older_ones():
     keep(version=6)
     keep(version=7, question=Question("ada", "seats"))
     assert find() is None
     assert find(Question("ada", "seats"))["version"] == 7
 
 
-def test_many_are_kept_by_a_redis_that_has_forgotten_how():
+def test_many_answers_are_stored_by_a_redis_without_its_scripts():
     asked = [Question(f"user-{number}", "sso") for number in range(250)]
     made = {question: StaticDecision(None, decision(version=2)) for question in asked}
     cache.invalidate(Customer(id="cus_7", project_id=OURS, user_id="user-7"), version=3)
@@ -158,7 +158,7 @@ def test_many_are_kept_by_a_redis_that_has_forgotten_how():
         assert set(asked) - set(found) == {asked[7]}
 
 
-def test_tombstone_takes_away_and_keeps_away_what_is_older():
+def test_a_tombstone_removes_and_rejects_older_answers():
     keep(version=1)
     cache.invalidate(ada(), version=2)
     assert find() is None
@@ -168,7 +168,7 @@ def test_tombstone_takes_away_and_keeps_away_what_is_older():
     assert find()["version"] == 2
 
 
-def test_late_tombstone_of_an_earlier_change_does_no_harm():
+def test_a_late_tombstone_of_an_earlier_change_keeps_newer_answers():
     cache.invalidate(ada(), version=3)
     keep(version=3)
     cache.invalidate(ada(), version=2)
@@ -177,7 +177,7 @@ def test_late_tombstone_of_an_earlier_change_does_no_harm():
     assert find()["version"] == 3
 
 
-def test_tombstone_outlives_every_answer_from_before_it():
+def test_a_tombstone_outlives_every_older_answer():
     keep(version=1)
     cache.invalidate(ada(), version=2)
     assert client().pttl(key()) > 59_000
@@ -286,7 +286,7 @@ RUBBISH = [
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH, ids=lambda rubbish: repr(rubbish[:8]))
-def test_rubbish_in_a_field_is_a_miss_and_is_replaced(rubbish):
+def test_invalid_bytes_in_a_field_are_a_miss_and_are_replaced(rubbish):
     keep()
     client().hset(key(), "sso", rubbish)
     assert find() is None
@@ -307,7 +307,7 @@ def test_rubbish_in_a_field_is_a_miss_and_is_replaced(rubbish):
         lambda: client().hset(key(), mapping={"version": "x"}) and client().expire(key(), 900),
     ],
 )
-def test_rubbish_under_a_key_is_a_miss_and_is_replaced(spoil):
+def test_a_key_of_another_type_is_a_miss_and_is_replaced(spoil):
     spoil()
     assert find() is None
     keep()

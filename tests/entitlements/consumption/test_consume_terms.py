@@ -99,7 +99,7 @@ def test_a_repeated_use_is_one_under_remembered_terms_too(
     assert Record.objects.for_project(project).count() == before + 1
 
 
-def test_an_erased_user_is_somebody_else_at_once(
+def test_an_erased_user_is_a_new_customer_at_once(
     project: Project, customer: Customer, calls: Feature
 ) -> None:
     allow(customer, calls, 1000)
@@ -109,7 +109,7 @@ def test_an_erased_user_is_somebody_else_at_once(
     assert consume(project)[:2] == (False, "not_entitled")
 
 
-def test_rules_that_changed_end_what_was_remembered(
+def test_changed_rules_end_remembered_terms(
     project: Project, customer: Customer, calls: Feature
 ) -> None:
     allow(customer, calls, 1000)
@@ -122,7 +122,7 @@ def test_rules_that_changed_end_what_was_remembered(
     assert consume_terms.find(project_id=project.pk, question=question, at=timezone.now()) is None
 
 
-def test_what_is_remembered_is_bounded_in_time_and_number(
+def test_remembered_terms_are_bounded_in_time_and_number(
     project: Project, customer: Customer, calls: Feature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allow(customer, calls, 1000)

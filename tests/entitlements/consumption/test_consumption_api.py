@@ -142,7 +142,7 @@ def test_denials_are_answers_and_leave_nothing_behind(api, project, customer, ca
         assert refusal["code"] == "not-consumable"
 
 
-def test_key_makes_it_once_whatever_has_become_of_the_limit(api, project, customer, calls) -> None:
+def test_a_key_counts_once_whatever_the_limit_is_now(api, project, customer, calls) -> None:
     allow(customer, calls, 3)
     first = consume(api, 3, key="job 1")
     again = consume(api, 3, key="job 1")
@@ -158,7 +158,7 @@ def test_key_makes_it_once_whatever_has_become_of_the_limit(api, project, custom
     assert row_counts(project) == [1, 1, 1, 3, 0]
 
 
-def test_whoever_has_something_for_free_is_made_when_they_use_it(api, project, calls) -> None:
+def test_a_first_use_of_the_free_tier_creates_the_customer(api, project, calls) -> None:
     api.request("PUT", "/free-tier", {"features": [{"feature": "api", "value": 2}]})
     assert [consume(api, user_id="new")["used"] for _ in range(2)] == [1, 2]
     assert consume(api, user_id="new")["reason"] == "limit_reached"
@@ -167,7 +167,7 @@ def test_whoever_has_something_for_free_is_made_when_they_use_it(api, project, c
     assert consume(api, user_id=customer.pk)["used"] == 2
 
 
-def test_no_limit_refuses_nobody(api, project, customer, calls) -> None:
+def test_a_feature_without_limit_allows_every_use(api, project, customer, calls) -> None:
     allow(customer, calls, None)
     answer = consume(api, 2**53 - 1)
     assert (answer["limit"], answer["used"], answer["remaining"]) == (None, 2**53 - 1, None)
@@ -175,7 +175,7 @@ def test_no_limit_refuses_nobody(api, project, customer, calls) -> None:
     assert usage_event_types(project) == []
 
 
-def test_reservation_is_committed_in_part_and_the_rest_comes_back(
+def test_a_partial_commit_returns_the_rest_of_the_reservation(
     api, project, customer, calls
 ) -> None:
     allow(customer, calls, 10)
@@ -214,7 +214,7 @@ def test_reservation_with_a_key_is_made_once(api, project, customer, calls) -> N
     assert Reservation.objects.for_project(project).count() == 1
 
 
-def test_expired_reservation_is_given_back_to_who_needs_it_and_by_the_chore(
+def test_an_expired_reservation_is_released_on_demand_and_by_the_task(
     api, project, customer, calls
 ) -> None:
     allow(customer, calls, 10)
@@ -237,7 +237,7 @@ def test_expired_reservation_is_given_back_to_who_needs_it_and_by_the_chore(
     assert reserve(api, 5)["decision"]["allowed"]
 
 
-def test_promise_outlives_what_it_was_made_under(api, project, customer, calls) -> None:
+def test_a_reservation_outlives_the_access_it_was_made_under(api, project, customer, calls) -> None:
     allow(customer, calls, 10)
     held = reserve(api, 6)["reservation"]["id"]
     allow(customer, calls, 4)
@@ -273,7 +273,7 @@ def test_credits_pay_for_uses_and_wait_for_reserved_ones(api, project, customer,
     assert balance == 30 - 4 * (2 + 1 + 4)
 
 
-def test_everyday_bodies_are_answered_as_all_others(api, project, customer, calls) -> None:
+def test_common_bodies_are_answered_like_all_others(api, project, customer, calls) -> None:
     """Whatever goes around REST framework and whatever does not: one set of answers."""
     allow(customer, calls, 4)
     plain = consume(api)
@@ -328,7 +328,7 @@ def test_neighbour_cannot_touch_a_reservation(api, other_api, project, customer,
     assert row_counts(project)[-2:] == [0, 4]
 
 
-def test_consuming_what_is_known_takes_one_statement(api, project, customer, calls) -> None:
+def test_consuming_a_known_feature_takes_one_statement(api, project, customer, calls) -> None:
     allow(customer, calls, 50)
     hear()
     consume(api)
@@ -369,9 +369,7 @@ def test_a_limit_that_waits_for_money_takes_as_few_statements(
     ]
 
 
-def test_what_is_used_of_a_forwarded_meter_waits_to_be_told(
-    api, project, customer, meter, calls
-) -> None:
+def test_use_of_a_forwarded_meter_waits_to_be_sent(api, project, customer, meter, calls) -> None:
     Meter.objects.for_project(project).filter(pk=meter.pk).update(is_forwarded=True)
     allow(customer, calls, 50)
     used = consume(api, 3)["record"]
@@ -385,7 +383,7 @@ def test_what_is_used_of_a_forwarded_meter_waits_to_be_told(
     ] == [(3, Forwarding.PENDING, "", "", None), (4, Forwarding.PENDING, "", "", None)]
 
 
-def test_comes_to_the_limit_once_in_a_period(api, project, customer, calls) -> None:
+def test_reaching_the_limit_is_recorded_once_in_a_period(api, project, customer, calls) -> None:
     allow(customer, calls, 10)
     for amount, events in (
         (7, []),
@@ -414,7 +412,9 @@ def cost(customer: Customer, feature: Feature, value: int) -> None:
         state(customer, claim(feature, value, starts_at=timezone.now() - timedelta(hours=1)))
 
 
-def test_a_use_is_the_same_whatever_it_costs_by_now(api, project, customer, images) -> None:
+def test_a_repeated_use_keeps_its_price_after_a_price_change(
+    api, project, customer, images
+) -> None:
     cost(customer, images, 5)
     post_credits(api, 100)
     use = {"feature": "image", "key": "job-1"}
@@ -463,7 +463,7 @@ def test_more_credits_than_a_row_can_hold_are_not_reserved(api, project, custome
     assert consume(api, 2**52, feature="image")["consumed"] == 0
 
 
-def test_what_is_reserved_counts_under_every_anchor(api, project, customer, meter) -> None:
+def test_reservations_count_under_every_anchor(api, project, customer, meter) -> None:
     """Another source of the same limit begins its months on another day."""
     feature = FeatureFactory.create(
         project=project,

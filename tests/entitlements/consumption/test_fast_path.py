@@ -44,7 +44,7 @@ def key(project: Project) -> str:
     return key
 
 
-def test_it_is_answered_without_django(key: str) -> None:
+def test_a_common_use_is_answered_without_django(key: str) -> None:
     with CaptureQueriesContext(connection) as seen:
         answer = WsgiAnswer(
             FAST_PATH, consume_environ(key, ', "amount": 2, "key": "a"', HTTP_X_REQUEST_ID="job-7")
@@ -60,7 +60,7 @@ def test_it_is_answered_without_django(key: str) -> None:
     assert Record.objects.across_projects().count() == 2
 
 
-def test_what_is_unusual_goes_on_with_its_body(key: str) -> None:
+def test_an_unusual_request_reaches_django_with_its_body(key: str) -> None:
     requests = (
         consume_environ(key, ', "amount": 9007199254740993'),
         consume_environ(key, ', "surprise": 1'),

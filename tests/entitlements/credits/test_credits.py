@@ -162,7 +162,7 @@ def test_credits_can_be_spent_until_they_expire(customer):
     assert ledger(customer)[-1] == ("expire", 9, 0)
 
 
-def test_what_is_set_aside_is_used_or_given_back(customer):
+def test_reserved_credits_are_posted_or_released(customer):
     give(customer, 10, priority=0, expires_at=NOW + DAY)
     give(customer, 100)
     later = NOW + 2 * DAY
@@ -194,7 +194,7 @@ def test_what_is_set_aside_is_used_or_given_back(customer):
     assert credits.release(**customer_arguments(customer), reference="res_3", at=later) == 95
 
 
-def test_what_comes_back_to_an_expired_or_revoked_grant_is_gone(customer):
+def test_credits_released_to_an_ended_grant_expire(customer):
     soon = give(customer, 10, expires_at=NOW + DAY)
     revoked = give(customer, 10)
     credits.hold(**customer_arguments(customer), amount=20, at=NOW, reference="res_1")
@@ -218,7 +218,7 @@ def test_what_comes_back_to_an_expired_or_revoked_grant_is_gone(customer):
     ]
 
 
-def test_running_low_and_out_is_told_once_until_topped_up(customer):
+def test_low_and_exhausted_balances_are_recorded_once_until_a_top_up(customer):
     give(customer, 100)
     spend(customer, 89)
     assert balance_events(customer) == []
@@ -244,7 +244,7 @@ def test_running_low_and_out_is_told_once_until_topped_up(customer):
     }
 
 
-def test_expiry_and_withholding_are_told_as_well(customer):
+def test_expiry_and_withholding_are_recorded(customer):
     give(customer, 100, expires_at=NOW + DAY)
     give(customer, 5)
     credit_grants.expire_due(at=NOW + DAY, limit=10)
@@ -309,7 +309,7 @@ def test_credits_of_one_source_never_touch_those_of_another(customer):
     assert (bought.available, balance(customer)) == (1000, 1070)
 
 
-def test_the_database_insists_on_its_ledger(customer):
+def test_the_database_refuses_a_ledger_that_does_not_add_up(customer):
     given = give(customer, 100)
     entries = CreditEntry.objects.for_project(customer.project)
     entry = entries.earliest("pk")
@@ -357,7 +357,7 @@ def test_the_database_insists_on_its_ledger(customer):
     assert (balance(customer), by_entries(customer)) == (100, [(100, 100, 0, 0, 0, 0)])
 
 
-def test_the_database_plays_as_the_rules_do(project):
+def test_the_database_agrees_with_the_pure_rules(project):
     random = Random(7)
     for number in range(30):
         customer = CustomerFactory.create(project=project)

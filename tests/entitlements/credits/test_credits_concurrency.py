@@ -66,7 +66,7 @@ def spent_by_the_ledger(customer):
     return entries.filter(grant__customer=customer).aggregate(sum=Sum("amount"))["sum"] or 0
 
 
-def test_never_more_than_there_was(project, spenders):
+def test_parallel_spenders_never_exceed_the_balance(project, spenders):
     customer = CustomerFactory.create(project=project)
     who = {"project_id": project.pk, "customer_id": customer.pk}
     there = spent = 0
@@ -101,7 +101,7 @@ def test_one_key_is_spent_once_however_many_send_it(project, spenders):
         assert spent_by_the_ledger(customer) == 7
 
 
-def test_reservations_are_settled_once_and_low_is_told_once(project, spenders):
+def test_reservations_are_posted_once_and_a_low_balance_is_recorded_once(project, spenders):
     customer = CustomerFactory.create(project=project)
     give(customer, 50)
     who = {"project_id": project.pk, "customer_id": customer.pk}

@@ -83,7 +83,7 @@ def test_warm_and_cold_answers_are_the_same_and_warm_ones_cost_no_query(api, ent
     assert unknown_key == 1 + 1 + COLD  # its row, its use
 
 
-def test_everyday_and_unusual_requests_get_the_same_answer(api, entitled, project):
+def test_common_and_unusual_requests_get_the_same_answer(api, entitled, project):
     CustomerFactory.create(project=project, user_id="line\nfeed")
     everyday, padded = check(api), check(api, user_id=" ada ")
     assert padded.content == everyday.content
@@ -106,7 +106,7 @@ def test_unknown_feature_is_denied_with_its_reason(api, entitled):
     assert (body["allowed"], body["reason"], body["value"]) == (False, "unknown_feature", False)
 
 
-def test_neighbour_gets_what_a_stranger_gets(other_api, other_project, entitled):
+def test_a_neighbour_is_answered_like_a_stranger(other_api, other_project, entitled):
     FeatureFactory.create(project=other_project, code="sso")
     for user_id in ("ada", entitled.pk, "cus_" + "0" * 26, "nobody"):
         body = check(other_api, user_id=user_id).json()
@@ -211,7 +211,7 @@ class TestWhoMayAsk:
         assert api.delete(path).status_code == 405
 
 
-def test_everything_a_user_may_do(api, entitled, project):
+def test_entitlements_list_every_feature_of_a_user(api, entitled, project):
     FeatureFactory.create(project=project, code="beta")
     body = api.get("/entitlements", query={"user_id": "ada"}).json()
     assert (body["user_id"], body["customer"], body["version"]) == ("ada", entitled.pk, 1)
@@ -224,7 +224,7 @@ def test_everything_a_user_may_do(api, entitled, project):
         assert each == check(api, feature=each["feature"]).json()
 
 
-def test_everything_an_unknown_user_may_do(api, sso):
+def test_entitlements_of_an_unknown_user_are_the_free_tier(api, sso):
     body = api.get("/entitlements", query={"user_id": "nobody"}).json()
     assert (body["user_id"], body["customer"], body["version"]) == ("nobody", None, 0)
     assert [each["allowed"] for each in body["entitlements"]] == [False]
@@ -299,7 +299,7 @@ def test_nul_and_lone_surrogates_in_a_body_are_refused(api, entitled):
         assert (response.status_code, response.json()["code"]) == (400, "malformed-body")
 
 
-def test_nothing_was_written_by_asking(api, entitled):
+def test_checks_write_nothing(api, entitled):
     before = Feature.objects.across_projects().count(), Customer.objects.across_projects().count()
     check(api, user_id="x", feature="y")
     api.post(CHECK, {"checks": [{"user_id": "x", "feature": "y"}]})

@@ -71,7 +71,9 @@ def whole(answer: StaticDecision) -> object:
     return answer.customer_id, astuple(answer.decision)
 
 
-def test_one_statement_says_what_the_queries_say(project: Project, other_project: Project) -> None:
+def test_the_single_statement_agrees_with_the_queries(
+    project: Project, other_project: Project
+) -> None:
     random = Random(13)
     features = features_of(project)
     ada, bob = (CustomerFactory.create(project=project, user_id=each) for each in ("ada", "bob"))

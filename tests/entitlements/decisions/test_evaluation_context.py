@@ -138,7 +138,7 @@ def random_change(random, customer, features, at):
     state(customer, *claims, source=source, source_type=source_type, at=at)
 
 
-def test_past_is_answered_as_it_was_and_the_future_as_it_comes(
+def test_decisions_at_past_and_future_times_use_the_facts_of_that_time(
     project, customer, sso, seats, theme
 ):
     """Also: what the database answers is what the function says of the same facts."""
@@ -179,7 +179,7 @@ def test_past_is_answered_as_it_was_and_the_future_as_it_comes(
         assert {question: each.decision for question, each in seen.items()} == made
 
 
-def test_past_and_future_figures(api, project, customer, calls, render):
+def test_usage_at_past_and_future_times(api, project, customer, calls, render):
     now = datetime.now(tz=UTC).replace(minute=30)
     born = now - 3 * DAY
     state(
@@ -262,7 +262,7 @@ def test_assumed_grant_is_answered_like_a_real_one(
     ],
     ids=str,
 )
-def test_what_cannot_be_looked_at_is_refused(api, customer, sso, query):
+def test_an_invalid_time_is_refused(api, customer, sso, query):
     for path, said in (
         (CHECK, {"user_id": "ada", "feature": "sso"}),
         ("/entitlements", {"user_id": "ada"}),
@@ -285,7 +285,7 @@ def test_what_cannot_be_looked_at_is_refused(api, customer, sso, query):
     ],
     ids=str,
 )
-def test_what_cannot_be_assumed_of_many_is_refused(api, customer, sso, said):
+def test_assumptions_about_many_users_are_refused(api, customer, sso, said):
     body = {"checks": [{"user_id": "ada", "feature": "sso"}], **said}
     assert api.post(CHECK, body).status_code == 422
 
@@ -330,7 +330,7 @@ def test_a_thousand_pairs_cost_as_many_queries_as_one(project, calls, render, th
     assert plain == (1, 1)
 
 
-def test_decision_is_shown_without_what_is_not_for_showing(project, customer, calls):
+def test_a_shown_decision_leaves_internal_fields_out(project, customer, calls):
     made = decisions.check(project=project, user_id="ada", feature="calls", at=timezone.now())
     assert set(representation.decision(made)) == {
         "feature", "allowed", "reason", "value", "limit", "used", "remaining", "resets_at",

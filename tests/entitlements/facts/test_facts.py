@@ -50,14 +50,14 @@ def rows(customer):
     return Fact.objects.for_project(customer.project).filter(customer=customer)
 
 
-def test_claims_become_answers(customer, sso, seats):
+def test_stated_facts_become_decisions(customer, sso, seats):
     assert state(customer, claim(sso), claim(seats, 5))
     assert decision(customer, sso).allowed
     assert decision(customer, seats).limit == 5
     assert version(customer) == 1
 
 
-def test_saying_the_same_again_changes_nothing(customer, sso, seats):
+def test_stating_the_same_facts_again_changes_nothing(customer, sso, seats):
     state(customer, claim(sso), claim(seats, None))
     assert not state(customer, claim(seats, None), claim(sso), claim(sso), at=NOW + DAY)
     assert version(customer) == 1
@@ -65,7 +65,7 @@ def test_saying_the_same_again_changes_nothing(customer, sso, seats):
     assert len(change_events(customer)) == 1
 
 
-def test_source_speaks_for_itself_only(customer, sso, seats):
+def test_a_source_replaces_its_own_facts_only(customer, sso, seats):
     state(customer, claim(sso), claim(seats, 5), source="sub_1")
     state(customer, claim(seats, 9), source="sub_2")
     assert state(customer, claim(sso), source="sub_1")
@@ -75,7 +75,7 @@ def test_source_speaks_for_itself_only(customer, sso, seats):
     assert [source.id for source in decision(customer, seats).sources] == ["sub_2"]
 
 
-def test_source_that_says_nothing_more_takes_away_and_leaves_one_row(customer, sso):
+def test_a_source_without_facts_ends_access_and_leaves_one_row(customer, sso):
     state(customer, claim(sso))
     assert state(customer)
     assert not state(customer)
@@ -84,7 +84,7 @@ def test_source_that_says_nothing_more_takes_away_and_leaves_one_row(customer, s
     assert (silence.effect, silence.feature) == (Effect.NONE, None)
 
 
-def test_source_that_never_said_anything_has_nothing_to_take_away(customer):
+def test_an_unknown_source_ends_nothing(customer):
     assert not state(customer)
     assert version(customer) == 0
     assert not rows(customer).exists()
@@ -96,7 +96,7 @@ def test_true_is_not_one_and_null_is_not_zero(customer, seats):
         assert version(customer) == number
 
 
-def test_each_difference_in_a_claim_is_a_change(customer, sso):
+def test_each_difference_of_a_fact_is_a_change(customer, sso):
     changes: list[dict[str, Any]] = [
         {"reason": Reason.TRIAL},
         {"starts_at": NOW + SECOND},
@@ -141,7 +141,7 @@ def test_neighbours_rows_cannot_be_mixed(customer, other_project, sso):
         Fact.objects.count()
 
 
-def test_copy_of_the_customer_that_is_out_of_date_is_refused(customer, sso, seats):
+def test_an_outdated_customer_object_is_refused(customer, sso, seats):
     state(customer, claim(sso))
     with transaction.atomic(), pytest.raises(RuntimeError, match="out of date"):
         facts.replace(
@@ -201,21 +201,21 @@ def test_event_carries_the_whole_new_state_and_the_old_of_what_changed(customer,
     ]
 
 
-def test_change_that_changes_no_answer_is_not_told(customer, seats):
+def test_a_change_without_effect_records_no_event(customer, seats):
     state(customer, claim(seats, 9), source="sub_1")
     assert state(customer, claim(seats, 5), source="sub_2")
     assert version(customer) == 2
     assert [event.version for event in change_events(customer)] == [1]
 
 
-def test_what_time_took_away_is_told_with_the_next_change(customer, sso):
+def test_an_expiry_is_recorded_with_the_next_change(customer, sso):
     state(customer, claim(sso, ends_at=NOW + DAY))
     state(customer, at=NOW + DAY + SECOND)
     previous = change_events(customer)[-1].previous["entitlements"]
     assert [(each["feature"], each["allowed"]) for each in previous] == [("sso", True)]
 
 
-def test_what_time_changes_is_told_when_it_happens_and_once(customer, sso):
+def test_a_change_by_time_is_recorded_once_when_it_happens(customer, sso):
     state(customer, claim(sso, starts_at=NOW + DAY, ends_at=NOW + 2 * DAY))
     assert [event.data["entitlements"][0]["allowed"] for event in change_events(customer)] == [
         False
@@ -231,7 +231,7 @@ def test_what_time_changes_is_told_when_it_happens_and_once(customer, sso):
     assert Snapshot.objects.for_project(customer.project).get().changes_at is None
 
 
-def test_moment_that_changes_no_answer_is_passed_in_silence(customer, seats):
+def test_a_time_without_effect_records_no_event(customer, seats):
     state(customer, claim(seats, None), source="sub_1")
     state(customer, claim(seats, 5, ends_at=NOW + DAY), source="sub_2")
     notices.notify_due(at=NOW + DAY, limit=10)

@@ -46,7 +46,9 @@ def changes(project):
     ]
 
 
-def test_everybody_has_it_known_or_not_until_it_is_taken_back(api, other_api, project, seats, sso):
+def test_the_free_tier_holds_for_known_and_unknown_users_until_it_ends(
+    api, other_api, project, seats, sso
+):
     FeatureFactory.create(project=CustomerFactory.create(user_id="theirs").project, code="seats")
     assert api.get(PATH).json() == {"features": []}
     body = put(api, seats=3, sso=True).json()
@@ -77,7 +79,7 @@ def test_everybody_has_it_known_or_not_until_it_is_taken_back(api, other_api, pr
     ]
 
 
-def test_an_answer_that_was_kept_ends_with_the_free_tier_that_it_was_made_under(
+def test_a_cached_answer_ends_with_a_change_of_the_free_tier(
     api, project, sso, customer, django_capture_on_commit_callbacks
 ):
     assert answer(api, feature="sso") == answer(api, "ada", "sso") == (False, "not_entitled", False)
@@ -90,7 +92,7 @@ def test_an_answer_that_was_kept_ends_with_the_free_tier_that_it_was_made_under(
     assert answer(api, feature="sso") == answer(api, "ada", "sso") == (True, "free_tier", True)
 
 
-def test_same_again_changes_nothing(api, project, seats):
+def test_setting_the_same_free_tier_changes_nothing(api, project, seats):
     put(api, seats=3)
     version, rows = rules.version(project), FreeTierEntry.objects.for_project(project).count()
     assert put(api, seats=3).status_code == 200
@@ -98,7 +100,7 @@ def test_same_again_changes_nothing(api, project, seats):
     assert FreeTierEntry.objects.for_project(project).count() == rows == 1
 
 
-def test_what_was_bought_is_named_before_what_everybody_has(customer, project, seats):
+def test_purchases_are_named_before_the_free_tier(customer, project, seats):
     now = timezone.now()
     replace(project, now, seats=5)
     state(customer, claim(seats, 5, starts_at=now), at=now)
@@ -124,14 +126,14 @@ def test_what_was_bought_is_named_before_what_everybody_has(customer, project, s
     ],
     ids=lambda body: str(body)[:60],
 )
-def test_what_nobody_can_have_is_refused_and_nothing_changes(api, project, seats, body):
+def test_an_invalid_free_tier_is_refused_and_changes_nothing(api, project, seats, body):
     FeatureFactory.create(project=project, code="old", archived_at=timezone.now())
     put(api, seats=3)
     assert api.put(PATH, body).status_code == 422
     assert answer(api) == (True, "free_tier", 3)
 
 
-def test_those_are_told_whose_answer_changed_and_only_once(project, seats, sso):
+def test_each_affected_customer_gets_one_event(project, seats, sso):
     born = timezone.now()
     few, many, new = (
         CustomerFactory.create(project=project, user_id=name) for name in ("few", "many", "new")
@@ -150,7 +152,7 @@ def test_those_are_told_whose_answer_changed_and_only_once(project, seats, sso):
     assert Customer.objects.for_project(project).get(pk=many.pk).version == 1
 
 
-def test_who_changes_meanwhile_is_told_of_both_at_once(project, seats, sso):
+def test_a_customer_changed_meanwhile_gets_one_event_for_both_changes(project, seats, sso):
     born = timezone.now()
     ada = CustomerFactory.create(project=project, user_id="ada")
     state(ada, claim(sso, starts_at=born), at=born)
@@ -161,7 +163,7 @@ def test_who_changes_meanwhile_is_told_of_both_at_once(project, seats, sso):
     assert again == 0
 
 
-def test_looking_at_many_costs_as_many_queries_as_at_one(project, seats):
+def test_rechecking_many_customers_costs_as_many_queries_as_one(project, seats):
     at = timezone.now()
     ids = [CustomerFactory.create(project=project).pk for _ in range(20)]
     LimitFactory.create(project=project)

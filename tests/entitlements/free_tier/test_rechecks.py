@@ -40,7 +40,9 @@ def recheck_states(project: Project) -> list[tuple[str, int, int]]:
     return [(row.status, row.looked_at, row.changed) for row in rows]
 
 
-def test_who_notices_is_told_once(project: Project, other_project: Project, seats: Feature) -> None:
+def test_each_affected_customer_gets_one_event(
+    project: Project, other_project: Project, seats: Feature
+) -> None:
     CustomerFactory.create(project=other_project)
     people = [CustomerFactory.create(project=project) for _ in range(5)]
     generous, same = people[3], people[4]
@@ -58,7 +60,7 @@ def test_who_notices_is_told_once(project: Project, other_project: Project, seat
     assert outbox_events.types(other_project) == []
 
 
-def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
+def test_a_thousand_unaffected_customers_cost_a_fixed_number_of_queries(
     project: Project, seats: Feature
 ) -> None:
     Customer.objects.for_project(project).bulk_create(

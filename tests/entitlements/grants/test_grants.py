@@ -47,7 +47,7 @@ def revoke(given, at=NOW, **kwargs):
     return grants.revoke(grant=given, at=at, **{"reason": "Over.", "actor": "key:k", **kwargs})
 
 
-def test_grant_gives_and_is_told_and_audited(customer, sso, seats):
+def test_a_grant_gives_access_and_is_recorded_and_audited(customer, sso, seats):
     given = grant(customer, sso, (seats, 7), expires_at=NOW + DAY)
 
     assert decision(customer, sso).reason is Reason.GRANTED
@@ -104,9 +104,7 @@ def test_revoking_ends_that_grant_only(customer, sso, seats):
 
 
 @pytest.mark.parametrize(("starts_in", "before"), [(timedelta(0), "active"), (DAY, "scheduled")])
-def test_who_hears_of_a_revocation_hears_what_the_grant_was_before(
-    customer, sso, starts_in, before
-):
+def test_the_event_of_a_revocation_holds_the_earlier_grant(customer, sso, starts_in, before):
     given = grant(customer, sso, starts_at=NOW + starts_in)
     revoke(given)
 
@@ -146,7 +144,7 @@ def test_denial_beats_what_was_paid_for_until_it_is_revoked(customer, sso, seats
     assert audited(customer)[0] == ("grant.deny", "operator:ada", "Abuse.")
 
 
-def test_denial_that_expires_gives_back(customer, sso):
+def test_an_expired_denial_restores_access(customer, sso):
     state(customer, claim(sso))
     deny(customer, sso, expires_at=NOW + DAY)
     assert not decision(customer, sso, at=NOW + DAY - TICK).allowed
@@ -214,7 +212,7 @@ def test_neighbours_feature_cannot_be_given(customer, other_project):
         connection.check_constraints()
 
 
-def test_expiry_is_told_once(customer, sso, seats):
+def test_expiry_is_recorded_once(customer, sso, seats):
     expiring = grant(customer, sso, expires_at=NOW + DAY)
     revoked = grant(customer, (seats, 1), expires_at=NOW + DAY)
     revoke(revoked)
@@ -234,7 +232,7 @@ def test_expiry_is_told_once(customer, sso, seats):
     assert audited(customer)[-1] == ("grant.expire", "command", "")
 
 
-def test_grant_that_somebody_ended_meanwhile_does_not_expire(customer, sso):
+def test_a_grant_revoked_meanwhile_does_not_expire(customer, sso):
     given = grant(customer, sso, expires_at=NOW + DAY)
     [due] = grant_selectors.due_to_expire(at=NOW + DAY, limit=10, rule=grants.RULE)
     revoke(given, at=NOW + DAY - TICK)
@@ -266,7 +264,7 @@ def test_effect_is_what_the_grant_changed_even_when_asked_later(customer, sso, s
     assert [(each.before.limit, each.after.limit) for each in ended] == [(5, 3), (None, None)]
 
 
-def test_scheduled_grant_changes_only_until_when_the_answer_is_certain(customer, sso):
+def test_a_scheduled_grant_changes_only_valid_until(customer, sso):
     given = grant(customer, sso, starts_at=NOW + DAY)
     [effect] = effects.of_grant(grant=given, at=NOW)
     assert not effect.after.allowed

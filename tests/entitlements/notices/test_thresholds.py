@@ -60,7 +60,7 @@ def threshold_events(project: Project) -> list[tuple[str, str, int]]:
     ]
 
 
-def test_records_come_to_a_limit_once_in_each_period(project, customer, meter) -> None:
+def test_reaching_a_limit_is_recorded_once_in_each_period(project, customer, meter) -> None:
     allow(customer, (metered(meter), 10))
     for value, events in ((7, []), (1, [THRESHOLD]), (0, []), (3, [LIMIT]), (5, [])):
         before = threshold_events(project)
@@ -79,7 +79,7 @@ def test_records_come_to_a_limit_once_in_each_period(project, customer, meter) -
     assert LimitNotice.objects.for_project(project).count() == 1
 
 
-def test_each_limit_that_shares_a_meter_is_told_of(project, customer, meter) -> None:
+def test_each_limit_of_a_shared_meter_records_its_event(project, customer, meter) -> None:
     features = {code: metered(meter, code, period) for code, period in LIMITS.items()}
     allow(customer, (features["by-month"], 100), (features["by-day"], 10), (features["more"], 20))
     for amount in (8, 1):
@@ -101,7 +101,7 @@ def test_each_limit_that_shares_a_meter_is_told_of(project, customer, meter) -> 
 LIMITS = {"by-month": "month", "by-day": "day", "more": "month"}
 
 
-def test_period_that_is_over_when_somebody_looks_is_still_told_of(project, customer, meter) -> None:
+def test_a_period_that_has_ended_is_still_recorded(project, customer, meter) -> None:
     allow(customer, (metered(meter, period="day"), 10))
     last = NOW.replace(hour=23, minute=59)
     record_usage(project, 9, at=last)
@@ -109,7 +109,7 @@ def test_period_that_is_over_when_somebody_looks_is_still_told_of(project, custo
     assert threshold_events(project) == [(THRESHOLD, "api", 9)]
 
 
-def test_tells_nobody_without_a_limit_and_many_at_once_in_few_queries(
+def test_customers_without_a_limit_get_no_event_and_many_cost_few_queries(
     project, meter, django_assert_num_queries
 ) -> None:
     feature = metered(meter)
@@ -124,7 +124,7 @@ def test_tells_nobody_without_a_limit_and_many_at_once_in_few_queries(
     assert not Movement.objects.for_project(project).exists()
 
 
-def test_what_was_interrupted_is_told_later(project, customer, meter) -> None:
+def test_an_interrupted_run_records_its_events_later(project, customer, meter) -> None:
     """As when the process dies between counting and telling."""
     allow(customer, (metered(meter), 10))
     wish = CountRequest(project.pk, customer.pk, meter.pk, Period(Unit.MONTH), 10)

@@ -66,7 +66,7 @@ def decide(*facts, kind="limit", merge=None, at=NOW, **kwargs):
     return resolve(facts, definition=definition, at=at)
 
 
-def test_words_of_the_models_and_of_the_rules_are_the_same():
+def test_models_and_rules_share_their_constants():
     assert set(KINDS) == set(FeatureKind.values)
     assert {kinds.MOST_GENEROUS, SUM, PRIORITY} == set(Merge.values)
     assert set(RANKS) == set(SourceType.values)
@@ -86,7 +86,7 @@ def test_words_of_the_models_and_of_the_rules_are_the_same():
         ),
     ],
 )
-def test_what_is_a_value_of_which_kind(kind, good, bad):
+def test_each_kind_accepts_its_values_only(kind, good, bad):
     assert [value for value in good if not KINDS[kind].accepts(value)] == []
     assert [value for value in bad if KINDS[kind].accepts(value)] == []
 
@@ -107,7 +107,7 @@ def test_what_is_a_value_of_which_kind(kind, good, bad):
         ("config", "priority", {"a": False}, False, "a"),
     ],
 )
-def test_what_several_sources_come_to(kind, merge, values, value, sources):
+def test_several_sources_merge_by_the_rule(kind, merge, values, value, sources):
     made = decide(*(fact(each, source=key) for key, each in values.items()), kind=kind, merge=merge)
     assert (made.value, type(made.value)) == (value, type(value))
     assert "".join(source.id for source in made.sources) == sources
@@ -135,7 +135,7 @@ def test_priority_goes_by_the_kind_of_source_then_the_newest_then_its_id():
     )
 
 
-def test_what_one_source_gives_by_two_products_adds_up_and_the_same_thing_twice_does_not():
+def test_two_products_of_one_source_add_up_and_duplicates_do_not():
     said = [fact(5, part="prod_1"), fact(5, part="prod_2"), fact(5, part="prod_2")]
     assert decide(*said, merge="sum").value == 10
 
@@ -214,7 +214,7 @@ def test_metered_answer_is_held_against_the_calendar_or_its_deciding_source():
         (0, 0, 0, False, 0),
     ],
 )
-def test_limit_is_reached_when_what_is_used_and_set_aside_fill_it(
+def test_used_and_reserved_amounts_count_against_the_limit(
     limit, used, reserved, allowed, remaining
 ):
     static = metered(fact(limit, ends_at=NOW + 400 * DAY))
@@ -241,7 +241,7 @@ def test_credits_must_pay_for_one_use(cost, balance, allowed, remaining):
     assert made.reason is (Reason.ENTITLED if allowed else Reason.CREDITS_EXHAUSTED)
 
 
-def test_figures_do_not_touch_what_facts_alone_decide():
+def test_usage_does_not_change_decisions_that_need_none():
     for made in (decide(fact(5)), decide(kind="credits"), decide(fact("x"), kind="config")):
         assert complete_decision(made, amounts=DecisionAmounts(3, 2, 1), at=NOW) == made
     assert decide(fact(5)).is_whole
@@ -398,7 +398,7 @@ def test_explanation_goes_step_by_step():
          "2026-11-21T12:00:00Z; grant g gives it from 2026-11-21T12:00:00.000001Z.")),
     ],
 )  # fmt: skip
-def test_one_sentence_says_it_all(facts, kind, figures, sentence):
+def test_an_explanation_has_a_summary_sentence(facts, kind, figures, sentence):
     definition = FeatureDefinition("it", kind, KINDS[kind].merges[0])
     told = explain(
         facts, feature="it", definition=definition, at=NOW, amounts=DecisionAmounts(*figures)

@@ -64,7 +64,7 @@ def ada(customer, sso, seats):
     return customer
 
 
-def test_answers_while_the_service_is_away_as_long_as_they_are_certain(service, tenant, ada):
+def test_offline_answers_last_as_long_as_they_are_certain(service, tenant, ada):
     with time_machine.travel(timezone.now(), tick=False) as clock:
         assert tenant.allowed("ada", "sso")
         assert not tenant.allowed("ada", "warp-drive")
@@ -94,7 +94,7 @@ def test_a_new_snapshot_replaces_the_old_one_and_never_the_other_way(service, te
         assert not tenant.allowed("ada", "sso"), "an older version is not taken back"
 
 
-def test_what_is_counted_is_asked_for(service, tenant, api, ada):
+def test_counted_features_are_checked_online(service, tenant, api, ada):
     api.post("/meters", {"code": "calls", "name": "Calls", "aggregation": "sum"})
     for code in ("calls", "export"):
         feature = {"code": code, "name": code, "kind": "metered", "period": "month"}
@@ -111,7 +111,7 @@ def test_what_is_counted_is_asked_for(service, tenant, api, ada):
         assert tenant.allowed("ada", "export"), "open"
 
 
-def test_nothing_forged_is_believed(service, tenant, ada, other_api):
+def test_forged_snapshots_are_refused(service, tenant, ada, other_api):
     service.api = other_api
     assert not tenant.allowed("ada", "sso"), "signed for another audience"
     assert tenant.held == {}

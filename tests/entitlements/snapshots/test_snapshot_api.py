@@ -73,7 +73,7 @@ def entitled(customer, sso, seats):
     return customer
 
 
-def test_it_says_what_entitlements_say_and_until_when(api, entitled, project):
+def test_a_snapshot_holds_the_entitlements_and_their_end(api, entitled, project):
     token, shown = snapshot(api), api.get("/entitlements", query={"user_id": "ada"}).json()
     (key,) = SigningKey.objects.all()
     assert jwt.get_unverified_header(token) == {
@@ -98,7 +98,7 @@ def test_it_says_what_entitlements_say_and_until_when(api, entitled, project):
     assert verified(snapshot(api, entitled.pk), project)["sub"] == "ada"
 
 
-def test_life_is_a_day_unless_set_otherwise(api, customer, sso, project, settings):
+def test_a_snapshot_lives_for_a_day_by_default(api, customer, sso, project, settings):
     claims = verified(snapshot(api), project)
     assert claims["exp"] - claims["iat"] == 86_400
     settings.ENTITLEMENTS = EntitlementsSettings(snapshot_life=timedelta(minutes=5))
@@ -110,7 +110,7 @@ def test_life_is_a_day_unless_set_otherwise(api, customer, sso, project, setting
             EntitlementsSettings(snapshot_life=wrong)
 
 
-def test_what_is_counted_must_be_asked_online_and_does_not_end_the_snapshot(api, entitled, project):
+def test_counted_features_need_an_online_check_and_do_not_end_the_snapshot(api, entitled, project):
     assert api.post("/meters", {"code": "calls", "name": "Calls", "aggregation": "sum"}).json()
     for feature in (
         {"code": "calls", "kind": "metered", "meter": "calls", "period": "hour"},
@@ -132,7 +132,7 @@ def test_what_is_counted_must_be_asked_online_and_does_not_end_the_snapshot(api,
     assert claims["exp"] - claims["iat"] == 86_400, "neither the hour nor the balance ends it"
 
 
-def test_nothing_altered_and_nobody_elses_verifies(api, other_api, entitled, project):
+def test_altered_and_foreign_snapshots_do_not_verify(api, other_api, entitled, project):
     token = snapshot(api)
     header, body, signature = token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
@@ -159,7 +159,7 @@ def test_a_neighbour_learns_nothing(api, other_api, other_project, entitled):
         assert claims["sub"] == user_id
 
 
-def test_who_may_ask_and_how(project, entitled, api):
+def test_snapshots_need_a_scope_and_a_valid_request(project, entitled, api):
     path = "/entitlements/ada/snapshot"
     assert ApiClient().get(path).status_code == 401
     assert ApiClient(key_of(project, scopes=["catalog:read"])).get(path).status_code == 403
@@ -189,7 +189,7 @@ def test_rotation_keeps_the_old_key_published(api, entitled, project):
     assert (entry.before, entry.after) == ({"key": old}, {"key": new, "withdrawn": False})
 
 
-def test_after_a_leak_nothing_of_the_older_keys_verifies(api, entitled, project):
+def test_after_a_leak_snapshots_of_older_keys_do_not_verify(api, entitled, project):
     tokens = [snapshot(api)]
     rotate()
     tokens.append(snapshot(api))
@@ -198,7 +198,7 @@ def test_after_a_leak_nothing_of_the_older_keys_verifies(api, entitled, project)
     assert {jwt.get_unverified_header(each)["kid"] for each in tokens}.isdisjoint({new})
 
 
-def test_the_key_set_is_public_and_may_be_kept(db):
+def test_the_key_set_is_public_and_cacheable(db):
     response = Client().get(JWKS)
     assert response["Content-Type"] == "application/jwk-set+json"
     directives = set(response["Cache-Control"].split(", "))
@@ -238,7 +238,7 @@ def test_queries_are_the_same_for_any_number_of_features(api, entitled, project)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_first_use_makes_one_key_however_many_come_first():
+def test_parallel_first_requests_make_one_key():
     def use(number):
         try:
             now = timezone.now()

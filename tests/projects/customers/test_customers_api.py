@@ -41,7 +41,7 @@ def test_a_user_is_added_once(api: ApiClient, project: Project) -> None:
     assert event_types(project) == ["customer.created"]
 
 
-def test_a_change_that_changes_nothing_is_not_told(api: ApiClient, project: Project) -> None:
+def test_a_change_without_effect_records_no_event(api: ApiClient, project: Project) -> None:
     api.post("/customers", {"user_id": "u1", "name": "Ada"})
     api.patch("/customers/u1", {"name": "Ada"})
 
@@ -69,7 +69,7 @@ def test_a_list_holds_the_projects_users_only(
     assert api.get("/customers", query={"email": "shared@example.com"}).json()["data"] == []
 
 
-def test_a_neighbours_user_is_not_there(api: ApiClient, other_project: Project) -> None:
+def test_a_neighbours_user_is_not_found(api: ApiClient, other_project: Project) -> None:
     customer = CustomerFactory.create(project=other_project)
 
     for path in (f"/customers/{customer.user_id}", f"/customers/{customer.pk}"):

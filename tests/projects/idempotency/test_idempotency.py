@@ -87,7 +87,7 @@ def test_a_key_that_comes_again_is_no_error_to_the_database(
     assert errors == []
 
 
-def test_a_refusal_of_the_business_is_repeated_too(api: ApiClient) -> None:
+def test_a_business_refusal_is_replayed(api: ApiClient) -> None:
     api.post("/customers", {"user_id": "u1"})
     first = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
     again = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
@@ -171,7 +171,7 @@ def test_a_revoked_key_is_not_answered_from_memory(api: ApiClient, project: Proj
     assert (again.status_code, again.json()["code"]) == (401, "invalid-key")
 
 
-def test_a_malformed_request_keeps_nothing(api: ApiClient, project: Project) -> None:
+def test_a_malformed_request_stores_nothing(api: ApiClient, project: Project) -> None:
     refused = api.post("/customers", {"user_id": ""}, headers=ONCE)
     assert refused.status_code == 422
 
@@ -182,7 +182,7 @@ def test_a_malformed_request_keeps_nothing(api: ApiClient, project: Project) -> 
     assert rows(project)[0].status is None
 
 
-def test_what_was_not_found_may_be_there_later(api: ApiClient) -> None:
+def test_a_not_found_answer_is_not_replayed(api: ApiClient) -> None:
     assert api.patch("/customers/u1", {"name": "Ada"}, headers=ONCE).status_code == 404
     api.post("/customers", {"user_id": "u1"})
     assert api.patch("/customers/u1", {"name": "Ada"}, headers=ONCE).status_code == 200
@@ -217,7 +217,7 @@ def test_the_longest_key_is_fine(api: ApiClient) -> None:
     assert api.post("/customers", {"user_id": "u1"}, headers=long).status_code == 201
 
 
-def test_an_oversized_body_is_refused_as_ever(api: ApiClient, project: Project) -> None:
+def test_an_oversized_body_is_refused(api: ApiClient, project: Project) -> None:
     answer = api.post("/customers", {"user_id": "u1", "name": "x" * 1_100_000}, headers=ONCE)
 
     assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
@@ -284,7 +284,7 @@ def test_a_second_request_waits_for_the_first(caller: ProjectCredential) -> None
 
 
 @pytest.mark.parametrize(("left", "told"), [(0.5, 1), (1.5, 2), (3.9, 4)])
-def test_when_to_come_back_is_when_the_lease_ends(
+def test_retry_after_is_the_end_of_the_lease(
     caller: ProjectCredential, project: Project, left: float, told: int
 ) -> None:
     claim(caller, START)
@@ -340,7 +340,7 @@ def test_a_claim_is_renewed_while_its_process_lives(
     assert left_of(caller, held) <= timedelta(0)
 
 
-def test_what_was_taken_over_is_not_renewed_by_the_dead(
+def test_a_former_holder_does_not_renew_a_lease_taken_over(
     caller: ProjectCredential, project: Project
 ) -> None:
     crashed = claim(caller, START)
@@ -405,7 +405,7 @@ def test_work_and_answer_commit_together(request_once: HttpRequest, project: Pro
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("status", [400, 404, 422, 429, 500, 503])
-def test_what_did_not_succeed_left_nothing(
+def test_a_failed_request_leaves_nothing(
     request_once: HttpRequest, project: Project, status: int
 ) -> None:
     def view(request: HttpRequest) -> HttpResponse:
@@ -453,7 +453,7 @@ def test_a_request_that_takes_longer_than_its_lease_keeps_it(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_that_was_given_up_on_does_nothing_after_all(
+def test_an_abandoned_request_that_resumes_changes_nothing(
     request_once: HttpRequest, project: Project
 ) -> None:
     def view(request: HttpRequest) -> HttpResponse:
@@ -495,7 +495,7 @@ def test_eight_at_once_are_carried_out_once(project: Project) -> None:
     assert App.objects.for_project(project).count() == 1
 
 
-def test_a_refusal_that_passes_is_not_repeated(project: Project) -> None:
+def test_a_temporary_refusal_is_not_replayed(project: Project) -> None:
     """ "Come back in a second" is said once: the same request is tried again then."""
     headers: Any = {"HTTP_AUTHORIZATION": f"Bearer {key_of(project)}", "HTTP_IDEMPOTENCY_KEY": "k"}
     answers = [HttpResponse(status=409, headers={"Retry-After": "1"}), HttpResponse(status=201)]

@@ -62,7 +62,7 @@ def test_rotation_is_no_way_to_more_scopes(api: ApiClient, project: Project) -> 
 
 
 @pytest.mark.parametrize("verb", ["rotate", "revoke"])
-def test_a_weaker_key_rules_no_stronger_one(project: Project, verb: str) -> None:
+def test_a_key_cannot_manage_a_stronger_key(project: Project, verb: str) -> None:
     strong = key_of(project)
     path = f"/projects/{project.pk}/keys/{newest(project).pk}/{verb}"
     before = AuditEntry.objects.count()
@@ -75,7 +75,7 @@ def test_a_weaker_key_rules_no_stronger_one(project: Project, verb: str) -> None
     assert AuditEntry.objects.count() == before + 1  # the weak key was issued
 
 
-def test_a_key_rules_its_equals_and_itself(project: Project) -> None:
+def test_a_key_manages_itself_and_its_equals(project: Project) -> None:
     client = ApiClient(key_of(project, scopes=KEYS_ONLY))
     own = newest(project).pk
     key_of(project, scopes=["keys:read"])
@@ -88,7 +88,7 @@ def test_a_key_rules_its_equals_and_itself(project: Project) -> None:
     assert client.get(base).status_code == 401
 
 
-def test_what_a_key_issues_ends_with_it(project: Project) -> None:
+def test_an_issued_key_expires_no_later_than_its_issuer(project: Project) -> None:
     with time_machine.travel(START, tick=False):
         key_of(project, scopes=KEYS_ONLY)
         endless = newest(project).pk
@@ -132,7 +132,7 @@ def test_rotating_does_not_extend_a_key(project: Project) -> None:
 
 
 @pytest.mark.parametrize("scope", sorted(PROJECT_ONLY_SCOPES))
-def test_no_key_of_an_app_gets_what_is_the_projects(
+def test_no_app_key_gets_project_scopes(
     api: ApiClient, platform_api: ApiClient, project: Project, app: App, scope: str
 ) -> None:
     path = f"/projects/{project.pk}/apps/{app.pk}/keys"
@@ -229,7 +229,7 @@ def test_a_wrong_key_request_makes_no_key(
     assert ApiKey.objects.for_project(project).count() == 1
 
 
-def test_an_apps_key_rules_its_own_app_only(project: Project, app: App) -> None:
+def test_an_app_key_manages_keys_of_its_own_app_only(project: Project, app: App) -> None:
     other = AppFactory.create(project=project)
     client = ApiClient(key_of(project, app=app, scopes=APP_SCOPES))
     base = f"/projects/{project.pk}"
@@ -254,9 +254,7 @@ def test_an_apps_key_rules_its_own_app_only(project: Project, app: App) -> None:
     assert {row["app"] for row in client.get(f"{base}/keys").json()["data"]} == {app.pk}
 
 
-def test_what_an_app_may_not_have_opens_nothing_even_if_its_key_says_so(
-    project: Project, app: App
-) -> None:
+def test_a_project_scope_on_an_app_key_opens_nothing(project: Project, app: App) -> None:
     """Such as a key from before that rule, which a process of the last version has written."""
     secret = key_of(project, app=app, scopes=["keys:read"])
     ApiKey.objects.for_project(project).filter(app=app).update(scopes=ALL_SCOPES)
@@ -284,7 +282,7 @@ def test_the_keys_of_an_archived_app_open_nothing(
     assert client.get("/projects").status_code == 200
 
 
-def test_a_neighbours_keys_are_not_there(
+def test_a_neighbours_keys_are_not_found(
     api: ApiClient, project: Project, other_project: Project
 ) -> None:
     key_of(other_project)

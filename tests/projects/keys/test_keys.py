@@ -4,7 +4,7 @@ from projects.keys import bearer_keys
 
 
 @pytest.mark.parametrize("mode", ["test", "live", "platform"])
-def test_a_key_says_its_mode_and_shows_nothing_else(mode: str) -> None:
+def test_a_key_shows_its_mode_only(mode: str) -> None:
     made = bearer_keys.make(mode)
 
     assert made.value.startswith(f"tg_{mode}_")
@@ -29,5 +29,5 @@ def test_no_two_keys_are_the_same() -> None:
         "tg_test_" + "a" * 42 + "\n",
     ],
 )
-def test_anything_else_is_no_key(text: str) -> None:
+def test_invalid_keys_are_rejected(text: str) -> None:
     assert not bearer_keys.looks_like_key(text)

@@ -36,7 +36,7 @@ def settings_body(**said: Any) -> dict[str, Any]:
     return {**usual, **said}
 
 
-def test_keys_or_a_secret_and_back_to_none(api: ApiClient, project: Project) -> None:
+def test_a_project_sets_keys_or_a_secret_and_removes_them(api: ApiClient, project: Project) -> None:
     path = f"/projects/{project.pk}"
     assert api.get(path).json()["jwt"] is None
     by_secret = settings_body(has_shared_secret=True, algorithms=["HS256"])
@@ -67,7 +67,7 @@ def test_keys_or_a_secret_and_back_to_none(api: ApiClient, project: Project) -> 
     assert SECRET not in str([[each.before, each.after] for each in entries])
 
 
-def test_what_would_not_be_safe_is_refused(api: ApiClient, project: Project) -> None:
+def test_unsafe_settings_are_refused(api: ApiClient, project: Project) -> None:
     refused: tuple[tuple[dict[str, Any], str], ...] = (
         ({}, "#/jwt"),
         ({"jwks_url": KEYS, "shared_secret": SECRET}, "#/jwt"),

@@ -78,7 +78,7 @@ def test_a_good_token_names_its_user(secret_project: Project) -> None:
     assert user(secret_project, signed(exp=now - 20, nbf=now + 20, iat=now + 20)) == "alice"
 
 
-def test_what_is_wrong_with_a_token_is_told(secret_project: Project) -> None:
+def test_a_refused_token_names_its_defect(secret_project: Project) -> None:
     now = int(time.time())
     for token, expected in (
         (signed(exp=now - 40), errors.TokenExpired),
@@ -213,7 +213,7 @@ def test_a_key_set_is_fetched_once_and_its_rotation_is_followed(
         assert len(provider.server.asked) == 3
 
 
-def test_unknown_kids_do_not_make_us_a_hammer(
+def test_unknown_key_ids_cause_few_fetches(
     key_set_project: Project, provider: IdentityProvider
 ) -> None:
     assert provider.server is not None
@@ -227,7 +227,7 @@ def test_unknown_kids_do_not_make_us_a_hammer(
     assert len(provider.server.asked) == 1
 
 
-def test_a_set_outlives_its_address_for_an_hour(
+def test_a_key_set_is_used_for_an_hour_after_its_address_fails(
     key_set_project: Project, provider: IdentityProvider
 ) -> None:
     assert provider.server is not None
@@ -253,7 +253,9 @@ def test_a_set_outlives_its_address_for_an_hour(
         assert len(provider.server.asked) == asked, "not asked again at once"
 
 
-def test_a_herd_fetches_once(key_set_project: Project, provider: IdentityProvider) -> None:
+def test_parallel_requests_fetch_the_key_set_once(
+    key_set_project: Project, provider: IdentityProvider
+) -> None:
     assert provider.server is not None
     reply, settings = provider.server.reply, jwt_settings.of(key_set_project)
     assert settings is not None

@@ -29,7 +29,7 @@ def test_a_slug_is_used_once_per_project(
     assert App.objects.for_project(project).count() == 1
 
 
-def test_a_neighbours_app_is_not_there(
+def test_a_neighbours_app_is_not_found(
     api: ApiClient, project: Project, other_project: Project
 ) -> None:
     app = AppFactory.create(project=other_project)

@@ -157,7 +157,7 @@ def test_each_record_is_judged_for_itself_and_a_refused_one_leaves_nothing(
     assert law.is_kept(project)
 
 
-def test_judging_all_at_once_refuses_what_judging_each_does(project: Project) -> None:
+def test_a_batch_is_judged_like_single_records(project: Project) -> None:
     """One of an unknown meter makes a batch be judged one by one."""
     meters_of_every_kind(project)
     values = [None, -1, 0, MAX_VALUE, MAX_VALUE + 1, True, "", "x", "x" * 255, "x" * 256]
@@ -239,7 +239,7 @@ def test_totals_and_counters_follow_random_histories(project: Project, seed: int
         assert law.is_kept(project)
 
 
-def test_only_what_is_watched_or_forwarded_is_noted_or_waits(project: Project) -> None:
+def test_only_watched_meters_note_and_forwarded_meters_wait(project: Project) -> None:
     watched = MeterFactory.create(project=project, code="watched")
     MeterFactory.create(project=project, code="told", is_forwarded=True)
     meters.watch(meter=watched)
@@ -257,7 +257,7 @@ def test_only_what_is_watched_or_forwarded_is_noted_or_waits(project: Project) -
     ]
 
 
-def test_many_are_copied_as_few_are_inserted_and_those_that_were_there_are_known(
+def test_copy_and_insert_store_the_same_records_and_know_duplicates(
     project: Project,
 ) -> None:
     kinds = meters_of_every_kind(project)
@@ -303,7 +303,7 @@ def test_a_batch_takes_as_many_queries_as_one_record(project: Project) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_lost_or_counted_twice_by_eight_writers_at_once(project: Project) -> None:
+def test_eight_parallel_writers_count_every_record_once(project: Project) -> None:
     """Batches that share keys, customers and hours in any order; counters are made meanwhile."""
     kinds = meters_of_every_kind(project)
     chance = random.Random(7)
@@ -339,7 +339,7 @@ def test_nothing_is_lost_or_counted_twice_by_eight_writers_at_once(project: Proj
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_newcomer_is_made_once_by_eight_writers_at_once(project: Project) -> None:
+def test_a_new_customer_is_created_once_by_eight_parallel_writers(project: Project) -> None:
     MeterFactory.create(project=project, code="bytes")
 
     def work(seed: int) -> list[RecordResult]:

@@ -126,9 +126,7 @@ def test_eight_threads_never_exceed_what_is_allowed(project: Project, meter: Met
 
 
 @pytest.mark.django_db(transaction=True)
-def test_books_agree_after_ingest_creation_rolling_and_consumption_at_once(
-    project: Project, meter: Meter
-) -> None:
+def test_counters_agree_with_records_after_parallel_writes(project: Project, meter: Meter) -> None:
     """Records come in for three customers while counters of three periods are made, rolled over
     midnight and used up; nobody waits for ever, and not one record is missing anywhere."""
     Meter.objects.for_project(project).update(is_watched=True, is_shared=True)
@@ -196,7 +194,7 @@ def test_many_retries_with_one_key_count_once(customer: Customer, meter: Meter) 
 
 
 @pytest.mark.django_db
-def test_key_stands_for_one_use_for_ever(customer: Customer, meter: Meter) -> None:
+def test_a_key_names_one_use_for_ever(customer: Customer, meter: Meter) -> None:
     asked = count_request(customer, meter, 3)
     first = counting.count(asked, limit=5, at=NOW, key="k", feature="api")
     later = NOW + timedelta(days=40)
@@ -248,7 +246,7 @@ def test_window_begins_and_ends_at_the_microsecond(customer: Customer, meter: Me
 
 
 @pytest.mark.django_db
-def test_what_is_set_aside_counts_against_the_limit_until_it_is_settled(
+def test_a_reservation_counts_against_the_limit_until_it_ends(
     customer: Customer, meter: Meter
 ) -> None:
     six, three = count_request(customer, meter, 6), count_request(customer, meter, 3)
@@ -275,7 +273,7 @@ def test_what_is_set_aside_counts_against_the_limit_until_it_is_settled(
 
 
 @pytest.mark.django_db
-def test_counts_what_was_recorded_before_anybody_asked(project: Project, meter: Meter) -> None:
+def test_a_new_counter_includes_earlier_records(project: Project, meter: Meter) -> None:
     entries = [
         UsageEntry("ada", "calls", 30, NOW),
         UsageEntry("ada", "calls", 4, NOW - timedelta(days=1)),
@@ -306,7 +304,7 @@ def test_count_meter_counts_as_many_as_are_used(project: Project, customer: Cust
 
 
 @pytest.mark.django_db
-def test_refuses_meters_that_are_archived_or_do_not_add_up(
+def test_archived_and_non_additive_meters_are_refused(
     project: Project, customer: Customer, meter: Meter
 ) -> None:
     Meter.objects.for_project(project).update(archived_at=NOW)
@@ -321,7 +319,9 @@ def test_refuses_meters_that_are_archived_or_do_not_add_up(
 
 
 @pytest.mark.django_db
-def test_notes_a_movement_only_where_somebody_would_look(customer: Customer, meter: Meter) -> None:
+def test_a_movement_is_noted_only_at_a_mark_or_for_a_shared_meter(
+    customer: Customer, meter: Meter
+) -> None:
     moved = Movement.objects.for_project(customer.project_id)
     notes = []
     for amount in (7, 1, 1, 1, 5):
@@ -336,7 +336,7 @@ def test_notes_a_movement_only_where_somebody_would_look(customer: Customer, met
 
 
 @pytest.mark.django_db
-def test_takes_one_round_trip_once_the_counter_is_there(
+def test_counting_takes_one_round_trip_with_an_existing_counter(
     customer: Customer, meter: Meter, django_assert_num_queries: Any
 ) -> None:
     asked = count_request(customer, meter)
@@ -352,7 +352,7 @@ def test_takes_one_round_trip_once_the_counter_is_there(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_waits_for_nobody_who_has_locked_the_customer(customer: Customer, meter: Meter) -> None:
+def test_counting_does_not_wait_for_the_customers_lock(customer: Customer, meter: Meter) -> None:
     """A purchase that is being booked holds the customer; its use goes on, the first one too."""
     with transaction.atomic():
         customers.lock(project_id=customer.project_id, customer_id=customer.pk)
@@ -363,7 +363,7 @@ def test_waits_for_nobody_who_has_locked_the_customer(customer: Customer, meter:
 
 
 @pytest.mark.django_db
-def test_server_plans_the_statement_once(customer: Customer, meter: Meter) -> None:
+def test_the_counting_statement_is_planned_once(customer: Customer, meter: Meter) -> None:
     def plans() -> int:
         with connection.cursor() as cursor:
             cursor.execute(
