@@ -1,4 +1,4 @@
-"""Back-offs go by the database's clock, which no test moves: here their pauses end."""
+"""End the pauses of retries, which follow the database's clock that no test moves."""
 
 from django.db.models.functions import Now
 

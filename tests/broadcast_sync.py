@@ -1,4 +1,4 @@
-"""Wait until this process hears what others change: what it remembers before that is dropped."""
+"""Wait until this process has received every broadcast invalidation sent so far."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A table that takes no more rows: how the database says that its disk is full."""
+"""Make PostgreSQL refuse writes to a table as it does when its disk is full."""
 
 from django.db import connection
 from psycopg import sql

@@ -1,4 +1,4 @@
-"""A tenant with one of everything that a route can name, made over HTTP like a tenant would."""
+"""Create a tenant over HTTP with one row for everything that a route can name."""
 
 import re
 from collections.abc import Callable

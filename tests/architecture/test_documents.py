@@ -1,4 +1,4 @@
-"""What is generated is current, and what is linked to is there."""
+"""Generated documents are current, and links and named documents exist."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The list of guards is true: each stands where it is said to, and its tests exist."""
+"""The code of each guard occurs once in its file, and its tests exist."""
 
 import ast
 from pathlib import Path

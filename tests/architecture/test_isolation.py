@@ -1,4 +1,4 @@
-"""The isolation matrix: every route, as everybody who must not get through, against real rows.
+"""Every route refuses every caller who must not reach it, against real rows.
 
 Two projects sell through one Stripe account. What the second is answered about the first's rows is
 compared, to the byte, with what it is answered about rows that do not exist.

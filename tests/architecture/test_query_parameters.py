@@ -1,4 +1,4 @@
-"""What an address does not know is refused on every route, and nothing happens."""
+"""Every route refuses unknown query parameters and then changes nothing."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Inside a room: doors import what does the work, and what does the work knows no door."""
+"""Imports inside a room point from API, admin and tasks to services, never back."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI schema, right ones and wrong ones, against the running app.
+"""Random requests made from the OpenAPI schema get no 5xx and only documented answers.
 
 Whatever comes in: no 5xx, and every answer is one that the schema promises. ``FUZZ_EXAMPLES`` asks
 for more examples per operation than the suite has time for.

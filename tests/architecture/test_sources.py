@@ -1,4 +1,4 @@
-"""The rules of the house that a parser can see."""
+"""Source files keep the house rules that a parser can check."""
 
 import ast
 from typing import TypeGuard

@@ -1,4 +1,4 @@
-"""The walls between tenants as PostgreSQL has them, whatever the models say."""
+"""PostgreSQL's own constraints separate the tenants, whatever the models say."""
 
 from collections import defaultdict
 from typing import Any

@@ -1,4 +1,4 @@
-"""Names say one thing each: no two public classes share one, and retired words stay retired.
+"""Public class names are unique, and no module or class has a retired name.
 
 The words are those of the house's vocabulary; what each was replaced with stands in
 docs/glossary.md.

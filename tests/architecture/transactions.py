@@ -1,4 +1,4 @@
-"""Calls that leave nothing behind, so that thousands of them can share one set of rows."""
+"""Run calls and roll them back, so that thousands of them share one set of rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What the benchmarks say is what was measured, and what they load is what the product writes."""
+"""Benchmarks report what they measured, and load rows that the product would write."""
 
 import dataclasses
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What the world was told."""
+"""Read the outbox events of a project."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A tenant's back end at work: sells over HTTP, with buyers who pay on Stripe's page."""
+"""A tenant's back end that sells over HTTP, with buyers who pay on Stripe's page."""
 
 from typing import Any
 

@@ -1,5 +1,4 @@
-"""A name of no characters: of a person and of a coupon it means that there is none, of what a
-project has it is refused."""
+"""An empty name clears a customer's or coupon's name and is refused elsewhere."""
 
 from typing import Any
 

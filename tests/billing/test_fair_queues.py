@@ -1,4 +1,4 @@
-"""One account's, one project's or one permission's trouble stops nobody else's work."""
+"""A failing account, project or permission delays no other's work."""
 
 from datetime import timedelta
 from typing import Any

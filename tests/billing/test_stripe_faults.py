@@ -1,4 +1,4 @@
-"""Stripe away, slow or broken: a 503 that says when to come back, and one object in the end."""
+"""Stripe's outages answer 503 with Retry-After and leave one object in the end."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""A buyer's hands on Stripe's hosted pages, and the shop that they come back to."""
+"""Act as a buyer on Stripe's hosted pages, and serve the shop that buyers return to."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""An operator at work in the console: gives access, takes it back, issues a key; on a phone too."""
+"""An operator grants access, revokes it and issues keys in the console, on a phone too."""
 
 import re
 from collections.abc import Iterator

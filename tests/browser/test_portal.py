@@ -1,4 +1,4 @@
-"""A subscriber looks after it in Stripe's portal, and the tenant hears of everything."""
+"""A subscriber changes plan and card and cancels in Stripe's portal, and the tenant gets events."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""The README's tour, pasted line by line as its reader would."""
+"""The README's tour prints what it says when pasted line by line."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""A Celery worker of its own process on the database of the test that runs, and work for it."""
+"""Run a Celery worker as a process on the test's database, and make work for it."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""One small life at Stripe: a few objects, the changes that they go through, and the truth of it.
+"""Change a few objects at Stripe at random, and compare the mirrors with them.
 
 Every object carries a number that grows with each change, so that a mirror that goes backwards
 is seen. The truth is read from the sandbox's store, not through the code under test.

@@ -1,4 +1,4 @@
-"""A worker outlives its broker, and a freeze leaves it no backlog."""
+"""A worker survives an outage of its broker and finds no backlog after a freeze."""
 
 import secrets
 import shutil

@@ -1,4 +1,4 @@
-"""In calm weather PostgreSQL logs no error: what comes twice, or at once, is expected.
+"""Repeated and parallel first requests leave no error in PostgreSQL's log.
 
 Eight callers make the same first request at the same time, and one more makes it after them:
 clients retry, webhooks are repeated, two tabs of one user race. Each door answers as it promises,

@@ -1,4 +1,4 @@
-"""Small histories with everything going wrong: nothing lost, nothing twice, never backwards.
+"""Random histories full of faults lose nothing, do nothing twice and never go backwards.
 
 Three to twelve changes of one to four objects; each event is delivered up to five times, in any
 order, one in five not at all. Two to four workers take turns; they die at any point, leases run

@@ -1,4 +1,4 @@
-"""Answers that are not what Stripe's API promises: never a 500, a wrong row or a second object."""
+"""Malformed answers of Stripe never cause a 500, a wrong row or a second object."""
 
 from collections.abc import Callable
 from datetime import timedelta

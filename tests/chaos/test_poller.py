@@ -1,4 +1,4 @@
-"""A worker whose broker is dead still does what is due, within seconds."""
+"""A worker whose broker is dead still runs due tasks within seconds."""
 
 import threading
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A worker dies before each single statement of a store, and before its commit: as if never begun.
+"""A worker killed before any statement or the commit leaves nothing behind.
 
 For each kind of change the statements are counted, then the store is killed at every one of them
 in turn. After each death nothing has changed; after the last, one more worker does it all, once.

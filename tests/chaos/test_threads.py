@@ -1,4 +1,4 @@
-"""Real threads on real connections: locks, waits and lost leases as PostgreSQL deals them.
+"""Parallel workers on real connections end in agreement with Stripe.
 
 The histories take turns on one connection. Here workers drain at the same time while the objects
 change, marks come in twice, and leases are cut short.

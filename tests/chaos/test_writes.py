@@ -1,4 +1,4 @@
-"""Every write x where the process dies x what Stripe does: one object, and an end within a minute.
+"""Every write, killed at every point under every fault of Stripe, makes one object within a minute.
 
 The process dies by an exception that nothing catches, raised from the database's own hook or from
 the SDK's transport. Time is simulated: the leases and pauses of the intent are moved into the past

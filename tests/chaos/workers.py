@@ -1,4 +1,4 @@
-"""Simulated workers that run the real code, take turns, and die when they are told to.
+"""Simulated workers run the real code in steps and die where the test says.
 
 A worker stops at named points between its steps; whoever runs it decides who moves next. A death
 is an exception that nothing catches, so an open transaction is rolled back as it is when a process

@@ -1,4 +1,4 @@
-"""For every operation that Stripe can be asked for: what to ask, and how often it was done."""
+"""For every write to Stripe: how to request it and how to count its effects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Servers on this machine for what goes out: by TLS with an authority of their own, or badly."""
+"""Local HTTP and TLS servers for tests of outgoing requests, correct and misbehaving."""
 
 import ipaddress
 import ssl

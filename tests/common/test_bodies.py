@@ -1,4 +1,4 @@
-"""A declared body becomes the serializer that describes it."""
+"""A declared request body becomes a serializer with the same fields."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NotRequired, TypedDict

@@ -1,4 +1,4 @@
-"""Who listens hears what the others have changed; who has stopped keeps no copy, in silence."""
+"""Processes hear each other's invalidations, and drop their copies when they cannot."""
 
 import pytest
 from pytest_django import Settings

@@ -1,3 +1,5 @@
+"""Sealed secrets open only for their own row and a current key."""
+
 import base64
 
 import pytest

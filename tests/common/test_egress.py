@@ -1,4 +1,4 @@
-"""The one door out: where it leads, where it never does, and how long anybody can hold it open."""
+"""Outgoing requests reach public HTTPS addresses only, within limits of size and time."""
 
 import socket
 import time

@@ -1,3 +1,5 @@
+"""The error catalog has one entry for each code."""
+
 from common.api import error_catalog
 from common.errors import Conflict, DomainError
 

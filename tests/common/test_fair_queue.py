@@ -1,4 +1,4 @@
-"""What is written down of a failure: how often it happened, and nothing that is secret."""
+"""A failure's row counts attempts and keeps no secret."""
 
 from datetime import timedelta
 

@@ -1,3 +1,5 @@
+"""Public ids carry prefix and time, sort by time and do not collide."""
+
 import time
 from datetime import UTC, datetime, timedelta
 

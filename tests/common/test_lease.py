@@ -1,4 +1,4 @@
-"""One worker at a row: claims, fences, and what is left of a worker that died."""
+"""A leased row has one worker, a fence against late writes, and growing pauses."""
 
 from datetime import timedelta
 

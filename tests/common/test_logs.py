@@ -1,3 +1,5 @@
+"""Log lines hold no secrets."""
+
 import io
 import json
 import logging

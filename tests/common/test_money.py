@@ -1,3 +1,5 @@
+"""Money is an integer of one known currency, written with that currency's digits."""
+
 from typing import Any
 
 import pytest

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is a problem document with a 4xx, and nothing is stored."""
+"""Odd requests get a problem document with a 4xx and store nothing."""
 
 import logging
 from typing import Any

@@ -1,3 +1,5 @@
+"""The JSON parser reads valid bodies and refuses oversized or unstorable ones."""
+
 import json
 from typing import Any
 

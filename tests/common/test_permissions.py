@@ -1,4 +1,4 @@
-"""Which calls the permission lets through: those whose scope is named, and whose key has it."""
+"""The permission class refuses actions without a scope and keys that lack it."""
 
 from typing import Any
 

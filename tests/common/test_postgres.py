@@ -1,4 +1,4 @@
-"""A pooled connection in use is handed out without a question, and a broken one never."""
+"""The pool hands out working connections without checking recently used ones."""
 
 from collections.abc import Iterator
 from typing import Any

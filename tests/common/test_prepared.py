@@ -1,4 +1,4 @@
-"""A prepared statement says the same whichever way it is sent, and is never sent twice."""
+"""Prepared statements return what cursors return and are never sent twice."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""Whose request it is: what a proxy says counts, what anybody else says does not."""
+"""Client address and scheme come from trusted proxies only."""
 
 from ipaddress import ip_network
 from typing import Any

@@ -1,3 +1,5 @@
+"""Wake-ups are sent after the commit, coalesced, and cheap when the broker is frozen."""
+
 import json
 import time
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+"""A dead or frozen Redis costs one caller a short wait, and exchanges are complete."""
+
 import socket
 import ssl
 import threading

@@ -1,4 +1,4 @@
-"""Numbers and truths in a body are what JSON calls so; what merely looks like one is refused."""
+"""Integer and boolean fields accept JSON integers and booleans only."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The two walls that are up from the first migration: the manager and the composite keys."""
+"""Managers and composite keys keep each row within its project."""
 
 from collections.abc import Callable
 from typing import Any

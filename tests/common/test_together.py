@@ -1,4 +1,4 @@
-"""Lists read together are the rows that query sets find one by one."""
+"""Lists read in one statement equal the rows of separate query sets."""
 
 from typing import Any
 

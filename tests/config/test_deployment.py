@@ -1,4 +1,4 @@
-"""The files that ship the product agree with each other and with the settings."""
+"""The deployment files agree with each other and with the settings."""
 
 import os
 import re

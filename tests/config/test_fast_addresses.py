@@ -1,4 +1,4 @@
-"""The hot addresses are answered on the fast path, and nobody can tell from the answers."""
+"""The fast path answers its addresses exactly as Django does."""
 
 import time
 from collections.abc import Iterator

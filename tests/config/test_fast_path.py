@@ -1,4 +1,4 @@
-"""The fast path answers before Django, and nobody can tell from the answers."""
+"""The WSGI application answers cached requests before Django, with equal bytes."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A test that hangs after it failed: both are told, and the other tests run."""
+"""A test that hangs after a failure is ended and named, and the other tests run."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Probes tell the truth, quickly, with everything else dead."""
+"""Probes report the true state quickly while other services are down."""
 
 import time
 from collections.abc import Iterator

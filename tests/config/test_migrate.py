@@ -1,4 +1,4 @@
-"""Migrations may take longer than requests, and refuse what they did not begin."""
+"""Migrations have a longer timeout than requests and refuse databases of older migrations."""
 
 import re
 from pathlib import Path

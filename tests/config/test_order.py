@@ -1,4 +1,4 @@
-"""Long tests come first in the part of the list that each worker begins with."""
+"""Each worker begins with the long tests of its part of the list."""
 
 from tests.order import spread
 

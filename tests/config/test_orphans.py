@@ -1,4 +1,4 @@
-"""No worker of the web server serves on when its main process is gone."""
+"""Workers of the web server end with its main process."""
 
 import subprocess
 import sys

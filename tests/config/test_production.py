@@ -1,4 +1,4 @@
-"""Production refuses to start with anything missing, and says what."""
+"""Production refuses to start without a required setting and names it."""
 
 import base64
 import importlib

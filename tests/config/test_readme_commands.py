@@ -1,4 +1,4 @@
-"""README's management commands run as they stand: by the interpreter that has what they need."""
+"""The README's management commands run as printed, by the interpreter with the packages."""
 
 import re
 import shlex

@@ -1,3 +1,5 @@
+"""Every scheduled task exists, and its messages expire before the next one."""
+
 from config.celery import app
 from config.schedule import SCHEDULE
 

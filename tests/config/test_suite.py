@@ -1,4 +1,4 @@
-"""The runner behind `make test`: one failure fails it, and its output is shown."""
+"""`make test` fails if one check fails, and shows that check's output."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Send a dialog as the browser does."""
+"""Send a dialog as the browser does, and read the messages of the next page."""
 
 from typing import Any
 

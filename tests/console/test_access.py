@@ -1,4 +1,4 @@
-"""Who may see and do what: every page and every dialog, for each role and for strangers."""
+"""Each role and each stranger reaches exactly its own pages and dialogs."""
 
 import itertools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A column of the console shows what its page makes of a row, never a sealed value itself."""
+"""Columns of the console show rendered values and never sealed ones."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every dialog changes something only when it is sent, with a token and a reason."""
+"""A dialog changes rows only when sent with a token and a reason."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""A second live subscription to a product, made at Stripe by hand, is there to be seen."""
+"""A second live subscription made at Stripe by hand is shown as a duplicate."""
 
 from collections.abc import Callable
 

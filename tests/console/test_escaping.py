@@ -1,4 +1,4 @@
-"""What tenants and Stripe write is text in the console, never markup."""
+"""The console shows text of tenants and Stripe without interpreting markup."""
 
 import json
 import re

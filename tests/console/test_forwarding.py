@@ -1,4 +1,4 @@
-"""What Stripe refused to count is seen, and an operator has it asked again, with a reason."""
+"""Usage that Stripe refused is shown, and an operator has it sent again."""
 
 from datetime import timedelta
 

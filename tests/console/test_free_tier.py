@@ -1,4 +1,4 @@
-"""Operators say what everybody has, with a reason, and see how far its customers are looked at."""
+"""Operators set the free tier with a reason and see the progress of the recheck."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""An operator gives and takes access by hand, and sees first what that changes."""
+"""Operators grant and deny access by hand after a preview of the effect."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""The home page's numbers are true."""
+"""The home page's counts are correct."""
 
 from datetime import UTC, datetime, timedelta
 

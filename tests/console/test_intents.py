@@ -1,4 +1,4 @@
-"""What does not come to its end by itself is decided by an operator, with a reason."""
+"""Operators decide parked intents with a reason."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Keys are issued, rotated and revoked with a reason; their secret is seen once."""
+"""Operators issue, rotate and revoke keys with a reason; a secret is shown once."""
 
 import logging
 import re

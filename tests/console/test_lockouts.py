@@ -1,4 +1,4 @@
-"""Passwords of operators are not guessed: neither one name's, nor one password for many names."""
+"""Failed sign-ins lock names and addresses of guessers."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Operators define what is counted, and see what a customer has used."""
+"""Operators define meters and see a customer's usage."""
 
 import pytest
 from django.test import Client

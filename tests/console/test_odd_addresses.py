@@ -1,4 +1,4 @@
-"""Addresses that nobody would type: an answer, never an error of ours."""
+"""Odd addresses of the console get an answer and no server error."""
 
 import pytest
 from django.test import Client

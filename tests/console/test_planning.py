@@ -1,4 +1,4 @@
-"""What operators see before a product changes for everybody who holds it, and afterwards."""
+"""Operators preview, plan and follow a change of a product for its holders."""
 
 from collections.abc import Callable
 

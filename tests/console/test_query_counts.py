@@ -1,4 +1,4 @@
-"""A page costs the same number of queries whatever it shows."""
+"""Each console page costs a fixed number of queries."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""The preview of a refund in a real browser: nothing of what access will be is out of sight."""
+"""A browser shows the whole preview of a refund without scrolling."""
 
 import re
 from collections.abc import Callable

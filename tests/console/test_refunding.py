@@ -1,4 +1,4 @@
-"""Giving money back from a payment's page: what access will change is shown before it does."""
+"""Operators refund from a payment's page after seeing the effect on access."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Events are replayed, and objects read again, one by one and many at once."""
+"""Operators replay events and read objects again, one by one and in bulk."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Operators say how a project's users sign in; what is secret is typed and never shown."""
+"""Operators configure a project's user sign-in without seeing its secret."""
 
 from django.test import Client
 

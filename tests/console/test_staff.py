@@ -1,4 +1,4 @@
-"""Staff accounts are changed by administrators, and each change is written down."""
+"""Administrators change staff accounts, and each change is audited."""
 
 import pytest
 from django.contrib.auth.models import Group, User

@@ -1,4 +1,4 @@
-"""The lists' filters say the same as the rows' own words."""
+"""The lists' filters agree with the rows' own states."""
 
 import itertools
 from datetime import timedelta

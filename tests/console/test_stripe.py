@@ -1,4 +1,4 @@
-"""The console asks Stripe, and says so plainly when Stripe is away."""
+"""Console actions that need Stripe report plainly when it is away."""
 
 import re
 

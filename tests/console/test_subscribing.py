@@ -1,4 +1,4 @@
-"""What operators do to subscriptions: access is shown before it changes, the reason is kept."""
+"""Operators change subscriptions with a reason after a preview of access."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""An operator suspends a project with a reason, and lets it go on."""
+"""Operators suspend a project with a reason and resume it."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""A tenant with something on every page of the console, as many of each as asked for."""
+"""Create a tenant with rows for every page of the console."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The database's schema as text: tables, columns, constraints, indexes, triggers and functions."""
+"""Write the database schema as text: tables, constraints, indexes, triggers and functions."""
 
 from collections.abc import Iterator
 

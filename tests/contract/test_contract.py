@@ -1,4 +1,4 @@
-"""The API's document and the database's schema are what the files beside this one say."""
+"""The API document and the database schema equal the stored files."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The embedded servers: found again, durable, never mistaken for a stranger's, never left over."""
+"""Embedded servers are shared, durable, distinguished from strangers, and stopped in the end."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What a demo project sells: four plans, of which one is free and one is priced by agreement."""
+"""The demo project sells four plans, one free and one by agreement."""
 
 from collections.abc import Callable
 

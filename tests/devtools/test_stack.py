@@ -1,4 +1,4 @@
-"""The whole product as processes: it starts, says what failed, and leaves nothing behind."""
+"""The local stack starts, restarts failing programs, and leaves no process behind."""
 
 import http.client
 import json

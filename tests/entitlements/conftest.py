@@ -1,4 +1,4 @@
-"""A Redis server of a test's own, to freeze, kill and fill with rubbish."""
+"""A Redis server of the test's own, to freeze, kill and fill with invalid data."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What time ends is ended for everybody, whatever becomes of one customer or one project."""
+"""A failing customer or project delays no other's expiry or event."""
 
 from datetime import timedelta
 

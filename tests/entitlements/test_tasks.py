@@ -1,4 +1,4 @@
-"""The clock's chores, under the names that the schedule rings."""
+"""Scheduled tasks of entitlements exist and do their work."""
 
 from datetime import timedelta
 

@@ -1,3 +1,5 @@
+"""Audit entries say who did what and why, and cannot change."""
+
 from datetime import UTC, datetime
 
 import pytest

@@ -1,3 +1,5 @@
+"""Outbox events belong to a project, follow the catalog and cannot change."""
+
 from datetime import UTC, datetime
 
 import pytest

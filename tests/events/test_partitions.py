@@ -1,4 +1,4 @@
-"""The outbox by months: what is true of one table stays true of its partitions."""
+"""The outbox's monthly partitions behave as one table."""
 
 from datetime import UTC, datetime, timedelta
 

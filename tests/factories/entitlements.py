@@ -1,4 +1,4 @@
-"""Features, and facts about customers as sources state them."""
+"""Create features, and facts about customers as sources state them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

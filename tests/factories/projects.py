@@ -1,4 +1,4 @@
-"""Tenants, their users and their keys."""
+"""Create projects, customers, apps and keys."""
 
 from datetime import timedelta
 from typing import Any

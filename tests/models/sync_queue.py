@@ -1,4 +1,4 @@
-"""Model: the dirty row of one object, as in ``billing.sync.sync_queue`` and ``sync``.
+"""Model: the sync-queue row of one object, as in ``billing.sync.sync_queue`` and ``sync``.
 
 The object changes at Stripe; each change is marked once or twice, at any time after it. A mark
 counts, or finds that what it would ask for is asked for already, and spares itself. Workers

@@ -1,4 +1,4 @@
-"""Every interleaving of readers, writers and mishaps against the cache of decisions.
+"""No order of readers, writers and failures makes the decision cache return a stale answer.
 
 A reader looks the answer up and, on a miss, reads the database and fills the cache; a writer
 commits and then invalidates. Each design is walked through every order in which those steps can

@@ -1,4 +1,4 @@
-"""The protocol under every schedule: ours is never wrong, and the models can tell."""
+"""Our protocols are right under every schedule, and the models detect wrong ones."""
 
 import pytest
 

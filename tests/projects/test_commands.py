@@ -1,3 +1,5 @@
+"""Management commands register projects and platform keys."""
+
 from io import StringIO
 
 import pytest

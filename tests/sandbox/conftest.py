@@ -1,4 +1,4 @@
-"""A frozen world and the real SDK in front of it."""
+"""A sandbox with a frozen clock, and the real SDK as its client."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""A shop at the sandbox: something to sell, someone who buys, and the news of it."""
+"""A shop at the sandbox: products, buyers and the events about them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The controls of buyers, banks and the merchant's settings, over HTTP."""
+"""Control requests act for buyers, banks and the merchant's settings."""
 
 import pytest
 from werkzeug.test import Client

@@ -1,4 +1,4 @@
-"""Stripe's test cards do what Stripe's table says."""
+"""Test cards behave as Stripe's table says."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""Products and prices: what may change, and what a price fixes for good."""
+"""Products and prices change only as Stripe allows."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""Checkout sessions from creation to completion or expiry, with what each leaves behind."""
+"""Checkout sessions complete or expire and leave the right objects behind."""
 
 import pytest
 import stripe

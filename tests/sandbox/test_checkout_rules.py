@@ -1,4 +1,4 @@
-"""What Checkout refuses before anyone sees a page."""
+"""Checkout refuses invalid sessions before a page exists."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""The controls under /_sandbox/ and the home page."""
+"""The control requests under /_sandbox/ and the home page work."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""Credit notes: less to pay before payment, something back after it."""
+"""Credit notes reduce open invoices and give back money of paid ones."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Customers and the payment methods they keep."""
+"""Customers and their payment methods are created, changed and deleted."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""What time does to subscriptions, event by event: the flows of Stripe's logs."""
+"""Time renews, retries, cancels and ends subscriptions with the events of Stripe's logs."""
 
 import pytest
 

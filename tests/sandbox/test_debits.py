@@ -1,4 +1,4 @@
-"""Bank debits: processing for days, then paid or returned."""
+"""Bank debits are processing for days, then succeed or are returned."""
 
 from typing import Any
 

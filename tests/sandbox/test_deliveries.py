@@ -1,4 +1,4 @@
-"""Webhooks on their way: verified by the SDK; in order, shuffled, twice, lost, retried."""
+"""Webhooks are signed and delivered in order, shuffled, twice, lost or retried."""
 
 import random
 

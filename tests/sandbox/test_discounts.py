@@ -1,4 +1,4 @@
-"""Coupons and promotion codes, and what they take off sessions, subscriptions and invoices."""
+"""Coupons and promotion codes discount sessions, subscriptions and invoices."""
 
 from typing import Any
 

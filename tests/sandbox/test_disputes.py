@@ -1,4 +1,4 @@
-"""Disputes: opened by a card or a control, argued, won or lost, with the money on its way."""
+"""Disputes are opened, answered, won or lost, and move their money."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Moving time: in order, at the right second, the same every time, and from where it stopped."""
+"""Moving the clock performs due work in order and repeatably."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Events as the API shows them, and the endpoints that receive them."""
+"""Events and webhook endpoints are shown as Stripe's API shows them."""
 
 import pytest
 import stripe

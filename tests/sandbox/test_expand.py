@@ -1,4 +1,4 @@
-"""Expansion: what the SDK declares expandable, four levels deep, and what is absent without it."""
+"""``expand`` resolves declared fields up to four levels deep."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""Each fault, as the SDK meets it: what it raises, and whether the effect happened."""
+"""Each simulated fault raises its SDK error, with or without the effect."""
 
 from pathlib import Path
 

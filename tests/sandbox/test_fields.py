@@ -1,4 +1,4 @@
-"""The sandbox's objects have the fields that Stripe's have: by its fixtures and by the SDK."""
+"""The sandbox's objects have the fields of Stripe's fixtures and of the SDK."""
 
 import json
 import typing

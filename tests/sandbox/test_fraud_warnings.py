@@ -1,4 +1,4 @@
-"""Early fraud warnings: read over the API, over once the charge is disputed or given back."""
+"""Early fraud warnings are read over the API and end with a dispute or refund."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Stripe's idempotency: one execution per key, its answer kept for a day."""
+"""An idempotency key executes once and replays its answer for a day."""
 
 import threading
 

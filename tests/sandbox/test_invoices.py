@@ -1,4 +1,4 @@
-"""Invoices over the API: drafted by hand, finalized, paid, voided, written off."""
+"""Invoices are drafted, finalized, paid, voided and written off over the API."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""Lists: newest first, cursors, ranges, filters."""
+"""Lists are newest first, with cursors, ranges and filters."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""Meters, meter events and their adjustments, and the invoices of metered prices."""
+"""Meters count events and adjustments, and metered prices are invoiced."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""Amounts as people read them."""
+"""Amounts are written as people read them."""
 
 from decimal import Decimal
 

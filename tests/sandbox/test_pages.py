@@ -1,4 +1,4 @@
-"""The pages that people see, through a WSGI client: the browser's part is tests/browser."""
+"""Hosted pages show, charge and refuse as Stripe's do, through a WSGI client."""
 
 import re
 

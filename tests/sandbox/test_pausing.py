@@ -1,4 +1,4 @@
-"""Subscriptions that stand still, and how they go on."""
+"""Paused subscriptions stop billing and resume as Stripe's do."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""The life of a payment intent."""
+"""Payment intents are confirmed, authenticated, captured and canceled."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""``pending_if_incomplete``: a change that is not paid for does not happen, until it is."""
+"""``pending_if_incomplete`` applies a change only when it is paid."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""The calendar of billing."""
+"""Billing periods follow the calendar from their anchor."""
 
 import calendar
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The customer portal: its API, and its pages through a WSGI client."""
+"""The customer portal's API and pages change subscriptions as configured."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""``create_preview`` shows to the cent what the change with the same moment then costs."""
+"""``create_preview`` shows to the cent what the change then costs."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""What a quantity of a price costs."""
+"""Prices compute the amount of a quantity."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The sandbox as a process: over HTTP, killed and restarted, with webhooks that really travel."""
+"""The sandbox process survives kills and delivers webhooks over HTTP."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What changing a subscription costs, to the second."""
+"""Subscription changes are prorated to the second."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""The natural limit of requests: off unless asked for, by account, over any second."""
+"""The optional rate limit counts each account's requests over any second."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""Refunds: never above what was captured, and some are decided later."""
+"""Refunds never exceed the captured amount and can be decided later."""
 
 import pytest
 import stripe

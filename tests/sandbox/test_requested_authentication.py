@@ -1,4 +1,4 @@
-"""``request_three_d_secure``: a card that succeeds by itself is challenged if that is wanted."""
+"""``request_three_d_secure`` challenges cards that would succeed without it."""
 
 import pytest
 import stripe

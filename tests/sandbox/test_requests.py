@@ -1,4 +1,4 @@
-"""Who may call, what comes back around the object, and how a refusal looks."""
+"""Requests need a key and a known version, and refusals look like Stripe's."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Restricted keys: each resource has a permission to read and one to write."""
+"""Restricted keys need a read or write permission for each resource."""
 
 import pytest
 import stripe

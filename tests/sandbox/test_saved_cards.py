@@ -1,4 +1,4 @@
-"""A card saved through Checkout: attached, made the default by whoever asked, changed, removed."""
+"""Cards saved through Checkout are attached, used by default and removed."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""Subscription schedules: changes that are decided now and happen later."""
+"""Subscription schedules carry out changes at the start of each phase."""
 
 import pytest
 import stripe

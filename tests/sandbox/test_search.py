@@ -1,4 +1,4 @@
-"""``GET /v1/customers/search``: the query language, and an index that is a minute behind."""
+"""``GET /v1/customers/search`` knows the query language and lags by a minute."""
 
 import pytest
 import stripe

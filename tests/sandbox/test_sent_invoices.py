@@ -1,4 +1,4 @@
-"""Subscriptions whose invoices are sent, and paid by hand until a date."""
+"""Sent invoices are paid by hand until their due date."""
 
 import pytest
 import stripe

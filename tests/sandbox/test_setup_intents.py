@@ -1,4 +1,4 @@
-"""Saving a card for later."""
+"""Setup intents save cards for later payments."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""What is kept: across a restart, across a failure, across time."""
+"""The store survives restarts, failures and changes of the clock."""
 
 import time
 from contextlib import contextmanager, suppress

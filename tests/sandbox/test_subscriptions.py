@@ -1,4 +1,4 @@
-"""Subscriptions over the API: how they begin, change and end without Checkout."""
+"""Subscriptions are created, changed and ended over the API without Checkout."""
 
 import pytest
 import stripe

@@ -1,4 +1,4 @@
-"""Sessions, invoices, previews and credit notes agree to the last unit, whatever is sold."""
+"""Sessions, invoices, previews and credit notes agree to the last unit."""
 
 import random
 

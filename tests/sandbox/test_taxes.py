@@ -1,4 +1,4 @@
-"""Automatic tax by the sandbox's small rule: sessions, subscriptions and invoices agree on it."""
+"""Automatic tax is equal on sessions, subscriptions and invoices."""
 
 from typing import Any
 

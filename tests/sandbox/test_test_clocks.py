@@ -1,4 +1,4 @@
-"""Test clocks: time that passes for some customers and for nobody else."""
+"""Test clocks move time for their own customers only."""
 
 from urllib.parse import urlsplit
 

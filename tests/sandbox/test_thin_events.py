@@ -1,4 +1,4 @@
-"""Thin events: what travels says what happened, the rest is read over the API."""
+"""Thin events are delivered without content, which is read over the API."""
 
 import json
 

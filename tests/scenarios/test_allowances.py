@@ -1,4 +1,4 @@
-"""Allowances, credits and what everybody has: used, warned of, refused, raised and renewed."""
+"""Quotas, credits and free features are used, warned of, refused, raised and renewed."""
 
 import pytest
 

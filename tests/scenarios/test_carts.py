@@ -1,4 +1,4 @@
-"""Carts: filled, frozen while they are paid for, free again when nobody does."""
+"""Carts are filled, frozen during payment and free after an unpaid page."""
 
 from tests.billing.tenant import HOME, Json
 from tests.scenarios.story import Story

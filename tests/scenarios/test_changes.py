@@ -1,4 +1,4 @@
-"""A subscription becomes another one: plans, seats, add-ons, pauses."""
+"""Subscriptions change plans, seats, add-ons and pauses."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A story leaves out only what would do nothing."""
+"""A story skips only tasks that would do nothing."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""Credits follow the money of their period: ways to get more of them than was paid for."""
+"""Plan credits follow the money of their period, however a customer tries to get more."""
 
 import pytest
 

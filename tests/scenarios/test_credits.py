@@ -1,4 +1,4 @@
-"""Credits that come with what is bought: renewed, spent, refunded, disputed, and abused."""
+"""Credits that come with purchases are renewed, spent, refunded and disputed."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What is used of metered prices: told to Stripe, billed to the cent, taken back, reconciled."""
+"""Metered usage is sent to Stripe, billed to the cent, corrected and reconciled."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta

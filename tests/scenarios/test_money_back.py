@@ -1,4 +1,4 @@
-"""Refunds, failed refunds and disputes, and what each policy makes of access."""
+"""Refunds, failed refunds and disputes change access by each policy."""
 
 import pytest
 

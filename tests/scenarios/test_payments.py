@@ -1,4 +1,4 @@
-"""Amounts that a tenant takes by itself: by client secret, off session, with a debit, too late."""
+"""Tenants take amounts by client secret, off session and by bank debit."""
 
 import pytest
 from stripe import CardError

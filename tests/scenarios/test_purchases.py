@@ -1,4 +1,4 @@
-"""Things that are bought once, and given back in part or in whole."""
+"""One-time purchases give access and are refunded in part or in whole."""
 
 from tests.scenarios.story import Story
 

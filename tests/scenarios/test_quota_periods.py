@@ -1,4 +1,4 @@
-"""An anchored quota starts again with a period that is paid for: drafts, failing cards, trust."""
+"""An anchored quota starts again only with a paid period."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Months of a subscription: it renews, its card fails and recovers, or it does not."""
+"""Subscriptions renew over months, recover from failed cards, or end."""
 
 import pytest
 

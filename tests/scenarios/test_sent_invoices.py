@@ -1,4 +1,4 @@
-"""An imported subscription whose invoices are sent: access until they are overdue, then grace."""
+"""An imported subscription with sent invoices keeps access until they are overdue, then grace."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Trials, free plans and discounts: what is not paid for, or not in full."""
+"""Trials, free plans and discounts give access for little or no money."""
 
 from tests.billing.tenant import Json
 from tests.scenarios.story import Story

@@ -1,4 +1,4 @@
-"""What a period gives needs its money: pauses over a renewal, drafts, cards that fail."""
+"""A period gives its features and credits only when it is paid."""
 
 from datetime import timedelta
 

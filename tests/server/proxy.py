@@ -1,4 +1,4 @@
-"""Our nginx configuration on free ports, in front of a server that is named."""
+"""Run our nginx configuration on free ports in front of a given server."""
 
 import getpass
 import os

@@ -1,5 +1,4 @@
-"""Bodies are received within a time, and the oldest makes room; asked in a loop of the test's own,
-with a server's protocol that is written down here."""
+"""Bodies are received within time and memory limits, in a test's own event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine

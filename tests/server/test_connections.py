@@ -1,4 +1,4 @@
-"""Too many connections: those that have been idle for longest are closed, and no others."""
+"""Too many connections close those that have been idle for longest."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the application is told of a request's headers."""
+"""Headers reach the application under unambiguous names."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""The proxy of docker-compose.yml: it receives requests whole, and says who called."""
+"""The proxy of docker-compose.yml buffers requests and sets the client address."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A reload (SIGHUP) replaces every process of the web server, and its callers notice nothing."""
+"""A reload (SIGHUP) replaces every server process without failed requests."""
 
 import signal
 from collections import Counter

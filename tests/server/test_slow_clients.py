@@ -1,4 +1,4 @@
-"""Connections that are silent or slow keep nobody else from being answered."""
+"""Silent and slow connections delay nobody else."""
 
 import json
 from collections.abc import Iterator

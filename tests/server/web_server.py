@@ -1,4 +1,4 @@
-"""The product's web server as a process, on this run's test database, and sockets to reach it."""
+"""Run the product's web server on the test database, and open sockets to it."""
 
 import json
 import os

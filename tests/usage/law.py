@@ -1,4 +1,4 @@
-"""What is always true of usage, whoever wrote at once and whatever was corrected."""
+"""Check that totals, counters and keys agree with the usage records."""
 
 from projects.models import Project
 from usage.models import Counter, Record, RecordKey, Total

@@ -1,4 +1,4 @@
-"""Windows that begin in paid time only: the last of them goes on until more is paid."""
+"""Quota windows begin in paid time only, and the last one lasts until more is paid."""
 
 from datetime import UTC, datetime, timedelta
 

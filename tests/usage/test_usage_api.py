@@ -1,4 +1,4 @@
-"""``/usage`` and ``/meters`` from outside: a tenant counts, reads, corrects."""
+"""``/usage`` and ``/meters`` record, sum and correct a tenant's usage."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Stripe's side of a delivery, by hand: any bytes, any header, any secret, any time."""
+"""Deliver webhooks by hand with any bytes, headers, secret and time."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""The second net: events that never arrived are found in Stripe's list."""
+"""The catch-up finds events in Stripe's list that were never delivered."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A report of lost use that is delivered without its content: fetched from Stripe by a worker."""
+"""A worker fetches the content of thin reports about refused usage."""
 
 from datetime import timedelta
 from typing import Any

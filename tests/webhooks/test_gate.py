@@ -1,4 +1,4 @@
-"""The gate: only what Stripe signed, just now, for this endpoint comes in; nothing else is kept."""
+"""Only bodies that Stripe signed for this endpoint within the tolerance are kept."""
 
 import json
 import random

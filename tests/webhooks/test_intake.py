@@ -1,4 +1,4 @@
-"""What is kept of an event, what it sets in motion, and what happens when it comes again."""
+"""An event is kept once and requests a sync of its object."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Bodies that are odd, and rightly signed: kept as they are, answered 200, never sent again."""
+"""Odd bodies with a valid signature are kept and answered 200."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Events can be done again from the bytes that were kept: one by one, or many by command."""
+"""Events are replayed from their stored bytes, singly or by command."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Which object an event is about, for every type that Stripe has."""
+"""Every event type of Stripe names the object to read, or none."""
 
 from typing import get_args
 

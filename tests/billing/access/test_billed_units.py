@@ -1,4 +1,4 @@
-"""What lines of invoices paid for, as tables and as a law over random changes."""
+"""Invoice lines are converted to the units and time that they paid for."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

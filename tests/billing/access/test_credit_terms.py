@@ -1,4 +1,4 @@
-"""How many credits a purchase or a period comes to, as tables."""
+"""Purchases and periods are converted to numbers of credits."""
 
 from datetime import UTC, datetime, timedelta
 

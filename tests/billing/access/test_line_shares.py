@@ -1,4 +1,4 @@
-"""Money divided over lines: to the last minor unit, and never more than was there."""
+"""Money is divided over lines to the last minor unit."""
 
 from hypothesis import given
 from hypothesis import strategies as st

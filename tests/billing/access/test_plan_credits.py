@@ -1,4 +1,4 @@
-"""What plans give in credits stays what was paid for, whatever happens to a period or a grant."""
+"""Plan credits stay what was paid for when a period moves or a grant is revoked."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What is left of something that was paid for: tables, and laws over any money."""
+"""Refund and dispute policies decide how much access a payment leaves."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What a restricted key may not do is found out before it matters, and shown."""
+"""Missing permissions of a restricted Stripe key are found early and shown."""
 
 from pathlib import Path
 from typing import Any

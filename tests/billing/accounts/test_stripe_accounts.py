@@ -1,4 +1,4 @@
-"""``/projects/{id}/stripe-account``: connect, rotate, and never read a secret again."""
+"""``/projects/{id}/stripe-account`` connects an account, rotates keys and never shows a secret."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""``assume=`` a product or a price: the answer that really having it gives."""
+"""``assume=`` a product or price gives the answer that holding it would give."""
 
 from collections.abc import Callable
 from typing import Any

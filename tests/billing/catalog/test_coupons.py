@@ -1,4 +1,4 @@
-"""``/coupons`` and ``/promotion-codes``: made here and at Stripe, mirrored, used, refused."""
+"""``/coupons`` and ``/promotion-codes`` create, change and refuse discounts at Stripe and here."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""``/admin/grant``, ``/admin/revoke``, ``/admin/grants``: access given and taken by hand."""
+"""``/admin/grant``, ``/admin/revoke`` and ``/admin/grants`` grant and deny access by hand."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Products, prices, customers and invoices; and which of them are anybody's here."""
+"""Products, prices, customers and invoices are mirrored, and foreign ones are not."""
 
 from collections.abc import Callable
 

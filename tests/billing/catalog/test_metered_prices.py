@@ -1,4 +1,4 @@
-"""Prices that bill what a meter counts."""
+"""Metered prices are created and sold for what a meter counts."""
 
 import pytest
 

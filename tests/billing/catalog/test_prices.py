@@ -1,4 +1,4 @@
-"""``/prices`` and ``/plans``: immutable, on sale or not."""
+"""``/prices`` and ``/plans`` create and list prices, of which only the sale status can change."""
 
 from typing import Any
 

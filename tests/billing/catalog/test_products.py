@@ -1,4 +1,4 @@
-"""``/products``: made at Stripe, mirrored here, with what they entitle to."""
+"""``/products`` creates products at Stripe and mirrors them with their features."""
 
 from collections.abc import Callable
 from typing import Any

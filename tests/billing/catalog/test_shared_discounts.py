@@ -1,4 +1,4 @@
-"""Discounts in a Stripe account that several projects share: each works in its own shop only."""
+"""Discounts in a Stripe account shared by several projects apply in their own project only."""
 
 from collections.abc import Callable
 from typing import Any

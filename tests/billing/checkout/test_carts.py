@@ -1,4 +1,4 @@
-"""``/carts``: filled, changed, bought; every answer is the whole cart."""
+"""``/carts`` fills, changes and sells carts, and each answer is the whole cart."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""``/checkout``: discounts, taxes, trials and free pages; what is detected, and why."""
+"""``/checkout`` handles discounts, taxes, trials and free pages, and detects the type."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""``/checkout``: what cannot be bought is refused with a reason, and nothing is made."""
+"""``/checkout`` refuses what cannot be bought, with a reason and without creating anything."""
 
 from typing import Any
 

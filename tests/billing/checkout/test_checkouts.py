@@ -1,4 +1,4 @@
-"""``/checkout``: open, pay, come back; the page, the mirror and the entitlements agree."""
+"""``/checkout`` opens a page whose payment changes mirror and entitlements."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Checkouts: whatever comes first, the buyer gets what was paid for, once."""
+"""Checkout sessions are applied once, whatever the order of return and events."""
 
 from collections.abc import Callable
 from itertools import permutations

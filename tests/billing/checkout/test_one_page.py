@@ -1,4 +1,4 @@
-"""One page at a time on which a customer can subscribe to a product, whatever happens in between.
+"""A customer has at most one open page for a product, whatever happens in between.
 
 Two pages could both be paid. Each test breaks off, or runs something else, at one point of opening
 a page; what counts is what Stripe has in the end. ``RACE_ROUNDS`` asks for more rounds of the

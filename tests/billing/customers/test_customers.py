@@ -1,4 +1,4 @@
-"""What Stripe knows of a customer follows what the project says; erasing reaches there too."""
+"""Customer changes and erasures reach Stripe."""
 
 from collections.abc import Callable
 from typing import Any

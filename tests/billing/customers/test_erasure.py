@@ -1,4 +1,4 @@
-"""After an erasure no byte of the person remains: in no column of any table, in Redis, in a log."""
+"""After an erasure no table, cache or log holds a byte of the person."""
 
 import logging
 from collections.abc import Callable

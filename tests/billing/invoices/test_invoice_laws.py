@@ -1,4 +1,4 @@
-"""``/invoices``: whatever Stripe bills, its lines come to its totals, and so do its payments."""
+"""``/invoices``: the lines and payments of every invoice add up to its totals."""
 
 import random
 from collections.abc import Callable

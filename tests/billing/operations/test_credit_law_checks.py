@@ -1,4 +1,4 @@
-"""Credits are held against the money in our mirrors every night, and repaired where they differ."""
+"""The nightly check compares credits with mirrored money and repairs differences."""
 
 from collections.abc import Callable
 from dataclasses import replace

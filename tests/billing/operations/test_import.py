@@ -1,4 +1,4 @@
-"""An existing Stripe account is brought in once, whatever stops it on the way."""
+"""An existing Stripe account is imported once, whatever interrupts the import."""
 
 from collections.abc import Callable
 from io import StringIO

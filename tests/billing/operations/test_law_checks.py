@@ -1,4 +1,4 @@
-"""Our own tables are held to their laws every night, and what can be counted anew is."""
+"""The nightly check holds our own tables to their laws and recounts what differs."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The third net: whatever differs from Stripe is found, and repaired by the same sync."""
+"""Reconciliation finds every difference from Stripe and repairs it by a sync."""
 
 import re
 from collections.abc import Callable

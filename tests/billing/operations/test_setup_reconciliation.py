@@ -1,4 +1,4 @@
-"""What we made at Stripe from settings is compared every night: somebody may edit it there."""
+"""Reconciliation compares portals and meters at Stripe with our settings every night."""
 
 from collections.abc import Callable
 from io import StringIO

@@ -1,5 +1,4 @@
-"""What Stripe has counted of metered prices beside our records: few queries, and the account's
-budget of reads."""
+"""Reconciliation compares Stripe's usage counts with our records within the read budget."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A change that is sent again under its ``Idempotency-Key`` is written down once."""
+"""A change sent again under its ``Idempotency-Key`` leaves one audit entry."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What we ask of Stripe is carried out once, whatever happens on the way."""
+"""Each write to Stripe is carried out once, whatever happens on the way."""
 
 from datetime import timedelta
 from typing import Any

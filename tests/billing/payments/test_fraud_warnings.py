@@ -1,4 +1,4 @@
-"""A card's issuer calls a payment fraudulent: shown and told, and nothing is given back."""
+"""An early fraud warning is shown and recorded, and nothing is refunded."""
 
 from collections.abc import Callable
 

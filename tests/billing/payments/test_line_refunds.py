@@ -1,4 +1,4 @@
-"""Refunds that name lines of what was bought: what was given back ends, and nothing else."""
+"""A refund that names lines ends the access of those lines only."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Payments with their refunds, whatever the order in which the news comes."""
+"""Payments and their refunds are mirrored alike in any order of events."""
 
 import itertools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a user may do when money goes back or is contested, by the policies of what was bought."""
+"""Refunds and disputes reduce access by the policies of the product."""
 
 from collections.abc import Callable
 from dataclasses import replace

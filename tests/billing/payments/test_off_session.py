@@ -1,4 +1,4 @@
-"""Money while the user is away, from a method that they have saved; and the saved methods."""
+"""Saved payment methods are charged off session, listed and removed."""
 
 from collections.abc import Callable
 from typing import Any

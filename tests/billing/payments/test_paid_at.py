@@ -1,4 +1,4 @@
-"""When the money was there: a bank debit pays days after its charge was made."""
+"""``paid_at`` is the time of the money, for bank debits days after the charge."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""``expires_in``: called off at Stripe, whose answer decides; told exactly once."""
+"""``expires_in`` cancels an unpaid payment at Stripe and records one event."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Money as tables: every currency and the edges of an amount; every status and what it tells."""
+"""Payments accept every currency within its limits, and each status change records its event."""
 
 from itertools import product
 from typing import Any

@@ -1,4 +1,4 @@
-"""``POST /payments`` with prices and carts: our payment first, then the page, then its money."""
+"""``POST /payments`` with prices or a cart makes our payment, then the page, then the charge."""
 
 from collections.abc import Callable
 from datetime import timedelta

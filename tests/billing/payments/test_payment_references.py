@@ -1,4 +1,4 @@
-"""A reference while its page is still being made: one payment, for what was asked first."""
+"""Requests that share a reference while its page opens make one payment."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""``POST /payments`` with an amount: one call to Stripe, one payment for a reference for life."""
+"""``POST /payments`` with an amount makes one Stripe call and one payment per reference."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Whatever is asked, in whichever order, fails or is contested: no more goes back than came in."""
+"""No sequence of refunds and disputes returns more than was paid."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""``/payments/{id}/refunds``: money back, never more than was paid, never twice."""
+"""``/payments/{id}/refunds`` refunds at most what was paid, once per request."""
 
 from collections.abc import Callable
 from typing import Any

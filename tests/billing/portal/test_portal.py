@@ -1,4 +1,4 @@
-"""Users are sent to Stripe's portal, as far as the project lets them."""
+"""``/portal`` opens Stripe's customer portal as far as the project allows."""
 
 from dataclasses import replace
 from typing import Any

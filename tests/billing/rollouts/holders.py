@@ -1,4 +1,4 @@
-"""Many holders of one product, as rows: nobody is asked at Stripe for any of them."""
+"""Create many holders of one product as rows, without Stripe."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A change of a product: seen first, then brought to everybody who holds it, or planned."""
+"""A change of a product is previewed, applied to its holders or saved as a plan."""
 
 from collections.abc import Callable
 from io import StringIO

@@ -1,4 +1,4 @@
-"""Holders follow what a product gives: in batches, once each, whatever stops on the way."""
+"""Rollouts give each holder the product's features once, in batches that survive crashes."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""``/billing/*``: a signed-in user, by their own token, sees and does what is theirs."""
+"""``/billing/*`` shows signed-in users their own billing and lets them change it."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A key of another Stripe account opens nothing: neither a read, nor a write, nor an event."""
+"""A key of another Stripe account reads, writes and applies nothing."""
 
 from collections.abc import Callable
 from dataclasses import replace

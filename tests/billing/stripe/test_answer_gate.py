@@ -1,4 +1,4 @@
-"""The gate: what is no answer of Stripe's, and what is sent again while time is left."""
+"""Answers that are not Stripe's are recognised, and requests retried while time is left."""
 
 import json
 from collections.abc import Callable

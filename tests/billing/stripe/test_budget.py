@@ -1,4 +1,4 @@
-"""How often Stripe is asked: two lanes, half as often after a 429, and lists for a crowd."""
+"""Stripe reads have a budget with two lanes, halved after a 429, and lists for many objects."""
 
 import time
 from collections.abc import Callable, Iterator

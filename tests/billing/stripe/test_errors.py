@@ -1,4 +1,4 @@
-"""What the SDK raises, sorted by what the caller should do; through the SDK and the sandbox."""
+"""Errors of the SDK become domain errors by what the caller should do."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Lists at Stripe: within its limits, and no object of a list ends more than itself."""
+"""Lists at Stripe stay within its limits, and a bad object ends only itself."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""One question, one answer: either Stripe signed these bytes just now, or SignatureInvalid."""
+"""A signature check accepts fresh signatures of live secrets and refuses all else."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Snapshots: from Stripe's published fixtures, from the sandbox, and from what may come."""
+"""Snapshots are read from Stripe's fixtures, the sandbox's answers and odd objects."""
 
 import json
 from datetime import UTC, datetime, timedelta

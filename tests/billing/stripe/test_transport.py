@@ -1,4 +1,4 @@
-"""A Stripe that hangs holds as many threads as it may, for as long as it may, and no more."""
+"""A hanging Stripe holds a limited number of threads for a limited time."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""A tenant's subscribers, made at Stripe directly: what is sold over HTTP, who pays for it."""
+"""Create a tenant's subscribers directly at Stripe."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Periods at awkward instants: what we show is what Stripe says, to the second, never our own sum.
+"""Periods at awkward dates are shown as Stripe states them, to the second.
 
 The expected ends come from another calendar than the sandbox's (``dateutil``), and from a few rows
 that were written by hand.

@@ -1,4 +1,4 @@
-"""A subscription that was not made by us is changed by us: what was not asked for stays."""
+"""Changing an imported subscription keeps every setting that the change does not name."""
 
 from collections.abc import Callable
 from typing import Any

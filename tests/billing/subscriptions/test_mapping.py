@@ -1,4 +1,4 @@
-"""Subscriptions: the mirror, the access that follows, and what the world is told."""
+"""Subscriptions are mirrored with the access and the events that follow."""
 
 from collections.abc import Callable
 from datetime import timedelta

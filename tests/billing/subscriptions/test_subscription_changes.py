@@ -1,4 +1,4 @@
-"""Changing a subscription: now or at renewal, previewed to the cent, refused without a trace."""
+"""Subscription changes are previewed to the cent and take effect now or at renewal."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Pausing and resuming, trials and their end, canceling now with a credit."""
+"""Subscriptions are paused, resumed, ended with a credit, and their trials announced."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""``/subscriptions``: read them, cancel them, take that back."""
+"""``/subscriptions`` lists, cancels and undoes cancellations."""
 
 from collections.abc import Callable
 from typing import Any

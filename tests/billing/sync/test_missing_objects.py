@@ -1,4 +1,4 @@
-"""A 404 of Stripe is "gone" only for what can be deleted, and only for a few objects at a time."""
+"""A 404 of Stripe means "gone" only for deletable kinds and a few objects at a time."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The dirty queue: who reads what, when it is tried again, and what never happens."""
+"""The sync queue gives each object one reader and retries it with growing pauses."""
 
 import threading
 from collections.abc import Callable

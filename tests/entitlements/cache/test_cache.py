@@ -1,4 +1,4 @@
-"""What the cache shows, and what it refuses to show."""
+"""The cache returns current answers and rejects old, damaged and foreign ones."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Terms of use that a process remembers: shorter way, and never an older answer for it."""
+"""Terms that a process remembers shorten a consumption and never outlive a change."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Use what one may use, over HTTP: consume, reserve, commit, release."""
+"""``/entitlements/consume``, ``reserve``, ``commit`` and ``release`` count use within the limit."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""An everyday use is taken in front of Django; everything else goes on to it, with its body."""
+"""Common consumptions are answered before Django; others reach it with their body."""
 
 import io
 from typing import Any

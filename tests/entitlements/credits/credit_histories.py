@@ -1,4 +1,4 @@
-"""Random histories of one customer's credits, played on values alone or on the database.
+"""Random histories of a customer's credits, run on plain values or on the database.
 
 Both players have the same moves and answer the same: whether it was done, and the sums after it.
 """

@@ -1,4 +1,4 @@
-"""How credits move, as tables and laws; no database."""
+"""Pure rules move credits between grants, without a database."""
 
 from collections import Counter
 from datetime import timedelta

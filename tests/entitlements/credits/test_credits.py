@@ -1,4 +1,4 @@
-"""Credits through the services: what is spent, set aside, given, taken back, and what is told."""
+"""Credit services grant, spend, reserve, revoke and record events."""
 
 from datetime import timedelta
 from random import Random

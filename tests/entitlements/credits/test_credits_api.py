@@ -1,4 +1,4 @@
-"""Credits over HTTP: what a tenant's back end sees, gives, spends and takes back."""
+"""``/credits`` grants, shows, spends and revokes credits over HTTP."""
 
 from datetime import timedelta
 

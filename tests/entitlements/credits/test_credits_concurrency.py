@@ -1,4 +1,4 @@
-"""Many spenders at once, judged by the ledger and not only by the balance."""
+"""Parallel spenders never exceed the balance, judged by the ledger."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""``/entitlements`` and ``/entitlements/check`` as a tenant's software calls them."""
+"""``/entitlements`` and ``/entitlements/check`` answer a tenant's questions."""
 
 from datetime import timedelta
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""One statement says what the queries for any outlook say of this moment."""
+"""The single statement for current facts agrees with the general queries."""
 
 from dataclasses import astuple, replace
 from random import Random

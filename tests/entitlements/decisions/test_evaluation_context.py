@@ -1,4 +1,4 @@
-"""Whole answers from the database; ``at=`` any time, ``assume=`` anything, ``explain=1``."""
+"""Decisions can be asked ``at=`` any time, with ``assume=`` and ``explain=1``."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random

@@ -1,4 +1,4 @@
-"""Many writers at once: one version each, nothing lost, nothing told twice."""
+"""Parallel writers of facts get one version each, lose nothing and record events once."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

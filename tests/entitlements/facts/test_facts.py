@@ -1,4 +1,4 @@
-"""Sources state sets of claims; what changes is appended, versioned and told."""
+"""Sources state facts; changes are appended, versioned and recorded."""
 
 from datetime import timedelta
 from typing import Any

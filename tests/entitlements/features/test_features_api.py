@@ -1,4 +1,4 @@
-"""``/features`` as a tenant manages what can be entitled."""
+"""``/features`` defines, renames and archives features."""
 
 import pytest
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""``/free-tier``: what everybody has, and that people are told when it changes."""
+"""``/free-tier`` sets every user's features and records who is affected."""
 
 from datetime import timedelta
 

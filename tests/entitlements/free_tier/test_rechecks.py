@@ -1,4 +1,4 @@
-"""What holds for everybody has changed: each is looked at, and told where an answer differs."""
+"""A recheck records an event for each customer whose decision changes."""
 
 from collections import Counter
 

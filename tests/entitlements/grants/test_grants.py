@@ -1,4 +1,4 @@
-"""What people give and take by hand."""
+"""Manual grants and denials change decisions, expire and are audited."""
 
 from datetime import timedelta
 

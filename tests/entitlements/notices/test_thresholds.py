@@ -1,4 +1,4 @@
-"""Coming to a limit by what is recorded: told once, soon after, whatever is interrupted."""
+"""Recorded usage that reaches a limit records one event per period."""
 
 from datetime import timedelta
 from typing import Any

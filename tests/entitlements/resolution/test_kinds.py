@@ -1,4 +1,4 @@
-"""Every kind of feature and every merge rule: as a table, as properties, and its explanation."""
+"""Each kind of feature and each merge rule resolves and is explained by its table."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random

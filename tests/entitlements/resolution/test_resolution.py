@@ -1,4 +1,4 @@
-"""The rules of resolution, as a table, as properties, and at the microsecond."""
+"""Resolution follows its rules in tables, properties and to the microsecond."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

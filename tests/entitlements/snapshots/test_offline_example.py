@@ -1,4 +1,4 @@
-"""The example of ``docs/offline.md``, run as it stands there, against the service."""
+"""The example of ``docs/offline.md`` works against the service as printed."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Signed snapshots as a tenant's software fetches, verifies and uses them."""
+"""Signed snapshots are fetched, verified and rotated."""
 
 import base64
 import json

@@ -1,3 +1,5 @@
+"""Customers are created by their first use, versioned by each change, and unique per project."""
+
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime

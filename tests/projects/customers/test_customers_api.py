@@ -1,3 +1,5 @@
+"""``/customers`` adds, describes, lists and finds customers."""
+
 from typing import Any
 
 import pytest

@@ -1,4 +1,4 @@
-"""The promise of ``Idempotency-Key``, through HTTP, against every way it could be broken."""
+"""A request with an ``Idempotency-Key`` is carried out once, whatever interrupts it."""
 
 import base64
 import threading

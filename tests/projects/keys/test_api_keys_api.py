@@ -1,3 +1,5 @@
+"""``/api-keys`` issues, rotates and revokes keys within the issuer's scopes."""
+
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

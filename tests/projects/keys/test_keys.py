@@ -1,3 +1,5 @@
+"""API keys are random, show their mode, and are recognised by their format."""
+
 import pytest
 
 from projects.keys import bearer_keys

@@ -1,3 +1,5 @@
+"""Return origins are normalised as browsers write them, and others are refused."""
+
 import pytest
 
 from projects.keys import origins

@@ -1,4 +1,4 @@
-"""Browsers of other origins: a project's own, on ``/billing/*`` only, and never with cookies."""
+"""Browsers of a project's origins can read ``/billing/*``, without cookies."""
 
 from typing import Any
 

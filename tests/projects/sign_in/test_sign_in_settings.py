@@ -1,4 +1,4 @@
-"""A project says how its users sign in; its secret is never told again."""
+"""A project configures how its users sign in; its secret is never shown."""
 
 from typing import Any
 

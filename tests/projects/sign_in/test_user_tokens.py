@@ -1,4 +1,4 @@
-"""Which tokens of signed-in users are believed, and with which keys."""
+"""User tokens are verified by the project's own keys, algorithms and claims."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""An identity provider in miniature: keys, a key set, tokens of signed-in users."""
+"""A small identity provider: keys, a key set and tokens of signed-in users."""
 
 import base64
 import hashlib

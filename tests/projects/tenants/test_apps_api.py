@@ -1,3 +1,5 @@
+"""``/apps`` adds, renames and lists apps of a project."""
+
 from events.models import AuditEntry
 from projects.models import App, Project
 from tests.api_client import ApiClient

@@ -1,3 +1,5 @@
+"""``/projects`` registers, configures and suspends projects."""
+
 from typing import Any
 
 import pytest

@@ -1,4 +1,4 @@
-"""Months of records: made ahead, filled from the rest, dropped when their time is over."""
+"""Monthly partitions of records are created, filled and dropped."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Records: each once, each counted, whoever sends it how often and in which order."""
+"""Each usage record counts once, however often and in whichever order it is sent."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Check and count: nothing beyond what is allowed, and counters that equal the records."""
+"""Counting never exceeds the limit, and counters equal the records."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
