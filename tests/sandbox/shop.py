@@ -6,11 +6,22 @@ import stripe
 
 from sandbox import buyer, engine
 from sandbox.checkout.completion import CheckoutResult
+from sandbox.http_client import SandboxHTTPClient
 from sandbox.world import World
+
+NOW = 1_800_000_000
 
 DAY = 86400
 VISA = "4242424242424242"
 SUCCESS = "https://shop.example/done?session={CHECKOUT_SESSION_ID}"
+
+
+def client_of(
+    world: World, secret_key: str = "sk_test_sandbox", *, retries: int = 0
+) -> stripe.StripeClient:
+    return stripe.StripeClient(
+        secret_key, http_client=SandboxHTTPClient(world), max_network_retries=retries
+    )
 
 
 class Shop:

@@ -4,8 +4,7 @@ import pytest
 from werkzeug.test import Client
 
 from sandbox.app import SandboxApplication
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 
 @pytest.fixture

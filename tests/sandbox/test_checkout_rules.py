@@ -3,8 +3,8 @@
 import pytest
 import stripe
 
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
+from tests.sandbox.shop import NOW
 
 REFUSED = [
     ({"mode": None}, "mode", "Missing required param: mode."),

@@ -6,7 +6,7 @@ from werkzeug.test import Client
 
 from sandbox.app import SandboxApplication
 from sandbox.resources import webhook_endpoints
-from tests.sandbox.conftest import NOW, client_of
+from tests.sandbox.shop import NOW, client_of
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ import pytest
 
 from sandbox import forced_declines
 from sandbox.billing import billing_settings
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 HOUR = 3600
 RENEWS = 1_802_678_400

@@ -9,9 +9,8 @@ from werkzeug.test import Client
 from sandbox.app import SandboxApplication
 from sandbox.billing.billing_periods import HOUR
 from sandbox.errors import StripeFailure
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 ACH, RETURNED = "pm_usBankAccount_success", "pm_usBankAccount_insufficientFunds"
 

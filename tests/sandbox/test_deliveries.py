@@ -8,7 +8,7 @@ import stripe
 from sandbox import deliveries, webhook_signatures
 from sandbox.deliveries import RETRY_DELAYS, DeliveryMode
 from sandbox.resources import webhook_endpoints
-from tests.sandbox.conftest import NOW
+from tests.sandbox.shop import NOW
 from tests.sandbox.sink import Sink
 
 

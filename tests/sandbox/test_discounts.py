@@ -9,9 +9,8 @@ from werkzeug.test import Client
 from sandbox.app import SandboxApplication
 from sandbox.billing.discounts import DiscountableLine, allocate, divide_by_weight
 from sandbox.errors import StripeFailure
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 MONTH = 1_802_678_400
 

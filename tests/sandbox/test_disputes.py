@@ -9,8 +9,7 @@ from werkzeug.test import Client
 from sandbox import bank, disputes
 from sandbox.app import SandboxApplication
 from sandbox.errors import StripeFailure
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 
 def paid(shop, token="pm_card_visa"):

@@ -4,8 +4,7 @@ import pytest
 
 from sandbox import accounts, engine
 from sandbox.world import World
-from tests.sandbox.conftest import NOW, client_of
-from tests.sandbox.shop import DAY, Shop
+from tests.sandbox.shop import DAY, NOW, Shop, client_of
 
 
 def stories(shop):

@@ -4,7 +4,7 @@ import pytest
 import stripe
 
 from sandbox.resources import webhook_endpoints
-from tests.sandbox.conftest import NOW
+from tests.sandbox.shop import NOW
 
 URL = "https://example.com/hook"
 

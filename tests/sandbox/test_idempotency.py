@@ -6,8 +6,8 @@ import pytest
 import stripe
 
 from sandbox import accounts
-from tests.sandbox.conftest import NOW, client_of
 from tests.sandbox.refusals import error_of, headers_of
+from tests.sandbox.shop import NOW, client_of
 
 KEY: stripe.RequestOptions = {"idempotency_key": "order-1"}
 

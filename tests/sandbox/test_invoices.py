@@ -4,8 +4,8 @@ import pytest
 import stripe
 
 from sandbox import forced_declines
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
+from tests.sandbox.shop import NOW
 
 RENEWS = 1_802_678_400
 

@@ -3,7 +3,7 @@
 import pytest
 import stripe
 
-from tests.sandbox.conftest import NOW
+from tests.sandbox.shop import NOW
 
 
 @pytest.fixture

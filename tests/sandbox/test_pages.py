@@ -3,13 +3,10 @@
 import re
 
 import pytest
-from werkzeug.test import Client
 
-from sandbox.app import SandboxApplication
 from sandbox.pages.offered_cards import OFFERED
 from sandbox.pages.payment_form import PaymentForm
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY, SUCCESS
+from tests.sandbox.shop import DAY, NOW, SUCCESS
 
 GOOD = {
     "email": "ada@example.com",
@@ -18,11 +15,6 @@ GOOD = {
     "cvc": "123",
     "name": "Ada Lovelace",
 }
-
-
-@pytest.fixture
-def visitor(world) -> Client:
-    return Client(SandboxApplication(world))
 
 
 def path(session) -> str:

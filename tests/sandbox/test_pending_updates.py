@@ -4,9 +4,8 @@ import pytest
 import stripe
 
 from sandbox import buyer
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 HOUR = 3600
 

@@ -3,9 +3,8 @@
 import pytest
 import stripe
 
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 MONTH = 31 * DAY
 

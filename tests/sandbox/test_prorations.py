@@ -5,8 +5,7 @@ import stripe
 
 from sandbox import buyer
 from sandbox.billing import proration
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 PERIOD = 31 * DAY
 """From ``NOW`` to the first renewal."""

@@ -5,7 +5,7 @@ import stripe
 
 from sandbox import accounts
 from sandbox.rate_limit import TEST_MODE_PER_SECOND, RateLimit
-from tests.sandbox.conftest import client_of
+from tests.sandbox.shop import client_of
 
 
 def test_one_too_many_in_a_second_is_a_429(world):

@@ -4,7 +4,7 @@ import pytest
 import stripe
 
 from sandbox.resources import refunds
-from tests.sandbox.conftest import NOW
+from tests.sandbox.shop import NOW
 
 
 def paid(client, token="pm_card_visa"):

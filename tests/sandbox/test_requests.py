@@ -9,8 +9,8 @@ import stripe
 from sandbox import accounts
 from sandbox.api import ApiRequest, StripeAPI
 from sandbox.world import World
-from tests.sandbox.conftest import client_of
 from tests.sandbox.refusals import error_of
+from tests.sandbox.shop import client_of
 
 
 def send(world, method="GET", path="/v1/customers", form="", **headers):

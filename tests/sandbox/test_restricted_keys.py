@@ -9,8 +9,8 @@ from sandbox.api import ROUTER
 from sandbox.app import SandboxApplication
 from sandbox.resources.registry import RESOURCES
 from sandbox.world import DEFAULT_ACCOUNT
-from tests.sandbox.conftest import client_of
 from tests.sandbox.refusals import error_of
+from tests.sandbox.shop import client_of
 
 
 def restricted(world, *granted):

@@ -4,8 +4,7 @@ import pytest
 import stripe
 
 from sandbox import buyer
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 
 def save(shop, customer, card="4242424242424242", **params):

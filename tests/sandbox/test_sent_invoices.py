@@ -4,9 +4,8 @@ import pytest
 import stripe
 
 from sandbox.billing import billing_settings
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 HOUR = 3600
 END = NOW + 31 * DAY

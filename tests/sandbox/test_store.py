@@ -11,7 +11,7 @@ from sandbox.clock import WorldClock
 from sandbox.deliveries import DeliveryMode
 from sandbox.errors import StripeFailure
 from sandbox.world import World
-from tests.sandbox.conftest import NOW, client_of
+from tests.sandbox.shop import NOW, client_of
 from tests.sandbox.sink import Sink
 
 

@@ -7,9 +7,8 @@ import stripe
 from werkzeug.test import Client
 
 from sandbox.app import SandboxApplication
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 from tests.sandbox.test_pages import page_text
 
 HOUR = 3600

@@ -7,8 +7,7 @@ import stripe
 
 from sandbox import thin_events
 from sandbox.resources import webhook_endpoints
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 SECRET = "whsec_thin_" + "a" * 24
 
