@@ -13,7 +13,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent
 PLACES = ("browser", "chaos", "console", "scenarios", "server")
-SEARCHES = ("entitlements/credits/test_credits.py", "models")
+SEARCHES = (
+    "entitlements/credits/test_credit_ledger.py",
+    "entitlements/credits/test_credits.py",
+    "models",
+)
 PROGRAMS = (
     "benchmarks",
     "config/test_deployment.py",

@@ -119,3 +119,14 @@ def enter_portal(shop, portal_subscription, configure_portal):
         return urlsplit(session.url).path
 
     return make
+
+
+@pytest.fixture
+def plain_subscription(shop):
+    """Of $31.00 a month: a dollar a day."""
+    return shop.subscribe(shop.price(3100))
+
+
+@pytest.fixture
+def cheap_price(shop):
+    return shop.price(1000)

@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 import pytest
 import stripe
 
+from tests.sandbox.page_forms import page_text
 from tests.sandbox.portal_pages import BACK, portal_path
 from tests.sandbox.refusals import error_of
 from tests.sandbox.shop import DAY, NOW
-from tests.sandbox.test_pages import page_text
 
 
 def test_configurations(shop, portal_prices, configure_portal):

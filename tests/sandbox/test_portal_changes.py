@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.sandbox.page_forms import page_text
 from tests.sandbox.portal_pages import END, hidden, newest, portal_path
 from tests.sandbox.shop import DAY, NOW
-from tests.sandbox.test_pages import page_text
 
 
 def test_canceling_and_keeping(shop, visitor, portal_subscription, enter_portal):

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 import pytest
 import stripe
 
+from tests.sandbox.page_forms import page_text
 from tests.sandbox.portal_pages import END, hidden, newest, portal_path
 from tests.sandbox.refusals import error_of
-from tests.sandbox.test_pages import page_text
 
 CARD = {"number": "4242424242424242", "expiry": "12/34", "cvc": "123", "name": "Ada Lovelace"}
 

@@ -7,9 +7,9 @@ import stripe
 from werkzeug.test import Client
 
 from sandbox.app import SandboxApplication
+from tests.sandbox.page_forms import page_text
 from tests.sandbox.refusals import error_of
 from tests.sandbox.shop import DAY, NOW
-from tests.sandbox.test_pages import page_text
 
 HOUR = 3600
 START = NOW + 1000 * DAY

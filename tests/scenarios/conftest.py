@@ -12,7 +12,9 @@ import time_machine
 
 from projects.models import Project
 from tests.api_client import ApiClient
+from tests.billing.tenant import Json
 from tests.billing_fixtures import SandboxStripe
+from tests.scenarios.metered_usage import CENTS
 from tests.scenarios.story import Story
 
 
@@ -33,3 +35,10 @@ def story(
         yield told
         told.settle()
         told.agrees_with_stripe()
+
+
+@pytest.fixture
+def call_price(story: Story) -> Json:
+    """A price for each call."""
+    story.post("/meters", {"code": "api_calls", "name": "API calls", "aggregation": "sum"})
+    return story.price(story.product("Calls"), CENTS, meter="api_calls")

@@ -4,7 +4,7 @@ from typing import Any
 
 from billing.models import Payment
 from projects.models import Project
-from tests.billing.checkout.test_one_page import AFTER_ALL_TRIES, SESSIONS, once_at
+from tests.billing.checkout.page_calls import AFTER_ALL_TRIES, SESSIONS, once_at
 from tests.billing.tenant import HOME, Json, Tenant, order
 
 

@@ -3,52 +3,21 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg import errors as psycopg_errors
 
-from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint, SyncObject
+from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint
 from billing.stripe.errors import StripeUnavailable
 from billing.sync import service as sync
 from billing.sync import sync_queue
 from billing.sync.sync_queue import SyncLease
-from common import crypto
-from common.errors import Unavailable
-from common.logs import ERROR_LENGTH
-from projects.models import Project
 from sandbox.objects import Object
-from tests.back_offs import end_pauses
+from tests.billing.sync.sync_rows import end_waits, make_unstorable, request_sync, row
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
-
-Drain = Callable[[], None]
-
-
-def request_sync(account: StripeAccount, stripe_id: str, kind: str = "product") -> int:
-    return sync.request_sync(account_id=account.pk, kind=kind, stripe_id=stripe_id)[0]
-
-
-def row(sync_id: int) -> SyncObject:
-    return SyncObject.objects.get(pk=sync_id)
-
-
-def end_waits(**filters: object) -> None:
-    """Pauses end and leases run out."""
-    rows = SyncObject.objects.filter(**filters)
-    rows.filter(leased_until__isnull=False).update(leased_until=Now() - timedelta(seconds=1))
-    rows.update(next_try_at=Now() - timedelta(seconds=1))
-    end_pauses()
-
-
-def make_unstorable(shop: Shop, product: Product) -> None:
-    """Make the object impossible to store: a column that refuses what Stripe says."""
-    with shop.stripe.world.transaction() as tx:
-        price = tx.list_objects("price", lambda each: bool(each["product"] == product.stripe_id))[0]
-        price["unit_amount"] = -5
 
 
 def make_storable(shop: Shop, product: Product) -> None:
@@ -133,29 +102,6 @@ def test_a_sync_request_during_the_read_stays_due(shop: Shop, alice: StripeCusto
     assert row(sync_id).applied == 2
 
 
-def test_an_unstorable_object_is_parked_after_five_tries(shop: Shop) -> None:
-    product = shop.product("Poison")
-    price = shop.price(product)
-    make_unstorable(shop, product)
-    poison = request_sync(shop.account, str(price.stripe_id), "price")
-    for attempt in range(5):
-        good = shop.product(f"Good {attempt}")
-        shop.stripe.v1.products.update(str(good.stripe_id), {"name": f"Better {attempt}"})
-        request_sync(shop.account, str(good.stripe_id))
-        assert row(poison).parked_at is None
-        sync.drain(at=timezone.now())
-        good.refresh_from_db()
-        assert good.name == f"Better {attempt}"
-        assert row(poison).attempts == attempt + 1
-        assert row(poison).leased_until is None
-        end_waits(pk=poison)
-    parked = row(poison)
-    assert parked.parked_at is not None
-    assert parked.state == "parked"
-    assert parked.last_error.startswith("ProgrammingError: pgtrigger: Cannot update rows")
-    assert sync.drain(at=timezone.now()) == 0
-
-
 def test_a_new_event_wakes_a_parked_object(shop: Shop) -> None:
     product = shop.product("Poison")
     price = shop.price(product)
@@ -170,146 +116,6 @@ def test_a_new_event_wakes_a_parked_object(shop: Shop) -> None:
     assert (row(poison).parked_at, row(poison).attempts) == (None, 0)
     assert sync.drain(at=timezone.now()) == 1
     assert (row(poison).state, row(poison).last_error) == ("applied", "")
-
-
-def test_pauses_grow_and_events_do_not_shorten_them(shop: Shop) -> None:
-    product = shop.product("Poison")
-    price = shop.price(product)
-    make_unstorable(shop, product)
-    poison = request_sync(shop.account, str(price.stripe_id), "price")
-    pauses = []
-    for _ in range(4):
-        sync.drain(at=timezone.now())
-        due = row(poison).next_try_at
-        pauses.append((due - timezone.now()).total_seconds())
-        request_sync(shop.account, str(price.stripe_id), "price")
-        assert row(poison).next_try_at == due
-        end_waits(pk=poison)
-    for pause, least in zip(pauses, (1, 5, 25, 125), strict=True):
-        assert least - 0.5 < pause < least * 1.5 + 0.5
-
-
-def test_an_outage_parks_nothing(stripe: SandboxStripe, account: StripeAccount) -> None:
-    sync_id = request_sync(account, "prod_1")
-    for _ in range(7):
-        stripe.fail("error_before", method="GET", times=3)
-        assert sync.drain(at=timezone.now()) == 1
-        end_waits()
-    found = row(sync_id)
-    assert (found.attempts, found.parked_at, found.state) == (0, None, "waiting")
-    assert found.last_error.startswith("StripeFailed")
-    sync.drain(at=timezone.now())
-    assert row(sync_id).state == "foreign"
-
-
-def test_an_unreachable_account_is_asked_once_per_batch(
-    stripe: SandboxStripe, account: StripeAccount
-) -> None:
-    for number in range(10):
-        request_sync(account, f"prod_{number}")
-    stripe.fail("error_before", method="GET", times=3)
-    assert sync.drain(at=timezone.now()) == 10
-    assert {each.state for each in SyncObject.objects.all()} == {"waiting"}
-    assert stripe.world.faults.describe() == []
-
-
-def test_a_refused_key_parks_nothing(stripe: SandboxStripe, project: Project) -> None:
-    account = StripeAccount(project=project, name="wrong key", livemode=False)
-    account.secret_key = crypto.encrypt("sk_test_wrong", context=account.key_context)
-    account.save()
-    sync_id = request_sync(account, "prod_1")
-    for _ in range(6):
-        sync.drain(at=timezone.now())
-        end_waits()
-    assert (row(sync_id).attempts, row(sync_id).parked_at) == (0, None)
-    assert row(sync_id).last_error.startswith("StripeCredentialsRefused")
-
-
-def test_errors_are_kept_without_secrets(account: StripeAccount) -> None:
-    sync_id = request_sync(account, "prod_1")
-    (claim,) = sync.claim_due(limit=1)
-    error = ValueError("key sk_test_abcdef123456 of ada@example.com\0 is bad" + "x" * 5000)
-    sync.fail(claim, error, at=timezone.now())
-    said = row(sync_id).last_error
-    assert said.startswith("ValueError: key [redacted] of [redacted]\ufffd is bad")
-    assert len(said) == ERROR_LENGTH
-
-
-def test_a_slow_batch_is_handed_back(shop: Shop) -> None:
-    """When half of the lease is gone, the rest is for others."""
-    names = [str(shop.product(f"P{number}").stripe_id) for number in range(6)]
-    for name in names:
-        request_sync(shop.account, name)
-    ticks = iter([0.0, 0.0, 0.0, 0.0, 1.0, 8.0, 8.0, 8.0, 8.0, 99.0])
-    assert sync.drain(at=timezone.now(), clock=lambda: next(ticks)) == 6
-    states = [each.state for each in SyncObject.objects.order_by("id")]
-    assert states == ["applied", "applied", "waiting", "waiting", "waiting", "waiting"]
-    assert not SyncObject.objects.filter(leased_until__isnull=False).exists()
-    assert sync.drain(at=timezone.now()) == 4
-
-
-def test_sync_now_reads_at_once_whatever_the_pause(shop: Shop, alice: StripeCustomer) -> None:
-    request_sync(shop.account, str(alice.stripe_id), "customer")
-    SyncObject.objects.update(next_try_at=Now() + timedelta(hours=1), attempts=3)
-    shop.stripe.v1.customers.update(str(alice.stripe_id), {"name": "Alice"})
-    sync.now(
-        account=shop.account, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now()
-    )
-    alice.refresh_from_db()
-    assert alice.name == "Alice"
-    assert SyncObject.objects.get().state == "applied"
-
-
-def test_sync_now_raises_stripe_unavailable(shop: Shop, alice: StripeCustomer) -> None:
-    shop.stripe.fail("error_before", method="GET", times=3)
-    with pytest.raises(StripeUnavailable):
-        sync.now(
-            account=shop.account, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now()
-        )
-    assert SyncObject.objects.get().state == "waiting"
-
-
-def test_sync_now_gives_up_waiting_for_another_worker(
-    shop: Shop, alice: StripeCustomer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sync, "INTERACTIVE_WAIT_SECONDS", 0.2)
-    request_sync(shop.account, str(alice.stripe_id), "customer")
-    (held,) = sync.claim_due(limit=1)
-    with pytest.raises(Unavailable, match="few seconds"):
-        sync.now(
-            account=shop.account, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now()
-        )
-    assert sync.store(held, sync.read(held), at=timezone.now())
-    assert SyncObject.objects.get().state == "waiting"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_sync_now_waits_for_a_read_that_began_after_the_call(
-    shop: Shop, alice: StripeCustomer
-) -> None:
-    """Another worker holds the object; what it has read may be older than this call."""
-    name = str(alice.stripe_id)
-    request_sync(shop.account, name, "customer")
-    (held,) = sync.claim_due(limit=1)
-    old = sync.read(held)
-    shop.stripe.v1.customers.update(name, {"name": "New"})
-    done = threading.Event()
-
-    def call() -> None:
-        try:
-            sync.now(account=shop.account, kind="customer", stripe_id=name, at=timezone.now())
-            done.set()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    assert not done.wait(0.3)
-    assert sync.store(held, old, at=timezone.now())
-    thread.join(5)
-    assert done.is_set()
-    alice.refresh_from_db()
-    assert alice.name == "New"
 
 
 def test_serialization_failures_are_tried_again(shop: Shop, alice: StripeCustomer) -> None:

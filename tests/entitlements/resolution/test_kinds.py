@@ -1,11 +1,9 @@
 """Each kind of feature and each merge rule resolves and is explained by its table."""
 
-from datetime import UTC, datetime, timedelta
-from random import Random
+from datetime import UTC, datetime
 
 import pytest
 
-from entitlements import representation
 from entitlements.balances.selectors.amounts import StaticDecision
 from entitlements.cache import partial
 from entitlements.models.fact import SourceType
@@ -17,53 +15,15 @@ from entitlements.resolution.decision import (
     apply_balance,
     apply_usage,
     complete_decision,
-    resolve,
-    resolve_all,
 )
-from entitlements.resolution.explanation import ExplanationStepName, explain
 from entitlements.resolution.facts import (
-    ALLOW,
-    ALLOWING,
     DENY,
-    DENYING,
-    DecisionFact,
-    FeatureDefinition,
     Reason,
-    Source,
 )
 from entitlements.resolution.kinds import KINDS, PRIORITY, SUM
 from entitlements.resolution.merging import RANKS
+from tests.entitlements.resolution.kind_facts import DAY, NOW, TICK, decide, fact, metered
 from usage.periods import Period, Unit
-
-NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
-TICK = timedelta(microseconds=1)
-REASONS = {
-    "subscription": Reason.ENTITLED,
-    "checkout": Reason.ENTITLED,
-    "grant": Reason.GRANTED,
-    "free_tier": Reason.FREE_TIER,
-}
-
-
-def fact(value, source_type="subscription", source="1", **kwargs):
-    return DecisionFact(
-        **{
-            "source_type": source_type,
-            "source_id": source,
-            "effect": ALLOW,
-            "feature": "it",
-            "value": value,
-            "reason": REASONS[source_type],
-            "starts_at": NOW - DAY,
-            **kwargs,
-        }
-    )
-
-
-def decide(*facts, kind="limit", merge=None, at=NOW, **kwargs):
-    definition = FeatureDefinition("it", kind, merge or KINDS[kind].merges[0], **kwargs)
-    return resolve(facts, definition=definition, at=at)
 
 
 def test_models_and_rules_share_their_constants():
@@ -184,10 +144,6 @@ def test_an_answer_is_kept_until_its_window_is_no_longer_paid():
     assert (again.metering, again.metering_until) == (decision.metering, ends_at)
 
 
-def metered(*facts, **kwargs):
-    return decide(*facts, kind="metered", meter_id="mtr_1", **{"period": Unit.MONTH, **kwargs})
-
-
 def test_metered_answer_is_held_against_the_calendar_or_its_deciding_source():
     anchor = NOW - 40 * DAY
     bought, free = fact(100, anchored_at=anchor), fact(10, "free_tier")
@@ -247,162 +203,3 @@ def test_usage_does_not_change_decisions_that_need_none():
     assert decide(fact(5)).is_whole
     assert not decide(fact(5), kind="credits").is_whole
     assert not metered(fact(5)).is_whole
-
-
-DEFINED = {
-    f"{kind}.{merge}.{anchored}": FeatureDefinition(
-        f"{kind}.{merge}.{anchored}",
-        kind,
-        merge,
-        meter_id="mtr_1" if kind == "metered" else None,
-        period=Unit.MONTH if kind == "metered" else None,
-        is_anchored=anchored,
-    )
-    for kind, rules in KINDS.items()
-    for merge in rules.merges
-    for anchored in ([False, True] if kind == "metered" else [False])
-}
-CODES = list(DEFINED)
-VALUES = [True, False, None, -1, 0, 1, 5, 5, 40, "x", [1], {"a": 1}, 2**53 - 1, 2**60]
-SOURCES = list(REASONS)
-
-
-def random_fact(random: Random, codes: list[str]) -> DecisionFact:
-    is_denial = random.random() < 0.06
-    source_type = random.choice(SOURCES)
-    return DecisionFact(
-        source_type=source_type,
-        source_id=f"s{random.randrange(4)}",
-        effect=DENY if is_denial else ALLOW,
-        feature=random.choice(codes),
-        value=random.choice(VALUES),
-        reason=random.choice(DENYING if is_denial else ALLOWING),
-        starts_at=NOW + timedelta(hours=random.randrange(-8, 3)),
-        ends_at=random.choice([None, None, NOW + timedelta(hours=random.randrange(-4, 12))]),
-        anchored_at=random.choice([None, NOW - 50 * DAY]),
-        part=random.choice(["", "prod_1"]),
-        paid_until=random.choice([None, None, NOW - 40 * DAY, NOW + DAY]),
-    )
-
-
-def test_ten_thousand_sets_of_facts_in_five_orders_have_one_answer_and_its_explanation():
-    random = Random(20261121)
-    seen = set()
-    for number in range(10_000):
-        codes = random.sample(CODES, k=2)
-        defined = {code: DEFINED[code] for code in codes}
-        some = [random_fact(random, codes) for _ in range(random.randrange(9))]
-        expected = resolve_all(some, features=defined, at=NOW)
-        metering = {code: each.metering for code, each in expected.items()}
-        for _ in range(5):
-            shuffled = some + random.sample(some, k=len(some) // 3)
-            random.shuffle(shuffled)
-            again = resolve_all(shuffled, features=defined, at=NOW)
-            assert again == expected
-            assert {code: each.metering for code, each in again.items()} == metering
-        code, figures = (
-            random.choice(codes),
-            DecisionAmounts(*(random.randrange(9) for _ in range(3))),
-        )
-        whole = complete_decision(expected[code], amounts=figures, at=NOW)
-        assert whole.allowed == (whole.reason in ALLOWING)
-        seen.add((DEFINED[code].kind, whole.reason))
-        if number % 4 == 0:
-            told = explain(some, feature=code, definition=DEFINED[code], at=NOW, amounts=figures)
-            assert told.decision == whole
-            assert told.sentence.startswith("Yes: " if whole.allowed else "No: ")
-            assert told.sentence.count(". ") == 0
-    assert {kind for kind, _ in seen} == set(KINDS)
-    assert {reason for _, reason in seen} == set(Reason) - {Reason.UNKNOWN_FEATURE}
-
-
-def test_a_thousand_boundaries_are_right_to_the_microsecond_for_every_kind():
-    random = Random(7)
-    for number in range(1000):
-        definition = DEFINED[CODES[number % len(CODES)]]
-        start = NOW + timedelta(microseconds=random.randrange(10**12))
-        end = start + timedelta(microseconds=random.randrange(1, 10**12))
-        value = {"boolean": True, "config": "x"}.get(definition.kind, 1)
-        one = fact(value, feature=definition.code, starts_at=start, ends_at=end)
-        moments = (start - TICK, start, end - TICK, end, end + TICK)
-        made = [resolve([one], definition=definition, at=moment) for moment in moments]
-        assert [each.allowed for each in made] == [False, True, True, False, False]
-        assert [each.valid_until for each in made] == [start, end, end, None, None]
-
-
-def test_explanation_goes_step_by_step():
-    definition = FeatureDefinition("it", "metered", meter_id="mtr_1", period=Unit.MONTH)
-    some = [
-        fact(5, source="sub_1"),
-        fact("no number", "checkout", "chk_1"),
-        fact(3, "free_tier", "free_1"),
-        fact(9, "grant", "grant_1", ends_at=NOW - TICK),
-        fact(9, "grant", "grant_2", starts_at=NOW + DAY),
-    ]
-    told = explain(
-        some,
-        feature="it",
-        definition=definition,
-        at=NOW,
-        amounts=DecisionAmounts(used=4, reserved=1),
-        ended_sources=[Source("subscription", "sub_0")],
-    )
-    shown = {each["step"]: each for each in representation.explanation(told)["steps"]}
-    assert list(shown) == ["facts", "time", "merge", "free_tier", "metering", "answer"]
-    assert [each["source"]["id"] for each in shown["facts"]["facts"]] == [
-        "chk_1", "free_1", "grant_1", "sub_1", "grant_2"]  # fmt: skip
-    assert shown["facts"]["data"] == {"silent": [{"type": "subscription", "id": "sub_0"}]}
-    assert shown["time"]["data"] == {"holding": 3, "later": 1, "over": 1}
-    assert shown["merge"]["data"] == {"rule": "most_generous", "ignored": 1, "value": 5}
-    assert shown["free_tier"]["data"] == {"decides": False}
-    assert shown["metering"]["data"] == {
-        "meter": "mtr_1",
-        "period": "month",
-        "starts_at": "2026-11-01T00:00:00Z",
-        "resets_at": "2026-12-01T00:00:00Z",
-        "limit": 5,
-        "used": 4,
-        "reserved": 1,
-        "remaining": 0,
-    }
-    assert told.sentence == (
-        "No: all 5 of it are used or set aside until the next period begins on "
-        "2026-12-01T00:00:00Z."
-    )
-    assert [step.name for step in told.steps] == [
-        name for name in ExplanationStepName if name in {step.name for step in told.steps}
-    ]
-
-
-@pytest.mark.parametrize(
-    ("facts", "kind", "figures", "sentence"),
-    [
-        ([], "limit", (), "No: nothing gives it now."),
-        ([fact(True, source="sub_1")], "boolean", (),
-         "Yes: it is on, bought with subscription sub_1."),
-        ([fact(25, "grant", "grant_1", ends_at=NOW + DAY)], "limit", (),
-         "Yes: it goes up to 25, given by hand with grant grant_1, until 2026-11-22T12:00:00Z."),
-        ([fact(None, "free_tier")], "limit", (),
-         "Yes: it has no limit, as everybody has it in the free tier."),
-        ([fact(None, "grant", "grant_1", effect=DENY, reason=Reason.REVOKED)], "limit", (),
-         "No: it was taken away with grant grant_1, which beats whatever gives it."),
-        ([fact(None, "checkout", "chk_1", effect=DENY, reason=Reason.HELD)], "limit", (),
-         "No: it is withheld until a bank has decided about the payment for purchase chk_1."),
-        ([fact(5, source="sub_1")], "credits", (0, 0, 4),
-         "No: a use of it costs 5 credits and the balance is 4."),
-        ([fact({"a": 1}, source="sub_1", reason=Reason.TRIAL)], "config", (),
-         'Yes: it is {"a":1}, on trial with subscription sub_1.'),
-        ([fact(0, source="sub_1")], "limit", (), "No: it comes to 0 with subscription sub_1."),
-        ([fact(5, source="sub_1", ends_at=NOW), fact(9, "grant", "g", starts_at=NOW + TICK)],
-         "limit", (), ("No: nothing gives it now; subscription sub_1 gave it until "
-         "2026-11-21T12:00:00Z; grant g gives it from 2026-11-21T12:00:00.000001Z.")),
-    ],
-)  # fmt: skip
-def test_an_explanation_has_a_summary_sentence(facts, kind, figures, sentence):
-    definition = FeatureDefinition("it", kind, KINDS[kind].merges[0])
-    told = explain(
-        facts, feature="it", definition=definition, at=NOW, amounts=DecisionAmounts(*figures)
-    )
-    assert told.sentence == sentence
-    missing = explain([], feature="warp", definition=None, at=NOW)
-    assert missing.sentence == "No: the project has no feature warp."

@@ -20,7 +20,7 @@ from projects.models import (
 )
 from tests.api_client import ApiClient
 from tests.factories.projects import key_of
-from tests.projects.idempotency.requests import ONCE, START, let_the_lease_end, rows
+from tests.projects.idempotency.keyed_requests import ONCE, START, let_the_lease_end, rows
 
 
 def through(request: HttpRequest, view: Any) -> HttpResponse:

@@ -18,7 +18,7 @@ from projects.models import (
 from projects.models.idempotency_key import KEPT_FOR
 from tests.api_client import ApiClient
 from tests.factories.projects import key_of
-from tests.projects.idempotency.requests import ONCE, START, rows
+from tests.projects.idempotency.keyed_requests import ONCE, START, rows
 
 
 @pytest.fixture

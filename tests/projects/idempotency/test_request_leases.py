@@ -23,7 +23,7 @@ from projects.models import (
     Project,
 )
 from projects.models.idempotency_key import LEASE_TIME, LEGACY_LOCK_TIME
-from tests.projects.idempotency.requests import START, let_the_lease_end
+from tests.projects.idempotency.keyed_requests import START, let_the_lease_end
 
 
 @pytest.fixture

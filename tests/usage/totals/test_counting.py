@@ -1,196 +1,23 @@
 """Counting never exceeds the limit, and counters equal the records."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
-from random import Random
-from threading import Barrier
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, connection, transaction
-from django.db.models import Sum
+from django.db import IntegrityError, transaction
 
-from projects.customers import selectors as customers
 from projects.models import Customer, Project
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import NOW, MeterFactory
+from tests.usage.totals.count_requests import DAY, MOMENT, check_books, count_request, recorded_sum
 from usage.errors import MeterArchived, NotConsumable, UsageKeyReused
-from usage.models import Counter, Meter, Movement, Record, RecordKey, Total
+from usage.models import Counter, Meter, Movement, Record
 from usage.models.meter import Aggregation
 from usage.periods import Period, Unit
 from usage.records import recording
 from usage.records.recording import UsageEntry
 from usage.totals import counting
-from usage.totals.counting import CountRequest
 from usage.totals.selectors import counting as counting_selectors
 from usage.totals.selectors.counting import CounterKey
-
-MONTH, DAY = Period(Unit.MONTH), Period(Unit.DAY)
-THREADS = 8
-RUNS = 200
-MOMENT = timedelta(microseconds=1)
-
-
-@pytest.fixture
-def meter(project: Project) -> Meter:
-    return MeterFactory.create(project=project, code="calls")
-
-
-@pytest.fixture
-def customer(project: Project) -> Customer:
-    return CustomerFactory.create(project=project, user_id="ada")
-
-
-def count_request(
-    customer: Customer, meter: Meter, amount: int = 1, period: Period = MONTH
-) -> CountRequest:
-    return CountRequest(customer.project_id, customer.pk, meter.pk, period, amount)
-
-
-def run_in_threads(act: Callable[[Any], Any], arguments: Iterable[Any]) -> list[Any]:
-    def run(argument: Any) -> Any:
-        try:
-            return act(argument)
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(THREADS) as threads:
-        return list(threads.map(run, arguments))
-
-
-def recorded_sum(customer: Customer, meter: Meter) -> int:
-    """The oracle: what the records come to, whatever counters and totals say."""
-    rows = Record.objects.for_project(customer.project_id).filter(
-        customer=customer, meter=meter, voided_at__isnull=True
-    )
-    return int(rows.aggregate(sum=Sum("value"))["sum"] or 0)
-
-
-def check_books(customer: Customer, meter: Meter) -> None:
-    """Keys, records, totals and counters tell one story."""
-    project_id = customer.project_id
-    rows = Record.objects.for_project(project_id).filter(customer=customer, meter=meter)
-    assert {row.id for row in rows} == set(
-        RecordKey.objects.for_project(project_id)
-        .filter(customer=customer, meter=meter)
-        .values_list("id", flat=True)
-    )
-    by_hour: dict[datetime, list[int]] = {}
-    for row in rows:
-        hour = row.occurred_at.replace(minute=0, second=0, microsecond=0)
-        by_hour.setdefault(hour, []).append(row.value)
-    totals = Total.objects.for_project(project_id).filter(customer=customer, meter=meter)
-    assert {total.hour: (total.count, int(total.sum), total.max) for total in totals} == {
-        hour: (len(values), sum(values), max(values)) for hour, values in by_hour.items()
-    }
-    found = Counter.objects.for_project(project_id).filter(customer=customer, meter=meter)
-    for counter in found:
-        within = [
-            row.value for row in rows if counter.starts_at <= row.occurred_at < counter.ends_at
-        ]
-        assert counter.used == sum(within), counter.period
-        assert counter.siblings == len(found)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_eight_threads_never_exceed_what_is_allowed(project: Project, meter: Meter) -> None:
-    """In each of 200 runs a fresh customer, nobody's counter there yet, a limit and a cost drawn by
-    chance: exactly floor(limit / cost) succeed, by the records and by the counter."""
-    chance = Random(4)
-    asked: list[tuple[CountRequest, int]] = []
-    for number in range(RUNS):
-        customer = CustomerFactory.create(project=project, user_id=f"user-{number}")
-        cost = chance.randint(1, 9)
-        limit = chance.randint(cost, THREADS * cost)
-        asked.append((count_request(customer, meter, cost), limit))
-    together = Barrier(THREADS)
-
-    def spend(_: int) -> list[list[int]]:
-        told = []
-        for each, limit in asked:
-            together.wait()
-            outcome = counting.count(each, limit=limit, at=NOW)
-            told.append([outcome.used] if outcome.is_done else [])
-        return told
-
-    told = run_in_threads(spend, range(THREADS))
-    rows = Record.objects.for_project(project).values_list("customer_id")
-    by_record = dict(rows.annotate(sum=Sum("value")))
-    by_counter = dict(Counter.objects.for_project(project).values_list("customer_id", "used"))
-    for number, (each, limit) in enumerate(asked):
-        allowed = limit // each.amount
-        seen = sorted(used for one in told for used in one[number])
-        assert seen == [each.amount * count for count in range(1, allowed + 1)], number
-        assert by_record[each.customer_id] == by_counter[each.customer_id] == seen[-1], number
-
-
-@pytest.mark.django_db(transaction=True)
-def test_counters_agree_with_records_after_parallel_writes(project: Project, meter: Meter) -> None:
-    """Records come in for three customers while counters of three periods are made, rolled over
-    midnight and used up; nobody waits for ever, and not one record is missing anywhere."""
-    Meter.objects.for_project(project).update(is_watched=True, is_shared=True)
-    people = [CustomerFactory.create(project=project, user_id=f"user-{n}") for n in range(3)]
-    midnight = NOW.replace(day=22, hour=0, minute=0)
-    anchored = Period(Unit.WEEK, NOW - timedelta(days=3))
-    extended = anchored.extend_unpaid(NOW - timedelta(days=9), at=NOW)
-    assert extended.extended_from is not None
-    together = Barrier(THREADS)
-
-    def ingest(chance: Random, at: datetime) -> None:
-        entries = [
-            UsageEntry(f"user-{chance.randrange(3)}", "calls", chance.randrange(5), moment)
-            for moment in (at, at - timedelta(hours=chance.randrange(48)), None)
-        ]
-        recording.record(project=project, entries=entries, at=at)
-
-    def use(chance: Random, at: datetime) -> None:
-        period = chance.choice([MONTH, DAY, anchored, extended])
-        asked = count_request(chance.choice(people), meter, chance.randint(1, 3), period)
-        if chance.random() < 0.2 and counting.reserve(asked, limit=None, at=at).is_done:
-            used = chance.randrange(asked.amount + 1)
-            if used:
-                key = str(chance.random())
-                counting.apply_count(
-                    asked._replace(amount=used), reserved=asked.amount, key=key, at=at
-                )
-            else:
-                counting.release(asked)
-        else:
-            counting.count(asked, limit=chance.choice([None, 40]), at=at)
-
-    def act(number: int) -> None:
-        chance = Random(number)
-        together.wait()
-        for step in range(-12, 12):
-            at = midnight + timedelta(seconds=step) + number * MOMENT
-            (ingest if chance.random() < 0.4 else use)(chance, at)
-
-    run_in_threads(act, range(THREADS))
-    for customer in people:
-        check_books(customer, meter)
-        mine = Counter.objects.for_project(project).filter(customer=customer)
-        periods = {MONTH.key, DAY.key, anchored.key, extended.key}
-        assert {counter.period for counter in mine} == periods
-        assert {counter.reserved for counter in mine} == {0}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_many_retries_with_one_key_count_once(customer: Customer, meter: Meter) -> None:
-    told = run_in_threads(
-        lambda number: [
-            counting.count(count_request(customer, meter, 3), limit=4 * 5, at=NOW, key=f"job {job}")
-            for job in range(5)
-        ],
-        range(THREADS),
-    )
-    for job in range(5):
-        outcomes = [one[job] for one in told]
-        assert sum(not outcome.is_duplicate for outcome in outcomes) == 1
-        assert all(outcome.is_done for outcome in outcomes)
-        assert len({outcome.record_id for outcome in outcomes}) == 1
-    assert recorded_sum(customer, meter) == 15
-    check_books(customer, meter)
 
 
 @pytest.mark.django_db
@@ -333,60 +160,6 @@ def test_a_movement_is_noted_only_at_a_mark_or_for_a_shared_meter(
     assert notes == [(False, 0), (True, 1), (False, 0), (True, 1), (False, 0)]
     Meter.objects.for_project(customer.project_id).update(is_shared=True)
     assert counting.count(count_request(customer, meter), limit=None, at=NOW).is_noted
-
-
-@pytest.mark.django_db
-def test_counting_takes_one_round_trip_with_an_existing_counter(
-    customer: Customer, meter: Meter, django_assert_num_queries: Any
-) -> None:
-    asked = count_request(customer, meter)
-    counting.count(asked, limit=3, at=NOW)
-    with django_assert_num_queries(1):
-        assert counting.count(asked, limit=3, at=NOW, key="k").is_done
-    with django_assert_num_queries(1):
-        assert counting.count(asked, limit=3, at=NOW).is_done
-    with django_assert_num_queries(1):
-        assert not counting.count(asked, limit=3, at=NOW).is_done
-    with django_assert_num_queries(2):
-        assert counting.count(asked, limit=3, at=NOW, key="k").is_duplicate
-
-
-@pytest.mark.django_db(transaction=True)
-def test_counting_does_not_wait_for_the_customers_lock(customer: Customer, meter: Meter) -> None:
-    """A purchase that is being booked holds the customer; its use goes on, the first one too."""
-    with transaction.atomic():
-        customers.lock(project_id=customer.project_id, customer_id=customer.pk)
-        (outcome,) = run_in_threads(
-            lambda asked: counting.count(asked, limit=5, at=NOW), [count_request(customer, meter)]
-        )
-    assert outcome.is_done
-
-
-@pytest.mark.django_db
-def test_the_counting_statement_is_planned_once(customer: Customer, meter: Meter) -> None:
-    def plans() -> int:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", [COUNTS]
-            )
-            return int(cursor.fetchone()[0])
-
-    before = plans()  # the connection keeps those of earlier tests
-    for amount in (1, 40_000, 3_000_000_000):
-        counting.count(
-            count_request(customer, meter, amount), limit=2**53 - 1, at=NOW, marks=[amount]
-        )
-        counting.count(
-            count_request(customer, meter, amount), limit=1, at=NOW, marks=[amount, 2**40]
-        )
-    kept = plans()
-    assert kept > 0
-    assert kept - before <= 2
-    counting.count(count_request(customer, meter, 7), limit=100, at=NOW, marks=[80, 100])
-    assert plans() == kept
-
-
-COUNTS = "%usage_recordkey%"
 
 
 def test_the_database_refuses_a_counter_below_nothing(customer: Customer, meter: Meter) -> None:

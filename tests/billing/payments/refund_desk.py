@@ -1,0 +1,68 @@
+"""A desk that refunds and disputes payments and watches access and events."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.utils import timezone
+
+from entitlements.decisions.selectors import decisions
+from entitlements.resolution.decision import Decision
+from projects.models import Project
+from tests.billing import outbox_events
+from tests.billing.tenant import Json, Tenant
+
+Drain = Callable[[], None]
+Answers = tuple[str, int | None]
+
+
+class Desk:
+    """Sells ten seats and the right to export, and asks what is left of them."""
+
+    def __init__(self, tenant: Tenant, project: Project, drain: Drain) -> None:
+        self.tenant, self.project, self.drain = tenant, project, drain
+        tenant.feature(project, "export")
+        tenant.feature(project, "seats", kind="limit")
+
+    def price(self, amount: int = 1000, **body: Any) -> Json:
+        """A one-time price unless told otherwise, of a product with these policies."""
+        policies = {name: body.pop(name) for name in list(body) if name.endswith("_policy")}
+        features = [{"feature": "export"}, {"feature": "seats", "value": 10}]
+        sold = self.tenant.product("Pro", features=body.pop("features", features), **policies)
+        return self.tenant.price(sold, amount=amount, **{"interval": None, **body})
+
+    def sell(self, price: Json, user_id: str = "alice") -> Json:
+        """The payment."""
+        self.tenant.sell(price, user_id)
+        self.drain()
+        rows = self.tenant.api.get("/payments", query={"user_id": user_id}).json()["data"]
+        return dict(rows[0])
+
+    def refund(self, payment: Json, **body: Any) -> Json:
+        made = self.tenant.api.post(f"/payments/{payment['id']}/refunds", body)
+        assert made.status_code == 201, made.content
+        self.drain()
+        return dict(made.json())
+
+    def payment(self, payment: Json) -> Json:
+        return dict(self.tenant.api.get(f"/payments/{payment['id']}").json())
+
+    def decision(self, feature: str, user_id: str = "alice") -> Decision:
+        project, at = self.project, timezone.now()
+        return decisions.check(project=project, user_id=user_id, feature=feature, at=at)
+
+    def has(self, user_id: str = "alice") -> Answers:
+        """Why the right to export is as it is, and how many seats there are."""
+        return (
+            self.decision("export", user_id).reason.value,
+            self.decision("seats", user_id).limit,
+        )
+
+    def told(self) -> list[str]:
+        """Events since this was asked last."""
+        types = outbox_events.types(self.project)
+        known, self._known = getattr(self, "_known", 0), len(types)
+        return types[known:]
+
+
+ALL, NONE = ("entitled", 10), ("not_entitled", 0)
+REFUNDED, CHANGED = "payment.refunded", "entitlements.changed"
