@@ -20,7 +20,8 @@ from billing.operations import reconcile_steps, reconciliation
 from billing.stripe.client import use_transport
 from billing.sync import service as sync
 from tests.chaos import workers
-from tests.chaos.history import History, check_mirror, check_outbox, check_queue
+from tests.chaos.history import History
+from tests.chaos.history_checks import check_mirror, check_outbox, check_queue
 from tests.chaos.workers import (
     BEFORE_CLAIM,
     BEFORE_COMMIT,

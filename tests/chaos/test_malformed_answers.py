@@ -27,7 +27,8 @@ from billing.sync.kinds import KINDS, Mirrored
 from sandbox import bank
 from sandbox.world import DEFAULT_SECRET_KEY
 from tests.chaos.test_writes import IN_FULL, ask_again, finish, intent_of, let_pass, start_write
-from tests.chaos.write_recipes import RECIPES, Bench
+from tests.chaos.write_bench import Bench
+from tests.chaos.write_recipes import RECIPES
 from tests.shop import Shop
 
 TRIES = 3

@@ -17,7 +17,8 @@ from billing.models import SyncObject
 from billing.models.sync_object import ObjectKind
 from billing.stripe.client import use_transport
 from billing.sync import service as sync
-from tests.chaos.history import History, check_mirror, check_outbox, check_queue
+from tests.chaos.history import History
+from tests.chaos.history_checks import check_mirror, check_outbox, check_queue
 from tests.chaos.workers import end_waits, expire_leases
 
 WORKERS = 4

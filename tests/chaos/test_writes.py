@@ -23,7 +23,8 @@ from billing.stripe.errors import StripeObjectMissing, StripeRefused, StripeUnav
 from billing.stripe.write_operations import WRITES
 from common.models import BackOff
 from tests.back_offs import end_pauses
-from tests.chaos.write_recipes import RECIPES, Bench, Case
+from tests.chaos.write_bench import Bench, Case
+from tests.chaos.write_recipes import RECIPES
 from tests.sandbox_stripe import OutsideTransactions
 from tests.shop import Shop
 

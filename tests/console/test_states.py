@@ -16,7 +16,8 @@ from entitlements.models import Grant
 from projects.keys.admin import keys
 from projects.keys.admin.key_filters import KeyStateFilter
 from projects.models import ApiKey
-from tests.console.world import DAY, World, build
+from tests.console.world import World, build
+from tests.console.world_catalog import DAY
 from webhooks.models import InboundEvent
 from webhooks.selectors.inbound_events import IN_STATUS
 

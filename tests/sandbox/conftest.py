@@ -130,3 +130,9 @@ def plain_subscription(shop):
 @pytest.fixture
 def cheap_price(shop):
     return shop.price(1000)
+
+
+@pytest.fixture
+def pro_subscription(shop):
+    """Of $31.00 a month: a dollar a day."""
+    return shop.subscribe(shop.price(3100))

@@ -1,4 +1,4 @@
-"""Declined and authenticated cards, with and without a trial, decide what a session leaves behind."""
+"""Declined and authenticated cards decide what a session leaves behind, with a trial or without."""
 
 import pytest
 

@@ -1,46 +1,21 @@
 """``POST /payments`` with prices or a cart makes our payment, then the page, then the charge."""
 
-from collections.abc import Callable
-from datetime import timedelta
-from io import StringIO
-
 import pytest
-from django.core.management import call_command
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
-from billing.models import Checkout, Payment
-from billing.payments import expiry
+from billing.models import Payment
 from projects.models import Project
 from sandbox.deliveries import DeliveryMode
-from tests.back_offs import end_pauses
 from tests.billing import outbox_events
+from tests.billing.payments.payment_page_calls import (
+    DECLINED,
+    Drain,
+    agrees_with_stripe,
+    only_payment,
+    request_payment,
+    show,
+)
 from tests.billing.tenant import HOME, Json, Tenant
 from tests.sandbox_stripe import Clock
-
-Drain = Callable[[], None]
-DECLINED = "4000000000000002"
-
-
-def request_payment(tenant: Tenant, price: Json, status: int = 201, **body: object) -> Json:
-    said = {"user_id": "alice", "price": price["id"], "success_url": f"{HOME}/thanks", **body}
-    response = tenant.api.post("/payments", said)
-    assert response.status_code == status, response.content
-    return dict(response.json())
-
-
-def show(tenant: Tenant, payment: Json) -> Json:
-    return dict(tenant.api.get(f"/payments/{payment['id']}").json())
-
-
-def agrees_with_stripe() -> None:
-    """Reconciliation finds no difference, or exits."""
-    call_command("reconcile", "--dry-run", stdout=StringIO())
-
-
-def only_payment(project: Project) -> Payment:
-    return Payment.objects.for_project(project).get()
 
 
 def test_a_page_for_an_item_is_paid(tenant: Tenant, project: Project, drain: Drain) -> None:
@@ -179,145 +154,3 @@ def test_a_page_with_nothing_to_pay_is_paid_without_a_stripe_payment(
     assert (shown["status"], shown["amount"]["amount"], shown["stripe_id"]) == ("paid", 0, None)
     assert shown["paid_at"] is not None
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
-
-
-@pytest.mark.parametrize("tried", [False, True])
-@pytest.mark.parametrize(
-    ("end", "status"), [("time", "expired"), ("expires_in", "expired"), ("cancel", "canceled")]
-)
-def test_an_expired_page_cancels_its_payment(
-    tenant: Tenant,
-    project: Project,
-    drain: Drain,
-    clock: Clock,
-    tried: bool,
-    end: str,
-    status: str,
-) -> None:
-    made = request_payment(tenant, tenant.price(interval=None), expires_in=3600)
-    if tried:
-        tenant.pay(made, card=DECLINED)
-        drain()
-    if end == "cancel":
-        assert tenant.api.post(f"/payments/{made['id']}/cancel").json()["status"] == "canceled"
-    elif end == "time":
-        clock.advance(hours=1, minutes=1)
-        drain()
-    else:
-        Payment.objects.for_project(project).update(expires_at=clock.now)
-        assert expiry.expire_due(at=timezone.now()) == 1
-    shown = show(tenant, made)
-    assert (shown["status"], shown["url"]) == (status, None)
-    assert (shown["expired_at"] is not None) == (status == "expired")
-    drain()
-    Payment.objects.for_project(project).update(expiry_leased_until=None)
-    end_pauses()
-    assert expiry.expire_due(at=timezone.now()) == 0
-    assert Checkout.objects.for_project(project).get().status == "expired"
-    agrees_with_stripe()
-    failed = ["payment.failed"] if tried else []
-    assert outbox_events.types(project, "payment.") == [
-        "payment.created",
-        *failed,
-        f"payment.{status}",
-    ]
-
-
-def test_a_bank_debit_can_fail_days_after_the_page(
-    tenant: Tenant, project: Project, drain: Drain, clock: Clock
-) -> None:
-    """The page is done: its payment failed, and there is nothing left to call off."""
-    made = request_payment(tenant, tenant.price(interval=None))
-    tenant.pay(made, card="pm_usBankAccount_insufficientFunds")
-    drain()
-    assert show(tenant, made)["status"] == "processing"
-    clock.advance(days=5)
-    drain()
-    assert show(tenant, made)["status"] == "failed"
-    assert expiry.expire_due(at=clock.now) == 0
-    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.failed"]
-
-
-def test_a_page_paid_before_its_expiry_stays_paid(
-    tenant: Tenant, project: Project, drain: Drain
-) -> None:
-    made = request_payment(tenant, tenant.price(interval=None))
-    tenant.pay(made)
-    Payment.objects.for_project(project).update(expires_at=timezone.now())
-    assert expiry.expire_due(at=timezone.now()) == 1
-    assert show(tenant, made)["status"] == "paid"
-    late = tenant.api.post(f"/payments/{made['id']}/cancel")
-    assert (late.status_code, late.json()["code"]) == (409, "payment-not-cancelable")
-    drain()
-    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
-
-
-def test_one_page_however_stripe_fails(tenant: Tenant, project: Project, drain: Drain) -> None:
-    """The row of a request that had no answer is found again, or forgotten untold."""
-    price = tenant.price(interval=None)
-    tenant.stripe.fail("timeout_after", path="/v1/checkout/sessions", times=3)
-    body = {**page(price), "reference": "order-1"}
-    away = tenant.api.post("/payments", body)
-    assert (away.status_code, away.json()["code"]) == (503, "stripe-unavailable")
-    assert outbox_events.types(project, "payment.") == []
-    made = request_payment(tenant, price, status=200, reference="order-1")
-    assert [each["status"] for each in tenant.at_stripe("checkout.session")] == ["open"]
-    tenant.pay(made)
-    drain()
-    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
-    tenant.stripe.fail("timeout_before", path="/v1/checkout/sessions", times=3)
-    forgotten = {**page(price), "reference": "order-2", "expires_in": 1800}
-    assert tenant.api.post("/payments", forgotten).status_code == 503
-    row = Payment.objects.for_project(project).get(reference="order-2")
-    assert expiry.expire_due(at=row.created_at + timedelta(seconds=1800)) == 1
-    assert only_payment(project).reference == "order-1"
-    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
-
-
-def test_the_query_count_of_lists_is_constant(tenant: Tenant) -> None:
-    price = tenant.price(interval=None)
-
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            listed = tenant.api.get("/payments", query={"type": "item", "status": "pending"})
-        assert listed.status_code == 200
-        return len(captured)
-
-    request_payment(tenant, price)
-    queries()
-    few = queries()
-    for user_id in ("bob", "carol"):
-        request_payment(tenant, price, user_id=user_id)
-    assert queries() == few <= 12
-
-
-def test_a_refused_request_leaves_no_payment(tenant: Tenant, project: Project) -> None:
-    monthly, once = tenant.price(), tenant.price(interval=None)
-    amount = {"amount": 100, "currency": "usd"}
-    refused = [
-        (422, "ambiguous-order", {"user_id": "alice"}),
-        (422, "ambiguous-order", {"user_id": "alice", "price": once["id"], "amount": amount}),
-        (422, "invalid", {"user_id": "alice", "price": once["id"]}),
-        (422, "invalid", {"user_id": "alice", "amount": amount, "success_url": HOME}),
-        (422, "invalid", {"user_id": "a", "price": once["id"], "success_url": HOME} | AWAY),
-        (422, "wrong-price-type", page(once) | {"type": "subscription"}),
-        (422, "wrong-price-type", page(monthly) | {"type": "intent"}),
-        (422, "redirect-not-allowed", page(once) | {"success_url": "https://evil.example"}),
-        (422, "invalid", page(once) | {"expires_in": 86_401}),
-    ]
-    for status, code, body in refused:
-        response = tenant.api.post("/payments", body)
-        assert (response.status_code, response.json()["code"]) == (status, code), body
-    assert not Payment.objects.for_project(project).exists()
-    assert tenant.at_stripe("checkout.session") == tenant.at_stripe("payment_intent") == []
-    tenant.sell(monthly)
-    second = tenant.api.post("/payments", page(monthly))
-    assert (second.status_code, second.json()["code"]) == (409, "already-subscribed")
-    assert not Payment.objects.for_project(project).exclude(type="").exists()
-
-
-AWAY = {"off_session": True}
-
-
-def page(price: Json) -> Json:
-    return {"user_id": "alice", "price": price["id"], "success_url": f"{HOME}/thanks"}

@@ -1,32 +1,17 @@
 """Subscriptions are mirrored with the access and the events that follow."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from billing.access import purchase_facts
 from billing.models import Invoice, Price, StripeCustomer, Subscription, SyncObject
 from billing.sync import service as sync
 from entitlements.decisions.selectors import decisions
-from entitlements.models import Feature
-from entitlements.resolution.decision import Decision
 from entitlements.resolution.facts import Reason
 from tests.billing import outbox_events
-from tests.factories.entitlements import FeatureFactory
-from tests.factories.projects import ProjectFactory
+from tests.billing.subscriptions.mapped_subscriptions import Drain, check, only_subscription
 from tests.sandbox_stripe import Clock
 from tests.shop import Shop
-
-Drain = Callable[[], None]
-
-
-def check(shop: Shop, clock: Clock, feature: str = "sso") -> Decision:
-    return decisions.check(project=shop.project, user_id="alice", feature=feature, at=clock.now)
-
-
-def only_subscription(shop: Shop) -> Subscription:
-    return Subscription.objects.for_project(shop.project).get()
 
 
 def test_an_active_subscription_entitles(
@@ -47,51 +32,6 @@ def test_an_active_subscription_entitles(
     told = outbox_events.last(shop.project, "subscription.created")
     assert (told.subject, told.customer_id, told.previous) == (row.pk, alice.customer_id, {})
     assert told.data["items"][0]["price"] == monthly.pk
-
-
-def test_a_quantity_does_not_multiply_a_limit(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
-) -> None:
-    shop.subscribe(alice, monthly, items=[{"price": monthly.stripe_id, "quantity": 10}])
-    drain()
-    assert only_subscription(shop).items.get().quantity == 10
-    assert check(shop, clock, "seats").limit == 5
-
-
-def test_a_quantity_of_zero_gives_nothing(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
-) -> None:
-    """The dashboard can set it: the item stays, and is not billed."""
-    stripe_id = shop.subscribe(alice, monthly)
-    drain()
-    assert check(shop, clock).allowed
-    item = shop.stripe.v1.subscriptions.retrieve(stripe_id)["items"].data[0].id
-
-    shop.stripe.v1.subscriptions.update(stripe_id, {"items": [{"id": item, "quantity": 0}]})
-    drain()
-
-    assert only_subscription(shop).items.get().quantity == 0
-    assert not check(shop, clock).allowed
-    shop.stripe.v1.subscriptions.update(stripe_id, {"items": [{"id": item, "quantity": 2}]})
-    drain()
-    assert check(shop, clock).allowed
-
-
-def test_a_neighbours_price_gives_nothing_here(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
-) -> None:
-    """Two projects share the account; at Stripe anybody may put any price on a subscription."""
-    neighbour = Shop(shop.stripe, ProjectFactory.create(), shop.account)
-    sso = FeatureFactory.create(project=neighbour.project, code="sso")
-    theirs = neighbour.price(neighbour.product("Theirs", sso))
-
-    shop.subscribe(alice, theirs)
-    drain()
-
-    item = only_subscription(shop).items.get()
-    assert (item.price_id, item.price_stripe_id) == (None, theirs.stripe_id)
-    assert not check(shop, clock).allowed
-    assert not Subscription.objects.for_project(neighbour.project).exists()
 
 
 def test_a_trial_entitles(
@@ -229,42 +169,6 @@ def test_a_pause_ends_access_until_it_is_resumed(
     ]
 
 
-def test_a_price_that_is_not_ours_gives_nothing(
-    shop: Shop, alice: StripeCustomer, drain: Drain
-) -> None:
-    made = shop.stripe.v1.prices.create(
-        {
-            "currency": "usd",
-            "unit_amount": 100,
-            "recurring": {"interval": "month"},
-            "product_data": {"name": "Made in the dashboard"},
-        }
-    )
-    shop.stripe.v1.subscriptions.create(
-        {"customer": str(alice.stripe_id), "items": [{"price": made.id}]}
-    )
-    drain()
-    item = only_subscription(shop).items.get()
-    assert (item.price_id, item.price_stripe_id) == (None, made.id)
-    assert not Price.objects.for_project(shop.project).exists()
-    assert outbox_events.types(shop.project, "entitlements.") == []
-
-
-def test_items_are_an_exact_set(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock, sso: Feature
-) -> None:
-    other = shop.price(shop.product("Basic"), amount=900)
-    stripe_id = shop.subscribe(alice, monthly)
-    drain()
-    item = shop.stripe.v1.subscriptions.retrieve(stripe_id)["items"].data[0]
-    shop.stripe.v1.subscriptions.update(
-        stripe_id, {"items": [{"id": item.id, "price": str(other.stripe_id)}]}
-    )
-    drain()
-    assert [each.price_id for each in only_subscription(shop).items.all()] == [other.pk]
-    assert not check(shop, clock).allowed
-
-
 def test_applying_a_snapshot_again_changes_and_records_nothing(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
@@ -312,17 +216,3 @@ def test_deleting_the_customer_ends_everything(
     alice.refresh_from_db()
     assert alice.deleted_at == clock.now
     assert not check(shop, clock).allowed
-
-
-def test_a_free_first_invoice_entitles(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
-) -> None:
-    """Voided before any attempt; one that a bank sent back after an attempt gives nothing."""
-    shop.subscribe(alice, monthly)
-    drain()
-    row = only_subscription(shop)
-    invoices = Invoice.objects.for_project(shop.project)
-    invoices.update(status="void", attempt_count=0)
-    assert {each.value for each in purchase_facts.of_subscription(row)} == {True, 5}
-    invoices.update(attempt_count=1)
-    assert purchase_facts.of_subscription(row) == []

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -23,7 +22,8 @@ from entitlements.resolution.decision import Question
 from entitlements.resolution.evaluation_context import EvaluationContext
 from entitlements.resolution.facts import Reason
 from projects.models import Customer
-from tests.factories.entitlements import FeatureFactory, claim, grant, state
+from tests.entitlements.decisions.context_calls import CHECK, look
+from tests.factories.entitlements import FeatureFactory, claim, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import MeterFactory
 from usage.records import recording
@@ -31,7 +31,7 @@ from usage.records.recording import UsageEntry
 
 pytestmark = pytest.mark.django_db
 
-CHECK = "/entitlements/check"
+
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 
@@ -49,13 +49,6 @@ def render(project):
     return FeatureFactory.create(project=project, code="render", kind=FeatureKind.CREDITS)
 
 
-@pytest.fixture
-def theme(project):
-    return FeatureFactory.create(
-        project=project, code="theme", kind=FeatureKind.CONFIG, merge="priority"
-    )
-
-
 def use(project, value, at, user_id="ada"):
     [outcome] = recording.record(
         project=project,
@@ -69,12 +62,6 @@ def give_credits(project, amount, at, user_id="ada"):
     credit_grants.give_by_hand(
         project=project, user_id=user_id, amount=amount, reason="Goodwill.", actor="me", at=at
     )
-
-
-def look(api, feature, user_id="ada", **query):
-    response = api.get(CHECK, query={"user_id": user_id, "feature": feature, **query})
-    assert response.status_code == 200, response.content
-    return response.json()
 
 
 def test_metered_priced_and_config_answers_are_whole(api, project, customer, calls, render, theme):
@@ -207,37 +194,6 @@ def test_usage_at_past_and_future_times(api, project, customer, calls, render):
     assert figures(now + window) == [("entitled", 10), ("entitled", 2)]
 
 
-def is_same_decision(one, other):
-    """But for what names the source, and how often the customer changed."""
-    return all(one[name] == other[name] for name in one.keys() - {"sources", "version"})
-
-
-def test_assumed_grant_is_answered_like_a_real_one(
-    api, project, customer, seats, theme, django_capture_on_commit_callbacks
-):
-    now = timezone.now()
-    state(customer, claim(seats, 5, starts_at=now), at=now)
-    assumed = {
-        "seats": look(api, "seats", assume="grant:seats=25"),
-        "theme": look(api, "theme", assume='grant:theme={"a":[1]}'),
-        "nobody": look(api, "seats", user_id="nobody", assume="grant:seats=25"),
-    }
-    body: dict[str, Any] = {"checks": [{"user_id": "ada", "feature": "theme"}]}
-    body["assume"] = [{"feature": "theme", "value": {"a": [1]}}]
-    assert api.post(CHECK, body).json()["data"][0] == {"user_id": "ada", **assumed["theme"]}
-    everything = api.get("/entitlements", query={"user_id": "ada", "assume": "grant:seats=25"})
-    assert everything.json()["entitlements"][0] == assumed["seats"]
-    assert assumed["seats"]["sources"] == [{"type": "grant", "id": "assumed:seats"}]
-    assert look(api, "seats")["value"] == 5
-    newcomer = CustomerFactory.create(project=project, user_id="nobody")
-    with django_capture_on_commit_callbacks(execute=True):
-        grant(customer, (seats, 25), (theme, {"a": [1]}), at=timezone.now())
-        grant(newcomer, (seats, 25), at=timezone.now())
-    assert is_same_decision(look(api, "seats"), assumed["seats"])
-    assert is_same_decision(look(api, "theme"), assumed["theme"])
-    assert is_same_decision(look(api, "seats", user_id="nobody"), assumed["nobody"])
-
-
 @pytest.mark.parametrize(
     "query",
     [
@@ -270,34 +226,6 @@ def test_an_invalid_time_is_refused(api, customer, sso, query):
         response = api.get(path, query={**said, **query})
         assert response.status_code == 422, response.content
         assert response["Content-Type"] == "application/problem+json"
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"assume": [{}]},
-        {"assume": [{"feature": "sso", "product": "prod_1"}]},
-        {"assume": [{"product": "prod_1", "value": 5}]},
-        {"assume": [{"feature": "sso"}] * 11},
-        {"assume": "sso"},
-        {"at": 5},
-        {"explain": "yes"},
-    ],
-    ids=str,
-)
-def test_assumptions_about_many_users_are_refused(api, customer, sso, said):
-    body = {"checks": [{"user_id": "ada", "feature": "sso"}], **said}
-    assert api.post(CHECK, body).status_code == 422
-
-
-def test_neighbours_features_and_figures_are_out_of_sight(
-    other_api, other_project, customer, seats
-):
-    for assume in ("grant:seats=25",):
-        response = other_api.get(
-            CHECK, query={"user_id": customer.pk, "feature": "seats", "assume": assume}
-        )
-        assert response.status_code == 422
 
 
 def test_a_thousand_pairs_cost_as_many_queries_as_one(project, calls, render, theme, seats, sso):

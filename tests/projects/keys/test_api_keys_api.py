@@ -1,6 +1,6 @@
 """``/api-keys`` issues, rotates and revokes keys within the issuer's scopes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,21 +10,15 @@ from events.models import AuditEntry
 from projects.keys.credentials import ProjectCredential
 from projects.keys.scopes import ALL_SCOPES, APP_SCOPES, PROJECT_ONLY_SCOPES
 from projects.keys.selectors import credentials
-from projects.models import ApiKey, App, PlatformKey, Project
+from projects.models import ApiKey, App, Project
 from tests.api_client import ApiClient
 from tests.factories.projects import AppFactory, key_of
-
-START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-KEYS_ONLY = ["keys:read", "keys:write"]
+from tests.projects.keys.key_calls import KEYS_ONLY, START, newest
 
 
 @pytest.fixture
 def app(project: Project) -> App:
     return AppFactory.create(project=project)
-
-
-def newest(project: Project) -> ApiKey:
-    return ApiKey.objects.for_project(project).latest("id")
 
 
 def test_a_key_is_shown_once(api: ApiClient, project: Project) -> None:
@@ -49,18 +43,6 @@ def test_a_key_hands_out_its_own_scopes_at_most(project: Project) -> None:
     )
     assert (more.status_code, more.json()["code"]) == (403, "scopes-exceeded")
     assert ApiKey.objects.for_project(project).count() == 2
-
-
-def test_rotation_is_no_way_to_more_scopes(api: ApiClient, project: Project) -> None:
-    strong = api.post(
-        f"/projects/{project.pk}/keys", {"name": "strong", "scopes": ALL_SCOPES}
-    ).json()
-    weak = ApiClient(key_of(project, scopes=KEYS_ONLY))
-
-    answer = weak.post(f"/projects/{project.pk}/keys/{strong['id']}/rotate")
-
-    assert (answer.status_code, answer.json()["code"]) == (403, "scopes-exceeded")
-    assert ApiClient(strong["secret"]).get("/projects").status_code == 200
 
 
 @pytest.mark.parametrize("verb", ["rotate", "revoke"])
@@ -108,31 +90,6 @@ def test_an_issued_key_expires_no_later_than_its_issuer(project: Project) -> Non
         assert ApiKey.objects.for_project(project).count() == before
 
 
-def test_a_rotated_key_leaves_nothing_behind_that_outlives_it(project: Project) -> None:
-    with time_machine.travel(START, tick=False) as clock:
-        client = ApiClient(key_of(project))
-        base = f"/projects/{project.pk}/keys"
-        client.post(f"{base}/{newest(project).pk}/rotate", {"overlap_hours": 1})
-
-        made = client.post(base, {"name": "x", "scopes": KEYS_ONLY}).json()
-
-        assert made["expires_at"] == "2026-11-21T10:30:00Z"
-        clock.shift(timedelta(hours=1))
-        assert ApiClient(made["secret"]).get(base).status_code == 401
-
-
-def test_rotating_does_not_extend_a_key(project: Project) -> None:
-    expires_at = START + timedelta(minutes=30)
-    with time_machine.travel(START, tick=False):
-        client = ApiClient(key_of(project, expires_at=expires_at))
-        old = newest(project)
-        rotated = client.post(f"/projects/{project.pk}/keys/{old.pk}/rotate", {"overlap_hours": 1})
-
-    old.refresh_from_db()
-    assert old.expires_at == expires_at
-    assert rotated.json()["expires_at"] == "2026-11-21T10:00:00Z"
-
-
 @pytest.mark.parametrize("scope", sorted(PROJECT_ONLY_SCOPES))
 def test_no_app_key_gets_project_scopes(
     api: ApiClient, platform_api: ApiClient, project: Project, app: App, scope: str
@@ -151,37 +108,6 @@ def test_the_platform_hands_out_every_scope(platform_api: ApiClient, project: Pr
 
     assert made["scopes"] == ALL_SCOPES
     assert ApiClient(made["secret"]).get("/customers").status_code == 200
-
-
-def test_two_keys_are_live_while_rotating(platform_api: ApiClient, project: Project) -> None:
-    with time_machine.travel(START, tick=False) as clock:
-        platform_key = PlatformKey.objects.get()
-        assert platform_key.is_live(START)
-        old = platform_api.post(
-            f"/projects/{project.pk}/keys", {"name": "back end", "scopes": ALL_SCOPES}
-        ).json()
-        new = platform_api.post(
-            f"/projects/{project.pk}/keys/{old['id']}/rotate", {"overlap_hours": 2}
-        ).json()
-        both = [ApiClient(old["secret"]), ApiClient(new["secret"])]
-        assert [client.get("/projects").status_code for client in both] == [200, 200]
-        shown = platform_api.get(f"/projects/{project.pk}/keys/{old['id']}").json()
-        assert shown["rotated_to"] == new["id"]
-        assert shown["expires_at"] == "2026-11-21T11:30:00Z"
-        clock.shift(timedelta(hours=2))
-        assert [client.get("/projects").status_code for client in both] == [401, 200]
-
-
-def test_a_key_is_rotated_once(platform_api: ApiClient, project: Project) -> None:
-    old = platform_api.post(
-        f"/projects/{project.pk}/keys", {"name": "back end", "scopes": ALL_SCOPES}
-    ).json()
-    path = f"/projects/{project.pk}/keys/{old['id']}/rotate"
-
-    assert platform_api.post(path).status_code == 201
-    again = platform_api.post(path)
-    assert (again.status_code, again.json()["code"]) == (409, "key-revoked")
-    assert ApiKey.objects.for_project(project).count() == 2
 
 
 def test_a_revoked_key_opens_nothing_at_once(api: ApiClient, project: Project) -> None:
