@@ -52,7 +52,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     monthly = tenant.price(product)
     once = tenant.price(product, amount=9900, interval=None)
     coupon = tenant.api.post("/coupons", {"percent_off": "25"}).json()
-    bought = tenant.sell(monthly, user_id)
+    checkout = tenant.sell(monthly, user_id)
     tenant.sell(once, f"{user_id}-too")
     contested = tenant.api.get(f"/payments/{tenant.sell(once, f'{user_id}-three')['payment']}")
     given_back = tenant.api.post(f"/payments/{contested.json()['id']}/refunds", {"amount": 100})
@@ -73,7 +73,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     meter = tenant.meter(f"bytes-{project.slug}")
     used = {"user_id": user_id, "meter": meter["code"], "value": 5}
     amount = {"user_id": user_id, "amount": {"amount": 500, "currency": "usd"}}
-    assert bought["status"] == "complete"
+    assert checkout["status"] == "complete"
     allowance, held = f"calls-{project.slug}", _set_aside(tenant, project, user_id)
     return {
         "project_id": project.pk,

@@ -27,9 +27,9 @@ def test_a_buyer_can_have_no_name(tenant: Tenant, project: Project, path: str, e
 
 def test_an_empty_name_and_no_name_open_the_same_page(tenant: Tenant) -> None:
     price = tenant.price()
-    made = tenant.api.post("/checkout", order(price)).json()
+    body = tenant.api.post("/checkout", order(price)).json()
     again = tenant.api.post("/checkout", order(price, name="", email="")).json()
-    assert again["id"] == made["id"]
+    assert again["id"] == body["id"]
 
 
 def test_the_name_of_a_customer_and_of_a_coupon_is_taken_away(tenant: Tenant) -> None:
@@ -37,9 +37,9 @@ def test_the_name_of_a_customer_and_of_a_coupon_is_taken_away(tenant: Tenant) ->
     assert tenant.api.patch("/customers/ada", {"name": ""}).json()["name"] == ""
     tenant.product()
     body = {"percent_off": "10", "duration": "once", "name": "Spring"}
-    made = tenant.api.post("/coupons", body)
-    assert made.status_code == 201, made.content
-    coupon = made.json()
+    response = tenant.api.post("/coupons", body)
+    assert response.status_code == 201, response.content
+    coupon = response.json()
     assert coupon["name"] == "Spring"
     changed = tenant.api.patch(f"/coupons/{coupon['id']}", {"name": ""})
     assert (changed.status_code, changed.json()["name"]) == (200, "")

@@ -49,13 +49,13 @@ def create_until_done(ask: Callable[[], Any], clock: Clock) -> Any:
 def test_a_product_is_made_once(tenant: Tenant, clock: Clock, fault: str, key: str) -> None:
     tenant.stripe.fail(fault, path="/v1/products", times=AFTER_ALL_TRIES)
     headers = {"Idempotency-Key": key} if key else {}
-    made = create_until_done(
+    body = create_until_done(
         lambda: tenant.api.post("/products", {"name": "Pro"}, headers=headers), clock
     ).json()
     (at_stripe,) = tenant.at_stripe("product")
-    assert (made["stripe_id"], at_stripe["metadata"]["tollgate_id"]) == (
+    assert (body["stripe_id"], at_stripe["metadata"]["tollgate_id"]) == (
         at_stripe["id"],
-        made["id"],
+        body["id"],
     )
     assert Product.objects.across_projects().count() == 1
 
@@ -74,10 +74,10 @@ def test_a_price_is_made_once(tenant: Tenant, clock: Clock, fault: str) -> None:
 def test_a_checkout_is_opened_once(tenant: Tenant, clock: Clock, fault: str, path: str) -> None:
     price = tenant.price()
     tenant.stripe.fail(fault, path=path, times=AFTER_ALL_TRIES)
-    made = create_until_done(lambda: tenant.api.post("/checkout", order(price)), clock).json()
+    body = create_until_done(lambda: tenant.api.post("/checkout", order(price)), clock).json()
     (session,) = tenant.at_stripe("checkout.session")
     (customer,) = tenant.at_stripe("customer")
-    assert (made["stripe_id"], made["url"]) == (session["id"], session["url"])
+    assert (body["stripe_id"], body["url"]) == (session["id"], session["url"])
     assert session["customer"] == customer["id"]
     assert Checkout.objects.across_projects().count() == 1
     assert StripeCustomer.objects.across_projects().get().stripe_id == customer["id"]
@@ -99,11 +99,11 @@ def test_an_event_before_the_answer_does_not_end_the_request(
     tenant.stripe.fail("reset_after", path=f"/v1/{kind}s", times=AFTER_ALL_TRIES)
     assert tenant.api.post(f"/{kind}s", bodies[kind]).status_code == 503
     drain()
-    made = tenant.api.post(f"/{kind}s", bodies[kind])
-    assert made.status_code == 201
+    response = tenant.api.post(f"/{kind}s", bodies[kind])
+    assert response.status_code == 201
     (at_stripe,) = tenant.at_stripe(kind)[before:]
-    assert made.json()["stripe_id"] == at_stripe["id"]
-    assert tenant.api.post(f"/{kind}s", bodies[kind]).json()["id"] != made.json()["id"]
+    assert response.json()["stripe_id"] == at_stripe["id"]
+    assert tenant.api.post(f"/{kind}s", bodies[kind]).json()["id"] != response.json()["id"]
 
 
 def test_a_stale_list_does_not_prove_that_an_object_is_missing(
@@ -238,10 +238,10 @@ def test_a_page_whose_answer_is_malformed_is_opened_once(tenant: Tenant, member:
     assert refused.headers["Retry-After"]
     assert not Checkout.objects.across_projects().get().stripe_id
     tenant.stripe.world.faults.clear()
-    made = tenant.api.post("/checkout", order(price), headers=headers)
-    assert made.status_code == 201
+    response = tenant.api.post("/checkout", order(price), headers=headers)
+    assert response.status_code == 201
     (session,) = tenant.at_stripe("checkout.session")
-    assert (made.json()["stripe_id"], made.json()["url"]) == (session["id"], session["url"])
+    assert (response.json()["stripe_id"], response.json()["url"]) == (session["id"], session["url"])
 
 
 @pytest.mark.parametrize("member", ["id", "client_secret", "amount", "metadata"])
@@ -254,7 +254,7 @@ def test_a_payment_whose_answer_is_malformed_is_made_once(tenant: Tenant, member
     refused = tenant.api.post("/payments", body, headers=headers)
     assert (refused.status_code, refused.json().get("code")) == (503, "stripe-unavailable")
     tenant.stripe.world.faults.clear()
-    made = tenant.api.post("/payments", body, headers=headers)
-    assert made.status_code == 201, made.content
+    response = tenant.api.post("/payments", body, headers=headers)
+    assert response.status_code == 201, response.content
     (intent,) = tenant.at_stripe("payment_intent")
-    assert made.json()["client_secret"] == intent["client_secret"]
+    assert response.json()["client_secret"] == intent["client_secret"]

@@ -51,13 +51,13 @@ def console(page: Page, live_server: LiveServer, world: World) -> Iterator[Page]
 
 
 def can_use(world: World, feature: str) -> tuple[object, str]:
-    found = decisions.check(
+    decision = decisions.check(
         project=world.project,
         user_id=world.customer.user_id,
         feature=feature,
         at=timezone.now(),
     )
-    return found.value, found.reason.value
+    return decision.value, decision.reason.value
 
 
 def open_customer(console: Page, live_server: LiveServer, world: World) -> None:
@@ -229,8 +229,8 @@ def test_the_secret_of_a_key_is_shown_once(
 
     secret = console.locator("#new-secret").inner_text()
     assert SECRET.fullmatch(secret)
-    found = credentials.find(secret=secret, at=timezone.now())
-    assert found is not None
+    credential = credentials.find(secret=secret, at=timezone.now())
+    assert credential is not None
     console.get_by_role("link", name="I have copied it").click()
     expect(console.get_by_text("Billing job").first).to_be_visible()
     assert secret not in console.content()

@@ -32,8 +32,8 @@ def subscribe(page: Page, shop: dict[str, Any], user_id: str) -> None:
 
 
 def enter(page: Page, shop: dict[str, Any], user_id: str) -> None:
-    asked = {"user_id": user_id, "return_url": f"{SHOP}/account"}
-    page.goto(shop["tenant"].post("/portal", asked)["url"])
+    body = {"user_id": user_id, "return_url": f"{SHOP}/account"}
+    page.goto(shop["tenant"].post("/portal", body)["url"])
     expect(page.get_by_role("heading", name="Billing", exact=True)).to_be_visible()
 
 

@@ -127,8 +127,8 @@ class History:
         if kind is ObjectKind.CUSTOMER:
             return Thing(kind, str(self.buyer.stripe_id))
         if kind is ObjectKind.PRODUCT:
-            made = v1.products.create({"name": "Extra", "metadata": {NUMBER: "0"}})
-            return Thing(kind, made.id)
+            product = v1.products.create({"name": "Extra", "metadata": {NUMBER: "0"}})
+            return Thing(kind, product.id)
         if kind is ObjectKind.PAYMENT_INTENT:
             return Thing(kind, self.shop.pay(self.buyer, PAID))
         return Thing(kind, self.shop.subscribe(self.buyer, self.price))

@@ -102,11 +102,11 @@ def test_addresses_of_one_ipv6_network_count_together(address: str, site: str) -
 @pytest.mark.django_db
 @pytest.mark.parametrize(("peer", "is_secure"), [(PROXY, True), (CLIENT, False)])
 def test_only_a_proxy_makes_a_request_secure(peer: str, is_secure: bool) -> None:
-    told = {"X-Forwarded-Proto": "https"}
+    body = {"X-Forwarded-Proto": "https"}
     with override_settings(
         PROXIES=ProxySettings(trusted=TRUSTED),
         SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
         SECURE_HSTS_SECONDS=60,
     ):
-        answer = Client().get("/live", headers=told, REMOTE_ADDR=peer)
+        answer = Client().get("/live", headers=body, REMOTE_ADDR=peer)
     assert ("Strict-Transport-Security" in answer.headers) is is_secure

@@ -43,9 +43,9 @@ def test_opening_changes_nothing(
     for noun in PAGES:
         with subtests.test(noun.name), rolled_back():
             for address in dialogs_of(noun, world):
-                said = {**SENT, "reason": "Because.", "name": "x"}
-                assert administrator.get(address, said).status_code == 200
-                assert administrator.head(address, said).status_code == 200
+                body = {**SENT, "reason": "Because.", "name": "x"}
+                assert administrator.get(address, body).status_code == 200
+                assert administrator.head(address, body).status_code == 200
             assert state_of(world) == before
 
 

@@ -39,12 +39,12 @@ def test_home_and_search_escape_foreign_text(administrator: Client) -> None:
     world = build(name=PAYLOAD[:80])
 
     home = administrator.get("/admin/")
-    found = administrator.get("/admin/search/", {"s": world.customer.user_id, "extended": "1"})
+    response = administrator.get("/admin/search/", {"s": world.customer.user_id, "extended": "1"})
 
     assert "&lt;script&gt;alert(1)" in home.text
     assert not LIVE.search(home.text)
-    assert world.customer.user_id in found.text
-    assert not LIVE.search(found.text)
+    assert world.customer.user_id in response.text
+    assert not LIVE.search(response.text)
 
 
 def test_the_payload_of_an_event_is_escaped(administrator: Client) -> None:

@@ -27,12 +27,12 @@ def test_operators_set_change_and_end_the_free_tier_with_a_reason(
 ) -> None:
     project = world.project
     Feature.objects.for_project(project).create(code="seats", name="Seats", kind="limit")
-    said = {"project": project.pk, "code": "seats", "value": "3"}
+    body = {"project": project.pk, "code": "seats", "value": "3"}
 
-    assert "no such feature" in send(operator, GIVE, **said | {"code": "nothing"}).text
-    assert "whole number" in send(operator, GIVE, **said | {"value": "many"}).text
+    assert "no such feature" in send(operator, GIVE, **body | {"code": "nothing"}).text
+    assert "whole number" in send(operator, GIVE, **body | {"value": "many"}).text
     assert free_values(world) == {"free-0": 1000}
-    assert was_done(send(operator, GIVE, **said))
+    assert was_done(send(operator, GIVE, **body))
     assert free_values(world) == {"free-0": 1000, "seats": 3}
 
     entry = FreeTierEntry.objects.for_project(project).get(feature__code="seats")
@@ -66,13 +66,13 @@ def test_the_console_has_the_apis_limit_of_features(operator: Client, world: Wor
     free_tier_service.replace(
         project=project, features=[(row, True) for row in rows], actor="command", at=timezone.now()
     )
-    said = {"project": project.pk, "value": ""}
+    body = {"project": project.pk, "value": ""}
 
-    refused = send(operator, GIVE, **said, code="feature-0")
+    refused = send(operator, GIVE, **body, code="feature-0")
 
     assert "at most 100 features" in refused.text
     assert set(free_values(world)) == {row.code for row in rows}
-    assert was_done(send(operator, GIVE, **said, code="more-0"))
+    assert was_done(send(operator, GIVE, **body, code="more-0"))
 
 
 def test_the_page_shows_the_progress_of_the_recheck(operator: Client, world: World) -> None:

@@ -101,12 +101,12 @@ def test_other_values_than_previewed_are_previewed_again(world: World, operator:
 
 
 def test_a_form_sent_twice_grants_once(world: World, operator: Client) -> None:
-    said = {"what": "feature:feature-1", "value": "25"}
-    preview = send(operator, address(world, "grant"), **said)
+    body = {"what": "feature:feature-1", "value": "25"}
+    preview = send(operator, address(world, "grant"), **body)
     seen = PREVIEWED.search(preview.text)
     assert seen is not None
 
-    answers = [send(operator, address(world, "grant"), **said, previewed=seen[1]) for _ in range(2)]
+    answers = [send(operator, address(world, "grant"), **body, previewed=seen[1]) for _ in range(2)]
 
     assert [was_done(each) for each in answers] == [True, False]
     assert len(grants_of(world)) == 2

@@ -59,9 +59,9 @@ def test_an_operator_issues_a_key(
         ["checkout:write", "entitlements:read"],
         expires,
     )
-    found = credentials.find(secret=secret, at=timezone.now())
-    assert found is not None
-    assert found.key_id == key.pk
+    credential = credentials.find(secret=secret, at=timezone.now())
+    assert credential is not None
+    assert credential.key_id == key.pk
     entry = AuditEntry.objects.get(subject=key.pk)
     assert (entry.action, entry.actor, entry.reason) == (
         "key.issue",
@@ -114,10 +114,10 @@ def test_an_invalid_key_is_refused(
 def test_an_operator_rotates_a_key(world: World, operator: Client) -> None:
     answer = send(operator, f"/admin/projects/apikey/{world.key.pk}/rotate/", overlap_hours="2")
 
-    found = credentials.find(secret=secret_in(answer), at=timezone.now())
+    credential = credentials.find(secret=secret_in(answer), at=timezone.now())
     world.key.refresh_from_db()
-    assert found is not None
-    assert world.key.rotated_to_id == found.key_id
+    assert credential is not None
+    assert world.key.rotated_to_id == credential.key_id
     assert world.key.expires_at is not None
     assert world.key.expires_at - timezone.now() < timedelta(hours=2, minutes=1)
     entry = AuditEntry.objects.get(action="key.rotate")
@@ -170,9 +170,9 @@ def test_an_administrator_registers_a_project(operator: Client, db: None) -> Non
         return_origins="https://app.borealis.example\n\n https://www.borealis.example ",
     )
 
-    found = credentials.find(secret=secret_in(answer), at=timezone.now())
+    credential = credentials.find(secret=secret_in(answer), at=timezone.now())
     project = Project.objects.get(slug="borealis")
-    assert found is not None
+    assert credential is not None
     assert project.sells == ["subscription"]
     assert project.return_origins == [
         "https://app.borealis.example",

@@ -77,16 +77,16 @@ def test_a_plan_is_shown_applied_and_followed(
     drain()
     dearer = shop.price(held_product, amount=3900)
     assert viewer.get(address(held_product, "plan_change")).status_code == 403
-    said = {"features": "sso = on\nseats = 9\n", "when": "renewal"}
+    body = {"features": "sso = on\nseats = 9\n", "when": "renewal"}
     nothing = send(operator, address(held_product, "plan_change"), features="sso = on\nseats = 5\n")
     assert "Say what shall change." in nothing.content.decode()
-    half = send(operator, address(held_product, "plan_change"), **said, from_price=monthly.pk)
+    half = send(operator, address(held_product, "plan_change"), **body, from_price=monthly.pk)
     assert "Name both prices, or none." in half.content.decode()
     assert not Rollout.objects.for_project(held_product.project_id).exists()
     made = send(
         operator,
         address(held_product, "plan_change"),
-        **said,
+        **body,
         from_price=monthly.pk,
         to_price=dearer.pk,
     )

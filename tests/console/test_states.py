@@ -137,14 +137,14 @@ def test_an_unknown_status_finds_nothing(operator: Client) -> None:
 def test_payments_are_found_by_each_of_their_names(known_as: str, operator: Client) -> None:
     world = build()
     build(name="Neighbour")
-    wanted = {
+    body = {
         "pk": world.payment.pk,
         "stripe_id": world.payment.stripe_id,
         "user_id": world.customer.user_id,
         "customer_id": world.customer.pk,
     }
 
-    answer = operator.get("/admin/billing/payment/", {"q": wanted[known_as]})
+    answer = operator.get("/admin/billing/payment/", {"q": body[known_as]})
 
     assert [row.pk for row in answer.context["cl"].result_list] == [world.payment.pk]
 

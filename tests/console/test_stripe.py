@@ -110,10 +110,10 @@ def test_an_object_that_is_not_at_stripe_cannot_be_read_again(
 
 
 def test_an_operator_sets_the_features_of_a_product(product: Product, operator: Client) -> None:
-    shown = operator.get(dialog(product, "features"))
+    response = operator.get(dialog(product, "features"))
     answer = send(operator, dialog(product, "features"), features="sso\nseats = 25\n")
 
-    assert "sso = on" in shown.text
+    assert "sso = on" in response.text
     assert was_done(answer)
     said = {row.feature.code: row.value for row in product.features.select_related("feature")}
     assert said == {"sso": True, "seats": 25}

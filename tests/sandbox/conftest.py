@@ -97,8 +97,8 @@ def configure_portal(shop, portal_prices):
         }
         for name, changes in features.items():
             sent[name] = changes if not changes.get("enabled", True) else sent[name] | changes
-        made = shop.client.v1.billing_portal.configurations.create({"features": sent})
-        return made.id
+        configuration = shop.client.v1.billing_portal.configurations.create({"features": sent})
+        return configuration.id
 
     return make
 

@@ -156,5 +156,5 @@ def test_prices_by_recurrence(client, product):
     monthly = price_of(client, product, recurring={"interval": "month"})
     price_of(client, product)
     assert [each.id for each in client.v1.prices.list({"type": "recurring"})] == [monthly.id]
-    found = client.v1.prices.list({"recurring": {"interval": "month"}})
-    assert [each.id for each in found] == [monthly.id]
+    prices = client.v1.prices.list({"recurring": {"interval": "month"}})
+    assert [each.id for each in prices] == [monthly.id]

@@ -60,9 +60,9 @@ def test_deliveries_and_redelivery(world, http, client, sink):
 
 
 def test_endpoints_with_known_and_rolled_secrets(world, http):
-    wanted = {"url": "http://127.0.0.1/hook", "secret": "whsec_known"}
-    first = http.post("/_sandbox/endpoints", json=wanted).json
-    assert http.post("/_sandbox/endpoints", json=wanted).json["id"] == first["id"]
+    body = {"url": "http://127.0.0.1/hook", "secret": "whsec_known"}
+    first = http.post("/_sandbox/endpoints", json=body).json
+    assert http.post("/_sandbox/endpoints", json=body).json["id"] == first["id"]
     rolled = http.post(f"/_sandbox/endpoints/{first['id']}/roll", json={}).json["secret"]
     with world.transaction() as tx:
         assert webhook_endpoints.list_live_secrets(tx, first["id"]) == [rolled, "whsec_known"]

@@ -85,10 +85,10 @@ def test_what_makes_no_coupon_and_no_code(shop):
             shop.client.v1.coupons.create(params)
         assert error_of(raised).param == field, params
     assert shop.client.v1.coupons.list().data == []
-    known = coupon(shop, percent_off=10, max_redemptions=2)
+    new_coupon = coupon(shop, percent_off=10, max_redemptions=2)
     with pytest.raises(stripe.InvalidRequestError, match="already exists"):
-        shop.client.v1.coupons.create({"percent_off": 10, "id": known})
-    code(shop, known)
+        shop.client.v1.coupons.create({"percent_off": 10, "id": new_coupon})
+    code(shop, new_coupon)
     cases: list[tuple[dict[str, Any], str]] = [
         ({}, "code"),
         ({"code": "no spaces"}, "code"),
@@ -99,7 +99,7 @@ def test_what_makes_no_coupon_and_no_code(shop):
     ]
     for params, param in cases:
         with pytest.raises(stripe.InvalidRequestError) as raised:
-            code(shop, known, **params)
+            code(shop, new_coupon, **params)
         assert error_of(raised).param == param, params
 
 

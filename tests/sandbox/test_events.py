@@ -100,11 +100,11 @@ def test_delivery_success_finds_what_did_not_arrive(world, client, sink):
 
 
 def test_a_secret_is_shown_once(client):
-    made = client.v1.webhook_endpoints.create({"url": URL, "enabled_events": ["*"]})
-    assert made.secret.startswith("whsec_")
-    assert "secret" not in client.v1.webhook_endpoints.retrieve(made.id)
+    endpoint = client.v1.webhook_endpoints.create({"url": URL, "enabled_events": ["*"]})
+    assert endpoint.secret.startswith("whsec_")
+    assert "secret" not in client.v1.webhook_endpoints.retrieve(endpoint.id)
     assert "secret" not in client.v1.webhook_endpoints.list().data[0]
-    assert "secret" not in client.v1.webhook_endpoints.update(made.id, {"description": "x"})
+    assert "secret" not in client.v1.webhook_endpoints.update(endpoint.id, {"description": "x"})
 
 
 @pytest.mark.parametrize(

@@ -145,9 +145,9 @@ def discounted_objects(shop):
     assert shop.pay(session, address={"country": "DE"}).status == "complete"
     session = v1.checkout.sessions.retrieve(session.id, {"expand": ["subscription.discounts"]})
     (line,) = v1.invoices.retrieve(session.invoice).lines.data
-    wanted = {"type": "invoice_line_item", "invoice_line_item": line.id, "amount": 100}
+    body = {"type": "invoice_line_item", "invoice_line_item": line.id, "amount": 100}
     note = v1.credit_notes.create(
-        {"invoice": session.invoice, "lines": [wanted], "credit_amount": 113}  # less 5 %, plus 19 %
+        {"invoice": session.invoice, "lines": [body], "credit_amount": 113}  # less 5 %, plus 19 %
     )
     return [
         coupon,

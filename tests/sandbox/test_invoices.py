@@ -17,11 +17,11 @@ def draft(shop):
     shop.client.v1.invoice_items.create(
         {"customer": customer, "amount": 2500, "currency": "usd", "description": "Advice"}
     )
-    made = shop.client.v1.invoices.create(
+    invoice = shop.client.v1.invoices.create(
         {"customer": customer, "pending_invoice_items_behavior": "include"}
     )
     shop.news()
-    return made
+    return invoice
 
 
 @pytest.fixture
@@ -181,23 +181,23 @@ def test_a_draft_grows_and_is_deleted(shop, draft):
 
 def test_nobody_to_pay(shop):
     customer = shop.customer()
-    made = shop.client.v1.invoices.create({"customer": customer})
+    invoice = shop.client.v1.invoices.create({"customer": customer})
     shop.client.v1.invoice_items.create(
-        {"customer": customer, "amount": 2500, "currency": "usd", "invoice": made.id}
+        {"customer": customer, "amount": 2500, "currency": "usd", "invoice": invoice.id}
     )
     with pytest.raises(stripe.InvalidRequestError) as raised:
-        shop.client.v1.invoices.pay(made.id)
+        shop.client.v1.invoices.pay(invoice.id)
     assert raised.value.code == "invoice_no_customer_payment_method"
 
 
 def test_amounts_too_small_to_charge_wait_on_the_balance(shop):
     customer = shop.customer("pm_card_visa")
     for amount, due, balance in ((30, 0, 30), (40, 70, 0)):
-        made = shop.client.v1.invoices.create({"customer": customer})
+        invoice = shop.client.v1.invoices.create({"customer": customer})
         shop.client.v1.invoice_items.create(
-            {"customer": customer, "amount": amount, "currency": "usd", "invoice": made.id}
+            {"customer": customer, "amount": amount, "currency": "usd", "invoice": invoice.id}
         )
-        assert shop.client.v1.invoices.pay(made.id).amount_due == due
+        assert shop.client.v1.invoices.pay(invoice.id).amount_due == due
         assert shop.client.v1.customers.retrieve(customer).balance == balance
 
 

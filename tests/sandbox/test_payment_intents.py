@@ -69,8 +69,8 @@ def test_a_decline_is_a_402_that_leaves_the_intent_behind(client, event_types):
 
     paid = client.v1.payment_intents.confirm(intent.id, {"payment_method": "pm_card_visa"})
     assert (paid.status, paid.last_payment_error) == ("succeeded", None)
-    found = client.v1.charges.list({"payment_intent": intent.id})
-    assert [each.status for each in found] == ["succeeded", "failed"]
+    charges = client.v1.charges.list({"payment_intent": intent.id})
+    assert [each.status for each in charges] == ["succeeded", "failed"]
 
 
 def test_three_d_secure_passed(world, client, event_types):
@@ -130,18 +130,18 @@ def test_a_card_set_up_on_session_pays_off_session_later(world, client):
 
 
 def test_authorise_and_capture_in_part(client, event_types):
-    held = client.v1.payment_intents.create(
+    intent = client.v1.payment_intents.create(
         {**CONFIRM, "payment_method": "pm_card_visa", "capture_method": "manual"}
     )
-    assert (held.status, held.amount_capturable, held.amount_received) == (
+    assert (intent.status, intent.amount_capturable, intent.amount_received) == (
         "requires_capture",
         1000,
         0,
     )
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        client.v1.payment_intents.capture(held.id, {"amount_to_capture": 1001})
+        client.v1.payment_intents.capture(intent.id, {"amount_to_capture": 1001})
     assert refused.value.param == "amount_to_capture"
-    taken = client.v1.payment_intents.capture(held.id, {"amount_to_capture": 600})
+    taken = client.v1.payment_intents.capture(intent.id, {"amount_to_capture": 600})
     assert (taken.status, taken.amount_received) == ("succeeded", 600)
     charge = client.v1.charges.retrieve(taken.latest_charge)
     assert (charge.captured, charge.amount_captured) == (True, 600)
@@ -161,11 +161,11 @@ def test_cancel(client, event_types):
 
 
 def test_cancelling_an_authorisation_lets_the_money_go(client):
-    held = client.v1.payment_intents.create(
+    intent = client.v1.payment_intents.create(
         {**CONFIRM, "payment_method": "pm_card_visa", "capture_method": "manual"}
     )
-    client.v1.payment_intents.cancel(held.id)
-    assert client.v1.charges.retrieve(held.latest_charge).refunded is True
+    client.v1.payment_intents.cancel(intent.id)
+    assert client.v1.charges.retrieve(intent.latest_charge).refunded is True
 
 
 def test_an_end_is_an_end(client):

@@ -78,7 +78,7 @@ def test_what_was_not_paid_is_not_refunded(client):
 
 
 def test_only_the_captured_part_goes_back(client):
-    held = client.v1.payment_intents.create(
+    intent = client.v1.payment_intents.create(
         {
             "amount": 1000,
             "currency": "usd",
@@ -89,10 +89,10 @@ def test_only_the_captured_part_goes_back(client):
         }
     )
     with pytest.raises(stripe.InvalidRequestError, match="not been captured"):
-        client.v1.refunds.create({"charge": held.latest_charge})
-    client.v1.payment_intents.capture(held.id, {"amount_to_capture": 400})
-    assert client.v1.refunds.create({"payment_intent": held.id}).amount == 400
-    assert charge_of(client, held).refunded is True
+        client.v1.refunds.create({"charge": intent.latest_charge})
+    client.v1.payment_intents.capture(intent.id, {"amount_to_capture": 400})
+    assert client.v1.refunds.create({"payment_intent": intent.id}).amount == 400
+    assert charge_of(client, intent).refunded is True
 
 
 def decide_refunds(world, at):

@@ -80,12 +80,12 @@ def test_what_cannot_be_asked(shop, query):
 
 
 def test_a_new_customer_is_found_a_minute_later(shop):
-    made = shop.client.v1.customers.create({"email": "new@example.com"})
+    customer = shop.client.v1.customers.create({"email": "new@example.com"})
     search = {"query": 'email:"new@example.com"'}
     assert shop.client.v1.customers.search(search).data == []
-    assert [each.id for each in shop.client.v1.customers.list({})] == [made.id]
+    assert [each.id for each in shop.client.v1.customers.list({})] == [customer.id]
     shop.later(seconds=60)
-    assert [each.id for each in shop.client.v1.customers.search(search)] == [made.id]
+    assert [each.id for each in shop.client.v1.customers.search(search)] == [customer.id]
 
 
 def test_pages(shop, named_customers):

@@ -23,7 +23,7 @@ def path(tmp_path):
 def test_a_restart_forgets_nothing(path):
     world = World(path=path, frozen_at=NOW)
     client = client_of(world)
-    made = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+    customer = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
     endpoint = client.v1.webhook_endpoints.create({"url": "https://e.co", "enabled_events": ["*"]})
     client.v1.products.create({"name": "Pro"})
     accounts.open_account(world, account_id="acct_2", secret_key="sk_test_two")
@@ -36,7 +36,7 @@ def test_a_restart_forgets_nothing(path):
     assert again.clock.now() == NOW + 100
     assert again.delivery_mode == DeliveryMode(shuffled=True, seed=4)
     replayed = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
-    assert replayed.id == made.id
+    assert replayed.id == customer.id
     assert [event.type for event in client.v1.events.list()] == [
         "product.created",
         "customer.created",

@@ -115,15 +115,15 @@ def test_changes_previews_schedules_and_trials_at_the_clocks_time(shop, clocks, 
         "proration_behavior": "always_invoice",
         "proration_date": START + 10 * DAY,
     }
-    shown = shop.client.v1.invoices.create_preview(
+    invoice = shop.client.v1.invoices.create_preview(
         {"subscription": subscription.id, "subscription_details": details}
     )
-    assert shown.created == START + 10 * DAY
+    assert invoice.created == START + 10 * DAY
     shop.client.v1.subscriptions.update(subscription.id, details)
     made = invoices(shop, subscription)[0]
     assert (
         made.total
-        == shown.total
+        == invoice.total
         == round(6200 * (days - 10) / days) - round(3100 * (days - 10) / days)
     )
     schedule = shop.client.v1.subscription_schedules.create({"from_subscription": subscription.id})

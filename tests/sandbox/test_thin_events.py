@@ -59,9 +59,9 @@ def test_the_sdk_reads_what_travels_and_fetches_the_rest(shop, thin_deliveries):
 
 
 def test_events_of_v1_are_thin_there_and_whole_elsewhere(shop, thin_deliveries):
-    made = shop.client.v1.products.create({"name": "Pro"})
+    product = shop.client.v1.products.create({"name": "Pro"})
     (thin,) = thin_deliveries()
-    assert (thin["type"], thin["related_object"]["id"]) == ("v1.product.created", made.id)
+    assert (thin["type"], thin["related_object"]["id"]) == ("v1.product.created", product.id)
     assert "data" not in thin
     assert thin["reason"]["type"] == "request"
 

@@ -25,8 +25,8 @@ def usage_counts(story: Story, user_id: str = "alice") -> tuple[int, int, int]:
 
 
 def check_feature(story: Story, feature: str, user_id: str = "alice", **query: str) -> Json:
-    said = {"user_id": user_id, "feature": feature, **query}
-    return story.get("/entitlements/check", **said)
+    body = {"user_id": user_id, "feature": feature, **query}
+    return story.get("/entitlements/check", **body)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_credits_of_a_plan_renew_beside_bought_ones(story: Story) -> None:
     plan = story.sells("Plan", 2000, features={"image": 3}, product=credits)
     pack = story.sells("Pack", 900, interval=None, product={"credits": {"amount": 100}})
     story.buys(plan)
-    bought = story.buys(pack)
+    checkout = story.buys(pack)
     assert story.get("/credits/alice")["balance"] == 130
     assert (consume(story, 11, "image"), story.get("/credits/alice")["balance"]) == (11, 97)
     story.advance(days=31)
@@ -158,7 +158,7 @@ def test_credits_of_a_plan_renew_beside_bought_ones(story: Story) -> None:
     assert consume(story, 10, "image") == 10
     story.advance(days=31)
     assert story.get("/credits/alice")["balance"] == 127, "the plan's begin again at thirty"
-    story.post(f"/payments/{bought['payment']}/refunds", {})
+    story.post(f"/payments/{checkout['payment']}/refunds", {})
     story.settle()
     assert story.get("/credits/alice")["balance"] == 30
     assert consume(story, 11, "image") == 0
@@ -169,9 +169,9 @@ def test_credits_of_a_plan_renew_beside_bought_ones(story: Story) -> None:
 
 def test_a_dispute_withholds_credits_until_it_is_won(story: Story) -> None:
     pack = story.sells("Pack", 900, interval=None, product={"credits": {"amount": 100}})
-    bought = story.buys(pack)
+    checkout = story.buys(pack)
     (paid,) = story.get("/payments")["data"]
-    assert paid["id"] == bought["payment"]
+    assert paid["id"] == checkout["payment"]
     opened = bank.open_dispute(story.stripe.world, paid["stripe_id"])
     story.settle()
     assert story.get("/credits/alice")["balance"] == 0

@@ -57,8 +57,11 @@ def test_an_unpaid_page_expires_and_frees_the_cart(story: Story) -> None:
     story.settle()
     assert story.may("report") == "entitled"
     assert story.payload("payment.paid")["amount"]["amount"] == 2100
-    told = story.events()
-    assert (told.count("checkout.expired"), told.count("checkout.completed")) == (1, 1)
+    event_types = story.events()
+    assert (event_types.count("checkout.expired"), event_types.count("checkout.completed")) == (
+        1,
+        1,
+    )
 
 
 def test_a_price_changes_while_it_lies_in_a_cart(story: Story) -> None:

@@ -154,9 +154,9 @@ def test_a_pause_gives_nothing_and_ends_by_itself(story: Story, plans: tuple[Jso
     assert story.events().count("subscription.resumed") == 1
     story.advance(days=11)
     assert seats(story) == 3
-    told = story.events()
-    assert told.count("subscription.renewed") == 1
-    assert told.count("entitlements.changed") == 1
+    event_types = story.events()
+    assert event_types.count("subscription.renewed") == 1
+    assert event_types.count("entitlements.changed") == 1
 
 
 def test_a_pause_is_ended_by_hand(story: Story, plans: tuple[Json, Json]) -> None:

@@ -179,9 +179,9 @@ def test_refused_usage_is_reported_to_the_project(story: Story, call_price: Json
     story.stripe.fail("no_permission", path="/v1/billing/meter_events", times=10_000)
     story.advance(days=2)
     assert "usage.refused" in story.events()
-    told = story.payload("usage.refused")
-    assert (told["meter"], told["records"], told["value"]) == ("api_calls", 1, 5)
-    assert told["reason"].startswith("It happened more than 35 days ago")
+    payload = story.payload("usage.refused")
+    assert (payload["meter"], payload["records"], payload["value"]) == ("api_calls", 1, 5)
+    assert payload["reason"].startswith("It happened more than 35 days ago")
 
 
 def test_usage_that_stripe_dropped_is_marked_and_recorded(story: Story, call_price: Json) -> None:
@@ -221,8 +221,8 @@ def test_usage_that_stripe_dropped_is_marked_and_recorded(story: Story, call_pri
     assert [forwarding_state(story, each) for each in lost] == [("refused", reason)] * 2
     assert forwarding_state(story, kept) == ("told", "")
     assert story.events() == ["usage.refused"]
-    told = story.payload("usage.refused")
-    assert (told["records"], told["value"], told["reason"]) == (2, 9, reason)
+    payload = story.payload("usage.refused")
+    assert (payload["records"], payload["value"], payload["reason"]) == (2, 9, reason)
     shown = InboundEvent.objects.get(event_id="evt_lost")
     assert shown.quarantined == "Stripe lost use: 3 error(s), 2 named."
     meters = StripeMeter.objects.across_projects()

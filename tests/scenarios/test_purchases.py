@@ -16,8 +16,8 @@ BOUGHT = [
 def lifetime(story: Story, **product: str) -> dict[str, object]:
     """Bought once; the payment."""
     price = story.sells("Lifetime", 9900, interval=None, features={"sso": True}, product=product)
-    bought = story.buys(price)
-    return story.get(f"/payments/{bought['payment']}")
+    checkout = story.buys(price)
+    return story.get(f"/payments/{checkout['payment']}")
 
 
 def test_a_purchase_is_for_ever(story: Story) -> None:
@@ -95,8 +95,8 @@ def test_a_declined_page_is_paid_with_an_authenticated_card(story: Story) -> Non
     assert story.sync(checkout)["status"] == "complete"
     assert story.may("sso") == "entitled"
     story.settle()
-    told = story.events()
-    assert (told.count("payment.paid"), told.count("checkout.completed")) == (1, 1)
+    event_types = story.events()
+    assert (event_types.count("payment.paid"), event_types.count("checkout.completed")) == (1, 1)
 
 
 def test_an_operator_grants_and_denies_beside_a_purchase(story: Story) -> None:

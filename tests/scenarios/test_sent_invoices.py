@@ -16,9 +16,9 @@ def imported(story: Story, price: Json, days_until_due: int) -> str:
         "collection_method": "send_invoice",
         "days_until_due": days_until_due,
     }
-    made = story.stripe.v1.subscriptions.create(params)  # type: ignore[arg-type]
+    subscription = story.stripe.v1.subscriptions.create(params)  # type: ignore[arg-type]
     story.settle()
-    return str(made.id)
+    return str(subscription.id)
 
 
 def newest(story: Story, subscription: str) -> str:

@@ -15,16 +15,16 @@ def test_a_trial_with_a_card_becomes_a_paid_subscription(story: Story) -> None:
     story.buys(price, trial_period_days=14)
     trial = story.check("sso")
     assert (trial["allowed"], trial["reason"]) == (True, "trial")
-    told = story.events()
-    assert "payment.paid" not in told
-    assert told.count("subscription.trial_ending") == 0
+    event_types = story.events()
+    assert "payment.paid" not in event_types
+    assert event_types.count("subscription.trial_ending") == 0
     story.advance(days=11, hours=1)
     assert story.events() == ["subscription.trial_ending"]
     story.advance(days=3, hours=2)
     assert story.may("sso") == "entitled"
-    told = story.events()
-    assert told.count("payment.paid") == 1
-    assert "subscription.trial_ending" not in told
+    event_types = story.events()
+    assert event_types.count("payment.paid") == 1
+    assert "subscription.trial_ending" not in event_types
     story.advance(days=31)
     assert sorted(story.events()) == RENEWED
 
@@ -39,10 +39,10 @@ def test_a_trial_without_a_card_is_canceled_in_the_end(story: Story) -> None:
     story.advance(days=8)
     assert story.may("sso") == "no: not_entitled"
     assert story.get(path(price))["status"] == "canceled"
-    told = story.events()
-    assert told.count("subscription.trial_ending") == 1
-    assert told.count("subscription.canceled") == 1
-    assert "payment.paid" not in told
+    event_types = story.events()
+    assert event_types.count("subscription.trial_ending") == 1
+    assert event_types.count("subscription.canceled") == 1
+    assert "payment.paid" not in event_types
 
 
 def test_a_trial_without_a_card_pauses_and_comes_back(story: Story) -> None:
@@ -63,8 +63,11 @@ def test_a_trial_ends_early_on_request(story: Story) -> None:
     changed = story.patch(path(price), {"trial_end": "now"})
     assert (changed["status"], story.may("sso")) == ("active", "entitled")
     story.settle()
-    told = story.events()
-    assert (told.count("payment.paid"), told.count("subscription.trial_ending")) == (1, 0)
+    event_types = story.events()
+    assert (event_types.count("payment.paid"), event_types.count("subscription.trial_ending")) == (
+        1,
+        0,
+    )
 
 
 def test_a_free_plan_needs_no_card(story: Story) -> None:
@@ -83,8 +86,8 @@ def test_a_free_plan_needs_no_card(story: Story) -> None:
 def test_a_full_discount_covers_the_first_invoice_only(story: Story) -> None:
     price = story.sells("Pro", features={"sso": True})
     coupon = story._made(story.api.post("/coupons", {"percent_off": 100, "duration": "once"}))
-    bought = story.buys(price, coupon=coupon["id"])
-    assert (bought["total"]["amount"], bought["discount"]["amount"]) == (0, 2900)
+    checkout = story.buys(price, coupon=coupon["id"])
+    assert (checkout["total"]["amount"], checkout["discount"]["amount"]) == (0, 2900)
     assert story.may("sso") == "entitled"
     assert "payment.paid" not in story.events()
     story.advance(days=31, hours=2)
@@ -112,6 +115,6 @@ def test_a_buyer_types_a_promotion_code(story: Story) -> None:
     off = {"amount_off": {"amount": 900, "currency": "usd"}}
     coupon = story._made(story.api.post("/coupons", off))
     story._made(story.api.post("/promotion-codes", {"coupon": coupon["id"], "code": "NINE"}))
-    bought = story.buys(price, promotion_code="nine")
-    assert (bought["total"]["amount"], bought["discount"]["amount"]) == (9000, 900)
+    checkout = story.buys(price, promotion_code="nine")
+    assert (checkout["total"]["amount"], checkout["discount"]["amount"]) == (9000, 900)
     assert story.payload("payment.paid")["amount"]["amount"] == 9000

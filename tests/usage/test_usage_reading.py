@@ -59,7 +59,7 @@ def iso_time(moment: datetime) -> str:
 
 def test_invalid_queries_are_refused(api: ApiClient, meter: Any) -> None:
     body_of(api.post("/usage", record_body()), 201)
-    asked = {"user_id": "ada", "meter": "bytes"}
+    body = {"user_id": "ada", "meter": "bytes"}
     odd: list[Json] = [
         {"from": "2026-11-21T12:30:00Z"},
         {"from": "1999-12-31T23:00:00Z"},
@@ -71,19 +71,19 @@ def test_invalid_queries_are_refused(api: ApiClient, meter: Any) -> None:
         {"from": "0001-01-01T00:00:00+14:00"},
     ]
     for wrong in odd:
-        assert body_of(api.get("/usage", query={**asked, **wrong}), 422)["code"] == "invalid", wrong
+        assert body_of(api.get("/usage", query={**body, **wrong}), 422)["code"] == "invalid", wrong
     for path in ("/usage", "/usage/records"):
-        assert body_of(api.get(path, query={**asked, "meter": "other"}), 404)["code"] == "not-found"
+        assert body_of(api.get(path, query={**body, "meter": "other"}), 404)["code"] == "not-found"
     for cursor in ("x", "1.use_1", f"{'9' * 17}.use_{'0' * 26}", "٣.use_" + "0" * 26):
-        query = {**asked, "cursor": cursor}
+        query = {**body, "cursor": cursor}
         assert body_of(api.get("/usage/records", query=query), 422)["code"] == "invalid"
 
 
 def test_an_unknown_user_has_used_nothing(api: ApiClient, meter: Any) -> None:
-    asked = {"user_id": "nobody", "meter": "bytes"}
-    used = body_of(api.get("/usage", query={**asked, "group_by": "day"}), 200)
+    body = {"user_id": "nobody", "meter": "bytes"}
+    used = body_of(api.get("/usage", query={**body, "group_by": "day"}), 200)
     assert (used["user_id"], used["value"], used["groups"]) == ("nobody", 0, [])
-    assert body_of(api.get("/usage/records", query=asked), 200)["data"] == []
+    assert body_of(api.get("/usage/records", query=body), 200)["data"] == []
     assert not Customer.objects.across_projects().filter(user_id="nobody").exists()
 
 

@@ -61,12 +61,12 @@ def test_returned_money_reduces_access_by_the_refund_policy(
     refunds: str, refunded: int, lost: int, end: datetime | None, wanted: RemainingAccess | None
 ) -> None:
     for disputes in DisputePolicy.values:
-        found = find_remaining_access(
+        remaining = find_remaining_access(
             Receipts(received=100, refunded=refunded, lost=lost, until=end),
             refund_policy=refunds,
             dispute_policy=disputes,
         )
-        assert found == wanted
+        assert remaining == wanted
 
 
 def test_a_dispute_suspends_access_from_its_first_day() -> None:
@@ -118,19 +118,19 @@ def test_remaining_access_never_exceeds_the_purchase(
     receipts: Receipts, refunds: str, disputes: str, limit: int
 ) -> None:
     """Never more than was bought; nothing left only when all the money is gone; ``keep`` keeps."""
-    found = remaining_access(replace(receipts, until=ENDS), refunds, disputes)
-    assert (found is None) == (receipts.is_gone and refunds in ("revoke", "proportional"))
-    if found is not None:
-        assert 0 <= found.scale(limit) <= limit  # type: ignore[operator]  # a number stays a number
-        assert found.scale(True) is True
-        assert found.scale(None) is None
-        assert (found.held_since is not None) == (
+    remaining = remaining_access(replace(receipts, until=ENDS), refunds, disputes)
+    assert (remaining is None) == (receipts.is_gone and refunds in ("revoke", "proportional"))
+    if remaining is not None:
+        assert 0 <= remaining.scale(limit) <= limit  # type: ignore[operator]  # a number stays a number
+        assert remaining.scale(True) is True
+        assert remaining.scale(None) is None
+        assert (remaining.held_since is not None) == (
             disputes == "hold" and receipts.contested_since is not None
         )
     if refunds == "keep":
-        assert found is not None
-        assert found.scale(limit) == limit
-        assert found.ends_at is None
+        assert remaining is not None
+        assert remaining.scale(limit) == limit
+        assert remaining.ends_at is None
 
 
 @given(receipts, policy, st.integers(0, 10**15), limits)
@@ -142,8 +142,8 @@ def test_more_money_back_never_gives_more(
     )
 
     def worth(money: Receipts) -> int:
-        found = remaining_access(money, refunds)
-        return 0 if found is None else int(found.scale(limit) or 0)
+        remaining = remaining_access(money, refunds)
+        return 0 if remaining is None else int(remaining.scale(limit) or 0)
 
     assert worth(after) <= worth(receipts)
 

@@ -71,8 +71,8 @@ def test_a_missing_permission_is_shown_until_it_is_granted(
     assert key_permissions.check_due(at=clock.now) == 2, "the platform's own key as well"
     assert key_permissions.check_due(at=clock.now) == 0
     missing = ["rak_coupon_write", "rak_event_read"]
-    shown = api.get(f"/projects/{project.pk}/stripe-account").json()
-    assert shown["missing_permissions"] == missing
+    body = api.get(f"/projects/{project.pk}/stripe-account").json()
+    assert body["missing_permissions"] == missing
     assert health()["stripe_keys"] == {
         "status": "degraded",
         "detail": "1 restricted key(s) lack permissions",

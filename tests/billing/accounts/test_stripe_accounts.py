@@ -39,9 +39,9 @@ def refusal(response: Any) -> tuple[int, str]:
 
 
 def test_a_project_starts_with_the_shared_account(api: ApiClient, own: Any, path: str) -> None:
-    shown = api.get(path).json()
-    assert (shown["is_shared"], shown["livemode"]) == (True, False)
-    assert (shown["secret_key_last_four"], shown["webhook_url"]) == (None, None)
+    body = api.get(path).json()
+    assert (body["is_shared"], body["livemode"]) == (True, False)
+    assert (body["secret_key_last_four"], body["webhook_url"]) == (None, None)
     assert refusal(api.patch(path, {"secret_key": OWN})) == (404, "not-found")
 
 
@@ -50,13 +50,13 @@ def test_a_project_connects_and_sells_through_its_own_account(
 ) -> None:
     connected = tenant.api.post(path, {"secret_key": OWN, "signing_secret": FIRST})
     assert connected.status_code == 201
-    shown = connected.json()
-    assert (shown["is_shared"], shown["stripe_id"]) == (False, "acct_1OwnOwnOwnOwnOwn")
-    assert (shown["secret_key_last_four"], shown["signing_secrets"]) == (OWN[-4:], 1)
-    assert tenant.api.get(path).json() == shown
-    made = tenant.price()
+    body = connected.json()
+    assert (body["is_shared"], body["stripe_id"]) == (False, "acct_1OwnOwnOwnOwnOwn")
+    assert (body["secret_key_last_four"], body["signing_secrets"]) == (OWN[-4:], 1)
+    assert tenant.api.get(path).json() == body
+    price = tenant.price()
     assert tenant.at_stripe("price") == []
-    assert own.client(OWN).v1.prices.retrieve(made["stripe_id"]).unit_amount == 2900
+    assert own.client(OWN).v1.prices.retrieve(price["stripe_id"]).unit_amount == 2900
 
 
 def test_secrets_are_sealed_and_never_shown(
@@ -79,17 +79,17 @@ def test_secrets_are_sealed_and_never_shown(
 def test_two_signing_secrets_live_at_once(api: ApiClient, own: Any, path: str) -> None:
     api.post(path, {"secret_key": OWN})
     for count, secret in enumerate((FIRST, SECOND, THIRD), start=1):
-        shown = api.patch(path, {"signing_secret": secret}).json()
-        assert shown["signing_secrets"] == min(count, 2)
-    endpoint = account_selectors.endpoint_by_token(shown["webhook_url"].rpartition("/")[2])
+        body = api.patch(path, {"signing_secret": secret}).json()
+        assert body["signing_secrets"] == min(count, 2)
+    endpoint = account_selectors.endpoint_by_token(body["webhook_url"].rpartition("/")[2])
     assert endpoint is not None
     assert account_selectors.signing_secrets(endpoint) == [THIRD, SECOND]
 
 
 def test_a_key_of_another_account_is_refused(api: ApiClient, own: Any, path: str) -> None:
-    shown = api.post(path, {"secret_key": OWN}).json()
+    body = api.post(path, {"secret_key": OWN}).json()
     assert refusal(api.patch(path, {"secret_key": STRANGE})) == (409, "wrong-stripe-account")
-    assert api.get(path).json() == shown
+    assert api.get(path).json() == body
 
 
 def test_no_project_can_connect_the_platforms_account(

@@ -17,8 +17,8 @@ HOW = {"sources", "version"}
 
 
 def look(tenant: Tenant, **query: Any) -> dict[str, Any]:
-    said = {"user_id": "alice", "feature": "seats", **query}
-    response = tenant.api.get("/entitlements/check", query=said)
+    body = {"user_id": "alice", "feature": "seats", **query}
+    response = tenant.api.get("/entitlements/check", query=body)
     assert response.status_code == 200, response.content
     return {name: value for name, value in response.json().items() if name not in HOW}
 
@@ -66,7 +66,7 @@ def test_quota_periods_begin_on_the_subscriptions_billing_day(
     tenant.sell(tenant.price(product))
     drain()
     [subscription] = tenant.api.get("/subscriptions/alice").json()["data"]
-    shown = tenant.api.get("/entitlements/check", query={"user_id": "alice", "feature": "calls"})
+    response = tenant.api.get("/entitlements/check", query={"user_id": "alice", "feature": "calls"})
     ends = subscription["items"][0]["period_end"]
-    assert shown.json()["resets_at"][:13] == ends[:13]
-    assert shown.json()["remaining"] == 100
+    assert response.json()["resets_at"][:13] == ends[:13]
+    assert response.json()["remaining"] == 100

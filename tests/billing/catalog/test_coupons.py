@@ -19,45 +19,49 @@ QUARTER: Json = {"name": "Spring", "percent_off": "25", "duration": "forever"}
 
 
 def coupon(tenant: Tenant, **body: Any) -> Json:
-    made = tenant.api.post("/coupons", {**QUARTER, **body})
-    assert made.status_code == 201, made.content
-    return dict(made.json())
+    response = tenant.api.post("/coupons", {**QUARTER, **body})
+    assert response.status_code == 201, response.content
+    return dict(response.json())
 
 
 def code(tenant: Tenant, of: Json, **body: Any) -> Json:
-    made = tenant.api.post("/promotion-codes", {"coupon": of["id"], **body})
-    assert made.status_code == 201, made.content
-    return dict(made.json())
+    response = tenant.api.post("/promotion-codes", {"coupon": of["id"], **body})
+    assert response.status_code == 201, response.content
+    return dict(response.json())
 
 
 def test_a_coupon_is_made_renamed_and_deleted(
     tenant: Tenant, drain: Drain, clock: Clock, account: StripeAccount
 ) -> None:
     product = tenant.product()
-    made = coupon(
+    new_coupon = coupon(
         tenant,
         products=[product["id"]],
         max_redemptions=5,
         redeem_by="2038-01-19T03:14:07Z",
         metadata={"team": "7"},
     )
-    assert (made["percent_off"], made["amount_off"], made["valid"]) == ("25.00", None, True)
-    assert (made["products"], made["metadata"]) == ([product["id"]], {"team": "7"})
+    assert (new_coupon["percent_off"], new_coupon["amount_off"], new_coupon["valid"]) == (
+        "25.00",
+        None,
+        True,
+    )
+    assert (new_coupon["products"], new_coupon["metadata"]) == ([product["id"]], {"team": "7"})
     (at_stripe,) = tenant.at_stripe("coupon")
-    assert (at_stripe["id"], at_stripe["redeem_by"]) == (made["stripe_id"], 2**31 - 1)
-    assert at_stripe["metadata"]["tollgate_id"] == made["id"]
-    path = f"/coupons/{made['id']}"
+    assert (at_stripe["id"], at_stripe["redeem_by"]) == (new_coupon["stripe_id"], 2**31 - 1)
+    assert at_stripe["metadata"]["tollgate_id"] == new_coupon["id"]
+    path = f"/coupons/{new_coupon['id']}"
     renamed = tenant.api.patch(path, {"name": "Summer", "metadata": {"year": "26"}}).json()
     assert (renamed["name"], renamed["metadata"]) == ("Summer", {"year": "26"})
     assert tenant.api.get(path).json() == renamed
     assert tenant.api.get("/coupons?valid=true").json()["data"] == [renamed]
-    promo = code(tenant, made, code="SUMMER26")
+    promo = code(tenant, new_coupon, code="SUMMER26")
     assert tenant.api.delete(path).status_code == 204
     drain()
     gone = (
         tenant.api.get(path),
         tenant.api.delete(path),
-        tenant.api.post("/promotion-codes", {"coupon": made["id"]}),
+        tenant.api.post("/promotion-codes", {"coupon": new_coupon["id"]}),
     )
     assert [each.status_code for each in gone] == [404] * 3
     assert tenant.api.get(f"/promotion-codes/{promo['id']}").json()["active"] is False
@@ -66,7 +70,7 @@ def test_a_coupon_is_made_renamed_and_deleted(
 
 def test_an_amount_in_a_currency_for_some_months(tenant: Tenant) -> None:
     tenant.product()
-    made = tenant.api.post(
+    body = tenant.api.post(
         "/coupons",
         {
             "amount_off": {"amount": 500, "currency": "eur"},
@@ -74,9 +78,9 @@ def test_an_amount_in_a_currency_for_some_months(tenant: Tenant) -> None:
             "duration_in_months": 3,
         },
     ).json()
-    assert made["amount_off"] == {"amount": 500, "currency": "eur"}
-    assert (made["duration_in_months"], made["percent_off"]) == (3, None)
-    assert made["redeem_by"] is None
+    assert body["amount_off"] == {"amount": 500, "currency": "eur"}
+    assert (body["duration_in_months"], body["percent_off"]) == (3, None)
+    assert body["redeem_by"] is None
 
 
 def test_a_promotion_code_is_made_closed_and_opened(tenant: Tenant, drain: Drain) -> None:
@@ -99,8 +103,8 @@ def test_a_promotion_code_is_made_closed_and_opened(tenant: Tenant, drain: Drain
     assert (clash.status_code, clash.json()["code"]) == (409, "promotion-code-exists")
     unnamed = code(tenant, of)
     assert len(unnamed["code"]) == 8
-    shown = tenant.api.get(f"/promotion-codes?coupon={of['id']}&code=ADA-ONLY&active=true").json()
-    assert [each["id"] for each in shown["data"]] == [made["id"]]
+    body = tenant.api.get(f"/promotion-codes?coupon={of['id']}&code=ADA-ONLY&active=true").json()
+    assert [each["id"] for each in body["data"]] == [made["id"]]
 
 
 def test_invalid_coupons_are_refused(tenant: Tenant, neighbour: Tenant) -> None:

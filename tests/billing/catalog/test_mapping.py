@@ -68,9 +68,11 @@ def test_a_deleted_product_is_not_for_sale(shop: Shop, drain: Drain) -> None:
 
 
 def test_objects_of_nobody_in_the_shared_account_are_foreign(shop: Shop) -> None:
-    made = shop.stripe.v1.products.create({"name": "Not ours"})
-    price = shop.stripe.v1.prices.create({"product": made.id, "currency": "usd", "unit_amount": 5})
-    assert read(shop.account, "product", made.id) == "foreign"
+    product = shop.stripe.v1.products.create({"name": "Not ours"})
+    price = shop.stripe.v1.prices.create(
+        {"product": product.id, "currency": "usd", "unit_amount": 5}
+    )
+    assert read(shop.account, "product", product.id) == "foreign"
     assert read(shop.account, "price", price.id) == "foreign"
     assert not Product.objects.for_project(shop.project).exists()
 
@@ -78,9 +80,14 @@ def test_objects_of_nobody_in_the_shared_account_are_foreign(shop: Shop) -> None
 def test_a_project_s_own_account_is_mirrored_whole(
     own: StripeAccount, stripe: SandboxStripe, other_project: Project
 ) -> None:
-    made = stripe.v1.products.create({"name": "Made in the dashboard"})
+    product = stripe.v1.products.create({"name": "Made in the dashboard"})
     price = stripe.v1.prices.create(
-        {"product": made.id, "currency": "usd", "unit_amount": 5, "recurring": {"interval": "day"}}
+        {
+            "product": product.id,
+            "currency": "usd",
+            "unit_amount": 5,
+            "recurring": {"interval": "day"},
+        }
     )
     assert read(own, "price", price.id) == "waiting"  # its product has to come first
     waiting = SyncObject.objects.get(stripe_id=price.id)
@@ -89,15 +96,15 @@ def test_a_project_s_own_account_is_mirrored_whole(
     sync.drain(at=timezone.now())
     row = Price.objects.for_project(other_project).get()
     assert (row.stripe_id, row.unit_amount, row.interval) == (price.id, 5, "day")
-    assert row.product.stripe_id == made.id
+    assert row.product.stripe_id == product.id
 
 
 def test_a_price_in_parts_of_a_cent_cannot_be_sold(
     own: StripeAccount, stripe: SandboxStripe, other_project: Project
 ) -> None:
-    made = stripe.v1.products.create({"name": "API calls"})
+    product = stripe.v1.products.create({"name": "API calls"})
     price = stripe.v1.prices.create(
-        {"product": made.id, "currency": "usd", "unit_amount_decimal": "0.5"}  # type: ignore[typeddict-item]
+        {"product": product.id, "currency": "usd", "unit_amount_decimal": "0.5"}  # type: ignore[typeddict-item]
     )
     assert read(own, "price", price.id) == "foreign"
 
@@ -135,10 +142,10 @@ def test_metadata_does_not_reach_into_another_account(
     "claim", ["", "prod_", "prod_\0", "cus_1", "' OR 1=1", "é" * 30, "1" * 400]
 )
 def test_malformed_ids_in_metadata_are_foreign(shop: Shop, claim: str) -> None:
-    made = shop.stripe.v1.products.create({"name": "Odd"})
+    product = shop.stripe.v1.products.create({"name": "Odd"})
     with shop.stripe.world.transaction() as tx:
-        tx.path_object("product", made.id)["metadata"] = {"tollgate_id": claim}
-    assert read(shop.account, "product", made.id) == "foreign"
+        tx.path_object("product", product.id)["metadata"] = {"tollgate_id": claim}
+    assert read(shop.account, "product", product.id) == "foreign"
 
 
 def test_a_subscription_is_mapped_again_when_its_price_arrives_late(
@@ -228,10 +235,10 @@ def test_a_failed_invoice_records_an_event(
 
 
 def test_a_deleted_draft(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:
-    made = shop.stripe.v1.invoices.create({"customer": str(alice.stripe_id)})
+    invoice = shop.stripe.v1.invoices.create({"customer": str(alice.stripe_id)})
     drain()
     assert Invoice.objects.for_project(shop.project).get().status == "draft"
     with shop.stripe.world.transaction() as tx:
-        tx.remove(tx.path_object("invoice", str(made.id)))
-    assert read(shop.account, "invoice", made.id) == "applied"
+        tx.remove(tx.path_object("invoice", str(invoice.id)))
+    assert read(shop.account, "invoice", invoice.id) == "applied"
     assert Invoice.objects.for_project(shop.project).get().status == "deleted"

@@ -61,7 +61,7 @@ def test_a_meter_is_created_once_although_answers_get_lost(tenant: Tenant, fault
 
 def test_prices_that_cannot_be_metered_are_refused(tenant: Tenant) -> None:
     product = tenant.product()
-    asked = StripeIntent.objects.across_projects().count()
+    count = StripeIntent.objects.across_projects().count()
     for changes, status, code in (
         ({"meter": "unknown"}, 422, "meter-unknown"),
         ({"meter": "peak"}, 409, "meter-not-billable"),
@@ -74,7 +74,7 @@ def test_prices_that_cannot_be_metered_are_refused(tenant: Tenant) -> None:
         assert (answer.status_code, answer.json()["code"]) == (status, code), changes
     assert not Price.objects.across_projects().exists()
     assert not StripeMeter.objects.across_projects().exists()
-    assert StripeIntent.objects.across_projects().count() == asked
+    assert StripeIntent.objects.across_projects().count() == count
 
 
 def test_a_metered_price_is_sold_without_a_quantity(tenant: Tenant) -> None:

@@ -9,32 +9,32 @@ from tests.billing.tenant import Tenant
 
 def test_a_recurring_price(tenant: Tenant) -> None:
     product = tenant.product()
-    made = tenant.price(product, interval="month", interval_count=3, nickname="Quarterly")
+    price = tenant.price(product, interval="month", interval_count=3, nickname="Quarterly")
     (at_stripe,) = tenant.at_stripe("price")
-    assert (made["type"], made["interval"], made["interval_count"]) == ("recurring", "month", 3)
-    assert made["unit_amount"] == {"amount": 2900, "currency": "usd"}
-    assert made["stripe_id"] == at_stripe["id"]
+    assert (price["type"], price["interval"], price["interval_count"]) == ("recurring", "month", 3)
+    assert price["unit_amount"] == {"amount": 2900, "currency": "usd"}
+    assert price["stripe_id"] == at_stripe["id"]
     assert at_stripe["product"] == product["stripe_id"]
-    assert at_stripe["metadata"] == {"tollgate_id": made["id"]}
+    assert at_stripe["metadata"] == {"tollgate_id": price["id"]}
     assert at_stripe["recurring"]["interval_count"] == 3
 
 
 @pytest.mark.parametrize(("currency", "amount"), [("jpy", 2900), ("kwd", 2900), ("usd", 0)])
 def test_a_one_time_price_in_any_currency(tenant: Tenant, currency: str, amount: int) -> None:
-    made = tenant.price(amount=amount, currency=currency, interval=None)
-    assert (made["type"], made["interval"], made["interval_count"]) == ("one_time", None, None)
-    assert made["unit_amount"] == {"amount": amount, "currency": currency}
+    price = tenant.price(amount=amount, currency=currency, interval=None)
+    assert (price["type"], price["interval"], price["interval_count"]) == ("one_time", None, None)
+    assert price["unit_amount"] == {"amount": amount, "currency": currency}
 
 
 def test_only_the_active_flag_of_a_price_can_change(tenant: Tenant) -> None:
-    made = tenant.price()
-    path = f"/prices/{made['id']}"
+    price = tenant.price()
+    path = f"/prices/{price['id']}"
     changed = tenant.api.patch(path, {"active": False})
     assert (changed.status_code, changed.json()["active"]) == (200, False)
     assert tenant.at_stripe("price")[0]["active"] is False
     for body in ({}, {"unit_amount": {"amount": 1, "currency": "usd"}}, {"active": None}):
         assert tenant.api.patch(path, body).status_code == 422
-    assert tenant.api.get(path).json() == {**made, "active": False}
+    assert tenant.api.get(path).json() == {**price, "active": False}
 
 
 def test_filters(tenant: Tenant) -> None:

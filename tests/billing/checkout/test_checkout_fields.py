@@ -16,10 +16,10 @@ Drain = Callable[[], None]
 @pytest.fixture
 def coupon(tenant: Tenant, project: Project, account: StripeAccount) -> Callable[..., Coupon]:
     def make(**fields: Any) -> Coupon:
-        said: Any = {"percent_off": 25, "duration": "once", **fields}
-        made = tenant.stripe.v1.coupons.create(said)
+        body: Any = {"percent_off": 25, "duration": "once", **fields}
+        made = tenant.stripe.v1.coupons.create(body)
         return Coupon.objects.for_project(project).create(
-            account=account, stripe_id=made.id, **said
+            account=account, stripe_id=made.id, **body
         )
 
     return make
@@ -29,9 +29,11 @@ def coupon(tenant: Tenant, project: Project, account: StripeAccount) -> Callable
 def code(tenant: Tenant, project: Project) -> Callable[..., PromotionCode]:
     def make(coupon: Coupon, text: str = "SPRING", **fields: Any) -> PromotionCode:
         promotion: Any = {"type": "coupon", "coupon": str(coupon.stripe_id)}
-        made = tenant.stripe.v1.promotion_codes.create({"promotion": promotion, "code": text})
+        promotion_code = tenant.stripe.v1.promotion_codes.create(
+            {"promotion": promotion, "code": text}
+        )
         return PromotionCode.objects.for_project(project).create(
-            account=coupon.account, coupon=coupon, stripe_id=made.id, code=text, **fields
+            account=coupon.account, coupon=coupon, stripe_id=promotion_code.id, code=text, **fields
         )
 
     return make
@@ -54,20 +56,20 @@ def test_a_discount_by_code_by_id_or_by_coupon(
     tenant: Tenant, coupon: Callable[..., Coupon], code: Callable[..., PromotionCode]
 ) -> None:
     price = tenant.price(interval=None, amount=1001)
-    given = coupon()
-    promo = code(given)
+    new_coupon = coupon()
+    promo = code(new_coupon)
     for said, shown in (
         ({"promotion_code": "spring"}, {"promotion_code": promo.pk, "coupon": None}),
         ({"promotion_code": promo.pk}, {"promotion_code": promo.pk, "coupon": None}),
-        ({"coupon": given.pk}, {"promotion_code": None, "coupon": given.pk}),
+        ({"coupon": new_coupon.pk}, {"promotion_code": None, "coupon": new_coupon.pk}),
     ):
-        made = tenant.open(price, **said)
-        assert {name: made[name] for name in shown} == shown
-        amounts = [made[name]["amount"] for name in ("subtotal", "discount", "tax", "total")]
+        checkout = tenant.open(price, **said)
+        assert {name: checkout[name] for name in shown} == shown
+        amounts = [checkout[name]["amount"] for name in ("subtotal", "discount", "tax", "total")]
         assert amounts == [1001, 250, 0, 751]
         assert sum(amounts[:1]) - amounts[1] + amounts[2] == amounts[3]
-    assert tenant.pay(made).status == "complete"
-    assert tenant.sync(made)["total"] == {"amount": 751, "currency": "usd"}
+    assert tenant.pay(checkout).status == "complete"
+    assert tenant.sync(checkout)["total"] == {"amount": 751, "currency": "usd"}
 
 
 @pytest.mark.parametrize(
@@ -138,26 +140,26 @@ def test_another_users_promotion_code_is_refused(
 def test_a_request_can_override_the_projects_tax_setting(tenant: Tenant, project: Project) -> None:
     Project.objects.filter(pk=project.pk).update(automatic_tax=True)
     price = tenant.price(interval=None)
-    made = tenant.open(price)
-    assert (made["automatic_tax"], made["tax_id_collection"]) == (True, True)
+    checkout = tenant.open(price)
+    assert (checkout["automatic_tax"], checkout["tax_id_collection"]) == (True, True)
     sent = session(tenant)
     assert sent["automatic_tax"]["enabled"] is True
     assert sent["tax_id_collection"]["enabled"] is True
-    made = tenant.open(price, automatic_tax=False, tax_id_collection=False)
-    assert (made["automatic_tax"], made["tax_id_collection"]) == (False, False)
+    checkout = tenant.open(price, automatic_tax=False, tax_id_collection=False)
+    assert (checkout["automatic_tax"], checkout["tax_id_collection"]) == (False, False)
 
 
 def test_a_trial_without_a_card(tenant: Tenant, project: Project, drain: Drain) -> None:
     tenant.feature(project, "sso")
     price = tenant.price(tenant.product(features=[{"feature": "sso"}]))
-    made = tenant.open(
+    checkout = tenant.open(
         price, trial_period_days=14, trial_without_card=True, trial_end_behavior="pause"
     )
-    assert (made["trial_without_card"], made["trial_end_behavior"]) == (True, "pause")
-    assert (made["total"]["amount"], made["payment_status"]) == (0, "no_payment_required")
+    assert (checkout["trial_without_card"], checkout["trial_end_behavior"]) == (True, "pause")
+    assert (checkout["total"]["amount"], checkout["payment_status"]) == (0, "no_payment_required")
     assert session(tenant)["payment_method_collection"] == "if_required"
-    assert tenant.pay(made, card=None).status == "complete"
-    done = tenant.sync(made)
+    assert tenant.pay(checkout, card=None).status == "complete"
+    done = tenant.sync(checkout)
     (decision,) = done["entitlements"]
     assert (decision["allowed"], decision["reason"]) == (True, "trial")
     (subscription,) = tenant.at_stripe("subscription")
@@ -186,21 +188,24 @@ def test_a_free_page_asks_for_no_card(
 ) -> None:
     free = tenant.price(tenant.product("Free"), amount=0)
     item = tenant.price(tenant.product("Gift"), amount=0, interval=None)
-    given = coupon(percent_off=100, duration="forever")
-    for price, said in ((free, {}), (item, {}), (tenant.price(), {"coupon": given.pk})):
-        made = tenant.open(price, **said)
-        assert (made["total"]["amount"], made["payment_status"]) == (0, "no_payment_required")
-        assert tenant.pay(made, card=None).status == "complete"
-        assert tenant.sync(made)["status"] == "complete"
+    new_coupon = coupon(percent_off=100, duration="forever")
+    for price, said in ((free, {}), (item, {}), (tenant.price(), {"coupon": new_coupon.pk})):
+        checkout = tenant.open(price, **said)
+        assert (checkout["total"]["amount"], checkout["payment_status"]) == (
+            0,
+            "no_payment_required",
+        )
+        assert tenant.pay(checkout, card=None).status == "complete"
+        assert tenant.sync(checkout)["status"] == "complete"
     once = tenant.open(tenant.price(tenant.product("B")), coupon=coupon(percent_off=100).pk)
     assert session(tenant)["payment_method_collection"] == "always"  # the renewal costs something
     assert once["total"]["amount"] == 0
 
 
 def test_a_card_is_kept_when_asked_for(tenant: Tenant) -> None:
-    made = tenant.open(tenant.price(interval=None), save_payment_method=True)
-    assert made["save_payment_method"] is True
-    tenant.pay(made)
+    checkout = tenant.open(tenant.price(interval=None), save_payment_method=True)
+    assert checkout["save_payment_method"] is True
+    tenant.pay(checkout)
     (intent,) = tenant.at_stripe("payment_intent")
     assert intent["setup_future_usage"] == "off_session"
 

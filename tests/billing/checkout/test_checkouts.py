@@ -15,7 +15,7 @@ Drain = Callable[[], None]
 
 def test_the_page_and_our_row_agree(tenant: Tenant) -> None:
     price = tenant.price()
-    made = tenant.open(
+    checkout = tenant.open(
         price,
         quantity=3,
         success_url=f"{HOME}/thanks?checkout={{CHECKOUT_ID}}&session={{CHECKOUT_SESSION_ID}}",
@@ -27,10 +27,14 @@ def test_the_page_and_our_row_agree(tenant: Tenant) -> None:
         name="Alice",
     )
     (session,) = tenant.at_stripe("checkout.session")
-    assert (made["type"], made["status"], made["url"]) == ("subscription", "open", session["url"])
-    assert made["lines"] == [
+    assert (checkout["type"], checkout["status"], checkout["url"]) == (
+        "subscription",
+        "open",
+        session["url"],
+    )
+    assert checkout["lines"] == [
         {
-            "id": made["lines"][0]["id"],
+            "id": checkout["lines"][0]["id"],
             "price": price["id"],
             "product": price["product"],
             "quantity": 3,
@@ -40,16 +44,16 @@ def test_the_page_and_our_row_agree(tenant: Tenant) -> None:
             "revoked_at": None,
         }
     ]
-    assert made["success_url"] == (
-        f"{HOME}/thanks?checkout={made['id']}&session={{CHECKOUT_SESSION_ID}}"
+    assert checkout["success_url"] == (
+        f"{HOME}/thanks?checkout={checkout['id']}&session={{CHECKOUT_SESSION_ID}}"
     )
-    assert session["success_url"] == made["success_url"]
-    assert session["client_reference_id"] == made["id"]
-    assert session["metadata"] == {"campaign": "spring", "tollgate_id": made["id"]}
+    assert session["success_url"] == checkout["success_url"]
+    assert session["client_reference_id"] == checkout["id"]
+    assert session["metadata"] == {"campaign": "spring", "tollgate_id": checkout["id"]}
     (customer,) = tenant.at_stripe("customer")
     assert (customer["email"], customer["name"]) == ("alice@example.com", "Alice")
     assert session["customer"] == customer["id"]
-    assert tenant.api.get(f"/checkout/{made['id']}").json() == made
+    assert tenant.api.get(f"/checkout/{checkout['id']}").json() == checkout
 
 
 def test_a_subscription_is_paid_and_entitles_on_return(tenant: Tenant, project: Project) -> None:
@@ -189,8 +193,8 @@ def test_a_page_opens_although_stripes_clock_was_moved_forward(
     engine.advance(tenant.stripe.world, tenant.stripe.world.clock.now() + 40 * 86400)
     tenant.stripe.v1.customers.list()
     body = order(price) | ({"expires_in": expires_in} if expires_in else {})
-    made = tenant.api.post("/checkout", body)
-    assert made.status_code == 201, made.content
+    response = tenant.api.post("/checkout", body)
+    assert response.status_code == 201, response.content
     (session,) = tenant.at_stripe("checkout.session")
     left = session["expires_at"] - tenant.stripe.world.clock.now()
     assert abs(left - (expires_in or 86400)) < 600
@@ -198,13 +202,13 @@ def test_a_page_opens_although_stripes_clock_was_moved_forward(
 
 def test_a_checkout_is_found_by_stripes_session_id(tenant: Tenant, neighbour: Tenant) -> None:
     """``{CHECKOUT_SESSION_ID}`` in the address becomes ``cs_…``; a neighbour's is not there."""
-    made = tenant.open(tenant.price())
-    tenant.pay(made)
-    stripe_id = made["stripe_id"]
+    checkout = tenant.open(tenant.price())
+    tenant.pay(checkout)
+    stripe_id = checkout["stripe_id"]
     assert stripe_id.startswith("cs_")
-    assert tenant.api.get(f"/checkout/{stripe_id}").json()["id"] == made["id"]
+    assert tenant.api.get(f"/checkout/{stripe_id}").json()["id"] == checkout["id"]
     synced = tenant.api.post(f"/checkout/{stripe_id}/sync").json()
-    assert (synced["id"], synced["status"]) == (made["id"], "complete")
+    assert (synced["id"], synced["status"]) == (checkout["id"], "complete")
     for response in (
         neighbour.api.get(f"/checkout/{stripe_id}"),
         neighbour.api.post(f"/checkout/{stripe_id}/sync"),

@@ -139,8 +139,8 @@ def test_the_return_and_the_events_have_one_result_in_any_order(
     for step in order:
         happens[step]()
     assert allowed(shop)
-    told = outbox_events.types(shop.project)
-    assert sorted(told) == [
+    event_types = outbox_events.types(shop.project)
+    assert sorted(event_types) == [
         "checkout.completed",
         "entitlements.changed",
         "payment.created",

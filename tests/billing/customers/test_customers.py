@@ -127,16 +127,16 @@ def test_erasing_keeps_financial_rows_only(
 def test_erasure_ends_running_subscriptions_only_if_requested(
     tenant: Tenant, drain: Callable[[], None], project: Project
 ) -> None:
-    bought = tenant.sell(tenant.price(), "bob")
+    checkout = tenant.sell(tenant.price(), "bob")
     drain()
     refusal = tenant.api.delete("/customers/bob")
     assert (refusal.status_code, refusal.json()["code"]) == (409, "customer-has-subscriptions")
-    assert refusal.json()["subscriptions"] == [bought["subscription"]]
+    assert refusal.json()["subscriptions"] == [checkout["subscription"]]
     assert tenant.api.get("/customers/bob").status_code == 200
     for wrong in ({"cancel_subscriptions": "maybe"}, {"force": "true"}):
         assert tenant.api.delete("/customers/bob", query=wrong).status_code == 422
-    said = {"cancel_subscriptions": "true"}
-    assert tenant.api.delete("/customers/bob", query=said).status_code == 200
+    body = {"cancel_subscriptions": "true"}
+    assert tenant.api.delete("/customers/bob", query=body).status_code == 200
     drain()
     [subscription] = tenant.api.get("/subscriptions").json()["data"]
     assert subscription["status"] == "canceled"
@@ -163,7 +163,7 @@ def test_a_change_missed_by_stripe_is_sent_later(
 
 
 def test_a_user_id_with_a_slash_is_reached_by_our_id(tenant: Tenant) -> None:
-    made = tenant.api.post("/customers", {"user_id": "team/7"}).json()
+    body = tenant.api.post("/customers", {"user_id": "team/7"}).json()
     assert tenant.api.get("/customers/team%2F7").status_code == 404
-    assert tenant.api.get(f"/customers/{made['id']}").json()["user_id"] == "team/7"
-    assert tenant.api.delete(f"/customers/{made['id']}").status_code == 200
+    assert tenant.api.get(f"/customers/{body['id']}").json()["user_id"] == "team/7"
+    assert tenant.api.delete(f"/customers/{body['id']}").status_code == 200

@@ -77,7 +77,7 @@ def ada(tenant: Tenant, project: Project, drain: Drain) -> Json:
     made = tenant.api.post("/customers", PERSON).json()
     feature = tenant.feature(project, code="sso")
     product = tenant.product(features=[{"feature": "sso", "value": True}])
-    bought = tenant.sell(tenant.price(product), USER_ID, **TEXTS, **THANKS)
+    checkout = tenant.sell(tenant.price(product), USER_ID, **TEXTS, **THANKS)
     sold = tenant.sell(tenant.price(product, interval=None), USER_ID, **TEXTS, **THANKS)
     cart = tenant.cart(tenant.price(product, interval=None), user_id=USER_ID, **TEXTS)
     amount = {"amount": {"amount": 500, "currency": "usd"}, "description": f"For {USER_ID}"}
@@ -99,14 +99,14 @@ def ada(tenant: Tenant, project: Project, drain: Drain) -> Json:
     tenant.api.patch(f"/customers/{USER_ID}", {"name": f"Ada King {MARK}"})
     tenant.api.get("/entitlements/check", query={"user_id": USER_ID, "feature": "sso"})
     drain()
-    assert bought["status"] == "complete"
+    assert checkout["status"] == "complete"
     assert cart["id"]
     return dict(made)
 
 
 def erase(tenant: Tenant) -> None:
-    said = {"cancel_subscriptions": "true"}
-    assert tenant.api.delete(f"/customers/{USER_ID}", query=said).status_code == 200
+    body = {"cancel_subscriptions": "true"}
+    assert tenant.api.delete(f"/customers/{USER_ID}", query=body).status_code == 200
 
 
 def test_no_table_cache_or_log_holds_the_erased_person(

@@ -101,8 +101,10 @@ def test_lines_add_up_to_totals_and_payments(
     assert len(listed) == len(v1.invoices.list({"limit": 100}).data) >= 3
     for shown in listed:
         adds_up(shown)
-    told = outbox_events.types(shop.project, "invoice.")
-    assert told.count("invoice.paid") == len([row for row in listed if row["status"] == "paid"])
+    event_types = outbox_events.types(shop.project, "invoice.")
+    assert event_types.count("invoice.paid") == len(
+        [row for row in listed if row["status"] == "paid"]
+    )
 
 
 @pytest.fixture
@@ -125,14 +127,18 @@ def test_an_invoice_lists_the_payment_that_paid_it(tenant: Tenant, invoice: Json
 
 
 def test_credit_notes_reduce_the_invoice(tenant: Tenant, invoice: Json, drain: Drain) -> None:
-    made = tenant.stripe.v1.credit_notes.create(
+    credit_note = tenant.stripe.v1.credit_notes.create(
         {"invoice": invoice["stripe_id"], "amount": 900, "refund_amount": 900}
     )
     drain()
-    shown = tenant.api.get(f"/invoices/{invoice['id']}").json()
-    (note,) = shown["credit_notes"]
-    assert (note["stripe_id"], note["number"], note["status"]) == (made.id, made.number, "issued")
-    assert note["amount"] == shown["amount_credited"] == {"amount": 900, "currency": "usd"}
+    body = tenant.api.get(f"/invoices/{invoice['id']}").json()
+    (note,) = body["credit_notes"]
+    assert (note["stripe_id"], note["number"], note["status"]) == (
+        credit_note.id,
+        credit_note.number,
+        "issued",
+    )
+    assert note["amount"] == body["amount_credited"] == {"amount": 900, "currency": "usd"}
     (payment,) = tenant.api.get("/payments").json()["data"]
     assert (payment["status"], payment["amount_refunded"]["amount"]) == ("partially_refunded", 900)
 
@@ -150,8 +156,8 @@ def test_invoices_are_filtered_by_user_status_and_subscription(
         ({"status": "paid", "user_id": "alice", "subscription": invoice["subscription"]}, True),
         ({"user_id": "bob"}, False),
     ):
-        found = tenant.api.get("/invoices", query=query).json()["data"]
-        assert found == ([invoice] if is_found else []), query
+        rows = tenant.api.get("/invoices", query=query).json()["data"]
+        assert rows == ([invoice] if is_found else []), query
         assert neighbour.api.get("/invoices", query=query).json()["data"] == []
     for query in ({"issued_from": "yesterday"}, {"issued": issued}, {"number": "x" * 65}):
         assert tenant.api.get("/invoices", query=query).status_code == 422

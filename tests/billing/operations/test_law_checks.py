@@ -117,8 +117,8 @@ def used(api: ApiClient, project: Project) -> Project:
         "meter": "requests",
         "period": "month",
     }
-    made = api.post("/features", feature)
-    assert made.status_code == 201, made.json()
+    response = api.post("/features", feature)
+    assert response.status_code == 201, response.json()
     given = api.put("/free-tier", {"features": [{"feature": "requests", "value": 10}]})
     assert given.status_code in (200, 204), given.json()
     body = {"user_id": "alice", "feature": "requests", "amount": 7}

@@ -10,9 +10,9 @@ Drain = Callable[[], None]
 
 def sell(tenant: Tenant, line_prices: Any, quantity: int = 1, **body: Any) -> Json:
     lines = [{"price": price["id"], "quantity": quantity} for price in line_prices]
-    made = tenant.api.post("/carts", {"user_id": "alice", "lines": lines})
-    assert made.status_code == 201, made.content
-    page = tenant.open_cart(made.json(), **body)
+    response = tenant.api.post("/carts", {"user_id": "alice", "lines": lines})
+    assert response.status_code == 201, response.content
+    page = tenant.open_cart(response.json(), **body)
     assert tenant.pay(page).status == "complete"
     return tenant.sync(page)
 
@@ -30,8 +30,8 @@ def refund(tenant: Tenant, paid_cart: Json, *lines: Json, key: str = "", **body:
 
 
 def allowed(tenant: Tenant) -> set[str]:
-    found = tenant.api.get("/entitlements", query={"user_id": "alice"}).json()
-    return {each["feature"] for each in found["entitlements"] if each["allowed"]}
+    body = tenant.api.get("/entitlements", query={"user_id": "alice"}).json()
+    return {each["feature"] for each in body["entitlements"] if each["allowed"]}
 
 
 def show(tenant: Tenant, paid_cart: Json) -> dict[str, tuple[int, int]]:

@@ -38,10 +38,10 @@ class Desk:
         return dict(rows[0])
 
     def refund(self, payment: Json, **body: Any) -> Json:
-        made = self.tenant.api.post(f"/payments/{payment['id']}/refunds", body)
-        assert made.status_code == 201, made.content
+        response = self.tenant.api.post(f"/payments/{payment['id']}/refunds", body)
+        assert response.status_code == 201, response.content
         self.drain()
-        return dict(made.json())
+        return dict(response.json())
 
     def payment(self, payment: Json) -> Json:
         return dict(self.tenant.api.get(f"/payments/{payment['id']}").json())

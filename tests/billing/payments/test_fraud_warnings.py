@@ -18,9 +18,9 @@ WARNED = "payment.fraud_warning"
 def payment(tenant: Tenant, project: Project, drain: Drain) -> Json:
     tenant.feature(project, "export")
     product = tenant.product("Export", features=[{"feature": "export"}])
-    sold = tenant.sell(tenant.price(product, amount=9900, interval=None))
+    checkout = tenant.sell(tenant.price(product, amount=9900, interval=None))
     drain()
-    return dict(tenant.api.get(f"/payments/{sold['payment']}").json())
+    return dict(tenant.api.get(f"/payments/{checkout['payment']}").json())
 
 
 def warning_events(project: Project) -> list[Json]:
@@ -80,7 +80,7 @@ def test_a_warning_before_its_payment_is_applied_later(
 ) -> None:
     """Of a payment that was made at Stripe the warning may come first."""
     customer = tenant.at_stripe("customer")[0]["id"]
-    made = tenant.stripe.v1.payment_intents.create(
+    intent = tenant.stripe.v1.payment_intents.create(
         {
             "amount": 500,
             "currency": "usd",
@@ -90,7 +90,7 @@ def test_a_warning_before_its_payment_is_applied_later(
             "off_session": True,
         }
     )
-    stripe_id = str(bank.issue_fraud_warning(tenant.stripe.world, made.id)["id"])
+    stripe_id = str(bank.issue_fraud_warning(tenant.stripe.world, intent.id)["id"])
     tenant.stripe.deliver()
     SyncObject.objects.exclude(kind="fraud_warning").update(next_try_at="2999-01-01T00:00:00Z")
     drain()
@@ -99,7 +99,7 @@ def test_a_warning_before_its_payment_is_applied_later(
     SyncObject.objects.update(next_try_at="2000-01-01T00:00:00Z")
     drain()
     (event,) = warning_events(project)
-    assert event["stripe_id"] == made.id
+    assert event["stripe_id"] == intent.id
 
 
 def test_a_neighbours_warning_is_foreign(

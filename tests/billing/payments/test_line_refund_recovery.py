@@ -100,12 +100,12 @@ def test_the_lines_of_a_lost_refund_row_are_read_from_stripe(
 ) -> None:
     """As after a restore of the database: the refund's metadata names them."""
     line = line_of(paid_cart, line_prices["import"])
-    made = refund(tenant, paid_cart, {"line": line, "quantity": 1}, metadata={"ticket": "7"}).json()
+    body = refund(tenant, paid_cart, {"line": line, "quantity": 1}, metadata={"ticket": "7"}).json()
     Refund.objects.across_projects().all().delete()
     Payment.objects.across_projects().update(refunded_lines={}, amount_refunded=0, status="paid")
     shown = tenant.api.post(f"/payments/{paid_cart['payment']}/sync").json()
     (found,) = shown["refunds"]
-    assert (found["lines"], found["metadata"]) == (made["lines"], {"ticket": "7"})
+    assert (found["lines"], found["metadata"]) == (body["lines"], {"ticket": "7"})
     assert allowed(tenant) == {"export"}
 
 
@@ -124,8 +124,8 @@ def test_foreign_metadata_names_no_line(
             "metadata": {"tollgate_lines": written.format(name, name)},
         }
     )
-    shown = tenant.api.post(f"/payments/{paid_cart['payment']}/sync").json()
-    assert [each["lines"] for each in shown["refunds"]] == [[]]
+    body = tenant.api.post(f"/payments/{paid_cart['payment']}/sync").json()
+    assert [each["lines"] for each in body["refunds"]] == [[]]
     assert allowed(tenant) == {"export", "import"}
 
 
@@ -133,9 +133,9 @@ def test_a_refund_that_fails_later_restores_its_line(
     tenant: Tenant, line_prices: dict[str, Json], paid_cart: Json, drain: Drain
 ) -> None:
     line = line_of(paid_cart, line_prices["import"])
-    made = refund(tenant, paid_cart, {"line": line}).json()
+    body = refund(tenant, paid_cart, {"line": line}).json()
     assert allowed(tenant) == {"export"}
-    tenant.stripe.bounce(made["stripe_id"])
+    tenant.stripe.bounce(body["stripe_id"])
     drain()
     assert allowed(tenant) == {"export", "import"}
     assert show(tenant, paid_cart)[line] == (4000, 0)
@@ -148,8 +148,8 @@ def test_a_checkout_without_stored_lines_is_read_again(
 ) -> None:
     """Until then nobody has written down what its lines came to."""
     Checkout.objects.across_projects().update(line_totals=[])
-    shown = tenant.api.get(f"/checkout/{paid_cart['id']}").json()
-    assert [each["total"] for each in shown["lines"]] == [None, None]
+    body = tenant.api.get(f"/checkout/{paid_cart['id']}").json()
+    assert [each["total"] for each in body["lines"]] == [None, None]
     assert (
         refund(tenant, paid_cart, {"line": line_of(paid_cart, line_prices["import"])}).status_code
         == 201

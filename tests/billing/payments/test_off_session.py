@@ -26,8 +26,8 @@ def charge(tenant: Tenant, **body: Any) -> Any:
 
 def save(tenant: Tenant, card: str = "pm_card_visa", user_id: str = "alice") -> None:
     """The user pays once on session, and lets the method be kept."""
-    made = take(tenant, user_id=user_id, save_payment_method=True)
-    confirm(tenant, made, card)
+    payment = take(tenant, user_id=user_id, save_payment_method=True)
+    confirm(tenant, payment, card)
 
 
 def attach(tenant: Tenant, card: str) -> str:
@@ -100,11 +100,11 @@ def test_a_user_without_a_saved_method_is_refused(tenant: Tenant, project: Proje
     assert (nobody.status_code, nobody.json()["code"]) == (409, "no-payment-method")
     assert outbox_events.types(project) == []
     tenant.sell(tenant.price(interval=None))
-    asked = calls(tenant)
+    stripe_calls = calls(tenant)
     for method in ("default", "pm_of_somebody_else"):
         refused = charge(tenant, payment_method=method)
         assert (refused.status_code, refused.json()["code"]) == (409, "no-payment-method")
-    assert not [each for each in asked if each.startswith("POST")]
+    assert not [each for each in stripe_calls if each.startswith("POST")]
     assert Payment.objects.for_project(project).filter(off_session=True).count() == 0
     malformed: list[Json] = [
         {"payment_method": "default"},
@@ -162,17 +162,17 @@ def test_saved_methods_are_listed_chosen_and_removed(tenant: Tenant, neighbour: 
 def test_a_bank_debit_is_answered_days_later(
     tenant: Tenant, project: Project, drain: Drain, clock: Clock, account: str, status: str
 ) -> None:
-    made = take(tenant)
-    confirm(tenant, made, account)
+    payment = take(tenant)
+    confirm(tenant, payment, account)
     drain()
-    path = f"/payments/{made['id']}"
+    path = f"/payments/{payment['id']}"
     assert tenant.api.get(path).json()["status"] == "processing"
     assert outbox_events.types(project, "payment.") == ["payment.created"]
     clock.advance(days=5)
     drain()
-    shown = tenant.api.get(path).json()
-    assert (shown["status"], shown["paid_at"] is not None) == (status, status == "paid")
-    assert (shown["payment_method_type"], shown["client_secret"] is not None) == (
+    body = tenant.api.get(path).json()
+    assert (body["status"], body["paid_at"] is not None) == (status, status == "paid")
+    assert (body["payment_method_type"], body["client_secret"] is not None) == (
         "us_bank_account",
         True,
     )

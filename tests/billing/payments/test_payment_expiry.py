@@ -41,14 +41,14 @@ def lease_ends(project: Project) -> None:
 @pytest.fixture
 def due_payment(tenant: Tenant, drain: Drain, clock: Clock) -> Json:
     """A payment whose time has just ended."""
-    made = take(tenant, expires_in=MINUTE)
+    payment = take(tenant, expires_in=MINUTE)
     drain()
-    assert made["expires_at"] == (clock.now + timedelta(seconds=MINUTE)).strftime(
+    assert payment["expires_at"] == (clock.now + timedelta(seconds=MINUTE)).strftime(
         "%Y-%m-%dT%H:%M:%SZ"
     )
     assert expire() == 0
     clock.advance(seconds=MINUTE)
-    return made
+    return payment
 
 
 def at_the_moment_of(
@@ -84,8 +84,8 @@ def test_an_unpaid_payment_is_canceled_at_its_expiry(
     assert expire() == 0
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.expired"]
     call_command("reconcile", "--dry-run", stdout=StringIO())
-    told = outbox_events.last(project, "payment.expired")
-    assert (told.data["status"], told.previous["status"]) == ("expired", "pending")
+    event = outbox_events.last(project, "payment.expired")
+    assert (event.data["status"], event.previous["status"]) == ("expired", "pending")
 
 
 def test_a_payment_made_at_the_expiry_counts(
@@ -152,8 +152,8 @@ def test_expiry_waits_for_stripe(
 
 
 def test_a_project_cancels_a_payment(tenant: Tenant, project: Project, drain: Drain) -> None:
-    made = take(tenant, expires_in=MINUTE)
-    path = f"/payments/{made['id']}/cancel"
+    payment = take(tenant, expires_in=MINUTE)
+    path = f"/payments/{payment['id']}/cancel"
     for _ in range(2):
         canceled = tenant.api.post(path)
         assert (canceled.status_code, canceled.json()["status"]) == (200, "canceled")
@@ -172,27 +172,27 @@ def test_a_project_cancels_a_payment(tenant: Tenant, project: Project, drain: Dr
 
 
 def test_standing(tenant: Tenant, neighbour: Tenant, drain: Drain) -> None:
-    made = take(tenant)
-    path = f"/payments/{made['id']}"
+    payment = take(tenant)
+    path = f"/payments/{payment['id']}"
     tenant.api.get(f"{path}/status")
     with CaptureQueriesContext(connection) as captured:
-        said = tenant.api.get(f"{path}/status").json()
+        body = tenant.api.get(f"{path}/status").json()
     payment_reads = [each for each in captured.captured_queries if "billing_" in each["sql"]]
     assert len(payment_reads) == 1
-    assert said == {
-        "id": made["id"],
+    assert body == {
+        "id": payment["id"],
         "status": "pending",
         "amount": {"amount": 2900, "currency": "usd"},
         "paid_at": None,
         "failure": None,
     }
     with pytest.raises(StripeError):
-        confirm(tenant, made, card="pm_card_visa_chargeDeclined")
+        confirm(tenant, payment, card="pm_card_visa_chargeDeclined")
     synced = tenant.api.post(f"{path}/sync").json()
-    said = tenant.api.get(f"{path}/status").json()
-    assert said["status"] == synced["status"] == "failed"
-    assert said["failure"]["code"] == "generic_decline"
-    confirm(tenant, made)
+    body = tenant.api.get(f"{path}/status").json()
+    assert body["status"] == synced["status"] == "failed"
+    assert body["failure"]["code"] == "generic_decline"
+    confirm(tenant, payment)
     assert tenant.api.post(f"{path}/sync").json()["status"] == "paid"
     assert tenant.api.get(f"{path}/status").json()["paid_at"] is not None
     for response in (

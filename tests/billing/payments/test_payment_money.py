@@ -32,7 +32,7 @@ def test_amounts_have_the_limits_of_their_currency(tenant: Tenant) -> None:
     Amounts that are refused are tried in all currencies at the gate, the other edges over HTTP in
     one currency of each number of digits.
     """
-    asked = calls(tenant)
+    stripe_calls = calls(tenant)
     for currency in EXPONENTS:
         too_many = max_amount(currency) + 1
         for amount in (*TOO_FEW_OR_MANY, too_many, *_between_steps(currency)):
@@ -42,7 +42,7 @@ def test_amounts_have_the_limits_of_their_currency(tenant: Tenant) -> None:
     for amount, currency in wrong:
         money = {"amount": amount, "currency": currency}
         assert tenant.api.post("/payments", intent(amount=money)).status_code == 422, money
-    assert asked == []
+    assert stripe_calls == []
     assert not Payment.objects.across_projects().exists()
     taken: list[tuple[str, int]] = []
     for currency, digits in EXPONENTS.items():
@@ -53,15 +53,15 @@ def test_amounts_have_the_limits_of_their_currency(tenant: Tenant) -> None:
         edges = {multiple, smallest, largest} if currency in SAMPLES else {smallest}
         for amount in edges:
             money = {"amount": amount, "currency": currency}
-            made = tenant.api.post("/payments", intent(amount=money))
+            response = tenant.api.post("/payments", intent(amount=money))
             if amount < least:
-                assert made.json()["stripe_code"] == "amount_too_small", money
+                assert response.json()["stripe_code"] == "amount_too_small", money
                 continue
-            assert (made.status_code, made.json()["amount"]) == (201, money)
+            assert (response.status_code, response.json()["amount"]) == (201, money)
             taken.append((currency, amount))
         shown, _, code = str(Money(largest, currency)).partition(" ")
         assert (len(shown.partition(".")[2]), code) == (digits, currency.upper())
-    assert set(asked) == {"POST /payment_intents"}
+    assert set(stripe_calls) == {"POST /payment_intents"}
     at_stripe = tenant.at_stripe("payment_intent")
     assert sorted((each["currency"], each["amount"]) for each in at_stripe) == sorted(taken)
 

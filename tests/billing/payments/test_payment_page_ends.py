@@ -38,19 +38,19 @@ def test_an_expired_page_cancels_its_payment(
     end: str,
     status: str,
 ) -> None:
-    made = request_payment(tenant, tenant.price(interval=None), expires_in=3600)
+    payment = request_payment(tenant, tenant.price(interval=None), expires_in=3600)
     if tried:
-        tenant.pay(made, card=DECLINED)
+        tenant.pay(payment, card=DECLINED)
         drain()
     if end == "cancel":
-        assert tenant.api.post(f"/payments/{made['id']}/cancel").json()["status"] == "canceled"
+        assert tenant.api.post(f"/payments/{payment['id']}/cancel").json()["status"] == "canceled"
     elif end == "time":
         clock.advance(hours=1, minutes=1)
         drain()
     else:
         Payment.objects.for_project(project).update(expires_at=clock.now)
         assert expiry.expire_due(at=timezone.now()) == 1
-    shown = show(tenant, made)
+    shown = show(tenant, payment)
     assert (shown["status"], shown["url"]) == (status, None)
     assert (shown["expired_at"] is not None) == (status == "expired")
     drain()
@@ -71,13 +71,13 @@ def test_a_bank_debit_can_fail_days_after_the_page(
     tenant: Tenant, project: Project, drain: Drain, clock: Clock
 ) -> None:
     """The page is done: its payment failed, and there is nothing left to call off."""
-    made = request_payment(tenant, tenant.price(interval=None))
-    tenant.pay(made, card="pm_usBankAccount_insufficientFunds")
+    payment = request_payment(tenant, tenant.price(interval=None))
+    tenant.pay(payment, card="pm_usBankAccount_insufficientFunds")
     drain()
-    assert show(tenant, made)["status"] == "processing"
+    assert show(tenant, payment)["status"] == "processing"
     clock.advance(days=5)
     drain()
-    assert show(tenant, made)["status"] == "failed"
+    assert show(tenant, payment)["status"] == "failed"
     assert expiry.expire_due(at=clock.now) == 0
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.failed"]
 
@@ -85,12 +85,12 @@ def test_a_bank_debit_can_fail_days_after_the_page(
 def test_a_page_paid_before_its_expiry_stays_paid(
     tenant: Tenant, project: Project, drain: Drain
 ) -> None:
-    made = request_payment(tenant, tenant.price(interval=None))
-    tenant.pay(made)
+    payment = request_payment(tenant, tenant.price(interval=None))
+    tenant.pay(payment)
     Payment.objects.for_project(project).update(expires_at=timezone.now())
     assert expiry.expire_due(at=timezone.now()) == 1
-    assert show(tenant, made)["status"] == "paid"
-    late = tenant.api.post(f"/payments/{made['id']}/cancel")
+    assert show(tenant, payment)["status"] == "paid"
+    late = tenant.api.post(f"/payments/{payment['id']}/cancel")
     assert (late.status_code, late.json()["code"]) == (409, "payment-not-cancelable")
     drain()
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
@@ -104,9 +104,9 @@ def test_one_page_however_stripe_fails(tenant: Tenant, project: Project, drain: 
     away = tenant.api.post("/payments", body)
     assert (away.status_code, away.json()["code"]) == (503, "stripe-unavailable")
     assert outbox_events.types(project, "payment.") == []
-    made = request_payment(tenant, price, status=200, reference="order-1")
+    payment = request_payment(tenant, price, status=200, reference="order-1")
     assert [each["status"] for each in tenant.at_stripe("checkout.session")] == ["open"]
-    tenant.pay(made)
+    tenant.pay(payment)
     drain()
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
     tenant.stripe.fail("timeout_before", path="/v1/checkout/sessions", times=3)

@@ -20,22 +20,22 @@ from tests.sandbox_stripe import Clock
 
 def test_a_page_for_an_item_is_paid(tenant: Tenant, project: Project, drain: Drain) -> None:
     price = tenant.price(interval=None, amount=9900)
-    made = request_payment(tenant, price, reference="order-1", metadata={"order": "1"})
-    assert (made["type"], made["status"], made["stripe_id"]) == ("item", "pending", None)
-    assert made["detected"] == {"type": "item", "because": "No price is recurring."}
-    assert (made["amount"]["amount"], made["client_secret"]) == (9900, None)
-    assert made["url"].startswith("http")
-    page = tenant.api.get(f"/checkout/{made['checkout']}").json()
-    assert (page["url"], page["status"], page["payment"]) == (made["url"], "open", made["id"])
+    payment = request_payment(tenant, price, reference="order-1", metadata={"order": "1"})
+    assert (payment["type"], payment["status"], payment["stripe_id"]) == ("item", "pending", None)
+    assert payment["detected"] == {"type": "item", "because": "No price is recurring."}
+    assert (payment["amount"]["amount"], payment["client_secret"]) == (9900, None)
+    assert payment["url"].startswith("http")
+    page = tenant.api.get(f"/checkout/{payment['checkout']}").json()
+    assert (page["url"], page["status"], page["payment"]) == (payment["url"], "open", payment["id"])
     again = request_payment(tenant, price, status=200, reference="order-1")
-    assert again == made
+    assert again == payment
     other = request_payment(tenant, tenant.price(interval=None), status=409, reference="order-1")
     assert (other["code"], other["differs"]) == ("reference-reused", ["lines"])
     assert tenant.pay(page, card=DECLINED).status == "declined"
     drain()
-    assert show(tenant, made)["status"] == "failed"
+    assert show(tenant, payment)["status"] == "failed"
     assert tenant.pay(page).status == "complete"
-    synced = tenant.api.post(f"/payments/{made['id']}/sync").json()
+    synced = tenant.api.post(f"/payments/{payment['id']}/sync").json()
     assert (synced["status"], synced["url"]) == ("paid", None)
     drain()
     assert only_payment(project).stripe_id == synced["stripe_id"] is not None
@@ -52,19 +52,19 @@ def test_a_subscription_adopts_its_first_payment(
     tenant: Tenant, project: Project, drain: Drain, seed: int, card: str
 ) -> None:
     """Only the invoice tells whose payment it is, in whichever order the news comes."""
-    made = request_payment(tenant, tenant.price(), reference="seat-1")
-    assert (made["type"], made["amount"]["amount"]) == ("subscription", 2900)
+    payment = request_payment(tenant, tenant.price(), reference="seat-1")
+    assert (payment["type"], payment["amount"]["amount"]) == ("subscription", 2900)
     if card:
-        assert tenant.pay(made, card=card).status == "declined"
+        assert tenant.pay(payment, card=card).status == "declined"
         drain()
-        assert show(tenant, made)["status"] == "pending"
-    assert tenant.pay(made).status == "complete"
+        assert show(tenant, payment)["status"] == "pending"
+    assert tenant.pay(payment).status == "complete"
     tenant.stripe.deliver(DeliveryMode(shuffled=True, seed=seed))
     drain()
     (at_stripe,) = tenant.at_stripe("payment_intent")
     row = only_payment(project)
-    assert (row.pk, row.status, row.stripe_id) == (made["id"], "paid", at_stripe["id"])
-    assert (row.amount_received, row.checkout_id) == (2900, made["checkout"])
+    assert (row.pk, row.status, row.stripe_id) == (payment["id"], "paid", at_stripe["id"])
+    assert (row.amount_received, row.checkout_id) == (2900, payment["checkout"])
     assert row.invoice_stripe_id == tenant.at_stripe("invoice")[0]["id"]
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
     agrees_with_stripe()
@@ -120,9 +120,9 @@ def test_a_cart_is_paid_through_a_payment(tenant: Tenant, project: Project, drai
 
 def test_on_return_from_a_subscriptions_page(tenant: Tenant, project: Project) -> None:
     """Without a single webhook."""
-    made = request_payment(tenant, tenant.price())
-    tenant.pay(made)
-    assert tenant.api.post(f"/payments/{made['id']}/sync").json()["status"] == "paid"
+    payment = request_payment(tenant, tenant.price())
+    tenant.pay(payment)
+    assert tenant.api.post(f"/payments/{payment['id']}/sync").json()["status"] == "paid"
     assert only_payment(project).amount_received == 2900
 
 
@@ -132,12 +132,12 @@ def test_payments_of_others_are_not_taken_for_the_pages(
     """A renewal while a page for something else is open."""
     tenant.sell(tenant.price())
     drain()
-    made = request_payment(tenant, tenant.price(tenant.product("Other"), amount=500))
+    payment = request_payment(tenant, tenant.price(tenant.product("Other"), amount=500))
     clock.advance(days=31)
     drain()
-    rows = Payment.objects.for_project(project).exclude(pk=made["id"])
+    rows = Payment.objects.for_project(project).exclude(pk=payment["id"])
     assert sorted(rows.values_list("status", "amount")) == [("paid", 2900), ("paid", 2900)]
-    row = Payment.objects.for_project(project).get(pk=made["id"])
+    row = Payment.objects.for_project(project).get(pk=payment["id"])
     assert (row.stripe_id, row.status) == (None, "expired")
 
 
@@ -147,10 +147,10 @@ def test_a_page_with_nothing_to_pay_is_paid_without_a_stripe_payment(
 ) -> None:
     """A free price, and a trial without a card."""
     trial = {"trial_period_days": 14, "trial_without_card": True} if amount else {}
-    made = request_payment(tenant, tenant.price(amount=amount), **trial)
-    tenant.pay(made, card=None)
+    payment = request_payment(tenant, tenant.price(amount=amount), **trial)
+    tenant.pay(payment, card=None)
     drain()
-    shown = show(tenant, made)
+    shown = show(tenant, payment)
     assert (shown["status"], shown["amount"]["amount"], shown["stripe_id"]) == ("paid", 0, None)
     assert shown["paid_at"] is not None
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]

@@ -26,8 +26,8 @@ def test_a_reference_with_other_lines_is_refused(tenant: Tenant) -> None:
         answer = take(tenant, other)
         assert (answer.status_code, answer.json()["code"]) == (409, "reference-reused")
         assert answer.json()["differs"] == ["lines"]
-    made = take(tenant, cheap, metadata={"try": "2"})
-    assert (made.status_code, made.json()["amount"]["amount"]) == (200, 2900)
+    payment = take(tenant, cheap, metadata={"try": "2"})
+    assert (payment.status_code, payment.json()["amount"]["amount"]) == (200, 2900)
     assert page_amounts(tenant) == [2900]
 
 
@@ -35,12 +35,12 @@ def test_a_reference_with_a_changed_cart_is_refused(tenant: Tenant) -> None:
     """The payment comes to what its page asks for."""
     price = tenant.price(interval=None)
     cart = tenant.cart(price)
-    said = {"cart": cart["id"], "success_url": HOME, "reference": "order-1"}
+    body = {"cart": cart["id"], "success_url": HOME, "reference": "order-1"}
     tenant.stripe.fail("timeout_before", method="POST", path="/v1/customers", times=AFTER_ALL_TRIES)
-    assert tenant.api.post("/payments", said).status_code == 503
+    assert tenant.api.post("/payments", body).status_code == 503
     tenant.api.post(f"/carts/{cart['id']}/items", {"price": price["id"], "quantity": 2})
-    made = tenant.api.post("/payments", said)
-    assert (made.status_code, made.json()["amount"]["amount"]) == (200, 8700)
+    response = tenant.api.post("/payments", body)
+    assert (response.status_code, response.json()["amount"]["amount"]) == (200, 8700)
     assert page_amounts(tenant) == [8700]
 
 
@@ -55,10 +55,10 @@ def test_a_parallel_request_does_not_take_over_the_payment(
         return [take(tenant, dear).json()["code"], wrong.json()["code"]]
 
     with once_at(tenant, SESSIONS, others) as said:
-        made = take(tenant, cheap)
+        payment = take(tenant, cheap)
     assert said == [["reference-reused", "redirect-not-allowed"]]
-    assert (made.status_code, page_amounts(tenant)) == (201, [2900])
-    assert Payment.objects.for_project(project).get().checkout_id == made.json()["checkout"]
+    assert (payment.status_code, page_amounts(tenant)) == (201, [2900])
+    assert Payment.objects.for_project(project).get().checkout_id == payment.json()["checkout"]
 
 
 def test_a_payment_row_deleted_by_its_first_request_answers_503(

@@ -33,8 +33,8 @@ def take(tenant: Tenant, **body: Any) -> Json:
 def confirm(tenant: Tenant, payment: Json, card: str = "pm_card_visa", **fields: Any) -> Any:
     """The front end's part, with the client secret's intent."""
     id_, _, _ = payment["client_secret"].partition("_secret_")
-    said: Any = {"payment_method": card, "return_url": RETURN, **fields}
-    return tenant.stripe.v1.payment_intents.confirm(id_, said)
+    body: Any = {"payment_method": card, "return_url": RETURN, **fields}
+    return tenant.stripe.v1.payment_intents.confirm(id_, body)
 
 
 def calls(tenant: Tenant) -> list[str]:
@@ -52,16 +52,16 @@ def calls(tenant: Tenant) -> list[str]:
 def test_an_amount_is_ready_to_be_paid_after_one_call(
     tenant: Tenant, project: Project, drain: Drain
 ) -> None:
-    asked = calls(tenant)
-    made = take(tenant, description="Agent run", metadata={"run": "7"})
-    assert asked == ["POST /payment_intents"]
+    stripe_calls = calls(tenant)
+    payment = take(tenant, description="Agent run", metadata={"run": "7"})
+    assert stripe_calls == ["POST /payment_intents"]
     (at_stripe,) = tenant.at_stripe("payment_intent")
-    assert made == {
-        "id": made["id"],
+    assert payment == {
+        "id": payment["id"],
         "type": "intent",
         "detected": {"type": "intent", "because": "The request names an amount and no price."},
         "status": "pending",
-        "customer": made["customer"],
+        "customer": payment["customer"],
         "user_id": "alice",
         "checkout": None,
         "invoice": None,
@@ -84,19 +84,19 @@ def test_an_amount_is_ready_to_be_paid_after_one_call(
         "expires_at": None,
         "expired_at": None,
         "paid_at": None,
-        "created_at": made["created_at"],
+        "created_at": payment["created_at"],
         "url": None,
         "client_secret": at_stripe["client_secret"],
     }
     assert (at_stripe["customer"], at_stripe["description"]) == (None, "Agent run")
-    assert at_stripe["metadata"] == {"run": "7", "tollgate_id": made["id"]}
+    assert at_stripe["metadata"] == {"run": "7", "tollgate_id": payment["id"]}
     assert at_stripe["automatic_payment_methods"]["enabled"] is True
     assert not StripeCustomer.objects.for_project(project).exists()
     assert outbox_events.types(project, "payment.") == ["payment.created"]
     drain()
-    confirm(tenant, made)
+    confirm(tenant, payment)
     drain()
-    paid = tenant.api.get(f"/payments/{made['id']}").json()
+    paid = tenant.api.get(f"/payments/{payment['id']}").json()
     assert (paid["status"], paid["amount_received"]["amount"]) == ("paid", 2900)
     assert paid["payment_method_type"] == "card"
     assert outbox_events.types(project) == ["customer.created", "payment.created", "payment.paid"]
@@ -106,15 +106,15 @@ def test_the_secret_is_kept_from_everybody_else(
     tenant: Tenant, project: Project, drain: Drain, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    made = take(tenant)
+    payment = take(tenant)
     drain()
     row = Payment.objects.for_project(project).get()
-    secret = made["client_secret"]
+    secret = payment["client_secret"]
     assert secret not in row.client_secret
     assert row.client_secret
     reader = ApiClient(key_of(project, scopes=["payments:read"]))
-    assert reader.get(f"/payments/{made['id']}").json()["client_secret"] is None
-    assert tenant.api.get(f"/payments/{made['id']}").json()["client_secret"] == secret
+    assert reader.get(f"/payments/{payment['id']}").json()["client_secret"] is None
+    assert tenant.api.get(f"/payments/{payment['id']}").json()["client_secret"] == secret
     assert reader.post("/payments", intent()).status_code == 403
     told = [str(each.data) + str(each.previous) for each in outbox_events.events(project)]
     listed = tenant.api.get("/payments").content.decode()
@@ -127,14 +127,14 @@ def test_the_secret_is_kept_from_everybody_else(
 
 def test_a_customer_of_stripes_is_named(tenant: Tenant) -> None:
     tenant.sell(tenant.price(interval=None))
-    asked = calls(tenant)
+    stripe_calls = calls(tenant)
     take(tenant)
-    assert asked == ["POST /payment_intents"]
+    assert stripe_calls == ["POST /payment_intents"]
     (buyer,) = tenant.at_stripe("customer")
     assert tenant.at_stripe("payment_intent")[-1]["customer"] == buyer["id"]
-    asked.clear()
+    stripe_calls.clear()
     take(tenant, user_id="bob", save_payment_method=True)
-    assert asked == ["POST /customers", "POST /payment_intents"]
+    assert stripe_calls == ["POST /customers", "POST /payment_intents"]
     saved = tenant.at_stripe("payment_intent")[-1]
     assert saved["setup_future_usage"] == "off_session"
     assert saved["customer"] == tenant.at_stripe("customer")[-1]["id"]
@@ -143,11 +143,11 @@ def test_a_customer_of_stripes_is_named(tenant: Tenant) -> None:
 def test_a_reference_is_one_payment_for_life(
     tenant: Tenant, project: Project, drain: Drain
 ) -> None:
-    made = take(tenant, reference="order-1")
+    payment = take(tenant, reference="order-1")
     again = tenant.api.post(
         "/payments", intent(type="intent", reference="order-1"), headers={"Idempotency-Key": "k"}
     )
-    assert (again.status_code, again.json()) == (200, made)
+    assert (again.status_code, again.json()) == (200, payment)
     wrong = [
         (intent(reference="order-1", amount={"amount": 2901, "currency": "usd"}), ["amount"]),
         (intent(reference="order-1", amount={"amount": 2900, "currency": "eur"}), ["currency"]),
@@ -165,17 +165,17 @@ def test_a_reference_is_one_payment_for_life(
     for body, differs in wrong:
         refused = tenant.api.post("/payments", body)
         assert (refused.status_code, refused.json()["code"]) == (409, "reference-reused")
-        assert (refused.json()["differs"], refused.json()["payment"]) == (differs, made["id"])
+        assert (refused.json()["differs"], refused.json()["payment"]) == (differs, payment["id"])
         assert differs[0] in refused.json()["detail"]
-    confirm(tenant, made)
+    confirm(tenant, payment)
     drain()
     paid = tenant.api.post("/payments", intent(reference="order-1"))
     assert (paid.status_code, paid.json()["status"]) == (200, "paid")
-    assert paid.json()["client_secret"] == made["client_secret"]
+    assert paid.json()["client_secret"] == payment["client_secret"]
     assert len(tenant.at_stripe("payment_intent")) == 1
     assert outbox_events.types(project) == ["customer.created", "payment.created", "payment.paid"]
     listed = tenant.api.get("/payments", query={"reference": "order-1"}).json()["data"]
-    assert [each["id"] for each in listed] == [made["id"]]
+    assert [each["id"] for each in listed] == [payment["id"]]
 
 
 def test_a_payment_has_a_query_budget(tenant: Tenant) -> None:
@@ -239,8 +239,8 @@ def test_one_intent_however_stripe_fails(
     answers = [tenant.api.post("/payments", body) for _ in range(3)]
     assert {each.status_code for each in answers} <= {200, 201, 503}
     drain()
-    known = [each.json() for each in answers if each.status_code < 300]
-    assert len({(each["id"], each["client_secret"]) for each in known}) <= 1
+    bodies = [each.json() for each in answers if each.status_code < 300]
+    assert len({(each["id"], each["client_secret"]) for each in bodies}) <= 1
     assert len(tenant.at_stripe("payment_intent")) <= 1
     assert outbox_events.types(project, "payment.") in ([], ["payment.created"])
 
@@ -262,8 +262,8 @@ def test_an_event_before_the_answer_is_applied(
         return answer
 
     monkeypatch.setattr(transport, "request", overtaken)
-    made = take(tenant)
-    assert (made["status"], made["client_secret"] is not None) == ("paid", True)
+    payment = take(tenant)
+    assert (payment["status"], payment["client_secret"] is not None) == ("paid", True)
     drain()
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
 

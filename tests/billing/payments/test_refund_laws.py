@@ -74,8 +74,8 @@ class Counter:
 
     def at_stripe(self, kind: str) -> list[Json]:
         stripe_id = self.payment["stripe_id"]
-        found = self.tenant.at_stripe(kind)
-        return [each for each in found if each["payment_intent"] == stripe_id]
+        stripe_objects = self.tenant.at_stripe(kind)
+        return [each for each in stripe_objects if each["payment_intent"] == stripe_id]
 
     def check(self) -> None:
         """Stripe's books and ours say the same, and nobody got more than was paid."""
@@ -151,5 +151,5 @@ def test_twenty_parallel_refunds_return_at_most_the_payment(
     counter.refund(None)
     drain()
     counter.check()
-    shown = tenant.api.get(f"/payments/{payment['id']}").json()
-    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("refunded", PAID)
+    body = tenant.api.get(f"/payments/{payment['id']}").json()
+    assert (body["status"], body["amount_refunded"]["amount"]) == ("refunded", PAID)

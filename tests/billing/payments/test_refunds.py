@@ -17,8 +17,8 @@ def payment(tenant: Tenant, project: Project) -> Json:
     """99 dollars that Alice paid for the right to export."""
     tenant.feature(project, "export")
     product = tenant.product("Export", features=[{"feature": "export"}])
-    sold = tenant.sell(tenant.price(product, amount=9900, interval=None))
-    return dict(tenant.api.get(f"/payments/{sold['payment']}").json())
+    checkout = tenant.sell(tenant.price(product, amount=9900, interval=None))
+    return dict(tenant.api.get(f"/payments/{checkout['payment']}").json())
 
 
 def refund(tenant: Tenant, payment: Json, key: str = "", **body: Any) -> Any:
@@ -50,17 +50,17 @@ def test_a_full_refund_takes_access_away(tenant: Tenant, payment: Json) -> None:
         "refunded_at": made.json()["refunded_at"],
     }
     assert at_stripe["metadata"]["ticket"] == "7"
-    shown = tenant.api.get(f"/payments/{payment['id']}").json()
-    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("refunded", 9900)
-    assert shown["refunds"] == [made.json()]
+    body = tenant.api.get(f"/payments/{payment['id']}").json()
+    assert (body["status"], body["amount_refunded"]["amount"]) == ("refunded", 9900)
+    assert body["refunds"] == [made.json()]
     assert not allowed(tenant)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_partial_refund_keeps_access(tenant: Tenant, payment: Json) -> None:
     assert refund(tenant, payment, amount=900).json()["amount"]["amount"] == 900
-    shown = tenant.api.get(f"/payments/{payment['id']}").json()
-    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("partially_refunded", 900)
+    body = tenant.api.get(f"/payments/{payment['id']}").json()
+    assert (body["status"], body["amount_refunded"]["amount"]) == ("partially_refunded", 900)
     assert allowed(tenant)
     assert refund(tenant, payment).json()["amount"]["amount"] == 9000
     assert not allowed(tenant)
@@ -199,13 +199,13 @@ def test_a_refund_stands_in_the_audit_trail(tenant: Tenant, payment: Json) -> No
 def test_a_refund_that_waits_is_called_off(
     tenant: Tenant, neighbour: Tenant, payment: Json, drain: Callable[[], None]
 ) -> None:
-    made = refund(tenant, payment).json()
-    path = f"/refunds/{made['id']}/cancel"
+    body = refund(tenant, payment).json()
+    path = f"/refunds/{body['id']}/cancel"
     refused = tenant.api.post(path)
     assert (refused.status_code, refused.json()["code"]) == (409, "refund-not-cancelable")
-    tenant.stripe.ask_for_details(made["stripe_id"])
+    tenant.stripe.ask_for_details(body["stripe_id"])
     drain()
-    assert tenant.api.get(f"/refunds/{made['id']}").json()["status"] == "requires_action"
+    assert tenant.api.get(f"/refunds/{body['id']}").json()["status"] == "requires_action"
     assert neighbour.api.post(path).status_code == 404
     assert not allowed(tenant)
     for _ in range(2):
@@ -216,12 +216,12 @@ def test_a_refund_that_waits_is_called_off(
     shown = tenant.api.get(f"/payments/{payment['id']}").json()
     assert (shown["status"], shown["amount_refunded"]["amount"]) == ("paid", 0)
     entry = AuditEntry.objects.get(action="refund.cancel")
-    assert entry.subject == made["id"]
+    assert entry.subject == body["id"]
 
 
 def test_refunds_are_listed(tenant: Tenant, neighbour: Tenant, payment: Json) -> None:
-    made = [refund(tenant, payment, amount=amount).json() for amount in (100, 200)]
-    newest = made[::-1]
+    bodies = [refund(tenant, payment, amount=amount).json() for amount in (100, 200)]
+    newest = bodies[::-1]
     for query, payment_ids in (
         ({}, newest),
         ({"payment": payment["id"]}, newest),
@@ -233,9 +233,9 @@ def test_refunds_are_listed(tenant: Tenant, neighbour: Tenant, payment: Json) ->
         assert tenant.api.get("/refunds", query=query).json()["data"] == payment_ids, query
     for query in ({"payment": "pi_1"}, {"status": "lost"}, {"charge": "ch_1"}):
         assert tenant.api.get("/refunds", query=query).status_code == 422
-    assert tenant.api.get(f"/refunds/{made[0]['id']}").json() == made[0]
+    assert tenant.api.get(f"/refunds/{bodies[0]['id']}").json() == bodies[0]
     assert neighbour.api.get("/refunds").json()["data"] == []
-    assert neighbour.api.get(f"/refunds/{made[0]['id']}").status_code == 404
+    assert neighbour.api.get(f"/refunds/{bodies[0]['id']}").status_code == 404
 
 
 def test_payments_are_filtered(tenant: Tenant, payment: Json) -> None:

@@ -40,9 +40,9 @@ def session_of(tenant: Tenant) -> dict[str, Any]:
 
 
 def eligibility_reasons(tenant: Tenant, user_id: str = "alice") -> list[str]:
-    said = tenant.api.get("/portal/eligibility", query={"user_id": user_id}).json()
-    assert said["eligible"] is (said["reasons"] == [])
-    return list(said["reasons"])
+    body = tenant.api.get("/portal/eligibility", query={"user_id": user_id}).json()
+    assert body["eligible"] is (body["reasons"] == [])
+    return list(body["reasons"])
 
 
 @pytest.mark.usefixtures("plans")
@@ -75,11 +75,11 @@ def test_the_portal_configuration_is_created_once(
 
 @pytest.mark.usefixtures("plans")
 def test_a_repeated_request_returns_the_same_link(tenant: Tenant) -> None:
-    said = [
+    responses = [
         tenant.api.post("/portal", {"user_id": "alice"}, headers={"Idempotency-Key": "k"})
         for _ in range(2)
     ]
-    assert said[0].content == said[1].content
+    assert responses[0].content == responses[1].content
     assert len(tenant.at_stripe(SESSION)) == 1
 
 

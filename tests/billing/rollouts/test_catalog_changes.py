@@ -64,8 +64,8 @@ def pro(tenant: Tenant, project: Project) -> Json:
             },
         ),
     ):
-        made = tenant.api.post(path, body)
-        assert made.status_code == 201, made.content
+        response = tenant.api.post(path, body)
+        assert response.status_code == 201, response.content
     return tenant.product("Pro", features=[feature_value("seats", 5), feature_value("calls", 100)])
 
 
@@ -121,7 +121,7 @@ def test_the_preview_equals_the_effect_and_asks_nothing_of_stripe(
     assert tenant.api.patch(path, wanted).status_code == 200
     (made,) = tenant.api.get("/rollouts", query={"product": pro["id"]}).json()["data"]
     assert (made["status"], made["progress"]["holders"]) == ("running", None)
-    told = len(outbox_events.types(project, "entitlements.changed"))
+    count = len(outbox_events.types(project, "entitlements.changed"))
     run_rollouts()
     shown = tenant.api.get(f"/rollouts/{made['id']}").json()
     assert (shown["status"], shown["progress"]) == (
@@ -129,7 +129,7 @@ def test_the_preview_equals_the_effect_and_asks_nothing_of_stripe(
         {"holders": 4, "looked_at": 4, "changed": 4, "failed": 0},
     )
     assert (shown["terms"], shown["refusals"], shown["failed_customers"]) == (None, [], [])
-    assert len(outbox_events.types(project, "entitlements.changed")) == told + 4
+    assert len(outbox_events.types(project, "entitlements.changed")) == count + 4
     last = {
         event.subject: event.data for event in outbox_events.events(project, "entitlements.changed")
     }
@@ -220,13 +220,13 @@ def test_a_saved_plan_is_applied_as_it_was_previewed(
     movers = [fleet.ada, fleet.bob, fleet.cyd, fleet.dan, late]
     new = [fleet.new["id"]]
     assert [fleet.planned(each) for each in movers] == [new, new, [], [], []]
-    shown = tenant.api.get(f"/rollouts/{kept}").json()
-    assert [(each["user_id"], each["code"]) for each in shown["refusals"]] == [
+    body = tenant.api.get(f"/rollouts/{kept}").json()
+    assert [(each["user_id"], each["code"]) for each in body["refusals"]] == [
         ("cyd", "subscription-not-running"),
         ("dan", "subscription-ending"),
     ]
-    assert shown["moves"] == {"subscriptions": 4, "moved": 2, "refused": 2}
-    assert shown["figures"]["mrr"] == [
+    assert body["moves"] == {"subscriptions": 4, "moved": 2, "refused": 2}
+    assert body["figures"]["mrr"] == [
         {"currency": "usd", "before": 9000, "after": 13500, "difference": 4500}
     ]
     given = {each["feature"]: each["value"] for each in tenant.api.get(f"/products/{pro['id']}")

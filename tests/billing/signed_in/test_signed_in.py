@@ -66,8 +66,8 @@ def test_a_user_lives_a_whole_subscription(
 
     down = alice.patch("/billing/subscription", {"price": pro["id"]}).json()
     assert down["scheduled_change"]["items"][0]["price"] == pro["id"]
-    kept = alice.patch("/billing/subscription", {"undo_scheduled_change": True}).json()
-    assert kept["scheduled_change"] is None
+    body = alice.patch("/billing/subscription", {"undo_scheduled_change": True}).json()
+    assert body["scheduled_change"] is None
 
     ending = alice.delete("/billing/subscription").json()
     assert ending["cancel_at"] is not None

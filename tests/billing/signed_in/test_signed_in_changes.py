@@ -30,8 +30,8 @@ def test_with_several_subscriptions_the_product_is_named(
         assert (answer.status_code, answer.json()["code"]) == (409, "ambiguous-subscription")
         assert sorted(answer.json()["products"]) == sorted(each["product"] for each in plans)
     team = {"product": plans[1]["product"]}
-    shown = alice.get("/billing/subscription", query=team).json()
-    assert shown["items"][0]["price"] == plans[1]["id"]
+    body = alice.get("/billing/subscription", query=team).json()
+    assert body["items"][0]["price"] == plans[1]["id"]
     assert alice.delete("/billing/subscription", query=team).json()["cancel_at"]
     other = alice.get("/billing/subscription", query={"product": plans[0]["product"]}).json()
     assert other["cancel_at"] is None

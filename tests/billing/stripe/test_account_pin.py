@@ -95,7 +95,7 @@ def test_a_key_of_another_account_repairs_nothing(
     shop.subscribe(alice, monthly)
     drain()
     failures: list[tuple[str, type[Exception]]] = []
-    told = OutboxEvent.objects.across_projects().count()
+    count = OutboxEvent.objects.across_projects().count()
     use_key(STRANGE)
     plan = ReconcilePass(
         purpose="test",
@@ -110,7 +110,7 @@ def test_a_key_of_another_account_repairs_nothing(
     assert Price.objects.for_project(shop.project).get().active
     assert Product.objects.for_project(shop.project).get().active
     assert StripeCustomer.objects.for_project(shop.project).get().deleted_at is None
-    assert OutboxEvent.objects.across_projects().count() == told
+    assert OutboxEvent.objects.across_projects().count() == count
     assert outbox_events.types(shop.project, "subscription.canceled") == []
 
 

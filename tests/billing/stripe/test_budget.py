@@ -177,8 +177,8 @@ def test_many_due_objects_are_read_by_list(
     """A thousand, most of them nobody's here, one renamed, and one deleted, which no list names."""
     settings.BILLING = replace(settings.BILLING, sync_lease=timedelta(seconds=120))
     for number in range(998):
-        made = shop.stripe.v1.products.create({"name": f"Product {number}"})
-        sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=made.id)
+        product = shop.stripe.v1.products.create({"name": f"Product {number}"})
+        sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=product.id)
     renamed, gone = due_objects(shop, 2)
     shop.stripe.v1.products.delete(str(gone.stripe_id))
     requests.clear()

@@ -111,8 +111,8 @@ def test_the_running_period_stands_on_the_items() -> None:
 def test_unknown_statuses_are_kept() -> None:
     found = subscriptions.snapshot({**SUBSCRIPTION, "status": "hibernating"}, [])
     assert found.status == "hibernating"
-    told = {"type": "auction", "recurring": {"interval": "moon"}, "unit_amount": None}
-    price = prices.snapshot({**stripe_fixture("price"), **told})
+    body = {"type": "auction", "recurring": {"interval": "moon"}, "unit_amount": None}
+    price = prices.snapshot({**stripe_fixture("price"), **body})
     assert (price.type, price.interval, price.unit_amount) == ("auction", "moon", None)
 
 

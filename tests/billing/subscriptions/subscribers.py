@@ -22,8 +22,8 @@ class Subscriber:
         """To these prices; what the tenant then sees of it."""
         items = [{"price": price["stripe_id"], "quantity": quantity} for price in prices]
         params: Any = {"customer": self.row.stripe_id, "items": items, **fields}
-        made = self.shop.stripe.v1.subscriptions.create(params)
-        self.sync(made.id)
+        subscription = self.shop.stripe.v1.subscriptions.create(params)
+        self.sync(subscription.id)
         return self.show(prices[0])
 
     def sync(self, stripe_id: str) -> None:

@@ -67,13 +67,13 @@ def imported(shop: Shop, ada: Subscriber, *prices: Json) -> dict[str, Any]:
             "footer": "Thank you",
         },
     }
-    made = v1.subscriptions.create(furnished)
-    ada.sync(made.id)
-    return stripe_subscription(shop, made.id)
+    subscription = v1.subscriptions.create(furnished)
+    ada.sync(subscription.id)
+    return stripe_subscription(shop, subscription.id)
 
 
 def sent_by_invoice(shop: Shop, ada: Subscriber, price: Json) -> dict[str, Any]:
-    made = shop.stripe.v1.subscriptions.create(
+    subscription = shop.stripe.v1.subscriptions.create(
         {
             "customer": _id(ada),
             "items": [{"price": price["stripe_id"], "tax_rates": []}],
@@ -81,8 +81,8 @@ def sent_by_invoice(shop: Shop, ada: Subscriber, price: Json) -> dict[str, Any]:
             "days_until_due": 14,
         }
     )
-    ada.sync(made.id)
-    return stripe_subscription(shop, made.id)
+    ada.sync(subscription.id)
+    return stripe_subscription(shop, subscription.id)
 
 
 def _id(ada: Subscriber) -> str:

@@ -59,7 +59,7 @@ def test_a_neighbours_price_gives_nothing_here(
 def test_a_price_that_is_not_ours_gives_nothing(
     shop: Shop, alice: StripeCustomer, drain: Drain
 ) -> None:
-    made = shop.stripe.v1.prices.create(
+    price = shop.stripe.v1.prices.create(
         {
             "currency": "usd",
             "unit_amount": 100,
@@ -68,11 +68,11 @@ def test_a_price_that_is_not_ours_gives_nothing(
         }
     )
     shop.stripe.v1.subscriptions.create(
-        {"customer": str(alice.stripe_id), "items": [{"price": made.id}]}
+        {"customer": str(alice.stripe_id), "items": [{"price": price.id}]}
     )
     drain()
     item = only_subscription(shop).items.get()
-    assert (item.price_id, item.price_stripe_id) == (None, made.id)
+    assert (item.price_id, item.price_stripe_id) == (None, price.id)
     assert not Price.objects.for_project(shop.project).exists()
     assert outbox_events.types(shop.project, "entitlements.") == []
 

@@ -29,9 +29,9 @@ def test_an_active_subscription_entitles(
     assert check(shop, clock, "seats").limit == 5
     assert check(shop, clock).valid_until is None
     assert outbox_events.types(shop.project, "subscription.") == ["subscription.created"]
-    told = outbox_events.last(shop.project, "subscription.created")
-    assert (told.subject, told.customer_id, told.previous) == (row.pk, alice.customer_id, {})
-    assert told.data["items"][0]["price"] == monthly.pk
+    event = outbox_events.last(shop.project, "subscription.created")
+    assert (event.subject, event.customer_id, event.previous) == (row.pk, alice.customer_id, {})
+    assert event.data["items"][0]["price"] == monthly.pk
 
 
 def test_a_trial_entitles(

@@ -208,11 +208,11 @@ def test_add_ons_are_added_and_removed(
     more = tenant.price(tenant.product("More"), amount=100)
     ada.subscribe(pro)
     seen = ada.preview(pro, addons=[{"price": seats["id"], "quantity": 2}])
-    made = tenant.api.post(ada.path(pro, "addons"), {"price": seats["id"], "quantity": 2})
-    assert made.status_code == 201
-    assert bill_of(made.json()) == bill_of(seen)
+    response = tenant.api.post(ada.path(pro, "addons"), {"price": seats["id"], "quantity": 2})
+    assert response.status_code == 201
+    assert bill_of(response.json()) == bill_of(seen)
     assert amounts_due(seen) == (1000, 0, 4000)
-    assert item_quantities(made.json()) == [(pro["id"], 1), (seats["id"], 2)]
+    assert item_quantities(response.json()) == [(pro["id"], 1), (seats["id"], 2)]
     assert ada.show(seats)["id"] == ada.show(pro)["id"]
     again = tenant.api.post(ada.path(pro, "addons"), {"price": seats["id"]})
     assert (again.status_code, again.json()["code"]) == (409, "already-subscribed")

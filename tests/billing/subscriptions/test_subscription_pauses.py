@@ -36,8 +36,8 @@ def ada(tenant: Tenant, shop: Shop, clock: Clock) -> Subscriber:
 
 def decision(ada: Subscriber) -> tuple[bool, str]:
     query = {"user_id": ada.user_id, "feature": "sso"}
-    shown = ada.tenant.api.get("/entitlements/check", query=query).json()
-    return shown["allowed"], shown["reason"]
+    body = ada.tenant.api.get("/entitlements/check", query=query).json()
+    return body["allowed"], body["reason"]
 
 
 def test_a_pause_takes_access_until_its_date(

@@ -26,20 +26,20 @@ def allowed(tenant: Tenant, user_id: str = "alice") -> bool:
 
 
 def test_a_subscription_has_every_documented_field(tenant: Tenant, project: Project) -> None:
-    sold = subscribe(tenant, project)
+    subscription = subscribe(tenant, project)
     (at_stripe,) = tenant.at_stripe("subscription")
-    shown = tenant.api.get(sold["path"]).json()
-    assert (shown["status"], shown["user_id"], shown["stripe_id"]) == (
+    body = tenant.api.get(subscription["path"]).json()
+    assert (body["status"], body["user_id"], body["stripe_id"]) == (
         "active",
         "alice",
         at_stripe["id"],
     )
-    (item,) = shown["items"]
-    assert (item["product"], item["quantity"]) == (sold["product"], 1)
+    (item,) = body["items"]
+    assert (item["product"], item["quantity"]) == (subscription["product"], 1)
     assert item["period_start"] < item["period_end"]
-    assert (shown["cancel_at"], shown["ended_at"]) == (None, None)
+    assert (body["cancel_at"], body["ended_at"]) == (None, None)
     for path in ("/subscriptions/alice", "/subscriptions", "/subscriptions?user_id=alice"):
-        assert tenant.api.get(path).json()["data"] == [shown]
+        assert tenant.api.get(path).json()["data"] == [body]
     assert tenant.api.get("/subscriptions/bob").json()["data"] == []
     assert tenant.api.get("/subscriptions?status=canceled").json()["data"] == []
 
@@ -50,8 +50,8 @@ def test_a_cancellation_at_period_end_can_be_undone(
     path = subscribe(tenant, project)["path"]
     canceled = tenant.api.delete(path)
     assert canceled.status_code == 200
-    shown = canceled.json()
-    assert (shown["status"], shown["cancel_at"]) == ("active", shown["items"][0]["period_end"])
+    body = canceled.json()
+    assert (body["status"], body["cancel_at"]) == ("active", body["items"][0]["period_end"])
     assert allowed(tenant)
     kept = tenant.api.patch(path, {"cancel_at_period_end": False}).json()
     assert (kept["status"], kept["cancel_at"], kept["canceled_at"]) == ("active", None, None)
@@ -81,8 +81,8 @@ def test_a_cancellation_at_a_date_can_be_undone(tenant: Tenant, project: Project
     stripe_id = tenant.api.get(path).json()["stripe_id"]
     end = tenant.stripe.world.clock.now() + 5 * 86400
     tenant.stripe.v1.subscriptions.update(stripe_id, {"cancel_at": end})
-    kept = tenant.api.patch(path, {"cancel_at_period_end": False}).json()
-    assert (kept["status"], kept["cancel_at"]) == ("active", None)
+    body = tenant.api.patch(path, {"cancel_at_period_end": False}).json()
+    assert (body["status"], body["cancel_at"]) == ("active", None)
 
 
 def test_canceling_a_subscription_that_has_ended_at_stripe_is_refused(
@@ -107,27 +107,27 @@ def test_an_immediate_cancellation_survives_a_lost_answer(tenant: Tenant, projec
 def test_the_live_one_is_shown_before_a_newer_one_that_ended(
     tenant: Tenant, project: Project
 ) -> None:
-    sold = subscribe(tenant, project)
-    old = tenant.api.delete(sold["path"], query={"when": "now"}).json()
+    subscription = subscribe(tenant, project)
+    old = tenant.api.delete(subscription["path"], query={"when": "now"}).json()
     price = tenant.api.get("/prices").json()["data"][0]
     tenant.sell(price)
-    live = tenant.api.get(sold["path"]).json()
+    live = tenant.api.get(subscription["path"]).json()
     assert (live["status"], live["id"] > old["id"]) == ("active", True)
     Subscription.objects.for_project(project).filter(pk=old["id"]).update(status="active")
     Subscription.objects.for_project(project).filter(pk=live["id"]).update(status="canceled")
-    assert tenant.api.get(sold["path"]).json()["id"] == old["id"]
+    assert tenant.api.get(subscription["path"]).json()["id"] == old["id"]
 
 
 @pytest.mark.parametrize("word", ["paused_by_bank", "hibernating"])
 def test_an_unknown_status_is_kept_and_entitles_to_nothing(
     tenant: Tenant, project: Project, word: str
 ) -> None:
-    sold = subscribe(tenant, project)
+    subscription = subscribe(tenant, project)
     checkout = tenant.at_stripe("checkout.session")[0]
     with tenant.stripe.world.transaction() as tx:
         tx.path_object("subscription", checkout["subscription"])["status"] = word
     tenant.sync({"id": checkout["client_reference_id"]})
-    assert tenant.api.get(sold["path"]).json()["status"] == word
+    assert tenant.api.get(subscription["path"]).json()["status"] == word
     assert not allowed(tenant)
 
 

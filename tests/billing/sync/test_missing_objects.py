@@ -96,12 +96,12 @@ def test_objects_that_stripe_never_deletes_are_never_gone(
     model: type[Mirror] = kinds.of(kind).mapper.model
     row = model.objects.for_project(account_objects.project).get()
     before = model.objects.for_project(account_objects.project).values().get()
-    told = OutboxEvent.objects.across_projects().count()
+    count = OutboxEvent.objects.across_projects().count()
     forget(account_objects.stripe, kind, row.stripe_id)
     with pytest.raises(StripeObjectVanished):
         read(account_objects.account, kind, row.stripe_id)
     assert model.objects.for_project(account_objects.project).values().get() == before
-    assert OutboxEvent.objects.across_projects().count() == told
+    assert OutboxEvent.objects.across_projects().count() == count
     assert waiting() == [(kind.value, "never_deleted")]
     parked = SyncObject.objects.get(kind=kind, stripe_id=row.stripe_id)
     assert (parked.state, parked.attempts) == ("parked", 0)
@@ -194,7 +194,7 @@ def test_an_object_deleted_through_our_api_needs_no_decision(
 ) -> None:
     product = shop.product()
     for number in range(7):
-        made = api.post(
+        response = api.post(
             "/coupons",
             {
                 "name": f"Sale {number}",
@@ -203,8 +203,8 @@ def test_an_object_deleted_through_our_api_needs_no_decision(
                 "products": [product.pk],
             },
         )
-        assert made.status_code == 201, made.json()
-        assert api.delete(f"/coupons/{made.json()['id']}").status_code in (200, 204)
+        assert response.status_code == 201, response.json()
+        assert api.delete(f"/coupons/{response.json()['id']}").status_code in (200, 204)
     assert Coupon.objects.for_project(shop.project).filter(deleted_at__isnull=True).count() == 0
     assert waiting() == []
 

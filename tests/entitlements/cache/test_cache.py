@@ -95,8 +95,8 @@ def test_a_newer_answer_drops_older_ones():
 
 
 def test_many_answers_are_stored_by_a_redis_without_its_scripts():
-    asked = [Question(f"user-{number}", "sso") for number in range(250)]
-    made = {question: StaticDecision(None, decision(version=2)) for question in asked}
+    questions = [Question(f"user-{number}", "sso") for number in range(250)]
+    made = {question: StaticDecision(None, decision(version=2)) for question in questions}
     cache.invalidate(Customer(id="cus_7", project_id=OURS, user_id="user-7"), version=3)
     client().script_flush()
     for _ in range(2):
@@ -108,8 +108,8 @@ def test_many_answers_are_stored_by_a_redis_without_its_scripts():
             begun=local_cache.begin_read(),
         )
         local_cache.drop_all()
-        found = cache.find(project_id=OURS, questions=asked, at=NOW).ready
-        assert set(asked) - set(found) == {asked[7]}
+        found = cache.find(project_id=OURS, questions=questions, at=NOW).ready
+        assert set(questions) - set(found) == {questions[7]}
 
 
 def test_a_tombstone_removes_and_rejects_older_answers():

@@ -153,8 +153,8 @@ class TestAnswers:
                 )
             for offset in range(0, 24, 5):
                 at = NOW + offset * SECOND
-                asked = [Question("ada", "sso"), Question(customer.pk, "seats")]
-                cold = checks.answer(project=project, questions=asked, at=at)
-                warm = checks.answer(project=project, questions=asked, at=at)
+                questions = [Question("ada", "sso"), Question(customer.pk, "seats")]
+                cold = checks.answer(project=project, questions=questions, at=at)
+                warm = checks.answer(project=project, questions=questions, at=at)
                 client().flushall()
-                assert cold == warm == checks.answer(project=project, questions=asked, at=at)
+                assert cold == warm == checks.answer(project=project, questions=questions, at=at)

@@ -132,10 +132,10 @@ def test_a_key_of_another_type_is_a_miss_and_is_replaced(spoil):
 def test_invalid_text_in_one_entry_does_not_disturb_the_next_call():
     keep()
     client().hset(key(user_id="bob"), "sso", b"\xff")
-    asked = [Question("bob", "sso"), ADA]
+    questions = [Question("bob", "sso"), ADA]
     local_cache.drop_all()
-    found = cache.find(project_id=OURS, questions=asked, at=NOW)
-    assert set(found.ready) == {ADA}
+    answers = cache.find(project_id=OURS, questions=questions, at=NOW)
+    assert set(answers.ready) == {ADA}
 
 
 def test_neighbours_entry_under_our_key_is_not_shown():

@@ -64,5 +64,5 @@ def cost(customer: Customer, feature: Feature, value: int) -> None:
 
 
 def post_credits(api: ApiClient, amount: int) -> None:
-    given = api.post("/credits/ada/grant", {"amount": amount, "reason": "Welcome."})
-    assert given.status_code == 201, given.content
+    response = api.post("/credits/ada/grant", {"amount": amount, "reason": "Welcome."})
+    assert response.status_code == 201, response.content

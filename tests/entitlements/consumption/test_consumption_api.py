@@ -190,8 +190,8 @@ def test_a_limit_that_waits_for_money_takes_as_few_statements(
     allow(customer, feature, 5, anchored_at=now - timedelta(days=40), paid_until=until)
     hear()
     with CaptureQueriesContext(connection) as queries:
-        asked = {"user_id": "ada", "feature": "api"}
-        shown = api.get("/entitlements/check", query=asked).json()
+        body = {"user_id": "ada", "feature": "api"}
+        shown = api.get("/entitlements/check", query=body).json()
     for table in ("entitlements_fact", "usage_counter", "usage_total"):
         assert sum(table in each["sql"] for each in queries) == 1, "totals, as no counter is there"
     assert (shown["resets_at"] is None, shown["remaining"]) == (not is_paid, 5)

@@ -51,8 +51,8 @@ def test_a_common_use_is_answered_without_django(key: str) -> None:
         )
     assert len(seen) <= 2
     assert answer.headers["X-Request-ID"] == "job-7"
-    said = answer.json()
-    assert (said["used"], said["remaining"], said["consumed"]) == (3, 2, 2)
+    body = answer.json()
+    assert (body["used"], body["remaining"], body["consumed"]) == (3, 2, 2)
     again = WsgiAnswer(FAST_PATH, consume_environ(key, ', "amount": 2, "key": "a"')).json()
     assert (again["used"], again["duplicate"]) == (3, True)
     denied = WsgiAnswer(FAST_PATH, consume_environ(key, ', "amount": 3')).json()

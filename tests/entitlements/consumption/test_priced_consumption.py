@@ -20,8 +20,8 @@ pytestmark = pytest.mark.django_db
 
 def test_credits_pay_for_uses_and_wait_for_reserved_ones(api, project, customer, images) -> None:
     allow(customer, images, 4)
-    given = api.post("/credits/ada/grant", {"amount": 30, "reason": "Welcome."})
-    assert given.status_code == 201, given.content
+    response = api.post("/credits/ada/grant", {"amount": 30, "reason": "Welcome."})
+    assert response.status_code == 201, response.content
 
     def use(amount: int, verb: str = "consume", **body: Any) -> Json:
         return post(api, verb, user_id="ada", feature="image", amount=amount, **body)

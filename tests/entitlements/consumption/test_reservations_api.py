@@ -133,8 +133,8 @@ def test_reservations_count_under_every_anchor(api, project, customer, meter) ->
     allow(customer, feature, 10, anchored_at=now - timedelta(days=3))
     held = reserve(api, 8)["reservation"]["id"]
     allow(customer, feature, 10, anchored_at=now - timedelta(days=9))
-    shown = api.get("/entitlements/check", query={"user_id": "ada", "feature": "api"}).json()
-    assert (shown["used"], shown["remaining"]) == (0, 2)
+    body = api.get("/entitlements/check", query={"user_id": "ada", "feature": "api"}).json()
+    assert (body["used"], body["remaining"]) == (0, 2)
     assert (consume(api, 3)["consumed"], reserve(api, 3)["reservation"]) == (0, None)
     assert consume(api, 2)["remaining"] == 0
     post(api, "commit", reservation=held, amount=5)

@@ -56,17 +56,17 @@ def test_expiry_and_withholding_are_recorded(customer):
 
 
 def test_a_customer_has_a_threshold_of_their_own(customer):
-    said = {"project": customer.project, "user_id": "ada", "at": NOW}
-    credit_accounts.set_low_at(**said, low_at=60)
+    body = {"project": customer.project, "user_id": "ada", "at": NOW}
+    credit_accounts.set_low_at(**body, low_at=60)
     assert balance_events(customer) == []
     give(customer, 50)
     assert balance_events(customer) == [("credits.low", 50)]
     give(customer, 50)
     spend(customer, 39)
     assert len(balance_events(customer)) == 1
-    credit_accounts.set_low_at(**said, low_at=61)
+    credit_accounts.set_low_at(**body, low_at=61)
     assert balance_events(customer)[1:] == [("credits.low", 61)]
-    credit_accounts.set_low_at(**said, low_at=None)
+    credit_accounts.set_low_at(**body, low_at=None)
     spend(customer, 61)
     assert balance_events(customer)[2:] == [("credits.exhausted", 0)]
 

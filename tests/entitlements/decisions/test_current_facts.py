@@ -82,7 +82,7 @@ def test_the_single_statement_agrees_with_the_queries(
     theirs = FeatureFactory.create(project=other_project, code="theirs")
     state(stranger, claim(theirs))
     people = ["ada", ada.pk, "bob", bob.pk, "carol", stranger.pk, "nobody", "cus_" + "0" * 26]
-    asked = [Question(user, code) for user in people for code in [*features, "theirs", "none"]]
+    questions = [Question(user, code) for user in people for code in [*features, "theirs", "none"]]
     seen = set()
     for number in range(60):
         at = NOW.replace(minute=number, second=number // 2, microsecond=number)
@@ -91,10 +91,10 @@ def test_the_single_statement_agrees_with_the_queries(
             feature, values = random.choice(list(features.values()))
             wanted = [] if number % 2 else [(feature, values[0])]
             free_tier.replace(project=project, features=wanted, actor="me", at=at)
-        said = current_facts.read(project=project, questions=asked, at=at)
+        said = current_facts.read(project=project, questions=questions, at=at)
         sight = FactsInContext(project=project, user_ids=people, context=build_context(at))
-        defined = sight.definitions({each.feature for each in asked})
-        for each in asked:
+        defined = sight.definitions({each.feature for each in questions})
+        for each in questions:
             expected = sight.decide(each, defined.get(each.feature))
             assert whole(said.decide(each)) == whole(expected)
             seen.add(expected.decision.reason)
@@ -109,8 +109,11 @@ def test_any_number_of_questions_costs_one_query(
     sso = FeatureFactory.create(project=project, code="sso")
     grant(customer, sso)
     for count in (1, 1000):
-        asked = [Question("ada", "sso"), *(Question(f"u{n}", f"f{n}") for n in range(count - 1))]
+        questions = [
+            Question("ada", "sso"),
+            *(Question(f"u{n}", f"f{n}") for n in range(count - 1)),
+        ]
         with django_assert_num_queries(1):
-            made = decisions.decide_static_many(project=project, questions=asked, at=NOW)
-        assert made[asked[0]].decision.allowed
+            made = decisions.decide_static_many(project=project, questions=questions, at=NOW)
+        assert made[questions[0]].decision.allowed
         assert len(made) == count

@@ -131,13 +131,13 @@ def test_decisions_at_past_and_future_times_use_the_facts_of_that_time(
     """Also: what the database answers is what the function says of the same facts."""
     random = Random(20261121)
     kinds = [sso, seats, theme]
-    asked = [Question(user, each.code) for user in ("ada", "nobody") for each in kinds]
+    questions = [Question(user, each.code) for user in ("ada", "nobody") for each in kinds]
     start = timezone.now() + SECOND
     answered = []
     for number in range(40):
         at = start + number * SECOND
         random_change(random, customer, kinds, at)
-        made = decisions.check_many(project=project, questions=asked, at=at + SECOND / 2)
+        made = decisions.check_many(project=project, questions=questions, at=at + SECOND / 2)
         answered.append((at + SECOND / 2, made))
         rows = fact_selectors.current(customer=customer)
         facts = [
@@ -156,13 +156,13 @@ def test_decisions_at_past_and_future_times_use_the_facts_of_that_time(
     now = at + DAY
     for moment, made in answered:
         outlook = EvaluationContext(at=moment, now=now)
-        again = decisions.explain_many(project=project, questions=asked, context=outlook)
+        again = decisions.explain_many(project=project, questions=questions, context=outlook)
         assert {question: each.decision for question, each in again.items()} == made
     for later in (1, 3, 7, 20, 60):
         moment = at + later * SECOND
         outlook = EvaluationContext(at=moment, now=at)
-        seen = decisions.explain_many(project=project, questions=asked, context=outlook)
-        made = decisions.check_many(project=project, questions=asked, at=moment)
+        seen = decisions.explain_many(project=project, questions=questions, context=outlook)
+        made = decisions.check_many(project=project, questions=questions, at=moment)
         assert {question: each.decision for question, each in seen.items()} == made
 
 
@@ -181,9 +181,14 @@ def test_usage_at_past_and_future_times(api, project, customer, calls, render):
 
     def figures(at):
         outlook = EvaluationContext(at=at, now=now)
-        asked = [Question("ada", "calls"), Question("ada", "render")]
-        found = decisions.explain_many(project=project, questions=asked, context=outlook)
-        return [(each.decision.reason.value, each.decision.remaining) for each in found.values()]
+        questions = [Question("ada", "calls"), Question("ada", "render")]
+        decisions_by_question = decisions.explain_many(
+            project=project, questions=questions, context=outlook
+        )
+        return [
+            (each.decision.reason.value, each.decision.remaining)
+            for each in decisions_by_question.values()
+        ]
 
     today, window = now - timedelta(hours=6), timedelta(days=62)
     reached = ("limit_reached", 0)
@@ -259,9 +264,9 @@ def test_a_thousand_pairs_cost_as_many_queries_as_one(project, calls, render, th
 
 
 def test_a_shown_decision_leaves_internal_fields_out(project, customer, calls):
-    made = decisions.check(project=project, user_id="ada", feature="calls", at=timezone.now())
-    assert set(representation.decision(made)) == {
+    decision = decisions.check(project=project, user_id="ada", feature="calls", at=timezone.now())
+    assert set(representation.decision(decision)) == {
         "feature", "allowed", "reason", "value", "limit", "used", "remaining", "resets_at",
         "valid_until", "version", "sources"}  # fmt: skip
-    assert made.resets_at is not None
-    assert rfc3339(made.resets_at) == representation.decision(made)["resets_at"]
+    assert decision.resets_at is not None
+    assert rfc3339(decision.resets_at) == representation.decision(decision)["resets_at"]

@@ -70,8 +70,10 @@ def test_the_free_tier_holds_for_known_and_unknown_users_until_it_ends(
     assert entries[0]["sources"] == [{"type": "free_tier", "id": entry.pk}]
     assert other_api.get(PATH).json() == {"features": []}
     assert put(api, sso=True).status_code == 200
-    made = decisions.check(project=project, user_id="nobody", feature="seats", at=timezone.now())
-    assert (made.allowed, made.value) == (False, 0)
+    decision = decisions.check(
+        project=project, user_id="nobody", feature="seats", at=timezone.now()
+    )
+    assert (decision.allowed, decision.value) == (False, 0)
     audits = AuditEntry.objects.filter(project=project, action="project.set_free_tier")
     assert [(each.before, each.after) for each in audits.order_by("pk")] == [
         ({}, {"seats": 3, "sso": True}),
@@ -104,8 +106,8 @@ def test_purchases_are_named_before_the_free_tier(customer, project, seats):
     now = timezone.now()
     replace(project, now, seats=5)
     state(customer, claim(seats, 5, starts_at=now), at=now)
-    made = decisions.check(project=project, user_id="ada", feature="seats", at=now)
-    assert (made.reason, [each.type for each in made.sources]) == (
+    decision = decisions.check(project=project, user_id="ada", feature="seats", at=now)
+    assert (decision.reason, [each.type for each in decision.sources]) == (
         "entitled",
         ["free_tier", "subscription"],
     )

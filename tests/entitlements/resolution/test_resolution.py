@@ -43,8 +43,8 @@ def fact(value=True, *, feature="sso", source="sub_1", **kwargs):
 
 
 def denial(**kwargs):
-    said = {"source": "grant_1", "reason": Reason.REVOKED, **kwargs}
-    return fact(None, effect=DENY, **said)
+    body = {"source": "grant_1", "reason": Reason.REVOKED, **kwargs}
+    return fact(None, effect=DENY, **body)
 
 
 def decide(*facts, kind="limit", at=NOW):

@@ -99,8 +99,8 @@ def test_counted_features_are_checked_online(service, tenant, api, ada):
     for code in ("calls", "export"):
         feature = {"code": code, "name": code, "kind": "metered", "period": "month"}
         api.post("/features", {**feature, "meter": "calls"})
-        given = {"user_id": "ada", "feature": code, "value": 1, "reason": "Test."}
-        api.post("/admin/grant", given)
+        body = {"user_id": "ada", "feature": code, "value": 1, "reason": "Test."}
+        api.post("/admin/grant", body)
     with time_machine.travel(timezone.now(), tick=False):
         assert tenant.allowed("ada", "calls")
         with TestCase.captureOnCommitCallbacks(execute=True):

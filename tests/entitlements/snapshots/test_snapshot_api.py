@@ -118,8 +118,8 @@ def test_counted_features_need_an_online_check_and_do_not_end_the_snapshot(api, 
     ):
         assert api.post("/features", {"name": "x", **feature}).status_code == 201
     for code, value in (("calls", 10), ("ai", 5)):
-        given = {"user_id": "ada", "feature": code, "value": value, "reason": "Test."}
-        assert api.post("/admin/grant", given).status_code == 201
+        body = {"user_id": "ada", "feature": code, "value": value, "reason": "Test."}
+        assert api.post("/admin/grant", body).status_code == 201
     api.post("/credits/ada/grant", {"amount": 12, "reason": "Test."})
     api.post("/usage", {"user_id": "ada", "meter": "calls", "value": 3})
     claims = verified(snapshot(api), project)

@@ -17,20 +17,20 @@ def event_types(project: Project) -> list[str]:
 
 
 def test_a_customer_is_added_described_and_found(api: ApiClient, project: Project) -> None:
-    made = api.post(
+    response = api.post(
         "/customers", {"user_id": "u1", "email": "ada@example.com", "metadata": {"plan": "old"}}
     )
-    assert made.status_code == 201
+    assert response.status_code == 201
     changed = api.patch("/customers/u1", {"name": "Ada", "metadata": {}})
     assert changed.status_code == 200
 
-    shown = api.get("/customers/u1").json()
-    assert shown == changed.json()
-    assert (shown["email"], shown["name"], shown["metadata"]) == ("ada@example.com", "Ada", {})
-    assert api.get(f"/customers/{shown['id']}").json() == shown
+    body = api.get("/customers/u1").json()
+    assert body == changed.json()
+    assert (body["email"], body["name"], body["metadata"]) == ("ada@example.com", "Ada", {})
+    assert api.get(f"/customers/{body['id']}").json() == body
     assert event_types(project) == ["customer.created", "customer.updated"]
     told = OutboxEvent.objects.for_project(project).latest("id")
-    assert told.data == shown
+    assert told.data == body
     assert told.previous == {"name": "", "metadata": {"plan": "old"}}
 
 

@@ -22,11 +22,13 @@ def app(project: Project) -> App:
 
 
 def test_a_key_is_shown_once(api: ApiClient, project: Project) -> None:
-    made = api.post(f"/projects/{project.pk}/keys", {"name": "CI", "scopes": ["entitlements:read"]})
+    response = api.post(
+        f"/projects/{project.pk}/keys", {"name": "CI", "scopes": ["entitlements:read"]}
+    )
 
-    assert made.status_code == 201
-    secret = made.json()["secret"]
-    shown = api.get(f"/projects/{project.pk}/keys/{made.json()['id']}")
+    assert response.status_code == 201
+    secret = response.json()["secret"]
+    shown = api.get(f"/projects/{project.pk}/keys/{response.json()['id']}")
     assert "secret" not in shown.json()
     assert secret not in api.get(f"/projects/{project.pk}/keys").content.decode()
     assert secret not in str(newest(project).__dict__)
@@ -102,24 +104,24 @@ def test_no_app_key_gets_project_scopes(
 
 
 def test_the_platform_hands_out_every_scope(platform_api: ApiClient, project: Project) -> None:
-    made = platform_api.post(
+    body = platform_api.post(
         f"/projects/{project.pk}/keys", {"name": "all", "scopes": ALL_SCOPES}
     ).json()
 
-    assert made["scopes"] == ALL_SCOPES
-    assert ApiClient(made["secret"]).get("/customers").status_code == 200
+    assert body["scopes"] == ALL_SCOPES
+    assert ApiClient(body["secret"]).get("/customers").status_code == 200
 
 
 def test_a_revoked_key_opens_nothing_at_once(api: ApiClient, project: Project) -> None:
-    made = api.post(f"/projects/{project.pk}/keys", {"name": "leaked", "scopes": ALL_SCOPES}).json()
-    path = f"/projects/{project.pk}/keys/{made['id']}/revoke"
+    body = api.post(f"/projects/{project.pk}/keys", {"name": "leaked", "scopes": ALL_SCOPES}).json()
+    path = f"/projects/{project.pk}/keys/{body['id']}/revoke"
 
     first = api.post(path, {"reason": "found in a log"}).json()
     again = api.post(path).json()
 
     assert first["revoked_at"] is not None
     assert again == first
-    assert ApiClient(made["secret"]).get("/projects").status_code == 401
+    assert ApiClient(body["secret"]).get("/projects").status_code == 401
     entry = AuditEntry.objects.filter(action="key.revoke").get()
     assert entry.reason == "found in a log"
 
@@ -163,8 +165,8 @@ def test_an_app_key_manages_keys_of_its_own_app_only(project: Project, app: App)
     base = f"/projects/{project.pk}"
     elsewhere = newest(project).pk
 
-    made = client.post(f"{base}/keys", {"name": "second", "scopes": KEYS_ONLY}).json()
-    assert made["app"] == app.pk
+    body = client.post(f"{base}/keys", {"name": "second", "scopes": KEYS_ONLY}).json()
+    assert body["app"] == app.pk
     assert (
         client.post(
             f"{base}/apps/{app.pk}/keys", {"name": "third", "scopes": KEYS_ONLY}
@@ -187,18 +189,18 @@ def test_a_project_scope_on_an_app_key_opens_nothing(project: Project, app: App)
     secret = key_of(project, app=app, scopes=["keys:read"])
     ApiKey.objects.for_project(project).filter(app=app).update(scopes=ALL_SCOPES)
 
-    found = credentials.find(secret=secret, at=START)
+    credential = credentials.find(secret=secret, at=START)
 
-    assert isinstance(found, ProjectCredential)
-    assert found.scopes == frozenset(APP_SCOPES)
+    assert isinstance(credential, ProjectCredential)
+    assert credential.scopes == frozenset(APP_SCOPES)
 
 
 def test_the_keys_of_an_archived_app_open_nothing(
     api: ApiClient, project: Project, app: App
 ) -> None:
     path = f"/projects/{project.pk}/apps/{app.pk}"
-    made = api.post(f"{path}/keys", {"name": "app", "scopes": ["project:read"]}).json()
-    client = ApiClient(made["secret"])
+    body = api.post(f"{path}/keys", {"name": "app", "scopes": ["project:read"]}).json()
+    client = ApiClient(body["secret"])
     assert client.get("/projects").status_code == 200
 
     assert api.patch(path, {"archived": True}).json()["archived_at"] is not None

@@ -29,11 +29,11 @@ def test_a_rotated_key_leaves_nothing_behind_that_outlives_it(project: Project) 
         base = f"/projects/{project.pk}/keys"
         client.post(f"{base}/{newest(project).pk}/rotate", {"overlap_hours": 1})
 
-        made = client.post(base, {"name": "x", "scopes": KEYS_ONLY}).json()
+        body = client.post(base, {"name": "x", "scopes": KEYS_ONLY}).json()
 
-        assert made["expires_at"] == "2026-11-21T10:30:00Z"
+        assert body["expires_at"] == "2026-11-21T10:30:00Z"
         clock.shift(timedelta(hours=1))
-        assert ApiClient(made["secret"]).get(base).status_code == 401
+        assert ApiClient(body["secret"]).get(base).status_code == 401
 
 
 def test_rotating_does_not_extend_a_key(project: Project) -> None:
@@ -60,9 +60,9 @@ def test_two_keys_are_live_while_rotating(platform_api: ApiClient, project: Proj
         ).json()
         both = [ApiClient(old["secret"]), ApiClient(new["secret"])]
         assert [client.get("/projects").status_code for client in both] == [200, 200]
-        shown = platform_api.get(f"/projects/{project.pk}/keys/{old['id']}").json()
-        assert shown["rotated_to"] == new["id"]
-        assert shown["expires_at"] == "2026-11-21T11:30:00Z"
+        body = platform_api.get(f"/projects/{project.pk}/keys/{old['id']}").json()
+        assert body["rotated_to"] == new["id"]
+        assert body["expires_at"] == "2026-11-21T11:30:00Z"
         clock.shift(timedelta(hours=2))
         assert [client.get("/projects").status_code for client in both] == [401, 200]
 

@@ -111,10 +111,10 @@ def test_a_project_is_registered_with_its_sign_in(platform_api: ApiClient) -> No
         "/projects", {"name": "New", "jwt": how, "grace_days": 7, "automatic_tax": True}
     )
     assert answer.status_code == 201, answer.content
-    made = answer.json()
-    assert made["jwt"] == settings_body(has_shared_secret=True, algorithms=["HS256"])
-    assert (made["grace_days"], made["automatic_tax"]) == (7, True)
+    body = answer.json()
+    assert body["jwt"] == settings_body(has_shared_secret=True, algorithms=["HS256"])
+    assert (body["grace_days"], body["automatic_tax"]) == (7, True)
     assert SECRET not in answer.content.decode()
-    own = ApiClient(made["key"]["secret"])
-    assert own.patch(f"/projects/{made['id']}", {"grace_days": None}).json()["grace_days"] is None
-    assert own.patch(f"/projects/{made['id']}", {"grace_days": -1}).status_code == 422
+    own = ApiClient(body["key"]["secret"])
+    assert own.patch(f"/projects/{body['id']}", {"grace_days": None}).json()["grace_days"] is None
+    assert own.patch(f"/projects/{body['id']}", {"grace_days": -1}).status_code == 422

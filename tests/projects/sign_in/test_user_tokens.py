@@ -248,9 +248,9 @@ def test_a_key_set_is_used_for_an_hour_after_its_address_fails(
         traveller.shift(jwks.STALE_SECONDS - len(bad) * (jwks.FRESH_SECONDS + 1) + 1)
         client().flushdb()
         assert refusal_of(key_set_project, token) is errors.KeysUnavailable
-        asked = len(provider.server.asked)
+        count = len(provider.server.asked)
         assert refusal_of(key_set_project, token) is errors.KeysUnavailable
-        assert len(provider.server.asked) == asked, "not asked again at once"
+        assert len(provider.server.asked) == count, "not asked again at once"
 
 
 def test_parallel_requests_fetch_the_key_set_once(

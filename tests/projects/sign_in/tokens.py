@@ -70,8 +70,8 @@ class IdentityProvider:
 
 def claims(sub: Any = "alice", **changes: Any) -> dict[str, Any]:
     """What a token says; a change to None leaves the claim out."""
-    said = {"sub": sub, "iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 600, **changes}
-    return {name: value for name, value in said.items() if value is not None}
+    body = {"sub": sub, "iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 600, **changes}
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def signed(sub: Any = "alice", *, secret: str = SECRET, way: str = "HS256", **changes: Any) -> str:
