@@ -6,15 +6,13 @@ END = NOW + 31 * DAY
 HOUR = 3600
 
 
-def schedule_of(shop, plain_subscription):
+def schedule_of(shop, subscription):
     shop.news()
-    return shop.client.v1.subscription_schedules.create(
-        {"from_subscription": plain_subscription.id}
-    )
+    return shop.client.v1.subscription_schedules.create({"from_subscription": subscription.id})
 
 
-def first_phase(plain_subscription, **changes):
-    item = plain_subscription["items"].data[0]
+def first_phase(subscription, **changes):
+    item = subscription["items"].data[0]
     items = [{"price": item.price.id, "quantity": item.quantity}]
     return {"start_date": NOW, "end_date": END, "items": items, **changes}
 
@@ -29,8 +27,8 @@ def update(shop, schedule, *phases, **params):
     )
 
 
-def newest(shop, plain_subscription):
-    return shop.client.v1.invoices.list({"subscription": plain_subscription.id}).data[0]
+def newest(shop, subscription):
+    return shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
 
 
 def get(shop, schedule):

@@ -9,7 +9,7 @@ from tests.sandbox.checkout_events import retrieve
 from tests.sandbox.shop import DAY, NOW
 
 
-def test_an_open_session(shop):
+def test_an_open_session_has_stripes_fields(shop):
     price = shop.price()
     session = shop.session(
         price,
@@ -69,7 +69,7 @@ def test_a_session_is_completed_once(shop):
     assert len(shop.client.v1.subscriptions.list().data) == 1
 
 
-def test_a_session_expires_when_told(shop):
+def test_a_session_expires_on_request(shop):
     session = shop.session(shop.price())
     shop.news()
     expired = shop.client.v1.checkout.sessions.expire(session.id)
@@ -121,13 +121,13 @@ def test_sessions_are_listed_by_what_they_led_to(shop):
     assert [each.id for each in sessions.list({"status": "open"}).data] == [first.id]
 
 
-def test_metadata_can_change(shop):
+def test_the_metadata_of_a_session_can_change(shop):
     session = shop.session(shop.price(), metadata={"a": "1", "b": "2"})
     changed = shop.client.v1.checkout.sessions.update(session.id, {"metadata": {"a": ""}})
     assert changed.metadata.to_dict() == {"b": "2"}
 
 
-def test_a_session_past_its_end_is_not_paid_although_nobody_looked(shop):
+def test_an_overdue_session_cannot_be_paid(shop):
     session = shop.session(shop.price())
     shop.world.move_clock(NOW + DAY)
     with pytest.raises(StripeFailure, match="has expired"):

@@ -58,7 +58,7 @@ def test_a_decline_keeps_the_session_open_and_then_it_is_paid(shop):
         ("4111111111111111", "card_declined", None),
     ],
 )
-def test_cards_that_are_refused(shop, card, code, param):
+def test_refused_cards_keep_the_session_open(shop, card, code, param):
     session = shop.session(shop.price(1500, None), "payment")
     outcome = shop.pay(session, card)
     assert (outcome.status, outcome.code, outcome.param) == ("declined", code, param)

@@ -110,7 +110,7 @@ def test_a_one_time_payment_that_makes_a_customer(shop):
     assert done.payment_intent.customer == done.customer.id
 
 
-def test_recurring_and_one_time_together(shop):
+def test_a_session_sells_recurring_and_one_time_prices_together(shop):
     monthly, once = shop.price(1000), shop.price(500, None)
     session = shop.session(
         "", line_items=[{"price": monthly, "quantity": 1}, {"price": once, "quantity": 2}]
@@ -130,7 +130,7 @@ def test_recurring_and_one_time_together(shop):
     assert shop.client.v1.invoices.list().data[0].total == 1000
 
 
-def test_nothing_to_pay_at_all(shop):
+def test_a_free_session_completes_without_payment(shop):
     session = shop.session(shop.price(0, None), "payment")
     assert session.payment_status == "no_payment_required"
     shop.news()
@@ -174,7 +174,7 @@ def test_the_saved_card_can_be_used_by_name(shop):
     assert done.subscription.default_payment_method == method.id
 
 
-def test_money_that_is_captured_later(shop):
+def test_a_session_with_manual_capture_is_captured_later(shop):
     session = shop.session(
         shop.price(1500, None), "payment", payment_intent_data={"capture_method": "manual"}
     )
@@ -196,7 +196,7 @@ def test_a_payment_that_saves_the_card_makes_a_customer(shop):
     assert len(shop.client.v1.customers.payment_methods.list(customer).data) == 1
 
 
-def test_what_was_typed_last_is_the_customer(shop):
+def test_the_customer_gets_the_details_typed_last(shop):
     session = shop.session(shop.price())
     shop.pay(session, "4000000000000002", email="typo@example.con", name="Adda")
     shop.pay(session, email="ada@example.com", name="Ada")
@@ -205,7 +205,7 @@ def test_what_was_typed_last_is_the_customer(shop):
     assert len(shop.client.v1.customers.list().data) == 1
 
 
-def test_checkout_charges_what_it_showed_and_nothing_that_waits(shop):
+def test_checkout_leaves_pending_invoice_items_alone(shop):
     customer = shop.customer()
     shop.client.v1.customers.update(customer, {"balance": -300})
     shop.client.v1.invoice_items.create({"customer": customer, "amount": 700, "currency": "usd"})

@@ -14,7 +14,7 @@ def http(world):
     return Client(SandboxApplication(world))
 
 
-def test_state(http, client, sink):
+def test_the_state_control_shows_the_world(http, client, sink):
     client.v1.customers.create({"name": "Ada"})
     state = http.get("/_sandbox/state").json
     (account,) = state["accounts"]
@@ -23,7 +23,7 @@ def test_state(http, client, sink):
     assert state["clock"] == {"now": NOW, "frozen": True}
 
 
-def test_faults(http, client):
+def test_the_fault_control_plans_faults(http, client):
     planned = http.post("/_sandbox/faults", json={"kind": "rate_limit", "path": "/v1/customers"})
     assert planned.json["times"] == 1
     assert [fault["kind"] for fault in http.get("/_sandbox/faults").json] == ["rate_limit"]
@@ -111,7 +111,7 @@ def test_declining_a_customers_payments(http, client):
         ("/_sandbox/unicorns", {}, 404),
     ],
 )
-def test_mistakes_are_4xx(http, path, data, status):
+def test_invalid_control_requests_are_4xx(http, path, data, status):
     assert http.post(path, json=data).status_code == status
 
 

@@ -147,7 +147,7 @@ def test_lines_carry_their_discounts(shop):
         issue(shop, invoice, lines=[{**wanted[0], "amount": 501}])
 
 
-def test_what_is_refused(shop):
+def test_invalid_credit_notes_are_refused(shop):
     invoice = invoiced(shop)
     paid = invoiced(shop)
     shop.client.v1.invoices.pay(paid.id)

@@ -143,7 +143,9 @@ def test_a_failed_renewal_and_its_recovery(shop):
         ("leave_past_due", RETRY_FAILED, "past_due"),
     ],
 )
-def test_the_last_retry_decides(shop, after_retries, last_events, status):
+def test_the_last_failed_retry_ends_the_subscription_as_configured(
+    shop, after_retries, last_events, status
+):
     configure(shop, after_retries=after_retries)
     subscription = shop.subscribe()
     decline(shop, subscription)
@@ -179,7 +181,7 @@ def test_an_unpaid_subscription_only_drafts_and_comes_back_when_the_latest_is_pa
     assert shop.subscription(subscription.id).status == "active"
 
 
-def test_a_retry_schedule_of_ones_own(shop):
+def test_a_custom_retry_schedule_is_followed(shop):
     configure(shop, retry_after_days=[2])
     subscription = shop.subscribe()
     decline(shop, subscription)
@@ -190,7 +192,7 @@ def test_a_retry_schedule_of_ones_own(shop):
 @pytest.mark.parametrize(
     "choices", [{"after_retries": "forgive"}, {"retry_after_days": [0]}, {"retry_after_days": [61]}]
 )
-def test_settings_that_stripe_does_not_offer(shop, choices):
+def test_invalid_collection_settings_are_refused(shop, choices):
     with pytest.raises(ValueError, match=r"after_retries is one of|whole days"):
         configure(shop, **choices)
 
@@ -216,7 +218,7 @@ def test_a_renewal_that_needs_authentication(shop):
     assert shop.subscription(subscription.id).status == "past_due"
 
 
-def test_cancel_at_period_end_and_the_end(shop):
+def test_a_cancellation_at_period_end_ends_the_subscription_then(shop):
     subscription = shop.subscribe()
     changed = shop.client.v1.subscriptions.update(
         subscription.id,

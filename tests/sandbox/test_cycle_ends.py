@@ -15,7 +15,7 @@ from tests.sandbox.cycle_events import (
 from tests.sandbox.shop import DAY, NOW
 
 
-def test_a_cancellation_taken_back(shop):
+def test_a_cancellation_can_be_undone(shop):
     subscription = shop.subscribe()
     shop.client.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
     back = shop.client.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": False})
@@ -24,7 +24,7 @@ def test_a_cancellation_taken_back(shop):
     assert shop.subscription(subscription.id).status == "active"
 
 
-def test_cancel_at_a_moment_of_ones_own(shop):
+def test_a_subscription_is_canceled_at_a_given_time(shop):
     subscription = shop.subscribe()
     moment = NOW + 10 * DAY + 5
     changed = shop.client.v1.subscriptions.update(subscription.id, {"cancel_at": moment})
@@ -34,7 +34,7 @@ def test_cancel_at_a_moment_of_ones_own(shop):
     assert timed(shop.events()) == [(moment, "customer.subscription.deleted")]
 
 
-def test_cancel_now(shop):
+def test_a_subscription_is_canceled_immediately(shop):
     subscription = shop.subscribe()
     shop.later(3)
     ended = shop.client.v1.subscriptions.cancel(
@@ -48,7 +48,7 @@ def test_cancel_now(shop):
     assert shop.news() == []
 
 
-def test_cancel_while_owing_stops_the_retries(shop):
+def test_canceling_a_past_due_subscription_stops_retries(shop):
     subscription = shop.subscribe()
     decline(shop, subscription)
     shop.until(RENEWS + HOUR)
@@ -164,7 +164,7 @@ def test_a_trial_canceled_at_its_end(shop):
     ("behavior", "status"),
     [("void", "void"), ("mark_uncollectible", "uncollectible"), ("keep_as_draft", "draft")],
 )
-def test_collection_paused(shop, behavior, status):
+def test_paused_collection_keeps_the_subscription_active(shop, behavior, status):
     subscription = shop.subscribe()
     shop.client.v1.subscriptions.update(
         subscription.id,

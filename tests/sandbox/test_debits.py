@@ -81,7 +81,7 @@ def test_accounts_that_never_answer_dispute_or_are_canceled(shop):
     assert dispute.payment_method_details.type == "us_bank_account"
 
 
-def test_typed_accounts_and_what_is_refused(shop):
+def test_typed_bank_accounts_are_checked(shop):
     v1 = shop.client.v1
     iban = {"type": "sepa_debit", "sepa_debit": {"iban": "AT32 1904 3002 3547 3204"},
             "billing_details": {"name": "Ada", "email": "ada@example.com"}}  # fmt: skip
@@ -129,7 +129,7 @@ def test_typed_accounts_and_what_is_refused(shop):
           "checkout.session.async_payment_failed"]),
     ],
 )  # fmt: skip
-def test_checkout_completes_unpaid_and_hears_later(shop, card, status, events):
+def test_a_debit_session_completes_unpaid_and_is_paid_later(shop, card, status, events):
     session = shop.session(shop.price(1000, None, currency="eur"), "payment")
     assert session.payment_method_types == ["card", "sepa_debit"]
     shop.news()

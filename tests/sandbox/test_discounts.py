@@ -65,7 +65,7 @@ def test_coupons_and_codes_are_kept_shown_and_deleted(shop, event_types):
     ]  # fmt: skip
 
 
-def test_what_makes_no_coupon_and_no_code(shop):
+def test_invalid_coupons_and_codes_are_refused(shop):
     wrong: list[tuple[dict[str, Any], str | None]] = [
         ({}, None),
         ({"percent_off": 10, "amount_off": 5, "currency": "usd"}, None),
@@ -151,7 +151,7 @@ def test_a_coupon_lasts_as_long_as_it_says(shop, terms, expected):
     assert redeemed.times_redeemed == 1
 
 
-def test_who_may_type_what(shop):
+def test_promotion_codes_have_conditions(shop):
     id = coupon(shop)
     customer, stranger = shop.customer("pm_card_visa"), shop.customer()
     code(shop, id, code="MINE", customer=customer)
@@ -181,7 +181,7 @@ def test_who_may_type_what(shop):
     assert shop.client.v1.coupons.retrieve(id).times_redeemed == 2
 
 
-def test_only_the_products_it_is_for_and_nothing_below_the_minimum(shop):
+def test_a_discount_applies_to_its_products_above_its_minimum(shop):
     cheap, dear = shop.price(700, None), shop.price(3000, None)
     product = shop.client.v1.prices.retrieve(dear).product
     id = coupon(shop, amount_off=5000, currency="usd", applies_to={"products": [product]})
@@ -209,7 +209,7 @@ def test_only_the_products_it_is_for_and_nothing_below_the_minimum(shop):
         assert error_of(raised).param == param
 
 
-def test_nothing_to_pay_at_all(shop):
+def test_a_full_discount_leaves_nothing_to_pay(shop):
     id = coupon(shop, percent_off=100)
     session = shop.session(shop.price(1000, None), "payment", discounts=[{"coupon": id}])
     shop.news()

@@ -39,7 +39,7 @@ def dispute_entries(shop):
         ("pm_card_createDisputeInquiry", "fraudulent", "warning_needs_response", ["created"]),
     ],
 )  # fmt: skip
-def test_cards_whose_holders_complain(shop, token, reason, status, events):
+def test_dispute_cards_open_disputes(shop, token, reason, status, events):
     intent = paid(shop, token)
     shop.later(seconds=disputes.OPENED_AFTER_SECONDS - 1)
     assert shop.client.v1.disputes.list({"payment_intent": intent.id}).data == []
@@ -108,7 +108,7 @@ def test_closing_and_silence_lose(shop):
         shop.client.v1.disputes.close(first["id"])
 
 
-def test_inquiries(shop):
+def test_an_inquiry_can_become_a_dispute(shop):
     intent = paid(shop)
     inquiry = bank.open_dispute(shop.world, intent.id, inquiry=True)
     shop.news()
@@ -136,7 +136,7 @@ def test_inquiries(shop):
     assert dispute_entries(shop) == [("dispute", -1000, 1500)]
 
 
-def test_the_controls_and_what_they_refuse(shop):
+def test_dispute_controls_refuse_invalid_requests(shop):
     browser = Client(SandboxApplication(shop.world))
 
     def post(path, **data):

@@ -95,7 +95,7 @@ def test_a_world_stopped_in_the_middle_goes_on(tmp_path, history_of_stories):
     ]
 
 
-def test_each_step_can_be_watched(shop):
+def test_advancing_the_clock_calls_back_after_each_step(shop):
     shop.subscribe()
     seen = []
     engine.advance(
@@ -109,7 +109,7 @@ def test_each_step_can_be_watched(shop):
     ]
 
 
-def test_next_due(shop):
+def test_the_time_of_the_next_due_work_is_known(shop):
     assert engine.next_due_time(shop.world) is None
     shop.subscribe()
     assert engine.next_due_time(shop.world) == NOW + 31 * DAY
@@ -122,7 +122,7 @@ def test_the_clock_moves_although_nothing_is_due(shop):
     assert shop.world.clock.now() == NOW + 1000 * DAY
 
 
-def test_what_is_overdue_happens_now(shop):
+def test_overdue_work_is_done_at_once(shop):
     """A clock that was moved without the engine, or a process that was off."""
     shop.subscribe()
     shop.news()
@@ -133,7 +133,7 @@ def test_what_is_overdue_happens_now(shop):
     assert [invoice.status for invoice in shop.client.v1.invoices.list().data] == ["paid"] * 2
 
 
-def test_every_account_has_its_own_affairs(shop, world):
+def test_accounts_do_not_share_objects(shop, world):
     accounts.open_account(world, account_id="acct_other", secret_key="sk_test_other")
     other = client_of(world, "sk_test_other")
     customer = other.v1.customers.create()

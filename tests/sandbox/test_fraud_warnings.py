@@ -34,7 +34,7 @@ def test_a_warning_until_the_money_is_contested_or_back(shop, what):
     assert shop.news().count(f"{KIND}.updated") == 1
 
 
-def test_the_control_and_what_nobody_warns_of(shop):
+def test_a_control_issues_warnings_for_card_charges_only(shop):
     intent = paid(shop)
     page = Client(SandboxApplication(shop.world))
     answer = page.post(f"/_sandbox/fraud-warnings/{intent.id}", json={"fraud_type": "misc"})

@@ -68,7 +68,7 @@ def test_paying_a_draft_finalizes_it(shop, draft):
     assert shop.client.v1.invoices.pay(draft.id).status == "paid"
 
 
-def test_paid_outside_of_stripe(shop, draft):
+def test_an_invoice_is_paid_out_of_band(shop, draft):
     shop.client.v1.invoices.finalize_invoice(draft.id)
     shop.news()
     paid = shop.client.v1.invoices.pay(draft.id, {"paid_out_of_band": True})
@@ -102,7 +102,7 @@ def test_paying_brings_a_subscription_back(shop, owed):
     assert shop.news() == []
 
 
-def test_written_off(shop, owed):
+def test_an_invoice_is_marked_uncollectible(shop, owed):
     off = shop.client.v1.invoices.mark_uncollectible(owed.id)
     assert off.status == "uncollectible"
     assert off.status_details.uncollectible.reason == "user_forgiven"
@@ -117,7 +117,7 @@ def test_written_off(shop, owed):
     assert shop.client.v1.invoices.pay(owed.id).status == "paid"
 
 
-def test_voided(shop, owed):
+def test_an_invoice_is_voided(shop, owed):
     void = shop.client.v1.invoices.void_invoice(owed.id)
     assert void.status == "void"
     assert void.status_transitions.voided_at == RENEWS + 3600
@@ -134,7 +134,7 @@ def test_voided(shop, owed):
         shop.client.v1.invoices.pay(owed.id)
 
 
-def test_lists_and_filters(shop, owed):
+def test_invoices_are_listed_and_filtered(shop, owed):
     def ids(**params):
         return [each.id for each in shop.client.v1.invoices.list(params).data]
 
@@ -151,7 +151,7 @@ def test_lines_have_their_own_list(shop, draft):
     assert [(line.amount, line.invoice) for line in lines] == [(2500, draft.id)]
 
 
-def test_a_finalized_invoice_stands(shop, draft):
+def test_a_finalized_invoice_cannot_change(shop, draft):
     shop.client.v1.invoices.finalize_invoice(draft.id)
     with pytest.raises(stripe.InvalidRequestError) as raised:
         shop.client.v1.invoices.update(draft.id, {"description": "Other"})
@@ -179,7 +179,7 @@ def test_a_draft_grows_and_is_deleted(shop, draft):
         shop.client.v1.invoices.pay(draft.id)
 
 
-def test_nobody_to_pay(shop):
+def test_an_invoice_without_a_payment_method_cannot_be_paid(shop):
     customer = shop.customer()
     invoice = shop.client.v1.invoices.create({"customer": customer})
     shop.client.v1.invoice_items.create(

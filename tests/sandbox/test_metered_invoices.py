@@ -51,7 +51,7 @@ def test_a_renewal_bills_what_was_used_in_the_period_that_ended(shop):
     assert invoices(shop, subscription)[0].lines.data[1].quantity == 500
 
 
-def test_tiers_and_packages_of_what_was_used(shop):
+def test_usage_is_billed_by_tiers_and_packages(shop):
     tiers = [
         {"up_to": 100, "unit_amount": 0},
         {"up_to": "inf", "unit_amount_decimal": "0.5", "flat_amount": 10},
@@ -81,7 +81,7 @@ def test_tiers_and_packages_of_what_was_used(shop):
     assert [line.amount for line in draft.lines.data] == [36, 800]
 
 
-def test_what_ends_bills_what_was_used_if_it_is_to(shop):
+def test_an_ended_subscription_bills_its_usage_on_request(shop):
     price = shop.metered()
     lines = [{"price": price}]
 
@@ -110,7 +110,7 @@ def test_what_ends_bills_what_was_used_if_it_is_to(shop):
         assert [each.total for each in invoices(shop, subscription)] == totals, subscription.id
 
 
-def test_a_trial_is_free_of_what_was_used(shop):
+def test_usage_in_a_trial_is_not_billed(shop):
     price = shop.metered()
     session = shop.session(
         price, line_items=[{"price": price}], subscription_data={"trial_period_days": 10}

@@ -81,7 +81,7 @@ def test_a_metered_price_names_its_meter_and_no_other_price_does(shop):
         assert refusal(lambda sent=sent: shop.price(**sent))[:2] == (400, "recurring[meter]")
 
 
-def test_an_event_counts_a_minute_after_it_was_told(shop):
+def test_a_meter_event_counts_a_minute_after_it_was_sent(shop):
     meter, customer, other = shop.meter(), shop.customer(), shop.customer()
     told = shop.use(customer, 7, "one", timestamp=NOW - 60)
     assert told.to_dict() == {
@@ -107,7 +107,7 @@ def test_an_event_counts_a_minute_after_it_was_told(shop):
     assert total(shop, meter, customer, **hours, limit=1) == [(NOW, 2.5), (NOW - HOUR, 7)]
 
 
-def test_what_a_formula_makes_of_the_events(shop):
+def test_each_formula_aggregates_the_events(shop):
     counted, latest = shop.meter("counted", "count"), shop.meter("latest", "last")
     customer = shop.customer()
     for number, (value, at) in enumerate([(5, NOW - 5), (9, NOW - 90), (2, NOW - 60)]):
@@ -137,7 +137,7 @@ def test_an_identifier_is_known_for_a_day(shop):
     assert [value for _, value in total(shop, meter, customer)] == [2]
 
 
-def test_events_that_stripe_refuses(shop):
+def test_invalid_meter_events_are_refused(shop):
     meter, customer = shop.meter(), shop.customer()
     for sent, param in (
         ({"event_name": "nothing"}, "event_name"),
@@ -184,7 +184,7 @@ def test_an_event_is_taken_back_within_a_day(shop):
     assert [value for _, value in total(shop, meter, customer)] == [3]
 
 
-def test_summaries_of_times_that_do_not_fit(shop):
+def test_invalid_summary_times_are_refused(shop):
     meter, customer = shop.meter(), shop.customer()
     for times, param in (
         ({"start": NOW + 1}, "start_time"),

@@ -48,7 +48,7 @@ def test_a_decline_is_shown_in_place_and_the_rest_is_kept(shop, visitor):
         ({"number": "4000000000000069"}, "expiry", "Your card has expired.", 402),
     ],
 )
-def test_mistakes_are_named_beside_their_field(shop, visitor, changes, field, message, status):
+def test_invalid_fields_are_named_beside_them(shop, visitor, changes, field, message, status):
     session = shop.session(shop.price())
     answer = fill(visitor, session, **changes)
     assert answer.status_code == status
@@ -70,7 +70,7 @@ def test_mistakes_are_named_beside_their_field(shop, visitor, changes, field, me
         ("12 34", 12, 2034),
     ],
 )
-def test_expiry_as_people_type_it(typed, month, year):
+def test_card_expiries_are_read_as_people_type_them(typed, month, year):
     card = PaymentForm(expiry=typed).card({**GOOD, "expiry": typed})  # type: ignore[arg-type]  # a dict reads the same
     assert (card["exp_month"], card["exp_year"]) == (month, year)
 
@@ -86,7 +86,7 @@ def test_no_card_number_is_kept(shop, visitor, world):
     assert "'last4': '4242'" in kept
 
 
-def test_three_d_secure(shop, visitor):
+def test_a_page_asks_for_three_d_secure(shop, visitor):
     session = shop.session(shop.price())
     asked = fill(visitor, session, number="4000002760003184")
     assert asked.status_code == 303
@@ -138,7 +138,7 @@ def test_three_d_secure_of_a_payment_without_a_session(shop, visitor, answer, st
     assert target.endswith(f"redirect_status={status}")
 
 
-def test_expired(shop, visitor):
+def test_an_expired_page_says_so(shop, visitor):
     session = shop.session(shop.price(), cancel_url="https://shop.example/cart")
     shop.later(1)
     for answer in (visitor.get(path(session)), fill(visitor, session)):

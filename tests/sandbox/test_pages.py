@@ -56,7 +56,7 @@ def test_no_script_and_no_other_host(shop, visitor):
         ({"subscription_data": {"trial_end": NOW + 3 * DAY}}, ["3 days free", "Start trial"]),
     ],
 )
-def test_trials(shop, visitor, params, phrases):
+def test_the_page_explains_a_trial(shop, visitor, params, phrases):
     text = page_text(visitor.get(path(shop.session(shop.price(), **params))))
     for phrase in phrases:
         assert phrase in text, phrase
@@ -81,7 +81,7 @@ def test_names_are_text_not_markup(shop, visitor):
     assert "<b>Pro</b>" not in page.text
 
 
-def test_paid_and_back_to_the_shop(shop, visitor):
+def test_a_paid_page_returns_to_the_shop(shop, visitor):
     session = shop.session(shop.price())
     answer = fill(visitor, session)
     assert answer.status_code == 303
@@ -129,19 +129,19 @@ def test_drafts_have_no_page(shop, visitor):
     "address",
     ["/pages/checkout/cs_test_no", "/pages/3ds/pi_no", "/pages/invoices/in_no", "/pages/other"],
 )
-def test_what_is_not_there(visitor, address):
+def test_missing_pages_are_not_found(visitor, address):
     answer = visitor.get(address)
     assert answer.status_code == 404
     assert "There is nothing here" in page_text(answer)
 
 
-def test_methods_that_a_page_does_not_take(shop, visitor):
+def test_other_http_methods_are_refused(shop, visitor):
     answer = visitor.delete(path(shop.session(shop.price())))
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]
 
 
-def test_a_purchase_that_became_impossible_says_why(shop, visitor):
+def test_a_purchase_that_became_impossible_shows_the_reason(shop, visitor):
     customer = shop.customer()
     session = shop.session(shop.price(), customer=customer)
     shop.client.v1.customers.delete(customer)
@@ -151,7 +151,7 @@ def test_a_purchase_that_became_impossible_says_why(shop, visitor):
     assert shop.client.v1.checkout.sessions.retrieve(session.id).status == "open"
 
 
-def test_too_many_to_charge(shop, visitor):
+def test_an_amount_above_the_limit_is_refused(shop, visitor):
     price = shop.price(5_000_000)
     limits = {"enabled": True, "minimum": 1, "maximum": 99}
     session = shop.session(

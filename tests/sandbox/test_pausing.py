@@ -48,7 +48,7 @@ def newest(shop, subscription):
         ({"invoicing_behavior": "invoice"}, [], -2100),
     ],
 )
-def test_paused(shop, subscription, params, waits, billed):
+def test_a_paused_subscription_is_not_billed(shop, subscription, params, waits, billed):
     paused = pause(shop, subscription, **params)
     news = shop.news()
     assert (paused.status, paused.status_details.paused.transitioned_at) == (
@@ -70,7 +70,7 @@ def test_paused(shop, subscription, params, waits, billed):
     assert shop.subscription(subscription.id).status == "paused"
 
 
-def test_resumed_with_a_new_cycle(shop, subscription):
+def test_a_subscription_resumes_with_a_new_cycle(shop, subscription):
     pause(shop, subscription)
     shop.later(50)
     resumed = resume(shop, subscription)
@@ -92,7 +92,7 @@ def test_resumed_with_a_new_cycle(shop, subscription):
     ("behavior", "waits", "total"),
     [("create_prorations", [1329], 3100), ("none", [], 3100), ("always_invoice", [], 1329)],
 )
-def test_resumed_in_the_cycle_that_ran_before(shop, subscription, behavior, waits, total):
+def test_a_subscription_resumes_in_its_old_cycle(shop, subscription, behavior, waits, total):
     pause(shop, subscription, bill_for={"unused_time_from": {"type": "none"}})
     shop.until(NOW + MONTH + 16 * DAY)
     resumed = resume(
@@ -113,7 +113,7 @@ def test_resumed_in_the_cycle_that_ran_before(shop, subscription, behavior, wait
     assert newest(shop, subscription).billing_reason == "subscription_cycle"
 
 
-def test_resumed_only_when_it_is_paid(shop, subscription):
+def test_a_resumption_waits_for_its_payment(shop, subscription):
     customer = subscription.customer
     pause(shop, subscription, bill_for={"unused_time_from": {"type": "none"}})
     bad = shop.client.v1.payment_methods.attach(
@@ -139,7 +139,7 @@ def test_resumed_only_when_it_is_paid(shop, subscription):
     ]
 
 
-def test_resumed_without_money_it_owes(shop, subscription):
+def test_a_subscription_resumed_without_a_card_is_past_due(shop, subscription):
     pause(shop, subscription)
     shop.client.v1.customers.update(
         subscription.customer, {"invoice_settings": {"default_payment_method": ""}}
@@ -149,7 +149,7 @@ def test_resumed_without_money_it_owes(shop, subscription):
     assert resume(shop, subscription).status == "past_due"
 
 
-def test_paused_in_a_trial_it_goes_on_with_the_trial(shop):
+def test_a_trial_continues_after_a_pause(shop):
     trialing = shop.subscribe(shop.price(2000), trial_period_days=7)
     shop.later(2)
     assert pause(shop, trialing).status == "paused"
@@ -158,7 +158,7 @@ def test_paused_in_a_trial_it_goes_on_with_the_trial(shop):
     assert (on.status, on.trial_end) == ("trialing", NOW + 7 * DAY)
 
 
-def test_refused(shop, subscription):
+def test_invalid_pauses_are_refused(shop, subscription):
     with pytest.raises(stripe.InvalidRequestError):
         resume(shop, subscription)
     pause(shop, subscription)

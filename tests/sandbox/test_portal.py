@@ -11,7 +11,7 @@ from tests.sandbox.refusals import error_of
 from tests.sandbox.shop import DAY, NOW
 
 
-def test_configurations(shop, portal_prices, configure_portal):
+def test_portal_configurations_are_created_and_updated(shop, portal_prices, configure_portal):
     shop.news()
     id = configure_portal()
     portals = shop.client.v1.billing_portal
@@ -55,7 +55,7 @@ def test_configurations(shop, portal_prices, configure_portal):
     assert "default configuration has not been created" in error_of(raised).message
 
 
-def test_configurations_that_cannot_be(shop, portal_prices, configure_portal):
+def test_invalid_configurations_are_refused(shop, portal_prices, configure_portal):
     other = shop.price(100)
     update = "features[subscription_update]"
     product = portal_prices[0].product
@@ -110,7 +110,7 @@ def test_a_session_and_its_first_page(shop, visitor, portal_subscription, config
     assert page.headers["Cache-Control"] == "no-store"
 
 
-def test_what_the_configuration_leaves_out(
+def test_the_portal_hides_disabled_features(
     shop, visitor, portal_subscription, configure_portal, enter_portal
 ):
     off = {"enabled": False}

@@ -9,7 +9,7 @@ from tests.sandbox.portal_pages import END, hidden, newest, portal_path
 from tests.sandbox.shop import DAY, NOW
 
 
-def test_canceling_and_keeping(shop, visitor, portal_subscription, enter_portal):
+def test_a_subscription_is_canceled_and_kept(shop, visitor, portal_subscription, enter_portal):
     path = enter_portal()
     asked = page_text(visitor.get(path + portal_path(portal_subscription, "cancel")))
     assert "Pro stays yours until 15 February 2027 and is not renewed" in asked
@@ -33,7 +33,9 @@ def test_canceling_and_keeping(shop, visitor, portal_subscription, enter_portal)
     assert "Renews on" in page_text(visitor.get(path))
 
 
-def test_canceling_at_once(shop, visitor, portal_subscription, configure_portal, enter_portal):
+def test_the_portal_cancels_immediately_if_configured(
+    shop, visitor, portal_subscription, configure_portal, enter_portal
+):
     shop.later(10)
     cancel = {"mode": "immediately", "proration_behavior": "always_invoice"}
     path = enter_portal(configure_portal(subscription_cancel=cancel))
@@ -76,7 +78,7 @@ def test_an_upgrade_costs_what_was_shown(
     assert "2 × Pro $124.00 per month" in page_text(visitor.get(path))
 
 
-def test_a_choice_that_changes_nothing(
+def test_choosing_the_current_plan_changes_nothing(
     shop, visitor, portal_subscription, portal_prices, enter_portal
 ):
     path = enter_portal()

@@ -12,7 +12,7 @@ from tests.sandbox.refusals import error_of
 CARD = {"number": "4242424242424242", "expiry": "12/34", "cvc": "123", "name": "Ada Lovelace"}
 
 
-def test_another_card(shop, visitor, portal_subscription, enter_portal):
+def test_the_portal_changes_the_default_card(shop, visitor, portal_subscription, enter_portal):
     path = enter_portal()
     assert visitor.get(f"{path}/card").status_code == 200
     wrong = visitor.post(f"{path}/card", data=CARD | {"cvc": "1"})
@@ -68,7 +68,7 @@ def test_a_card_that_the_bank_asks_about(shop, visitor, portal_subscription, ent
         assert "•••• 4242" in page_text(visitor.get(path))
 
 
-def test_details(shop, visitor, portal_subscription, enter_portal):
+def test_the_portal_changes_customer_details(shop, visitor, portal_subscription, enter_portal):
     path = enter_portal()
     assert "Phone" not in page_text(visitor.get(f"{path}/details"))
     wrong = visitor.post(f"{path}/details", data={"email": "x", "name": "Eve"})
@@ -130,7 +130,7 @@ def test_flows_lead_to_one_page_and_on(
     assert "Update plan" in page_text(visitor.get(path))
 
 
-def test_flows_that_cannot_be(
+def test_invalid_flows_are_refused(
     shop, portal_subscription, configure_portal, portal_prices, enter_portal
 ):
     mine, other = {"subscription": portal_subscription.id}, {"subscription": shop.subscribe().id}

@@ -77,7 +77,7 @@ def test_the_preview_equals_what_follows(shop, world, subscription, changes, kin
         assert shown[name] == made[name], name
 
 
-def test_the_next_renewal(shop, subscription):
+def test_the_next_renewal_can_be_previewed(shop, subscription):
     shown = preview(shop, customer=subscription.customer)
     assert (shown.total, shown.created, shown.period_end) == (3100, NOW + MONTH, NOW + MONTH)
     assert lines(shown) == [
@@ -123,7 +123,7 @@ def test_a_new_subscription(shop):
     assert shop.client.v1.subscriptions.list().data == []
 
 
-def test_discounts(shop, subscription, changes):
+def test_a_preview_includes_discounts(shop, subscription, changes):
     half = shop.client.v1.coupons.create({"percent_off": 50, "duration": "forever"})
     chosen = [{"coupon": half.id}]
     shop.later(10)
@@ -145,7 +145,7 @@ def test_discounts(shop, subscription, changes):
     assert error_of(raised).param == "discounts"
 
 
-def test_an_end_and_a_cancellation(shop, subscription):
+def test_an_end_and_a_cancellation_can_be_previewed(shop, subscription):
     shop.later(10)
     id = subscription.id
     with pytest.raises(stripe.InvalidRequestError) as raised:
@@ -163,7 +163,7 @@ def test_an_end_and_a_cancellation(shop, subscription):
     assert error_of(raised).code == "invoice_upcoming_none"
 
 
-def test_a_trial(shop):
+def test_a_preview_includes_a_trial(shop):
     trialing = shop.subscribe(shop.price(2000), trial_period_days=7)
     shown = preview(shop, subscription=trialing.id)
     assert (shown.total, shown.created) == (2000, NOW + 7 * DAY)
@@ -172,7 +172,7 @@ def test_a_trial(shop):
 
 
 @pytest.mark.parametrize("anchor", ["now", "unchanged"])
-def test_a_resumption(shop, world, subscription, anchor):
+def test_a_resumption_can_be_previewed(shop, world, subscription, anchor):
     shop.later(10)
     shop.client.v1.subscriptions.pause(subscription.id)
     shop.later(30)
@@ -222,7 +222,7 @@ def test_a_resumption(shop, world, subscription, anchor):
          "subscription_details[coupon]"),
     ],
 )  # fmt: skip
-def test_refused(shop, subscription, params, param):
+def test_invalid_previews_are_refused(shop, subscription, params, param):
     sent = {key: subscription.id if value is ... else value for key, value in params.items()}
     with pytest.raises(stripe.InvalidRequestError) as raised:
         preview(shop, **sent)

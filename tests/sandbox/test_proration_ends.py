@@ -9,35 +9,35 @@ from tests.sandbox.shop import DAY, NOW
 
 
 def test_nothing_is_prorated_in_a_trial(shop):
-    pro_subscription = shop.subscribe(trial_period_days=14)
-    change(shop, pro_subscription, quantity=5, proration_behavior="always_invoice")
+    subscription = shop.subscribe(trial_period_days=14)
+    change(shop, subscription, quantity=5, proration_behavior="always_invoice")
     assert shop.news() == ["customer.subscription.updated"]
     shop.later(14, seconds=3600)
     assert newest(shop).total == 5000
 
 
 def test_a_trial_ended_early_is_billed_at_once(shop):
-    pro_subscription = shop.subscribe(trial_period_days=14)
+    subscription = shop.subscribe(trial_period_days=14)
     shop.later(3)
-    changed = shop.client.v1.subscriptions.update(pro_subscription.id, {"trial_end": "now"})
+    changed = shop.client.v1.subscriptions.update(subscription.id, {"trial_end": "now"})
     assert (changed.status, changed.trial_end) == ("active", NOW + 3 * DAY)
     assert changed["items"].data[0].current_period_start == NOW + 3 * DAY
     assert (newest(shop).total, newest(shop).status) == (1000, "paid")
 
 
-def test_a_trial_made_longer(shop):
-    pro_subscription = shop.subscribe(trial_period_days=14)
+def test_a_longer_trial_is_not_billed(shop):
+    subscription = shop.subscribe(trial_period_days=14)
     later = NOW + 40 * DAY
-    changed = shop.client.v1.subscriptions.update(pro_subscription.id, {"trial_end": later})
+    changed = shop.client.v1.subscriptions.update(subscription.id, {"trial_end": later})
     assert (changed.trial_end, changed.billing_cycle_anchor) == (later, later)
     shop.news()
     shop.until(later - 1)
     assert shop.news() == ["customer.subscription.trial_will_end"]
     shop.until(later)
-    assert shop.subscription(pro_subscription.id).status == "active"
+    assert shop.subscription(subscription.id).status == "active"
 
 
-def test_a_change_that_cannot_be_paid(shop, pro_subscription):
+def test_a_change_whose_payment_fails_is_refused(shop, pro_subscription):
     shop.later(10)
     customer = pro_subscription.customer
     bad = shop.client.v1.payment_methods.attach(
@@ -70,7 +70,7 @@ def test_canceling_with_a_credit(shop, pro_subscription):
     assert shop.client.v1.customers.retrieve(pro_subscription.customer).balance == -2100
 
 
-def test_canceling_forgets_what_was_not_billed(shop, pro_subscription):
+def test_canceling_drops_unbilled_prorations(shop, pro_subscription):
     shop.later(10)
     change(shop, pro_subscription, quantity=2)
     shop.news()
@@ -83,7 +83,7 @@ def test_canceling_forgets_what_was_not_billed(shop, pro_subscription):
     assert pending(shop) == []
 
 
-def test_what_waits_at_a_planned_end_is_billed(shop, pro_subscription):
+def test_pending_items_are_billed_at_a_planned_end(shop, pro_subscription):
     shop.later(10)
     change(shop, pro_subscription, quantity=2)
     shop.client.v1.subscriptions.update(pro_subscription.id, {"cancel_at_period_end": True})

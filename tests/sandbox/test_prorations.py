@@ -93,7 +93,7 @@ def test_a_change_that_costs_nothing(shop, pro_subscription):
     assert newest(shop).total == 6200
 
 
-def test_more_of_the_same(shop, pro_subscription):
+def test_a_larger_quantity_is_prorated(shop, pro_subscription):
     shop.later(10)
     change(shop, pro_subscription, quantity=3)
     assert pending(shop) == [
@@ -102,7 +102,7 @@ def test_more_of_the_same(shop, pro_subscription):
     ]
 
 
-def test_a_proration_date(shop, pro_subscription):
+def test_a_change_is_prorated_at_the_given_date(shop, pro_subscription):
     shop.later(10)
     change(shop, pro_subscription, price=shop.price(6200), proration_date=NOW + 5 * DAY)
     assert [amount for amount, _ in pending(shop)] == [-2600, 5200]
@@ -141,7 +141,7 @@ def test_from_monthly_to_yearly_a_new_period_begins(shop, pro_subscription):
     assert (invoice.status, invoice.total) == ("paid", 36500 - 2100)
 
 
-def test_the_cycle_starts_anew(shop, pro_subscription):
+def test_resetting_the_cycle_starts_a_new_period(shop, pro_subscription):
     shop.later(10)
     changed = shop.client.v1.subscriptions.update(
         pro_subscription.id, {"billing_cycle_anchor": {"type": "now"}}

@@ -47,7 +47,7 @@ def test_the_event_says_what_the_charge_was_before(client):
     assert event.data.previous_attributes.to_dict() == {"amount_refunded": 0, "refunded": False}
 
 
-def test_never_above_what_is_left(client):
+def test_a_refund_never_exceeds_what_is_left(client):
     intent = paid(client)
     client.v1.refunds.create({"payment_intent": intent.id, "amount": 300})
     with pytest.raises(stripe.InvalidRequestError) as refused:
@@ -131,7 +131,7 @@ def test_a_refund_that_fails_later_gives_the_money_back_to_the_account(world, cl
     assert client.v1.refunds.create({"payment_intent": intent.id}).amount == 1000
 
 
-def test_metadata(client):
+def test_the_metadata_of_a_refund_can_change(client):
     refund = client.v1.refunds.create({"payment_intent": paid(client).id, "metadata": {"a": "1"}})
     assert client.v1.refunds.update(refund.id, {"metadata": {"b": "2"}}).metadata.to_dict() == {
         "a": "1",
@@ -139,7 +139,7 @@ def test_metadata(client):
     }
 
 
-def test_the_books(client, world):
+def test_refunds_make_balance_transactions(client, world):
     intent = paid(client)
     client.v1.refunds.create({"payment_intent": intent.id, "amount": 300})
     entries = client.v1.balance_transactions.list().data

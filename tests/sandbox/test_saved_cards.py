@@ -77,7 +77,7 @@ def test_the_subscriptions_own_card_comes_first(shop):
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
-def test_three_d_secure(shop, succeeds):
+def test_saving_a_card_can_need_three_d_secure(shop, succeeds):
     customer = shop.customer()
     session, outcome = save(shop, customer, "4000002500003155")
     assert outcome.status == "requires_action"

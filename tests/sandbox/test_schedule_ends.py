@@ -17,7 +17,7 @@ from tests.sandbox.schedule_calls import (
 from tests.sandbox.shop import DAY, NOW
 
 
-def test_an_undone_downgrade(shop, plain_subscription, cheap_price):
+def test_a_scheduled_downgrade_can_be_undone(shop, plain_subscription, cheap_price):
     schedule = schedule_of(shop, plain_subscription)
     update(shop, schedule, first_phase(plain_subscription), phase_of(cheap_price))
     shop.news()
@@ -30,7 +30,7 @@ def test_an_undone_downgrade(shop, plain_subscription, cheap_price):
         shop.client.v1.subscription_schedules.release(schedule.id)
 
 
-def test_ending_with_the_last_phase(shop, plain_subscription):
+def test_a_schedule_can_end_its_subscription(shop, plain_subscription):
     schedule = schedule_of(shop, plain_subscription)
     update(shop, schedule, first_phase(plain_subscription), end_behavior="cancel")
     held = shop.subscription(plain_subscription.id)
@@ -42,7 +42,7 @@ def test_ending_with_the_last_phase(shop, plain_subscription):
     assert shop.subscription(plain_subscription.id).status == "canceled"
 
 
-def test_released_it_no_longer_ends_unless_wanted(shop, plain_subscription):
+def test_a_released_schedule_no_longer_ends_its_subscription(shop, plain_subscription):
     for keeps in (False, True):
         schedule = schedule_of(shop, plain_subscription)
         update(shop, schedule, first_phase(plain_subscription), end_behavior="cancel")
@@ -64,7 +64,7 @@ def test_canceled_with_its_subscription_from_either_side(shop, plain_subscriptio
     assert get(shop, schedule).status == "canceled"
 
 
-def test_only_what_runs_is_scheduled(shop, plain_subscription, cheap_price):
+def test_only_running_subscriptions_can_be_scheduled(shop, plain_subscription, cheap_price):
     create = shop.client.v1.subscription_schedules.create
     phases = [{"items": [{"price": cheap_price}]}]
     for params, param in (
@@ -81,7 +81,7 @@ def test_only_what_runs_is_scheduled(shop, plain_subscription, cheap_price):
         create({"from_subscription": plain_subscription.id})
 
 
-def test_what_the_schedule_decides_is_refused_elsewhere(shop, plain_subscription, cheap_price):
+def test_changes_reserved_to_the_schedule_are_refused(shop, plain_subscription, cheap_price):
     schedule = schedule_of(shop, plain_subscription)
     item = plain_subscription["items"].data[0].id
     for params, subject in (
@@ -130,7 +130,7 @@ def test_what_the_schedule_decides_is_refused_elsewhere(shop, plain_subscription
          "phases[0][trial_end]"),
     ],
 )  # fmt: skip
-def test_phases_that_cannot_be(shop, plain_subscription, cheap_price, phases, param):
+def test_invalid_phases_are_refused(shop, plain_subscription, cheap_price, phases, param):
     schedule = schedule_of(shop, plain_subscription)
     before = get(shop, schedule).to_dict()
     for phase in phases:

@@ -13,7 +13,7 @@ from tests.sandbox.schedule_calls import (
 from tests.sandbox.shop import DAY, NOW
 
 
-def test_made_from_a_subscription(shop, plain_subscription):
+def test_a_schedule_is_created_from_a_subscription(shop, plain_subscription):
     schedule = schedule_of(shop, plain_subscription)
     assert shop.news() == ["subscription_schedule.created", "customer.subscription.updated"]
     assert (schedule.status, schedule.end_behavior) == ("active", "release")
@@ -47,7 +47,7 @@ def furnished_subscription(shop):
     )
 
 
-def test_made_from_a_subscription_it_says_what_that_has(shop):
+def test_a_schedule_copies_the_settings_of_its_subscription(shop):
     held = furnished_subscription(shop)
     schedule = schedule_of(shop, held)
     (phase,) = schedule.phases
@@ -68,7 +68,7 @@ def test_made_from_a_subscription_it_says_what_that_has(shop):
     assert defaults.invoice_settings.footer == "Thanks"
 
 
-def test_a_phase_that_leaves_something_out_takes_it_away(shop, cheap_price):
+def test_a_phase_removes_settings_that_it_leaves_out(shop, cheap_price):
     """But for metadata, which is merged, and what the schedule's default settings say."""
     held = furnished_subscription(shop)
     schedule = schedule_of(shop, held)
@@ -84,7 +84,7 @@ def test_a_phase_that_leaves_something_out_takes_it_away(shop, cheap_price):
     assert after["items"].data[0].metadata.to_dict() == {}
 
 
-def test_a_downgrade_at_the_renewal(shop, plain_subscription, cheap_price):
+def test_a_scheduled_downgrade_happens_at_the_renewal(shop, plain_subscription, cheap_price):
     schedule = schedule_of(shop, plain_subscription)
     update(
         shop,

@@ -52,7 +52,7 @@ def search_names(shop, named_customers, query, **params):
         (f'created<={NOW} AND -name~"ada"', {"alan", "nobody"}),
     ],
 )
-def test_the_query_language(shop, named_customers, query, names):
+def test_searches_understand_the_query_language(shop, named_customers, query, names):
     assert search_names(shop, named_customers, query) == names
 
 
@@ -73,7 +73,7 @@ def test_the_query_language(shop, named_customers, query, names):
         " OR ".join(f'name:"{n}"' for n in range(11)),
     ],
 )
-def test_what_cannot_be_asked(shop, query):
+def test_invalid_searches_are_refused(shop, query):
     with pytest.raises(stripe.InvalidRequestError) as raised:
         shop.client.v1.customers.search({"query": query})
     assert error_of(raised).param == "query"
@@ -88,7 +88,7 @@ def test_a_new_customer_is_found_a_minute_later(shop):
     assert [each.id for each in shop.client.v1.customers.search(search)] == [customer.id]
 
 
-def test_pages(shop, named_customers):
+def test_search_results_have_pages(shop, named_customers):
     query = {"query": f"created>={NOW}", "limit": 2}
     first = shop.client.v1.customers.search(query)
     assert (first.object, len(first.data), first.has_more) == ("search_result", 2, True)

@@ -31,7 +31,7 @@ def pay(shop, invoice, **params):
     return shop.client.v1.invoices.pay(invoice.id, params)
 
 
-def test_it_begins_without_money_and_its_invoice_is_sent(shop):
+def test_a_subscription_with_sent_invoices_starts_unpaid(shop):
     subscription = subscribe(shop, shop.customer())
     assert (subscription.status, subscription.collection_method, subscription.days_until_due) == (
         "active",
@@ -61,7 +61,7 @@ def test_a_card_on_file_is_not_charged(shop):
     assert pay(shop, newest(shop, subscription)).status == "paid"
 
 
-def test_what_is_paid_in_time_never_owes(shop):
+def test_an_invoice_paid_in_time_keeps_the_subscription_active(shop):
     subscription = subscribe(shop, shop.customer())
     shop.until(NOW + HOUR)
     assert pay(shop, newest(shop, subscription), paid_out_of_band=True).status == "paid"
@@ -74,7 +74,7 @@ def test_what_is_paid_in_time_never_owes(shop):
     )
 
 
-def test_it_is_past_due_from_the_due_date_until_somebody_pays(shop):
+def test_the_subscription_is_past_due_after_the_due_date(shop):
     subscription = subscribe(shop, shop.customer())
     due = NOW + HOUR + 14 * DAY
     shop.until(due - 1)
@@ -103,7 +103,7 @@ def test_a_renewal_that_is_not_due_yet_clears_what_was_owed(shop):
     ("policy", "status"),
     [("leave_past_due", "past_due"), ("mark_unpaid", "unpaid"), ("cancel", "canceled")],
 )
-def test_what_stays_overdue_ends_as_the_account_says(shop, policy, status):
+def test_an_overdue_subscription_ends_as_configured(shop, policy, status):
     with shop.world.transaction() as tx:
         billing_settings.change_settings(tx, overdue_days=30, after_overdue=policy)
     subscription = subscribe(shop, shop.customer(), items=[{"price": shop.price(3100, "year")}])
@@ -122,7 +122,7 @@ def test_a_declined_card_on_the_hosted_page_owes_nothing_yet(shop):
     assert newest(shop, subscription).next_payment_attempt is None
 
 
-def test_a_subscription_can_turn_to_it_and_back(shop):
+def test_a_subscription_can_change_its_collection_method(shop):
     subscription = shop.subscribe(shop.price(3100))
     update = shop.client.v1.subscriptions.update
     turned = update(subscription.id, {"collection_method": "send_invoice", "days_until_due": 7})
@@ -139,7 +139,7 @@ def test_a_subscription_can_turn_to_it_and_back(shop):
         ({"payment_behavior": "default_incomplete"}, "payment_behavior"),
     ],
 )
-def test_what_cannot_be_sent(shop, params, param):
+def test_invalid_sent_invoices_are_refused(shop, params, param):
     with pytest.raises(stripe.InvalidRequestError) as raised:
         subscribe(shop, shop.customer(), **params)
     assert error_of(raised).param == param

@@ -122,7 +122,7 @@ def test_a_failure_may_keep_its_effects(world):
         assert tx.list_ids("x") == ["x_1"]
 
 
-def test_what_a_transaction_reads_is_its_own(world):
+def test_a_transaction_reads_its_own_writes(world):
     with world.transaction() as tx:
         tx.insert({"id": "x_1", "object": "x", "deep": {"n": 1}})
     with interrupted(world) as tx:

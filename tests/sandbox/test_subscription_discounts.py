@@ -62,7 +62,7 @@ def test_prorations_of_a_discounted_subscription_are_discounted(shop):
     assert (invoice.subtotal, invoice.total) == (6750, 3750)
 
 
-def test_a_credit_is_of_what_was_really_billed(shop):
+def test_a_proration_credit_is_of_the_discounted_amount(shop):
     id = coupon(shop, percent_off=50, duration="once")
     subscription = shop.client.v1.subscriptions.create(
         {"customer": shop.customer("pm_card_visa"), "items": [{"price": shop.price(3000)}],

@@ -8,7 +8,7 @@ from tests.sandbox.subscription_calls import create
 RENEWS = 1_802_678_400
 
 
-def test_lists_and_filters(shop):
+def test_subscriptions_are_listed_and_filtered(shop):
     customer = shop.customer("pm_card_visa")
     price = shop.price()
     first = create(shop, customer, items=[{"price": price}])
@@ -53,7 +53,7 @@ def test_metadata_and_payment_method_change(shop):
     }
 
 
-def test_an_update_that_changes_nothing_is_no_news(shop):
+def test_an_update_without_effect_emits_no_event(shop):
     subscription = create(shop, shop.customer("pm_card_visa"), metadata={"a": "1"})
     shop.news()
     shop.client.v1.subscriptions.update(subscription.id, {"metadata": {"a": "1"}})

@@ -8,7 +8,7 @@ from tests.sandbox.shop import DAY, NOW
 from tests.sandbox.subscription_calls import create
 
 
-def test_created_and_paid_at_once(shop):
+def test_a_subscription_is_created_and_paid_at_once(shop):
     subscription = create(shop, shop.customer("pm_card_visa"), metadata={"org": "1"})
     assert shop.news() == [
         "charge.succeeded",
@@ -174,7 +174,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("params", "param"), REFUSED)
-def test_refused(shop, params, param):
+def test_invalid_subscriptions_are_refused(shop, params, param):
     customer = shop.customer("pm_card_visa")
     with pytest.raises(stripe.InvalidRequestError) as raised:
         shop.client.v1.subscriptions.create(
@@ -184,7 +184,7 @@ def test_refused(shop, params, param):
     assert shop.client.v1.subscriptions.list({"status": "all"}).data == []
 
 
-def test_prices_that_cannot_be_subscribed_to(shop):
+def test_one_time_and_archived_prices_are_refused(shop):
     customer = shop.customer("pm_card_visa")
     monthly, metered = shop.price(), shop.metered()
     for items, words in (
@@ -197,13 +197,13 @@ def test_prices_that_cannot_be_subscribed_to(shop):
             create(shop, customer, items=items)
 
 
-def test_someone_elses_card(shop):
+def test_another_customers_card_is_refused(shop):
     method = shop.client.v1.payment_methods.attach("pm_card_visa", {"customer": shop.customer()})
     with pytest.raises(stripe.InvalidRequestError, match="does not have a payment method"):
         create(shop, shop.customer(), default_payment_method=method.id)
 
 
-def test_no_card_at_all(shop):
+def test_a_customer_without_a_card_is_refused(shop):
     with pytest.raises(stripe.InvalidRequestError) as raised:
         create(shop, shop.customer())
     assert raised.value.code == "resource_missing"

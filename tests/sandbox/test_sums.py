@@ -36,7 +36,7 @@ def paid_session(shop, chance):
     )
 
 
-def test_sums_agree(shop):
+def test_sessions_invoices_and_credit_notes_add_up(shop):
     chance, v1 = random.Random(11), shop.client.v1
     for _ in range(12):
         session = paid_session(shop, chance)

@@ -37,7 +37,7 @@ def finished(shop, session):
         (FRANCE, "exclusive", 1000, 0, 1000),
     ],
 )
-def test_a_new_buyer_says_where_they_are(shop, address, behavior, total, tax, net):
+def test_a_new_buyer_gives_an_address_for_taxes(shop, address, behavior, total, tax, net):
     price = shop.price(tax_behavior=behavior)
     session = shop.session(price, automatic_tax=ON, tax_id_collection=ON)
     assert session.automatic_tax.status == "requires_location_inputs"

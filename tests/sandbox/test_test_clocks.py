@@ -86,7 +86,7 @@ def test_what_belongs_to_the_clock_lives_at_its_time(shop, clocks, clock, custom
     assert shop.world.clock.now() == NOW
 
 
-def test_nobody_elses_time_passes(shop, clocks, clock, customer):
+def test_other_customers_keep_their_time(shop, clocks, clock, customer):
     mine, theirs = subscribe(shop, customer), shop.subscribe(shop.price(1000))
     clocks.advance(clock.id, {"frozen_time": START + 40 * DAY})
     assert (len(invoices(shop, mine)), len(invoices(shop, theirs))) == (2, 1)
@@ -161,7 +161,7 @@ def test_pages_are_at_the_clocks_time_too(shop, clocks, clock, customer):
     assert held.cancel_at == held["items"].data[0].current_period_end
 
 
-def test_refunds_that_take_time(shop, clocks, clock, customer):
+def test_pending_refunds_follow_the_test_clock(shop, clocks, clock, customer):
     method = shop.client.v1.payment_methods.attach(
         "pm_card_pendingRefund", {"customer": customer.id}
     )
@@ -189,7 +189,7 @@ def test_an_existing_customer_takes_a_clock(shop, clocks):
     assert len(clocks.list().data) == 1
 
 
-def test_how_far_a_clock_goes(shop, clocks, clock, customer):
+def test_a_test_clock_has_a_limit(shop, clocks, clock, customer):
     for target in (START, START - 1, START + 731 * DAY):
         with pytest.raises(stripe.InvalidRequestError) as raised:
             clocks.advance(clock.id, {"frozen_time": target})

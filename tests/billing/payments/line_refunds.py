@@ -8,8 +8,8 @@ from tests.billing.tenant import Json, Tenant
 Drain = Callable[[], None]
 
 
-def sell(tenant: Tenant, line_prices: Any, quantity: int = 1, **body: Any) -> Json:
-    lines = [{"price": price["id"], "quantity": quantity} for price in line_prices]
+def sell(tenant: Tenant, prices: Any, quantity: int = 1, **body: Any) -> Json:
+    lines = [{"price": price["id"], "quantity": quantity} for price in prices]
     response = tenant.api.post("/carts", {"user_id": "alice", "lines": lines})
     assert response.status_code == 201, response.content
     page = tenant.open_cart(response.json(), **body)
