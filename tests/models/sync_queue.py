@@ -1,9 +1,9 @@
 """Model: the sync-queue row of one object, as in ``billing.sync.sync_queue`` and ``sync``.
 
-The object changes at Stripe; each change is marked once or twice, at any time after it. A mark
-counts, or finds that what it would ask for is asked for already, and spares itself. Workers
-claim, read and store. A worker may die at any step, a read may fail, and a lease may run out
-while its holder is alive and goes on as a zombie.
+The object changes at Stripe; each change requests a sync once or twice, at any time after it. A
+request counts, or is skipped because an equal one is already waiting. Workers claim, read and
+store. A worker may die at any step, a read may fail, and a lease may run out while its holder is
+alive and continues as a zombie.
 """
 
 from collections.abc import Iterator
@@ -29,17 +29,16 @@ class Worker(NamedTuple):
 
 class State(NamedTuple):
     stripe: int
-    unmarked: tuple[int, ...]
-    """Changes that are still to be marked, by version."""
+    unrequested: tuple[int, ...]
+    """Changes whose sync is not requested yet, by version."""
     requested: int
     applied: int
     row: int
     epoch: int
     holder: int | None
     """The worker that has the lease; it may be dead."""
-    let_go: bool
-    """Whether the last holder said that it was done, one way or the other; or there was none. One
-    whose lease ran out has not."""
+    is_released: bool
+    """Whether the last holder released the row itself, or there was none; false after an expiry."""
     workers: tuple[Worker, ...]
     deaths: int
     expiries: int
@@ -59,9 +58,9 @@ class Protocol:
     or it was set ``at claim`` already."""
     reads_first: bool = False
     """Stripe is asked before the claim."""
-    spares: str = "let go"
-    """A mark may be spared while the object is due and was ``let go``, or is ``free`` because the
-    lease ran out, or ``always`` while it is due."""
+    skips_request: str = "let go"
+    """A request may be skipped while the object is due and was ``let go`` by its holder, or is
+    ``free`` because the lease ran out, or ``always`` while it is due."""
 
 
 OURS = Protocol()
@@ -71,8 +70,8 @@ WRONG: dict[str, Protocol] = {
     "the flag is cleared when the object is claimed": Protocol(applies="at claim"),
     "no lease and no fence": Protocol(fenced=False, leased=False),
     "read, then claim and write": Protocol(reads_first=True),
-    "a mark is spared when only the lease has run out": Protocol(spares="free"),
-    "a mark is spared while the object is read": Protocol(spares="always"),
+    "a mark is spared when only the lease has run out": Protocol(skips_request="free"),
+    "a mark is spared while the object is read": Protocol(skips_request="always"),
 }
 
 
@@ -89,13 +88,13 @@ def run(
     """Every schedule with at most so many deaths, early expiries and failed reads."""
     start = State(
         stripe=0,
-        unmarked=(*range(1, versions + 1), *again),
+        unrequested=(*range(1, versions + 1), *again),
         requested=0,
         applied=0,
         row=0,
         epoch=0,
         holder=None,
-        let_go=True,
+        is_released=True,
         workers=tuple(Worker() for _ in range(workers)),
         deaths=deaths,
         expiries=expiries,
@@ -105,10 +104,10 @@ def run(
     def moves(state: State) -> Iterator[Move[State]]:
         if state.stripe < versions:
             yield Move(f"stripe: v{state.stripe + 1}", state._replace(stripe=state.stripe + 1))
-        yield from _marks(protocol, state)
+        yield from _request_moves(protocol, state)
         for worker in range(workers):
-            yield from _works(protocol, state, worker)
-        yield from _expires(state)
+            yield from _worker_moves(protocol, state, worker)
+        yield from _expiry_moves(state)
 
     return explore(
         start,
@@ -121,46 +120,46 @@ def run(
     )
 
 
-def _marks(protocol: Protocol, state: State) -> Iterator[Move[State]]:
-    for place, version in enumerate(state.unmarked):
+def _request_moves(protocol: Protocol, state: State) -> Iterator[Move[State]]:
+    for place, version in enumerate(state.unrequested):
         if state.stripe >= version:
-            rest = state.unmarked[:place] + state.unmarked[place + 1 :]
-            marked = state._replace(unmarked=rest)
-            yield Move(f"mark v{version}", marked._replace(requested=state.requested + 1))
-            if _may_spare(protocol, state):
-                yield Move(f"v{version} is asked for already", marked)
+            rest = state.unrequested[:place] + state.unrequested[place + 1 :]
+            after_request = state._replace(unrequested=rest)
+            yield Move(f"request v{version}", after_request._replace(requested=state.requested + 1))
+            if _may_skip_request(protocol, state):
+                yield Move(f"v{version} is already requested", after_request)
 
 
-def _may_spare(protocol: Protocol, state: State) -> bool:
+def _may_skip_request(protocol: Protocol, state: State) -> bool:
     if state.applied >= state.requested:
         return False
     is_free = state.holder is None
-    return {"let go": state.let_go, "free": is_free, "always": True}[protocol.spares]
+    return {"let go": state.is_released, "free": is_free, "always": True}[protocol.skips_request]
 
 
-def _works(protocol: Protocol, state: State, number: int) -> Iterator[Move[State]]:
+def _worker_moves(protocol: Protocol, state: State, number: int) -> Iterator[Move[State]]:
     worker = state.workers[number]
     if worker.phase is Phase.IDLE:
-        yield from _claims(protocol, state, number)
+        yield from _claim_moves(protocol, state, number)
         return
     if worker.phase is Phase.CLAIMED:
-        yield Move(f"worker {number}: read", _reads(state, number))
+        yield Move(f"worker {number}: read", _after_read(state, number))
         if state.failures:
-            yield Move(f"worker {number}: read fails", _fails(state, number))
+            yield Move(f"worker {number}: read fails", _after_failure(state, number))
     else:
-        yield _writes(protocol, state, number)
+        yield _write_move(protocol, state, number)
     if state.deaths:
         yield Move(
             f"worker {number}: dies",
-            _put(state, number, Worker())._replace(deaths=state.deaths - 1),
+            _with_worker(state, number, Worker())._replace(deaths=state.deaths - 1),
         )
 
 
-def _claims(protocol: Protocol, state: State, number: int) -> Iterator[Move[State]]:
+def _claim_moves(protocol: Protocol, state: State, number: int) -> Iterator[Move[State]]:
     is_free = state.holder is None or not protocol.leased
     if state.applied >= state.requested or not is_free:
         return
-    claimed = state._replace(epoch=state.epoch + 1, holder=number, let_go=False)
+    claimed = state._replace(epoch=state.epoch + 1, holder=number, is_released=False)
     if protocol.applies == "at claim":
         claimed = claimed._replace(applied=state.requested)
     worker = Worker(Phase.CLAIMED, claimed.epoch, state.requested)
@@ -169,28 +168,30 @@ def _claims(protocol: Protocol, state: State, number: int) -> Iterator[Move[Stat
         # version that our row had, the worst case of a slow request.
         for value in range(state.row, state.stripe + 1):
             read = worker._replace(phase=Phase.HAS_READ, value=value)
-            yield Move(f"worker {number}: had read v{value}, claims", _put(claimed, number, read))
+            yield Move(
+                f"worker {number}: had read v{value}, claims", _with_worker(claimed, number, read)
+            )
         return
-    yield Move(f"worker {number}: claims", _put(claimed, number, worker))
+    yield Move(f"worker {number}: claims", _with_worker(claimed, number, worker))
 
 
-def _reads(state: State, number: int) -> State:
+def _after_read(state: State, number: int) -> State:
     worker = state.workers[number]
-    return _put(state, number, worker._replace(phase=Phase.HAS_READ, value=state.stripe))
+    return _with_worker(state, number, worker._replace(phase=Phase.HAS_READ, value=state.stripe))
 
 
-def _fails(state: State, number: int) -> State:
-    """The object is handed back, if it is still ours."""
-    mine = state.workers[number].epoch == state.epoch
-    after = _put(state, number, Worker())._replace(failures=state.failures - 1)
-    return after._replace(holder=None, let_go=True) if mine else after
+def _after_failure(state: State, number: int) -> State:
+    """State after a failed read: a worker that still holds the lease releases it."""
+    is_holder = state.workers[number].epoch == state.epoch
+    after = _with_worker(state, number, Worker())._replace(failures=state.failures - 1)
+    return after._replace(holder=None, is_released=True) if is_holder else after
 
 
-def _writes(protocol: Protocol, state: State, number: int) -> Move[State]:
+def _write_move(protocol: Protocol, state: State, number: int) -> Move[State]:
     worker = state.workers[number]
-    mine = worker.epoch == state.epoch
-    after = _put(state, number, Worker())
-    if protocol.fenced and not mine:
+    is_holder = worker.epoch == state.epoch
+    after = _with_worker(state, number, Worker())
+    if protocol.fenced and not is_holder:
         return Move(f"worker {number}: write is refused", after)
     applied = state.requested if protocol.applies == "now" else worker.seen
     return Move(
@@ -198,14 +199,14 @@ def _writes(protocol: Protocol, state: State, number: int) -> Move[State]:
         after._replace(
             row=worker.value,
             applied=max(state.applied, applied),
-            holder=None if mine else state.holder,
-            let_go=mine or state.let_go,
+            holder=None if is_holder else state.holder,
+            is_released=is_holder or state.is_released,
         ),
         backwards=worker.value < state.row,
     )
 
 
-def _expires(state: State) -> Iterator[Move[State]]:
+def _expiry_moves(state: State) -> Iterator[Move[State]]:
     """A dead holder's lease runs out in the end; a live one's may, too early."""
     if state.holder is None:
         return
@@ -220,7 +221,7 @@ def _expires(state: State) -> Iterator[Move[State]]:
         )
 
 
-def _put(state: State, number: int, worker: Worker) -> State:
+def _with_worker(state: State, number: int, worker: Worker) -> State:
     workers = list(state.workers)
     workers[number] = worker
     return state._replace(workers=tuple(workers))

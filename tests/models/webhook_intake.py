@@ -1,8 +1,8 @@
 """Model: where an event can get lost between Stripe's request and the applied change.
 
 As in ``webhooks.services.intake``: Stripe sends until it is told that the event has arrived. The
-web process may die between any two steps, the doorbell may not ring, the answer may get lost, and
-the worker may die. Each of these happens at most once.
+web process may die between any two steps, the wake-up may fail, the answer may get lost, and the
+worker may die. Each of these happens at most once.
 """
 
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ class State(NamedTuple):
     sends: int
     acked: bool
     stored: bool
-    dirty: bool
-    rung: bool
+    sync_requested: bool
+    wake_up_sent: bool
     awake: bool
     claimed: bool
     applied: int
     web_dies: bool
-    bell_fails: bool
+    wake_up_fails: bool
     answer_fails: bool
     worker_dies: bool
 
@@ -38,28 +38,30 @@ class Design:
     """What a request does, in which order, and who looks for what was left behind."""
 
     steps: tuple[str, ...]
-    """``store``, ``mark``, ``store and mark`` (one transaction), ``ring``, ``answer``."""
+    """``store``, ``request``, ``store and request`` (one transaction), ``wake``, ``answer``."""
     sweeps: bool
-    repeats_mark: bool = False
-    """Whether a delivery of a known event marks and rings as well."""
+    repeats_request: bool = False
+    """Whether a delivery of a known event requests a sync and wakes a worker as well."""
     claims_first: bool = False
-    """Whether the mark is taken away in a transaction of its own before the work is done."""
+    """Whether the request is removed in a transaction of its own before the work is done."""
 
 
-OURS = Design(("store and mark", "ring", "answer"), sweeps=True)
+OURS = Design(("store and request", "wake", "answer"), sweeps=True)
 WRONG: dict[str, Design] = {
     "answer first, store in the background": Design(
-        ("answer", "store and mark", "ring"), sweeps=True
+        ("answer", "store and request", "wake"), sweeps=True
     ),
     "no sweep, a known event does not ring": Design(
-        ("store and mark", "ring", "answer"), sweeps=False
+        ("store and request", "wake", "answer"), sweeps=False
     ),
     "no sweep, ring after the answer": Design(
-        ("store and mark", "answer", "ring"), sweeps=False, repeats_mark=True
+        ("store and request", "answer", "wake"), sweeps=False, repeats_request=True
     ),
-    "store and mark in two transactions": Design(("store", "mark", "ring", "answer"), sweeps=True),
+    "store and mark in two transactions": Design(
+        ("store", "request", "wake", "answer"), sweeps=True
+    ),
     "the mark is taken before the work is done": Design(
-        ("store and mark", "ring", "answer"), sweeps=True, claims_first=True
+        ("store and request", "wake", "answer"), sweeps=True, claims_first=True
     ),
 }
 
@@ -72,25 +74,25 @@ def run(design: Design) -> Tally:
         sends=SENDS,
         acked=False,
         stored=False,
-        dirty=False,
-        rung=False,
+        sync_requested=False,
+        wake_up_sent=False,
         awake=False,
         claimed=False,
         applied=0,
         web_dies=True,
-        bell_fails=True,
+        wake_up_fails=True,
         answer_fails=True,
         worker_dies=True,
     )
 
     def moves(state: State) -> Iterator[Move[State]]:
-        yield from _sends(design, state)
-        yield from _works(design, state)
+        yield from _delivery_moves(design, state)
+        yield from _worker_moves(design, state)
 
     return explore(start, moves=moves, is_right=lambda end: not (end.acked and not end.applied))
 
 
-def _sends(design: Design, state: State) -> Iterator[Move[State]]:
+def _delivery_moves(design: Design, state: State) -> Iterator[Move[State]]:
     if state.step is None:
         if not state.acked and state.sends:
             yield Move("stripe sends", state._replace(step=0, sends=state.sends - 1, created=False))
@@ -98,46 +100,47 @@ def _sends(design: Design, state: State) -> Iterator[Move[State]]:
     name = design.steps[state.step]
     rest = state.step + 1
     done = state._replace(step=rest if rest < len(design.steps) else None)
-    yield Move(name, _does(name, design, done))
-    if name == "ring" and state.bell_fails:
-        yield Move("the bell is broken", done._replace(bell_fails=False))
+    yield Move(name, _after_step(name, design, done))
+    if name == "wake" and state.wake_up_fails:
+        yield Move("the wake-up fails", done._replace(wake_up_fails=False))
     if name == "answer" and state.answer_fails:
         yield Move("the answer is lost", done._replace(answer_fails=False))
     if state.web_dies:
         yield Move("the web process dies", state._replace(step=None, web_dies=False))
 
 
-def _does(name: str, design: Design, state: State) -> State:
+def _after_step(name: str, design: Design, state: State) -> State:
     """The state after one step of a request."""
     if name == "answer":
         return state._replace(acked=True)
     if name.startswith("store"):
         state = state._replace(created=not state.stored, stored=True)
-    acts = state.created or design.repeats_mark
-    if name.endswith("mark"):
-        return state._replace(dirty=state.dirty or acts)
-    if name == "ring":
-        return state._replace(rung=state.rung or acts)
+    acts = state.created or design.repeats_request
+    if name.endswith("request"):
+        return state._replace(sync_requested=state.sync_requested or acts)
+    if name == "wake":
+        return state._replace(wake_up_sent=state.wake_up_sent or acts)
     return state
 
 
-def _works(design: Design, state: State) -> Iterator[Move[State]]:
+def _worker_moves(design: Design, state: State) -> Iterator[Move[State]]:
     if not state.awake:
-        if state.rung:
-            yield Move("the bell wakes a worker", state._replace(rung=False, awake=True))
-        elif state.dirty and design.sweeps:
+        if state.wake_up_sent:
+            yield Move("the wake-up wakes a worker", state._replace(wake_up_sent=False, awake=True))
+        elif state.sync_requested and design.sweeps:
             yield Move("the sweep wakes a worker", state._replace(awake=True))
         return
     asleep = state._replace(awake=False, claimed=False)
     if state.claimed:
         yield Move("apply", asleep._replace(applied=state.applied + 1))
-    elif not state.dirty:
+    elif not state.sync_requested:
         yield Move("nothing to do", asleep)
     elif design.claims_first:
-        yield Move("claim", state._replace(claimed=True, dirty=False))
+        yield Move("claim", state._replace(claimed=True, sync_requested=False))
     else:
         yield Move(
-            "apply and clear the mark", asleep._replace(dirty=False, applied=state.applied + 1)
+            "apply and clear the request",
+            asleep._replace(sync_requested=False, applied=state.applied + 1),
         )
     if state.worker_dies:
         yield Move("the worker dies", asleep._replace(worker_dies=False))
