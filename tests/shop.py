@@ -60,8 +60,10 @@ class Shop:
             ProductFeature.objects.create(
                 project=self.project, product=row, feature=feature, value=value
             )
-        made = self.stripe.v1.products.create({"name": name, "metadata": {"tollgate_id": row.pk}})
-        return self._known(row, made.id)
+        new_product = self.stripe.v1.products.create(
+            {"name": name, "metadata": {"tollgate_id": row.pk}}
+        )
+        return self._known(row, new_product.id)
 
     def price(self, product: Product, amount: int = 2900, interval: str = "month") -> Price:
         """What the product costs: every month, or once for an empty interval."""

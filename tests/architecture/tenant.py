@@ -119,9 +119,9 @@ def _set_aside(tenant: Tenant, project: Project, user_id: str) -> list[str]:
     code = f"calls-{project.slug}"
     meter = {"code": code, "name": "Calls", "aggregation": "sum"}
     feature = {"code": code, "name": "Calls", "kind": "metered", "meter": code, "period": "month"}
-    given = {"user_id": user_id, "feature": code, "value": 10, "reason": "A trial."}
+    request_body = {"user_id": user_id, "feature": code, "value": 10, "reason": "A trial."}
     wish = {"user_id": user_id, "feature": code}
-    for path, body in (("/meters", meter), ("/features", feature), ("/admin/grant", given)):
+    for path, body in (("/meters", meter), ("/features", feature), ("/admin/grant", request_body)):
         assert tenant.api.post(path, body).status_code == 201
     unknown_ids = [tenant.api.post("/entitlements/reserve", wish).json() for _ in range(2)]
     return [each["reservation"]["id"] for each in unknown_ids]

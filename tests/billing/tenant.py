@@ -25,8 +25,8 @@ class Tenant:
         return FeatureFactory.create(project=project, code=code, **kwargs)
 
     def meter(self, code: str = "bytes", aggregation: str = "sum", **body: Any) -> Json:
-        said = {"code": code, "name": code.title(), "aggregation": aggregation, **body}
-        return self._made(self.api.post("/meters", said))
+        request_body = {"code": code, "name": code.title(), "aggregation": aggregation, **body}
+        return self._made(self.api.post("/meters", request_body))
 
     def product(self, name: str = "Pro", **body: Any) -> Json:
         return self._made(self.api.post("/products", {"name": name, **body}))
@@ -58,8 +58,8 @@ class Tenant:
         return self._made(self.api.post("/carts", {"user_id": user_id, "lines": lines, **body}))
 
     def open_cart(self, cart: Json, **body: Any) -> Json:
-        said = {"cart": cart["id"], "success_url": f"{HOME}/thanks", **body}
-        return self._made(self.api.post("/checkout/cart", said))
+        request_body = {"cart": cart["id"], "success_url": f"{HOME}/thanks", **body}
+        return self._made(self.api.post("/checkout/cart", request_body))
 
     def pay(self, checkout: Json, **how: Any) -> CheckoutResult:
         """The buyer pays on the page."""
@@ -89,5 +89,5 @@ class Tenant:
 
 def order(price: Json, user_id: str = "alice", **body: Any) -> Json:
     """The body of a checkout for one of this price."""
-    said = {"user_id": user_id, "price": price["id"], "success_url": f"{HOME}/thanks"}
-    return {**said, **body}
+    request_body = {"user_id": user_id, "price": price["id"], "success_url": f"{HOME}/thanks"}
+    return {**request_body, **body}

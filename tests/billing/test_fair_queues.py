@@ -229,14 +229,17 @@ class TestPayments:
         stuck = CustomerFactory.create(project=broken.project)
         for number in range(MANY):
             payment(broken.project, broken, stuck, f"pi_{number}", hours=2)
-        made = shop.stripe.v1.payment_intents.create(
+        new_intent = shop.stripe.v1.payment_intents.create(
             {"amount": 500, "currency": "usd", "customer": shop.buyer().stripe_id or ""}
         )
         mine = payment(
-            shop.project, shop.account, Customer.objects.for_project(shop.project).get(), made.id
+            shop.project,
+            shop.account,
+            Customer.objects.for_project(shop.project).get(),
+            new_intent.id,
         )
         expiry.expire_due(at=timezone.now())
-        assert shop.stripe.v1.payment_intents.retrieve(made.id).status == "canceled"
+        assert shop.stripe.v1.payment_intents.retrieve(new_intent.id).status == "canceled"
         mine.refresh_from_db()
         assert mine.expired_at is not None
         expiry.expire_due(at=timezone.now())

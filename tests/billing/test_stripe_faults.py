@@ -65,8 +65,8 @@ def test_a_price_is_made_once(tenant: Tenant, clock: Clock, fault: str) -> None:
     product = tenant.product()
     tenant.stripe.fail(fault, path="/v1/prices", times=AFTER_ALL_TRIES)
     body = {"product": product["id"], "unit_amount": {"amount": 100, "currency": "usd"}}
-    made = create_until_done(lambda: tenant.api.post("/prices", body), clock).json()
-    assert [each["id"] for each in tenant.at_stripe("price")] == [made["stripe_id"]]
+    response_body = create_until_done(lambda: tenant.api.post("/prices", body), clock).json()
+    assert [each["id"] for each in tenant.at_stripe("price")] == [response_body["stripe_id"]]
 
 
 @pytest.mark.parametrize("path", ["/v1/customers", "/v1/checkout/sessions"])
@@ -116,8 +116,8 @@ def test_a_stale_list_does_not_prove_that_an_object_is_missing(
     assert tenant.api.post("/products", body).status_code == 503
     assert tenant.api.post("/products", body).status_code == 503
     clock.advance(seconds=61)
-    made = create_until_done(lambda: tenant.api.post("/products", body), clock).json()
-    assert [each["id"] for each in tenant.at_stripe("product")] == [made["stripe_id"]]
+    response_body = create_until_done(lambda: tenant.api.post("/products", body), clock).json()
+    assert [each["id"] for each in tenant.at_stripe("product")] == [response_body["stripe_id"]]
 
 
 def test_a_forgotten_key_is_not_sent_again(tenant: Tenant, clock: Clock, project: Project) -> None:

@@ -179,8 +179,8 @@ class History:
 
 
 def _subject(event: Object) -> str | None:
-    found = routing.target(event["type"], event["data"]["object"])
-    return found.stripe_id if found else None
+    target = routing.target(event["type"], event["data"]["object"])
+    return target.stripe_id if target else None
 
 
 def _change_customer(history: History, thing: Thing) -> None:

@@ -101,8 +101,8 @@ def test_parallel_creations_of_one_name_make_one_row(
 
 def test_parallel_projects_with_one_slug_are_one(db: None) -> None:
     key, log = platform_key(), DatabaseLog()
-    made = post_by_callers(key, lambda _: ("/projects", {"name": "Acme", "slug": "acme"}))
-    assert_statuses(made, 201, 409)
+    answers = post_by_callers(key, lambda _: ("/projects", {"name": "Acme", "slug": "acme"}))
+    assert_statuses(answers, 201, 409)
     other = ApiClient(key).post("/projects", {"name": "Other", "slug": "other"}).json()
     taken = ApiClient(key).patch(f"/projects/{other['id']}", {"slug": "acme"})
     assert (taken.status_code, taken.json()["code"]) == (409, "slug-taken")
@@ -205,8 +205,8 @@ def test_parallel_deliveries_of_one_event_are_kept_once(endpoint: StripeEndpoint
 
 def test_parallel_first_requests_make_one_platform_account(db: None) -> None:
     log = DatabaseLog()
-    found = answers_of_callers(lambda _: stripe_accounts.platform_default(livemode=False).pk)
-    assert set(found) == {StripeAccount.objects.get().pk}
+    answers = answers_of_callers(lambda _: stripe_accounts.platform_default(livemode=False).pk)
+    assert set(answers) == {StripeAccount.objects.get().pk}
     assert log.errors() == []
 
 

@@ -146,8 +146,8 @@ def deleted_coupon(bench: Bench) -> Case:
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
-            found = tx.get("coupon", made)
-        return int(found is None or bool(found.get("deleted")))
+            stripe_object = tx.get("coupon", made)
+        return int(stripe_object is None or bool(stripe_object.get("deleted")))
 
     return Case({}, done, target=made)
 

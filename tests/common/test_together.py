@@ -36,10 +36,10 @@ def fields_of(row: Model) -> dict[str, Any]:
 def test_rows_equal_those_of_query_sets(world: World, model: Any) -> None:
     rows = model.objects.for_project(world.project).order_by("-pk")
 
-    found = read(world, Listed(rows[:2]))
+    rows_by_kind = read(world, Listed(rows[:2]))
 
-    assert [fields_of(row) for row in found] == [fields_of(row) for row in rows[:2]]
-    assert not any(row._state.adding for row in found)
+    assert [fields_of(row) for row in rows_by_kind] == [fields_of(row) for row in rows[:2]]
+    assert not any(row._state.adding for row in rows_by_kind)
 
 
 def test_related_rows_come_with_their_owner(world: World, django_assert_num_queries: Any) -> None:
@@ -51,7 +51,7 @@ def test_related_rows_come_with_their_owner(world: World, django_assert_num_quer
     owner = Customer.objects.for_project(world.project).filter(pk=world.customer.pk)
 
     with django_assert_num_queries(1):
-        found = together.read(
+        rows_by_kind = together.read(
             owner,
             {
                 "subscriptions": Listed(
@@ -63,16 +63,16 @@ def test_related_rows_come_with_their_owner(world: World, django_assert_num_quer
         )
         sold = [
             (item.quantity, item.price.product.name)
-            for row in found["subscriptions"]
+            for row in rows_by_kind["subscriptions"]
             for item in row.items.all()
         ]
-        checkouts = [row.checkout for row in found["carts"]]
-        held = [line.quantity for row in found["carts"] for line in row.lines.all()]
+        checkouts = [row.checkout for row in rows_by_kind["carts"]]
+        held = [line.quantity for row in rows_by_kind["carts"] for line in row.lines.all()]
 
     assert sold == [(3, "Acme Pro"), (2, "Acme Pro"), (1, "Acme Pro")]
     assert checkouts == [world.checkout, None, None]
     assert held == [3, 2, 1]
-    assert found["none"] == []
+    assert rows_by_kind["none"] == []
 
 
 def test_annotations_come_along_and_fields_can_stay_behind(world: World) -> None:
@@ -80,10 +80,10 @@ def test_annotations_come_along_and_fields_can_stay_behind(world: World) -> None
         numbered=models.Window(models.Count("pk"))
     )
 
-    found = read(world, Listed(told[:1], also=["numbered"], without=["data", "previous"]))
+    rows_by_kind = read(world, Listed(told[:1], also=["numbered"], without=["data", "previous"]))
 
-    assert found[0].numbered == told.count()
-    assert found[0].get_deferred_fields() == {"data", "previous"}
+    assert rows_by_kind[0].numbered == told.count()
+    assert rows_by_kind[0].get_deferred_fields() == {"data", "previous"}
 
 
 def test_a_list_without_an_owner_is_refused(world: World) -> None:

@@ -40,9 +40,9 @@ def test_a_duplicate_subscription_is_shown_to_tenant_and_operators(
     assert [each["duplicate_of"] for each in told] == [None, older, None, None]
 
     listing = "/admin/billing/subscription/"
-    found = administrator.get(listing, {"duplicates": "of_an_older_one"}).content.decode()
-    assert second in found
-    assert not [each for each in others if each in found]
+    html = administrator.get(listing, {"duplicates": "of_an_older_one"}).content.decode()
+    assert second in html
+    assert not [each for each in others if each in html]
     page = administrator.get(f"{listing}{second}/change/").content.decode()
     assert f"{listing}{quote(older)}/change/" in page
 

@@ -37,9 +37,9 @@ def test_refused_usage_is_shown_and_sent_again(operator: Client) -> None:
     check = operator.get("/health").json()["checks"]["usage"]
     assert (check["status"], check["detail"]) == ("ok", "0 to be told, 3 refused")
     page = f"/admin/billing/stripemeter/{world.stripe_meter.pk}"
-    shown = operator.get(f"{page}/change/").text
+    html = operator.get(f"{page}/change/").text
     for text in (asked.id, "Stripe says: Acme is not known.", "use_void", "Too late."):
-        assert text in shown
+        assert text in html
     answer = send(operator, f"{page}/again/")
     assert was_done(answer)
     assert messages_of(answer) == ["Stripe is asked again about 2 record(s) within a few seconds."]

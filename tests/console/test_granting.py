@@ -69,10 +69,10 @@ def test_the_lists_dialog_leads_to_the_customers_dialog(world: World, operator: 
     begin = "/admin/entitlements/grant/begin/"
     whose = {"project": world.project.pk, "user_id": world.customer.user_id}
 
-    found = send(operator, begin, **whose)
+    response = send(operator, begin, **whose)
     unknown = send(operator, begin, **{**whose, "user_id": "nobody"})
 
-    assert f'hx-get="{address(world, "grant")}"' in found.text.replace("_5F", "_")
+    assert f'hx-get="{address(world, "grant")}"' in response.text.replace("_5F", "_")
     assert "The project has no customer with this user_id." in unknown.text
 
 

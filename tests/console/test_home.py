@@ -22,13 +22,17 @@ NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
 
 
 def test_an_empty_database_shows_zeros() -> None:
-    found = home.gather(NOW)
+    page_context = home.gather(NOW)
 
-    assert found["inbox"] == Inbox(0, 0, 0, 0, None, None)
-    assert found["takings"] == []
-    assert found["parked"] == []
-    assert (found["projects"], found["outbox"], found["events_today"]) == (0, 0, 0)
-    assert len(found["hours"]) == 24
+    assert page_context["inbox"] == Inbox(0, 0, 0, 0, None, None)
+    assert page_context["takings"] == []
+    assert page_context["parked"] == []
+    assert (
+        page_context["projects"],
+        page_context["outbox"],
+        page_context["events_today"],
+    ) == (0, 0, 0)
+    assert len(page_context["hours"]) == 24
 
 
 def test_the_inbox_counts_events_by_status() -> None:

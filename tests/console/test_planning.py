@@ -83,19 +83,19 @@ def test_a_plan_is_shown_applied_and_followed(
     half = send(operator, address(held_product, "plan_change"), **body, from_price=monthly.pk)
     assert "Name both prices, or none." in half.content.decode()
     assert not Rollout.objects.for_project(held_product.project_id).exists()
-    made = send(
+    response = send(
         operator,
         address(held_product, "plan_change"),
         **body,
         from_price=monthly.pk,
         to_price=dearer.pk,
     )
-    assert was_done(made)
+    assert was_done(response)
     plan = Rollout.objects.for_project(held_product.project_id).get()
-    page = made["HX-Redirect"]
-    shown = operator.get(page).content.decode()
-    assert "4 holders: 4 would have another answer." in shown
-    assert ("116.00 USD" in shown, "156.00 USD" in shown, "40.00 USD" in shown) == (True,) * 3
+    page = response["HX-Redirect"]
+    html = operator.get(page).content.decode()
+    assert "4 holders: 4 would have another answer." in html
+    assert ("116.00 USD" in html, "156.00 USD" in html, "40.00 USD" in html) == (True,) * 3
     assert (plan.status, features_of(held_product)["seats"]) == ("planned", 5)
 
     apply = reverse("admin:billing_rollout_apply_change", args=[quote(plan.pk)])
@@ -106,8 +106,8 @@ def test_a_plan_is_shown_applied_and_followed(
     drain()
     plan.refresh_from_db()
     assert (plan.status, plan.looked_at, features_of(held_product)["seats"]) == ("done", 4, 9)
-    shown = operator.get(page).content.decode()
-    assert ("4 of 4" in shown, "1 of 4, 3 refused" in shown) == (True, True)
+    html = operator.get(page).content.decode()
+    assert ("4 of 4" in html, "1 of 4, 3 refused" in html) == (True, True)
     assert [(each.action, each.reason) for each in AuditEntry.objects.filter(subject=plan.pk)] == [
         ("rollout.apply", "The customer asked.")
     ]

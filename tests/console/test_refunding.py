@@ -99,8 +99,8 @@ def test_money_credited_by_a_downgrade_needs_a_confirmation(
     assert "2000 minor units of it were credited" in refused.content.decode()
     assert payment.refunds.count() == 0
 
-    shown = send(operator, address(payment), credited_too="on")
-    done = send(operator, address(payment), previewed=fingerprint(shown), credited_too="on")
+    response = send(operator, address(payment), credited_too="on")
+    done = send(operator, address(payment), previewed=fingerprint(response), credited_too="on")
     assert was_done(done), done.content
     assert payment.refunds.get().amount == 2900
 
@@ -133,9 +133,9 @@ def test_an_operator_refunds_chosen_lines(
     mixed = send(operator, address(payment), lines=line, amount="40.00")
     assert "Choose lines, or type an amount." in mixed.content.decode()
     seen = send(operator, address(payment), lines=line)
-    shown = seen.content.decode()
-    assert "Refund 40.00 USD" in shown
-    assert shown.count("off (not entitled)") == 1
+    html = seen.content.decode()
+    assert "Refund 40.00 USD" in html
+    assert html.count("off (not entitled)") == 1
     assert payment.refunds.count() == 0
     done = send(operator, address(payment), lines=line, previewed=fingerprint(seen))
     assert was_done(done), done.content

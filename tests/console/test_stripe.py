@@ -202,12 +202,12 @@ def test_an_operator_connects_an_account_and_replaces_its_key(
     [endpoint] = account.endpoints.all()
     opened = [crypto.decrypt(each, context=endpoint.secret_context) for each in endpoint.secrets]
     assert opened == ["whsec_second_secret", "whsec_first_secret"]
-    shown = operator.get(f"{page}/change/").text
-    assert f"…{OWN[-4:]}" in shown
-    assert not re.search(r"whsec_|sk_test_", shown)
+    html = operator.get(f"{page}/change/").text
+    assert f"…{OWN[-4:]}" in html
+    assert not re.search(r"whsec_|sk_test_", html)
     account.refresh_from_db()
-    assert account.secret_key not in shown
-    assert all(each not in shown for each in endpoint.secrets)
+    assert account.secret_key not in html
+    assert all(each not in html for each in endpoint.secrets)
     for action in ("connect", "rotate_key", "add_signing_secret"):
         assert entries(f"stripe_account.{action}") == [
             (account.pk, "operator:operator", "The customer asked.")
@@ -255,7 +255,7 @@ def test_the_platforms_key_cannot_be_changed_in_the_console(
 def test_an_operator_defines_changes_and_archives_a_feature(
     project: Project, operator: Client
 ) -> None:
-    made = send(
+    response = send(
         operator,
         "/admin/entitlements/feature/define/",
         project=project.pk,
@@ -275,7 +275,7 @@ def test_an_operator_defines_changes_and_archives_a_feature(
         kind="limit",
     )
 
-    assert was_done(made)
+    assert was_done(response)
     assert "The project already has a feature with this code." in again.text
     assert was_done(send(operator, f"{page}/edit/", name="Exports", unit="files"))
     assert was_done(send(operator, f"{page}/archive/"))

@@ -34,10 +34,10 @@ class Shop:
         product = self.client.v1.products.create({"name": "Pro"})
         if interval:
             params["recurring"] = {"interval": interval} | params.pop("recurring", {})
-        made = self.client.v1.prices.create(
+        new_price = self.client.v1.prices.create(
             {"product": product.id, "currency": "usd", "unit_amount": amount, **params}  # type: ignore[typeddict-item]  # tests send what they like
         )
-        return str(made.id)
+        return str(new_price.id)
 
     def meter(self, event_name: str = "calls", formula: str = "sum") -> str:
         made = self.client.v1.billing.meters.create(
@@ -87,14 +87,14 @@ class Shop:
 
     def customer(self, card: str | None = None) -> str:
         """A customer, with a card as the default if one is given."""
-        made = self.client.v1.customers.create({"email": "ada@example.com"})
+        new_customer = self.client.v1.customers.create({"email": "ada@example.com"})
         if card:
-            method = self.client.v1.payment_methods.attach(card, {"customer": made.id})
+            method = self.client.v1.payment_methods.attach(card, {"customer": new_customer.id})
             self.client.v1.customers.update(
-                made.id, {"invoice_settings": {"default_payment_method": method.id}}
+                new_customer.id, {"invoice_settings": {"default_payment_method": method.id}}
             )
         self.news()
-        return str(made.id)
+        return str(new_customer.id)
 
     def later(self, days: float = 0, *, seconds: int = 0) -> None:
         """Let time pass, with everything that falls due."""

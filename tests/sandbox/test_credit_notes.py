@@ -19,9 +19,9 @@ def invoiced(shop, amounts=(1000, 500), card="pm_card_visa", **params):
     invoice = v1.invoices.create(
         {"customer": customer, "pending_invoice_items_behavior": "include", **params}
     )
-    made = v1.invoices.finalize_invoice(invoice.id)
+    new_invoice = v1.invoices.finalize_invoice(invoice.id)
     shop.news()
-    return made
+    return new_invoice
 
 
 def issue(shop, invoice, **params):

@@ -21,9 +21,9 @@ def subjects(sink):
 
 
 def test_webhooks_arrive_in_the_order_of_events(world, client, sink):
-    made = customers(client, 5)
+    created_customers = customers(client, 5)
     attempts = world.deliver(sink)
-    assert subjects(sink) == made
+    assert subjects(sink) == created_customers
     assert [attempt.succeeded for attempt in attempts] == [True] * 5
     assert world.deliver(sink) == []
 
@@ -74,28 +74,28 @@ def answering(status, seen):
 
 
 def test_webhooks_can_be_delivered_twice(world, client, sink):
-    made = customers(client, 3)
+    created_customers = customers(client, 3)
     world.deliver(sink, duplicates=1.0)
-    assert subjects(sink) == [id for id in made for _ in range(2)]
+    assert subjects(sink) == [id for id in created_customers for _ in range(2)]
     assert len(set(sink.ids)) == 3
     assert world.deliver(sink) == []
 
 
 def test_webhooks_can_be_shuffled_and_delivered_twice(world, client, sink):
-    made = customers(client, 20)
+    created_customers = customers(client, 20)
     world.deliver(sink, order="shuffled", seed=3, duplicates=0.5)
-    assert set(subjects(sink)) == set(made)
+    assert set(subjects(sink)) == set(created_customers)
     assert 20 < len(sink.events) < 40
-    assert list(dict.fromkeys(subjects(sink))) != made
+    assert list(dict.fromkeys(subjects(sink))) != created_customers
 
 
 def test_webhooks_can_be_lost(world, client, sink):
-    made = customers(client, 40)
+    created_customers = customers(client, 40)
     world.deliver(sink, drop=0.5, seed=9)
     assert 0 < len(sink.events) < 40
     assert world.deliver(sink) == []
     lost = client.v1.events.list({"delivery_success": False, "limit": 100}).data
-    assert {event.data.object.id for event in lost} == set(made) - set(subjects(sink))
+    assert {event.data.object.id for event in lost} == set(created_customers) - set(subjects(sink))
 
 
 def test_random_choices_continue_across_rounds(world, client, sink):
@@ -124,14 +124,14 @@ def test_webhooks_can_be_withheld(world, client, sink):
 
 
 def test_webhooks_can_be_delivered_one_by_one(world, client, sink):
-    made = customers(client, 3)
+    created_customers = customers(client, 3)
     assert len(world.deliver(sink, limit=1)) == 1
-    assert subjects(sink) == made[:1]
+    assert subjects(sink) == created_customers[:1]
     chosen = deliveries.list_due(world)[-1]
     attempt = deliveries.attempt(world, chosen, sink)
     assert attempt is not None
     assert attempt.succeeded
-    assert subjects(sink) == [made[0], made[2]]
+    assert subjects(sink) == [created_customers[0], created_customers[2]]
 
 
 @pytest.mark.parametrize("status", [500, 302, 404])

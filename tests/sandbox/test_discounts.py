@@ -24,12 +24,12 @@ def invoices(shop, subscription):
 
 def test_coupons_and_codes_are_kept_shown_and_deleted(shop, event_types):
     client, product = shop.client, shop.client.v1.products.create({"name": "Pro"}).id
-    made = client.v1.coupons.create(
+    new_coupon = client.v1.coupons.create(
         {"id": "SPRING", "amount_off": 500, "currency": "USD", "duration": "repeating",
          "duration_in_months": 3, "max_redemptions": 9, "redeem_by": NOW + DAY, "name": "Spring",
          "applies_to": {"products": [product]}, "expand": ["applies_to"]}
     )  # fmt: skip
-    assert made.to_dict() == {
+    assert new_coupon.to_dict() == {
         "id": "SPRING", "object": "coupon", "amount_off": 500, "created": NOW, "currency": "usd",
         "duration": "repeating", "duration_in_months": 3, "livemode": False, "max_redemptions": 9,
         "metadata": {}, "name": "Spring", "percent_off": None, "redeem_by": NOW + DAY,

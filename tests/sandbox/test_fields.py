@@ -107,8 +107,8 @@ def objects(client, shop):
 
 
 def fraud_warning(shop, intent):
-    made = bank.issue_fraud_warning(shop.world, intent)
-    return shop.client.v1.radar.early_fraud_warnings.retrieve(made["id"])
+    warning = bank.issue_fraud_warning(shop.world, intent)
+    return shop.client.v1.radar.early_fraud_warnings.retrieve(warning["id"])
 
 
 def billed_objects(shop):

@@ -21,8 +21,8 @@ def test_a_renewal_bills_what_was_used_in_the_period_that_ended(shop):
     session = shop.session(flat, line_items=lines)
     assert session.amount_total == 1000
     shop.pay(session)
-    bought = shop.client.v1.checkout.sessions.retrieve(session.id)
-    subscription = shop.subscription(bought.subscription)
+    new_session = shop.client.v1.checkout.sessions.retrieve(session.id)
+    subscription = shop.subscription(new_session.subscription)
     customer = subscription.customer
     shop.use(customer, 100, "before", timestamp=NOW - 1)
     shop.use(customer, 40, "first", timestamp=NOW)
@@ -74,10 +74,10 @@ def test_usage_is_billed_by_tiers_and_packages(shop):
     )
     session = shop.session(packages, line_items=[{"price": graduated.id}, {"price": packages}])
     assert shop.pay(session).status == "complete"
-    bought = shop.client.v1.checkout.sessions.retrieve(session.id)
-    shop.use(bought.customer, 151)
+    new_session = shop.client.v1.checkout.sessions.retrieve(session.id)
+    shop.use(new_session.customer, 151)
     shop.until(RENEWS)
-    draft = invoices(shop, shop.subscription(bought.subscription))[0]
+    draft = invoices(shop, shop.subscription(new_session.subscription))[0]
     assert [line.amount for line in draft.lines.data] == [36, 800]
 
 
@@ -116,12 +116,12 @@ def test_usage_in_a_trial_is_not_billed(shop):
         price, line_items=[{"price": price}], subscription_data={"trial_period_days": 10}
     )
     shop.pay(session)
-    bought = shop.client.v1.checkout.sessions.retrieve(session.id)
-    shop.use(bought.customer, 20)
+    new_session = shop.client.v1.checkout.sessions.retrieve(session.id)
+    shop.use(new_session.customer, 20)
     shop.later(11)
-    shop.use(bought.customer, 3)
+    shop.use(new_session.customer, 3)
     shop.later(40)
-    found = invoices(shop, shop.subscription(bought.subscription))
+    found = invoices(shop, shop.subscription(new_session.subscription))
     assert [each.total for each in found] == [15, 0, 0]
 
 

@@ -12,9 +12,9 @@ MONTH = 31 * DAY
 @pytest.fixture
 def subscription(shop):
     """Of $31.00 a month: a dollar a day, ten of them gone."""
-    made = shop.subscribe(shop.price(3100))
+    shown_subscription = shop.subscribe(shop.price(3100))
     shop.later(10)
-    return made
+    return shown_subscription
 
 
 def pause(shop, subscription, **params):

@@ -13,10 +13,10 @@ HOUR = 3600
 @pytest.fixture
 def subscription(shop):
     """Of $31.00 a month, whose card is refused from now on."""
-    made = shop.subscribe(shop.price(3100))
+    shown_subscription = shop.subscribe(shop.price(3100))
     shop.later(10)
-    pay_with(shop, made, "pm_card_chargeCustomerFail")
-    return made
+    pay_with(shop, shown_subscription, "pm_card_chargeCustomerFail")
+    return shown_subscription
 
 
 def pay_with(shop, subscription, card):

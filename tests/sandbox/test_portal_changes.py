@@ -17,9 +17,12 @@ def test_a_subscription_is_canceled_and_kept(shop, visitor, portal_subscription,
     answer = visitor.post(path + portal_path(portal_subscription, "cancel"), data=sent)
     assert (answer.status_code, answer.location) == (303, f"{path}?done=canceled")
     assert shop.news() == ["customer.subscription.updated"]
-    held = shop.subscription(portal_subscription.id)
-    assert (held.cancel_at, held.cancel_at_period_end) == (END, False)
-    assert held.cancellation_details.to_dict() == {
+    current_subscription = shop.subscription(portal_subscription.id)
+    assert (current_subscription.cancel_at, current_subscription.cancel_at_period_end) == (
+        END,
+        False,
+    )
+    assert current_subscription.cancellation_details.to_dict() == {
         "comment": "Sorry",
         "feedback": "too_expensive",
         "reason": "cancellation_requested",
@@ -122,8 +125,8 @@ def test_a_downgrade_waits_for_the_renewal_and_can_be_undone(
     assert shop.subscription(portal_subscription.id).schedule is None
     visitor.post(path + portal_path(portal_subscription, "confirm"), data=sent)
     visitor.post(path + portal_path(portal_subscription, "cancel"))
-    held = shop.subscription(portal_subscription.id)
-    assert (held.schedule, held.cancel_at) == (None, END)
+    current_subscription = shop.subscription(portal_subscription.id)
+    assert (current_subscription.schedule, current_subscription.cancel_at) == (None, END)
     visitor.post(path + portal_path(portal_subscription, "keep"))
     visitor.post(path + portal_path(portal_subscription, "confirm"), data=sent)
     shop.until(END + 3600)
@@ -143,8 +146,11 @@ def test_an_upgrade_that_is_not_paid_does_not_happen(
     refused = visitor.post(path + portal_path(portal_subscription, "confirm"), data=sent)
     assert refused.status_code == 402
     assert "Your card was declined." in page_text(refused)
-    held = shop.subscription(portal_subscription.id)
-    assert (held["items"].data[0].price.id, held.pending_update) == (portal_prices[0].id, None)
+    current_subscription = shop.subscription(portal_subscription.id)
+    assert (
+        current_subscription["items"].data[0].price.id,
+        current_subscription.pending_update,
+    ) == (portal_prices[0].id, None)
     assert newest(shop, portal_subscription).status == "void"
 
 
@@ -164,10 +170,13 @@ def test_an_upgrade_that_the_bank_asks_about(
     back = visitor.post(bank.location, data={"answer": answer})
     assert urlsplit(back.location).path == path + portal_path(portal_subscription, "confirm")
     end = visitor.get(back.location.removeprefix("http://127.0.0.1:12111"))
-    held = shop.subscription(portal_subscription.id)
+    current_subscription = shop.subscription(portal_subscription.id)
     if answer == "complete":
         assert end.location == f"{path}?done=changed"
-        assert held["items"].data[0].price.id == portal_prices[1].id
+        assert current_subscription["items"].data[0].price.id == portal_prices[1].id
     else:
         assert "We could not confirm that it is you." in page_text(end)
-        assert (held["items"].data[0].price.id, held.pending_update) == (portal_prices[0].id, None)
+        assert (
+            current_subscription["items"].data[0].price.id,
+            current_subscription.pending_update,
+        ) == (portal_prices[0].id, None)

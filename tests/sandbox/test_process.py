@@ -194,9 +194,9 @@ def test_a_connection_can_be_reset(sandbox):
 def test_a_timeout_after_the_effect_and_the_retry_that_finds_it(sandbox):
     sandbox.control("faults", kind="timeout_after", method="POST", path="/v1/customers", seconds=5)
     client = sandbox.client(retries=1, timeout=0.5)
-    made = client.v1.customers.create({"name": "Ada"})
-    assert made.last_response.headers["Idempotent-Replayed"] == "true"
-    assert [customer.id for customer in client.v1.customers.list()] == [made.id]
+    new_customer = client.v1.customers.create({"name": "Ada"})
+    assert new_customer.last_response.headers["Idempotent-Replayed"] == "true"
+    assert [customer.id for customer in client.v1.customers.list()] == [new_customer.id]
 
 
 def test_one_key_from_many_threads_makes_one_object(sandbox):

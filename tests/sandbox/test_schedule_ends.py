@@ -33,8 +33,11 @@ def test_a_scheduled_downgrade_can_be_undone(shop, plain_subscription, cheap_pri
 def test_a_schedule_can_end_its_subscription(shop, plain_subscription):
     schedule = schedule_of(shop, plain_subscription)
     update(shop, schedule, first_phase(plain_subscription), end_behavior="cancel")
-    held = shop.subscription(plain_subscription.id)
-    assert (held.cancel_at, held.cancellation_details.reason) == (END, "cancellation_requested")
+    current_subscription = shop.subscription(plain_subscription.id)
+    assert (current_subscription.cancel_at, current_subscription.cancellation_details.reason) == (
+        END,
+        "cancellation_requested",
+    )
     shop.news()
     shop.until(END)
     assert shop.news() == ["customer.subscription.deleted", "subscription_schedule.completed"]

@@ -20,8 +20,8 @@ def test_a_schedule_is_created_from_a_subscription(shop, plain_subscription):
     assert schedule.current_phase.to_dict() == {"start_date": NOW, "end_date": END}
     (phase,) = schedule.phases
     assert (phase.start_date, phase.end_date, phase.items[0].quantity) == (NOW, END, 1)
-    held = shop.subscription(plain_subscription.id, "schedule")
-    assert held.schedule.id == schedule.id
+    current_subscription = shop.subscription(plain_subscription.id, "schedule")
+    assert current_subscription.schedule.id == schedule.id
     listed = shop.client.v1.subscription_schedules.list({"customer": plain_subscription.customer})
     assert [each.id for each in listed] == [schedule.id]
 
@@ -93,8 +93,8 @@ def test_a_scheduled_downgrade_happens_at_the_renewal(shop, plain_subscription, 
         phase_of(cheap_price, metadata={"plan": "cheap"}),
     )
     assert shop.news()[2:] == ["subscription_schedule.updated"]
-    shown = shop.client.v1.invoices.create_preview({"subscription": plain_subscription.id})
-    assert [line.amount for line in shown.lines.data] == [1000]
+    new_invoice = shop.client.v1.invoices.create_preview({"subscription": plain_subscription.id})
+    assert [line.amount for line in new_invoice.lines.data] == [1000]
     shop.until(END - 1)
     assert shop.subscription(plain_subscription.id)["items"].data[0].price.unit_amount == 3100
     shop.until(END)

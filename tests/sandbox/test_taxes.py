@@ -201,8 +201,8 @@ def test_the_page_asks_shows_and_waits_for_consent(shop):
     assert finished(shop, session).amount_total == 1190
     other = shop.session(shop.price(1000, None), "payment", automatic_tax=ON)
     url = f"/pages/checkout/{other.id}"
-    shown = browser.post(url, data={"country": "US", "state": "CA", "locate": "1"})
-    assert "$0.73" in shown.text
+    http_response = browser.post(url, data={"country": "US", "state": "CA", "locate": "1"})
+    assert "$0.73" in http_response.text
     vague = browser.post(url, data={"country": "US", "locate": "1"})
     assert (vague.status_code, "ZIP code" in vague.text) == (422, True)
 

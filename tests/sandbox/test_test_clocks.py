@@ -28,10 +28,12 @@ def clock(clocks):
 
 @pytest.fixture
 def customer(shop, clock):
-    made = shop.client.v1.customers.create({"email": "ada@example.com", "test_clock": clock.id})
-    method = shop.client.v1.payment_methods.attach("pm_card_visa", {"customer": made.id})
+    new_customer = shop.client.v1.customers.create(
+        {"email": "ada@example.com", "test_clock": clock.id}
+    )
+    method = shop.client.v1.payment_methods.attach("pm_card_visa", {"customer": new_customer.id})
     return shop.client.v1.customers.update(
-        made.id, {"invoice_settings": {"default_payment_method": method.id}}
+        new_customer.id, {"invoice_settings": {"default_payment_method": method.id}}
     )
 
 
@@ -156,9 +158,11 @@ def test_pages_are_at_the_clocks_time_too(shop, clocks, clock, customer):
     path = urlsplit(portal.url).path
     assert "Cancel plan" in page_text(visitor.get(path))
     visitor.post(f"{path}/subscriptions/{done.subscription}/cancel")
-    held = shop.subscription(str(done.subscription))
-    assert held.canceled_at == START + DAY
-    assert held.cancel_at == held["items"].data[0].current_period_end
+    current_subscription = shop.subscription(str(done.subscription))
+    assert current_subscription.canceled_at == START + DAY
+    assert (
+        current_subscription.cancel_at == current_subscription["items"].data[0].current_period_end
+    )
 
 
 def test_pending_refunds_follow_the_test_clock(shop, clocks, clock, customer):

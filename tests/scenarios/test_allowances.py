@@ -13,15 +13,15 @@ METERED = {"kind": "metered", "meter": "calls", "period": "month", "anchored": T
 def consume(story: Story, amount: int, feature: str = "calls", user_id: str = "alice") -> int:
     """How much of it was allowed: all or nothing."""
     body = {"user_id": user_id, "feature": feature, "amount": amount}
-    said = story.post("/entitlements/consume", body)
-    assert said["allowed"] is (said["consumed"] > 0), said
-    return int(said["consumed"])
+    response_body = story.post("/entitlements/consume", body)
+    assert response_body["allowed"] is (response_body["consumed"] > 0), response_body
+    return int(response_body["consumed"])
 
 
 def usage_counts(story: Story, user_id: str = "alice") -> tuple[int, int, int]:
     """Limit, used and remaining."""
-    said = story.check("calls", user_id)
-    return said["limit"], said["used"], said["remaining"]
+    decision = story.check("calls", user_id)
+    return decision["limit"], decision["used"], decision["remaining"]
 
 
 def check_feature(story: Story, feature: str, user_id: str = "alice", **query: str) -> Json:

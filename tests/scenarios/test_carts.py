@@ -26,9 +26,9 @@ def test_a_plan_and_two_items_are_bought_on_one_page(story: Story) -> None:
     assert story.pay(checkout).status == "complete"
     story.settle()
     assert [story.may(each) for each in ("sso", "setup", "report")] == ["entitled"] * 3
-    bought = story.get(f"/carts/{cart['id']}")
-    assert bought["status"] == "completed"
-    assert all(line["fulfilled_at"] for line in bought["lines"])
+    body = story.get(f"/carts/{cart['id']}")
+    assert body["status"] == "completed"
+    assert all(line["fulfilled_at"] for line in body["lines"])
     assert sorted(story.events()) == [
         "checkout.completed",
         "customer.created",

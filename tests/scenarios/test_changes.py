@@ -73,8 +73,8 @@ def test_a_planned_downgrade_is_taken_back(story: Story, plans: tuple[Json, Json
     small, big = plans
     story.patch(path(small), {"price": big["id"]})
     story.patch(path(big), {"price": small["id"]})
-    kept = story.patch(path(big), {"undo_scheduled_change": True})
-    assert kept["scheduled_change"] is None
+    body = story.patch(path(big), {"undo_scheduled_change": True})
+    assert body["scheduled_change"] is None
     story.settle()
     story.events()
     story.advance(days=22)

@@ -180,11 +180,11 @@ def test_a_refund_that_bounces_gives_the_credits_back(story: Story) -> None:
     story.buys(sells(story, "Pack", 100, interval=None))
     spend(story, 40)
     paid = last_payment(story)
-    given = story.post(f"/payments/{paid['id']}/refunds", {"amount": 10_000})
+    body = story.post(f"/payments/{paid['id']}/refunds", {"amount": 10_000})
     story.settle()
     assert balance(story) == 0
     story.advance(days=3)
-    bank.fail_refund(story.stripe.world, given["stripe_id"])
+    bank.fail_refund(story.stripe.world, body["stripe_id"])
     story.settle()
     assert balance(story) == 60
     assert grants(story, "given", "spent", "overspent") == [(100, 40, 0)]

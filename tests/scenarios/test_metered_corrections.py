@@ -223,8 +223,8 @@ def test_usage_that_stripe_dropped_is_marked_and_recorded(story: Story, call_pri
     assert story.events() == ["usage.refused"]
     payload = story.payload("usage.refused")
     assert (payload["records"], payload["value"], payload["reason"]) == (2, 9, reason)
-    shown = InboundEvent.objects.get(event_id="evt_lost")
-    assert shown.quarantined == "Stripe lost use: 3 error(s), 2 named."
+    inbound_event = InboundEvent.objects.get(event_id="evt_lost")
+    assert inbound_event.quarantined == "Stripe lost use: 3 error(s), 2 named."
     meters = StripeMeter.objects.across_projects()
     ours = meters.get().stripe_id
     meters.update(stripe_id="mtr_other")
@@ -254,8 +254,8 @@ def test_usage_that_stripe_dropped_is_found_by_a_thin_report(
         "Stripe does not count it: meter_event_customer_not_found",
     )
     assert story.events() == ["usage.refused"]
-    shown = InboundEvent.objects.get(type=meter_usage.REPORT)
-    assert shown.quarantined == "Stripe lost use: 1 error(s), 1 named."
+    inbound_event = InboundEvent.objects.get(type=meter_usage.REPORT)
+    assert inbound_event.quarantined == "Stripe lost use: 1 error(s), 1 named."
     (difference,) = differences(story)
     assert difference.endswith("4 -> 0; 1 record(s) refused")
     set_event_error(story, lost, None)

@@ -78,8 +78,8 @@ def test_a_refund_that_bounces_gives_access_back(story: Story) -> None:
     story.settle()
     assert story.may("sso") == "entitled"
     assert sorted(story.events()) == ["entitlements.changed", "payment.refund_failed"]
-    shown = story.get(f"/payments/{paid['id']}")
-    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("paid", 0)
+    body = story.get(f"/payments/{paid['id']}")
+    assert (body["status"], body["amount_refunded"]["amount"]) == ("paid", 0)
     refund(story, paid, 10_000)
     story.settle()
     assert story.get(f"/payments/{paid['id']}")["status"] == "refunded"

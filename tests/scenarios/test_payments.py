@@ -116,12 +116,12 @@ def test_a_bank_debit_is_answered_days_later(story: Story, token: str, end: str)
     assert story.pay(checkout, card=f"pm_sepaDebit_{token}").status == "complete"
     story.settle()
     assert story.may("report") == "no: not_entitled"
-    shown = story.get(f"/checkout/{checkout['id']}")
-    assert (shown["status"], shown["payment_status"]) == ("complete", "unpaid")
-    assert status(story, {"id": shown["payment"]}) == "processing"
+    body = story.get(f"/checkout/{checkout['id']}")
+    assert (body["status"], body["payment_status"]) == ("complete", "unpaid")
+    assert status(story, {"id": body["payment"]}) == "processing"
     story.events()
     story.advance(days=15)
-    assert status(story, {"id": shown["payment"]}) == end
+    assert status(story, {"id": body["payment"]}) == end
     assert story.may("report") == ("entitled" if end == "paid" else "no: not_entitled")
     event_types = story.events()
     assert event_types.count(f"payment.{end}") == 1

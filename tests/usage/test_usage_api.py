@@ -23,12 +23,12 @@ pytestmark = pytest.mark.django_db
 
 def test_a_meter_is_defined_once_renamed_and_archived(api: ApiClient) -> None:
     new = {"code": "bytes", "name": "Traffic", "aggregation": "sum", "unit": "bytes"}
-    made = body_of(api.post("/meters", new), 201)
+    body = body_of(api.post("/meters", new), 201)
 
-    assert made == {
-        "id": made["id"],
+    assert body == {
+        "id": body["id"],
         **new,
-        "created_at": made["created_at"],
+        "created_at": body["created_at"],
         "archived_at": None,
     }
     assert body_of(api.post("/meters", new), 409)["code"] == "meter-exists"
@@ -42,17 +42,17 @@ def test_a_meter_is_defined_once_renamed_and_archived(api: ApiClient) -> None:
     assert body_of(api.get("/meters/other"), 404)["code"] == "not-found"
     refused = body_of(api.post("/usage", record_body()), 409)
     assert refused["code"] == "meter-archived"
-    entries = AuditEntry.objects.filter(subject=made["id"]).order_by("id")
+    entries = AuditEntry.objects.filter(subject=body["id"]).order_by("id")
     actions = entries.values_list("action", flat=True)
     assert list(actions) == ["meter.create", "meter.change"]
 
 
 def test_one_record_is_made_repeated_or_refused(api: ApiClient, meter: Any) -> None:
-    made = body_of(api.post("/usage", record_body(key="k")), 201)
-    assert made == {"status": "recorded", "id": made["id"]}
+    body = body_of(api.post("/usage", record_body(key="k")), 201)
+    assert body == {"status": "recorded", "id": body["id"]}
     assert body_of(api.post("/usage", record_body(key="k"))) == {
         "status": "duplicate",
-        "id": made["id"],
+        "id": body["id"],
     }
     assert (
         body_of(api.post("/usage", record_body(key="k", value=6)), 409)["code"]
@@ -237,9 +237,11 @@ def test_writing_and_reading_need_their_scopes(
         assert body_of(ApiClient().post("/usage", body), 401)["code"] == "key-required"
         assert body_of(ApiClient("tg_test_no").post("/usage", body), 401)["code"] == "invalid-key"
         assert body_of(reader.post("/usage", body), 403)["code"] == "scope-missing"
-    made = body_of(writer.post("/usage", record_body()), 201)
+    response_body = body_of(writer.post("/usage", record_body()), 201)
     assert body_of(writer.get("/usage", query={"user_id": "ada", "meter": "bytes"}), 403)
-    assert body_of(reader.post(f"/usage/{made['id']}/void"), 403)["code"] == "scope-missing"
+    assert (
+        body_of(reader.post(f"/usage/{response_body['id']}/void"), 403)["code"] == "scope-missing"
+    )
 
 
 def test_the_same_request_under_an_idempotency_key_is_carried_out_once(

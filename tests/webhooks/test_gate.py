@@ -38,16 +38,20 @@ def test_a_signed_event_is_kept_and_requests_a_sync(post: StripePost) -> None:
     body = json.dumps(event(), indent=3).encode()
     answer = post(body)
     assert (answer.status_code, answer.json()) == (200, {"received": True})  # type: ignore[attr-defined]
-    kept = InboundEvent.objects.get()
-    assert bytes(kept.body) == body
-    assert (kept.event_id, kept.type, kept.stripe_object_id) == (
+    inbound_event = InboundEvent.objects.get()
+    assert bytes(inbound_event.body) == body
+    assert (inbound_event.event_id, inbound_event.type, inbound_event.stripe_object_id) == (
         "evt_1",
         "product.updated",
         "prod_1",
     )
-    assert kept.sync is not None
-    assert (kept.sync.kind, kept.sync.requested, kept.request_number) == ("product", 1, 1)
-    assert kept.status == "waiting"
+    assert inbound_event.sync is not None
+    assert (
+        inbound_event.sync.kind,
+        inbound_event.sync.requested,
+        inbound_event.request_number,
+    ) == ("product", 1, 1)
+    assert inbound_event.status == "waiting"
 
 
 def test_the_webhook_address_also_exists_under_the_api(post: StripePost) -> None:

@@ -29,9 +29,9 @@ ROUNDS = 15
 def test_a_duplicate_only_counts(post: StripePost) -> None:
     for _ in range(4):
         assert post(event()).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert kept.deliveries == 4
-    assert kept.last_received_at > kept.received_at
+    inbound_event = InboundEvent.objects.get()
+    assert inbound_event.deliveries == 4
+    assert inbound_event.last_received_at > inbound_event.received_at
     assert SyncObject.objects.get().requested == 1
 
 
@@ -127,8 +127,8 @@ REPORT = {
 def test_other_types_are_kept_and_ignored(post: StripePost, type_: str) -> None:
     answer = post(event(type=type_ or "x", id="evt_9"))
     assert answer.status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.status, kept.sync) == ("ignored", None)
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.status, inbound_event.sync) == ("ignored", None)
     assert SyncObject.objects.count() == 0
 
 
@@ -139,10 +139,17 @@ def test_reports_of_refused_usage_are_kept(post: StripePost) -> None:
     why = {"reason": {"error_count": 1, "error_types": [{"code": "no_meter", "error_count": 1}]}}
     thin = {"id": "evt_thin", "object": "v2.core.event", "type": type_, "livemode": False}
     assert post({**thin, "related_object": related, "data": why}).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.type, kept.status, kept.sync) == (type_, "quarantined", None)
-    assert kept.quarantined == "Stripe lost use: 1 error(s), read it at Stripe: none is named."
-    assert b"no_meter" in bytes(kept.body)
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.type, inbound_event.status, inbound_event.sync) == (
+        type_,
+        "quarantined",
+        None,
+    )
+    assert (
+        inbound_event.quarantined
+        == "Stripe lost use: 1 error(s), read it at Stripe: none is named."
+    )
+    assert b"no_meter" in bytes(inbound_event.body)
 
 
 def test_other_thin_events_are_quarantined(post: StripePost) -> None:
@@ -150,8 +157,11 @@ def test_other_thin_events_are_quarantined(post: StripePost) -> None:
     thin = {"id": "evt_thin", "object": "v2.core.event", "type": "v1.invoice.paid"}
     related = {"id": "in_1", "type": "invoice", "url": "/v1/invoices/in_1"}
     assert post({**thin, "livemode": False, "related_object": related}).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.status, kept.quarantined.startswith("A thin event.")) == ("quarantined", True)
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.status, inbound_event.quarantined.startswith("A thin event.")) == (
+        "quarantined",
+        True,
+    )
 
 
 @pytest.mark.parametrize("name", ["account", "context"])
@@ -162,9 +172,9 @@ def test_events_of_connected_accounts_are_quarantined(
     StripeAccount.objects.update(stripe_id="")
     endpoint_cache.forget()
     assert post(event(**{name: "acct_1Connected00000"})).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.status, kept.sync) == ("quarantined", None)
-    assert kept.quarantined == "The event is about another Stripe account."
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.status, inbound_event.sync) == ("quarantined", None)
+    assert inbound_event.quarantined == "The event is about another Stripe account."
     assert SyncObject.objects.count() == 0
 
 
@@ -177,15 +187,18 @@ def test_events_of_connected_accounts_are_quarantined(
 )
 def test_a_report_of_odd_shape_is_kept(post: StripePost, data: object) -> None:
     assert post({**REPORT, "related_object": None, "data": data}).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.status, kept.report_due_at) == ("quarantined", None)
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.status, inbound_event.report_due_at) == ("quarantined", None)
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"reason": []}])
 def test_a_report_without_its_content_is_to_be_fetched(post: StripePost, data: object) -> None:
     assert post({**REPORT, "related_object": None, "data": data}).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.status, kept.report_due_at) == ("quarantined", kept.received_at)
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.status, inbound_event.report_due_at) == (
+        "quarantined",
+        inbound_event.received_at,
+    )
 
 
 def test_an_upcoming_invoice_names_nothing(post: StripePost) -> None:
@@ -197,9 +210,9 @@ def test_an_upcoming_invoice_names_nothing(post: StripePost) -> None:
 
 def test_livemode_on_a_test_endpoint_is_quarantined(post: StripePost) -> None:
     assert post(event(livemode=True)).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert kept.status == "quarantined"
-    assert "livemode" in kept.quarantined
+    inbound_event = InboundEvent.objects.get()
+    assert inbound_event.status == "quarantined"
+    assert "livemode" in inbound_event.quarantined
     assert SyncObject.objects.count() == 0
 
 
@@ -261,11 +274,11 @@ def test_sixteen_parallel_deliveries_are_kept_once(
     for number in range(ROUNDS):
         body = json.dumps(event(id=f"evt_{number}")).encode()
         assert _at_once(partial(_receive, endpoint, body, post.secret)) == []
-        kept = InboundEvent.objects.get(event_id=f"evt_{number}")
-        assert kept.deliveries == THREADS
-        assert kept.sync is not None
-        assert kept.request_number is not None
-        assert kept.request_number <= kept.sync.requested
+        inbound_event = InboundEvent.objects.get(event_id=f"evt_{number}")
+        assert inbound_event.deliveries == THREADS
+        assert inbound_event.sync is not None
+        assert inbound_event.request_number is not None
+        assert inbound_event.request_number <= inbound_event.sync.requested
 
 
 def _receive(endpoint: StripeEndpoint, body: bytes, secret: str) -> None:

@@ -29,18 +29,22 @@ def test_a_replay_requests_a_sync_and_is_audited(
     post: StripePost, shop: Shop, alice: StripeCustomer, drain: Drain
 ) -> None:
     drain()
-    kept = InboundEvent.objects.filter(type="customer.created").get()
-    assert kept.status == "processed"
-    replay(event=kept, actor="operator:ada", reason="They asked.", at=timezone.now())
-    kept.refresh_from_db()
-    assert kept.status == "waiting"
+    inbound_event = InboundEvent.objects.filter(type="customer.created").get()
+    assert inbound_event.status == "processed"
+    replay(event=inbound_event, actor="operator:ada", reason="They asked.", at=timezone.now())
+    inbound_event.refresh_from_db()
+    assert inbound_event.status == "waiting"
     entry = AuditEntry.objects.get(action="inbound_event.replay")
-    assert (entry.actor, entry.subject, entry.reason) == ("operator:ada", kept.pk, "They asked.")
+    assert (entry.actor, entry.subject, entry.reason) == (
+        "operator:ada",
+        inbound_event.pk,
+        "They asked.",
+    )
     assert (entry.before, entry.after) == ({"status": "processed"}, {"status": "waiting"})
     assert entry.project_id == shop.project.pk
     drain()
-    kept.refresh_from_db()
-    assert kept.status == "processed"
+    inbound_event.refresh_from_db()
+    assert inbound_event.status == "processed"
 
 
 def test_a_quarantined_event_can_be_replayed_later(
@@ -49,13 +53,13 @@ def test_a_quarantined_event_can_be_replayed_later(
     """It came while the account was taken for another one."""
     type(shop.account).objects.filter(pk=shop.account.pk).update(stripe_id="acct_typo")
     post(event(type="customer.updated", object_id=str(alice.stripe_id), account="acct_right"))
-    kept = InboundEvent.objects.get()
-    assert kept.status == "quarantined"
+    inbound_event = InboundEvent.objects.get()
+    assert inbound_event.status == "quarantined"
     with pytest.raises(NothingToRead):
-        replay(event=kept, actor="command", at=timezone.now())
+        replay(event=inbound_event, actor="command", at=timezone.now())
     type(shop.account).objects.filter(pk=shop.account.pk).update(stripe_id="acct_right")
-    kept = InboundEvent.objects.get()
-    replay(event=kept, actor="command", at=timezone.now())
+    inbound_event = InboundEvent.objects.get()
+    replay(event=inbound_event, actor="command", at=timezone.now())
     assert InboundEvent.objects.get().status == "waiting"
 
 
@@ -112,11 +116,11 @@ def test_an_event_of_a_connected_account_stays_quarantined(
     """By hand and by command, also when its object has the id of one of ours."""
     body = event(type="customer.deleted", object_id=str(alice.stripe_id))
     post({**body, name: "acct_1Connected00000"})
-    kept = InboundEvent.objects.get()
+    inbound_event = InboundEvent.objects.get()
     with pytest.raises(NothingToRead, match="another Stripe account"):
-        replay(event=kept, actor="command", at=timezone.now())
+        replay(event=inbound_event, actor="command", at=timezone.now())
     assert "0 event(s) replayed" in run("--type", "customer.deleted")
-    kept.refresh_from_db()
-    assert (kept.status, kept.sync) == ("quarantined", None)
+    inbound_event.refresh_from_db()
+    assert (inbound_event.status, inbound_event.sync) == ("quarantined", None)
     alice.refresh_from_db()
     assert alice.deleted_at is None

@@ -53,8 +53,8 @@ def test_each_missing_permission_is_detected(
     stripe: SandboxStripe, project: Project, name: str
 ) -> None:
     account = connect(stripe, project, without={name})
-    found = key_permissions.check(account=account, at=timezone.now())
-    assert found == ([] if name in IMPLIED_BY_OTHERS else [f"rak_{name}"])
+    missing_permissions = key_permissions.check(account=account, at=timezone.now())
+    assert missing_permissions == ([] if name in IMPLIED_BY_OTHERS else [f"rak_{name}"])
 
 
 IMPLIED_BY_OTHERS = {"credit_note_read", "invoice_read"}

@@ -65,11 +65,11 @@ def test_secrets_are_sealed_and_never_shown(
     with caplog.at_level(logging.DEBUG):
         api.post(path, {"secret_key": OWN, "signing_secret": FIRST})
         api.patch(path, {"secret_key": SPARE, "signing_secret": SECOND})
-        shown = api.get(path).content.decode()
+        html = api.get(path).content.decode()
     account = StripeAccount.objects.get(project__isnull=False)
     endpoint = account_selectors.endpoint_of(account)
     assert endpoint is not None
-    told = [shown, caplog.text, account.secret_key, *endpoint.secrets]
+    told = [html, caplog.text, account.secret_key, *endpoint.secrets]
     told += [f"{entry.before}{entry.after}" for entry in AuditEntry.objects.all()]
     for secret in (OWN, SPARE, FIRST, SECOND):
         assert not any(secret in text for text in told)

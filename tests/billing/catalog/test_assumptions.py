@@ -59,8 +59,8 @@ def test_quota_periods_begin_on_the_subscriptions_billing_day(
     tenant: Tenant, project: Project, drain: Callable[[], None]
 ) -> None:
     tenant.meter("calls")
-    said = {"code": "calls", "name": "Calls", "kind": "metered", "meter": "calls"}
-    body = {**said, "period": "month", "anchored": True}
+    request_body = {"code": "calls", "name": "Calls", "kind": "metered", "meter": "calls"}
+    body = {**request_body, "period": "month", "anchored": True}
     assert tenant.api.post("/features", body).status_code == 201
     product = tenant.product("Pro", features=[{"feature": "calls", "value": 100}])
     tenant.sell(tenant.price(product))

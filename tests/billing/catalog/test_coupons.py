@@ -158,8 +158,10 @@ def test_a_repeated_request_creates_one_coupon(tenant: Tenant) -> None:
 def test_a_coupon_from_the_dashboard_of_the_shared_account_is_foreign(
     tenant: Tenant, drain: Drain
 ) -> None:
-    made = tenant.stripe.v1.coupons.create({"percent_off": 10})
-    tenant.stripe.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": made.id}})
+    new_coupon = tenant.stripe.v1.coupons.create({"percent_off": 10})
+    tenant.stripe.v1.promotion_codes.create(
+        {"promotion": {"type": "coupon", "coupon": new_coupon.id}}
+    )
     drain()
     assert tenant.api.get("/coupons").json()["data"] == []
     assert tenant.api.get("/promotion-codes").json()["data"] == []

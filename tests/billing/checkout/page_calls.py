@@ -15,8 +15,8 @@ def open_page(tenant: Tenant, price: Json, name: str = "", **body: Any) -> tuple
     """The status, and the id of the page or the code of the refusal."""
     headers = {"Idempotency-Key": name} if name else {}
     answer = tenant.api.post("/checkout", order(price, **body), headers=headers)
-    said = answer.json()
-    return answer.status_code, said.get("id") or said["code"]
+    response_body = answer.json()
+    return answer.status_code, response_body.get("id") or response_body["code"]
 
 
 def page_statuses(tenant: Tenant) -> list[str]:

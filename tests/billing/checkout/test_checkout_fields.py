@@ -17,9 +17,9 @@ Drain = Callable[[], None]
 def coupon(tenant: Tenant, project: Project, account: StripeAccount) -> Callable[..., Coupon]:
     def make(**fields: Any) -> Coupon:
         body: Any = {"percent_off": 25, "duration": "once", **fields}
-        made = tenant.stripe.v1.coupons.create(body)
+        new_coupon = tenant.stripe.v1.coupons.create(body)
         return Coupon.objects.for_project(project).create(
-            account=account, stripe_id=made.id, **body
+            account=account, stripe_id=new_coupon.id, **body
         )
 
     return make
@@ -250,6 +250,6 @@ def test_the_type_is_detected_and_explained(tenant: Tenant, project: Project) ->
         body = {"user_id": "alice", "success_url": HOME, **named}
         answer = tenant.api.post("/checkout", body)
         assert (answer.status_code, answer.json()["code"]) == (422, "ambiguous-order")
-    made = tenant.api.post("/checkout", {"cart": cart["id"], "success_url": HOME}).json()
-    assert made["detected"] == {"type": "cart", "because": "The request names a cart."}
+    response_body = tenant.api.post("/checkout", {"cart": cart["id"], "success_url": HOME}).json()
+    assert response_body["detected"] == {"type": "cart", "because": "The request names a cart."}
     assert tenant.api.post("/checkout/item", order(once)).json()["detected"] is None

@@ -117,9 +117,9 @@ def test_several_lines_on_one_page(tenant: Tenant) -> None:
     second = tenant.price(tenant.product("B"), interval=None, amount=700)
     lines = [{"price": first["id"], "quantity": 2}, {"price": second["id"]}]
     body = {"user_id": "alice", "lines": lines, "success_url": HOME}
-    made = tenant.api.post("/checkout/item", body).json()
-    assert made["total"] == {"amount": 1700, "currency": "usd"}
-    assert [(line["price"], line["quantity"]) for line in made["lines"]] == [
+    response_body = tenant.api.post("/checkout/item", body).json()
+    assert response_body["total"] == {"amount": 1700, "currency": "usd"}
+    assert [(line["price"], line["quantity"]) for line in response_body["lines"]] == [
         (first["id"], 2),
         (second["id"], 1),
     ]

@@ -74,18 +74,18 @@ def kept_in_redis() -> list[bytes]:
 @pytest.fixture
 def ada(tenant: Tenant, project: Project, drain: Drain) -> Json:
     """A customer of whom something is known in every way that a tenant and Stripe have."""
-    made = tenant.api.post("/customers", PERSON).json()
+    response_body = tenant.api.post("/customers", PERSON).json()
     feature = tenant.feature(project, code="sso")
     product = tenant.product(features=[{"feature": "sso", "value": True}])
     checkout = tenant.sell(tenant.price(product), USER_ID, **TEXTS, **THANKS)
-    sold = tenant.sell(tenant.price(product, interval=None), USER_ID, **TEXTS, **THANKS)
+    new_checkout = tenant.sell(tenant.price(product, interval=None), USER_ID, **TEXTS, **THANKS)
     cart = tenant.cart(tenant.price(product, interval=None), user_id=USER_ID, **TEXTS)
     amount = {"amount": {"amount": 500, "currency": "usd"}, "description": f"For {USER_ID}"}
     reason = {"reason": f"{USER_ID} asked for it."}
     for number, (path, body) in enumerate(
         (
             ("/payments", {"user_id": USER_ID, **amount, **TEXTS}),
-            (f"/payments/{sold['payment']}/refunds", {"amount": 100, **TEXTS}),
+            (f"/payments/{new_checkout['payment']}/refunds", {"amount": 100, **TEXTS}),
             ("/admin/grant", {"user_id": USER_ID, "feature": feature.code, **reason}),
             (f"/credits/{USER_ID}/grant", {"amount": 100, **reason}),
             (f"/credits/{USER_ID}/spend", {"amount": 1}),
@@ -101,7 +101,7 @@ def ada(tenant: Tenant, project: Project, drain: Drain) -> Json:
     drain()
     assert checkout["status"] == "complete"
     assert cart["id"]
-    return dict(made)
+    return dict(response_body)
 
 
 def erase(tenant: Tenant) -> None:

@@ -107,8 +107,8 @@ def everything() -> list[Any]:
 
 def test_an_import_brings_every_object_in_once(own: Any, project: Project) -> None:
     neighbour = ProjectFactory.create()
-    said = run(project, "--user-id-metadata", "uid")
-    assert said["customer"].startswith("3 listed, 3 new, 0 changed, 0 the same, 0 not for us, 0 ")
+    output = run(project, "--user-id-metadata", "uid")
+    assert output["customer"].startswith("3 listed, 3 new, 0 changed, 0 the same, 0 not for us, 0 ")
     assert counts() == {
         "StripeCustomer": 3,
         "Product": 1,
@@ -144,8 +144,8 @@ def test_an_import_brings_every_object_in_once(own: Any, project: Project) -> No
 
 def test_a_dry_run_counts_and_stores_nothing(own: Any, project: Project) -> None:
     before = everything()
-    said = run(project, "--dry-run")
-    assert {kind: line.split(", ")[1] for kind, line in said.items()} == {
+    output = run(project, "--dry-run")
+    assert {kind: line.split(", ")[1] for kind, line in output.items()} == {
         "customer": "3 new",
         "product": "1 new",
         "price": "1 new",
@@ -243,8 +243,8 @@ def test_one_object_that_cannot_be_stored_does_not_stop_the_others(
     own: Any, project: Project, stripe: SandboxStripe, drain: Callable[[], None]
 ) -> None:
     """Prices before their product: they wait, and come when the workers have read it."""
-    said = run(project, "--kinds", "price")
-    assert said["price"].endswith("1 still to be read, 0 that could not be read.")
+    output = run(project, "--kinds", "price")
+    assert output["price"].endswith("1 still to be read, 0 that could not be read.")
     SyncObject.objects.update(next_try_at=timezone.now())
     end_pauses()
     sync.drain(at=timezone.now())
@@ -280,9 +280,9 @@ def test_an_object_that_cannot_be_mapped_is_left_to_the_workers(
 ) -> None:
     gone = own.products.create({"name": "Later"}).id
     stripe.fail("malformed_after", path="/v1/products", changes={"metadata": 5}, place=0, times=2)
-    said = run(project, "--kinds", "product")
-    assert said["product"].startswith("2 listed, 1 new, ")
-    assert said["product"].endswith("0 still to be read, 1 that could not be read.")
+    output = run(project, "--kinds", "product")
+    assert output["product"].startswith("2 listed, 1 new, ")
+    assert output["product"].endswith("0 still to be read, 1 that could not be read.")
     assert not Product.objects.for_project(project).filter(stripe_id=gone).exists()
     sync.drain(at=timezone.now())
     assert Product.objects.for_project(project).get(stripe_id=gone).name == "Later"

@@ -119,8 +119,8 @@ def used(api: ApiClient, project: Project) -> Project:
     }
     response = api.post("/features", feature)
     assert response.status_code == 201, response.json()
-    given = api.put("/free-tier", {"features": [{"feature": "requests", "value": 10}]})
-    assert given.status_code in (200, 204), given.json()
+    http_response = api.put("/free-tier", {"features": [{"feature": "requests", "value": 10}]})
+    assert http_response.status_code in (200, 204), http_response.json()
     body = {"user_id": "alice", "feature": "requests", "amount": 7}
     consumed = api.post("/entitlements/consume", body)
     assert consumed.status_code == 200, consumed.json()

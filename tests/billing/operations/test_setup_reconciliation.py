@@ -66,8 +66,8 @@ def make_meter(shop: Shop, code: str) -> StripeMeter:
 
 def at_stripe(shop: Shop, configuration: PortalConfiguration) -> dict[str, Any]:
     with shop.stripe.world.transaction() as tx:
-        found = tx.path_object("billing_portal.configuration", str(configuration.stripe_id))
-        return {name: found[name] for name in ("active", "default_return_url", "features")}
+        stripe_object = tx.path_object("billing_portal.configuration", str(configuration.stripe_id))
+        return {name: stripe_object[name] for name in ("active", "default_return_url", "features")}
 
 
 @pytest.mark.parametrize(

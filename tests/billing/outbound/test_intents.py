@@ -137,8 +137,8 @@ def test_changes_of_one_target_keep_their_order(
     with pytest.raises(StripeUnavailable):
         change(product, name="One", description="by the first")
     change(product, name="Two")
-    made = stripe.v1.products.retrieve(str(product.stripe_id))
-    assert (made.name, made.description) == ("Two", "by the first")
+    new_product = stripe.v1.products.retrieve(str(product.stripe_id))
+    assert (new_product.name, new_product.description) == ("Two", "by the first")
     states = StripeIntent.objects.across_projects().order_by("id").values_list("state", flat=True)
     assert list(states) == ["done", "done", "done"]
 

@@ -14,8 +14,13 @@ DECLINED = "4000000000000002"
 
 
 def request_payment(tenant: Tenant, price: Json, status: int = 201, **body: object) -> Json:
-    said = {"user_id": "alice", "price": price["id"], "success_url": f"{HOME}/thanks", **body}
-    response = tenant.api.post("/payments", said)
+    request_body = {
+        "user_id": "alice",
+        "price": price["id"],
+        "success_url": f"{HOME}/thanks",
+        **body,
+    }
+    response = tenant.api.post("/payments", request_body)
     assert response.status_code == status, response.content
     return dict(response.json())
 

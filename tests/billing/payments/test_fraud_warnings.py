@@ -29,10 +29,10 @@ def warning_events(project: Project) -> list[Json]:
 
 
 def warn(tenant: Tenant, payment: Json) -> str:
-    made = bank.issue_fraud_warning(
+    warning = bank.issue_fraud_warning(
         tenant.stripe.world, payment["stripe_id"], fraud_type="made_with_stolen_card"
     )
-    return str(made["id"])
+    return str(warning["id"])
 
 
 def show(tenant: Tenant, payment: Json) -> Json:
@@ -44,8 +44,8 @@ def test_a_warning_is_shown_and_recorded_once(
 ) -> None:
     stripe_id = warn(tenant, payment)
     drain()
-    shown = show(tenant, payment)
-    (warning,) = shown["fraud_warnings"]
+    shown_payment = show(tenant, payment)
+    (warning,) = shown_payment["fraud_warnings"]
     assert (warning["fraud_type"], warning["actionable"], warning["stripe_id"]) == (
         "made_with_stolen_card",
         True,
@@ -53,7 +53,11 @@ def test_a_warning_is_shown_and_recorded_once(
     )
     (event,) = warning_events(project)
     assert (event["id"], event["fraud_warnings"]) == (payment["id"], [warning])
-    assert (shown["status"], shown["refunds"], shown["disputes"]) == ("paid", [], [])
+    assert (shown_payment["status"], shown_payment["refunds"], shown_payment["disputes"]) == (
+        "paid",
+        [],
+        [],
+    )
     assert tenant.at_stripe("refund") == []
     check = {"user_id": "alice", "feature": "export"}
     assert tenant.api.get("/entitlements/check", query=check).json()["allowed"]

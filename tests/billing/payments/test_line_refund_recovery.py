@@ -103,8 +103,8 @@ def test_the_lines_of_a_lost_refund_row_are_read_from_stripe(
     body = refund(tenant, paid_cart, {"line": line, "quantity": 1}, metadata={"ticket": "7"}).json()
     Refund.objects.across_projects().all().delete()
     Payment.objects.across_projects().update(refunded_lines={}, amount_refunded=0, status="paid")
-    shown = tenant.api.post(f"/payments/{paid_cart['payment']}/sync").json()
-    (found,) = shown["refunds"]
+    response_body = tenant.api.post(f"/payments/{paid_cart['payment']}/sync").json()
+    (found,) = response_body["refunds"]
     assert (found["lines"], found["metadata"]) == (body["lines"], {"ticket": "7"})
     assert allowed(tenant) == {"export"}
 

@@ -81,11 +81,11 @@ def test_a_discount_is_divided_as_stripe_divided_it(
 ) -> None:
     coupon = tenant.api.post("/coupons", {"name": "Third", "percent_off": "33.33"}).json()
     paid_cart = sell(tenant, line_prices.values(), coupon=coupon["id"])
-    shown = show(tenant, paid_cart)
-    assert sum(total for total, _ in shown.values()) == paid_cart["total"]["amount"] < 10000
+    shown_row = show(tenant, paid_cart)
+    assert sum(total for total, _ in shown_row.values()) == paid_cart["total"]["amount"] < 10000
     line = line_of(paid_cart, line_prices["export"])
     made = refund(tenant, paid_cart, {"line": line})
-    assert made.json()["amount"]["amount"] == shown[line][0]
+    assert made.json()["amount"]["amount"] == shown_row[line][0]
     assert allowed(tenant) == {"import"}
     refund(tenant, paid_cart, {"line": line_of(paid_cart, line_prices["import"])})
     paid = tenant.api.get(f"/payments/{paid_cart['payment']}").json()

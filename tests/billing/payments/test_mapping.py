@@ -88,12 +88,12 @@ def test_a_refund_of_ours_finds_its_row(
         amount=400,
         refunded_at=clock.now,
     )
-    made = shop.stripe.v1.refunds.create(
+    new_refund = shop.stripe.v1.refunds.create(
         {"payment_intent": stripe_id, "amount": 400, "metadata": {"tollgate_id": waiting.pk}}
     )
     drain()
     row = Refund.objects.for_project(shop.project).get()
-    assert (row.pk, row.stripe_id, row.status) == (waiting.pk, made.id, "succeeded")
+    assert (row.pk, row.stripe_id, row.status) == (waiting.pk, new_refund.id, "succeeded")
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))

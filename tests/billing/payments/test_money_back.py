@@ -33,16 +33,19 @@ def test_refunds_of_a_purchase(
     assert desk.has() == ALL
     desk.told()
     for amount, (answers, changes) in ((333, after_a_third), (667, after_all)):
-        made = desk.refund(payment, amount=amount)
+        new_refund = desk.refund(payment, amount=amount)
         assert desk.has() == answers
         assert desk.told() == [REFUNDED, *([CHANGED] if changes else [])]
-    desk.tenant.stripe.bounce(made["stripe_id"])
+    desk.tenant.stripe.bounce(new_refund["stripe_id"])
     desk.drain()
     assert desk.has() == after_a_third[0]
     assert desk.told() == ["payment.refund_failed", *([CHANGED] if after_all[1] else [])]
-    shown = desk.payment(payment)
-    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("partially_refunded", 333)
-    failed = desk.tenant.api.get(f"/refunds/{made['id']}").json()
+    shown_payment = desk.payment(payment)
+    assert (shown_payment["status"], shown_payment["amount_refunded"]["amount"]) == (
+        "partially_refunded",
+        333,
+    )
+    failed = desk.tenant.api.get(f"/refunds/{new_refund['id']}").json()
     assert (failed["status"], failed["failure_reason"]) == ("failed", "unknown")
     assert desk.refund(payment)["amount"]["amount"] == 667
     assert desk.has() == after_all[0]
@@ -60,8 +63,8 @@ def test_a_change_of_policy_counts_for_money_that_went_back_before(desk: Desk) -
         assert desk.has() == answers
     for body in ({"refund_policy": "never"}, {"dispute_policy": None}, {"refund_policy": ""}):
         assert desk.tenant.api.patch(path, body).status_code == 422
-    shown = desk.tenant.api.get(path).json()
-    assert (shown["refund_policy"], shown["dispute_policy"]) == ("keep", "hold")
+    response_body = desk.tenant.api.get(path).json()
+    assert (response_body["refund_policy"], response_body["dispute_policy"]) == ("keep", "hold")
 
 
 @pytest.mark.parametrize("policy", ["hold", "keep"])
@@ -76,9 +79,12 @@ def test_a_dispute_suspends_access_until_it_is_decided(
     held = policy == "hold"
     assert desk.has() == (("held", 0) if held else ALL)
     assert desk.told() == ["payment.disputed", *([CHANGED] if held else [])]
-    shown = desk.payment(payment)
-    assert (shown["status"], shown["amount_disputed"]["amount"]) == ("disputed", 1000)
-    (dispute,) = shown["disputes"]
+    shown_payment = desk.payment(payment)
+    assert (shown_payment["status"], shown_payment["amount_disputed"]["amount"]) == (
+        "disputed",
+        1000,
+    )
+    (dispute,) = shown_payment["disputes"]
     assert (dispute["outcome"], dispute["is_inquiry"], dispute["amount"]["amount"]) == (
         None,
         False,
@@ -91,11 +97,11 @@ def test_a_dispute_suspends_access_until_it_is_decided(
     assert desk.has() == left
     changes = held if outcome == "won" else True
     assert desk.told() == ["payment.dispute_closed", *([CHANGED] if changes else [])]
-    shown = desk.payment(payment)
+    shown_payment = desk.payment(payment)
     gone = 1000 if outcome == "lost" else 0
-    assert shown["disputes"][0]["outcome"] == outcome
-    assert shown["amount_disputed"]["amount"] == gone
-    assert shown["status"] == ("disputed" if gone else "paid")
+    assert shown_payment["disputes"][0]["outcome"] == outcome
+    assert shown_payment["amount_disputed"]["amount"] == gone
+    assert shown_payment["status"] == ("disputed" if gone else "paid")
 
 
 def test_a_lost_dispute_after_a_partial_refund(desk: Desk) -> None:
@@ -108,9 +114,9 @@ def test_a_lost_dispute_after_a_partial_refund(desk: Desk) -> None:
     desk.tenant.stripe.decide(contested, "lost")
     desk.drain()
     assert desk.has() == ("entitled", 1)
-    shown = desk.payment(payment)
-    amounts = [shown[name]["amount"] for name in ("amount_refunded", "amount_disputed")]
-    assert (shown["status"], amounts) == ("disputed", [400, 500])
+    shown_payment = desk.payment(payment)
+    amounts = [shown_payment[name]["amount"] for name in ("amount_refunded", "amount_disputed")]
+    assert (shown_payment["status"], amounts) == ("disputed", [400, 500])
 
 
 def test_an_inquiry_holds_nothing_until_it_becomes_more(desk: Desk) -> None:
@@ -119,9 +125,9 @@ def test_an_inquiry_holds_nothing_until_it_becomes_more(desk: Desk) -> None:
     asked = desk.tenant.stripe.dispute(payment["stripe_id"], inquiry=True)
     desk.drain()
     assert (desk.has(), desk.told()) == (ALL, ["payment.disputed"])
-    shown = desk.payment(payment)
-    assert (shown["status"], shown["amount_disputed"]["amount"]) == ("paid", 0)
-    assert shown["disputes"][0]["is_inquiry"] is True
+    shown_payment = desk.payment(payment)
+    assert (shown_payment["status"], shown_payment["amount_disputed"]["amount"]) == ("paid", 0)
+    assert shown_payment["disputes"][0]["is_inquiry"] is True
     desk.tenant.stripe.v1.disputes.update(
         asked, {"evidence": {"uncategorized_text": "escalate_inquiry_evidence"}, "submit": True}
     )

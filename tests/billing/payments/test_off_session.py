@@ -67,15 +67,18 @@ def test_a_declined_card_leaves_a_failed_payment(
     refused = tenant.api.post("/payments", body, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (402, "card-declined")
     assert refused.json()["decline_code"] == "generic_decline"
-    shown = tenant.api.get(f"/payments/{refused.json()['payment']}").json()
-    assert (shown["status"], shown["failure"]["code"]) == ("failed", "generic_decline")
-    assert shown["client_secret"] is not None
+    response_body = tenant.api.get(f"/payments/{refused.json()['payment']}").json()
+    assert (response_body["status"], response_body["failure"]["code"]) == (
+        "failed",
+        "generic_decline",
+    )
+    assert response_body["client_secret"] is not None
     assert tenant.api.post("/payments", body, headers=headers).json() == refused.json()
     drain()
     assert outbox_events.types(project, "payment.")[-2:] == ["payment.created", "payment.failed"]
     assert Payment.objects.for_project(project).count() == 2
-    confirm(tenant, shown)
-    assert tenant.api.post(f"/payments/{shown['id']}/sync").json()["status"] == "paid"
+    confirm(tenant, response_body)
+    assert tenant.api.post(f"/payments/{response_body['id']}/sync").json()["status"] == "paid"
 
 
 def test_a_bank_that_wants_the_user_present(tenant: Tenant, project: Project, drain: Drain) -> None:

@@ -73,8 +73,8 @@ def test_an_unpaid_payment_is_canceled_at_its_expiry(
     with CaptureQueriesContext(connection) as captured:
         assert expire() == 1
     assert len(captured) <= 60
-    shown = show(tenant, due_payment)
-    assert (shown["status"], shown["expired_at"]) == ("expired", due_payment["expires_at"])
+    payment = show(tenant, due_payment)
+    assert (payment["status"], payment["expired_at"]) == ("expired", due_payment["expires_at"])
     (at_stripe,) = tenant.at_stripe("payment_intent")
     assert (at_stripe["status"], at_stripe["cancellation_reason"]) == ("canceled", "abandoned")
     with pytest.raises(StripeError):

@@ -115,8 +115,8 @@ def test_each_change_of_status_records_its_event(project: Project, account: Stri
             before = len(outbox_events.events(project))
             for _ in range(2):
                 apply_status(row, end)
-            told = outbox_events.types(project)[before:]
-            assert told == ([event] if first != second and event else []), (start, end)
+            event_types = outbox_events.types(project)[before:]
+            assert event_types == ([event] if first != second and event else []), (start, end)
             row.refresh_from_db()
             assert row.status == second, (start, end)
             assert (row.paid_at is not None) == (second == "paid")

@@ -50,9 +50,9 @@ def test_an_expired_page_cancels_its_payment(
     else:
         Payment.objects.for_project(project).update(expires_at=clock.now)
         assert expiry.expire_due(at=timezone.now()) == 1
-    shown = show(tenant, payment)
-    assert (shown["status"], shown["url"]) == (status, None)
-    assert (shown["expired_at"] is not None) == (status == "expired")
+    shown_payment = show(tenant, payment)
+    assert (shown_payment["status"], shown_payment["url"]) == (status, None)
+    assert (shown_payment["expired_at"] is not None) == (status == "expired")
     drain()
     Payment.objects.for_project(project).update(expiry_leased_until=None)
     end_pauses()

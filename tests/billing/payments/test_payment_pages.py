@@ -88,15 +88,15 @@ def test_a_page_says_what_is_due_now(
     body = {"user_id": "alice", "lines": lines, "success_url": f"{HOME}/thanks"}
     answer = tenant.api.post("/payments", body)
     assert answer.status_code == 201, answer.content
-    made = answer.json()
-    assert (made["status"], made["amount"]["amount"]) == ("pending", due)
+    response_body = answer.json()
+    assert (response_body["status"], response_body["amount"]["amount"]) == ("pending", due)
     assert outbox_events.last(project, "payment.created").data["amount"]["amount"] == due
-    page = tenant.api.get(f"/checkout/{made['checkout']}").json()
+    page = tenant.api.get(f"/checkout/{response_body['checkout']}").json()
     assert page["total"]["amount"] == due
-    assert tenant.pay(made).status == "complete"
+    assert tenant.pay(response_body).status == "complete"
     drain()
-    shown = show(tenant, made)
-    assert (shown["status"], shown["amount"]["amount"]) == ("paid", due)
+    payment = show(tenant, response_body)
+    assert (payment["status"], payment["amount"]["amount"]) == ("paid", due)
     agrees_with_stripe()
 
 
@@ -105,13 +105,17 @@ def test_a_cart_is_paid_through_a_payment(tenant: Tenant, project: Project, drai
     tool = tenant.price(tenant.product("Tool"), amount=500, interval=None)
     cart = tenant.cart(tenant.price(amount=2900), tool)
     body = {"cart": cart["id"], "success_url": f"{HOME}/thanks", "reference": cart["id"]}
-    made = tenant.api.post("/payments", body).json()
-    assert (made["type"], made["amount"]["amount"], made["user_id"]) == ("cart", 3400, "alice")
-    assert made["detected"] == {"type": "cart", "because": "The request names a cart."}
-    tenant.pay(made)
+    response_body = tenant.api.post("/payments", body).json()
+    assert (response_body["type"], response_body["amount"]["amount"], response_body["user_id"]) == (
+        "cart",
+        3400,
+        "alice",
+    )
+    assert response_body["detected"] == {"type": "cart", "because": "The request names a cart."}
+    tenant.pay(response_body)
     drain()
     row = only_payment(project)
-    assert (row.pk, row.status, row.amount_received) == (made["id"], "paid", 3400)
+    assert (row.pk, row.status, row.amount_received) == (response_body["id"], "paid", 3400)
     again = tenant.api.post("/payments", body)
     assert (again.status_code, again.json()["status"]) == (200, "paid")
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
@@ -150,7 +154,11 @@ def test_a_page_with_nothing_to_pay_is_paid_without_a_stripe_payment(
     payment = request_payment(tenant, tenant.price(amount=amount), **trial)
     tenant.pay(payment, card=None)
     drain()
-    shown = show(tenant, payment)
-    assert (shown["status"], shown["amount"]["amount"], shown["stripe_id"]) == ("paid", 0, None)
-    assert shown["paid_at"] is not None
+    shown_payment = show(tenant, payment)
+    assert (
+        shown_payment["status"],
+        shown_payment["amount"]["amount"],
+        shown_payment["stripe_id"],
+    ) == ("paid", 0, None)
+    assert shown_payment["paid_at"] is not None
     assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]

@@ -205,8 +205,8 @@ def test_twenty_parallel_requests_make_one_payment(tenant: Tenant, project: Proj
                 else intent(reference="order-1", type="intent")
             )
             response = ApiClient(tenant.api.key).post("/payments", body)
-            said = response.json()
-            return response.status_code, said["id"], said["client_secret"]
+            response_body = response.json()
+            return response.status_code, response_body["id"], response_body["client_secret"]
         finally:
             connection.close()
 

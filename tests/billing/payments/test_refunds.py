@@ -213,8 +213,8 @@ def test_a_refund_that_waits_is_called_off(
         assert (canceled.status_code, canceled.json()["status"]) == (200, "canceled")
     assert allowed(tenant)
     assert tenant.api.post(path).json()["code"] == "refund-not-cancelable"
-    shown = tenant.api.get(f"/payments/{payment['id']}").json()
-    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("paid", 0)
+    response_body = tenant.api.get(f"/payments/{payment['id']}").json()
+    assert (response_body["status"], response_body["amount_refunded"]["amount"]) == ("paid", 0)
     entry = AuditEntry.objects.get(action="refund.cancel")
     assert entry.subject == body["id"]
 

@@ -66,11 +66,11 @@ def test_what_a_cart_sold_once_beside_a_subscription_follows_its_first_invoice(
     (invoice,) = desk.tenant.api.get("/invoices").json()["data"]
     assert payment["invoice"] == invoice["id"]
     assert [each["payment"] for each in invoice["payments"]] == [payment["id"]]
-    made = desk.refund(payment)
+    new_refund = desk.refund(payment)
     assert desk.has() == NONE
     lines = desk.tenant.api.get(f"/checkout/{opened['id']}").json()["lines"]
     assert {line["price"] for line in lines if line["revoked_at"]} == {once["id"]}
-    desk.tenant.stripe.bounce(made["stripe_id"])
+    desk.tenant.stripe.bounce(new_refund["stripe_id"])
     desk.drain()
     assert desk.has() == ALL
     lines = desk.tenant.api.get(f"/checkout/{opened['id']}").json()["lines"]

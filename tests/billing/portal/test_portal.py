@@ -95,9 +95,9 @@ def test_the_configuration_holds_for_the_next_portal(
         "invoices": True,
         "default_return_url": None,
     }
-    shown = tenant.api.get("/portal/configuration").json()
-    offered = shown.pop("offered")
-    assert shown == usual
+    response_body = tenant.api.get("/portal/configuration").json()
+    offered = response_body.pop("offered")
+    assert response_body == usual
     assert [(each["product"], each["prices"]) for each in offered] == [
         (plans[0]["product"], [plans[0]["id"], plans[1]["id"]]),
         (plans[2]["product"], [plans[2]["id"]]),

@@ -79,11 +79,11 @@ def test_the_preview_equals_the_effect_and_asks_nothing_of_stripe(
           at=timezone.now())  # fmt: skip
     used = {"user_id": "user-0000", "meter": "calls", "value": 60}
     assert tenant.api.post("/usage", used).status_code in (200, 201)
-    wanted = {
+    request_body = {
         "features": [feature_value("seats", 3), feature_value("calls", 50), feature_value("sso")]
     }
     before, path = row_counts(project), f"/products/{pro['id']}"
-    seen = tenant.api.post(f"{path}/preview", wanted)
+    seen = tenant.api.post(f"{path}/preview", request_body)
     nothing = {"gain": 0, "lose": 0, "more": 0, "less": 0, "other": 0}
     assert (seen.status_code, seen.json()) == (
         200,
@@ -114,11 +114,11 @@ def test_the_preview_equals_the_effect_and_asks_nothing_of_stripe(
         ({"price": 1}, 422),
     ):
         assert tenant.api.post(f"{path}/preview", body).status_code == status
-    assert neighbour.api.post(f"{path}/preview", wanted).status_code == 404
+    assert neighbour.api.post(f"{path}/preview", request_body).status_code == 404
     assert (row_counts(project), tenant.api.get("/rollouts").json()["data"]) == (before, [])
 
     stripe.fail("timeout_before", path="/v1/*", times=1000)
-    assert tenant.api.patch(path, wanted).status_code == 200
+    assert tenant.api.patch(path, request_body).status_code == 200
     (made,) = tenant.api.get("/rollouts", query={"product": pro["id"]}).json()["data"]
     assert (made["status"], made["progress"]["holders"]) == ("running", None)
     count = len(outbox_events.types(project, "entitlements.changed"))
@@ -189,8 +189,8 @@ def test_a_saved_plan_is_applied_as_it_was_previewed(
     before = row_counts(project)
     terms = ["--product", pro["id"], "--set", "sso", "seats=9", "--remove", "calls"]
     terms += ["--move", fleet.old["id"], fleet.new["id"]]
-    said = command(*terms)
-    assert said.splitlines() == [
+    output = command(*terms)
+    assert output.splitlines() == [
         "4 of 4 holders looked at: 3 would have another answer.",
         "  calls: 3 lose it",
         "  seats: 3 get more of it",

@@ -75,9 +75,9 @@ def test_only_refunds_that_give_back_count() -> None:
         refund(4000, "canceled"),
         refund(50000, "a_new_word"),
     ]
-    found = payments.snapshot(PAYMENT, refunds)
-    assert found.amount_refunded == 50021
-    assert (found.customer_stripe_id, found.paid_at) == ("cus_1", MOMENT)
+    new_snapshot = payments.snapshot(PAYMENT, refunds)
+    assert new_snapshot.amount_refunded == 50021
+    assert (new_snapshot.customer_stripe_id, new_snapshot.paid_at) == ("cus_1", MOMENT)
 
 
 @pytest.mark.parametrize("charge", [None, "ch_1", {"id": "ch_1", "paid": False, "created": EPOCH}])
@@ -109,8 +109,8 @@ def test_the_running_period_stands_on_the_items() -> None:
 
 
 def test_unknown_statuses_are_kept() -> None:
-    found = subscriptions.snapshot({**SUBSCRIPTION, "status": "hibernating"}, [])
-    assert found.status == "hibernating"
+    new_snapshot = subscriptions.snapshot({**SUBSCRIPTION, "status": "hibernating"}, [])
+    assert new_snapshot.status == "hibernating"
     body = {"type": "auction", "recurring": {"interval": "moon"}, "unit_amount": None}
     price = prices.snapshot({**stripe_fixture("price"), **body})
     assert (price.type, price.interval, price.unit_amount) == ("auction", "moon", None)
@@ -118,14 +118,14 @@ def test_unknown_statuses_are_kept() -> None:
 
 def test_our_id_is_separated_from_the_tenants_metadata() -> None:
     metadata = {"tollgate_id": "prod_1", "tollgate_other": "x", "tier": "1"}
-    found = products.snapshot({**stripe_fixture("product"), "metadata": metadata})
-    assert (found.our_id, found.metadata) == ("prod_1", {"tier": "1"})
+    new_snapshot = products.snapshot({**stripe_fixture("product"), "metadata": metadata})
+    assert (new_snapshot.our_id, new_snapshot.metadata) == ("prod_1", {"tier": "1"})
 
 
 @pytest.mark.parametrize("module", [customers, products, prices])
 def test_deleted_objects_are_recognised(module: Any) -> None:
-    found = module.snapshot({"id": "x_1", "object": "x", "deleted": True})
-    assert (found.stripe_id, found.deleted) == ("x_1", True)
+    new_snapshot = module.snapshot({"id": "x_1", "object": "x", "deleted": True})
+    assert (new_snapshot.stripe_id, new_snapshot.deleted) == ("x_1", True)
 
 
 def write(client: Any, operation: str, row_id: str, params: Fields) -> Fields:
@@ -219,11 +219,14 @@ def test_stripes_published_fixtures_can_be_read() -> None:
     invoice = stripe_fixture("invoice")
     assert payments.snapshot(intent, [stripe_fixture("refund")]).amount_refunded == 100
     assert subscriptions.snapshot(subscription, subscription["items"]["data"]).status == "active"
-    found = invoices.snapshot(
+    new_snapshot = invoices.snapshot(
         invoice, invoice["lines"]["data"], [], [stripe_fixture("credit_note")]
     )
-    assert (found.subscription_stripe_id, found.lines[0].is_proration) == ("subscription", True)
-    assert found.credit_notes[0].status == "issued"
+    assert (new_snapshot.subscription_stripe_id, new_snapshot.lines[0].is_proration) == (
+        "subscription",
+        True,
+    )
+    assert new_snapshot.credit_notes[0].status == "issued"
     assert prices.snapshot(stripe_fixture("price")).unit_amount == 2000
     assert products.snapshot(stripe_fixture("product")).name == "T-shirt"
     assert customers.snapshot(stripe_fixture("customer")).currency == "usd"

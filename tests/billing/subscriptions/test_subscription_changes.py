@@ -154,7 +154,7 @@ def test_the_invoice_equals_the_preview(
 ) -> None:
     """At any instant: amounts, lines, credit and the next invoice, to the cent and the second."""
     product = tenant.product("Pro")
-    sold = tenant.price(product, amount=3333)
+    new_price = tenant.price(product, amount=3333)
     names = {
         "plus": tenant.price(tenant.product("Plus"), amount=9999),
         "cheap": tenant.price(tenant.product("Cheap"), amount=1001),
@@ -164,16 +164,16 @@ def test_the_invoice_equals_the_preview(
     asked = _named(change, {name: price["id"] for name, price in names.items()})
     everyone = [Subscriber(tenant, shop, clock, f"user-{n}") for n in range(len(MOMENTS))]
     for one in everyone:
-        one.subscribe(sold, quantity=2)
+        one.subscribe(new_price, quantity=2)
     began = clock.now
     for one, moment in zip(everyone, MOMENTS, strict=True):
         clock.advance(seconds=moment - (clock.now - began).total_seconds())
-        seen = one.preview(sold, **asked)
+        seen = one.preview(new_price, **asked)
         exact = {"proration_date": seen["bill"]["proration_date"]}
         if "{yearly}" not in str(change):  # whose new period begins with the change
             clock.advance(seconds=2)
         is_exact = exact["proration_date"] and change.get("proration") != "none"
-        made = one.change(sold, **asked, **(exact if is_exact else {}))
+        made = one.change(new_price, **asked, **(exact if is_exact else {}))
         assert bill_of(made) == bill_of(seen), moment
         assert made["scheduled_change"] == seen["scheduled_change"]
 

@@ -193,8 +193,8 @@ def test_a_trial_without_a_card_ends(
     trials.tell_due(at=clock.now)
     clock.advance(days=3, hours=1)
     drain()
-    shown = ada.show(pro)
-    assert (shown["status"], decision(ada)[0]) == (status, allowed)
+    subscription = ada.show(pro)
+    assert (subscription["status"], decision(ada)[0]) == (status, allowed)
     assert outbox_events.types(project, "subscription.") == [CREATED, ENDING, *events]
     if behavior == "pause":
         method = stripe.payment_methods.attach("pm_card_visa", {"customer": customer})
@@ -242,8 +242,8 @@ def test_the_project_sets_the_grace_period_and_a_payment_ends_it(
     ada.shop.stripe.accept_payments(str(ada.row.stripe_id))
     clock.advance(days=8)
     drain()
-    shown = ada.show(pro)
-    assert (shown["status"], shown["items"][0]["period_start"]) == ("active", began)
+    subscription = ada.show(pro)
+    assert (subscription["status"], subscription["items"][0]["period_start"]) == ("active", began)
     assert decision(ada) == (True, "entitled")
     assert sorted(outbox_events.types(project, "subscription.")) == [
         CREATED,

@@ -53,8 +53,12 @@ def test_a_cancellation_at_period_end_can_be_undone(
     body = canceled.json()
     assert (body["status"], body["cancel_at"]) == ("active", body["items"][0]["period_end"])
     assert allowed(tenant)
-    kept = tenant.api.patch(path, {"cancel_at_period_end": False}).json()
-    assert (kept["status"], kept["cancel_at"], kept["canceled_at"]) == ("active", None, None)
+    response_body = tenant.api.patch(path, {"cancel_at_period_end": False}).json()
+    assert (response_body["status"], response_body["cancel_at"], response_body["canceled_at"]) == (
+        "active",
+        None,
+        None,
+    )
     tenant.api.patch(path, {"cancel_at_period_end": True})
     clock.advance(days=32)
     assert not allowed(tenant)

@@ -150,8 +150,8 @@ def test_figures_of_an_older_answer_do_not_complete_a_newer_one():
     """Such as those that a slow reader keeps after the customer's plan has changed."""
 
     def keep_counted(version):
-        made = decision(version=version, metering=Metering("mtr_1", Period(Unit.MONTH)))
-        answers = {ADA: StaticDecision("cus_ada", made)}
+        resolved = decision(version=version, metering=Metering("mtr_1", Period(Unit.MONTH)))
+        answers = {ADA: StaticDecision("cus_ada", resolved)}
         begun = local_cache.begin_read()
         return cache.keep(project_id=OURS, static_decisions=answers, rules=0, at=NOW, begun=begun)[
             ADA

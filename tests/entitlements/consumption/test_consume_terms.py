@@ -50,10 +50,10 @@ def allow(customer: Customer, feature: Feature, value: int) -> None:
 
 def consume(project: Project, amount: int = 1, **more: Any) -> tuple[bool, str, int | None]:
     at = timezone.now()
-    made = consumption.consume(
+    outcome = consumption.consume(
         project=project, user_id="ada", feature="api", amount=amount, at=at, **more
     )
-    return made.consumed > 0, made.decision.reason.value, made.decision.limit
+    return outcome.consumed > 0, outcome.decision.reason.value, outcome.decision.limit
 
 
 def remembered_terms(project: Project) -> StaticDecision:

@@ -191,10 +191,10 @@ def test_a_limit_that_waits_for_money_takes_as_few_statements(
     hear()
     with CaptureQueriesContext(connection) as queries:
         body = {"user_id": "ada", "feature": "api"}
-        shown = api.get("/entitlements/check", query=body).json()
+        response_body = api.get("/entitlements/check", query=body).json()
     for table in ("entitlements_fact", "usage_counter", "usage_total"):
         assert sum(table in each["sql"] for each in queries) == 1, "totals, as no counter is there"
-    assert (shown["resets_at"] is None, shown["remaining"]) == (not is_paid, 5)
+    assert (response_body["resets_at"] is None, response_body["remaining"]) == (not is_paid, 5)
     consume(api)
     with CaptureQueriesContext(connection) as queries:
         consume(api)

@@ -87,14 +87,14 @@ def test_an_expired_reservation_is_released_on_demand_and_by_the_task(
 
 def test_a_reservation_outlives_the_access_it_was_made_under(api, project, customer, calls) -> None:
     allow(customer, calls, 10)
-    held = reserve(api, 6)["reservation"]["id"]
+    reservation_id = reserve(api, 6)["reservation"]["id"]
     allow(customer, calls, 4)
     lowered = consume(api)
     assert (lowered["reason"], lowered["limit"], lowered["remaining"]) == ("limit_reached", 4, 0)
     allow(customer, calls, 8)
     assert consume(api, 2)["consumed"] == 2
     deny(customer, calls)
-    assert post(api, "commit", reservation=held)["reservation"]["committed_amount"] == 6
+    assert post(api, "commit", reservation=reservation_id)["reservation"]["committed_amount"] == 6
     assert row_counts(project)[-2:] == [8, 0]
 
 
@@ -131,12 +131,12 @@ def test_reservations_count_under_every_anchor(api, project, customer, meter) ->
     )
     now = timezone.now()
     allow(customer, feature, 10, anchored_at=now - timedelta(days=3))
-    held = reserve(api, 8)["reservation"]["id"]
+    reservation_id = reserve(api, 8)["reservation"]["id"]
     allow(customer, feature, 10, anchored_at=now - timedelta(days=9))
     body = api.get("/entitlements/check", query={"user_id": "ada", "feature": "api"}).json()
     assert (body["used"], body["remaining"]) == (0, 2)
     assert (consume(api, 3)["consumed"], reserve(api, 3)["reservation"]) == (0, None)
     assert consume(api, 2)["remaining"] == 0
-    post(api, "commit", reservation=held, amount=5)
+    post(api, "commit", reservation=reservation_id, amount=5)
     assert consume(api, 3)["remaining"] == 0
     assert reserve(api, 1)["reservation"] is None

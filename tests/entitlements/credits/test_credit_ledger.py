@@ -37,7 +37,7 @@ def by_entries(customer):
 
 
 def test_the_database_refuses_a_ledger_that_does_not_add_up(customer):
-    given = give(customer, 100)
+    credit_grant = give(customer, 100)
     entries = CreditEntry.objects.for_project(customer.project)
     entry = entries.earliest("pk")
 
@@ -46,7 +46,7 @@ def test_the_database_refuses_a_ledger_that_does_not_add_up(customer):
             CreditEntry(
                 project=customer.project,
                 transaction_id=entry.transaction_id,
-                grant=given,
+                grant=credit_grant,
                 bucket=bucket,
                 amount=amount,
             )

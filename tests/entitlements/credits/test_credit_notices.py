@@ -72,15 +72,15 @@ def test_a_customer_has_a_threshold_of_their_own(customer):
 
 
 def test_a_grant_is_audited_and_revoked_once(customer):
-    given = give(customer, 100)
+    credit_grant = give(customer, 100)
     spend(customer, 30)
     for _ in range(2):
         revoked = credit_grants.revoke(
-            grant=given, reason="Mistake.", actor="operator:bo", at=NOW + DAY
+            grant=credit_grant, reason="Mistake.", actor="operator:bo", at=NOW + DAY
         )
     assert (revoked.status(NOW + DAY), revoked.given, revoked.spent) == ("revoked", 30, 30)
     assert (revoked.overspent, balance(customer)) == (0, 0)
-    entries = AuditEntry.objects.filter(subject=given.pk).order_by("pk")
+    entries = AuditEntry.objects.filter(subject=credit_grant.pk).order_by("pk")
     assert [(each.action, each.actor, each.reason) for each in entries] == [
         ("credits.grant", "operator:ada", "Goodwill."),
         ("credits.revoke", "operator:bo", "Mistake."),
@@ -96,7 +96,7 @@ def test_a_grant_is_audited_and_revoked_once(customer):
 
 
 def test_credits_of_one_source_never_touch_those_of_another(customer):
-    bought = give(customer, 1000)
+    credit_grant = give(customer, 1000)
     origin = CreditOrigin(
         source_type=CreditSource.SUBSCRIPTION, source_id="sub_1", key="a", starts_at=NOW
     )
@@ -109,5 +109,5 @@ def test_credits_of_one_source_never_touch_those_of_another(customer):
     credit_grants.revise(
         customer=customer, grant=monthly, terms=CreditGrantTerms(amount=70, due=70), at=NOW + DAY
     )
-    bought.refresh_from_db()
-    assert (bought.available, balance(customer)) == (1000, 1070)
+    credit_grant.refresh_from_db()
+    assert (credit_grant.available, balance(customer)) == (1000, 1070)

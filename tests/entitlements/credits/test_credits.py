@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_spending_takes_from_several_grants_and_is_written_down(customer):
-    kept = give(customer, 100)
+    credit_grant = give(customer, 100)
     soon = give(customer, 30, expires_at=NOW + DAY)
     first = give(customer, 5, priority=0)
 
@@ -34,7 +34,7 @@ def test_a_spending_takes_from_several_grants_and_is_written_down(customer):
     assert spent.shares == [
         CreditShare(first.pk, 5),
         CreditShare(soon.pk, 30),
-        CreditShare(kept.pk, 15),
+        CreditShare(credit_grant.pk, 15),
     ]
     row = CreditTransaction.objects.for_project(customer.project).get(pk=spent.transaction_id)
     assert (row.movement, row.amount, row.balance) == (CreditMovement.SPEND, 50, 85)
@@ -44,8 +44,8 @@ def test_a_spending_takes_from_several_grants_and_is_written_down(customer):
         (first.pk, "spent", 5),
         (soon.pk, "available", -30),
         (soon.pk, "spent", 30),
-        (kept.pk, "available", -15),
-        (kept.pk, "spent", 15),
+        (credit_grant.pk, "available", -15),
+        (credit_grant.pk, "spent", 15),
     ]
     assert ledger(customer)[:3] == [("grant", 100, 100), ("grant", 30, 130), ("grant", 5, 135)]
 
@@ -93,7 +93,7 @@ def test_a_thousand_keys_twice(project):
 
 
 def test_credits_can_be_spent_until_they_expire(customer):
-    given = give(customer, 10, expires_at=NOW + DAY)
+    credit_grant = give(customer, 10, expires_at=NOW + DAY)
     assert balance(customer, NOW + DAY - TICK) == 10
     assert balance(customer, NOW + DAY) == 0
     with pytest.raises(NotEnoughCredits):
@@ -103,8 +103,8 @@ def test_credits_can_be_spent_until_they_expire(customer):
     assert credit_grants.expire_due(at=NOW + DAY - TICK, limit=10) == 0
     assert credit_grants.expire_due(at=NOW + DAY, limit=10) == 1
     assert credit_grants.expire_due(at=NOW + DAY, limit=10) == 0
-    given.refresh_from_db()
-    assert (given.available, given.spent, given.expired) == (0, 1, 9)
+    credit_grant.refresh_from_db()
+    assert (credit_grant.available, credit_grant.spent, credit_grant.expired) == (0, 1, 9)
     assert ledger(customer)[-1] == ("expire", 9, 0)
 
 

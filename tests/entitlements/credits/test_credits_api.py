@@ -17,8 +17,8 @@ NOTHING = {"balance": 0, "reserved": 0, "withheld": 0, "low_at": 0, "grants": []
 
 
 def give(api, amount=100, user_id="ada", **body):
-    said = {"amount": amount, "reason": "Goodwill.", **body}
-    response = api.post(f"/credits/{user_id}/grant", said)
+    request_body = {"amount": amount, "reason": "Goodwill.", **body}
+    response = api.post(f"/credits/{user_id}/grant", request_body)
     assert response.status_code == 201, response.content
     return response.json()
 
@@ -29,16 +29,16 @@ def spend(api, amount, user_id="ada", **body):
 
 def test_credits_are_granted_shown_and_spent(api):
     soon = (timezone.now() + timedelta(days=1)).isoformat().replace("+00:00", "Z")
-    kept = give(api)
+    credit_grant = give(api)
     first = give(api, 20, priority=10, expires_at=soon)
-    assert (kept["balance"], first["balance"]) == (100, 120)
+    assert (credit_grant["balance"], first["balance"]) == (100, 120)
 
     spent = spend(api, 50, key="order-1", feature="renders", reason="A film.").json()
     again = spend(api, 50, key="order-1", feature="renders").json()
 
     shares = [
         {"grant": first["grant"]["id"], "amount": 20},
-        {"grant": kept["grant"]["id"], "amount": 30},
+        {"grant": credit_grant["grant"]["id"], "amount": 30},
     ]
     assert (spent["spent"], spent["balance"], spent["grants"]) == (50, 70, shares)
     assert again == {**spent, "duplicate": True}
@@ -49,7 +49,7 @@ def test_credits_are_granted_shown_and_spent(api):
     assert created_by.startswith("key:key_")
     assert granted_at.endswith("Z")
     assert left == {
-        "id": kept["grant"]["id"],
+        "id": credit_grant["grant"]["id"],
         "user_id": "ada",
         "status": "active",
         "source": {"type": "operator", "id": None},
@@ -74,7 +74,7 @@ def test_credits_are_granted_shown_and_spent(api):
     all_of_them = api.get("/credits/ada/grants").json()["data"]
     assert [(each["id"], each["status"]) for each in all_of_them] == [
         (first["grant"]["id"], "used_up"),
-        (kept["grant"]["id"], "active"),
+        (credit_grant["grant"]["id"], "active"),
     ]
 
 

@@ -40,21 +40,25 @@ def test_each_change_has_a_version_of_its_own_and_none_is_lost(customer, seats):
 
 
 def test_grant_is_revoked_once_however_many_try(customer, sso):
-    given = grant(customer, sso)
+    new_grant = grant(customer, sso)
     run_in_threads(
-        lambda who: grants.revoke(grant=given, reason="Over.", actor=f"operator:{who}", at=NOW),
+        lambda who: grants.revoke(grant=new_grant, reason="Over.", actor=f"operator:{who}", at=NOW),
         range(WRITERS),
     )
-    told = Counter(event.type for event in OutboxEvent.objects.for_project(customer.project_id))
-    assert told == {"grant.created": 1, "grant.revoked": 1, "entitlements.changed": 2}
+    event_counts = Counter(
+        event.type for event in OutboxEvent.objects.for_project(customer.project_id)
+    )
+    assert event_counts == {"grant.created": 1, "grant.revoked": 1, "entitlements.changed": 2}
 
 
 def test_grants_expire_once_however_many_sweep(customer, sso):
     for _ in range(3):
         grant(customer, sso, expires_at=NOW.replace(hour=13))
     run_in_threads(lambda _: grants.expire_due(at=NOW.replace(hour=14), limit=10), range(WRITERS))
-    told = Counter(event.type for event in OutboxEvent.objects.for_project(customer.project_id))
-    assert told["grant.expired"] == 3
+    event_counts = Counter(
+        event.type for event in OutboxEvent.objects.for_project(customer.project_id)
+    )
+    assert event_counts["grant.expired"] == 3
     assert not decisions.check(
         project=customer.project, user_id="ada", feature="sso", at=NOW.replace(hour=14)
     ).allowed

@@ -48,16 +48,16 @@ def revoke(given, at=NOW, **kwargs):
 
 
 def test_a_grant_gives_access_and_is_recorded_and_audited(customer, sso, seats):
-    given = grant(customer, sso, (seats, 7), expires_at=NOW + DAY)
+    new_grant = grant(customer, sso, (seats, 7), expires_at=NOW + DAY)
 
     assert decision(customer, sso).reason is Reason.GRANTED
     assert decision(customer, seats).limit == 7
     assert decision(customer, seats).valid_until == NOW + DAY
     assert event_types(customer) == ["entitlements.changed", "grant.created"]
     event = OutboxEvent.objects.for_project(customer.project_id).get(type="grant.created")
-    assert (event.subject, event.customer_id, event.version) == (given.pk, customer.pk, 1)
+    assert (event.subject, event.customer_id, event.version) == (new_grant.pk, customer.pk, 1)
     assert event.data == {
-        "id": given.pk,
+        "id": new_grant.pk,
         "user_id": "ada",
         "effect": "allow",
         "status": "active",
@@ -76,11 +76,11 @@ def test_a_grant_gives_access_and_is_recorded_and_audited(customer, sso, seats):
 
 
 def test_grant_holds_from_its_start_until_just_before_its_expiry(customer, sso):
-    given = grant(customer, sso, starts_at=NOW + DAY, expires_at=NOW + 2 * DAY)
+    new_grant = grant(customer, sso, starts_at=NOW + DAY, expires_at=NOW + 2 * DAY)
     moments = [NOW, NOW + DAY - TICK, NOW + DAY, NOW + 2 * DAY - TICK, NOW + 2 * DAY]
     answers = [decision(customer, sso, at=moment).allowed for moment in moments]
     assert answers == [False, False, True, True, False]
-    statuses = [given.status(moment) for moment in moments]
+    statuses = [new_grant.status(moment) for moment in moments]
     assert statuses == ["scheduled", "scheduled", "active", "active", "expired"]
     for moment, status in zip(moments, statuses, strict=True):
         for each in GrantStatus:
@@ -105,29 +105,29 @@ def test_revoking_ends_that_grant_only(customer, sso, seats):
 
 @pytest.mark.parametrize(("starts_in", "before"), [(timedelta(0), "active"), (DAY, "scheduled")])
 def test_the_event_of_a_revocation_holds_the_earlier_grant(customer, sso, starts_in, before):
-    given = grant(customer, sso, starts_at=NOW + starts_in)
-    revoke(given)
+    new_grant = grant(customer, sso, starts_at=NOW + starts_in)
+    revoke(new_grant)
 
     event = OutboxEvent.objects.for_project(customer.project_id).get(type="grant.revoked")
     assert event.previous == {"status": before}
-    assert (event.subject, event.data["status"]) == (given.pk, "revoked")
+    assert (event.subject, event.data["status"]) == (new_grant.pk, "revoked")
 
 
 def test_revoking_twice_is_the_same_as_once(customer, sso):
-    given = grant(customer, sso)
-    revoke(given)
+    new_grant = grant(customer, sso)
+    revoke(new_grant)
     before = event_types(customer), audited(customer)
-    again = revoke(given, at=NOW + DAY, reason="Again.")
+    again = revoke(new_grant, at=NOW + DAY, reason="Again.")
     assert again.revoked_reason == "Over."
     assert (event_types(customer), audited(customer)) == before
 
 
 def test_expired_grant_cannot_be_revoked(customer, sso):
-    given = grant(customer, sso, expires_at=NOW + DAY)
+    new_grant = grant(customer, sso, expires_at=NOW + DAY)
     with pytest.raises(GrantExpired):
-        revoke(given, at=NOW + DAY)
+        revoke(new_grant, at=NOW + DAY)
     assert event_types(customer) == ["entitlements.changed", "grant.created"]
-    revoke(given, at=NOW + DAY - TICK)
+    revoke(new_grant, at=NOW + DAY - TICK)
 
 
 def test_denial_beats_what_was_paid_for_until_it_is_revoked(customer, sso, seats):
@@ -153,12 +153,12 @@ def test_an_expired_denial_restores_access(customer, sso):
 
 @pytest.mark.parametrize("reason", ["", "  \n"])
 def test_reason_is_required(customer, sso, reason):
-    given = grant(customer, sso)
+    new_grant = grant(customer, sso)
     before = event_types(customer), audited(customer)
     for act in (
         lambda: grant(customer, sso, reason=reason),
         lambda: deny(customer, sso, reason=reason),
-        lambda: revoke(given, reason=reason),
+        lambda: revoke(new_grant, reason=reason),
     ):
         with pytest.raises(Invalid):
             act()
@@ -233,9 +233,9 @@ def test_expiry_is_recorded_once(customer, sso, seats):
 
 
 def test_a_grant_revoked_meanwhile_does_not_expire(customer, sso):
-    given = grant(customer, sso, expires_at=NOW + DAY)
+    new_grant = grant(customer, sso, expires_at=NOW + DAY)
     [due] = grant_selectors.due_to_expire(at=NOW + DAY, limit=10, rule=grants.RULE)
-    revoke(given, at=NOW + DAY - TICK)
+    revoke(new_grant, at=NOW + DAY - TICK)
     assert not grants._expire(due, NOW + DAY)
     assert event_types(customer)[-1] == "grant.revoked"
     assert Grant.objects.for_project(customer.project_id).get().expired_at is None
@@ -251,22 +251,22 @@ def test_expiry_works_in_batches_oldest_first(customer, seats):
 
 def test_effect_is_what_the_grant_changed_even_when_asked_later(customer, sso, seats):
     state(customer, claim(seats, 10))
-    given = grant(customer, sso, (seats, 5))
+    new_grant = grant(customer, sso, (seats, 5))
     state(customer, claim(seats, 3))
 
-    said = {each.after.feature: each for each in effects.of_grant(grant=given, at=NOW)}
+    said = {each.after.feature: each for each in effects.of_grant(grant=new_grant, at=NOW)}
 
     assert (said["sso"].before.allowed, said["sso"].after.allowed) == (False, True)
     assert said["sso"].is_change
     assert (said["seats"].before.limit, said["seats"].after.limit) == (10, 10)
     assert not said["seats"].is_change
-    ended = effects.of_grant(grant=revoke(given), at=NOW)
+    ended = effects.of_grant(grant=revoke(new_grant), at=NOW)
     assert [(each.before.limit, each.after.limit) for each in ended] == [(5, 3), (None, None)]
 
 
 def test_a_scheduled_grant_changes_only_valid_until(customer, sso):
-    given = grant(customer, sso, starts_at=NOW + DAY)
-    [effect] = effects.of_grant(grant=given, at=NOW)
+    new_grant = grant(customer, sso, starts_at=NOW + DAY)
+    [effect] = effects.of_grant(grant=new_grant, at=NOW)
     assert not effect.after.allowed
     assert (effect.before.valid_until, effect.after.valid_until) == (None, NOW + DAY)
     assert effect.is_change

@@ -27,7 +27,7 @@ def test_explanation_goes_step_by_step():
         fact(9, "grant", "grant_1", ends_at=NOW - TICK),
         fact(9, "grant", "grant_2", starts_at=NOW + DAY),
     ]
-    told = explain(
+    explanation = explain(
         some,
         feature="it",
         definition=definition,
@@ -35,7 +35,7 @@ def test_explanation_goes_step_by_step():
         amounts=DecisionAmounts(used=4, reserved=1),
         ended_sources=[Source("subscription", "sub_0")],
     )
-    shown = {each["step"]: each for each in representation.explanation(told)["steps"]}
+    shown = {each["step"]: each for each in representation.explanation(explanation)["steps"]}
     assert list(shown) == ["facts", "time", "merge", "free_tier", "metering", "answer"]
     assert [each["source"]["id"] for each in shown["facts"]["facts"]] == [
         "chk_1", "free_1", "grant_1", "sub_1", "grant_2"]  # fmt: skip
@@ -53,12 +53,12 @@ def test_explanation_goes_step_by_step():
         "reserved": 1,
         "remaining": 0,
     }
-    assert told.sentence == (
+    assert explanation.sentence == (
         "No: all 5 of it are used or set aside until the next period begins on "
         "2026-12-01T00:00:00Z."
     )
-    assert [step.name for step in told.steps] == [
-        name for name in ExplanationStepName if name in {step.name for step in told.steps}
+    assert [step.name for step in explanation.steps] == [
+        name for name in ExplanationStepName if name in {step.name for step in explanation.steps}
     ]
 
 
@@ -88,9 +88,9 @@ def test_explanation_goes_step_by_step():
 )  # fmt: skip
 def test_an_explanation_has_a_summary_sentence(facts, kind, figures, sentence):
     definition = FeatureDefinition("it", kind, KINDS[kind].merges[0])
-    told = explain(
+    explanation = explain(
         facts, feature="it", definition=definition, at=NOW, amounts=DecisionAmounts(*figures)
     )
-    assert told.sentence == sentence
+    assert explanation.sentence == sentence
     missing = explain([], feature="warp", definition=None, at=NOW)
     assert missing.sentence == "No: the project has no feature warp."

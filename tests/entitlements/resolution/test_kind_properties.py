@@ -82,10 +82,12 @@ def test_ten_thousand_sets_of_facts_in_five_orders_have_one_answer_and_its_expla
         assert whole.allowed == (whole.reason in ALLOWING)
         seen.add((DEFINED[code].kind, whole.reason))
         if number % 4 == 0:
-            told = explain(some, feature=code, definition=DEFINED[code], at=NOW, amounts=figures)
-            assert told.decision == whole
-            assert told.sentence.startswith("Yes: " if whole.allowed else "No: ")
-            assert told.sentence.count(". ") == 0
+            explanation = explain(
+                some, feature=code, definition=DEFINED[code], at=NOW, amounts=figures
+            )
+            assert explanation.decision == whole
+            assert explanation.sentence.startswith("Yes: " if whole.allowed else "No: ")
+            assert explanation.sentence.count(". ") == 0
     assert {kind for kind, _ in seen} == set(KINDS)
     assert {reason for _, reason in seen} == set(Reason) - {Reason.UNKNOWN_FEATURE}
 

@@ -68,10 +68,12 @@ def test_each_kind_accepts_its_values_only(kind, good, bad):
     ],
 )
 def test_several_sources_merge_by_the_rule(kind, merge, values, value, sources):
-    made = decide(*(fact(each, source=key) for key, each in values.items()), kind=kind, merge=merge)
-    assert (made.value, type(made.value)) == (value, type(value))
-    assert "".join(source.id for source in made.sources) == sources
-    assert made.allowed is (value != 0 or kind == "config")
+    resolved = decide(
+        *(fact(each, source=key) for key, each in values.items()), kind=kind, merge=merge
+    )
+    assert (resolved.value, type(resolved.value)) == (value, type(value))
+    assert "".join(source.id for source in resolved.sources) == sources
+    assert resolved.allowed is (value != 0 or kind == "config")
 
 
 def test_priority_goes_by_the_kind_of_source_then_the_newest_then_its_id():
@@ -114,15 +116,15 @@ def test_windows_begin_in_paid_time():
     unpaid = fact(100, anchored_at=anchor, paid_until=NOW - 10 * DAY)
     paid = fact(100, source="2", anchored_at=anchor + DAY, paid_until=NOW + DAY)
     anchored = {"is_anchored": True}
-    held = metered(unpaid, **anchored)
-    assert (held.metering.period.extended_from, held.metering_until) == (anchor, None)
+    resolved = metered(unpaid, **anchored)
+    assert (resolved.metering.period.extended_from, resolved.metering_until) == (anchor, None)
     assert metered(unpaid).metering.period == Period(Unit.MONTH), "by the calendar"
     for granted in (paid, fact(100, "grant", anchored_at=anchor + DAY)):
         for facts in ([unpaid, granted], [granted, unpaid]):
             assert metered(*facts, **anchored).metering.period == Period(Unit.MONTH, anchor + DAY)
     both = metered(unpaid, paid, merge="sum", **anchored)
     assert both.metering.period.extended_from == anchor
-    assert metered(unpaid, fact(5, "free_tier"), **anchored).metering == held.metering
+    assert metered(unpaid, fact(5, "free_tier"), **anchored).metering == resolved.metering
     more = fact(200, "grant", starts_at=NOW - 2 * DAY)
     assert metered(unpaid, more, **anchored).metering.period.extended_from is None
 

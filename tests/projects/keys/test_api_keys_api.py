@@ -28,8 +28,8 @@ def test_a_key_is_shown_once(api: ApiClient, project: Project) -> None:
 
     assert response.status_code == 201
     secret = response.json()["secret"]
-    shown = api.get(f"/projects/{project.pk}/keys/{response.json()['id']}")
-    assert "secret" not in shown.json()
+    http_response = api.get(f"/projects/{project.pk}/keys/{response.json()['id']}")
+    assert "secret" not in http_response.json()
     assert secret not in api.get(f"/projects/{project.pk}/keys").content.decode()
     assert secret not in str(newest(project).__dict__)
     assert ApiClient(secret).get(f"/projects/{project.pk}/keys").status_code == 403

@@ -7,12 +7,12 @@ from projects.keys import bearer_keys
 
 @pytest.mark.parametrize("mode", ["test", "live", "platform"])
 def test_a_key_shows_its_mode_only(mode: str) -> None:
-    made = bearer_keys.make(mode)
+    new_key = bearer_keys.make(mode)
 
-    assert made.value.startswith(f"tg_{mode}_")
-    assert bearer_keys.looks_like_key(made.value)
-    assert bearer_keys.digest(made.value) == made.digest
-    assert made.value[len(made.prefix) : -4] not in repr(made)
+    assert new_key.value.startswith(f"tg_{mode}_")
+    assert bearer_keys.looks_like_key(new_key.value)
+    assert bearer_keys.digest(new_key.value) == new_key.digest
+    assert new_key.value[len(new_key.prefix) : -4] not in repr(new_key)
 
 
 def test_no_two_keys_are_the_same() -> None:

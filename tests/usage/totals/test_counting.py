@@ -22,17 +22,17 @@ from usage.totals.selectors.counting import CounterKey
 
 @pytest.mark.django_db
 def test_a_key_names_one_use_for_ever(customer: Customer, meter: Meter) -> None:
-    asked = count_request(customer, meter, 3)
-    first = counting.count(asked, limit=5, at=NOW, key="k", feature="api")
+    request = count_request(customer, meter, 3)
+    first = counting.count(request, limit=5, at=NOW, key="k", feature="api")
     later = NOW + timedelta(days=40)
     for at, used in ((NOW, 3), (later, 0)):
-        again = counting.count(asked, limit=0, at=at, key="k", feature="api")
+        again = counting.count(request, limit=0, at=at, key="k", feature="api")
         assert (again.is_done, again.is_duplicate, again.record_id) == (True, True, first.record_id)
         assert again.used == used
     other = CustomerFactory.create(project=customer.project)
     for another, said in (
         (count_request(customer, meter, 2), "api"),
-        (asked, "image"),
+        (request, "image"),
         (count_request(other, meter, 3), "api"),
     ):
         with pytest.raises(UsageKeyReused):
@@ -53,7 +53,7 @@ def test_a_key_names_one_use_for_ever(customer: Customer, meter: Meter) -> None:
 def test_window_begins_and_ends_at_the_microsecond(customer: Customer, meter: Meter) -> None:
     """And never comes back: for a clock that is behind, the new window has begun."""
     midnight = NOW.replace(day=22, hour=0, minute=0)
-    asked = count_request(customer, meter, 4, DAY)
+    request = count_request(customer, meter, 4, DAY)
     for at, is_done, used, day in (
         (midnight - MOMENT, True, 4, 21),
         (midnight - MOMENT, False, 4, 21),
@@ -63,9 +63,9 @@ def test_window_begins_and_ends_at_the_microsecond(customer: Customer, meter: Me
         (midnight + timedelta(days=1), True, 4, 23),
         (midnight + timedelta(days=4), True, 4, 26),
     ):
-        outcome = counting.count(asked, limit=7, at=at)
+        outcome = counting.count(request, limit=7, at=at)
         assert (outcome.is_done, outcome.used, outcome.window.starts_at.day) == (is_done, used, day)
-    behind = counting.count(asked, limit=8, at=midnight + timedelta(days=4) - MOMENT)
+    behind = counting.count(request, limit=8, at=midnight + timedelta(days=4) - MOMENT)
     assert (behind.is_done, behind.used) == (True, 8)
     moments = Record.objects.for_project(customer.project_id).values_list("occurred_at", flat=True)
     assert list(moments.order_by("occurred_at"))[-2:] == [midnight + timedelta(days=4)] * 2

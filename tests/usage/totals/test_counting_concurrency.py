@@ -83,18 +83,18 @@ def test_counters_agree_with_records_after_parallel_writes(project: Project, met
 
     def use(chance: Random, at: datetime) -> None:
         period = chance.choice([MONTH, DAY, anchored, extended])
-        asked = count_request(chance.choice(people), meter, chance.randint(1, 3), period)
-        if chance.random() < 0.2 and counting.reserve(asked, limit=None, at=at).is_done:
-            used = chance.randrange(asked.amount + 1)
+        request = count_request(chance.choice(people), meter, chance.randint(1, 3), period)
+        if chance.random() < 0.2 and counting.reserve(request, limit=None, at=at).is_done:
+            used = chance.randrange(request.amount + 1)
             if used:
                 key = str(chance.random())
                 counting.apply_count(
-                    asked._replace(amount=used), reserved=asked.amount, key=key, at=at
+                    request._replace(amount=used), reserved=request.amount, key=key, at=at
                 )
             else:
-                counting.release(asked)
+                counting.release(request)
         else:
-            counting.count(asked, limit=chance.choice([None, 40]), at=at)
+            counting.count(request, limit=chance.choice([None, 40]), at=at)
 
     def act(number: int) -> None:
         chance = Random(number)

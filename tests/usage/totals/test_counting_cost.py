@@ -17,16 +17,16 @@ from usage.totals import counting
 def test_counting_takes_one_round_trip_with_an_existing_counter(
     customer: Customer, meter: Meter, django_assert_num_queries: Any
 ) -> None:
-    asked = count_request(customer, meter)
-    counting.count(asked, limit=3, at=NOW)
+    request = count_request(customer, meter)
+    counting.count(request, limit=3, at=NOW)
     with django_assert_num_queries(1):
-        assert counting.count(asked, limit=3, at=NOW, key="k").is_done
+        assert counting.count(request, limit=3, at=NOW, key="k").is_done
     with django_assert_num_queries(1):
-        assert counting.count(asked, limit=3, at=NOW).is_done
+        assert counting.count(request, limit=3, at=NOW).is_done
     with django_assert_num_queries(1):
-        assert not counting.count(asked, limit=3, at=NOW).is_done
+        assert not counting.count(request, limit=3, at=NOW).is_done
     with django_assert_num_queries(2):
-        assert counting.count(asked, limit=3, at=NOW, key="k").is_duplicate
+        assert counting.count(request, limit=3, at=NOW, key="k").is_duplicate
 
 
 @pytest.mark.django_db(transaction=True)
