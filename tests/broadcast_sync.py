@@ -9,33 +9,33 @@ from common.ids import new_id
 from common.redis import client
 
 ECHO = "tests.echo"
-_heard: set[str] = set()
-_came = threading.Condition()
+_received_ids: set[str] = set()
+_arrival = threading.Condition()
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Returns as soon as it holds; fails after ten seconds."""
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Return as soon as the condition holds; fail after ten seconds."""
     deadline = time.monotonic() + 10
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def hear() -> None:
-    """Returns when this process listens and has heard everything that was said until now, its own
-    words included: a late one would drop a copy that the test has made since."""
-    until(broadcast.is_heard)
-    word = new_id("req")
-    client().publish(broadcast.channel(), broadcast.message(ECHO, word))
-    with _came:
-        assert _came.wait_for(lambda: word in _heard, timeout=10)
-        _heard.clear()
+def receive_broadcasts() -> None:
+    """Return when this process has received every message published so far, its own included: a
+    late one would drop a copy that the test has made since."""
+    wait_until(broadcast.is_heard)
+    message_id = new_id("req")
+    client().publish(broadcast.channel(), broadcast.message(ECHO, message_id))
+    with _arrival:
+        assert _arrival.wait_for(lambda: message_id in _received_ids, timeout=10)
+        _received_ids.clear()
 
 
-def _hear(word: str) -> None:
-    with _came:
-        _heard.add(word)
-        _came.notify_all()
+def _receive(message_id: str) -> None:
+    with _arrival:
+        _received_ids.add(message_id)
+        _arrival.notify_all()
 
 
-broadcast.register(ECHO, drop=_hear, drop_all=lambda: None)
+broadcast.register(ECHO, drop=_receive, drop_all=lambda: None)

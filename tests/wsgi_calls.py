@@ -14,7 +14,7 @@ from common.redis import breaker
 from config.fast_path import Environ
 from entitlements.cache.local import local_cache
 from projects.keys import key_cache
-from tests.broadcast_sync import hear
+from tests.broadcast_sync import receive_broadcasts
 
 CHECK = "/api/v1/entitlements/check"
 ASK = f"{CHECK}?user_id=ada&feature=sso"
@@ -35,7 +35,7 @@ REQUEST_SIGNALS = (request_started, request_finished)
 
 def drop_local_caches() -> None:
     """Forget what earlier tests left in this process; what is cached from now on stays."""
-    hear()
+    receive_broadcasts()
     breaker.close()
     local_cache.drop_all()
     key_cache.cache.drop_all()

@@ -94,7 +94,7 @@ def run_history(seed: int, deaths: Deaths) -> None:
         history.change()
         for _ in range(chance.randint(0, 5)):
             life.turn()
-    life.settle()
+    life.process_everything()
     check_mirror(history)
     check_queue(history)
     check_outbox(history)
@@ -125,7 +125,7 @@ class Life:
         else:
             self.history.shop.stripe.fail("error_before", method="GET", times=3)
 
-    def settle(self) -> None:
+    def process_everything(self) -> None:
         """The faults end; what is left is delivered, swept and drained, and nobody dies."""
         self._collect()
         while self.post:

@@ -5,7 +5,7 @@ from pytest_django import Settings
 
 from common import broadcast
 from common.redis import client
-from tests.broadcast_sync import hear, until
+from tests.broadcast_sync import receive_broadcasts, wait_until
 
 
 def publish(what: str) -> None:
@@ -18,19 +18,19 @@ def test_messages_arrive_until_the_listener_stops_and_after_it_restarts(
     heard, emptied = list[str](), list[bool]()
     topic = broadcast.Topic(drop=heard.append, drop_all=lambda: emptied.append(True))
     monkeypatch.setitem(broadcast._topics, "test", topic)
-    until(broadcast.is_heard)
+    wait_until(broadcast.is_heard)
     publish("ada")
-    until(lambda: heard == ["ada"])
+    wait_until(lambda: heard == ["ada"])
 
     emptied.clear()
     broadcast.stop()
     publish("bob")
 
     assert emptied == [True]
-    until(broadcast.is_heard)
+    wait_until(broadcast.is_heard)
     assert emptied == [True, True], "what was said meanwhile was said to nobody"
     publish("eve")
-    until(lambda: "eve" in heard)
+    wait_until(lambda: "eve" in heard)
     assert heard == ["ada", "eve"]
     assert "broadcast_lost" not in caplog.text
 
@@ -42,16 +42,16 @@ def test_a_reconfigured_server_is_subscribed_once(
     heard = list[str]()
     topic = broadcast.Topic(drop=heard.append, drop_all=lambda: None)
     monkeypatch.setitem(broadcast._topics, "test", topic)
-    until(broadcast.is_heard)
+    wait_until(broadcast.is_heard)
     here = settings.REDIS_URL
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
     broadcast.is_heard()
     settings.REDIS_URL = here
 
-    until(broadcast.is_heard)
+    wait_until(broadcast.is_heard)
     publish("ada")
     publish("end")
-    until(lambda: heard.count("end") >= 1)
-    hear()
+    wait_until(lambda: heard.count("end") >= 1)
+    receive_broadcasts()
 
     assert heard == ["ada", "end"]

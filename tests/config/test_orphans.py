@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.broadcast_sync import until
+from tests.broadcast_sync import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = """
@@ -31,4 +31,4 @@ def test_workers_end_with_the_process_that_started_them() -> None:
         workers = [psutil.Process(int(parent.stdout.readline())) for _ in range(2)]
         assert all(each.is_running() for each in workers)
         parent.kill()
-    until(lambda: not any(each.is_running() for each in workers))
+    wait_until(lambda: not any(each.is_running() for each in workers))

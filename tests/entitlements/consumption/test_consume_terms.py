@@ -20,7 +20,7 @@ from entitlements.resolution.decision import Question
 from projects.customers import selectors as customer_selectors
 from projects.customers import service as customers
 from projects.models import Customer, Project
-from tests.broadcast_sync import hear
+from tests.broadcast_sync import receive_broadcasts
 from tests.factories.entitlements import FeatureFactory, claim, grant, state
 from tests.factories.usage import MeterFactory
 from usage.models import Record
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def calls(project: Project) -> Feature:
     """A metered feature whose terms can be remembered: this process hears what changes."""
-    hear()
+    receive_broadcasts()
     with TestCase.captureOnCommitCallbacks(execute=True):
         return FeatureFactory.create(
             project=project,

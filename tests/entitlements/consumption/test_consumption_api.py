@@ -11,7 +11,7 @@ from entitlements.models.feature import FeatureKind
 from events.models import OutboxEvent
 from projects.models import Customer, Project
 from tests.api_client import ApiClient
-from tests.broadcast_sync import hear
+from tests.broadcast_sync import receive_broadcasts
 from tests.entitlements.consumption.consumption_calls import (
     allow,
     consume,
@@ -166,7 +166,7 @@ def test_request_with_an_idempotency_key_is_one_transaction(api, project, custom
 
 def test_consuming_a_known_feature_takes_one_statement(api, project, customer, calls) -> None:
     allow(customer, calls, 50)
-    hear()
+    receive_broadcasts()
     consume(api)
     with CaptureQueriesContext(connection) as queries:
         consume(api)
@@ -186,9 +186,9 @@ def test_a_limit_that_waits_for_money_takes_as_few_statements(
         is_anchored=True,
     )
     now = timezone.now()
-    until = now + timedelta(days=1) if is_paid else now - timedelta(days=35)
-    allow(customer, feature, 5, anchored_at=now - timedelta(days=40), paid_until=until)
-    hear()
+    wait_until = now + timedelta(days=1) if is_paid else now - timedelta(days=35)
+    allow(customer, feature, 5, anchored_at=now - timedelta(days=40), paid_until=wait_until)
+    receive_broadcasts()
     with CaptureQueriesContext(connection) as queries:
         body = {"user_id": "ada", "feature": "api"}
         response_body = api.get("/entitlements/check", query=body).json()
