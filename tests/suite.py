@@ -87,7 +87,7 @@ def behaviour(*options: str) -> Check:
     return Check("tests", (sys.executable, "-m", "pytest", *arguments))
 
 
-def everyday() -> Check:
+def fast_tests() -> Check:
     return behaviour("-p", "tests.fast_selection")
 
 
@@ -138,7 +138,7 @@ def report(results: Iterable[Result]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     if "--fast" in arguments:
-        results = run_all(style_checks(), everyday())
+        results = run_all(style_checks(), fast_tests())
     elif "--without-tests" in arguments:
         results = run_all(static_checks(), None)
     else:

@@ -52,21 +52,21 @@ def test_a_quota_is_warned_of_refused_raised_and_renewed(
     assert consume(story, 79) == 79
     assert story.events() == []
     assert consume(story, 1) == 1
-    story.settle()
+    story.process_everything()
     assert story.events() == ["usage.threshold_reached"]
     assert consume(story, 21) == 0
     assert (usage_counts(story), story.events()) == ((100, 80, 20), [])
     assert consume(story, 20) == 20
-    story.settle()
+    story.process_everything()
     assert story.events() == ["usage.limit_reached"]
     assert (consume(story, 1), story.may("calls")) == (0, "no: limit_reached")
 
     story.advance(hours=5)
     story.patch(f"/subscriptions/alice/{small['product']}", {"price": big["id"]})
-    story.settle()
+    story.process_everything()
     assert usage_counts(story) == (1000, 100, 900)
     assert consume(story, 700) == 700
-    story.settle()
+    story.process_everything()
     assert story.events().count("usage.threshold_reached") == 1
 
     then = check_feature(story, "calls", at=began.isoformat())
@@ -86,12 +86,12 @@ def test_use_that_is_only_reported_counts_and_is_corrected(
     made = [story.post("/usage", late)["status"] for _ in range(3)]
     assert made == ["recorded", "duplicate", "duplicate"]
     wrong = story.post("/usage", {**late, "key": "job-2"})
-    story.settle()
+    story.process_everything()
     assert usage_counts(story) == (100, 140, 0)
     assert (story.may("calls"), story.events()[-1]) == ("no: limit_reached", "usage.limit_reached")
     story.post(f"/usage/{wrong['id']}/correct", {"value": 7})
     assert (usage_counts(story), consume(story, 23)) == ((100, 77, 23), 23)
-    story.settle()
+    story.process_everything()
     assert story.events() == []
 
 
@@ -120,7 +120,7 @@ def test_the_free_tier_holds_and_changes_for_every_user(
     story.advance(minutes=5)
     story.events()
     story.put("/free-tier", {"features": [{"feature": "calls", "value": 20}]})
-    story.settle()
+    story.process_everything()
     assert usage_counts(story, "bob") == (20, 5, 15)
     assert usage_counts(story) == (100, 0, 100)
     changed = [each for each in story.events() if each == "entitlements.changed"]
@@ -135,10 +135,10 @@ def test_editing_a_product_reaches_its_holders(story: Story, plans: tuple[Json, 
     product = f"/products/{plans[0]['product']}"
     more = {"features": [{"feature": "calls", "value": 250}]}
     story.post(f"{product}/preview", more)
-    story.settle()
+    story.process_everything()
     assert (usage_counts(story), story.events()) == ((100, 0, 100), [])
     story.patch(product, more)
-    story.settle()
+    story.process_everything()
     assert (usage_counts(story), usage_counts(story, "bob")) == ((250, 0, 250), (1000, 0, 1000))
     assert story.events() == ["entitlements.changed"]
     assert story.payload("entitlements.changed")["user_id"] == "alice"
@@ -159,7 +159,7 @@ def test_credits_of_a_plan_renew_beside_bought_ones(story: Story) -> None:
     story.advance(days=31)
     assert story.get("/credits/alice")["balance"] == 127, "the plan's begin again at thirty"
     story.post(f"/payments/{checkout['payment']}/refunds", {})
-    story.settle()
+    story.process_everything()
     assert story.get("/credits/alice")["balance"] == 30
     assert consume(story, 11, "image") == 0
     assert story.may("image") == "entitled"
@@ -173,10 +173,10 @@ def test_a_dispute_withholds_credits_until_it_is_won(story: Story) -> None:
     (paid,) = story.get("/payments")["data"]
     assert paid["id"] == checkout["payment"]
     opened = bank.open_dispute(story.stripe.world, paid["stripe_id"])
-    story.settle()
+    story.process_everything()
     assert story.get("/credits/alice")["balance"] == 0
     bank.decide_dispute(story.stripe.world, opened["id"], "won")
-    story.settle()
+    story.process_everything()
     assert story.get("/credits/alice")["balance"] == 100
 
 
@@ -217,7 +217,7 @@ def test_another_interval_keeps_the_day_and_the_count_of_a_quota(
     for price in (second, first, second):
         path = f"/subscriptions/alice/{monthly['product']}"
         story.patch(path, {"price": price["id"], "when": "now"})
-        story.settle()
+        story.process_everything()
         assert usage_counts(story) == (100, 90, 10)
         assert story.check("calls")["resets_at"] == resets
         story.advance(hours=5)

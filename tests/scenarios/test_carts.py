@@ -24,7 +24,7 @@ def test_a_plan_and_two_items_are_bought_on_one_page(story: Story) -> None:
     frozen = story.api.post(f"/carts/{cart['id']}/items", {"price": report["id"]})
     assert story.refused(frozen) == (409, "cart-frozen")
     assert story.pay(checkout).status == "complete"
-    story.settle()
+    story.process_everything()
     assert [story.may(each) for each in ("sso", "setup", "report")] == ["entitled"] * 3
     body = story.get(f"/carts/{cart['id']}")
     assert body["status"] == "completed"
@@ -54,7 +54,7 @@ def test_an_unpaid_page_expires_and_frees_the_cart(story: Story) -> None:
     line = story.get(f"/carts/{cart['id']}")["lines"][0]
     story.patch(f"/carts/{cart['id']}/items/{line['id']}", {"quantity": 3})
     story.pay(check_out(story, cart))
-    story.settle()
+    story.process_everything()
     assert story.may("report") == "entitled"
     assert story.payload("payment.paid")["amount"]["amount"] == 2100
     event_types = story.events()
@@ -76,7 +76,7 @@ def test_a_price_changes_while_it_lies_in_a_cart(story: Story) -> None:
     assert line["problem"]["replacement"] == new["id"]
     story.patch(f"/carts/{cart['id']}/items/{line['id']}", {"price": new["id"]})
     story.pay(check_out(story, cart))
-    story.settle()
+    story.process_everything()
     assert story.payload("payment.paid")["amount"]["amount"] == 900
 
 

@@ -94,7 +94,7 @@ def test_credits_with_rollover_outlive_their_period(story: Story) -> None:
     story.advance(days=30)
     assert balance(story) == 200
     story.delete(f"/subscriptions/alice/{price['product']}?when=now")
-    story.settle()
+    story.process_everything()
     assert balance(story) == 200
     story.advance(days=62)
     assert balance(story) == 0
@@ -127,7 +127,7 @@ def test_an_immediate_cancellation_ends_plan_credits(story: Story) -> None:
     story.buys(price)
     spend(story, 30)
     story.delete(f"/subscriptions/alice/{price['product']}?when=now")
-    story.settle()
+    story.process_everything()
     assert balance(story) == 0
     assert grants(story, "spent", "expired", "overspent") == [(30, 70, 0)]
 
@@ -167,7 +167,7 @@ def test_a_refund_takes_credits_back(
     for expected in (after_half, after_all):
         assert previewed(paid["id"], 5000, story.now) == expected
         story.post(f"/payments/{paid['id']}/refunds", {"amount": 5000})
-        story.settle()
+        story.process_everything()
         left, overspent = grants(story, "available", "overspent")[0]
         assert (left, overspent) == expected
         assert balance(story) == 7 + expected[0]
@@ -181,11 +181,11 @@ def test_a_refund_that_bounces_gives_the_credits_back(story: Story) -> None:
     spend(story, 40)
     paid = last_payment(story)
     body = story.post(f"/payments/{paid['id']}/refunds", {"amount": 10_000})
-    story.settle()
+    story.process_everything()
     assert balance(story) == 0
     story.advance(days=3)
     bank.fail_refund(story.stripe.world, body["stripe_id"])
-    story.settle()
+    story.process_everything()
     assert balance(story) == 60
     assert grants(story, "given", "spent", "overspent") == [(100, 40, 0)]
     moves = [each["movement"] for each in story.get(f"{ALICE}/entries")["data"]]
@@ -197,14 +197,14 @@ def test_disputed_credits_are_withheld_until_the_decision(story: Story, outcome:
     story.buys(sells(story, "Pack", 100, interval=None))
     spend(story, 40)
     opened = bank.open_dispute(story.stripe.world, last_payment(story)["stripe_id"])
-    story.settle()
+    story.process_everything()
     assert (balance(story), story.get(ALICE)["withheld"]) == (0, 60)
     assert story.refused(story.api.post(f"{ALICE}/spend", {"amount": 1})) == (
         409,
         "not-enough-credits",
     )
     bank.decide_dispute(story.stripe.world, opened["id"], outcome)
-    story.settle()
+    story.process_everything()
     won = outcome == "won"
     assert (balance(story), story.get(ALICE)["withheld"]) == (60 if won else 0, 0)
     assert grants(story, "overspent") == [(0 if won else 40,)]
@@ -217,7 +217,7 @@ def test_new_credits_of_a_product_count_from_now_on(story: Story) -> None:
     story.buys(pack)
     for each in (price, pack):
         story.patch(f"/products/{each['product']}", {"credits": {"amount": 300}})
-    story.settle()
+    story.process_everything()
     assert balance(story) == 110
     shown = story.get(f"/products/{price['product']}")["credits"]
     assert shown == {"amount": 300, "priority": 50, "expires_after_days": None}

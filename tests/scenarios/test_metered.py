@@ -41,7 +41,7 @@ def test_a_late_record_counts_until_the_invoice_stands(story: Story, call_price:
     left = period_end - datetime.now(tz=UTC) + timedelta(minutes=10)
     story.advance(seconds=left.total_seconds())
     record_calls(story, 10, "late", ago=24 * 5)
-    story.settle()
+    story.process_everything()
     story.advance(hours=1)
     assert invoice_totals(story) == [110 * CENTS, 0]
     too_late = record_calls(story, 1000, "too late", ago=24 * 5)
@@ -57,10 +57,10 @@ def test_usage_before_the_stripe_customer_is_sent_later(story: Story, call_price
     assert [forwarding_state(story, each) for each in records] == [("waiting", "")] * 2
     story.advance(days=10)
     story.buys(call_price)
-    story.settle()
+    story.process_everything()
     assert [forwarding_state(story, each)[0] for each in records] == ["expired", "told"]
     record = record_calls(story, 2, "after")
-    story.settle()
+    story.process_everything()
     assert forwarding_state(story, record) == ("told", "")
     story.advance(days=31, hours=2)
     assert invoice_totals(story) == [2 * CENTS, 0]
@@ -77,7 +77,7 @@ def test_usage_survives_an_hour_without_stripe(story: Story, call_price: Json) -
         records.append(record_calls(story, number + 1, f"{number}"))
         story.advance(minutes=10)
     story.stripe.world.faults.clear()
-    story.settle()
+    story.process_everything()
     assert [forwarding_state(story, each) for each in records] == [("told", "")] * 6
     assert sorted(counted_events(story)) == sorted(
         (identifier(story, record), str(value)) for value, record in enumerate(records, start=1)
@@ -93,11 +93,11 @@ def test_usage_without_an_answer_for_a_day_waits_for_an_operator(
     story.buys(call_price)
     story.stripe.fail("timeout_after", path="/v1/billing/meter_events", times=3)
     record = record_calls(story, 9, "lost")
-    story.settle()
+    story.process_everything()
     story.stripe.fail("reset_before", path="/v1/billing/meter_events", times=100_000)
     story.advance(days=1)
     story.stripe.world.faults.clear()
-    story.settle()
+    story.process_everything()
     outcome, error = forwarding_state(story, record)
     assert outcome == "refused"
     assert error.startswith("Stripe was asked to count it and never answered.")

@@ -48,11 +48,11 @@ def test_a_void_within_a_day_is_taken_back_and_a_later_one_is_shown(
     )
     story.advance(hours=23)
     void(story, taken_back)
-    story.settle()
+    story.process_everything()
     assert forwarding_state(story, taken_back) == ("canceled", "")
     story.advance(hours=2)
     void(story, too_late)
-    story.settle()
+    story.process_everything()
     outcome, error = forwarding_state(story, too_late)
     assert outcome == "refused"
     assert error.startswith("Stripe takes an event back within 24 hours")
@@ -61,7 +61,7 @@ def test_a_void_within_a_day_is_taken_back_and_a_later_one_is_shown(
     assert difference.endswith(": 3 -> 23; 1 record(s) refused")
     never_told = record_calls(story, 50, "never told")
     void(story, never_told)
-    story.settle()
+    story.process_everything()
     assert forwarding_state(story, never_told) == ("", "")
     story.advance(days=31)
     assert invoice_totals(story) == [23 * CENTS, 0]
@@ -83,12 +83,12 @@ def test_the_use_of_a_minute_is_one_event(story: Story, call_price: Json) -> Non
         record_calls(story, 7, "c", user="bob"),
     )
     large = record_calls(story, 10**12, "d")
-    story.settle()
+    story.process_everything()
     everything = [*same, earlier, other, large]
     assert {forwarding_state(story, each) for each in everything} == {("told", "")}
     assert len({identifier(story, each) for each in same}) == 1
     assert sorted(int(value) for _, value in counted_events(story)) == [7, 100, 465, 10**12]
-    story.settle()
+    story.process_everything()
     assert events_sent(story) == 4
 
 
@@ -96,17 +96,17 @@ def test_voiding_one_of_many_records_resends_the_others(story: Story, call_price
     story.buys(call_price)
     story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
     records = [record_calls(story, value, f"{value}") for value in (1, 10, 100)]
-    story.settle()
+    story.process_everything()
     story.advance(hours=2)
     void(story, records[1])
-    story.settle()
-    story.settle()
+    story.process_everything()
+    story.process_everything()
     assert [forwarding_state(story, each)[0] for each in records] == ["told", "canceled", "told"]
     assert [value for _, value in counted_events(story)] == ["101"]
     assert events_sent(story) == 2
     story.post(f"/usage/{records[0]}/correct", {"value": 5})
     for _ in range(3):
-        story.settle()
+        story.process_everything()
     assert sum(int(value) for _, value in counted_events(story)) == 105
     assert differences(story) == []
     story.advance(days=31)
@@ -129,7 +129,7 @@ def test_the_same_records_are_resent_under_the_same_identifier(
     late = record_calls(story, 100, "late")
     story.stripe.world.faults.clear()
     for _ in range(3):
-        story.settle()
+        story.process_everything()
     assert [forwarding_state(story, each)[0] for each in (*first, late)] == [
         "told",
         "canceled",
@@ -148,11 +148,11 @@ def test_a_minute_across_a_period_end_makes_two_events(story: Story, call_price:
     if end.second == 0:
         pytest.fail("Begin the period within a minute.")
     story.advance_to(end + timedelta(seconds=50))
-    story.settle()
+    story.process_everything()
     for seconds, value in ((-1, 3), (1, 20)):
         ago = (story.now - end).total_seconds() - seconds
         record_calls(story, value, f"{value}", ago=ago / 3600)
-    story.settle()
+    story.process_everything()
     assert sorted(value for _, value in counted_events(story)) == ["20", "3"]
 
 
@@ -167,7 +167,7 @@ def test_an_unreachable_account_gets_no_events(story: Story, call_price: Json) -
     assert BackOff.objects.get().subject == "meter_event.create"
     story.stripe.world.faults.clear()
     for _ in range(3):
-        story.settle()
+        story.process_everything()
     assert {forwarding_state(story, each) for each in records} == {("told", "")}
     assert sum(int(value) for _, value in counted_events(story)) == 40
 
@@ -190,7 +190,7 @@ def test_usage_that_stripe_dropped_is_marked_and_recorded(story: Story, call_pri
     story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
     lost = [record_calls(story, value, f"{value}") for value in (4, 5)]
     kept = record_calls(story, 6, "kept", ago=0.05)
-    story.settle()
+    story.process_everything()
     story.events()
     (meter,) = story.at_stripe("billing.meter")
     named = {"identifier": identifier(story, lost[0])}
@@ -245,7 +245,7 @@ def test_usage_that_stripe_dropped_is_found_by_a_thin_report(
     story.buys(call_price)
     story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
     lost = record_calls(story, 4, "lost")
-    story.settle()
+    story.process_everything()
     story.events()
     set_event_error(story, lost, meter_usage.UNKNOWN_CUSTOMER)
     story.advance(hours=2)

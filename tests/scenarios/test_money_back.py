@@ -46,7 +46,7 @@ def test_a_refund_ends_access_by_its_policy(
     for left, expected in ((5000, after_half), (0, after_all)):
         before = (seats(story), story.may("sso"))
         refund(story, paid, 5000)
-        story.settle()
+        story.process_everything()
         assert (seats(story), story.may("sso")) == expected, left
         changed = ["entitlements.changed"] if before != expected else []
         assert sorted(story.events()) == [*changed, "payment.refunded"]
@@ -58,7 +58,7 @@ def test_a_refund_ends_access_by_its_policy(
 def test_a_refunded_period_is_used_up_first(story: Story) -> None:
     paid = paid_purchase(story, interval="month", refund_policy="period_end")
     refund(story, paid, 10_000)
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "entitled"
     assert story.check("sso")["valid_until"] is not None
     (subscription,) = story.get("/subscriptions/alice")["data"]
@@ -70,18 +70,18 @@ def test_a_refunded_period_is_used_up_first(story: Story) -> None:
 def test_a_refund_that_bounces_gives_access_back(story: Story) -> None:
     paid = paid_purchase(story)
     given = refund(story, paid, 10_000)
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "no: not_entitled"
     story.events()
     story.advance(days=3)
     bank.fail_refund(story.stripe.world, given["stripe_id"])
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "entitled"
     assert sorted(story.events()) == ["entitlements.changed", "payment.refund_failed"]
     body = story.get(f"/payments/{paid['id']}")
     assert (body["status"], body["amount_refunded"]["amount"]) == ("paid", 0)
     refund(story, paid, 10_000)
-    story.settle()
+    story.process_everything()
     assert story.get(f"/payments/{paid['id']}")["status"] == "refunded"
 
 
@@ -93,14 +93,14 @@ def test_a_dispute_suspends_access_until_it_is_decided(
     paid = paid_purchase(story, dispute_policy=policy)
     story.advance(days=20)
     opened = bank.open_dispute(story.stripe.world, paid["stripe_id"])
-    story.settle()
+    story.process_everything()
     held = policy == "hold"
     assert story.may("sso") == ("no: held" if held else "entitled")
     told = ["entitlements.changed"] if held else []
     assert sorted(story.events()) == [*told, "payment.disputed"]
     assert story.get(f"/payments/{paid['id']}")["status"] == "disputed"
     bank.decide_dispute(story.stripe.world, opened["id"], outcome)
-    story.settle()
+    story.process_everything()
     won = outcome == "won"
     assert story.may("sso") == ("entitled" if won else "no: not_entitled")
     changes = held if won else True
@@ -113,14 +113,14 @@ def test_a_dispute_suspends_access_until_it_is_decided(
 def test_an_inquiry_holds_nothing_until_it_becomes_a_dispute(story: Story) -> None:
     paid = paid_purchase(story)
     opened = bank.open_dispute(story.stripe.world, paid["stripe_id"], inquiry=True)
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "entitled"
     story.events()
     bank.decide_dispute(story.stripe.world, opened["id"], "escalated")
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "no: held"
     bank.decide_dispute(story.stripe.world, opened["id"], "won")
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "entitled"
 
 
@@ -128,7 +128,7 @@ def test_a_disputed_month_does_not_cost_the_next_one(story: Story) -> None:
     paid = paid_purchase(story, interval="month")
     opened = bank.open_dispute(story.stripe.world, paid["stripe_id"])
     bank.decide_dispute(story.stripe.world, opened["id"], "lost")
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "no: not_entitled"
     story.advance(days=31, hours=2)
     assert story.may("sso") == "entitled"
@@ -140,7 +140,7 @@ def test_a_prevented_dispute_is_lost_where_the_buyer_got_the_money(
 ) -> None:
     paid = paid_purchase(story)
     bank.open_prevented_dispute(story.stripe.world, paid["stripe_id"], case_type=case_type)
-    story.settle()
+    story.process_everything()
     assert seats(story) == (10 if kept else 0)
     (shown,) = story.get("/disputes")["data"]
     assert (shown["status"], shown["outcome"]) == ("prevented", "won" if kept else "lost")
@@ -154,12 +154,12 @@ def test_money_credited_by_a_downgrade_is_refunded_only_on_request(story: Story)
     story.advance(days=15)
     path = f"/subscriptions/alice/{large['product']}"
     story.patch(path, {"price": small["id"], "when": "now"})
-    story.settle()
+    story.process_everything()
     refunds = f"/payments/{paid['id']}/refunds"
     for body in ({}, {"amount": 50_501}):
         assert story.refused(story.api.post(refunds, body)) == (409, "credited-to-balance")
     assert story.api.post(refunds).json()["credited"] == 49_500
     story.post(refunds, {"amount": 50_500})
-    story.settle()
+    story.process_everything()
     assert story.refused(story.api.post(refunds, {"amount": 1})) == (409, "credited-to-balance")
     story.post(refunds, {"amount": 1, "credited_too": True})

@@ -34,7 +34,7 @@ def test_a_workflow_pays_once_however_often_it_asks(story: Story) -> None:
     refused = story.api.post("/payments", {**other, "reference": "workflow-7"})
     assert story.refused(refused) == (409, "reference-reused")
     assert confirm(story, first) == "succeeded"
-    story.settle()
+    story.process_everything()
     assert story.events() == ["customer.created", "payment.created", "payment.paid"]
     story.advance(days=400)
     assert status(story, first) == "paid"
@@ -70,10 +70,10 @@ def test_a_declined_payment_is_paid_with_another_card(story: Story) -> None:
     payment = take(story)
     with pytest.raises(CardError):
         confirm(story, payment, "pm_card_visa_chargeDeclined")
-    story.settle()
+    story.process_everything()
     assert status(story, payment) == "failed"
     assert confirm(story, payment) == "succeeded"
-    story.settle()
+    story.process_everything()
     assert status(story, payment) == "paid"
     assert [each for each in story.events() if each.startswith("payment.")] == [
         "payment.created",
@@ -85,27 +85,27 @@ def test_a_declined_payment_is_paid_with_another_card(story: Story) -> None:
 def test_a_payer_confirms_with_the_bank(story: Story) -> None:
     payment = take(story)
     assert confirm(story, payment, "pm_card_authenticationRequired") == "requires_action"
-    story.settle()
+    story.process_everything()
     assert status(story, payment) == "requires_action"
     buyer.authenticate(story.stripe.world, payment["stripe_id"], succeeds=True)
-    story.settle()
+    story.process_everything()
     assert status(story, payment) == "paid"
 
 
 def test_a_month_of_charges_while_the_user_is_away(story: Story) -> None:
     confirm(story, take(story, save_payment_method=True))
-    story.settle()
+    story.process_everything()
     story.events()
     for week in range(4):
         story.advance(days=7)
         charged = take(story, off_session=True, reference=f"usage-{week}")
         assert charged["status"] == "paid"
-        story.settle()
+        story.process_everything()
         assert story.events() == ["payment.created", "payment.paid"]
     story.declines()
     body = {"user_id": "alice", "amount": {"amount": 100, "currency": "usd"}, "off_session": True}
     assert story.refused(story.api.post("/payments", body)) == (402, "card-declined")
-    story.settle()
+    story.process_everything()
     assert story.events() == ["payment.created", "payment.failed"]
 
 
@@ -114,7 +114,7 @@ def test_a_bank_debit_is_answered_days_later(story: Story, token: str, end: str)
     price = story.sells("Report", 4900, interval=None, currency="eur", features={"report": True})
     checkout = story.open(price)
     assert story.pay(checkout, card=f"pm_sepaDebit_{token}").status == "complete"
-    story.settle()
+    story.process_everything()
     assert story.may("report") == "no: not_entitled"
     body = story.get(f"/checkout/{checkout['id']}")
     assert (body["status"], body["payment_status"]) == ("complete", "unpaid")

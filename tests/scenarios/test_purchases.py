@@ -47,7 +47,7 @@ def test_many_partial_refunds_and_then_nothing_is_left(story: Story) -> None:
     assert story.get(f"/payments/{paid['id']}")["status"] == "refunded"
     assert story.may("sso") == "no: not_entitled"
     assert sorted(story.events()) == ["entitlements.changed", "payment.refunded"]
-    story.settle()
+    story.process_everything()
     assert story.events() == []
 
 
@@ -79,7 +79,7 @@ def test_a_purchase_beside_a_subscription_outlives_it(story: Story) -> None:
 def test_a_page_that_nobody_pays_on_expires(story: Story) -> None:
     checkout = story.open(story.sells("Lifetime", 9900, interval=None, features={"sso": True}))
     assert story.pay(checkout, card="4000000000000002").status == "declined"
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "no: not_entitled"
     declined = story.events()
     story.advance(days=2)
@@ -94,7 +94,7 @@ def test_a_declined_page_is_paid_with_an_authenticated_card(story: Story) -> Non
     assert story.pay(checkout, card="4000002760003184").status == "complete"
     assert story.sync(checkout)["status"] == "complete"
     assert story.may("sso") == "entitled"
-    story.settle()
+    story.process_everything()
     event_types = story.events()
     assert (event_types.count("payment.paid"), event_types.count("checkout.completed")) == (1, 1)
 

@@ -40,7 +40,7 @@ class History:
         self.use()
         for _ in range(STEPS):
             getattr(self, self.random.choice(MOVES))()
-            self.story.settle()
+            self.story.process_everything()
             self.use()
 
     def use(self) -> None:

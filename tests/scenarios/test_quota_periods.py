@@ -155,7 +155,7 @@ def test_changes_and_pauses_keep_the_window(story: Story) -> None:
     assert consume(story, 70) == 70
     story.advance(days=10)
     story.patch(f"/subscriptions/alice/{small['product']}", {"price": large["id"], "when": "now"})
-    story.settle()
+    story.process_everything()
     assert usage_counts(story) == (200, 70, 130)
     path = f"/subscriptions/alice/{large['product']}"
     story.post(f"{path}/pause", {"resumes_at": (story.now + timedelta(days=3)).isoformat()})

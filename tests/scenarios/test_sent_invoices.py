@@ -17,7 +17,7 @@ def imported(story: Story, price: Json, days_until_due: int) -> str:
         "days_until_due": days_until_due,
     }
     subscription = story.stripe.v1.subscriptions.create(params)  # type: ignore[arg-type]
-    story.settle()
+    story.process_everything()
     return str(subscription.id)
 
 
@@ -42,7 +42,7 @@ def test_grace_counts_from_the_due_date(story: Story) -> None:
     story.advance(days=3)
     assert story.may("sso") == "no: not_entitled"
     story.stripe.v1.invoices.pay(newest(story, subscription), {"paid_out_of_band": True})
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "entitled"
 
 
@@ -55,5 +55,5 @@ def test_a_sent_renewal_is_told_when_it_is_paid(story: Story) -> None:
     story.events()
     assert story.may("sso") == "entitled"
     story.stripe.v1.invoices.pay(newest(story, subscription), {"paid_out_of_band": True})
-    story.settle()
+    story.process_everything()
     assert "subscription.renewed" in story.events()

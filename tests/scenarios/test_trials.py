@@ -34,7 +34,7 @@ def test_a_trial_without_a_card_is_canceled_in_the_end(story: Story) -> None:
     body: Json = {"trial_without_card": True, "trial_end_behavior": "cancel"}
     checkout = story.open(price, trial_period_days=7, **body)
     assert story.pay(checkout, card=None).status == "complete"
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "trial"
     story.advance(days=8)
     assert story.may("sso") == "no: not_entitled"
@@ -49,7 +49,7 @@ def test_a_trial_without_a_card_pauses_and_comes_back(story: Story) -> None:
     price = story.sells("Pro", features={"sso": True})
     body: Json = {"trial_without_card": True, "trial_end_behavior": "pause"}
     story.pay(story.open(price, trial_period_days=7, **body), card=None)
-    story.settle()
+    story.process_everything()
     story.advance(days=8)
     assert (story.get(path(price))["status"], story.may("sso")) == ("paused", "no: not_entitled")
     assert story.events().count("subscription.paused") == 1
@@ -62,7 +62,7 @@ def test_a_trial_ends_early_on_request(story: Story) -> None:
     story.events()
     changed = story.patch(path(price), {"trial_end": "now"})
     assert (changed["status"], story.may("sso")) == ("active", "entitled")
-    story.settle()
+    story.process_everything()
     event_types = story.events()
     assert (event_types.count("payment.paid"), event_types.count("subscription.trial_ending")) == (
         1,
@@ -74,7 +74,7 @@ def test_a_free_plan_needs_no_card(story: Story) -> None:
     price = story.sells("Free", 0, features={"seats": 1})
     checkout = story.open(price)
     assert story.pay(checkout, card=None).status == "complete"
-    story.settle()
+    story.process_everything()
     assert story.get(f"/checkout/{checkout['id']}")["payment_status"] == "no_payment_required"
     assert story.may("seats") == "entitled"
     assert "payment.paid" not in story.events()

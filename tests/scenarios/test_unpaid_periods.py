@@ -24,7 +24,7 @@ def test_a_pause_over_a_renewal_gives_no_period_for_nothing(story: Story) -> Non
     story.accepts()
     story.events()
     story.post(f"{path}/resume")
-    story.settle()
+    story.process_everything()
     assert balance(story) == 100
     assert story.payload("invoice.paid")["total"]["amount"] == 10_000
     assert story.refused(story.api.post(f"{path}/resume")) == (409, "not-paused")
@@ -95,7 +95,7 @@ def test_grace_counts_from_the_invoice_that_failed(story: Story) -> None:
             "payment_behavior": "allow_incomplete",
         },
     )
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "grace"
     story.advance(days=2, hours=23)
     assert story.may("sso") == "grace"
