@@ -74,7 +74,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     used = {"user_id": user_id, "meter": meter["code"], "value": 5}
     amount = {"user_id": user_id, "amount": {"amount": 500, "currency": "usd"}}
     assert checkout["status"] == "complete"
-    allowance, held = f"calls-{project.slug}", _set_aside(tenant, project, user_id)
+    allowance, held = f"calls-{project.slug}", _reserve_twice(tenant, project, user_id)
     return {
         "project_id": project.pk,
         "key_id": key.pk,
@@ -85,7 +85,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "credits": credits.json()["grant"]["id"],
         "grant_id": Grant.objects.for_project(project).latest("id").pk,
         "product": product["id"],
-        "rollout": _change(tenant, product),
+        "rollout": _start_rollout(tenant, product),
         "price": monthly["id"],
         "once": once["id"],
         "addon": tenant.price(tenant.product("Seats"))["id"],
@@ -108,23 +108,23 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     }
 
 
-def _change(tenant: Tenant, product: Json) -> str:
+def _start_rollout(tenant: Tenant, product: Json) -> str:
     """Change what becomes of access during a dispute; the rollout that brings it to holders."""
     tenant.api.patch(f"/products/{product['id']}", {"dispute_policy": "keep"})
     return str(tenant.api.get("/rollouts").json()["data"][0]["id"])
 
 
-def _set_aside(tenant: Tenant, project: Project, user_id: str) -> list[str]:
+def _reserve_twice(tenant: Tenant, project: Project, user_id: str) -> list[str]:
     """Two reservations of a metered feature, which the user has by hand."""
     code = f"calls-{project.slug}"
     meter = {"code": code, "name": "Calls", "aggregation": "sum"}
     feature = {"code": code, "name": "Calls", "kind": "metered", "meter": code, "period": "month"}
-    request_body = {"user_id": user_id, "feature": code, "value": 10, "reason": "A trial."}
-    wish = {"user_id": user_id, "feature": code}
-    for path, body in (("/meters", meter), ("/features", feature), ("/admin/grant", request_body)):
+    grant = {"user_id": user_id, "feature": code, "value": 10, "reason": "A trial."}
+    request = {"user_id": user_id, "feature": code}
+    for path, body in (("/meters", meter), ("/features", feature), ("/admin/grant", grant)):
         assert tenant.api.post(path, body).status_code == 201
-    unknown_ids = [tenant.api.post("/entitlements/reserve", wish).json() for _ in range(2)]
-    return [each["reservation"]["id"] for each in unknown_ids]
+    answers = [tenant.api.post("/entitlements/reserve", request).json() for _ in range(2)]
+    return [answer["reservation"]["id"] for answer in answers]
 
 
 def unknown_words() -> Words:

@@ -23,7 +23,7 @@ from entitlements.models.feature import FeatureKind
 from projects.models import Project
 from tests.api_client import ApiClient
 from tests.database_log import DatabaseLog
-from tests.factories.entitlements import FeatureFactory, claim, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, state
 from tests.factories.projects import CustomerFactory, key_of, platform_key
 from tests.factories.usage import MeterFactory
 from tests.server.web_server import request, web_server
@@ -77,7 +77,7 @@ def metered(project: Project) -> None:
         project=project, code="api", kind=FeatureKind.METERED, meter=meter, period="month"
     )
     ada = CustomerFactory.create(project=project, user_id="ada")
-    state(ada, claim(feature, 10, starts_at=timezone.now()), at=timezone.now())
+    state(ada, draft_fact(feature, 10, starts_at=timezone.now()), at=timezone.now())
 
 
 @pytest.mark.parametrize(

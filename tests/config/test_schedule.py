@@ -5,7 +5,7 @@ from config.schedule import SCHEDULE
 
 
 def test_every_scheduled_task_exists() -> None:
-    """A name that no task has would ring for ever without anybody coming."""
+    """A message that names no task would wake nobody."""
     app.loader.import_default_modules()
 
     assert {entry["task"] for entry in SCHEDULE.values()} <= set(app.tasks)

@@ -46,7 +46,7 @@ from tests.console.world_catalog import (
 )
 from tests.console.world_events import create_event
 from tests.console.world_purchases import create_purchase
-from tests.factories.entitlements import claim, grant, state
+from tests.factories.entitlements import draft_fact, grant, state
 from tests.factories.projects import AppFactory, CustomerFactory, ProjectFactory
 from webhooks.models import InboundEvent
 
@@ -130,8 +130,8 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
     ]
     state(
         customer,
-        claim(features[0], starts_at=now - DAY, reason=Reason.ENTITLED),
-        claim(features[1], 3, starts_at=now - DAY, reason=Reason.ENTITLED),
+        draft_fact(features[0], starts_at=now - DAY, reason=Reason.ENTITLED),
+        draft_fact(features[1], 3, starts_at=now - DAY, reason=Reason.ENTITLED),
         source=purchases[-1][0].pk,
         at=now,
     )

@@ -13,7 +13,7 @@ from entitlements.models import Grant, Snapshot
 from entitlements.notices import thresholds
 from projects.models import Customer, Project
 from tests.back_offs import end_pauses
-from tests.factories.entitlements import FeatureFactory, claim, grant, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, grant, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import MeterFactory
 from usage.meters import service as meters
@@ -130,7 +130,7 @@ def test_a_failing_limit_does_not_delay_others(
         feature = FeatureFactory.create(
             project=customer.project, code=name, kind="metered", meter=meter, period="month"
         )
-        state(customer, claim(feature, 1, starts_at=at - HOUR), at=at - HOUR)
+        state(customer, draft_fact(feature, 1, starts_at=at - HOUR), at=at - HOUR)
         recording.record(project=customer.project, entries=[UsageEntry(name, name, 1)], at=at)
     make_poisonous(customers[0])
     assert thresholds.notify_due(at=at, limit=10) == 2

@@ -10,7 +10,7 @@ from config.schedule import SCHEDULE
 from entitlements import tasks
 from entitlements.credits import credit_grants
 from events.models import OutboxEvent
-from tests.factories.entitlements import claim, grant, state
+from tests.factories.entitlements import draft_fact, grant, state
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +62,7 @@ def test_expired_credits_are_recorded(project, customer):
 def test_changes_by_time_are_recorded(project, customer, sso):
     yesterday = timezone.now() - timedelta(days=1)
     ends_at = yesterday + timedelta(hours=1)
-    state(customer, claim(sso, starts_at=yesterday, ends_at=ends_at), at=yesterday)
+    state(customer, draft_fact(sso, starts_at=yesterday, ends_at=ends_at), at=yesterday)
     tasks.tell_due()
     tasks.tell_due()
     assert event_types(project) == ["entitlements.changed", "entitlements.changed"]

@@ -97,14 +97,14 @@ def test_use_that_is_only_reported_counts_and_is_corrected(
 
 def test_a_reservation_cannot_be_used_by_others(story: Story, plans: tuple[Json, Json]) -> None:
     story.buys(plans[0])
-    wish = {"user_id": "alice", "feature": "calls", "amount": 60, "expires_in": 600}
-    first = story.post("/entitlements/reserve", wish)["reservation"]
-    assert story.post("/entitlements/reserve", wish)["reservation"] is None
+    reservation_body = {"user_id": "alice", "feature": "calls", "amount": 60, "expires_in": 600}
+    first = story.post("/entitlements/reserve", reservation_body)["reservation"]
+    assert story.post("/entitlements/reserve", reservation_body)["reservation"] is None
     assert (consume(story, 41), consume(story, 40)) == (0, 40)
     done = story.post("/entitlements/commit", {"reservation": first["id"], "amount": 25})
     assert done["reservation"]["status"] == "committed"
     assert usage_counts(story) == (100, 65, 35)
-    story.post("/entitlements/reserve", {**wish, "amount": 35})
+    story.post("/entitlements/reserve", {**reservation_body, "amount": 35})
     assert consume(story, 1) == 0
     story.advance(minutes=11)
     assert consume(story, 35) == 35

@@ -39,7 +39,7 @@ def own(stripe: SandboxStripe, other_project: Project) -> StripeAccount:
 
 
 def read(account: StripeAccount, kind: str, stripe_id: str | None) -> str:
-    """Read one object; the state of its dirty row."""
+    """Read one object and return the state of its sync-queue row."""
     sync_id, _ = sync.request_sync(account_id=account.pk, kind=kind, stripe_id=str(stripe_id))
     sync.drain(at=timezone.now())
     return SyncObject.objects.get(pk=sync_id).state

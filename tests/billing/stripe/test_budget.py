@@ -163,7 +163,7 @@ def test_a_429_while_reading_slows_down(
 
 
 def due_objects(shop: Shop, count: int) -> list[Product]:
-    """That many products, all renamed at Stripe and dirty."""
+    """Create that many products, all renamed at Stripe and due for a sync."""
     products = [shop.product(f"Product {number}") for number in range(count)]
     for each in products:
         shop.stripe.v1.products.update(str(each.stripe_id), {"name": f"New {each.name}"})

@@ -140,7 +140,7 @@ def _claimed(shop: Shop, buyer: StripeCustomer) -> SyncLease:
 
 
 def _clash(times: int) -> Callable[..., object]:
-    """PostgreSQL says deadlock to the first updates of the dirty row."""
+    """Fail the first updates of the sync-queue row with a deadlock."""
     left = [times]
 
     def execute(run: Callable[..., object], sql: str, *rest: object) -> object:

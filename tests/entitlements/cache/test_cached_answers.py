@@ -15,7 +15,7 @@ from entitlements.cache.local import local_cache
 from entitlements.decisions import checks
 from entitlements.resolution.decision import Question
 from tests.entitlements.cache.cache_entries import ADA, SECOND, TICK, TTL, key
-from tests.factories.entitlements import NOW, FeatureFactory, claim, state
+from tests.factories.entitlements import NOW, FeatureFactory, draft_fact, state
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ class TestAnswers:
     """The cache, the database and the function together."""
 
     def test_warm_answer_costs_no_query(self, project, customer, sso):
-        state(customer, claim(sso))
+        state(customer, draft_fact(sso))
         with CaptureQueriesContext(connection) as cold:
             first = answer(project)
         with CaptureQueriesContext(connection) as warm:
@@ -62,7 +62,7 @@ class TestAnswers:
         customer.user_id = "ada"
         customer.save()
         with commit():
-            state(customer, claim(sso))
+            state(customer, draft_fact(sso))
         assert answer(project)["allowed"]
 
     def test_unknown_feature_is_known_as_soon_as_it_is_defined(self, project, customer):
@@ -73,7 +73,7 @@ class TestAnswers:
     def test_change_is_seen_at_once(self, project, customer, sso, commit):
         assert not answer(project)["allowed"]
         with commit():
-            state(customer, claim(sso))
+            state(customer, draft_fact(sso))
         assert answer(project)["allowed"]
         with commit():
             state(customer)
@@ -81,7 +81,7 @@ class TestAnswers:
 
     def test_change_that_is_rolled_back_leaves_what_is_kept(self, project, customer, sso, commit):
         with commit():
-            state(customer, claim(sso))
+            state(customer, draft_fact(sso))
         answer(project)
         with commit(), suppress(ZeroDivisionError), transaction.atomic():
             state(customer)
@@ -94,7 +94,7 @@ class TestAnswers:
         self, own_redis, project, customer, sso, commit
     ):
         with commit():
-            state(customer, claim(sso))
+            state(customer, draft_fact(sso))
         assert answer(project)["allowed"]
         pid = client().info("server")["process_id"]
         os.kill(pid, signal.SIGSTOP)
@@ -113,7 +113,7 @@ class TestAnswers:
         self, project, customer, sso, commit
     ):
         with commit():
-            state(customer, claim(sso))
+            state(customer, draft_fact(sso))
         answer(project)
         breaker.trip()
         with commit():
@@ -125,7 +125,7 @@ class TestAnswers:
 
     def test_dead_redis_disturbs_nobody(self, own_redis, project, customer, sso, commit):
         with commit():
-            state(customer, claim(sso))
+            state(customer, draft_fact(sso))
         own_redis.stop()
         assert answer(project)["allowed"]
         with commit():
@@ -134,7 +134,7 @@ class TestAnswers:
 
     def test_empty_redis_is_filled_again(self, own_redis, project, customer, sso, commit):
         with commit():
-            state(customer, claim(sso))
+            state(customer, draft_fact(sso))
         answer(project)
         client().flushall()
         assert answer(project)["allowed"]
@@ -147,8 +147,8 @@ class TestAnswers:
             with commit():
                 state(
                     customer,
-                    *([claim(sso)] if number % 3 else []),
-                    claim(seats, number, ends_at=NOW + number * SECOND),
+                    *([draft_fact(sso)] if number % 3 else []),
+                    draft_fact(seats, number, ends_at=NOW + number * SECOND),
                     source=f"sub_{number % 4}",
                 )
             for offset in range(0, 24, 5):

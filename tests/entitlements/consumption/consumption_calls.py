@@ -9,7 +9,7 @@ from django.utils import timezone
 from entitlements.models import Feature
 from projects.models import Customer, Project
 from tests.api_client import ApiClient
-from tests.factories.entitlements import claim, grant, state
+from tests.factories.entitlements import draft_fact, grant, state
 from usage.models import Counter, Record, RecordKey, Total
 
 Json = dict[str, Any]
@@ -24,7 +24,7 @@ def allow(customer: Customer, feature: Feature, value: int | None, **kwargs: Any
     """From an hour ago on."""
     since = timezone.now() - timedelta(hours=1)
     with committed():
-        state(customer, claim(feature, value, starts_at=since, **kwargs), at=since)
+        state(customer, draft_fact(feature, value, starts_at=since, **kwargs), at=since)
 
 
 def deny(customer: Customer, feature: Feature) -> None:
@@ -60,7 +60,7 @@ def row_counts(project: Project) -> list[int]:
 def cost(customer: Customer, feature: Feature, value: int) -> None:
     """What one use costs from now on."""
     with committed():
-        state(customer, claim(feature, value, starts_at=timezone.now() - timedelta(hours=1)))
+        state(customer, draft_fact(feature, value, starts_at=timezone.now() - timedelta(hours=1)))
 
 
 def post_credits(api: ApiClient, amount: int) -> None:

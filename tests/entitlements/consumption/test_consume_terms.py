@@ -21,7 +21,7 @@ from projects.customers import selectors as customer_selectors
 from projects.customers import service as customers
 from projects.models import Customer, Project
 from tests.broadcast_sync import receive_broadcasts
-from tests.factories.entitlements import FeatureFactory, claim, grant, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, grant, state
 from tests.factories.usage import MeterFactory
 from usage.models import Record
 
@@ -45,7 +45,7 @@ def calls(project: Project) -> Feature:
 def allow(customer: Customer, feature: Feature, value: int) -> None:
     """From an hour ago on; nobody hears of it, as when Redis dies with the commit."""
     since = timezone.now() - timedelta(hours=1)
-    state(customer, claim(feature, value, starts_at=since), at=since)
+    state(customer, draft_fact(feature, value, starts_at=since), at=since)
 
 
 def consume(project: Project, amount: int = 1, **more: Any) -> tuple[bool, str, int | None]:

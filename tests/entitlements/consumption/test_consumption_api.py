@@ -20,7 +20,7 @@ from tests.entitlements.consumption.consumption_calls import (
     reserve,
     row_counts,
 )
-from tests.factories.entitlements import FeatureFactory, claim, grant, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, grant, state
 from tests.factories.projects import key_of
 from usage.models import Counter, Meter, Movement, Record
 from usage.models.record import Forwarding
@@ -95,7 +95,7 @@ def test_a_key_counts_once_whatever_the_limit_is_now(api, project, customer, cal
     for other in ({"amount": 2}, {"user_id": "bob"}):
         body = {"user_id": "ada", "feature": "api", "amount": 3, "key": "job 1", **other}
         if "user_id" in other:
-            state(Customer.objects.create(project=project, user_id="bob"), claim(calls, 9))
+            state(Customer.objects.create(project=project, user_id="bob"), draft_fact(calls, 9))
         assert post(api, "consume", 409, **body)["code"] == "usage-key-reused"
     assert row_counts(project) == [1, 1, 1, 3, 0]
 

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from entitlements.models.feature import FeatureKind
-from tests.factories.entitlements import FeatureFactory, claim, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, state
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def entitled(customer, sso, seats, commit):
     with commit():
         state(
             customer,
-            claim(sso, starts_at=now),
-            claim(seats, 5, starts_at=now, ends_at=now + timedelta(hours=1)),
+            draft_fact(sso, starts_at=now),
+            draft_fact(seats, 5, starts_at=now, ends_at=now + timedelta(hours=1)),
             at=now,
         )
     return customer

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from tests.entitlements.decisions.context_calls import CHECK, look
-from tests.factories.entitlements import claim, grant, state
+from tests.factories.entitlements import draft_fact, grant, state
 from tests.factories.projects import CustomerFactory
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def test_assumed_grant_is_answered_like_a_real_one(
     api, project, customer, seats, theme, django_capture_on_commit_callbacks
 ):
     now = timezone.now()
-    state(customer, claim(seats, 5, starts_at=now), at=now)
+    state(customer, draft_fact(seats, 5, starts_at=now), at=now)
     assumed = {
         "seats": look(api, "seats", assume="grant:seats=25"),
         "theme": look(api, "theme", assume='grant:theme={"a":[1]}'),

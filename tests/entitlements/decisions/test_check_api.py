@@ -50,8 +50,8 @@ def test_warm_and_cold_answers_are_the_same_and_warm_ones_cost_no_query(api, ent
 
 def test_common_and_unusual_requests_get_the_same_answer(api, entitled, project):
     CustomerFactory.create(project=project, user_id="line\nfeed")
-    everyday, padded = check(api), check(api, user_id=" ada ")
-    assert padded.content == everyday.content
+    plain, padded = check(api), check(api, user_id=" ada ")
+    assert padded.content == plain.content
     assert check(api, user_id="line\nfeed").status_code == 200
     assert api.request("HEAD", f"{CHECK}?user_id=ada&feature=sso").status_code == 200
 

@@ -16,7 +16,7 @@ from entitlements.resolution.decision import Question
 from entitlements.resolution.evaluation_context import build_context
 from entitlements.resolution.facts import Reason
 from projects.models import Project
-from tests.factories.entitlements import NOW, FeatureFactory, LimitFactory, claim, grant, state
+from tests.factories.entitlements import NOW, FeatureFactory, LimitFactory, draft_fact, grant, state
 from tests.factories.projects import CustomerFactory
 from usage.meters import service as meters
 
@@ -51,7 +51,7 @@ def features_of(project):
 def state_anything(random, customer, features, at):
     source_type = random.choice([SourceType.SUBSCRIPTION, SourceType.GRANT])
     feature, values = random.choice(list(features.values()))
-    said = claim(
+    said = draft_fact(
         feature,
         random.choice(values),
         starts_at=at + random.uniform(-9, 9) * (at - at.replace(second=0, microsecond=0)),
@@ -80,7 +80,7 @@ def test_the_single_statement_agrees_with_the_queries(
     CustomerFactory.create(project=project, user_id=ada.pk)  # a name that is somebody's id
     stranger = CustomerFactory.create(project=other_project, user_id="carol")
     theirs = FeatureFactory.create(project=other_project, code="theirs")
-    state(stranger, claim(theirs))
+    state(stranger, draft_fact(theirs))
     people = ["ada", ada.pk, "bob", bob.pk, "carol", stranger.pk, "nobody", "cus_" + "0" * 26]
     questions = [Question(user, code) for user in people for code in [*features, "theirs", "none"]]
     seen = set()

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.entitlements.decisions.check_calls import CHECK, COLD, check, queries
-from tests.factories.entitlements import FeatureFactory, claim, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, state
 from tests.factories.projects import CustomerFactory
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,11 @@ def test_everything_costs_the_same_for_any_number_of_features(api, entitled, pro
     with CaptureQueriesContext(connection) as few:
         api.get("/entitlements", query={"user_id": "ada"})
     for number in range(30):
-        state(entitled, claim(FeatureFactory.create(project=project)), source=f"sub_{number + 10}")
+        state(
+            entitled,
+            draft_fact(FeatureFactory.create(project=project)),
+            source=f"sub_{number + 10}",
+        )
     with CaptureQueriesContext(connection) as many:
         api.get("/entitlements", query={"user_id": "ada"})
     assert len(few) == len(many)

@@ -23,7 +23,7 @@ from entitlements.resolution.evaluation_context import EvaluationContext
 from entitlements.resolution.facts import Reason
 from projects.models import Customer
 from tests.entitlements.decisions.context_calls import CHECK, look
-from tests.factories.entitlements import FeatureFactory, claim, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import MeterFactory
 from usage.records import recording
@@ -68,9 +68,9 @@ def test_metered_priced_and_config_answers_are_whole(api, project, customer, cal
     now = timezone.now()
     state(
         customer,
-        claim(calls, 10, starts_at=now - DAY),
-        claim(render, 5, starts_at=now - DAY),
-        claim(theme, {"name": "dark"}, starts_at=now - DAY),
+        draft_fact(calls, 10, starts_at=now - DAY),
+        draft_fact(render, 5, starts_at=now - DAY),
+        draft_fact(theme, {"name": "dark"}, starts_at=now - DAY),
         at=now - DAY,
     )
     use(project, 7, now)
@@ -112,7 +112,7 @@ def random_change(random, customer, features, at):
         return
     source_type = random.choice([SourceType.SUBSCRIPTION, SourceType.GRANT])
     is_denial = source_type == SourceType.GRANT and random.random() < 0.3
-    said = claim(
+    said = draft_fact(
         feature,
         None if is_denial else value,
         starts_at=at + random.randrange(0, 20) * SECOND,
@@ -155,13 +155,13 @@ def test_decisions_at_past_and_future_times_use_the_facts_of_that_time(
             )
     now = at + DAY
     for moment, made in answered:
-        outlook = EvaluationContext(at=moment, now=now)
-        again = decisions.explain_many(project=project, questions=questions, context=outlook)
+        evaluation = EvaluationContext(at=moment, now=now)
+        again = decisions.explain_many(project=project, questions=questions, context=evaluation)
         assert {question: each.decision for question, each in again.items()} == made
     for later in (1, 3, 7, 20, 60):
         moment = at + later * SECOND
-        outlook = EvaluationContext(at=moment, now=at)
-        seen = decisions.explain_many(project=project, questions=questions, context=outlook)
+        evaluation = EvaluationContext(at=moment, now=at)
+        seen = decisions.explain_many(project=project, questions=questions, context=evaluation)
         made = decisions.check_many(project=project, questions=questions, at=moment)
         assert {question: each.decision for question, each in seen.items()} == made
 
@@ -171,8 +171,8 @@ def test_usage_at_past_and_future_times(api, project, customer, calls, render):
     born = now - 3 * DAY
     state(
         customer,
-        claim(calls, 10, starts_at=born),
-        claim(render, 5, starts_at=born),
+        draft_fact(calls, 10, starts_at=born),
+        draft_fact(render, 5, starts_at=born),
         at=born,
     )
     type(calls).objects.for_project(project).update(created_at=born)
@@ -180,10 +180,10 @@ def test_usage_at_past_and_future_times(api, project, customer, calls, render):
     use(project, 10, now - timedelta(hours=3))
 
     def figures(at):
-        outlook = EvaluationContext(at=at, now=now)
+        evaluation = EvaluationContext(at=at, now=now)
         questions = [Question("ada", "calls"), Question("ada", "render")]
         decisions_by_question = decisions.explain_many(
-            project=project, questions=questions, context=outlook
+            project=project, questions=questions, context=evaluation
         )
         return [
             (each.decision.reason.value, each.decision.remaining)
@@ -239,8 +239,8 @@ def test_a_thousand_pairs_cost_as_many_queries_as_one(project, calls, render, th
     for person in people[:20]:
         state(
             person,
-            claim(calls, 10, starts_at=now - DAY),
-            claim(render, 5, starts_at=now - DAY),
+            draft_fact(calls, 10, starts_at=now - DAY),
+            draft_fact(render, 5, starts_at=now - DAY),
             at=now,
         )
     codes = [each.code for each in (calls, render, theme, seats, sso)]
@@ -252,11 +252,11 @@ def test_a_thousand_pairs_cost_as_many_queries_as_one(project, calls, render, th
         return len(made), len(seen)
 
     one = [Question("u0", "calls"), Question("u0", "render")]
-    outlook = EvaluationContext(at=now + SECOND, now=now)
+    evaluation = EvaluationContext(at=now + SECOND, now=now)
     few = queries(lambda: decisions.check_many(project=project, questions=one, at=now))
     many = queries(lambda: decisions.check_many(project=project, questions=pairs, at=now))
     told = queries(
-        lambda: decisions.explain_many(project=project, questions=pairs, context=outlook)
+        lambda: decisions.explain_many(project=project, questions=pairs, context=evaluation)
     )
     assert (few[1], many, told) == (4, (1000, 4), (1000, 7))
     plain = queries(lambda: decisions.check_many(project=project, questions=pairs[4:5], at=now))

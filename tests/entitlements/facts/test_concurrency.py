@@ -10,7 +10,7 @@ from entitlements.decisions.selectors import decisions
 from entitlements.grants import service as grants
 from entitlements.models import Fact, Grant
 from events.models import OutboxEvent
-from tests.factories.entitlements import NOW, claim, grant, state
+from tests.factories.entitlements import NOW, draft_fact, grant, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,7 +31,8 @@ def run_in_threads(act, arguments):
 def test_each_change_has_a_version_of_its_own_and_none_is_lost(customer, seats):
     changes = [(number % WRITERS, number) for number in range(5 * WRITERS)]
     run_in_threads(
-        lambda change: state(customer, claim(seats, change[1]), source=f"sub_{change[0]}"), changes
+        lambda change: state(customer, draft_fact(seats, change[1]), source=f"sub_{change[0]}"),
+        changes,
     )
     customer.refresh_from_db()
     versions = Fact.objects.for_project(customer.project_id).values_list("version", flat=True)

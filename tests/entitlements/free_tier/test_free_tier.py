@@ -14,7 +14,7 @@ from entitlements.free_tier import service as free_tier
 from entitlements.models import FreeTierEntry, Snapshot
 from events.models import AuditEntry, OutboxEvent
 from projects.models import Customer
-from tests.factories.entitlements import FeatureFactory, LimitFactory, claim, grant, state
+from tests.factories.entitlements import FeatureFactory, LimitFactory, draft_fact, grant, state
 from tests.factories.projects import CustomerFactory
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +105,7 @@ def test_setting_the_same_free_tier_changes_nothing(api, project, seats):
 def test_purchases_are_named_before_the_free_tier(customer, project, seats):
     now = timezone.now()
     replace(project, now, seats=5)
-    state(customer, claim(seats, 5, starts_at=now), at=now)
+    state(customer, draft_fact(seats, 5, starts_at=now), at=now)
     decision = decisions.check(project=project, user_id="ada", feature="seats", at=now)
     assert (decision.reason, [each.type for each in decision.sources]) == (
         "entitled",
@@ -140,7 +140,7 @@ def test_each_affected_customer_gets_one_event(project, seats, sso):
     few, many, new = (
         CustomerFactory.create(project=project, user_id=name) for name in ("few", "many", "new")
     )
-    state(many, claim(seats, 50, starts_at=born), at=born)
+    state(many, draft_fact(seats, 50, starts_at=born), at=born)
     at = born + SECOND
     replace(project, at, seats=3)
     ids = [few.pk, many.pk, new.pk]
@@ -157,7 +157,7 @@ def test_each_affected_customer_gets_one_event(project, seats, sso):
 def test_a_customer_changed_meanwhile_gets_one_event_for_both_changes(project, seats, sso):
     born = timezone.now()
     ada = CustomerFactory.create(project=project, user_id="ada")
-    state(ada, claim(sso, starts_at=born), at=born)
+    state(ada, draft_fact(sso, starts_at=born), at=born)
     replace(project, born + SECOND, seats=3)
     grant(ada, (seats, 2), at=born + 2 * SECOND)
     assert changes(project)[-1] == (ada.pk, ["seats"])

@@ -14,7 +14,7 @@ from entitlements.models import Grant
 from entitlements.models.grant import GrantStatus
 from entitlements.resolution.facts import Reason
 from events.models import AuditEntry, OutboxEvent
-from tests.factories.entitlements import NOW, FeatureFactory, claim, grant, state
+from tests.factories.entitlements import NOW, FeatureFactory, draft_fact, grant, state
 
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
@@ -131,7 +131,7 @@ def test_expired_grant_cannot_be_revoked(customer, sso):
 
 
 def test_denial_beats_what_was_paid_for_until_it_is_revoked(customer, sso, seats):
-    state(customer, claim(sso), claim(seats, None))
+    state(customer, draft_fact(sso), draft_fact(seats, None))
     denial = deny(customer, sso, seats)
     assert decision(customer, sso).reason is Reason.REVOKED
     assert decision(customer, seats).limit == 0
@@ -145,7 +145,7 @@ def test_denial_beats_what_was_paid_for_until_it_is_revoked(customer, sso, seats
 
 
 def test_an_expired_denial_restores_access(customer, sso):
-    state(customer, claim(sso))
+    state(customer, draft_fact(sso))
     deny(customer, sso, expires_at=NOW + DAY)
     assert not decision(customer, sso, at=NOW + DAY - TICK).allowed
     assert decision(customer, sso, at=NOW + DAY).allowed
@@ -250,9 +250,9 @@ def test_expiry_works_in_batches_oldest_first(customer, seats):
 
 
 def test_effect_is_what_the_grant_changed_even_when_asked_later(customer, sso, seats):
-    state(customer, claim(seats, 10))
+    state(customer, draft_fact(seats, 10))
     new_grant = grant(customer, sso, (seats, 5))
-    state(customer, claim(seats, 3))
+    state(customer, draft_fact(seats, 3))
 
     said = {each.after.feature: each for each in effects.of_grant(grant=new_grant, at=NOW)}
 

@@ -11,7 +11,7 @@ from entitlements.models.feature import FeatureKind
 from entitlements.notices import thresholds
 from events.models import OutboxEvent
 from projects.models import Customer, Project
-from tests.factories.entitlements import FeatureFactory, claim, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import NOW, MeterFactory
 from usage.meters import service as meters
@@ -41,7 +41,7 @@ def metered(meter: Meter, code: str = "api", period: str = "month") -> Feature:
 
 
 def allow(customer: Customer, *values: tuple[Feature, int | None]) -> None:
-    claims = [claim(feature, value, starts_at=SINCE) for feature, value in values]
+    claims = [draft_fact(feature, value, starts_at=SINCE) for feature, value in values]
     state(customer, *claims, at=SINCE)
 
 
@@ -127,8 +127,8 @@ def test_customers_without_a_limit_get_no_event_and_many_cost_few_queries(
 def test_an_interrupted_run_records_its_events_later(project, customer, meter) -> None:
     """As when the process dies between counting and telling."""
     allow(customer, (metered(meter), 10))
-    wish = CountRequest(project.pk, customer.pk, meter.pk, Period(Unit.MONTH), 10)
-    assert counting.count(wish, limit=10, at=NOW, marks=thresholds.threshold_amounts(10)).is_done
+    request = CountRequest(project.pk, customer.pk, meter.pk, Period(Unit.MONTH), 10)
+    assert counting.count(request, limit=10, at=NOW, marks=thresholds.threshold_amounts(10)).is_done
     assert threshold_events(project) == []
     assert thresholds.notify_due(at=NOW, limit=10) == 1
     assert threshold_events(project) == [(THRESHOLD, "api", 10), (LIMIT, "api", 10)]

@@ -12,7 +12,7 @@ from django.test import Client, TestCase
 from django.utils import timezone
 
 from entitlements.snapshots import signing_keys
-from tests.factories.entitlements import claim, state
+from tests.factories.entitlements import draft_fact, state
 
 pytestmark = pytest.mark.django_db
 
@@ -57,8 +57,8 @@ def ada(customer, sso, seats):
     now = timezone.now()
     state(
         customer,
-        claim(sso, starts_at=now),
-        claim(seats, 5, starts_at=now, ends_at=now + timedelta(hours=1)),
+        draft_fact(sso, starts_at=now),
+        draft_fact(seats, 5, starts_at=now, ends_at=now + timedelta(hours=1)),
         at=now,
     )
     return customer

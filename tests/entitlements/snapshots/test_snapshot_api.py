@@ -22,7 +22,7 @@ from entitlements.snapshots import signing_keys
 from events.models import AuditEntry
 from projects.keys.api.authentication import identify
 from tests.api_client import ApiClient
-from tests.factories.entitlements import FeatureFactory, claim, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, state
 from tests.factories.projects import key_of
 
 pytestmark = pytest.mark.django_db
@@ -66,8 +66,8 @@ def entitled(customer, sso, seats):
     now = timezone.now()
     state(
         customer,
-        claim(sso, starts_at=now),
-        claim(seats, 5, starts_at=now, ends_at=now + timedelta(hours=1)),
+        draft_fact(sso, starts_at=now),
+        draft_fact(seats, 5, starts_at=now, ends_at=now + timedelta(hours=1)),
         at=now,
     )
     return customer
@@ -227,7 +227,11 @@ def test_queries_are_the_same_for_any_number_of_features(api, entitled, project)
     with CaptureQueriesContext(connection) as few:
         snapshot(api)
     for number in range(30):
-        state(entitled, claim(FeatureFactory.create(project=project)), source=f"sub_{number + 10}")
+        state(
+            entitled,
+            draft_fact(FeatureFactory.create(project=project)),
+            source=f"sub_{number + 10}",
+        )
     with CaptureQueriesContext(connection) as many:
         snapshot(api)
     assert len(few) == len(many)
