@@ -19,23 +19,23 @@ TINY = dataclasses.replace(QUICK, crowd=20, projects=3, customers=60, records=12
 
 
 def test_a_ratio_compares_figures_of_the_same_round() -> None:
-    figures = Measurements()
+    measurements = Measurements()
     for ours, theirs in ((50, 100), (5, 10), (30, 40)):
-        figures.add("ours", ours)
-        figures.add("theirs", theirs)
+        measurements.add("ours", ours)
+        measurements.add("theirs", theirs)
     ratio = Ratio("ours : theirs", "ours", "theirs", 0.6)
-    assert ratio.of(figures) == [0.5, 0.5, 0.75]
-    assert Ratio("x", "ours", "theirs", factor=100).of(figures) == [50, 50, 75]
-    assert Ratio("x", "ours", "nobody").of(figures) == []
+    assert ratio.of(measurements) == [0.5, 0.5, 0.75]
+    assert Ratio("x", "ours", "theirs", factor=100).of(measurements) == [50, 50, 75]
+    assert Ratio("x", "ours", "nobody").of(measurements) == []
 
 
 def test_the_table_marks_missed_targets_and_missing_measurements() -> None:
-    figures = Measurements()
+    measurements = Measurements()
     for ours in (700, 900, 840):
-        figures.add(report.case_name(report.WARM), ours)
-        figures.add(report.BARE, 1000)
+        measurements.add(report.case_name(report.WARM), ours)
+        measurements.add(report.BARE, 1000)
     told = report.render_markdown(
-        figures,
+        measurements,
         size=QUICK,
         machine="2 cores",
         pages={"home": (12, 3.5)},

@@ -93,7 +93,7 @@ def run_history(seed: int, deaths: Deaths) -> None:
     for _ in range(chance.choice(CHANGES)):
         history.change()
         for _ in range(chance.randint(0, 5)):
-            life.turn()
+            life.take_step()
     life.process_everything()
     check_mirror(history)
     check_queue(history)
@@ -112,7 +112,7 @@ class Life:
         self.post: list[tuple[bytes, str]] = []
         self.workers = [self._hire() for _ in range(self.chance.randint(2, 4))]
 
-    def turn(self) -> None:
+    def take_step(self) -> None:
         """One thing happens: mostly a delivery or a step of a worker."""
         self._collect()
         dice = self.chance.random()

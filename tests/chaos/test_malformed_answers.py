@@ -61,11 +61,11 @@ def malform_answers(shop: Shop, when: str, status: int, body: str, times: int = 
 
 def cases(operation: str) -> list[tuple[str, str]]:
     """A third of all, that differs between operations, or all of them for those ``IN_FULL``."""
-    turn = sorted(WRITES).index(operation)
+    offset = sorted(WRITES).index(operation)
     return [
-        (name, ("before", "after")[(number + turn) % 2])
+        (name, ("before", "after")[(number + offset) % 2])
         for number, name in enumerate(BODIES)
-        if operation in IN_FULL or (number + turn) % 3 == 0
+        if operation in IN_FULL or (number + offset) % 3 == 0
     ]
 
 

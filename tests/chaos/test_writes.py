@@ -184,12 +184,12 @@ def test_every_write_is_done_once_whatever_happens(shop: Shop, operation: str) -
 def cases(operation: str) -> list[tuple[str, str]]:
     """Every pair of a point and a fault, or a third of them that differs between operations, so
     that each operation meets each point and each fault."""
-    turn = 0 if operation in IN_FULL else sorted(RECIPES).index(operation)
+    offset = 0 if operation in IN_FULL else sorted(RECIPES).index(operation)
     return [
         (point, fault)
         for first, point in enumerate(POINTS)
         for second, fault in enumerate(FAULTS)
-        if operation in IN_FULL or (first + second + turn) % 3 == 0
+        if operation in IN_FULL or (first + second + offset) % 3 == 0
     ]
 
 

@@ -40,8 +40,10 @@ def test_operators_set_change_and_end_the_free_tier_with_a_reason(
     assert 'value="3"' in operator.get(change).text
     assert was_done(send(operator, change, value="unlimited"))
     assert free_values(world) == {"free-0": 1000, "seats": None}
-    anybody = decisions.check(project=project, user_id="nobody", feature="seats", at=timezone.now())
-    assert (anybody.allowed, anybody.limit, anybody.reason.value) == (True, None, "free_tier")
+    decision = decisions.check(
+        project=project, user_id="nobody", feature="seats", at=timezone.now()
+    )
+    assert (decision.allowed, decision.limit, decision.reason.value) == (True, None, "free_tier")
 
     end = reverse("admin:entitlements_freetierentry_end", args=[entry.pk])
     assert was_done(send(operator, end, reason="Sold from now on."))

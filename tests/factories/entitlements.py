@@ -53,7 +53,7 @@ def state(
     source_type: SourceType = SourceType.SUBSCRIPTION,
     at: datetime = NOW,
 ) -> bool:
-    """A source states exactly these fact_drafts, as billing does it: under the customer's lock."""
+    """A source states exactly these facts, as billing does: under the customer's lock."""
     with transaction.atomic():
         locked = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
         return facts.replace(

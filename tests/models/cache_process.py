@@ -54,13 +54,13 @@ class Process:
         if copy is not None:
             self.show(copy.version)
             return
-        begun = self.copies.begin_read()
+        read_token = self.copies.begin_read()
         yield
         read = self.stored
         yield
         if self.careless:
-            begun = (self.copies.heard, self.now)
-        self.copies.keep("ada", "sso", entry(read), begun=begun)
+            read_token = (self.copies.heard, self.now)
+        self.copies.keep("ada", "sso", entry(read), begun=read_token)
         yield
 
     def writer(self) -> Iterator[None]:

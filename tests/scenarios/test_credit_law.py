@@ -117,10 +117,10 @@ def test_canceling_and_retaking_a_free_plan_gives_no_more_credits(
 ) -> None:
     """Cancelled and taken again, free plans give no more; one that is paid again gives again."""
     price = sells(story, "Plan", 100, amount)
-    for turn in range(3):
+    for round_number in range(3):
         story.buys(price)
-        assert balance(story) == (100 if amount or not turn else 0)
-        if turn == 0 or amount:
+        assert balance(story) == (100 if amount or not round_number else 0)
+        if round_number == 0 or amount:
             spend(story, 100)
         story.delete(f"{path(price)}?when=now")
         story.process_everything()

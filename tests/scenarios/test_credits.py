@@ -69,8 +69,8 @@ def test_a_renewal_leaves_bought_credits_alone(story: Story) -> None:
         story.advance(days=31, hours=2)
         assert balance(story) == 607, month
         assert spend(story, 100) == 507, month
-    figures = grants(story, "amount", "spent", "expired", "available")
-    assert figures == [
+    grant_rows = grants(story, "amount", "spent", "expired", "available")
+    assert grant_rows == [
         (500, 0, 0, 500),
         (100, 40, 60, 0),
         (7, 0, 0, 7),

@@ -39,14 +39,14 @@ def check_everything(port: int, key: str, turns: int = TURNS) -> None:
     bearer = f"Bearer {key}"
     question = json.dumps({"checks": [{"user_id": "ada", "feature": "sso"}]}).encode()
     use = json.dumps({"user_id": "ada", "feature": "nothing"}).encode()
-    for turn in range(turns):
+    for number in range(turns):
         one = request(port, "GET", f"{CHECK}?user_id=ada&feature=sso", Authorization=bearer)
         assert (one.status, one.json()["reason"]) == (200, "not_entitled")
         many = request(port, "POST", CHECK, question, Authorization=bearer)
         assert (many.status, many.json()["data"][0]["allowed"]) == (200, False)
         used = request(port, "POST", CONSUME, use, Authorization=bearer)
         assert (used.status, used.json()["reason"]) == (200, "unknown_feature")
-        body = json.dumps(event(id=f"evt_{turn}")).encode()
+        body = json.dumps(event(id=f"evt_{number}")).encode()
         signature = sign(body, settings.BILLING.stripe_webhook_secrets[0])
         assert request(port, "POST", WEBHOOK, body, Stripe_Signature=signature).status == 200
         assert request(port, "GET", "/live").status == 200

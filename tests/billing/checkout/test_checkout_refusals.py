@@ -144,11 +144,11 @@ def test_a_second_live_subscription_to_the_same_product(tenant: Tenant) -> None:
     product = tenant.product()
     monthly, yearly = tenant.price(product), tenant.price(product, interval="year")
     tenant.sell(monthly)
-    (standing,) = tenant.api.get("/subscriptions/alice").json()["data"]
+    (subscription,) = tenant.api.get("/subscriptions/alice").json()["data"]
     for price in (monthly, yearly):
         refused = tenant.api.post("/checkout", order(price))
         assert (refused.status_code, refused.json()["code"]) == (409, "already-subscribed")
-        assert refused.json()["subscription"] == standing["id"]
+        assert refused.json()["subscription"] == subscription["id"]
     assert len(tenant.at_stripe("checkout.session")) == 1
     assert tenant.open(monthly, user_id="bob")["status"] == "open"
     other = tenant.price(tenant.product("Other"))

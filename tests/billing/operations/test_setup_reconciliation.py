@@ -224,9 +224,9 @@ def test_a_step_resumes_where_a_worker_died(shop: Shop, stripe: SandboxStripe) -
 
 def test_a_page_of_meters_costs_as_many_queries_as_one(shop: Shop) -> None:
     counts = []
-    for turn in range(3):
-        make_meter(shop, f"meter-{turn}")
-        plan = ReconcilePass(purpose=f"test {turn}", at=timezone.now())
+    for round_number in range(3):
+        make_meter(shop, f"meter-{round_number}")
+        plan = ReconcilePass(purpose=f"test {round_number}", at=timezone.now())
         reconcile_runs.begin(
             purpose=plan.purpose, account=shop.account, steps=["meter"], at=plan.at
         )

@@ -26,14 +26,14 @@ def test_a_debit_is_paid_when_the_bank_has_paid(
 ) -> None:
     opened = tenant.open(tenant.price(interval=interval))
     assert tenant.pay(opened, card=ACH).status == "complete"
-    begun = clock.now
+    started_at = clock.now
     drain()
     assert paid_at(tenant, opened) is None
     clock.advance(days=4)
     drain()
     said = paid_at(tenant, opened)
     assert said is not None
-    assert begun + timedelta(days=4) <= said <= clock.now + SOON
+    assert started_at + timedelta(days=4) <= said <= clock.now + SOON
     for invoice in tenant.api.get("/invoices").json()["data"]:
         assert abs(datetime.fromisoformat(invoice["paid_at"]) - said) <= SOON
     clock.advance(days=1)
@@ -57,7 +57,7 @@ def test_an_old_debit_takes_its_time_from_the_invoice(
     """As when history is imported: nobody here has seen it on its way."""
     opened = tenant.open(tenant.price())
     tenant.pay(opened, card=ACH)
-    begun = clock.now
+    started_at = clock.now
     drain()
     clock.advance(days=4)
     drain()
@@ -66,7 +66,11 @@ def test_an_old_debit_takes_its_time_from_the_invoice(
     payment = tenant.api.get("/payments").json()["data"][-1]
     tenant.api.post(f"/payments/{payment['id']}/sync")
     said = tenant.api.get(f"/payments/{payment['id']}").json()["paid_at"]
-    assert begun + timedelta(days=4) <= datetime.fromisoformat(said) <= begun + timedelta(days=5)
+    assert (
+        started_at + timedelta(days=4)
+        <= datetime.fromisoformat(said)
+        <= started_at + timedelta(days=5)
+    )
 
 
 def test_what_a_debit_buys_begins_when_it_is_paid(

@@ -84,8 +84,8 @@ def test_a_first_debit_that_fails_later_takes_a_subscription_away(desk: Desk, cl
     desk.tenant.sync(opened)
     desk.drain()
     assert desk.has() == ALL
-    (begun,) = desk.tenant.api.get("/invoices").json()["data"]
-    assert (begun["status"], [each["status"] for each in begun["payments"]]) == (
+    (first_invoice,) = desk.tenant.api.get("/invoices").json()["data"]
+    assert (first_invoice["status"], [each["status"] for each in first_invoice["payments"]]) == (
         "open",
         ["processing"],
     )

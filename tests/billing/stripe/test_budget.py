@@ -154,10 +154,10 @@ def test_a_429_while_reading_slows_down(
     sync.request_sync(account_id=slow_account.pk, kind="customer", stripe_id=str(alice.stripe_id))
     shop.stripe.fail("rate_limit", times=1)
     sync.drain(at=timezone.now())
-    begun = time.monotonic()
+    started_at = time.monotonic()
     granted_requests(slow_account, Lane.INTERACTIVE)
     pause = budget.take(slow_account, Lane.INTERACTIVE)
-    elapsed = time.monotonic() - begun  # on a busy machine a part of the pause is over already
+    elapsed = time.monotonic() - started_at  # on a busy machine a part of the pause is over already
     assert pause + elapsed > 1 / RATE
     assert SyncObject.objects.get().attempts == 0
 

@@ -179,7 +179,7 @@ def test_usage_at_past_and_future_times(api, project, customer, calls, render):
     give_credits(project, 10, now - DAY)
     use(project, 10, now - timedelta(hours=3))
 
-    def figures(at):
+    def usage_at(at):
         evaluation = EvaluationContext(at=at, now=now)
         questions = [Question("ada", "calls"), Question("ada", "render")]
         decisions_by_question = decisions.explain_many(
@@ -193,10 +193,10 @@ def test_usage_at_past_and_future_times(api, project, customer, calls, render):
     today, window = now - timedelta(hours=6), timedelta(days=62)
     reached = ("limit_reached", 0)
     if today.month == now.month:
-        assert figures(today) == [("entitled", 10), ("entitled", 2)]
-        assert figures(now) == [reached, ("entitled", 2)]
-    assert figures(now - 2 * DAY)[1] == ("credits_exhausted", 0)
-    assert figures(now + window) == [("entitled", 10), ("entitled", 2)]
+        assert usage_at(today) == [("entitled", 10), ("entitled", 2)]
+        assert usage_at(now) == [reached, ("entitled", 2)]
+    assert usage_at(now - 2 * DAY)[1] == ("credits_exhausted", 0)
+    assert usage_at(now + window) == [("entitled", 10), ("entitled", 2)]
 
 
 @pytest.mark.parametrize(

@@ -243,9 +243,9 @@ def test_a_time_without_effect_records_no_event(customer, seats):
 
 
 def test_unknown_user_is_entitled_to_nothing_and_is_not_made(project, sso):
-    standing = decisions.entitlements_of(project=project, user_id="nobody", at=NOW)
-    assert (standing.customer_id, standing.version) == (None, 0)
-    assert standing.decisions["sso"].reason is Reason.NOT_ENTITLED
+    listing = decisions.entitlements_of(project=project, user_id="nobody", at=NOW)
+    assert (listing.customer_id, listing.version) == (None, 0)
+    assert listing.decisions["sso"].reason is Reason.NOT_ENTITLED
     assert customers.find(project=project, user_id="nobody") is None
 
 

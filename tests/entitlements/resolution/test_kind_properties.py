@@ -74,16 +74,16 @@ def test_ten_thousand_sets_of_facts_in_five_orders_have_one_answer_and_its_expla
             again = resolve_all(shuffled, features=defined, at=NOW)
             assert again == expected
             assert {code: each.metering for code, each in again.items()} == metering
-        code, figures = (
+        code, usage_amounts = (
             random.choice(codes),
             DecisionAmounts(*(random.randrange(9) for _ in range(3))),
         )
-        whole = complete_decision(expected[code], amounts=figures, at=NOW)
+        whole = complete_decision(expected[code], amounts=usage_amounts, at=NOW)
         assert whole.allowed == (whole.reason in ALLOWING)
         seen.add((DEFINED[code].kind, whole.reason))
         if number % 4 == 0:
             explanation = explain(
-                some, feature=code, definition=DEFINED[code], at=NOW, amounts=figures
+                some, feature=code, definition=DEFINED[code], at=NOW, amounts=usage_amounts
             )
             assert explanation.decision == whole
             assert explanation.sentence.startswith("Yes: " if whole.allowed else "No: ")

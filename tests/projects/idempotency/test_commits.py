@@ -89,8 +89,8 @@ def test_a_request_that_takes_longer_than_its_lease_keeps_it(
 
     def view(request: HttpRequest) -> HttpResponse:
         assert connection.in_atomic_block
-        begun, deadline = rows(project)[0].locked_until, time.monotonic() + 20
-        while rows(project)[0].locked_until == begun:
+        first_expiry, deadline = rows(project)[0].locked_until, time.monotonic() + 20
+        while rows(project)[0].locked_until == first_expiry:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         return HttpResponse("{}", status=201)
