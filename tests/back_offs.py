@@ -6,6 +6,6 @@ from common.models import BackOff
 
 
 def end_pauses(**filters: object) -> int:
-    """Let what waits be tried again now; what is parked stays parked. How many waited."""
+    """Make waiting rows due now; parked ones stay parked. Return how many waited."""
     rows = BackOff.objects.filter(retry_at__gt=Now(), **filters)
     return rows.update(retry_at=Now())

@@ -66,7 +66,7 @@ class Shop:
         return self._known(row, new_product.id)
 
     def price(self, product: Product, amount: int = 2900, interval: str = "month") -> Price:
-        """What the product costs: every month, or once for an empty interval."""
+        """A price of the product: monthly, or one-time for an empty interval."""
         row = Price.objects.create(
             project=self.project,
             account=self.account,

@@ -109,7 +109,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
 
 
 def _start_rollout(tenant: Tenant, product: Json) -> str:
-    """Change what becomes of access during a dispute; the rollout that brings it to holders."""
+    """Change the product's dispute policy; return the rollout to its holders."""
     tenant.api.patch(f"/products/{product['id']}", {"dispute_policy": "keep"})
     return str(tenant.api.get("/rollouts").json()["data"][0]["id"])
 

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 class Tenant:
-    """What a tenant's software does. Every helper insists that the service agreed."""
+    """A tenant's software; every helper asserts that the service accepted its request."""
 
     def __init__(self, api: ApiClient, stripe: SandboxStripe) -> None:
         self.api = api
@@ -34,7 +34,7 @@ class Tenant:
     def price(
         self, product: Json | None = None, amount: int = 2900, currency: str = "usd", **body: Any
     ) -> Json:
-        """Monthly unless told otherwise; ``interval=None`` for a one-time price."""
+        """A price, monthly by default; ``interval=None`` makes it one-time."""
         sold = product or self.product()
         unit_amount = {"amount": amount, "currency": currency}
         return self._made(
@@ -66,7 +66,7 @@ class Tenant:
         return buyer.pay(self.stripe.world, checkout["url"], **how)
 
     def sync(self, checkout: Json) -> Json:
-        """The buyer is back, and the tenant asks what became of it."""
+        """Sync the checkout, as a tenant does when the buyer returns."""
         response = self.api.post(f"/checkout/{checkout['id']}/sync")
         assert response.status_code == 200, response.content
         return dict(response.json())

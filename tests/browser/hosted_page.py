@@ -14,7 +14,7 @@ GOOD, DECLINED, NO_FUNDS, SECURE = (
 
 
 def visit(page: Page, url: str) -> None:
-    """The buyer's browser on a hosted page; the shop thanks whoever comes back."""
+    """Open a hosted page in the buyer's browser; the shop answers the return."""
     page.route(f"{SHOP}/**", _thank)
     page.goto(url)
 

@@ -64,7 +64,7 @@ def until(holds: Callable[[], bool], *, process: "subprocess.Popen[bytes]", log:
 
 
 def overdue_reservation(project: Project, code: str) -> str:
-    """The id of one whose time was over five minutes ago, and that nobody has given back."""
+    """Create a reservation that expired five minutes ago; return its id."""
     now = timezone.now()
     meter = MeterFactory.create(project=project, code=code)
     feature = FeatureFactory.create(

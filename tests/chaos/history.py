@@ -196,7 +196,7 @@ def _change_product(history: History, thing: Thing) -> None:
 
 
 def _change_payment(history: History, thing: Thing) -> None:
-    """Stripe tells nobody about new metadata of a payment, but it does about a refund."""
+    """Refund a part: Stripe sends an event for a refund and none for new metadata of a payment."""
     v1 = history.shop.stripe.v1
     v1.payment_intents.update(thing.stripe_id, {"metadata": thing.next()})
     v1.refunds.create({"payment_intent": thing.stripe_id, "amount": REFUNDED})

@@ -17,7 +17,7 @@ from tests.chaos.history import History
 
 
 def check_mirror(history: History) -> None:
-    """Each mirrored object says what the sandbox's store says."""
+    """Each mirrored object equals the one in the sandbox's store."""
     for thing in history.things:
         assert history.number(thing.kind, thing.stripe_id) == thing.number, thing
     for product in Product.objects.for_project(history.project):
@@ -58,7 +58,7 @@ def _seconds(moment: datetime | None) -> int | None:
 
 
 def check_queue(history: History) -> None:
-    """Nothing is left to do and nobody holds anything."""
+    """Nothing is due and no lease is held."""
     for row in SyncObject.objects.filter(account=history.account):
         assert row.applied == row.requested, f"{row}: lost"
         assert row.leased_until is None, f"{row}: lease left"
@@ -66,7 +66,7 @@ def check_queue(history: History) -> None:
 
 
 def check_outbox(history: History) -> None:
-    """Every change was told once: a new version says something new, or nothing is told."""
+    """Every change is recorded once, and each recorded version differs from the one before."""
     told: dict[str, OutboxEvent] = {}
     seen: set[tuple[str, str, int]] = set()
     version = 0

@@ -124,13 +124,13 @@ def _dying_at(fate: Fate, statement: Callable[[], int], deaths: Deaths) -> Itera
 
 
 def expire_leases(**filters: Any) -> int:
-    """Time passes: the leases run out, whoever holds them."""
+    """Let time pass until every lease has run out."""
     held = SyncObject.objects.filter(leased_until__isnull=False, **filters)
     return held.update(leased_until=Now() - timedelta(seconds=1))
 
 
 def end_waits(**filters: Any) -> None:
-    """A lot of time passes: no lease holds any more, and what was postponed is due."""
+    """Let so much time pass that no lease holds and every postponed row is due."""
     past = Now() - timedelta(seconds=1)
     rows = SyncObject.objects.filter(**filters)
     rows.update(next_try_at=past, leased_until=Case(When(leased_until__isnull=False, then=past)))

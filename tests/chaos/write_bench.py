@@ -139,7 +139,7 @@ class Bench:
         return Case(params, done, row=row)
 
     def labels(self, target: str, service: Any) -> Case:
-        """A case that changes what stays: it is done once the object says so."""
+        """A case that changes an object that stays: it is done once the object shows the change."""
         self.number += 1
         wanted = f"case {self.number}"
 
@@ -149,7 +149,7 @@ class Bench:
         return Case({"metadata": {"case": wanted}}, done, target=target)
 
     def ends(self, target: str, service: Any, **ended: Any) -> Case:
-        """A case that ends or turns something: it is done once the object says so."""
+        """A case that ends or converts an object: it is done once the object shows it."""
         (name, value) = next(iter(ended.items()))
 
         def done() -> int:

@@ -120,7 +120,7 @@ def portal(bench: Bench) -> Case:
 
 
 def visit(bench: Bench) -> Case:
-    """A link into the portal; one that nobody is given is worth nothing, so two are no harm."""
+    """A link into the portal; an unused second link does no harm."""
     buyer = str(bench.v1.customers.create({}).id)
     configuration = bench.portal
 
@@ -153,7 +153,7 @@ def deleted_coupon(bench: Bench) -> Case:
 
 
 def meter(bench: Bench) -> Case:
-    """Meters carry no metadata; what makes one the same is the name of its events."""
+    """Meters carry no metadata: the name of their events identifies them."""
     name = new_id("mtr")
     params = {
         "display_name": "Calls",
@@ -169,7 +169,7 @@ def meter(bench: Bench) -> Case:
 
 
 def meter_event(bench: Bench) -> Case:
-    """Told outside of intents, but as safe with them: the identifier makes two of them one."""
+    """Sent outside of intents, and as safe: the event's identifier removes duplicates."""
     identifier = new_id("use")
 
     def done() -> int:

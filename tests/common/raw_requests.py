@@ -6,7 +6,7 @@ from django.test import Client
 
 
 class Raw:
-    """A caller that says exactly what it is told to say."""
+    """A client that sends exactly the given bytes and headers."""
 
     def __init__(self, key: str) -> None:
         self.key = key

@@ -10,7 +10,7 @@ SENT = {"_form_submitted": "on"}
 
 
 def send(client: Client, address: str, **said: Any) -> Any:
-    """POST the dialog at this address; ``reason`` is given unless it is said to be empty."""
+    """POST the dialog at this address; ``reason`` has a default and can be overridden."""
     return client.post(address, {**SENT, "reason": "The customer asked.", **said})
 
 
@@ -20,5 +20,5 @@ def was_done(answer: HttpResponse) -> bool:
 
 
 def messages_of(answer: Any) -> list[str]:
-    """What the next page will say."""
+    """The messages that the next page shows."""
     return [str(message) for message in get_messages(answer.wsgi_request)]

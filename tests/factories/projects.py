@@ -41,8 +41,7 @@ class AppFactory(factory.django.DjangoModelFactory[App]):
 
 
 def key_of(project: Project, *, scopes: list[str] | None = None, **kwargs: Any) -> str:
-    """The secret of a new live key of the project, or of its ``app``; with every scope that it may
-    have unless told otherwise."""
+    """The secret of a new live key of the project or its ``app``, with every scope by default."""
     every = APP_SCOPES if kwargs.get("app") else ALL_SCOPES
     return api_keys.issue(
         project=project,

@@ -45,7 +45,7 @@ class Process:
         self.changed_at = [0.0, 0.0]
 
     def show(self, version: int) -> None:
-        """Note what was shown, what should have been, and how long ago it was right."""
+        """Record the shown value, the right one, and how long ago the shown one was right."""
         late = 0.0 if version >= self.stored else self.now - self.changed_at[version + 1]
         self.shown.append((version, self.promised, late))
 
@@ -71,7 +71,7 @@ class Process:
         yield
 
     def listener(self) -> Iterator[None]:
-        """One message arrives, and from then on what it told of is promised."""
+        """Receive one message; from then on its change must be visible."""
         if self.wire:
             self.copies.drop(self.wire.pop(0))
         if not self.wire and self.is_heard:
@@ -79,12 +79,12 @@ class Process:
         yield
 
     def loser(self) -> Iterator[None]:
-        """Messages get lost, and nobody notices."""
+        """Lose messages without a sign of it."""
         self.wire.clear()
         yield
 
     def breaker(self) -> Iterator[None]:
-        """The connection breaks; later the process hears again, but not what was said before."""
+        """Break the connection; later messages arrive, earlier ones are lost."""
         self.wire.clear()
         self.is_heard = False
         self.copies.drop_all()

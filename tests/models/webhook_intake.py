@@ -35,7 +35,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What a request does, in which order, and who looks for what was left behind."""
+    """The steps of a request in their order, and whether a sweep finds what they left."""
 
     steps: tuple[str, ...]
     """``store``, ``request``, ``store and request`` (one transaction), ``wake``, ``answer``."""

@@ -63,7 +63,7 @@ class Shop:
         return self.client.v1.billing.meter_events.create(sent)
 
     def session(self, price: str, mode: str = "subscription", **params: Any) -> Any:
-        """A checkout session for one of the price, unless told otherwise."""
+        """A checkout session, for one unit of the price by default."""
         lines = params.pop("line_items", [{"price": price, "quantity": 1}])
         sent: Any = {"mode": mode, "line_items": lines, "success_url": SUCCESS, **params}
         return self.client.v1.checkout.sessions.create(sent)

@@ -30,13 +30,13 @@ def record_calls(story: Story, value: int, key: str, *, user: str = "alice", ago
 
 
 def invoice_totals(story: Story, user: str = "alice") -> list[int]:
-    """What each invoice came to, the newest first, in cents."""
+    """The total of each invoice in cents, newest first."""
     found = story.get("/invoices", user_id=user)["data"]
     return [each["total"]["amount"] for each in found]
 
 
 def forwarding_state(story: Story, record: str) -> tuple[str, str]:
-    """What Stripe knows of the record, and why not."""
+    """The record's forwarding status and error."""
     row = Record.objects.for_project(story.project).get(id=record)
     return row.forwarding, row.forwarding_error
 
@@ -54,7 +54,7 @@ def identifier(story: Story, record: str) -> str:
 
 
 def differences(story: Story) -> list[str]:
-    """What ``reconcile --dry-run`` says of usage."""
+    """The usage differences that ``reconcile --dry-run`` prints."""
     out = StringIO()
     with suppress(SystemExit):
         call_command("reconcile", "--dry-run", stdout=out)

@@ -41,7 +41,7 @@ def event(
 
 @dataclass
 class StripePost:
-    """Delivers to one endpoint, signed with its secret unless told otherwise."""
+    """Delivers to one endpoint, signed with its secret by default."""
 
     secret: str
     path: str = PATH

@@ -7,7 +7,7 @@ from tests.api_client import ApiClient
 
 @pytest.fixture
 def granting_api(api, django_capture_on_commit_callbacks):
-    """The project's back end; what waits for the commit happens after each call."""
+    """The project's API client; callbacks of the commit run after each call."""
 
     class Committing(ApiClient):
         def request(self, *args, **kwargs):

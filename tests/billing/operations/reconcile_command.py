@@ -9,7 +9,7 @@ Drain = Callable[[], None]
 
 
 def run(*arguments: str) -> tuple[str, int]:
-    """What the command prints, and its exit code."""
+    """Run the command; return its output and exit code."""
     out = StringIO()
     try:
         call_command("reconcile", *arguments, stdout=out)

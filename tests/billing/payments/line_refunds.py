@@ -35,6 +35,6 @@ def allowed(tenant: Tenant) -> set[str]:
 
 
 def show(tenant: Tenant, paid_cart: Json) -> dict[str, tuple[int, int]]:
-    """What each line cost and how much of that went back."""
+    """The cost of each line and how much of it was refunded."""
     lines = tenant.api.get(f"/checkout/{paid_cart['id']}").json()["lines"]
     return {each["id"]: (each["total"]["amount"], each["refunded"]["amount"]) for each in lines}

@@ -16,7 +16,7 @@ Answers = tuple[str, int | None]
 
 
 class Desk:
-    """Sells ten seats and the right to export, and asks what is left of them."""
+    """Sells ten seats and the right to export, refunds them, and reads the access that is left."""
 
     def __init__(self, tenant: Tenant, project: Project, drain: Drain) -> None:
         self.tenant, self.project, self.drain = tenant, project, drain
@@ -24,7 +24,7 @@ class Desk:
         tenant.feature(project, "seats", kind="limit")
 
     def price(self, amount: int = 1000, **body: Any) -> Json:
-        """A one-time price unless told otherwise, of a product with these policies."""
+        """A price, one-time by default, of a product with these policies."""
         policies = {name: body.pop(name) for name in list(body) if name.endswith("_policy")}
         features = [{"feature": "export"}, {"feature": "seats", "value": 10}]
         sold = self.tenant.product("Pro", features=body.pop("features", features), **policies)
@@ -57,11 +57,11 @@ class Desk:
             self.decision("seats", user_id).limit,
         )
 
-    def told(self) -> list[str]:
-        """Events since this was asked last."""
+    def new_event_types(self) -> list[str]:
+        """The types of the outbox events since the last call."""
         types = outbox_events.types(self.project)
-        known, self._known = getattr(self, "_known", 0), len(types)
-        return types[known:]
+        seen, self._event_count = getattr(self, "_event_count", 0), len(types)
+        return types[seen:]
 
 
 ALL, NONE = ("entitled", 10), ("not_entitled", 0)

@@ -31,15 +31,15 @@ def test_refunds_of_a_purchase(
     brings everything back."""
     payment = desk.sell(desk.price(refund_policy=policy))
     assert desk.has() == ALL
-    desk.told()
+    desk.new_event_types()
     for amount, (answers, changes) in ((333, after_a_third), (667, after_all)):
         new_refund = desk.refund(payment, amount=amount)
         assert desk.has() == answers
-        assert desk.told() == [REFUNDED, *([CHANGED] if changes else [])]
+        assert desk.new_event_types() == [REFUNDED, *([CHANGED] if changes else [])]
     desk.tenant.stripe.bounce(new_refund["stripe_id"])
     desk.drain()
     assert desk.has() == after_a_third[0]
-    assert desk.told() == ["payment.refund_failed", *([CHANGED] if after_all[1] else [])]
+    assert desk.new_event_types() == ["payment.refund_failed", *([CHANGED] if after_all[1] else [])]
     shown_payment = desk.payment(payment)
     assert (shown_payment["status"], shown_payment["amount_refunded"]["amount"]) == (
         "partially_refunded",
@@ -73,12 +73,12 @@ def test_a_dispute_suspends_access_until_it_is_decided(
     desk: Desk, policy: str, outcome: str, left: Answers
 ) -> None:
     payment = desk.sell(desk.price(dispute_policy=policy))
-    desk.told()
+    desk.new_event_types()
     contested = desk.tenant.stripe.dispute(payment["stripe_id"])
     desk.drain()
     held = policy == "hold"
     assert desk.has() == (("held", 0) if held else ALL)
-    assert desk.told() == ["payment.disputed", *([CHANGED] if held else [])]
+    assert desk.new_event_types() == ["payment.disputed", *([CHANGED] if held else [])]
     shown_payment = desk.payment(payment)
     assert (shown_payment["status"], shown_payment["amount_disputed"]["amount"]) == (
         "disputed",
@@ -96,7 +96,7 @@ def test_a_dispute_suspends_access_until_it_is_decided(
     desk.drain()
     assert desk.has() == left
     changes = held if outcome == "won" else True
-    assert desk.told() == ["payment.dispute_closed", *([CHANGED] if changes else [])]
+    assert desk.new_event_types() == ["payment.dispute_closed", *([CHANGED] if changes else [])]
     shown_payment = desk.payment(payment)
     gone = 1000 if outcome == "lost" else 0
     assert shown_payment["disputes"][0]["outcome"] == outcome
@@ -121,10 +121,10 @@ def test_a_lost_dispute_after_a_partial_refund(desk: Desk) -> None:
 
 def test_an_inquiry_holds_nothing_until_it_becomes_more(desk: Desk) -> None:
     payment = desk.sell(desk.price())
-    desk.told()
+    desk.new_event_types()
     asked = desk.tenant.stripe.dispute(payment["stripe_id"], inquiry=True)
     desk.drain()
-    assert (desk.has(), desk.told()) == (ALL, ["payment.disputed"])
+    assert (desk.has(), desk.new_event_types()) == (ALL, ["payment.disputed"])
     shown_payment = desk.payment(payment)
     assert (shown_payment["status"], shown_payment["amount_disputed"]["amount"]) == ("paid", 0)
     assert shown_payment["disputes"][0]["is_inquiry"] is True
@@ -132,10 +132,10 @@ def test_an_inquiry_holds_nothing_until_it_becomes_more(desk: Desk) -> None:
         asked, {"evidence": {"uncategorized_text": "escalate_inquiry_evidence"}, "submit": True}
     )
     desk.drain()
-    assert (desk.has(), desk.told()) == (("held", 0), ["payment.disputed", CHANGED])
+    assert (desk.has(), desk.new_event_types()) == (("held", 0), ["payment.disputed", CHANGED])
     desk.tenant.stripe.decide(asked, "won")
     desk.drain()
-    assert (desk.has(), desk.told()) == (ALL, ["payment.dispute_closed", CHANGED])
+    assert (desk.has(), desk.new_event_types()) == (ALL, ["payment.dispute_closed", CHANGED])
 
     other = desk.sell(desk.price(), "bob")
     asked = desk.tenant.stripe.dispute(other["stripe_id"], inquiry=True)

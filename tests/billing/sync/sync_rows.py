@@ -27,7 +27,7 @@ def end_waits(**filters: object) -> None:
 
 
 def make_unstorable(shop: Shop, product: Product) -> None:
-    """Make the object impossible to store: a column that refuses what Stripe says."""
+    """Make the object impossible to store: give it a value that a column refuses."""
     with shop.stripe.world.transaction() as tx:
         price = tx.list_objects("price", lambda each: bool(each["product"] == product.stripe_id))[0]
         price["unit_amount"] = -5

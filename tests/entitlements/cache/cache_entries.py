@@ -41,7 +41,7 @@ def keep(question=ADA, project_id=OURS, at=NOW, rules=0, **kwargs):
 
 
 def find(question=ADA, project_id=OURS, at=NOW):
-    """What another process finds, which has no copies of its own yet."""
+    """Find answers as another process does, which has no local copies yet."""
     local_cache.drop_all()
     found = cache.find(project_id=project_id, questions=[question], at=at).ready.get(question)
     return found and json.loads(found)

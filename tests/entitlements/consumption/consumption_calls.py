@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 def committed() -> Any:
-    """What follows a commit is done at the end, so that no older answer is kept."""
+    """Run the callbacks of the commit at the end of the block."""
     return TestCase.captureOnCommitCallbacks(execute=True)
 
 
@@ -48,7 +48,7 @@ def reserve(api: ApiClient, amount: int = 1, **body: Any) -> Json:
 
 
 def row_counts(project: Project) -> list[int]:
-    """How many keys, records and totals there are, and what is counted and set aside."""
+    """The numbers of keys, records and totals, and the counted and reserved amounts."""
     tables = (RecordKey, Record, Total)
     counters = Counter.objects.for_project(project).values_list("used", "reserved")
     return [
@@ -58,7 +58,7 @@ def row_counts(project: Project) -> list[int]:
 
 
 def cost(customer: Customer, feature: Feature, value: int) -> None:
-    """What one use costs from now on."""
+    """Set the price of one use from now on."""
     with committed():
         state(customer, draft_fact(feature, value, starts_at=timezone.now() - timedelta(hours=1)))
 

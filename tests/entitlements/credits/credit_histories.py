@@ -33,7 +33,7 @@ Move = tuple[str, datetime, dict[str, Any]]
 
 
 def history(random: Random, length: int) -> Iterator[Move]:
-    """Moves in the order of time: what is given, spent, set aside, revised, booked as expired."""
+    """Random moves in the order of time: grants, spendings, reservations, revisions, expiries."""
     at, given, holds = NOW, 0, 0
     for _ in range(length):
         at += timedelta(hours=random.choice([0, 0, 1, 5, 24]))

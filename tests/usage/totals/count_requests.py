@@ -36,7 +36,7 @@ def run_in_threads(act: Callable[[Any], Any], arguments: Iterable[Any]) -> list[
 
 
 def recorded_sum(customer: Customer, meter: Meter) -> int:
-    """The oracle: what the records come to, whatever counters and totals say."""
+    """The oracle: the sum of the records, independent of counters and totals."""
     rows = Record.objects.for_project(customer.project_id).filter(
         customer=customer, meter=meter, voided_at__isnull=True
     )
