@@ -101,7 +101,7 @@ def clock(stripe: SandboxStripe) -> Iterator[Clock]:
 
 @pytest.fixture
 def shop(stripe: SandboxStripe, project: Project, account: StripeAccount) -> Shop:
-    """What the project sells through the platform's account, and who buys it."""
+    """A project's products and buyers in the platform's account."""
     return Shop(stripe, project, account)
 
 

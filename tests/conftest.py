@@ -80,7 +80,7 @@ def platform_api(db: None) -> ApiClient:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port that takes connections and never says a word, as a frozen server does."""
+    """A port that accepts connections and never answers, as a frozen server does."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         yield port

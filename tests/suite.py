@@ -24,7 +24,7 @@ KEEPS_NOTHING = "PYTHONDONTWRITEBYTECODE"
 
 @dataclass(frozen=True)
 class Check:
-    """A command and what it keeps."""
+    """A command and its output."""
 
     name: str
     command: Sequence[str]

@@ -25,7 +25,7 @@ from tests.scenarios import chores
 
 
 class CommittingClient(ApiClient):
-    """Each request ends as outside of a test: what waits for the commit is done."""
+    """A client whose requests run the callbacks of the commit, as outside of a test."""
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         response = super().request(*args, **kwargs)
@@ -34,7 +34,7 @@ class CommittingClient(ApiClient):
 
 
 def commit() -> None:
-    """Do what waits for the commit that the transaction around a test holds back."""
+    """Run the commit callbacks that the transaction around a test holds back."""
     callbacks, connection.run_on_commit = connection.run_on_commit, []
     for _, callback, *_ in callbacks:
         callback()
