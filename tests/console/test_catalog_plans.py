@@ -14,7 +14,7 @@ from entitlements.models import Feature
 from events.models import AuditEntry
 from tests.billing.rollouts.holders import record_facts, subscribers
 from tests.console.dialogs import send, was_done
-from tests.console.test_refunding import fingerprint
+from tests.console.test_refunds import fingerprint
 from tests.shop import Shop
 
 

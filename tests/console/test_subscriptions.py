@@ -15,7 +15,7 @@ from billing.subscriptions.changes import Change
 from entitlements.decisions.selectors import decisions
 from events.models import AuditEntry
 from tests.console.dialogs import send, was_done
-from tests.console.test_refunding import fingerprint
+from tests.console.test_refunds import fingerprint
 from tests.shop import Shop
 
 ON, OFF = "on (entitled)", "off (not entitled)"
