@@ -1,4 +1,4 @@
-"""A tenant's back end, as small as it gets: a bearer key and paths below /api/v1."""
+"""A minimal API client of a tenant: a bearer key and paths below /api/v1."""
 
 import json
 from typing import Any

@@ -1,7 +1,7 @@
-"""A Stripe that remembers, in process, whose webhooks arrive here; and a shop that sells.
+"""Fixtures of a stateful Stripe in process that delivers webhooks here, and of a shop that sells.
 
 ``stripe`` runs the real SDK against the sandbox and carries its webhooks, really signed, into the
-real view. ``drain`` lets everything settle. ``clock`` moves both Stripe's time and ours.
+real view. ``drain`` delivers and reads until nothing is due. ``clock`` moves both clocks.
 """
 
 import time
@@ -33,7 +33,7 @@ __all__ = ["Clock", "SandboxStripe"]
 
 ADDRESS = "https://tollgate.example/webhooks/stripe"
 ROUNDS = 40
-"""Of delivering and reading; what has not settled by then never will."""
+"""Of delivering and reading; what is still moving by then never stops."""
 ANY_ROLLOUT = "SELECT EXISTS (SELECT FROM billing_rollout)"
 
 
@@ -70,7 +70,7 @@ def endpoint(stripe: SandboxStripe) -> StripeEndpoint:
 def drain(stripe: SandboxStripe) -> Callable[[], None]:
     """Deliver and read until nothing moves any more."""
 
-    def settle() -> None:
+    def process_everything() -> None:
         for _ in range(ROUNDS):
             delivered = stripe.deliver()
             assert all(each.succeeded for each in delivered), delivered
@@ -79,7 +79,7 @@ def drain(stripe: SandboxStripe) -> Callable[[], None]:
                 return
         raise AssertionError(f"Still moving after {ROUNDS} rounds.")
 
-    return settle
+    return process_everything
 
 
 def _roll_out(at: datetime) -> int:
@@ -101,7 +101,7 @@ def clock(stripe: SandboxStripe) -> Iterator[Clock]:
 
 @pytest.fixture
 def shop(stripe: SandboxStripe, project: Project, account: StripeAccount) -> Shop:
-    """What the project sells through the platform's account, and who buys it."""
+    """A project's products and buyers in the platform's account."""
     return Shop(stripe, project, account)
 
 

@@ -11,8 +11,8 @@ from common import invalidation, redis
 from projects.models import Project
 from tests import chromium, order
 from tests.api_client import ApiClient
+from tests.broadcast_sync import receive_broadcasts
 from tests.factories.projects import ProjectFactory, key_of, platform_key
-from tests.listening import hear
 from tests.services import NOWHERE
 
 pytest_plugins = ["tests.billing_fixtures"]
@@ -31,23 +31,23 @@ def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _listening() -> Iterator[None]:
-    """Ends before the server does that is listened to."""
+def _stop_broadcast_listener() -> Iterator[None]:
+    """Stop listening before the Redis server stops."""
     yield
     invalidation.stop()
 
 
 @pytest.fixture(autouse=True)
-def _steady() -> None:
-    """Each test begins in a process that has been serving for a while, whatever ran before it: it
-    hears the others, has heard all that was said, and takes Redis for alive.
+def _warm_process() -> None:
+    """Start each test in the state of a process that has been serving for a while: it listens, has
+    received every broadcast, and takes Redis for alive.
 
     Left to itself the listener connects in the middle of the first test that asks for a copy, and
     drops every copy then.
     """
     if os.environ["REDIS_URL"] != NOWHERE["REDIS_URL"]:
         redis.breaker.close()
-        hear()
+        receive_broadcasts()
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def platform_api(db: None) -> ApiClient:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port that takes connections and never says a word, as a frozen server does."""
+    """A port that accepts connections and never answers, as a frozen server does."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         yield port

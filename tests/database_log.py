@@ -1,4 +1,4 @@
-"""What PostgreSQL has written into its log about this test's database."""
+"""Read what PostgreSQL logged about this test's database."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

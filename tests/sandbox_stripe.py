@@ -19,7 +19,7 @@ from sandbox.world import DEFAULT_SECRET_KEY, World
 
 
 class OutsideTransactions(SandboxHTTPClient):
-    """Refuses what nobody may do: wait for Stripe while holding a transaction open."""
+    """Refuses requests to Stripe while a transaction is open."""
 
     def request(self, *args: Any, **kwargs: Any) -> tuple[str, int, Mapping[str, str]]:
         blocks = [each for each in connection.atomic_blocks if not vars(each)["_from_testcase"]]
@@ -81,7 +81,7 @@ class SandboxStripe:
             refunds.fail_refund(tx, tx.path_object("refund", refund))
 
     def ask_for_details(self, refund: str) -> None:
-        """The refund waits until the buyer has said where the money goes."""
+        """Let the refund wait for the buyer's bank details."""
         with self.world.transaction() as tx:
             refunds.require_action(tx, tx.path_object("refund", refund))
 
@@ -106,7 +106,7 @@ class SandboxStripe:
 
 
 class Clock:
-    """Stripe's time and ours, which move only when told."""
+    """Stripe's time and ours, which move only on request."""
 
     def __init__(self, world: World, traveller: time_machine.Traveller) -> None:
         self._world = world
@@ -117,7 +117,7 @@ class Clock:
         return datetime.fromtimestamp(self._world.clock.now(), tz=UTC)
 
     def advance(self, **duration: float) -> datetime:
-        """Let time pass, and what happens at Stripe in it: ``clock.advance(days=31)``."""
+        """Let time pass together with the events of Stripe in it: ``clock.advance(days=31)``."""
         target = self.now + timedelta(**duration)
         engine.advance(self._world, int(target.timestamp()))
         self._traveller.move_to(target)

@@ -43,14 +43,14 @@ class Shop:
             account=self.account,
             customer=CustomerFactory.create(project=self.project, user_id=user_id),
         )
-        made = self.stripe.v1.customers.create(
+        customer = self.stripe.v1.customers.create(
             {"email": f"{user_id}@example.com", "metadata": {"tollgate_id": row.pk}}
         )
-        method = self.stripe.v1.payment_methods.attach(card, {"customer": made.id})
+        method = self.stripe.v1.payment_methods.attach(card, {"customer": customer.id})
         self.stripe.v1.customers.update(
-            made.id, {"invoice_settings": {"default_payment_method": method.id}}
+            customer.id, {"invoice_settings": {"default_payment_method": method.id}}
         )
-        return self._known(row, made.id)
+        return self._known(row, customer.id)
 
     def product(self, name: str = "Pro", *features: Feature | tuple[Feature, Any]) -> Product:
         """Something to sell; a feature without a value is on."""
@@ -60,11 +60,13 @@ class Shop:
             ProductFeature.objects.create(
                 project=self.project, product=row, feature=feature, value=value
             )
-        made = self.stripe.v1.products.create({"name": name, "metadata": {"tollgate_id": row.pk}})
-        return self._known(row, made.id)
+        new_product = self.stripe.v1.products.create(
+            {"name": name, "metadata": {"tollgate_id": row.pk}}
+        )
+        return self._known(row, new_product.id)
 
     def price(self, product: Product, amount: int = 2900, interval: str = "month") -> Price:
-        """What the product costs: every month, or once for an empty interval."""
+        """A price of the product: monthly, or one-time for an empty interval."""
         row = Price.objects.create(
             project=self.project,
             account=self.account,
@@ -129,8 +131,8 @@ class Shop:
         }
         data = "subscription_data" if price.is_recurring else "payment_intent_data"
         params[data] = labels
-        made = self.stripe.v1.checkout.sessions.create(params)
-        return self._known(row, made.id)
+        session = self.stripe.v1.checkout.sessions.create(params)
+        return self._known(row, session.id)
 
     def complete(self, checkout: Checkout, card: str = "pm_card_visa") -> None:
         """The buyer fills the hosted page in and pays."""

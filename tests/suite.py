@@ -3,7 +3,7 @@
 The static checks come first, as many at once as there are processors. Beside them the database that
 the tests copy is migrated, and in a fresh checkout pytest compiles the tests once for all workers.
 Then the tests have the processors to themselves. The output of the static checks is shown only when
-they fail. ``--fast`` is for everyday work: style, and the tests that `tests/everyday.py` chooses.
+they fail. ``--fast`` checks style and runs the tests that `tests/fast_selection.py` chooses.
 """
 
 import os
@@ -24,7 +24,7 @@ KEEPS_NOTHING = "PYTHONDONTWRITEBYTECODE"
 
 @dataclass(frozen=True)
 class Check:
-    """A command and what it keeps."""
+    """A command and its output."""
 
     name: str
     command: Sequence[str]
@@ -87,8 +87,8 @@ def behaviour(*options: str) -> Check:
     return Check("tests", (sys.executable, "-m", "pytest", *arguments))
 
 
-def everyday() -> Check:
-    return behaviour("-p", "tests.everyday")
+def fast_tests() -> Check:
+    return behaviour("-p", "tests.fast_selection")
 
 
 def run(check: Check, *, shown: bool) -> Result:
@@ -138,7 +138,7 @@ def report(results: Iterable[Result]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     if "--fast" in arguments:
-        results = run_all(style_checks(), everyday())
+        results = run_all(style_checks(), fast_tests())
     elif "--without-tests" in arguments:
         results = run_all(static_checks(), None)
     else:

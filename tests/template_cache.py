@@ -66,5 +66,5 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Anybody may write to the temporary directory: a stranger's copy is not used."""
+    """Whether the copy is owned by this user: anybody can write to the temporary directory."""
     return path.is_dir() and not path.is_symlink() and path.lstat().st_uid == os.geteuid()

@@ -14,7 +14,7 @@ THANKS = "https://app.example.com/thanks"
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one address; ``status`` is what its owner is answered."""
+    """One method of one address; ``status`` is the answer to its owner."""
 
     method: str
     path: str

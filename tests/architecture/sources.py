@@ -1,4 +1,4 @@
-"""Our own Python files, parsed."""
+"""Parse the Python files of the product."""
 
 import ast
 from collections.abc import Iterator

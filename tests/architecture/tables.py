@@ -1,4 +1,4 @@
-"""The tables of our own apps."""
+"""List the database tables of the product's apps."""
 
 from django.apps import apps
 from django.db import models

@@ -1,4 +1,4 @@
-"""A tenant with one of everything that a route can name, made over HTTP like a tenant would."""
+"""Create a tenant over HTTP with one row for everything that a route can name."""
 
 import re
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     monthly = tenant.price(product)
     once = tenant.price(product, amount=9900, interval=None)
     coupon = tenant.api.post("/coupons", {"percent_off": "25"}).json()
-    bought = tenant.sell(monthly, user_id)
+    checkout = tenant.sell(monthly, user_id)
     tenant.sell(once, f"{user_id}-too")
     contested = tenant.api.get(f"/payments/{tenant.sell(once, f'{user_id}-three')['payment']}")
     given_back = tenant.api.post(f"/payments/{contested.json()['id']}/refunds", {"amount": 100})
@@ -73,8 +73,8 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     meter = tenant.meter(f"bytes-{project.slug}")
     used = {"user_id": user_id, "meter": meter["code"], "value": 5}
     amount = {"user_id": user_id, "amount": {"amount": 500, "currency": "usd"}}
-    assert bought["status"] == "complete"
-    allowance, held = f"calls-{project.slug}", _set_aside(tenant, project, user_id)
+    assert checkout["status"] == "complete"
+    allowance, held = f"calls-{project.slug}", _reserve_twice(tenant, project, user_id)
     return {
         "project_id": project.pk,
         "key_id": key.pk,
@@ -85,7 +85,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "credits": credits.json()["grant"]["id"],
         "grant_id": Grant.objects.for_project(project).latest("id").pk,
         "product": product["id"],
-        "rollout": _change(tenant, product),
+        "rollout": _start_rollout(tenant, product),
         "price": monthly["id"],
         "once": once["id"],
         "addon": tenant.price(tenant.product("Seats"))["id"],
@@ -108,32 +108,32 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     }
 
 
-def _change(tenant: Tenant, product: Json) -> str:
-    """Change what becomes of access during a dispute; the rollout that brings it to holders."""
+def _start_rollout(tenant: Tenant, product: Json) -> str:
+    """Change the product's dispute policy; return the rollout to its holders."""
     tenant.api.patch(f"/products/{product['id']}", {"dispute_policy": "keep"})
     return str(tenant.api.get("/rollouts").json()["data"][0]["id"])
 
 
-def _set_aside(tenant: Tenant, project: Project, user_id: str) -> list[str]:
+def _reserve_twice(tenant: Tenant, project: Project, user_id: str) -> list[str]:
     """Two reservations of a metered feature, which the user has by hand."""
     code = f"calls-{project.slug}"
     meter = {"code": code, "name": "Calls", "aggregation": "sum"}
     feature = {"code": code, "name": "Calls", "kind": "metered", "meter": code, "period": "month"}
-    given = {"user_id": user_id, "feature": code, "value": 10, "reason": "A trial."}
-    wish = {"user_id": user_id, "feature": code}
-    for path, body in (("/meters", meter), ("/features", feature), ("/admin/grant", given)):
+    grant = {"user_id": user_id, "feature": code, "value": 10, "reason": "A trial."}
+    request = {"user_id": user_id, "feature": code}
+    for path, body in (("/meters", meter), ("/features", feature), ("/admin/grant", grant)):
         assert tenant.api.post(path, body).status_code == 201
-    made = [tenant.api.post("/entitlements/reserve", wish).json() for _ in range(2)]
-    return [each["reservation"]["id"] for each in made]
+    answers = [tenant.api.post("/entitlements/reserve", request).json() for _ in range(2)]
+    return [answer["reservation"]["id"] for answer in answers]
 
 
-def nobodys() -> Words:
+def unknown_words() -> Words:
     """Words of the same shape that stand for nothing."""
-    made = {word: new_id(prefix) for word, prefix in PREFIXES.items()}
-    tenants = {"user_id": "nobody", "newcomer": "nobody-yet", "code": "sso-of-nobody"}
-    tenants["metered"] = "calls-of-nobody"
-    tenants["meter"] = "bytes-of-nobody"
-    return {**made, **tenants, "method": "pm_of_nobody"}
+    unknown_ids = {word: new_id(prefix) for word, prefix in PREFIXES.items()}
+    unknown_names = {"user_id": "nobody", "newcomer": "nobody-yet", "code": "sso-of-nobody"}
+    unknown_names["metered"] = "calls-of-nobody"
+    unknown_names["meter"] = "bytes-of-nobody"
+    return {**unknown_ids, **unknown_names, "method": "pm_of_nobody"}
 
 
 def fill(template: Any, words: Words) -> Any:

@@ -18,8 +18,8 @@ from projects.models import ApiKey, App, Project
 from tests.api_client import ApiClient
 from tests.architecture.routes import ROUTES, Route
 from tests.architecture.tables import tables_of
-from tests.architecture.tenant import Words, fill, nobodys, words_of
-from tests.architecture.transactions import undone
+from tests.architecture.tenant import Words, fill, unknown_words, words_of
+from tests.architecture.transactions import rolled_back
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import AppFactory, key_of
 
@@ -107,7 +107,7 @@ OF_OTHERS = ("key_id", "app_id")
 
 
 @pytest.fixture
-def mine(project: Project, stripe: SandboxStripe, drain: Callable[[], None]) -> Words:
+def own_words(project: Project, stripe: SandboxStripe, drain: Callable[[], None]) -> Words:
     return words_of(project, stripe, drain)
 
 
@@ -133,7 +133,7 @@ def call(client: ApiClient, route: Route, words: Words) -> Any:
     )
 
 
-def outside(project: Project, app: App) -> Iterator[tuple[str, Any]]:
+def rows_outside_the_app(project: Project, app: App) -> Iterator[tuple[str, Any]]:
     """Everything of the project that is not the app's and not its customers', row by row."""
     with connection.cursor() as cursor:
         for table in sorted(OF_THE_PROJECT | {"projects_apikey"}):
@@ -150,63 +150,66 @@ def outside(project: Project, app: App) -> Iterator[tuple[str, Any]]:
     yield "billing_stripeaccount", list(StripeAccount.objects.order_by("pk").values())
 
 
-def test_every_table_is_the_projects_or_its_customers() -> None:
+def test_every_table_belongs_to_the_project_or_to_its_customers() -> None:
     tables = {model._meta.db_table for model in tables_of(ProjectOwned)}
     assert set() == OF_THE_PROJECT & OF_ITS_CUSTOMERS
     assert tables - OF_THE_PROJECT - OF_ITS_CUSTOMERS == {"projects_apikey"}
     assert tables >= OF_THE_PROJECT | OF_ITS_CUSTOMERS
 
 
-def test_nothing_outside_its_app_changes(
-    mine: Words,
+def test_an_app_key_changes_no_row_outside_its_app(
+    own_words: Words,
     project: Project,
     app: App,
     client: ApiClient,
     stripe: SandboxStripe,
     subtests: pytest.Subtests,
 ) -> None:
-    before = dict(outside(project, app))
+    before = dict(rows_outside_the_app(project, app))
     for route in ROUTES:
-        with subtests.test(str(route)), undone(), stripe.unchanged():
-            answer = call(client, route, mine)
+        with subtests.test(str(route)), rolled_back(), stripe.unchanged():
+            answer = call(client, route, own_words)
             if str(route) in CLOSED:
                 assert answer.status_code == 403, answer.content
             elif any(f"{{{word}}}" in route.path for word in OF_OTHERS):
                 assert answer.status_code == 404, answer.content
             else:
                 assert answer.status_code == route.status, answer.content
-            assert dict(outside(project, app)) == before
+            assert dict(rows_outside_the_app(project, app)) == before
 
 
-def test_it_rules_the_keys_of_its_own_app(
-    mine: Words, project: Project, app: App, client: ApiClient, subtests: pytest.Subtests
+def test_an_app_key_manages_the_keys_of_its_own_app(
+    own_words: Words, project: Project, app: App, client: ApiClient, subtests: pytest.Subtests
 ) -> None:
     """The same addresses, with what is the app's own in them, let it through."""
     key_of(project, app=app, scopes=["keys:read"])
     own = ApiKey.objects.for_project(project).filter(app=app).latest("id")
-    words = {**mine, "app_id": app.pk, "key_id": own.pk}
-    before = dict(outside(project, app))
+    words = {**own_words, "app_id": app.pk, "key_id": own.pk}
+    before = dict(rows_outside_the_app(project, app))
     for route in ROUTES:
         if str(route) in CLOSED or not any(f"{{{word}}}" in route.path for word in OF_OTHERS):
             continue
-        with subtests.test(str(route)), undone():
+        with subtests.test(str(route)), rolled_back():
             assert call(client, route, words).status_code == route.status
-            assert dict(outside(project, app)) == before
+            assert dict(rows_outside_the_app(project, app)) == before
 
 
-def test_it_learns_nothing_of_other_apps(
-    mine: Words, project: Project, app: App, client: ApiClient, subtests: pytest.Subtests
+def test_an_app_key_reads_nothing_of_other_apps(
+    own_words: Words, project: Project, app: App, client: ApiClient, subtests: pytest.Subtests
 ) -> None:
     """Another app and its keys read like none at all, in lists too."""
-    nobody = nobodys()
+    nobody = unknown_words()
     theirs = ApiKey.objects.for_project(project).exclude(app=app).latest("id").pk
     for route in ROUTES:
         if str(route) in CLOSED or not any(f"{{{word}}}" in route.path for word in OF_OTHERS):
             continue
-        with subtests.test(str(route)), undone():
+        with subtests.test(str(route)), rolled_back():
             answers = [
-                call(client, route, {**mine, "key_id": key, "app_id": other}).json()
-                for key, other in ((theirs, mine["app_id"]), (nobody["key_id"], nobody["app_id"]))
+                call(client, route, {**own_words, "key_id": key, "app_id": other}).json()
+                for key, other in (
+                    (theirs, own_words["app_id"]),
+                    (nobody["key_id"], nobody["app_id"]),
+                )
             ]
             for answer in answers:
                 answer.pop("request_id", None)

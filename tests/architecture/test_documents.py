@@ -1,4 +1,4 @@
-"""What is generated is current, and what is linked to is there."""
+"""Generated documents are current, and links and named documents exist."""
 
 import re
 from pathlib import Path
@@ -11,20 +11,20 @@ from tests.architecture.sources import ROOT, sources
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("sandbox/*.md")])
 
 
-def test_the_page_of_errors_is_current() -> None:
+def test_the_generated_page_of_errors_is_current() -> None:
     written = (ROOT / export_errors.DESTINATION).read_text()
 
     assert written == export_errors.document(), "Run: python manage.py export_errors"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text())
 
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_a_document_that_the_code_names_is_there() -> None:
+def test_every_document_that_the_code_names_exists() -> None:
     named = {
         (str(source.path), document)
         for source in sources()

@@ -1,4 +1,4 @@
-"""The list of guards is true: each stands where it is said to, and its tests exist."""
+"""The code of each guard occurs once in its file, and its tests exist."""
 
 import ast
 from pathlib import Path
@@ -27,13 +27,13 @@ def _defined(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
-def test_each_guard_stands_once_where_the_catalog_says(guard: Guard) -> None:
+def test_the_code_of_each_guard_occurs_once_in_its_file(guard: Guard) -> None:
     assert guard.count() == 1, f"Update tests/guards/catalog.toml: {guard.file} has changed."
     assert guard.tests
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
-def test_without_a_guard_there_is_still_a_program(guard: Guard) -> None:
+def test_the_code_without_a_guard_still_compiles(guard: Guard) -> None:
     """One that cannot be read would fail its tests whatever they are about."""
     assert guard.sql or guard.code != guard.without
     if guard.path.suffix == ".py" and not guard.sql:
@@ -48,9 +48,9 @@ def test_each_guard_has_tests_that_exist(guard: Guard) -> None:
         assert not name or name.partition("[")[0] in _defined(ROOT / file), test
 
 
-def test_names_are_told_apart() -> None:
+def test_guard_names_are_unique() -> None:
     assert len({guard.name for guard in GUARDS}) == len(GUARDS)
 
 
-def test_the_page_says_what_the_catalog_says() -> None:
+def test_the_page_of_guards_is_current() -> None:
     assert PAGE.read_text() == page(GUARDS), "Run python -m tests.guards page."

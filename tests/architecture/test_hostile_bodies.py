@@ -20,7 +20,7 @@ from projects.models import Project
 from tests.api_client import ApiClient
 from tests.architecture.routes import ROUTES, SIGNED_IN, Route
 from tests.architecture.tenant import Words, fill, words_of
-from tests.architecture.transactions import undone
+from tests.architecture.transactions import rolled_back
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import key_of
 from tests.projects.sign_in.tokens import Browser, sign_in
@@ -49,15 +49,15 @@ def test_no_body_costs_more_to_refuse_than_to_read(
     for route in [*ROUTES, *SIGNED_IN]:
         client = user if route in SIGNED_IN else platform_api if route.scope == PLATFORM else owner
         for name, body in bodies.get((route.method, anonymous(route.path)), []):
-            with undone(), stripe.unchanged():
+            with rolled_back(), stripe.unchanged():
                 tried += 1
-                if fault := judge(client, route, words, body):
+                if fault := calls_per_body(client, route, words, body):
                     wrong.append((str(route), name, fault))
     assert wrong == []
     assert tried > 300
 
 
-def judge(client: ApiClient, route: Route, words: Words, body: Any) -> str:
+def calls_per_body(client: ApiClient, route: Route, words: Words, body: Any) -> str:
     """What is wrong with the answer; empty when nothing is."""
     path, reading = fill(route.path, words), calls_of(lambda: decode(orjson.dumps(body)))
     answers: list[Any] = []
@@ -112,7 +112,7 @@ def _body_schema(operation: dict[str, Any]) -> Schema | None:
 def hostile(schema: Schema, components: dict[str, Schema]) -> Iterator[tuple[str, Any]]:
     yield "a list", [0] * MANY
     yield "unknown members", unknown(MANY)
-    for steps, kind in places(schema, components):
+    for steps, kind in value_paths(schema, components):
         for name, value in VALUES[kind].items():
             yield f"{name} at {'.'.join(steps)}", nested(steps, value)
 
@@ -131,7 +131,7 @@ VALUES: dict[str, dict[str, Any]] = {
 }
 
 
-def places(
+def value_paths(
     schema: Schema, components: dict[str, Schema], steps: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """Where in a body a value stands, and whether it is a list, an object or something else."""
@@ -142,7 +142,7 @@ def places(
         if "object" in kinds or "properties" in found:
             yield (*steps, name), "object"
             if len(steps) < 3:
-                yield from places(found, components, (*steps, name))
+                yield from value_paths(found, components, (*steps, name))
         else:
             yield (*steps, name), "array" if "array" in kinds else "other"
 
@@ -179,7 +179,7 @@ def test_half_a_million_bad_entries_are_refused_by_their_number(api: ApiClient) 
         ).items()
 
 
-def test_what_is_wrong_is_named_up_to_a_number(api: ApiClient) -> None:
+def test_a_refusal_lists_a_limited_number_of_errors(api: ApiClient) -> None:
     wrong = [{"user_id": "ada", "feature": ""}] * 500
     answer = api.post("/entitlements/check", {"checks": wrong})
     errors = answer.json()["errors"]
@@ -193,7 +193,7 @@ def test_what_is_wrong_is_named_up_to_a_number(api: ApiClient) -> None:
     assert {error["code"] for error in surprises} == {"unknown"}
 
 
-def test_a_problem_document_repeats_no_more_than_a_little(api: ApiClient) -> None:
+def test_a_problem_document_quotes_little_of_the_body(api: ApiClient) -> None:
     text = "x" * 200_000
     for body in ({"code": "a", "kind": text}, {text: 1}, {"code": text, "kind": "boolean"}):
         answer = api.post("/features", body)

@@ -1,4 +1,4 @@
-"""The isolation matrix: every route, as everybody who must not get through, against real rows.
+"""Every route refuses every caller who must not reach it, against real rows.
 
 Two projects sell through one Stripe account. What the second is answered about the first's rows is
 compared, to the byte, with what it is answered about rows that do not exist.
@@ -20,8 +20,8 @@ from projects.models import ApiKey, Project
 from tests.api_client import ApiClient
 from tests.architecture.routes import ROUTES, SIGNED_IN, WITHOUT_A_KEY, Route
 from tests.architecture.tables import tables_of
-from tests.architecture.tenant import Words, fill, nobodys, words_of
-from tests.architecture.transactions import undone
+from tests.architecture.tenant import Words, fill, unknown_words, words_of
+from tests.architecture.transactions import rolled_back
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import key_of
 
@@ -81,12 +81,14 @@ def test_every_action_asks_for_the_scope_that_the_matrix_says() -> None:
 
 
 @pytest.fixture
-def mine(project: Project, stripe: SandboxStripe, drain: Callable[[], None]) -> Words:
+def own_words(project: Project, stripe: SandboxStripe, drain: Callable[[], None]) -> Words:
     return words_of(project, stripe, drain)
 
 
 @pytest.fixture
-def theirs(other_project: Project, stripe: SandboxStripe, drain: Callable[[], None]) -> Words:
+def neighbours_words(
+    other_project: Project, stripe: SandboxStripe, drain: Callable[[], None]
+) -> Words:
     return words_of(other_project, stripe, drain)
 
 
@@ -114,22 +116,22 @@ def rows_of(project: Project) -> dict[str, str]:
     return found
 
 
-def test_its_owner_gets_through(
-    mine: Words, project: Project, platform_api: ApiClient, stripe: SandboxStripe
+def test_the_owner_is_answered_on_every_route(
+    own_words: Words, project: Project, platform_api: ApiClient, stripe: SandboxStripe
 ) -> None:
     """Without this the refusals below could be for any reason at all."""
     owner = ApiClient(key_of(project))
     wrong = []
     for route in ROUTES:
-        with undone(), stripe.unchanged():
-            answer = call(platform_api if route.scope == PLATFORM else owner, route, mine)
+        with rolled_back(), stripe.unchanged():
+            answer = call(platform_api if route.scope == PLATFORM else owner, route, own_words)
         if answer.status_code != route.status:
             wrong.append(f"{route}: {answer.status_code} {answer.content[:300]!r}")
     assert wrong == []
 
 
-def test_nobody_else_gets_through(
-    mine: Words, project: Project, platform_api: ApiClient, subtests: pytest.Subtests
+def test_every_other_caller_is_refused(
+    own_words: Words, project: Project, platform_api: ApiClient, subtests: pytest.Subtests
 ) -> None:
     """Without a live key, without the route's scope, or with the platform's key, which reads no
     tenant's business: refused, and nothing has changed."""
@@ -152,8 +154,8 @@ def test_nobody_else_gets_through(
     before = rows_of(project)
 
     for caller, (status, code, asked) in refused.items():
-        with subtests.test(caller), undone():
-            answers = {str(route): call(client, route, mine) for route, client in asked}
+        with subtests.test(caller), rolled_back():
+            answers = {str(route): call(client, route, own_words) for route, client in asked}
 
             statuses = {name: each.status_code for name, each in answers.items()}
             assert statuses == dict.fromkeys(statuses, status)
@@ -164,20 +166,22 @@ def test_nobody_else_gets_through(
 # What a neighbour learns.
 
 
-def foreign_words(route: Route, mine: Words, theirs: Words) -> Iterator[tuple[str, Words, Words]]:
+def foreign_words(
+    route: Route, own_words: Words, neighbours_words: Words
+) -> Iterator[tuple[str, Words, Words]]:
     """The route with foreign words, all and one at a time; beside each, the same with nobody's."""
     named = {*re.findall(r"\{(\w+)\}", f"{route.path} {route.body} {route.query}")}
-    nobody = nobodys()
+    nobody = unknown_words()
     for foreign in [named, *({word} for word in named if len(named) > 1)]:
         if foreign:
             yield (
                 ", ".join(sorted(foreign)),
-                mine | {word: theirs[word] for word in foreign},
-                mine | {word: nobody[word] for word in foreign},
+                own_words | {word: neighbours_words[word] for word in foreign},
+                own_words | {word: nobody[word] for word in foreign},
             )
 
 
-def legible(answer: Any) -> str:
+def readable_text(answer: Any) -> str:
     """The body's text; of a signed answer, its claims, without when it was signed."""
     if answer.headers.get("Content-Type") != "application/jwt":
         return str(answer.content.decode())
@@ -185,9 +189,9 @@ def legible(answer: Any) -> str:
     return re.sub(r'"(iat|exp)":\d+', r'"\1":"<time>"', claims)
 
 
-def told(answer: Any, words: Words) -> tuple[int, str, dict[str, str]]:
+def comparable(answer: Any, words: Words) -> tuple[int, str, dict[str, str]]:
     """What the answer tells: what was sent, and what any answer makes anew, is taken out."""
-    text = legible(answer)
+    text = readable_text(answer)
     for word, value in sorted(words.items(), key=lambda item: -len(item[1])):
         text = text.replace(value, f"<{word}>")
     text = re.sub(r"\b[a-z]+_[0-9a-z]{26}\b", "<id>", text)
@@ -199,37 +203,41 @@ def told(answer: Any, words: Words) -> tuple[int, str, dict[str, str]]:
     return answer.status_code, text, headers
 
 
-def test_a_neighbours_row_and_no_row_are_told_alike(
-    mine: Words,
-    theirs: Words,
+def test_another_projects_row_is_answered_like_a_missing_row(
+    own_words: Words,
+    neighbours_words: Words,
     project: Project,
     other_project: Project,
     subtests: pytest.Subtests,
 ) -> None:
     client, before = ApiClient(key_of(project)), rows_of(other_project)
     for route in ROUTES:
-        for foreign, asked, control in foreign_words(route, mine, theirs):
+        for foreign, asked, control in foreign_words(route, own_words, neighbours_words):
             with subtests.test(f"{route} with their {foreign}"):
-                with undone():
+                with rolled_back():
                     raw = call(client, route, asked)
-                    answer = told(raw, asked)
+                    answer = comparable(raw, asked)
                     changed = rows_of(other_project) != before
-                with undone():
-                    nothing = told(call(client, route, control), control)
-                leaked = {*theirs.values()} - {*asked.values()}
+                with rolled_back():
+                    nothing = comparable(call(client, route, control), control)
+                leaked = {*neighbours_words.values()} - {*asked.values()}
                 assert answer == nothing
                 assert not changed
                 assert answer[0] < 500
-                assert [value for value in leaked if value in legible(raw)] == []
+                assert [value for value in leaked if value in readable_text(raw)] == []
     with subtests.test("lists"):
-        assert marks_in_lists(client, mine, list(theirs.values())) == []
+        assert lists_with_marks(client, own_words, list(neighbours_words.values())) == []
     assert rows_of(other_project) == before
 
 
-def marks_in_lists(client: ApiClient, mine: Words, marks: list[str]) -> list[tuple[str, str]]:
+def lists_with_marks(
+    client: ApiClient, own_words: Words, marks: list[str]
+) -> list[tuple[str, str]]:
     """Which list holds which of these marks."""
     lists = [route for route in ROUTES if route.method == "GET" and "{" not in route.path]
-    answers = {str(route): client.get(route.path, query=fill(route.query, mine)) for route in lists}
+    answers = {
+        str(route): client.get(route.path, query=fill(route.query, own_words)) for route in lists
+    }
     assert {
         name: each.status_code for name, each in answers.items() if each.status_code != 200
     } == {}

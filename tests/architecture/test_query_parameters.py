@@ -1,4 +1,4 @@
-"""What an address does not know is refused on every route, and nothing happens."""
+"""Every route refuses unknown query parameters and then changes nothing."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from tests.api_client import ApiClient
 from tests.architecture.routes import ROUTES, Route
 from tests.architecture.tenant import Words, fill, words_of
 from tests.architecture.test_isolation import rows_of
-from tests.architecture.transactions import undone
+from tests.architecture.transactions import rolled_back
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import key_of
 
@@ -27,7 +27,7 @@ def test_an_unknown_parameter_is_refused_everywhere(
     before = rows_of(project)
     taken = []
     for route in ROUTES:
-        with undone(), stripe.unchanged():
+        with rolled_back(), stripe.unchanged():
             answer = _call(platform_api if route.scope == PLATFORM else owner, route, words)
             if answer[0] != 422 or "surprise" not in answer[1] or rows_of(project) != before:
                 taken.append((str(route), *answer))

@@ -1,4 +1,4 @@
-"""Inside a room: doors import what does the work, and what does the work knows no door."""
+"""Imports inside a room point from API, admin and tasks to services, never back."""
 
 import ast
 from collections.abc import Iterator
@@ -21,38 +21,38 @@ WITHOUT_DOORS = (
 HTTP_AND_QUEUE = ("rest_framework", "celery")
 
 
-def test_what_does_the_work_knows_neither_http_nor_the_task_queue() -> None:
-    found = [
+def test_services_import_neither_http_nor_the_task_queue() -> None:
+    violations = [
         f"{source.path}: {name}"
         for source in sources()
         if source.path.parts[0] not in WIRING_AND_LANGUAGE and source.on_shelf(*WITHOUT_DOORS)
         for name in _imported(source)
         if name.split(".")[0] in HTTP_AND_QUEUE
     ]
-    assert found == []
+    assert violations == []
 
 
-def test_no_door_is_imported_by_what_does_the_work() -> None:
-    found = [
+def test_services_import_no_api_admin_or_tasks() -> None:
+    violations = [
         f"{source.path}: {name}"
         for source in sources()
         if source.path.parts[0] in APPS_WITH_ROOMS and source.on_shelf(*WITHOUT_DOORS)
         for name in _imported(source)
         if name.split(".")[0] in APPS and _shelf_of(name) in DOORS
     ]
-    assert found == []
+    assert violations == []
 
 
 def test_selectors_import_no_service_that_writes() -> None:
     """A selector may use the pure functions of its room, which know no table."""
-    found = [
+    violations = [
         f"{source.path}: {name}"
         for source in sources()
         if source.path.parts[0] in APPS_WITH_ROOMS and source.on_shelf("selectors")
         for name in _imported(source)
         if name.split(".")[0] in APPS and _shelf_of(name) == "services" and _touches_tables(name)
     ]
-    assert found == []
+    assert violations == []
 
 
 def test_every_room_says_what_it_owns() -> None:

@@ -1,4 +1,4 @@
-"""Requests made from the OpenAPI schema, right ones and wrong ones, against the running app.
+"""Random requests made from the OpenAPI schema get no 5xx and only documented answers.
 
 Whatever comes in: no 5xx, and every answer is one that the schema promises. ``FUZZ_EXAMPLES`` asks
 for more examples per operation than the suite has time for.
@@ -30,7 +30,7 @@ from config.wsgi import application
 from projects.models import Project
 from tests.api_client import ApiClient
 from tests.architecture.tenant import Words, words_of
-from tests.architecture.transactions import undone
+from tests.architecture.transactions import rolled_back
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import key_of, platform_key
 from tests.projects.sign_in.tokens import sign_in, signed
@@ -91,7 +91,7 @@ def fuzz(operation: Any, mode: GenerationMode, words: Words, key: str) -> None:
     def attempt(case: Case[Any], real: bool) -> None:
         if real:
             name_what_there_is(case, words)
-        with undone():
+        with rolled_back():
             headers = {"Authorization": f"Bearer {key}", "Tollgate-Project": words["project_id"]}
             case.call_and_validate(headers=headers, checks=CHECKS)
 

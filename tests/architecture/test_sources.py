@@ -1,4 +1,4 @@
-"""The rules of the house that a parser can see."""
+"""Source files keep the house rules that a parser can check."""
 
 import ast
 from typing import TypeGuard
@@ -21,7 +21,7 @@ COMPARES_CLOCKS = "billing/stripe/requests.py"
 """Measures how far Stripe's clock is ahead of ours."""
 
 
-def test_time_is_an_argument() -> None:
+def test_services_take_the_time_as_an_argument() -> None:
     """The clock is read in views, tasks, the console and commands, and passed down."""
     read = [
         f"{source.path}:{line} {clock}"
@@ -34,7 +34,7 @@ def test_time_is_an_argument() -> None:
     assert read == []
 
 
-def test_a_lock_has_a_name() -> None:
+def test_row_locks_are_taken_only_in_functions_called_lock() -> None:
     """``select_for_update`` stands only in selectors called ``lock`` or ``lock_…``."""
     outside = []
     for source in sources():
@@ -54,7 +54,7 @@ def _is_lock(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
     return isinstance(node, ast.FunctionDef) and node.name.split("_")[0] == "lock"
 
 
-def test_nothing_happens_behind_a_models_back() -> None:
+def test_models_override_neither_save_nor_delete() -> None:
     """No ``save()`` or ``delete()`` of our own on a model: services do what has to be done."""
     overrides = [
         f"{source.path}:{node.lineno} {node.name}"
@@ -68,7 +68,7 @@ def test_nothing_happens_behind_a_models_back() -> None:
     assert overrides == []
 
 
-def test_a_file_is_about_one_noun() -> None:
+def test_files_are_short_and_named_by_a_noun() -> None:
     assert [str(each.path) for each in sources() if each.lines > LONGEST] == []
     assert [str(each.path) for each in sources() if each.path.name in FORBIDDEN_NAMES] == []
 
@@ -87,7 +87,7 @@ def test_services_are_functions_with_named_arguments() -> None:
     assert positional == []
 
 
-def test_no_query_is_put_together_from_text() -> None:
+def test_no_sql_is_formatted_from_text() -> None:
     """No f-string, ``%`` or ``format`` makes SQL: the parameters travel beside it."""
     made = []
     for source in sources():
@@ -112,7 +112,7 @@ READS = {"list", "retrieve", "retrieve_current", "create_preview", "auto_paging_
 """What the SDK can be asked that changes nothing at Stripe."""
 
 
-def test_stripe_is_changed_in_one_place() -> None:
+def test_only_the_table_of_writes_calls_stripes_write_methods() -> None:
     """Only the table of writes calls an SDK method that changes something, or names a key to do
     so: whatever is asked of Stripe has an intent."""
     elsewhere = [each for each in sources() if each.path.parts[:2] == ("billing", "stripe")]

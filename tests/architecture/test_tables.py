@@ -1,4 +1,4 @@
-"""The walls between tenants as PostgreSQL has them, whatever the models say."""
+"""PostgreSQL's own constraints separate the tenants, whatever the models say."""
 
 from collections import defaultdict
 from typing import Any
@@ -97,7 +97,7 @@ def unique_keys(table: str) -> set[tuple[str, ...]]:
     return {tuple(columns) for (columns,) in rows}
 
 
-def test_every_table_belongs_to_tenants_or_says_why_not() -> None:
+def test_every_table_has_a_project_or_a_listed_reason() -> None:
     unowned = {names(model) for model in tables_of() if not issubclass(model, ProjectOwned)}
 
     assert unowned == set(OF_NO_TENANT)
@@ -122,7 +122,7 @@ def test_a_row_belongs_to_exactly_one_project(model: type[models.Model]) -> None
 @pytest.mark.parametrize(
     ("model", "field"), LINKS, ids=lambda each: getattr(each, "name", "") or names(each)
 )
-def test_a_link_between_tenants_tables_contains_the_project(
+def test_every_foreign_key_between_tenant_tables_contains_the_project(
     model: type[models.Model], field: models.ForeignKey[Any, Any]
 ) -> None:
     target = names(field.related_model)
@@ -154,14 +154,14 @@ def test_a_one_to_one_link_is_unique_within_its_project_only() -> None:
 
 
 @pytest.mark.django_db
-def test_what_others_link_to_has_the_key_for_it() -> None:
+def test_tables_that_are_linked_to_have_a_composite_key() -> None:
     targets = {names(field.related_model) for _, field in LINKS}
 
     assert {table for table in targets if ("project_id", "id") not in unique_keys(table)} == set()
 
 
 @pytest.mark.django_db
-def test_no_constraint_has_the_name_of_another() -> None:
+def test_constraint_names_are_unique() -> None:
     """A partition's foreign key is its table's, under the same name."""
     rows = query(
         "SELECT conname, conrelid::regclass::text FROM pg_constraint "

@@ -1,4 +1,4 @@
-"""Names say one thing each: no two public classes share one, and retired words stay retired.
+"""Public class names are unique, and no module or class has a retired name.
 
 The words are those of the house's vocabulary; what each was replaced with stands in
 docs/glossary.md.
@@ -52,7 +52,7 @@ def test_no_two_public_classes_share_a_name() -> None:
     assert shared == {}
 
 
-def test_no_module_or_class_is_called_by_a_retired_word() -> None:
+def test_no_module_or_class_has_a_retired_name() -> None:
     modules = [path for path in _modules() if PurePath(path).stem in RETIRED]
     classes = [f"{path}: {name}" for path, name in _classes() if name.lower() in RETIRED]
     assert modules + classes == []

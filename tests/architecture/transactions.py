@@ -1,4 +1,4 @@
-"""Calls that leave nothing behind, so that thousands of them can share one set of rows."""
+"""Run calls and roll them back, so that thousands of them share one set of rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from django.db.transaction import Atomic
 
 
 @contextmanager
-def undone() -> Iterator[None]:
+def rolled_back() -> Iterator[None]:
     """Whatever happens inside is rolled back.
 
     The block is the test's, as Django's own test cases mark theirs: what counts as a transaction

@@ -1,4 +1,4 @@
-"""What the benchmarks say is what was measured, and what they load is what the product writes."""
+"""Benchmarks report what they measured, and load rows that the product would write."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -18,24 +18,24 @@ from usage.models import Record, RecordKey, Total
 TINY = dataclasses.replace(QUICK, crowd=20, projects=3, customers=60, records=120)
 
 
-def test_a_ratio_is_taken_inside_a_round() -> None:
-    figures = Measurements()
+def test_a_ratio_compares_figures_of_the_same_round() -> None:
+    measurements = Measurements()
     for ours, theirs in ((50, 100), (5, 10), (30, 40)):
-        figures.add("ours", ours)
-        figures.add("theirs", theirs)
+        measurements.add("ours", ours)
+        measurements.add("theirs", theirs)
     ratio = Ratio("ours : theirs", "ours", "theirs", 0.6)
-    assert ratio.of(figures) == [0.5, 0.5, 0.75]
-    assert Ratio("x", "ours", "theirs", factor=100).of(figures) == [50, 50, 75]
-    assert Ratio("x", "ours", "nobody").of(figures) == []
+    assert ratio.of(measurements) == [0.5, 0.5, 0.75]
+    assert Ratio("x", "ours", "theirs", factor=100).of(measurements) == [50, 50, 75]
+    assert Ratio("x", "ours", "nobody").of(measurements) == []
 
 
-def test_the_table_says_what_missed_its_target_and_what_was_not_measured() -> None:
-    figures = Measurements()
+def test_the_table_marks_missed_targets_and_missing_measurements() -> None:
+    measurements = Measurements()
     for ours in (700, 900, 840):
-        figures.add(report.case_name(report.WARM), ours)
-        figures.add(report.BARE, 1000)
+        measurements.add(report.case_name(report.WARM), ours)
+        measurements.add(report.BARE, 1000)
     told = report.render_markdown(
-        figures,
+        measurements,
         size=QUICK,
         machine="2 cores",
         pages={"home": (12, 3.5)},
@@ -48,7 +48,7 @@ def test_the_table_says_what_missed_its_target_and_what_was_not_measured() -> No
     assert told.startswith("Measured on 2026-11-21 12:00 UTC: 2 cores; 20 projects, 20,000")
 
 
-def test_bad_answers_are_counted() -> None:
+def test_failed_responses_are_counted() -> None:
     said = """  4028 requests in 2.01s, 1.03MB read
   Socket errors: connect 0, read 2, write 0, timeout 1
   Non-2xx or 3xx responses: 7
@@ -69,7 +69,7 @@ def test_without_the_load_generator_it_says_what_to_install(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_loaded_is_what_the_product_writes() -> None:
+def test_loaded_rows_equal_rows_that_the_product_writes() -> None:
     made = measured_project.create_project()
     params = connection.get_connection_params()
     for unknown in ("cursor_factory", "context", "prepare_threshold"):

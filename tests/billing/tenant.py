@@ -1,4 +1,4 @@
-"""A tenant's back end at work: sells over HTTP, with buyers who pay on Stripe's page."""
+"""A tenant's back end that sells over HTTP, with buyers who pay on Stripe's page."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 class Tenant:
-    """What a tenant's software does. Every helper insists that the service agreed."""
+    """A tenant's software; every helper asserts that the service accepted its request."""
 
     def __init__(self, api: ApiClient, stripe: SandboxStripe) -> None:
         self.api = api
@@ -25,8 +25,8 @@ class Tenant:
         return FeatureFactory.create(project=project, code=code, **kwargs)
 
     def meter(self, code: str = "bytes", aggregation: str = "sum", **body: Any) -> Json:
-        said = {"code": code, "name": code.title(), "aggregation": aggregation, **body}
-        return self._made(self.api.post("/meters", said))
+        request_body = {"code": code, "name": code.title(), "aggregation": aggregation, **body}
+        return self._made(self.api.post("/meters", request_body))
 
     def product(self, name: str = "Pro", **body: Any) -> Json:
         return self._made(self.api.post("/products", {"name": name, **body}))
@@ -34,7 +34,7 @@ class Tenant:
     def price(
         self, product: Json | None = None, amount: int = 2900, currency: str = "usd", **body: Any
     ) -> Json:
-        """Monthly unless told otherwise; ``interval=None`` for a one-time price."""
+        """A price, monthly by default; ``interval=None`` makes it one-time."""
         sold = product or self.product()
         unit_amount = {"amount": amount, "currency": currency}
         return self._made(
@@ -58,15 +58,15 @@ class Tenant:
         return self._made(self.api.post("/carts", {"user_id": user_id, "lines": lines, **body}))
 
     def open_cart(self, cart: Json, **body: Any) -> Json:
-        said = {"cart": cart["id"], "success_url": f"{HOME}/thanks", **body}
-        return self._made(self.api.post("/checkout/cart", said))
+        request_body = {"cart": cart["id"], "success_url": f"{HOME}/thanks", **body}
+        return self._made(self.api.post("/checkout/cart", request_body))
 
     def pay(self, checkout: Json, **how: Any) -> CheckoutResult:
         """The buyer pays on the page."""
         return buyer.pay(self.stripe.world, checkout["url"], **how)
 
     def sync(self, checkout: Json) -> Json:
-        """The buyer is back, and the tenant asks what became of it."""
+        """Sync the checkout, as a tenant does when the buyer returns."""
         response = self.api.post(f"/checkout/{checkout['id']}/sync")
         assert response.status_code == 200, response.content
         return dict(response.json())
@@ -89,5 +89,5 @@ class Tenant:
 
 def order(price: Json, user_id: str = "alice", **body: Any) -> Json:
     """The body of a checkout for one of this price."""
-    said = {"user_id": user_id, "price": price["id"], "success_url": f"{HOME}/thanks"}
-    return {**said, **body}
+    request_body = {"user_id": user_id, "price": price["id"], "success_url": f"{HOME}/thanks"}
+    return {**request_body, **body}

@@ -1,5 +1,4 @@
-"""A name of no characters: of a person and of a coupon it means that there is none, of what a
-project has it is refused."""
+"""An empty name clears a customer's or coupon's name and is refused elsewhere."""
 
 from typing import Any
 
@@ -11,7 +10,7 @@ from tests.billing.tenant import HOME, Tenant, order
 
 @pytest.mark.parametrize("empty", ["", "  "])
 @pytest.mark.parametrize("path", ["/checkout", "/payments"])
-def test_a_buyer_without_a_name(tenant: Tenant, project: Project, path: str, empty: str) -> None:
+def test_a_buyer_can_have_no_name(tenant: Tenant, project: Project, path: str, empty: str) -> None:
     """As if it were left out: nothing that is known is forgotten, and Stripe is told nothing."""
     price = tenant.price()
     known = {"user_id": "ada", "name": "Ada", "email": "ada@example.com"}
@@ -26,11 +25,11 @@ def test_a_buyer_without_a_name(tenant: Tenant, project: Project, path: str, emp
     assert stripe == {"Ada": "ada@example.com", None: None}
 
 
-def test_it_is_the_same_page_with_an_empty_name_and_without(tenant: Tenant) -> None:
+def test_an_empty_name_and_no_name_open_the_same_page(tenant: Tenant) -> None:
     price = tenant.price()
-    made = tenant.api.post("/checkout", order(price)).json()
+    body = tenant.api.post("/checkout", order(price)).json()
     again = tenant.api.post("/checkout", order(price, name="", email="")).json()
-    assert again["id"] == made["id"]
+    assert again["id"] == body["id"]
 
 
 def test_the_name_of_a_customer_and_of_a_coupon_is_taken_away(tenant: Tenant) -> None:
@@ -38,9 +37,9 @@ def test_the_name_of_a_customer_and_of_a_coupon_is_taken_away(tenant: Tenant) ->
     assert tenant.api.patch("/customers/ada", {"name": ""}).json()["name"] == ""
     tenant.product()
     body = {"percent_off": "10", "duration": "once", "name": "Spring"}
-    made = tenant.api.post("/coupons", body)
-    assert made.status_code == 201, made.content
-    coupon = made.json()
+    response = tenant.api.post("/coupons", body)
+    assert response.status_code == 201, response.content
+    coupon = response.json()
     assert coupon["name"] == "Spring"
     changed = tenant.api.patch(f"/coupons/{coupon['id']}", {"name": ""})
     assert (changed.status_code, changed.json()["name"]) == (200, "")
@@ -59,7 +58,7 @@ def test_the_name_of_a_customer_and_of_a_coupon_is_taken_away(tenant: Tenant) ->
         ("/projects/{project}/keys", {"scopes": ["usage:write"]}),
     ],
 )
-def test_what_a_project_has_needs_a_name(
+def test_a_projects_objects_need_a_name(
     tenant: Tenant, project: Project, path: str, body: dict[str, Any]
 ) -> None:
     answer = tenant.api.post(path.format(project=project.pk), {**body, "name": ""})

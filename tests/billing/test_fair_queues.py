@@ -1,4 +1,4 @@
-"""One account's, one project's or one permission's trouble stops nobody else's work."""
+"""A failing account, project or permission delays no other's work."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from billing.accounts import service as stripe_accounts
-from billing.customers import stripe_copies as customer_copies
+from billing.customers import stripe_copies
 from billing.models import (
     Payment,
     StripeAccount,
@@ -17,14 +17,14 @@ from billing.models import (
     SyncObject,
 )
 from billing.outbound import intents
-from billing.payments import expiry as payment_expiry
+from billing.payments import expiry
 from billing.stripe.errors import StripePermissionMissing
 from billing.sync import service as sync
 from common import crypto, fair_queue
 from common.models import BackOff
 from projects.models import Customer, Project
 from sandbox import accounts
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.factories.projects import CustomerFactory, ProjectFactory
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
@@ -47,7 +47,7 @@ def broken(stripe: SandboxStripe) -> StripeAccount:
     return row
 
 
-def mark(account: StripeAccount, kind: str, stripe_id: str) -> int:
+def request_sync(account: StripeAccount, kind: str, stripe_id: str) -> int:
     return sync.request_sync(account_id=account.pk, kind=kind, stripe_id=stripe_id)[0]
 
 
@@ -66,10 +66,10 @@ class TestSync:
         """Sixty coupons that the key may not read, in front of forty customers."""
         stripe.fail("no_permission", path="/v1/coupons*", times=1_000_000)
         for number in range(60):
-            mark(shop.account, "coupon", f"coupon_{number}")
+            request_sync(shop.account, "coupon", f"coupon_{number}")
         people = [stripe.v1.customers.create({"name": f"{number}"}).id for number in range(40)]
         for stripe_id in people:
-            mark(shop.account, "customer", stripe_id)
+            request_sync(shop.account, "customer", stripe_id)
         sync.drain(at=timezone.now())
         assert (applied("customer"), applied("coupon")) == (40, 0)
         assert back_offs() == {(shop.account.pk, "coupon.read", StripePermissionMissing.code)}
@@ -86,7 +86,7 @@ class TestSync:
     ) -> None:
         stripe.fail("no_permission", path="/v1/coupons*", times=1_000_000)
         for number in range(30):
-            mark(shop.account, "coupon", f"coupon_{number}")
+            request_sync(shop.account, "coupon", f"coupon_{number}")
         (fault,) = stripe.world.faults._plan  # how often it was hit
         for asked in (1, 2, 3):
             sync.drain(at=timezone.now())
@@ -100,11 +100,11 @@ class TestSync:
         self, account: StripeAccount, broken: StripeAccount
     ) -> None:
         for number in range(50):
-            mark(account, "coupon", f"coupon_{number}")
+            request_sync(account, "coupon", f"coupon_{number}")
         for number in range(50):
-            mark(account, "invoice", f"in_{number}")
+            request_sync(account, "invoice", f"in_{number}")
         for number in range(3):
-            mark(broken, "product", f"prod_{number}")
+            request_sync(broken, "product", f"prod_{number}")
         taken = [(each.account, each.kind) for each in sync.claim_due(limit=8)]
         assert taken == [
             (account, "coupon"),
@@ -123,21 +123,21 @@ class TestSync:
         for path in ("/v1/coupons*", "/v1/prices*"):
             stripe.fail("timeout_before", path=path, times=1_000_000)
         customer = stripe.v1.customers.create({}).id
-        mark(shop.account, "coupon", "one")
-        mark(shop.account, "customer", customer)
+        request_sync(shop.account, "coupon", "one")
+        request_sync(shop.account, "customer", customer)
         sync.drain(at=timezone.now())
         assert {each[1] for each in back_offs()} == {"coupon.read"}
         assert applied("customer") == 1
-        mark(shop.account, "price", "price_1")
+        request_sync(shop.account, "price", "price_1")
         sync.drain(at=timezone.now())
         assert {each[1] for each in back_offs()} == {"coupon.read", "price.read", ""}
-        mark(shop.account, "customer", customer)
+        request_sync(shop.account, "customer", customer)
         assert sync.drain(at=timezone.now()) == 0
 
     def test_another_key_of_the_account_is_tried_at_once(
         self, stripe: SandboxStripe, shop: Shop, broken: StripeAccount
     ) -> None:
-        mark(broken, "coupon", "one")
+        request_sync(broken, "coupon", "one")
         sync.drain(at=timezone.now())
         assert {each[1] for each in back_offs()} == {"coupon.read", ""}
         accounts.open_account(
@@ -192,7 +192,7 @@ class TestCustomerCopies:
             StripeCustomer.objects.create(project=broken.project, account=broken, customer=stuck)
             renamed(stuck)
         mine = renamed(shop.buyer().customer)
-        customer_copies.update_due(at=timezone.now())
+        stripe_copies.update_due(at=timezone.now())
         mine.refresh_from_db()
         assert mine.details_changed_at is None
         assert shop.stripe.v1.customers.retrieve(shop_id(mine)).name == "Renamed"
@@ -203,11 +203,11 @@ class TestCustomerCopies:
         """Its change is parked among the intents: asking again changes nothing."""
         mine = renamed(shop.buyer().customer)
         stripe.fail("timeout_before", path="/v1/customers/*", times=3)
-        customer_copies.update_due(at=timezone.now())
+        stripe_copies.update_due(at=timezone.now())
         StripeIntent.objects.across_projects().update(state="parked")
         for _ in range(13):
             end_pauses()
-            customer_copies.update_due(at=timezone.now())
+            stripe_copies.update_due(at=timezone.now())
         row = BackOff.objects.get(queue="customer_copies")
         assert (row.owner, row.subject, row.failures) == (shop.project.pk, mine.pk, 12)
         assert row.parked_at is not None
@@ -215,7 +215,7 @@ class TestCustomerCopies:
         StripeIntent.objects.across_projects().update(state="unknown", next_try_at=Now())
         intents.finish_due(at=timezone.now())
         assert fair_queue.resume(owner=shop.project.pk, queue="customer_copies") == 1
-        customer_copies.update_due(at=timezone.now())
+        stripe_copies.update_due(at=timezone.now())
         mine.refresh_from_db()
         assert mine.details_changed_at is None
         assert not BackOff.objects.exists()
@@ -229,21 +229,22 @@ class TestPayments:
         stuck = CustomerFactory.create(project=broken.project)
         for number in range(MANY):
             payment(broken.project, broken, stuck, f"pi_{number}", hours=2)
-        made = shop.stripe.v1.payment_intents.create(
+        new_intent = shop.stripe.v1.payment_intents.create(
             {"amount": 500, "currency": "usd", "customer": shop.buyer().stripe_id or ""}
         )
         mine = payment(
-            shop.project, shop.account, Customer.objects.for_project(shop.project).get(), made.id
+            shop.project,
+            shop.account,
+            Customer.objects.for_project(shop.project).get(),
+            new_intent.id,
         )
-        payment_expiry.expire_due(at=timezone.now())
-        assert shop.stripe.v1.payment_intents.retrieve(made.id).status == "canceled"
+        expiry.expire_due(at=timezone.now())
+        assert shop.stripe.v1.payment_intents.retrieve(new_intent.id).status == "canceled"
         mine.refresh_from_db()
         assert mine.expired_at is not None
-        payment_expiry.expire_due(at=timezone.now())
+        expiry.expire_due(at=timezone.now())
         leased = Payment.objects.for_project(broken.project).exclude(expiry_leased_until=None)
-        assert leased.count() <= payment_expiry.BATCH_SIZE, (
-            "the account is not asked while it waits"
-        )
+        assert leased.count() <= expiry.BATCH_SIZE, "the account is not asked while it waits"
 
 
 def intent(

@@ -1,4 +1,4 @@
-"""Stripe away, slow or broken: a 503 that says when to come back, and one object in the end."""
+"""Stripe's outages answer 503 with Retry-After and leave one object in the end."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ AFTER_ALL_TRIES = 3
 """One request of ours and the SDK's own two retries."""
 
 
-def until_made(ask: Callable[[], Any], clock: Clock) -> Any:
+def create_until_done(ask: Callable[[], Any], clock: Clock) -> Any:
     """Ask again as a patient tenant does, after the time that the answer names."""
     for _ in range(5):
         response = ask()
@@ -49,13 +49,13 @@ def until_made(ask: Callable[[], Any], clock: Clock) -> Any:
 def test_a_product_is_made_once(tenant: Tenant, clock: Clock, fault: str, key: str) -> None:
     tenant.stripe.fail(fault, path="/v1/products", times=AFTER_ALL_TRIES)
     headers = {"Idempotency-Key": key} if key else {}
-    made = until_made(
+    body = create_until_done(
         lambda: tenant.api.post("/products", {"name": "Pro"}, headers=headers), clock
     ).json()
     (at_stripe,) = tenant.at_stripe("product")
-    assert (made["stripe_id"], at_stripe["metadata"]["tollgate_id"]) == (
+    assert (body["stripe_id"], at_stripe["metadata"]["tollgate_id"]) == (
         at_stripe["id"],
-        made["id"],
+        body["id"],
     )
     assert Product.objects.across_projects().count() == 1
 
@@ -65,8 +65,8 @@ def test_a_price_is_made_once(tenant: Tenant, clock: Clock, fault: str) -> None:
     product = tenant.product()
     tenant.stripe.fail(fault, path="/v1/prices", times=AFTER_ALL_TRIES)
     body = {"product": product["id"], "unit_amount": {"amount": 100, "currency": "usd"}}
-    made = until_made(lambda: tenant.api.post("/prices", body), clock).json()
-    assert [each["id"] for each in tenant.at_stripe("price")] == [made["stripe_id"]]
+    response_body = create_until_done(lambda: tenant.api.post("/prices", body), clock).json()
+    assert [each["id"] for each in tenant.at_stripe("price")] == [response_body["stripe_id"]]
 
 
 @pytest.mark.parametrize("path", ["/v1/customers", "/v1/checkout/sessions"])
@@ -74,17 +74,17 @@ def test_a_price_is_made_once(tenant: Tenant, clock: Clock, fault: str) -> None:
 def test_a_checkout_is_opened_once(tenant: Tenant, clock: Clock, fault: str, path: str) -> None:
     price = tenant.price()
     tenant.stripe.fail(fault, path=path, times=AFTER_ALL_TRIES)
-    made = until_made(lambda: tenant.api.post("/checkout", order(price)), clock).json()
+    body = create_until_done(lambda: tenant.api.post("/checkout", order(price)), clock).json()
     (session,) = tenant.at_stripe("checkout.session")
     (customer,) = tenant.at_stripe("customer")
-    assert (made["stripe_id"], made["url"]) == (session["id"], session["url"])
+    assert (body["stripe_id"], body["url"]) == (session["id"], session["url"])
     assert session["customer"] == customer["id"]
     assert Checkout.objects.across_projects().count() == 1
     assert StripeCustomer.objects.across_projects().get().stripe_id == customer["id"]
 
 
 @pytest.mark.parametrize("kind", ["product", "price"])
-def test_an_event_that_beats_the_answer_is_no_answer(
+def test_an_event_before_the_answer_does_not_end_the_request(
     tenant: Tenant, drain: Callable[[], None], kind: str
 ) -> None:
     """Made, the answer lost, and the event read before the tenant asks again, without a key."""
@@ -99,14 +99,16 @@ def test_an_event_that_beats_the_answer_is_no_answer(
     tenant.stripe.fail("reset_after", path=f"/v1/{kind}s", times=AFTER_ALL_TRIES)
     assert tenant.api.post(f"/{kind}s", bodies[kind]).status_code == 503
     drain()
-    made = tenant.api.post(f"/{kind}s", bodies[kind])
-    assert made.status_code == 201
+    response = tenant.api.post(f"/{kind}s", bodies[kind])
+    assert response.status_code == 201
     (at_stripe,) = tenant.at_stripe(kind)[before:]
-    assert made.json()["stripe_id"] == at_stripe["id"]
-    assert tenant.api.post(f"/{kind}s", bodies[kind]).json()["id"] != made.json()["id"]
+    assert response.json()["stripe_id"] == at_stripe["id"]
+    assert tenant.api.post(f"/{kind}s", bodies[kind]).json()["id"] != response.json()["id"]
 
 
-def test_a_list_that_lags_is_no_proof(tenant: Tenant, clock: Clock) -> None:
+def test_a_stale_list_does_not_prove_that_an_object_is_missing(
+    tenant: Tenant, clock: Clock
+) -> None:
     """Made, answered with a 500, and not yet in the list: no second one is made."""
     tenant.stripe.fail("error_after", method="POST", path="/v1/products", times=1)
     tenant.stripe.fail("stale_list", path="/v1/products", times=2)
@@ -114,8 +116,8 @@ def test_a_list_that_lags_is_no_proof(tenant: Tenant, clock: Clock) -> None:
     assert tenant.api.post("/products", body).status_code == 503
     assert tenant.api.post("/products", body).status_code == 503
     clock.advance(seconds=61)
-    made = until_made(lambda: tenant.api.post("/products", body), clock).json()
-    assert [each["id"] for each in tenant.at_stripe("product")] == [made["stripe_id"]]
+    response_body = create_until_done(lambda: tenant.api.post("/products", body), clock).json()
+    assert [each["id"] for each in tenant.at_stripe("product")] == [response_body["stripe_id"]]
 
 
 def test_a_forgotten_key_is_not_sent_again(tenant: Tenant, clock: Clock, project: Project) -> None:
@@ -129,7 +131,7 @@ def test_a_forgotten_key_is_not_sent_again(tenant: Tenant, clock: Clock, project
     assert [each["id"] for each in tenant.at_stripe("customer")] == [customer["id"]]
 
 
-def test_what_was_half_made_is_not_on_show(tenant: Tenant) -> None:
+def test_an_unfinished_object_is_not_listed(tenant: Tenant) -> None:
     tenant.stripe.fail("timeout_before", path="/v1/products", times=AFTER_ALL_TRIES)
     assert tenant.api.post("/products", {"name": "Pro"}).status_code == 503
     row = Product.objects.across_projects().get()
@@ -154,9 +156,7 @@ def test_reading_needs_no_stripe(tenant: Tenant) -> None:
     assert (away.status_code, away.json()["code"]) == (503, "stripe-unavailable")
 
 
-def test_a_key_that_stripe_does_not_take_is_the_operators_matter(
-    tenant: Tenant, settings: Any
-) -> None:
+def test_a_key_that_stripe_refuses_is_reported_to_operators(tenant: Tenant, settings: Any) -> None:
     settings.BILLING = replace(settings.BILLING, stripe_secret_key="sk_test_wrong")
     refused = tenant.api.post("/products", {"name": "Pro"})
     assert (refused.status_code, refused.json()["code"]) == (409, "stripe-key-refused")
@@ -189,7 +189,7 @@ def test_no_transaction_waits_for_stripe(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_parallel_clicks_open_one_page(tenant: Tenant, project: Project) -> None:
+def test_parallel_requests_open_one_page(tenant: Tenant, project: Project) -> None:
     """Ten requests at once, no idempotency key: one row, one session, one customer at Stripe."""
     price = tenant.price()
     key = key_of(project)
@@ -212,7 +212,7 @@ def test_parallel_clicks_open_one_page(tenant: Tenant, project: Project) -> None
 
 
 @pytest.mark.parametrize("trouble", ["rate_limit", "unavailable", "page"])
-def test_a_lone_trouble_within_a_request_is_overcome(tenant: Tenant, trouble: str) -> None:
+def test_a_single_failure_within_a_request_is_retried(tenant: Tenant, trouble: str) -> None:
     price = tenant.price()
     for path in ("/v1/customers", "/v1/checkout/sessions"):
         if trouble == "rate_limit":
@@ -238,10 +238,10 @@ def test_a_page_whose_answer_is_malformed_is_opened_once(tenant: Tenant, member:
     assert refused.headers["Retry-After"]
     assert not Checkout.objects.across_projects().get().stripe_id
     tenant.stripe.world.faults.clear()
-    made = tenant.api.post("/checkout", order(price), headers=headers)
-    assert made.status_code == 201
+    response = tenant.api.post("/checkout", order(price), headers=headers)
+    assert response.status_code == 201
     (session,) = tenant.at_stripe("checkout.session")
-    assert (made.json()["stripe_id"], made.json()["url"]) == (session["id"], session["url"])
+    assert (response.json()["stripe_id"], response.json()["url"]) == (session["id"], session["url"])
 
 
 @pytest.mark.parametrize("member", ["id", "client_secret", "amount", "metadata"])
@@ -254,7 +254,7 @@ def test_a_payment_whose_answer_is_malformed_is_made_once(tenant: Tenant, member
     refused = tenant.api.post("/payments", body, headers=headers)
     assert (refused.status_code, refused.json().get("code")) == (503, "stripe-unavailable")
     tenant.stripe.world.faults.clear()
-    made = tenant.api.post("/payments", body, headers=headers)
-    assert made.status_code == 201, made.content
+    response = tenant.api.post("/payments", body, headers=headers)
+    assert response.status_code == 201, response.content
     (intent,) = tenant.at_stripe("payment_intent")
-    assert made.json()["client_secret"] == intent["client_secret"]
+    assert response.json()["client_secret"] == intent["client_secret"]

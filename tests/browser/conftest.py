@@ -1,5 +1,4 @@
-"""The whole product as processes, and a tenant that sells on it, for tests of people's way through
-hosted pages."""
+"""Run the whole product as processes with a selling tenant, for tests of hosted pages."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A buyer's hands on Stripe's hosted pages, and the shop that they come back to."""
+"""Act as a buyer on Stripe's hosted pages, and serve the shop that buyers return to."""
 
 import re
 
@@ -14,7 +14,7 @@ GOOD, DECLINED, NO_FUNDS, SECURE = (
 
 
 def visit(page: Page, url: str) -> None:
-    """The buyer's browser on a hosted page; the shop thanks whoever comes back."""
+    """Open a hosted page in the buyer's browser; the shop answers the return."""
     page.route(f"{SHOP}/**", _thank)
     page.goto(url)
 

@@ -1,4 +1,4 @@
-"""The API's documentation in a browser that may speak to nobody else."""
+"""The API documentation works in a browser that can reach no other host."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""An operator at work in the console: gives access, takes it back, issues a key; on a phone too."""
+"""An operator grants access, revokes it and issues keys in the console, on a phone too."""
 
 import re
 from collections.abc import Iterator
@@ -50,14 +50,14 @@ def console(page: Page, live_server: LiveServer, world: World) -> Iterator[Page]
     assert complaints == []
 
 
-def may(world: World, feature: str) -> tuple[object, str]:
-    found = decisions.check(
+def can_use(world: World, feature: str) -> tuple[object, str]:
+    decision = decisions.check(
         project=world.project,
         user_id=world.customer.user_id,
         feature=feature,
         at=timezone.now(),
     )
-    return found.value, found.reason.value
+    return decision.value, decision.reason.value
 
 
 def open_customer(console: Page, live_server: LiveServer, world: World) -> None:
@@ -77,13 +77,13 @@ def test_grant_and_end_access(console: Page, live_server: LiveServer, world: Wor
     dialog.get_by_label("Reason").fill("Made up for an outage")
     dialog.get_by_role("button", name="Show what will change").click()
     expect(dialog.get_by_role("row", name="feature-1")).to_contain_text("25 (granted)")
-    assert may(world, "feature-1") == (6, "granted")
+    assert can_use(world, "feature-1") == (6, "granted")
     dialog.get_by_role("button", name="Grant access").click()
 
     expect(access.get_by_role("row", name="feature-1")).to_contain_text("25")
     grants = console.get_by_label("Grants")
     expect(grants.get_by_role("row", name="Made up for an outage")).to_contain_text("active")
-    assert may(world, "feature-1") == (25, "granted")
+    assert can_use(world, "feature-1") == (25, "granted")
 
     grants.get_by_role("row", name="Made up for an outage").get_by_text("End").click()
     expect(dialog.get_by_role("row", name="feature-1")).to_contain_text("6 (granted)")
@@ -93,7 +93,7 @@ def test_grant_and_end_access(console: Page, live_server: LiveServer, world: Wor
     expect(access.get_by_role("row", name="feature-1")).to_contain_text("6")
     expect(grants.get_by_role("row", name="Made up for an outage")).to_contain_text("revoked")
     expect(console.get_by_label("Done by hand")).to_contain_text("Enough")
-    assert may(world, "feature-1") == (6, "granted")
+    assert can_use(world, "feature-1") == (6, "granted")
 
 
 def test_grant_from_the_list(console: Page, live_server: LiveServer, world: World) -> None:
@@ -126,7 +126,7 @@ def test_take_access_away_on_a_phone(console: Page, live_server: LiveServer, wor
 
     row = console.get_by_label("What they may do, and why").get_by_role("row", name="feature-0")
     expect(row.get_by_role("cell", name="revoked", exact=True)).to_be_visible()
-    assert may(world, "feature-0") == (False, "revoked")
+    assert can_use(world, "feature-0") == (False, "revoked")
     too_wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
     assert not console.evaluate(too_wide)
 
@@ -144,7 +144,7 @@ def test_a_missing_reason_is_asked_for(
     expect(dialog).to_contain_text("This field is required.")
     dialog.get_by_text("Leave access as it is").click()
     expect(dialog).to_be_hidden()
-    assert may(world, "feature-0") == (True, "entitled")
+    assert can_use(world, "feature-0") == (True, "entitled")
 
 
 def focused(console: Page) -> str:
@@ -215,7 +215,9 @@ def is_red(colour: str) -> bool:
     return colour in ("rgb(220, 38, 38)", "oklch(0.577 0.245 27.325)", "rgb(231, 0, 11)")
 
 
-def test_a_key_is_seen_once(console: Page, live_server: LiveServer, world: World) -> None:
+def test_the_secret_of_a_key_is_shown_once(
+    console: Page, live_server: LiveServer, world: World
+) -> None:
     console.goto(f"{live_server.url}/admin/projects/project/{world.project.pk}/change/")
     console.get_by_role("link", name="Issue a key").click()
     dialog = console.locator("#dialog")
@@ -227,8 +229,8 @@ def test_a_key_is_seen_once(console: Page, live_server: LiveServer, world: World
 
     secret = console.locator("#new-secret").inner_text()
     assert SECRET.fullmatch(secret)
-    found = credentials.find(secret=secret, at=timezone.now())
-    assert found is not None
+    credential = credentials.find(secret=secret, at=timezone.now())
+    assert credential is not None
     console.get_by_role("link", name="I have copied it").click()
     expect(console.get_by_text("Billing job").first).to_be_visible()
     assert secret not in console.content()
@@ -238,7 +240,7 @@ def test_a_key_is_seen_once(console: Page, live_server: LiveServer, world: World
     expect(console.get_by_label("Keys").get_by_role("row", name="Billing job")).to_have_count(1)
 
 
-def test_a_double_click_sends_once(console: Page, live_server: LiveServer, world: World) -> None:
+def test_a_double_click_submits_once(console: Page, live_server: LiveServer, world: World) -> None:
     console.goto(f"{live_server.url}/admin/webhooks/inboundevent/{world.event.pk}/change/")
     console.get_by_role("link", name="Replay").click()
     dialog = console.locator("#dialog")

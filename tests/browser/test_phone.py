@@ -1,4 +1,4 @@
-"""The console on a phone: no page is wider than the screen, whatever its tables hold.
+"""No page of the console is wider than a phone's screen.
 
 A table may scroll within its own frame; the document never does, for then the menu and the buttons
 slide out of sight.

@@ -1,4 +1,4 @@
-"""A subscriber looks after it in Stripe's portal, and the tenant hears of everything."""
+"""A subscriber changes plan and card and cancels in Stripe's portal, and the tenant gets events."""
 
 import re
 from typing import Any
@@ -32,8 +32,8 @@ def subscribe(page: Page, shop: dict[str, Any], user_id: str) -> None:
 
 
 def enter(page: Page, shop: dict[str, Any], user_id: str) -> None:
-    asked = {"user_id": user_id, "return_url": f"{SHOP}/account"}
-    page.goto(shop["tenant"].post("/portal", asked)["url"])
+    body = {"user_id": user_id, "return_url": f"{SHOP}/account"}
+    page.goto(shop["tenant"].post("/portal", body)["url"])
     expect(page.get_by_role("heading", name="Billing", exact=True)).to_be_visible()
 
 
@@ -60,7 +60,7 @@ def wait_for_invoices(shop: dict[str, Any], user_id: str, count: int) -> list[di
     return rows
 
 
-def test_cancel_and_think_again_on_a_phone(page: Page, shop: dict[str, Any]) -> None:
+def test_a_subscriber_cancels_and_undoes_it_on_a_phone(page: Page, shop: dict[str, Any]) -> None:
     subscribe(page, shop, "petra")
     page.set_viewport_size(PHONE)
     enter(page, shop, "petra")
@@ -78,7 +78,7 @@ def test_cancel_and_think_again_on_a_phone(page: Page, shop: dict[str, Any]) -> 
     expect_thanks(page)
 
 
-def test_change_the_card(page: Page, shop: dict[str, Any]) -> None:
+def test_a_subscriber_changes_the_card(page: Page, shop: dict[str, Any]) -> None:
     """One that is declined leaves the old one; another is confirmed with the bank."""
     subscribe(page, shop, "paul")
     enter(page, shop, "paul")
@@ -99,7 +99,7 @@ def test_change_the_card(page: Page, shop: dict[str, Any]) -> None:
     assert saved["last4"] == "3184"
 
 
-def test_change_the_plan(page: Page, shop: dict[str, Any]) -> None:
+def test_a_subscriber_changes_the_plan(page: Page, shop: dict[str, Any]) -> None:
     """What the page says is due today is what the invoice says."""
     subscribe(page, shop, "pia")
     enter(page, shop, "pia")

@@ -40,7 +40,7 @@ def sign_in(page: Page, stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(("card", "said"), [(DECLINED, "declined"), (NO_FUNDS, "insufficient")])
-def test_a_declined_card_is_told_on_the_page(
+def test_a_declined_card_is_reported_on_the_page(
     page: Page, shop: dict[str, Any], card: str, said: str
 ) -> None:
     open_checkout(page, shop, f"declined-{said}")
@@ -55,7 +55,7 @@ def test_a_declined_card_is_told_on_the_page(
     shop["tenant"].wait_until_may(f"declined-{said}", "sso", allowed=True)
 
 
-def test_a_bank_that_asks_the_buyer_to_confirm(page: Page, shop: dict[str, Any]) -> None:
+def test_a_buyer_confirms_the_payment_with_the_bank(page: Page, shop: dict[str, Any]) -> None:
     open_checkout(page, shop, "secure")
     pay(page, SECURE)
     page.get_by_role("button", name=re.compile("Fail|Refuse", re.IGNORECASE)).click()

@@ -1,4 +1,4 @@
-"""The README's tour, pasted line by line as its reader would."""
+"""The README's tour prints what it says when pasted line by line."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ VOLATILE = re.compile(
 """Ids, times, and versions: how many events have come by then is not promised."""
 
 
-def test_the_tour_prints_what_the_readme_says(stack: Stack, tmp_path: Path) -> None:
+def test_the_tour_prints_the_output_of_the_readme(stack: Stack, tmp_path: Path) -> None:
     stack.manage("seed_demo", "--key-file", str(tmp_path / "key"))
     commands, printed = blocks("## A tour, line by line")
     assert PLACEHOLDERS in commands

@@ -1,4 +1,4 @@
-"""A Celery worker of its own process on the database of the test that runs, and work for it."""
+"""Run a Celery worker as a process on the test's database, and make work for it."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from entitlements.consumption import reservations
 from entitlements.models import Reservation
 from entitlements.models.feature import FeatureKind
 from projects.models import Project
-from tests.factories.entitlements import FeatureFactory, claim, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import MeterFactory
 
@@ -64,7 +64,7 @@ def until(holds: Callable[[], bool], *, process: "subprocess.Popen[bytes]", log:
 
 
 def overdue_reservation(project: Project, code: str) -> str:
-    """The id of one whose time was over five minutes ago, and that nobody has given back."""
+    """Create a reservation that expired five minutes ago; return its id."""
     now = timezone.now()
     meter = MeterFactory.create(project=project, code=code)
     feature = FeatureFactory.create(
@@ -72,7 +72,7 @@ def overdue_reservation(project: Project, code: str) -> str:
     )
     customer = CustomerFactory.create(project=project, user_id=f"user-{code}")
     since = now - timedelta(hours=1)
-    state(customer, claim(feature, 10, starts_at=since), at=since)
+    state(customer, draft_fact(feature, 10, starts_at=since), at=since)
     made = reservations.reserve(
         project=project,
         user_id=customer.user_id,

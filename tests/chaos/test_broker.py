@@ -1,4 +1,4 @@
-"""A worker outlives its broker, and a freeze leaves it no backlog."""
+"""A worker survives an outage of its broker and finds no backlog after a freeze."""
 
 import secrets
 import shutil
@@ -14,7 +14,7 @@ from celery import Celery
 from pytest_django import Settings
 
 from common import queue, redis
-from config.celery import app as ours
+from config.celery import app as celery_app
 from devtools.embedded.valkey import Valkey
 from devtools.stack.readiness import takes_tasks
 from projects.models import Project
@@ -47,7 +47,7 @@ def take_writes_again(valkey: Valkey) -> None:
     redis_py.Redis.from_url(valkey.url()).config_set("stop-writes-on-bgsave-error", "no")
 
 
-def test_a_worker_outlives_a_broker_that_refuses_writes(
+def test_a_worker_survives_a_broker_that_refuses_writes(
     project: Project, valkey: Valkey, tmp_path: Path
 ) -> None:
     log = tmp_path / "worker.log"
@@ -70,13 +70,11 @@ def sent_to(valkey: Valkey, settings: Settings) -> Iterator[None]:
         sender.config_from_object("django.conf:settings", namespace="CELERY")
         sender.set_current()
         yield
-        ours.set_current()
+        celery_app.set_current()
 
 
 @pytest.mark.usefixtures("sent_to")
-def test_a_worker_that_was_frozen_finds_no_backlog(
-    project: Project, valkey: Valkey, tmp_path: Path
-) -> None:
+def test_a_thawed_worker_finds_no_backlog(project: Project, valkey: Valkey, tmp_path: Path) -> None:
     """Many processes wake it many times; what is due meanwhile comes back at once."""
     log = tmp_path / "worker.log"
     with worker(broker=valkey.url(), log=log) as process:

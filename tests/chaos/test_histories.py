@@ -1,4 +1,4 @@
-"""Small histories with everything going wrong: nothing lost, nothing twice, never backwards.
+"""Random histories full of faults lose nothing, do nothing twice and never go backwards.
 
 Three to twelve changes of one to four objects; each event is delivered up to five times, in any
 order, one in five not at all. Two to four workers take turns; they die at any point, leases run
@@ -20,7 +20,8 @@ from billing.operations import reconcile_steps, reconciliation
 from billing.stripe.client import use_transport
 from billing.sync import service as sync
 from tests.chaos import workers
-from tests.chaos.history import History, check_mirror, check_outbox, check_queue
+from tests.chaos.history import History
+from tests.chaos.history_checks import check_mirror, check_outbox, check_queue
 from tests.chaos.workers import (
     BEFORE_CLAIM,
     BEFORE_COMMIT,
@@ -69,12 +70,12 @@ def _quietly() -> Generator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("chunk", range(1 if ONLY else CHUNKS))
-def test_histories(chunk: int) -> None:
+def test_random_histories_end_in_agreement_with_stripe(chunk: int) -> None:
     deaths = Deaths()
     seeds = [int(ONLY)] if ONLY else range(chunk, HISTORIES, CHUNKS)
     for seed in seeds:
         try:
-            live(seed, deaths)
+            run_history(seed, deaths)
         except BaseException as error:
             error.add_note(f"TOLLGATE_SEED={seed} runs this history alone.")
             raise
@@ -84,7 +85,7 @@ def test_histories(chunk: int) -> None:
         assert all(deaths.at[point] >= KILLS_PER_POINT for point in POINTS), deaths
 
 
-def live(seed: int, deaths: Deaths) -> None:
+def run_history(seed: int, deaths: Deaths) -> None:
     """One history from its first change to the point where nothing moves any more."""
     history = History(seed)
     chance = history.chance
@@ -92,8 +93,8 @@ def live(seed: int, deaths: Deaths) -> None:
     for _ in range(chance.choice(CHANGES)):
         history.change()
         for _ in range(chance.randint(0, 5)):
-            life.turn()
-    life.settle()
+            life.take_step()
+    life.process_everything()
     check_mirror(history)
     check_queue(history)
     check_outbox(history)
@@ -111,7 +112,7 @@ class Life:
         self.post: list[tuple[bytes, str]] = []
         self.workers = [self._hire() for _ in range(self.chance.randint(2, 4))]
 
-    def turn(self) -> None:
+    def take_step(self) -> None:
         """One thing happens: mostly a delivery or a step of a worker."""
         self._collect()
         dice = self.chance.random()
@@ -124,7 +125,7 @@ class Life:
         else:
             self.history.shop.stripe.fail("error_before", method="GET", times=3)
 
-    def settle(self) -> None:
+    def process_everything(self) -> None:
         """The faults end; what is left is delivered, swept and drained, and nobody dies."""
         self._collect()
         while self.post:

@@ -1,4 +1,4 @@
-"""Answers that are not what Stripe's API promises: never a 500, a wrong row or a second object."""
+"""Malformed answers of Stripe never cause a 500, a wrong row or a second object."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,8 +26,9 @@ from billing.stripe.write_operations import WRITES
 from billing.sync.kinds import KINDS, Mirrored
 from sandbox import bank
 from sandbox.world import DEFAULT_SECRET_KEY
-from tests.chaos.test_writes import IN_FULL, ask, ask_again, finish, intent_of, let_pass
-from tests.chaos.write_recipes import RECIPES, Bench
+from tests.chaos.test_writes import IN_FULL, ask_again, finish, intent_of, let_pass, start_write
+from tests.chaos.write_bench import Bench
+from tests.chaos.write_recipes import RECIPES
 from tests.shop import Shop
 
 TRIES = 3
@@ -53,18 +54,18 @@ WRONG: tuple[Any, ...] = (None, 7, -1.5, "x", 2**70, [], [7], {}, {"id": 7}, Tru
 """Values of other types than most members have."""
 
 
-def spoil(shop: Shop, when: str, status: int, body: str, times: int = TRIES) -> None:
+def malform_answers(shop: Shop, when: str, status: int, body: str, times: int = TRIES) -> None:
     for method in ("POST", "DELETE"):
         shop.stripe.fail(f"malformed_{when}", method=method, status=status, body=body, times=times)
 
 
 def cases(operation: str) -> list[tuple[str, str]]:
     """A third of all, that differs between operations, or all of them for those ``IN_FULL``."""
-    turn = sorted(WRITES).index(operation)
+    offset = sorted(WRITES).index(operation)
     return [
-        (name, ("before", "after")[(number + turn) % 2])
+        (name, ("before", "after")[(number + offset) % 2])
         for number, name in enumerate(BODIES)
-        if operation in IN_FULL or (number + turn) % 3 == 0
+        if operation in IN_FULL or (number + offset) % 3 == 0
     ]
 
 
@@ -77,9 +78,9 @@ def test_a_write_with_a_malformed_answer_is_done_once(shop: Shop, operation: str
         status, body = BODIES[name]
         said = (operation, name, when)
         case, at = RECIPES[operation](bench), timezone.now()
-        spoil(shop, when, status, body)
+        malform_answers(shop, when, status, body)
         with pytest.raises(StripeUnavailable) as raised:
-            ask(shop, operation, case, at)
+            start_write(shop, operation, case, at)
         assert raised.value.retry_after, said
         shop.stripe.world.faults.clear()
         intent = intent_of(operation, known)
@@ -113,7 +114,7 @@ def test_an_answer_of_another_object_is_not_taken_for_done(
     for method in ("POST", "DELETE"):
         shop.stripe.fail("malformed_after", method=method, times=1, **spoilt)
     with pytest.raises(StripeMalformed):
-        ask(shop, operation, case, at)
+        start_write(shop, operation, case, at)
     shop.stripe.world.faults.clear()
     intent = intent_of(operation, set())
     assert intent is not None
@@ -123,11 +124,11 @@ def test_an_answer_of_another_object_is_not_taken_for_done(
     assert case.done() == 1
 
 
-def test_what_stays_malformed_is_parked(shop: Shop) -> None:
+def test_a_write_whose_answers_stay_malformed_is_parked(shop: Shop) -> None:
     case, at = RECIPES["product.create"](Bench(shop)), timezone.now()
     shop.stripe.fail("malformed_after", method="POST", times=999, without=["id"])
     with pytest.raises(StripeMalformed):
-        ask(shop, "product.create", case, at)
+        start_write(shop, "product.create", case, at)
     intent = intent_of("product.create", set())
     assert intent is not None
     for _ in range(MAX_MALFORMED - 1):
@@ -193,7 +194,7 @@ def test_a_read_with_a_malformed_answer_says_that_stripe_is_away(
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_a_member_that_is_absent_or_wrong_makes_no_wrong_row(
+def test_an_absent_or_wrong_field_makes_no_wrong_row(
     shop: Shop, alice: StripeCustomer, monthly: Price, kind: str
 ) -> None:
     """What is absent is either not needed or missed; what is wrong reaches no row untyped."""

@@ -1,4 +1,4 @@
-"""A worker whose broker is dead still does what is due, within seconds."""
+"""A worker whose broker is dead still runs due tasks within seconds."""
 
 import threading
 from collections import Counter
@@ -21,7 +21,7 @@ from tests.chaos.celery_worker import is_given_back, overdue_reservation, until,
 DEAD = "redis://127.0.0.1:9/0"
 
 
-def test_polling_survives_errors_and_stops_when_told() -> None:
+def test_polling_survives_errors_and_stops_on_request() -> None:
     """An error ends the run; the next one comes, and only complete runs are noted."""
     runs = 0
     stop = threading.Event()
@@ -41,7 +41,7 @@ def test_polling_survives_errors_and_stops_when_told() -> None:
     assert (runs, noted) == (5, ["billing.sync"])
 
 
-def test_an_outage_is_one_line_and_its_end_another() -> None:
+def test_an_outage_is_logged_once_and_so_is_its_end() -> None:
     runs = 0
     stop = threading.Event()
 
@@ -95,7 +95,7 @@ def test_a_slow_chore_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(thread.is_alive() for thread in poller._threads)
 
 
-def test_what_people_wait_for_is_polled() -> None:
+def test_every_task_that_people_wait_for_is_polled() -> None:
     assert {
         "billing.sync",
         "billing.finish_intents",
@@ -111,7 +111,7 @@ def test_what_people_wait_for_is_polled() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_without_its_broker_does_what_is_due(project: Project, tmp_path: Path) -> None:
+def test_a_worker_without_its_broker_runs_due_tasks(project: Project, tmp_path: Path) -> None:
     """No secret key is set for the worker, so what it leaves behind is why it could not read."""
     account = stripe_accounts.platform_default(livemode=False)
     sync_id, _ = sync.request_sync(account_id=account.pk, kind="product", stripe_id="prod_1")

@@ -1,4 +1,4 @@
-"""A worker dies before each single statement of a store, and before its commit: as if never begun.
+"""A worker killed before any statement or the commit leaves nothing behind.
 
 For each kind of change the statements are counted, then the store is killed at every one of them
 in turn. After each death nothing has changed; after the last, one more worker does it all, once.
@@ -123,7 +123,7 @@ def bought(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("story", [renamed, archived, paid, subscribed, bought])
-def test_death_at_every_statement(
+def test_a_worker_killed_at_any_statement_leaves_nothing_behind(
     story: Story, shop: Shop, alice: StripeCustomer, monthly: Price, once: Price
 ) -> None:
     for kind, stripe_id in story(shop, alice, monthly, once):

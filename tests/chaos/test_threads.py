@@ -1,4 +1,4 @@
-"""Real threads on real connections: locks, waits and lost leases as PostgreSQL deals them.
+"""Parallel workers on real connections end in agreement with Stripe.
 
 The histories take turns on one connection. Here workers drain at the same time while the objects
 change, marks come in twice, and leases are cut short.
@@ -17,7 +17,8 @@ from billing.models import SyncObject
 from billing.models.sync_object import ObjectKind
 from billing.stripe.client import use_transport
 from billing.sync import service as sync
-from tests.chaos.history import History, check_mirror, check_outbox, check_queue
+from tests.chaos.history import History
+from tests.chaos.history_checks import check_mirror, check_outbox, check_queue
 from tests.chaos.workers import end_waits, expire_leases
 
 WORKERS = 4
@@ -34,7 +35,7 @@ def _quietly() -> Generator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("seed", range(3))
-def test_workers_at_the_same_time(seed: int) -> None:
+def test_parallel_workers_end_in_agreement_with_stripe(seed: int) -> None:
     history = History(seed)
     history.begin(
         [ObjectKind.PRODUCT, ObjectKind.PRODUCT, ObjectKind.CUSTOMER, ObjectKind.SUBSCRIPTION]

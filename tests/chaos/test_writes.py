@@ -1,4 +1,4 @@
-"""Every write x where the process dies x what Stripe does: one object, and an end within a minute.
+"""Every write, killed at every point under every fault of Stripe, makes one object within a minute.
 
 The process dies by an exception that nothing catches, raised from the database's own hook or from
 the SDK's transport. Time is simulated: the leases and pauses of the intent are moved into the past
@@ -22,8 +22,9 @@ from billing.stripe.client import use_transport
 from billing.stripe.errors import StripeObjectMissing, StripeRefused, StripeUnavailable
 from billing.stripe.write_operations import WRITES
 from common.models import BackOff
-from tests.back_off import end_pauses
-from tests.chaos.write_recipes import RECIPES, Bench, Case
+from tests.back_offs import end_pauses
+from tests.chaos.write_bench import Bench, Case
+from tests.chaos.write_recipes import RECIPES
 from tests.sandbox_stripe import OutsideTransactions
 from tests.shop import Shop
 
@@ -106,7 +107,7 @@ class Process(OutsideTransactions):
             raise Crash
 
 
-def ask(shop: Shop, operation: str, case: Case, at: datetime) -> None:
+def start_write(shop: Shop, operation: str, case: Case, at: datetime) -> None:
     if case.row is not None:
         intents.create_object(case.row, operation=operation, params=case.params, at=at)
         return
@@ -152,7 +153,7 @@ def finish(intent: StripeIntent, at: datetime) -> float:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("operation", sorted(WRITES))
-def test_one_object_whatever_happens(shop: Shop, operation: str) -> None:
+def test_every_write_is_done_once_whatever_happens(shop: Shop, operation: str) -> None:
     process = Process(shop.stripe.world)
     use_transport(process)
     bench, known = Bench(shop), set[str]()
@@ -163,7 +164,7 @@ def test_one_object_whatever_happens(shop: Shop, operation: str) -> None:
             shop.stripe.fail(fault, method=method, times=FAULTS[fault])
         with process.dies(point):
             try:
-                ask(shop, operation, case, at)
+                start_write(shop, operation, case, at)
             except (StripeUnavailable, StripeRefused, StripeObjectMissing):
                 assert fault or case.is_refused, said
         intent = intent_of(operation, known)
@@ -183,19 +184,19 @@ def test_one_object_whatever_happens(shop: Shop, operation: str) -> None:
 def cases(operation: str) -> list[tuple[str, str]]:
     """Every pair of a point and a fault, or a third of them that differs between operations, so
     that each operation meets each point and each fault."""
-    turn = 0 if operation in IN_FULL else sorted(RECIPES).index(operation)
+    offset = 0 if operation in IN_FULL else sorted(RECIPES).index(operation)
     return [
         (point, fault)
         for first, point in enumerate(POINTS)
         for second, fault in enumerate(FAULTS)
-        if operation in IN_FULL or (first + second + turn) % 3 == 0
+        if operation in IN_FULL or (first + second + offset) % 3 == 0
     ]
 
 
 def ask_again(shop: Shop, operation: str, case: Case, at: datetime) -> None:
     """The tenant's next try; Stripe may refuse to end a second time what a lost try has ended."""
     try:
-        ask(shop, operation, case, at)
+        start_write(shop, operation, case, at)
     except (StripeRefused, StripeObjectMissing):
         assert case.target, operation
         return
@@ -203,6 +204,6 @@ def ask_again(shop: Shop, operation: str, case: Case, at: datetime) -> None:
         assert case.row.stripe_id, operation
 
 
-def test_nothing_is_left_out() -> None:
+def test_every_write_has_a_recipe() -> None:
     assert set(RECIPES) == set(WRITES)
     assert sum(len(cases(operation)) for operation in RECIPES) >= 400

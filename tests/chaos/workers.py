@@ -1,4 +1,4 @@
-"""Simulated workers that run the real code, take turns, and die when they are told to.
+"""Simulated workers run the real code in steps and die where the test says.
 
 A worker stops at named points between its steps; whoever runs it decides who moves next. A death
 is an exception that nothing catches, so an open transaction is rolled back as it is when a process
@@ -20,7 +20,7 @@ from django.utils import timezone
 from billing.models import SyncObject
 from billing.sync import service as sync
 from billing.sync.sync_queue import SyncLease
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 
 Point = str
 IDLE = "nothing to claim"
@@ -124,13 +124,13 @@ def _dying_at(fate: Fate, statement: Callable[[], int], deaths: Deaths) -> Itera
 
 
 def expire_leases(**filters: Any) -> int:
-    """Time passes: the leases run out, whoever holds them."""
+    """Let time pass until every lease has run out."""
     held = SyncObject.objects.filter(leased_until__isnull=False, **filters)
     return held.update(leased_until=Now() - timedelta(seconds=1))
 
 
 def end_waits(**filters: Any) -> None:
-    """A lot of time passes: no lease holds any more, and what was postponed is due."""
+    """Let so much time pass that no lease holds and every postponed row is due."""
     past = Now() - timedelta(seconds=1)
     rows = SyncObject.objects.filter(**filters)
     rows.update(next_try_at=past, leased_until=Case(When(leased_until__isnull=False, then=past)))

@@ -1,4 +1,4 @@
-"""Servers on this machine for what goes out: by TLS with an authority of their own, or badly."""
+"""Local HTTP and TLS servers for tests of outgoing requests, correct and misbehaving."""
 
 import ipaddress
 import ssl
@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as its server's ``reply`` says, and writes down what was asked."""
+    """Answers as its server's ``reply`` says, and records requests."""
 
     def do_GET(self) -> None:
         self._answer(b"")
@@ -57,7 +57,7 @@ class Server(ThreadingHTTPServer):
         return int(self.server_address[1])
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A caller that hangs up is what some tests are about."""
+        """Ignore callers that hang up; some tests do so on purpose."""
 
 
 @contextmanager

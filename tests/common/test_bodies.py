@@ -1,4 +1,4 @@
-"""A declared body becomes the serializer that describes it."""
+"""A declared request body becomes a serializer with the same fields."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
@@ -48,7 +48,7 @@ def fields() -> dict[str, Any]:
     return dict(serializer_of(TreeBody)().fields)
 
 
-def test_its_name_and_text_are_those_of_the_body() -> None:
+def test_a_serializer_has_the_name_and_docstring_of_its_body() -> None:
     assert serializer_of(LeafBody).__name__ == "LeafSerializer"
     assert serializer_of(LeafBody).__doc__ == "Hangs on a tree."
     assert serializer_of(TreeBody).__doc__ is None
@@ -59,7 +59,7 @@ def test_a_body_has_one_serializer() -> None:
     assert serializer_of(LeafBody) is serializer_of(LeafBody)
 
 
-def test_plain_fields(fields: dict[str, Any]) -> None:
+def test_plain_types_become_fields(fields: dict[str, Any]) -> None:
     assert [type(fields[name]) for name in ("name", "height", "is_old", "planted_at", "value")] == [
         serializers.CharField,
         serializers.IntegerField,
@@ -71,7 +71,7 @@ def test_plain_fields(fields: dict[str, Any]) -> None:
     assert fields["planted_at"].help_text == "Null for a wild one."
 
 
-def test_null_and_absence(fields: dict[str, Any]) -> None:
+def test_null_and_absence_are_distinct(fields: dict[str, Any]) -> None:
     assert {name for name, field in fields.items() if field.allow_null} == {
         "height",
         "planted_at",
@@ -80,7 +80,7 @@ def test_null_and_absence(fields: dict[str, Any]) -> None:
     assert {name for name, field in fields.items() if not field.required} == {"price"}
 
 
-def test_values_of_a_text(fields: dict[str, Any]) -> None:
+def test_enums_become_choices(fields: dict[str, Any]) -> None:
     leaf = fields["leaves"].child.fields
     assert leaf["color"].choices == {"red": "Like a rose"}
     assert leaf["size"].choices == {"small": "small"}
@@ -88,7 +88,7 @@ def test_values_of_a_text(fields: dict[str, Any]) -> None:
     assert fields["season"].choices == {"summer": "summer", "winter": "winter"}
 
 
-def test_what_holds_others(fields: dict[str, Any]) -> None:
+def test_lists_and_bodies_become_nested_fields(fields: dict[str, Any]) -> None:
     assert type(fields["leaves"].child) is serializer_of(LeafBody)
     assert fields["leaves"].help_text == "All of them."
     assert type(fields["nicknames"].child) is serializers.CharField
@@ -96,7 +96,7 @@ def test_what_holds_others(fields: dict[str, Any]) -> None:
     assert type(fields["price"]) is serializer_of(MoneyBody)
 
 
-def test_a_larger_body_has_the_fields_of_the_smaller_first(fields: dict[str, Any]) -> None:
+def test_a_derived_body_lists_inherited_fields_first(fields: dict[str, Any]) -> None:
     assert list(serializer_of(GardenTreeBody)().fields) == [*fields, "gardener"]
 
 
@@ -108,6 +108,6 @@ def test_a_type_without_a_field_is_refused() -> None:
         serializer_of(WrongBody)
 
 
-def test_money() -> None:
+def test_money_becomes_an_amount_and_a_currency() -> None:
     assert money(2900, "usd") == {"amount": 2900, "currency": "usd"}
     assert money(None, "usd") is None

@@ -1,4 +1,4 @@
-"""Lists read together are the rows that query sets find one by one."""
+"""Lists read in one statement equal the rows of separate query sets."""
 
 from typing import Any
 
@@ -33,16 +33,16 @@ def fields_of(row: Model) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", [Subscription, Invoice, StripeCustomer])
-def test_rows_are_as_the_query_set_makes_them(world: World, model: Any) -> None:
+def test_rows_equal_those_of_query_sets(world: World, model: Any) -> None:
     rows = model.objects.for_project(world.project).order_by("-pk")
 
-    found = read(world, RowList(rows[:2]))
+    rows_by_kind = read(world, RowList(rows[:2]))
 
-    assert [fields_of(row) for row in found] == [fields_of(row) for row in rows[:2]]
-    assert not any(row._state.adding for row in found)
+    assert [fields_of(row) for row in rows_by_kind] == [fields_of(row) for row in rows[:2]]
+    assert not any(row._state.adding for row in rows_by_kind)
 
 
-def test_what_belongs_to_a_row_comes_with_it(world: World, django_assert_num_queries: Any) -> None:
+def test_related_rows_come_with_their_owner(world: World, django_assert_num_queries: Any) -> None:
     subscriptions = Subscription.objects.for_project(world.project).order_by("-pk")
     items = SubscriptionItem.objects.for_project(world.project).filter(subscription=OuterRef("pk"))
     carts = Cart.objects.for_project(world.project).order_by("-pk")
@@ -51,7 +51,7 @@ def test_what_belongs_to_a_row_comes_with_it(world: World, django_assert_num_que
     owner = Customer.objects.for_project(world.project).filter(pk=world.customer.pk)
 
     with django_assert_num_queries(1):
-        found = combined_lists.read(
+        rows_by_kind = combined_lists.read(
             owner,
             {
                 "subscriptions": RowList(
@@ -63,16 +63,16 @@ def test_what_belongs_to_a_row_comes_with_it(world: World, django_assert_num_que
         )
         sold = [
             (item.quantity, item.price.product.name)
-            for row in found["subscriptions"]
+            for row in rows_by_kind["subscriptions"]
             for item in row.loaded_items
         ]
-        checkouts = [row.checkout for row in found["carts"]]
-        held = [line.quantity for row in found["carts"] for line in row.loaded_lines]
+        checkouts = [row.checkout for row in rows_by_kind["carts"]]
+        held = [line.quantity for row in rows_by_kind["carts"] for line in row.loaded_lines]
 
     assert sold == [(3, "Acme Pro"), (2, "Acme Pro"), (1, "Acme Pro")]
     assert checkouts == [world.checkout, None, None]
     assert held == [3, 2, 1]
-    assert found["none"] == []
+    assert rows_by_kind["none"] == []
 
 
 def test_annotations_come_along_and_fields_can_stay_behind(world: World) -> None:
@@ -80,13 +80,15 @@ def test_annotations_come_along_and_fields_can_stay_behind(world: World) -> None
         numbered=models.Window(models.Count("pk"))
     )
 
-    found = read(world, RowList(told[:1], annotations=["numbered"], excluded=["data", "previous"]))
+    rows_by_kind = read(
+        world, RowList(told[:1], annotations=["numbered"], excluded=["data", "previous"])
+    )
 
-    assert found[0].numbered == told.count()
-    assert found[0].get_deferred_fields() == {"data", "previous"}
+    assert rows_by_kind[0].numbered == told.count()
+    assert rows_by_kind[0].get_deferred_fields() == {"data", "previous"}
 
 
-def test_there_has_to_be_an_owner(world: World) -> None:
+def test_a_list_without_an_owner_is_refused(world: World) -> None:
     nobody = Customer.objects.for_project(world.project).filter(pk="cus_none")
     rows = Cart.objects.for_project(world.project)
 

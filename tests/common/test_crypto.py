@@ -1,3 +1,5 @@
+"""Sealed secrets open only for their own row and a current key."""
+
 import base64
 
 import pytest
@@ -12,7 +14,7 @@ OLD, NEW = b"o" * 32, b"n" * 32
 
 
 @given(st.text())
-def test_what_is_sealed_opens_again(text: str) -> None:
+def test_a_sealed_secret_opens_again(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -40,7 +42,7 @@ def test_an_altered_secret_does_not_open() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "t1", "t1.", "t1.!!!", "t1.AAAA", "gone.AAAA"])
-def test_rubbish_does_not_open(token: str) -> None:
+def test_invalid_text_does_not_open(token: str) -> None:
     with pytest.raises(CannotDecrypt):
         crypto.decrypt(token, context="c")
 

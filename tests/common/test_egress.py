@@ -1,4 +1,4 @@
-"""The one door out: where it leads, where it never does, and how long anybody can hold it open."""
+"""Outgoing requests reach public HTTPS addresses only, within limits of size and time."""
 
 import socket
 import time
@@ -52,7 +52,7 @@ def no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def home(settings: Settings) -> None:
+def allow_loopback(settings: Settings) -> None:
     """This machine may be asked, as in development."""
     settings.EGRESS = EgressSettings(loopback=True)
 
@@ -63,7 +63,7 @@ def server() -> Iterator[Server]:
         yield found
 
 
-def stands_for(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
     """The resolver gives these addresses, one list per look-up; who asked for what."""
     asked: list[str] = []
 
@@ -98,7 +98,7 @@ def test_no_packet_leaves_for_a_hostile_address() -> None:
 def test_one_wrong_address_of_a_name_is_enough(
     monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
-    stands_for(monkeypatch, addresses)
+    resolve_to(monkeypatch, addresses)
     with pytest.raises(EgressRefused, match=r"rebind\.example"):
         egress.get("https://rebind.example/")
 
@@ -108,17 +108,15 @@ def test_one_wrong_address_of_a_name_is_enough(
     "url",
     ["http://public.example/", "https://public.example:80/", "https://public.example:5432/"],
 )
-def test_nothing_but_https_on_its_ports_is_spoken(
-    monkeypatch: pytest.MonkeyPatch, url: str
-) -> None:
-    stands_for(monkeypatch, ["93.184.216.34"])
+def test_only_https_on_its_ports_is_allowed(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    resolve_to(monkeypatch, ["93.184.216.34"])
     with pytest.raises(EgressRefused, match="Use https"):
         egress.get(url)
 
 
-def test_the_checked_address_is_the_one_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_goes_to_the_checked_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that changes its mind after the first look-up is not looked up again."""
-    looked_up = stands_for(monkeypatch, ["93.184.216.34", "93.184.216.35"], ["127.0.0.1"])
+    looked_up = resolve_to(monkeypatch, ["93.184.216.34", "93.184.216.35"], ["127.0.0.1"])
     tried = []
 
     def connect(address: tuple[str, int], timeout: float) -> socket.socket:
@@ -154,45 +152,45 @@ def test_loopback_only_where_the_settings_say(settings: Settings, server: Server
             egress.get(elsewhere)
 
 
-@pytest.mark.usefixtures("home")
-def test_what_is_sent_arrives_to_the_byte(server: Server) -> None:
+@pytest.mark.usefixtures("allow_loopback")
+def test_the_body_arrives_to_the_byte(server: Server) -> None:
     body = bytes(range(256))
     egress.post(f"http://localhost:{server.port}/", body, headers={"X-Signed": "1"})
     [(method, path, headers, arrived)] = server.asked
     assert (method, path, arrived, headers["X-Signed"]) == ("POST", "/", body, "1")
 
 
-@pytest.mark.usefixtures("home")
-def test_a_redirect_is_an_answer(server: Server) -> None:
+@pytest.mark.usefixtures("allow_loopback")
+def test_redirects_are_not_followed(server: Server) -> None:
     server.reply = lambda path: (302, {"Location": "https://169.254.169.254/"}, b"")
     answer = egress.get(f"http://localhost:{server.port}/")
     assert (answer.status, answer.headers["location"]) == (302, "https://169.254.169.254/")
     assert len(server.asked) == 1
 
 
-@pytest.mark.usefixtures("home")
-def test_little_is_read(server: Server) -> None:
+@pytest.mark.usefixtures("allow_loopback")
+def test_only_the_first_bytes_of_a_response_are_read(server: Server) -> None:
     for size, is_cut in ((MOST, False), (MOST + 1, True), (MOST * 20, True)):
         server.reply = lambda path, size=size: (200, {}, b"x" * size)  # type: ignore[misc]
         answer = egress.get(f"http://localhost:{server.port}/")
         assert (len(answer.body), answer.is_cut) == (MOST, is_cut)
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("allow_loopback")
 def test_the_rest_of_a_long_answer_is_not_waited_for() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (MOST * 20)
     with misbehaving(lambda connection: connection.sendall(head + b"x" * (MOST + 1))) as port:
         assert egress.get(f"http://127.0.0.1:{port}/").is_cut
 
 
-@pytest.mark.usefixtures("home")
-def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+@pytest.mark.usefixtures("allow_loopback")
+def test_proxy_settings_are_ignored(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")
     assert egress.get(f"http://localhost:{server.port}/").status == 200
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("allow_loopback")
 def test_a_certificate_is_checked_against_the_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -210,14 +208,14 @@ def test_a_certificate_is_checked_against_the_name(
     assert (len(good.asked), len(wrong.asked)) == (1, 0)
 
 
-def drip(text: bytes, connection: socket.socket) -> None:
+def send_slowly(text: bytes, connection: socket.socket) -> None:
     connection.sendall(text)
     for _ in range(200):  # four seconds: who is not cut off by then never is
         time.sleep(0.02)
         connection.sendall(b"x")
 
 
-@pytest.mark.usefixtures("home")
+@pytest.mark.usefixtures("allow_loopback")
 @pytest.mark.parametrize(
     ("scheme", "text"),
     [
@@ -228,16 +226,16 @@ def drip(text: bytes, connection: socket.socket) -> None:
         ("https", b"\x16\x03\x03\x40\x00"),
     ],
 )
-def test_whoever_drips_is_cut_off(scheme: str, text: bytes) -> None:
+def test_a_server_that_sends_slowly_is_cut_off(scheme: str, text: bytes) -> None:
     started = time.monotonic()
-    dripping = misbehaving(lambda connection: drip(text, connection))
+    dripping = misbehaving(lambda connection: send_slowly(text, connection))
     with dripping as port, pytest.raises(EgressFailed):
         egress.get(f"{scheme}://127.0.0.1:{port}/", total=0.3)
     assert time.monotonic() - started < 2
 
 
-@pytest.mark.usefixtures("home")
-def test_silence_hanging_up_and_nonsense_are_failures(silent_port: int) -> None:
+@pytest.mark.usefixtures("allow_loopback")
+def test_silent_closed_and_malformed_responses_are_failures(silent_port: int) -> None:
     with pytest.raises(EgressFailed, match="no complete answer in time"):
         egress.get(f"http://127.0.0.1:{silent_port}/", total=0.1)
     for said in (b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"):

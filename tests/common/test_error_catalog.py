@@ -1,3 +1,5 @@
+"""The error catalog has one entry for each code."""
+
 from common.api import error_catalog
 from common.errors import Conflict, DomainError
 
@@ -13,7 +15,7 @@ def test_each_code_has_one_entry_and_a_title() -> None:
     assert entries == sorted(entries)
 
 
-def test_a_subclass_that_says_nothing_new_adds_no_entry() -> None:
+def test_a_subclass_without_a_code_of_its_own_adds_no_entry() -> None:
     known = {entry.code for entry in error_catalog.entries()}
     assert Conflict.code in known
     assert DomainError.code in known

@@ -1,4 +1,4 @@
-"""What is written down of a failure: how often it happened, and nothing that is secret."""
+"""A failure's row counts attempts and keeps no secret."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ import pytest
 from common import fair_queue
 from common.fair_queue import RetryRule
 from common.models import BackOff
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 
 RULE = RetryRule(queue="test", first=timedelta(minutes=1), attempts=3)
 

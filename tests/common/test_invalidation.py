@@ -1,57 +1,57 @@
-"""Who listens hears what the others have changed; who has stopped keeps no copy, in silence."""
+"""Processes hear each other's invalidations, and drop their copies when they cannot."""
 
 import pytest
 from pytest_django import Settings
 
 from common import invalidation
 from common.redis import client
-from tests.listening import hear, until
+from tests.broadcast_sync import receive_broadcasts, wait_until
 
 
-def say(what: str) -> None:
+def publish(what: str) -> None:
     client().publish(invalidation.channel(), invalidation.message("test", what))
 
 
-def test_heard_until_stopped_and_again_after(
+def test_messages_arrive_until_the_listener_stops_and_after_it_restarts(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard, emptied = list[str](), list[bool]()
     topic = invalidation.Topic(drop=heard.append, drop_all=lambda: emptied.append(True))
     monkeypatch.setitem(invalidation._topics, "test", topic)
-    until(invalidation.is_listening)
-    say("ada")
-    until(lambda: heard == ["ada"])
+    wait_until(invalidation.is_listening)
+    publish("ada")
+    wait_until(lambda: heard == ["ada"])
 
     emptied.clear()
     invalidation.stop()
-    say("bob")
+    publish("bob")
 
     assert emptied == [True]
-    until(invalidation.is_listening)
+    wait_until(invalidation.is_listening)
     assert emptied == [True, True], "what was said meanwhile was said to nobody"
-    say("eve")
-    until(lambda: "eve" in heard)
+    publish("eve")
+    wait_until(lambda: "eve" in heard)
     assert heard == ["ada", "eve"]
     assert "broadcast_lost" not in caplog.text
 
 
-def test_a_server_that_is_configured_again_is_heard_once(
+def test_a_reconfigured_server_is_subscribed_once(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     """The first listener must not go on beside the one that has taken its place."""
     heard = list[str]()
     topic = invalidation.Topic(drop=heard.append, drop_all=lambda: None)
     monkeypatch.setitem(invalidation._topics, "test", topic)
-    until(invalidation.is_listening)
+    wait_until(invalidation.is_listening)
     here = settings.REDIS_URL
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
     invalidation.is_listening()
     settings.REDIS_URL = here
 
-    until(invalidation.is_listening)
-    say("ada")
-    say("end")
-    until(lambda: heard.count("end") >= 1)
-    hear()
+    wait_until(invalidation.is_listening)
+    publish("ada")
+    publish("end")
+    wait_until(lambda: heard.count("end") >= 1)
+    receive_broadcasts()
 
     assert heard == ["ada", "end"]

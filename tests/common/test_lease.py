@@ -1,4 +1,4 @@
-"""One worker at a row: claims, fences, and what is left of a worker that died."""
+"""A leased row has one worker, a fence against late writes, and growing pauses."""
 
 from datetime import timedelta
 
@@ -30,37 +30,37 @@ def rows(db: None) -> list[ReconcileRun]:
     return list(ROWS.order_by("step"))
 
 
-def only(row: ReconcileRun) -> QuerySet[ReconcileRun]:
+def query_of(row: ReconcileRun) -> QuerySet[ReconcileRun]:
     return ROWS.filter(pk=row.pk)
 
 
 def end_lease(row: ReconcileRun) -> None:
-    only(row).update(leased_until=Now() - timedelta(seconds=1))
+    query_of(row).update(leased_until=Now() - timedelta(seconds=1))
 
 
 def test_a_row_is_leased_once_until_its_lease_ends(rows: list[ReconcileRun]) -> None:
     row = rows[0]
-    assert lease.take(only(row), duration=MINUTE, attempts=1) == 1
-    assert lease.take(only(row), duration=MINUTE, attempts=2) == 0
+    assert lease.take(query_of(row), duration=MINUTE, attempts=1) == 1
+    assert lease.take(query_of(row), duration=MINUTE, attempts=2) == 0
     end_lease(row)
-    assert lease.take(only(row), duration=MINUTE, attempts=3) == 1
-    assert only(row).get().attempts == 3
+    assert lease.take(query_of(row), duration=MINUTE, attempts=3) == 1
+    assert query_of(row).get().attempts == 3
 
 
 def test_only_the_last_claim_of_a_row_can_change_it(rows: list[ReconcileRun]) -> None:
     row = rows[0]
-    lease.take(only(row), duration=MINUTE)
-    slow = only(row).get().leased_until
+    lease.take(query_of(row), duration=MINUTE)
+    slow = query_of(row).get().leased_until
     end_lease(row)
-    lease.take(only(row), duration=MINUTE)
-    fast = only(row).get().leased_until
+    lease.take(query_of(row), duration=MINUTE)
+    fast = query_of(row).get().leased_until
 
     for store in (lease.write, lease.release):
         assert not store(ROWS, key=row.pk, fence=slow, attempts=9)
-    assert (only(row).get().attempts, only(row).get().leased_until) == (0, fast)
+    assert (query_of(row).get().attempts, query_of(row).get().leased_until) == (0, fast)
     assert lease.write(ROWS, key=row.pk, fence=fast, attempts=1)
     assert lease.release(ROWS, key=row.pk, fence=fast, attempts=2)
-    assert (only(row).get().attempts, only(row).get().leased_until) == (2, None)
+    assert (query_of(row).get().attempts, query_of(row).get().leased_until) == (2, None)
     assert not lease.release(ROWS, key=row.pk, fence=fast, attempts=3), "it is released already"
 
 
@@ -68,8 +68,8 @@ def test_a_claim_leases_what_is_still_due_in_the_order_of_the_choice(
     rows: list[ReconcileRun],
 ) -> None:
     a, b, c = rows
-    lease.take(only(b), duration=MINUTE)
-    held_by_other = only(b).get().leased_until
+    lease.take(query_of(b), duration=MINUTE)
+    held_by_other = query_of(b).get().leased_until
     due = ROWS.exclude(step="a")
     assert lease.claim([c, b, a], due=due, rows=ROWS, duration=MINUTE) == [c]
     leases = dict(ROWS.values_list("step", "leased_until"))

@@ -1,3 +1,5 @@
+"""Log lines hold no secrets."""
+
 import io
 import json
 import logging
@@ -52,5 +54,5 @@ def test_a_secret_in_an_exception_never_reaches_a_line(logger: str, secret: str)
 
 
 @pytest.mark.parametrize("harmless", ["cus_01j9zc3k5v8e4w2t7x6y5q4r3s", "GET /api/v1/customers", 7])
-def test_what_is_harmless_stays(harmless: object) -> None:
+def test_harmless_values_are_logged_unchanged(harmless: object) -> None:
     assert redact(harmless) == harmless

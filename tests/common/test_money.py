@@ -1,3 +1,5 @@
+"""Money is an integer of one known currency, written with that currency's digits."""
+
 from typing import Any
 
 import pytest
@@ -38,7 +40,7 @@ def test_a_currency_is_one_that_stripe_charges(currency: str) -> None:
 
 
 @given(AMOUNTS, AMOUNTS, st.sampled_from(sorted(EXPONENTS)))
-def test_adding_and_taking_away_cancel_out(one: int, other: int, currency: str) -> None:
+def test_addition_and_subtraction_cancel_out(one: int, other: int, currency: str) -> None:
     money = Money(one, currency)
 
     assert money + Money(other, currency) - Money(other, currency) == money

@@ -1,3 +1,5 @@
+"""The JSON parser reads valid bodies and refuses oversized or unstorable ones."""
+
 import json
 from typing import Any
 
@@ -20,13 +22,13 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_what_python_writes_is_read_back(value: Any) -> None:
+def test_json_written_by_python_is_read_back(value: Any) -> None:
     assert decode(json.dumps(value).encode()) == value
     assert decode(json.dumps(value, ensure_ascii=False).encode()) == value
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
     try:
         value = decode(body)
     except ParseError:
@@ -66,7 +68,7 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     ],
     ids=lambda body: repr(body[:20]),
 )
-def test_what_postgres_or_another_reader_could_not_hold_is_refused(body: bytes) -> None:
+def test_values_that_postgres_cannot_store_are_refused(body: bytes) -> None:
     with pytest.raises(ParseError):
         decode(body)
 
@@ -75,24 +77,24 @@ def test_a_pair_of_surrogates_is_one_character() -> None:
     assert decode(b'"\\ud83d\\ude00"') == "\U0001f600"
 
 
-def test_the_depth_ends_at_64() -> None:
+def test_nesting_is_limited_to_64_levels() -> None:
     assert decode(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     with pytest.raises(ParseError, match="64 levels"):
         decode(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
 
 
-def test_brackets_in_text_are_not_depth() -> None:
+def test_brackets_in_text_are_not_counted_as_depth() -> None:
     assert decode(json.dumps("[" * 1000).encode()) == "[" * 1000
     assert decode(json.dumps(['"[{' * 1000]).encode()) == ['"[{' * 1000]
 
 
-def test_the_size_ends_at_a_mebibyte() -> None:
+def test_the_size_is_limited_to_one_mebibyte() -> None:
     assert decode(b'"' + b"a" * (MAX_BODY - 2) + b'"')
     with pytest.raises(BodyTooLarge):
         decode(b'"' + b"a" * (MAX_BODY - 1) + b'"')
 
 
-def test_the_values_of_all_lists_and_objects_together_end_at_a_number() -> None:
+def test_the_total_number_of_values_is_limited() -> None:
     assert len(decode(b"[" + b"0," * (MAX_VALUES - 1) + b"0]")) == MAX_VALUES
     for body in (
         b"[" + b"0," * MAX_VALUES + b"0]",
@@ -103,6 +105,6 @@ def test_the_values_of_all_lists_and_objects_together_end_at_a_number() -> None:
             decode(body)
 
 
-def test_commas_in_text_are_no_values() -> None:
+def test_commas_in_text_are_not_counted_as_values() -> None:
     text = ',"\\' * MAX_VALUES
     assert decode(json.dumps([text]).encode()) == [text]

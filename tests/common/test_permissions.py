@@ -1,4 +1,4 @@
-"""Which calls the permission lets through: those whose scope is named, and whose key has it."""
+"""The permission class refuses actions without a scope and keys that lack it."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class Key:
         return True
 
 
-class Forgetful(ProjectViewSet):
+class ScopelessView(ProjectViewSet):
     """An action that somebody has added without saying which scope it needs."""
 
     scopes = {"list": "things:read"}
@@ -30,15 +30,15 @@ class Forgetful(ProjectViewSet):
         return Response({}, status=201)
 
 
-def asked(method: str) -> int:
+def status_of(method: str) -> int:
     request = getattr(APIRequestFactory(), method)("/things", format="json")
     key: Any = Key()
     force_authenticate(request, token=key)
-    view = Forgetful.as_view({"get": "list", "post": "create"})
+    view = ScopelessView.as_view({"get": "list", "post": "create"})
     status: int = view(request).status_code
     return status
 
 
 def test_an_action_that_names_no_scope_is_refused_to_every_key() -> None:
-    assert asked("get") == 200
-    assert asked("post") == 403
+    assert status_of("get") == 200
+    assert status_of("post") == 403

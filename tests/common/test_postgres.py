@@ -1,4 +1,4 @@
-"""A pooled connection in use is handed out without a question, and a broken one never."""
+"""The pool hands out working connections without checking recently used ones."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ def pool() -> Iterator[ConnectionPool[Any]]:
     wrapper.close_pool()
 
 
-def test_a_connection_in_use_is_asked_once(
+def test_a_recently_used_connection_is_not_checked_again(
     pool: ConnectionPool[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(5):

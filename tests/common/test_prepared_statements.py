@@ -1,4 +1,4 @@
-"""A prepared statement says the same whichever way it is sent, and is never sent twice."""
+"""Prepared statements return what cursors return and are never sent twice."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -20,7 +20,7 @@ SELECT %(text)s::text, %(number)s, %(large)s::numeric, %(at)s, %(yes)s, %(bytes)
 """
 
 
-def given(**more: Any) -> dict[str, Any]:
+def parameters(**more: Any) -> dict[str, Any]:
     return {
         "text": "Ä\\ \"quoted\" 'text', {},\n",
         "number": Int8(1),
@@ -36,7 +36,7 @@ def given(**more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_both_ways_say_the_same() -> None:
+def test_a_prepared_statement_and_a_cursor_return_the_same_rows() -> None:
     """Outside a transaction in one call of libpq, inside one through Django's cursors."""
     for more in (
         {},
@@ -45,22 +45,22 @@ def test_both_ways_say_the_same() -> None:
         {"at": AT.astimezone(timezone(timedelta(hours=5, minutes=30))), "large": None},
         {"nothing": 5, "number": 2**63},
     ):
-        directly = prepared_statements.fetch_row(ECHO, given(**more))
+        directly = prepared_statements.fetch_row(ECHO, parameters(**more))
         with transaction.atomic():
-            assert prepared_statements.fetch_row(ECHO, given(**more)) == directly
+            assert prepared_statements.fetch_row(ECHO, parameters(**more)) == directly
         with CaptureQueriesContext(connection) as seen:
-            assert prepared_statements.fetch_row(ECHO, given(**more)) == directly
+            assert prepared_statements.fetch_row(ECHO, parameters(**more)) == directly
         assert len(seen) == 1
-    assert prepared_statements.fetch_row(ECHO, given()) == (
-        *(given()["text"], 1, Decimal(2**53), AT, True, b"\x00\xff'"),
-        *(given()["texts"], [Decimal(1), Decimal(2**53)], None, 3, given()["text"]),
+    assert prepared_statements.fetch_row(ECHO, parameters()) == (
+        *(parameters()["text"], 1, Decimal(2**53), AT, True, b"\x00\xff'"),
+        *(parameters()["texts"], [Decimal(1), Decimal(2**53)], None, 3, parameters()["text"]),
         *(AT.date(), '{"a": [1]}'),
     )
     assert prepared_statements.fetch_row("SELECT 1 WHERE %(no)s", {"no": False}) is None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_fails_is_an_error_of_django_and_leaves_the_connection_usable() -> None:
+def test_a_failure_is_a_django_error_and_leaves_the_connection_usable() -> None:
     with pytest.raises(DataError):
         prepared_statements.fetch_row("SELECT %(text)s::int", {"text": "many"})
     with pytest.raises(IntegrityError):
@@ -100,7 +100,7 @@ def test_a_rollback_keeps_what_is_prepared() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_prepared_in_a_transaction_is_part_of_it() -> None:
+def test_a_statement_prepared_in_a_transaction_runs_in_it() -> None:
     """Also when it is the first statement of the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE kept (number int)")
@@ -115,7 +115,7 @@ def test_what_is_prepared_in_a_transaction_is_part_of_it() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_fails_is_sent_once() -> None:
+def test_a_failing_statement_is_sent_once() -> None:
     """A sequence counts what is rolled back, too."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE SEQUENCE prepared_once")

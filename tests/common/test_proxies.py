@@ -1,4 +1,4 @@
-"""Whose request it is: what a proxy says counts, what anybody else says does not."""
+"""Client address and scheme come from trusted proxies only."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -45,7 +45,7 @@ def seen(peer: str, header: str = X_FORWARDED_FOR, **said: str) -> dict[str, Any
         ("", "198.51.100.1", ""),
     ],
 )
-def test_the_newest_address_that_no_proxy_has(peer: str, said: str, client: str) -> None:
+def test_the_client_is_the_last_address_that_is_no_proxy(peer: str, said: str, client: str) -> None:
     assert seen(peer, X_FORWARDED_FOR=said)["REMOTE_ADDR"] == client
 
 
@@ -60,16 +60,16 @@ def test_the_newest_address_that_no_proxy_has(peer: str, said: str, client: str)
         ("for", PROXY, ""),
     ],
 )
-def test_the_standard_header(said: str, client: str, scheme: str) -> None:
+def test_the_forwarded_header_is_understood(said: str, client: str, scheme: str) -> None:
     environ = seen(PROXY, FORWARDED, FORWARDED=said, X_FORWARDED_FOR="9.9.9.9")
     assert (environ["REMOTE_ADDR"], environ["HTTP_X_FORWARDED_PROTO"]) == (client, scheme)
 
 
-def test_the_header_that_the_proxy_does_not_write_is_the_clients_own() -> None:
+def test_a_header_that_the_proxy_does_not_write_is_ignored() -> None:
     assert seen(PROXY, X_FORWARDED_FOR=CLIENT, FORWARDED="for=9.9.9.9")["REMOTE_ADDR"] == CLIENT
 
 
-def test_who_is_no_proxy_says_nothing_of_itself() -> None:
+def test_forwarding_headers_of_other_clients_are_ignored() -> None:
     claims = {
         "X_FORWARDED_FOR": "9.9.9.9",
         "X_FORWARDED_PROTO": "https",
@@ -80,7 +80,7 @@ def test_who_is_no_proxy_says_nothing_of_itself() -> None:
 
 
 @given(st.text(), st.sampled_from([FORWARDED, X_FORWARDED_FOR]))
-def test_no_header_is_too_odd(text: str, header: str) -> None:
+def test_odd_headers_do_not_crash(text: str, header: str) -> None:
     environ = seen(PROXY, header, X_FORWARDED_FOR=text, FORWARDED=text)
     assert proxies.site_of(environ["REMOTE_ADDR"])
 
@@ -102,11 +102,11 @@ def test_addresses_of_one_ipv6_network_count_together(address: str, site: str) -
 @pytest.mark.django_db
 @pytest.mark.parametrize(("peer", "is_secure"), [(PROXY, True), (CLIENT, False)])
 def test_only_a_proxy_makes_a_request_secure(peer: str, is_secure: bool) -> None:
-    told = {"X-Forwarded-Proto": "https"}
+    body = {"X-Forwarded-Proto": "https"}
     with override_settings(
         PROXIES=ProxySettings(trusted=TRUSTED),
         SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
         SECURE_HSTS_SECONDS=60,
     ):
-        answer = Client().get("/live", headers=told, REMOTE_ADDR=peer)
+        answer = Client().get("/live", headers=body, REMOTE_ADDR=peer)
     assert ("Strict-Transport-Security" in answer.headers) is is_secure

@@ -1,3 +1,5 @@
+"""Wake-ups are sent after the commit, coalesced, and cheap when the broker is frozen."""
+
 import json
 import time
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from django.db import transaction
 from pytest_django import Settings
 
 from common import queue, redis
-from config.celery import app as ours
+from config.celery import app as celery_app
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,7 @@ def ring_in_another_process(task: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_bell_rings_after_the_commit(empty_queue: None) -> None:
+def test_a_wake_up_is_sent_after_the_commit(empty_queue: None) -> None:
     with transaction.atomic():
         queue.enqueue("billing.sync")
         assert waiting() == 0
@@ -57,7 +59,7 @@ def test_the_bell_rings_after_the_commit(empty_queue: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_rolled_back_rings_no_bell(empty_queue: None) -> None:
+def test_a_rollback_sends_no_wake_up(empty_queue: None) -> None:
     with transaction.atomic():
         queue.enqueue("billing.sync")
         transaction.set_rollback(True)
@@ -65,7 +67,7 @@ def test_what_is_rolled_back_rings_no_bell(empty_queue: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hundred_rings_at_once_are_one(empty_queue: None) -> None:
+def test_a_hundred_wake_ups_at_once_are_one_message(empty_queue: None) -> None:
     for _ in range(100):
         queue.enqueue("billing.sync")
     queue.enqueue("webhooks.catch_up")
@@ -73,7 +75,7 @@ def test_a_hundred_rings_at_once_are_one(empty_queue: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_wake_ups_of_many_processes_that_nobody_takes_are_one(empty_queue: None) -> None:
+def test_unread_wake_ups_of_many_processes_are_one_message(empty_queue: None) -> None:
     """A frozen worker finds one message when it wakes, and not one for each that was sent."""
     for _ in range(100):
         ring_in_another_process("billing.sync")
@@ -94,14 +96,14 @@ def test_a_wake_up_is_dropped_once_pollers_have_looked(empty_queue: None) -> Non
 def test_a_task_that_has_begun_can_be_woken_again(empty_queue: None) -> None:
     """What was committed after a worker has begun to look may be missed by that look."""
     queue.enqueue("billing.sync")
-    ours.loader.import_default_modules()
-    ours.tasks["billing.sync"].before_start("id", (), {})
+    celery_app.loader.import_default_modules()
+    celery_app.tasks["billing.sync"].before_start("id", (), {})
     ring_in_another_process("billing.sync")
     assert waiting() == 2
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_is_woken_while_nobody_takes_what_waits(empty_queue: None) -> None:
+def test_no_wake_up_is_added_to_an_unread_one(empty_queue: None) -> None:
     filler = ["{}"] * (queue.MAX_QUEUE_LENGTH + 1)
     redis.client().rpush("celery", *filler)
     queue.enqueue("billing.sync")
@@ -118,7 +120,7 @@ def frozen_broker(settings: Settings, silent_port: int) -> Iterator[None]:
         frozen.config_from_object("django.conf:settings", namespace="CELERY")
         frozen.set_current()
         yield
-        ours.set_current()
+        celery_app.set_current()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,3 +1,5 @@
+"""A dead or frozen Redis costs one caller a short wait, and exchanges are complete."""
+
 import socket
 import ssl
 import threading
@@ -13,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.conf import settings as configured
+from django.conf import settings as django_settings
 from pytest_django import Settings
 from redis import ConnectionError as RedisConnectionError
 from redis import ResponseError
@@ -59,7 +61,7 @@ def test_the_breaker_closes_by_itself() -> None:
     assert not breaker.is_open
 
 
-def test_a_mistake_of_ours_is_not_taken_for_a_dead_redis() -> None:
+def test_a_programming_error_does_not_open_the_breaker() -> None:
     def mistaken(client: object) -> None:
         raise KeyError
 
@@ -89,7 +91,7 @@ def test_an_exchange_reads_replies_that_come_in_pieces() -> None:
 
 def test_an_exchange_logs_in_and_uses_the_database_of_the_address() -> None:
     redis.client().execute_command("ACL", "SETUSER", "tests", "on", ">s3cret", "~*", "+@all")
-    server = urlsplit(configured.REDIS_URL)
+    server = urlsplit(django_settings.REDIS_URL)
     address = f"tests:{{}}@{server.hostname}:{server.port}/3"
     lines = redis.RedisConnections(f"redis://{address.format('s3cret')}")
     who, client = lines.exchange(

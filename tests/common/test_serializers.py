@@ -1,4 +1,4 @@
-"""Numbers and truths in a body are what JSON calls so; what merely looks like one is refused."""
+"""Integer and boolean fields accept JSON integers and booleans only."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,24 +17,24 @@ NO_FLAGS = ["true", "True", "yes", "on", "t", "1", 1, 0, 1.0, "", [True], {}]
 
 
 @pytest.mark.parametrize("value", NO_INTEGERS)
-def test_only_an_integer_is_one(value: Any) -> None:
+def test_only_json_integers_are_integers(value: Any) -> None:
     with pytest.raises(serializers.ValidationError):
         WholeNumberField().run_validation(value)
 
 
 @pytest.mark.parametrize("value", [0, 1, -1, 2**53, 2**63 - 1])
-def test_an_integer_is_taken_as_it_is(value: int) -> None:
+def test_an_integer_is_returned_unchanged(value: int) -> None:
     assert WholeNumberField().run_validation(value) == value
 
 
 @pytest.mark.parametrize("value", NO_FLAGS)
-def test_only_true_and_false_are_flags(value: Any) -> None:
+def test_only_true_and_false_are_booleans(value: Any) -> None:
     with pytest.raises(serializers.ValidationError):
         FlagField().run_validation(value)
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_a_flag_is_taken_as_it_is(value: bool) -> None:
+def test_a_boolean_is_returned_unchanged(value: bool) -> None:
     assert FlagField().run_validation(value) is value
 
 

@@ -1,4 +1,4 @@
-"""The two walls that are up from the first migration: the manager and the composite keys."""
+"""Managers and composite keys keep each row within its project."""
 
 from collections.abc import Callable
 from typing import Any
@@ -63,7 +63,7 @@ def test_a_scoped_query_sees_its_own_rows(project: Project, other_project: Proje
     assert rows.across_projects().count() == 2
 
 
-def test_what_is_made_through_a_scope_belongs_to_it(
+def test_a_row_created_through_a_scope_belongs_to_its_project(
     project: Project, other_project: Project
 ) -> None:
     scoped = rows.for_project(project)
@@ -74,7 +74,7 @@ def test_what_is_made_through_a_scope_belongs_to_it(
     assert scoped.create(user_id="u3").project_id == project.pk
 
 
-def test_a_row_leads_to_its_own(project: Project) -> None:
+def test_a_related_manager_is_scoped_to_the_rows_project(project: Project) -> None:
     app = AppFactory.create(project=project)
     key_of(project, app=app)
     key = ApiKey.objects.for_project(project).get()

@@ -1,4 +1,4 @@
-"""Without Chromium the browser tests are left out, in so many words; with it they run."""
+"""Without Chromium the browser tests are skipped with a message; with it they run."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The files that ship the product agree with each other and with the settings."""
+"""The deployment files agree with each other and with the settings."""
 
 import os
 import re
@@ -65,7 +65,7 @@ def test_example_holds_no_secret() -> None:
     assert [example[name] for name in secrets] == ["", "", "", ""]
 
 
-def test_a_hanging_stripe_leaves_threads_to_the_rest() -> None:
+def test_a_hanging_stripe_leaves_threads_for_other_requests() -> None:
     waiting = {int(example_variables()["STRIPE_CONCURRENCY"]), BillingSettings().stripe_concurrency}
     assert max(waiting) + 2 <= Limits().threads
 
@@ -90,7 +90,7 @@ def test_the_image_starts_the_web_server_as_the_stack_does() -> None:
     assert Limits().max_connections < int(options["BACKPRESSURE"])
 
 
-def test_whatever_ends_is_started_again_and_whatever_hangs_is_seen() -> None:
+def test_every_container_is_restarted_and_has_a_healthcheck() -> None:
     """``migrate`` alone is meant to end."""
     services = compose()["services"]
     kept = {name: each for name, each in services.items() if name != "migrate"}
@@ -139,7 +139,7 @@ def test_image_contains_every_app_and_nothing_private() -> None:
     assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
 
 
-def test_the_databases_log_names_nobody_in_compose_either() -> None:
+def test_the_databases_log_in_compose_holds_no_personal_data() -> None:
     command = compose()["services"]["postgres"]["command"]
     for name in ("log_error_verbosity", "log_min_error_statement"):
         assert f"{name}={SETTINGS[name]}" in command

@@ -1,4 +1,4 @@
-"""Probes tell the truth, quickly, with everything else dead."""
+"""Probes report the true state quickly while other services are down."""
 
 import time
 from collections.abc import Iterator
@@ -48,13 +48,13 @@ def alive(*, seconds_ago: int = 0) -> None:
     heartbeats.beat_all(dict.fromkeys((heartbeats.PIPELINE, heartbeats.WORKER, *POLLED), at))
 
 
-def test_live_asks_nobody() -> None:
+def test_liveness_asks_no_other_service() -> None:
     """No ``db`` mark: a query would fail this test."""
     assert probe("/live") == (200, {"status": "ok"})
 
 
 @pytest.mark.django_db
-def test_everything_is_well() -> None:
+def test_every_check_passes_on_a_healthy_system() -> None:
     alive()
     status, document = probe("/ready")
 
@@ -87,7 +87,7 @@ def test_a_web_server_is_ready_before_the_first_worker() -> None:
 
 
 @pytest.mark.django_db
-def test_a_silent_worker_is_noticed() -> None:
+def test_a_worker_without_heartbeat_is_reported() -> None:
     alive(seconds_ago=61)
     status, document = probe("/ready")
 
@@ -97,7 +97,7 @@ def test_a_silent_worker_is_noticed() -> None:
 
 
 @pytest.mark.django_db
-def test_each_chore_shows_how_late_it_is() -> None:
+def test_each_periodic_task_shows_its_delay() -> None:
     """One that has not come to its end for minutes degrades the whole, and is named."""
     alive()
     now = timezone.now()
@@ -116,7 +116,7 @@ def test_each_chore_shows_how_late_it_is() -> None:
 
 
 @pytest.mark.django_db
-def test_a_chore_that_was_never_done_is_late_where_a_worker_does_it_each_second() -> None:
+def test_a_polled_task_that_never_ran_is_late() -> None:
     alive()
     Heartbeat.objects.filter(name="entitlements.tell_due").delete()
     check = probe("/health")[1]["checks"]["chores"]
@@ -162,7 +162,7 @@ def test_a_frozen_redis_costs_a_quarter_of_a_second(settings: Settings, silent_p
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_a_database_the_process_lives_and_is_not_ready() -> None:
+def test_without_a_database_the_process_is_live_and_not_ready() -> None:
     working = dict(connection.settings_dict)
     connection.close()
     connection.settings_dict["PORT"] = "1"
@@ -186,7 +186,7 @@ def test_health_names_the_version(settings: Settings) -> None:
     assert document["time"].endswith("Z")
 
 
-def test_a_probe_is_only_read() -> None:
+def test_probes_allow_only_reads() -> None:
     answer = CLIENT.post("/live")
 
     assert answer.status_code == 405
@@ -196,7 +196,7 @@ def test_a_probe_is_only_read() -> None:
 
 
 @pytest.mark.django_db
-def test_a_stripe_that_does_not_answer_is_told_and_keeps_nobody_up(account: StripeAccount) -> None:
+def test_an_unreachable_stripe_is_reported_and_delays_nobody(account: StripeAccount) -> None:
     alive()
     back_off = RequestBackOff()
     back_off.record_failure(account.pk, "coupon.read", StripePermissionMissing("No coupons."))

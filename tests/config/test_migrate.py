@@ -1,4 +1,4 @@
-"""Migrations may take longer than requests, and refuse what they did not begin."""
+"""Migrations have a longer timeout than requests and refuse databases of older migrations."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ def bounds() -> list[str]:
 
 
 @pytest.mark.django_db
-def test_migrations_wait_for_nothing_but_locks() -> None:
+def test_migrations_time_out_on_locks_only() -> None:
     within: list[list[str]] = []
 
     def look(**_: Any) -> None:

@@ -1,4 +1,4 @@
-"""No worker of the web server serves on when its main process is gone."""
+"""Workers of the web server end with its main process."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.listening import until
+from tests.broadcast_sync import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = """
@@ -31,4 +31,4 @@ def test_workers_end_with_the_process_that_started_them() -> None:
         workers = [psutil.Process(int(parent.stdout.readline())) for _ in range(2)]
         assert all(each.is_running() for each in workers)
         parent.kill()
-    until(lambda: not any(each.is_running() for each in workers))
+    wait_until(lambda: not any(each.is_running() for each in workers))

@@ -1,4 +1,4 @@
-"""Production refuses to start with anything missing, and says what."""
+"""Production refuses to start without a required setting and names it."""
 
 import base64
 import importlib
@@ -97,12 +97,12 @@ def test_wrong_variable_stops_the_boot_and_is_named(production, name: str, value
         production(**{name: value})
 
 
-def test_test_key_may_go_to_a_sandbox_without_https(production) -> None:
+def test_a_test_key_can_go_to_a_sandbox_without_https(production) -> None:
     settings = production(STRIPE_SECRET_KEY="sk_test_1", STRIPE_API_BASE="http://sandbox:8010")
     assert settings.BILLING.stripe_api_base == "http://sandbox:8010"
 
 
-def test_a_trial_on_this_machine_may_do_without_https(production) -> None:
+def test_a_trial_on_this_machine_can_run_without_https(production) -> None:
     settings = production(
         STRIPE_SECRET_KEY="sk_test_1",
         PUBLIC_URL="http://localhost:8000",
@@ -111,7 +111,7 @@ def test_a_trial_on_this_machine_may_do_without_https(production) -> None:
     assert settings.PUBLIC_URL == "http://localhost:8000"
 
 
-def test_djangos_checks_of_a_deployment_have_nothing_to_say() -> None:
+def test_djangos_deployment_checks_pass() -> None:
     run = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=ROOT,
@@ -123,7 +123,7 @@ def test_djangos_checks_of_a_deployment_have_nothing_to_say() -> None:
     assert run.returncode == 0, run.stderr
 
 
-def test_production_knows_nothing_of_the_embedded_servers(production, monkeypatch) -> None:
+def test_production_does_not_import_the_embedded_servers(production, monkeypatch) -> None:
     for name in [name for name in sys.modules if name.startswith("devtools.embedded")]:
         monkeypatch.delitem(sys.modules, name)
     production()

@@ -1,4 +1,4 @@
-"""README's management commands run as they stand: by the interpreter that has what they need."""
+"""The README's management commands run as printed, by the interpreter with the packages."""
 
 import re
 import shlex
@@ -32,13 +32,13 @@ def commands() -> Iterator[tuple[list[str], list[str]]]:
                 yield words[:end], words[end:]
 
 
-def test_the_readme_has_commands_for_both() -> None:
+def test_the_readme_has_commands_for_checkout_and_container() -> None:
     assert [by for by, _ in commands()].count(HERE) >= 2
     assert [by for by, _ in commands()].count(CONTAINER) >= 4
 
 
 @pytest.mark.parametrize(("by", "arguments"), list(commands()), ids=" ".join)
-def test_a_command_is_run_by_who_can(by: list[str], arguments: list[str]) -> None:
+def test_each_command_runs_under_its_interpreter(by: list[str], arguments: list[str]) -> None:
     assert by in (HERE, CONTAINER)
     app = get_commands()[arguments[0]]
     command = load_command_class(app, arguments[0])
@@ -47,7 +47,7 @@ def test_a_command_is_run_by_who_can(by: list[str], arguments: list[str]) -> Non
         parser.parse_args(arguments[1:])
 
 
-def test_outside_of_the_virtual_environment_it_starts() -> None:
+def test_manage_py_starts_outside_the_virtual_environment() -> None:
     run = subprocess.run(
         [*HERE, "create_project", "--help"],
         cwd=ROOT,
@@ -67,7 +67,7 @@ def test_python_in_the_image_is_the_one_with_the_packages() -> None:
 
 
 @pytest.mark.django_db
-def test_the_project_of_the_readme_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readmes_command_creates_its_project(capsys: pytest.CaptureFixture[str]) -> None:
     [arguments] = [each for by, each in commands() if by == HERE and each[0] == "create_project"]
     call_command(*arguments)
     assert Project.objects.get().return_origins == ["https://robots.example.com"]

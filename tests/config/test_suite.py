@@ -1,4 +1,4 @@
-"""The runner behind `make test`: one failure fails it, and its output is shown."""
+"""`make test` fails if one check fails, and shows that check's output."""
 
 import sys
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_static_check_speaks_to_no_server() -> None:
     assert result.output.strip() == "postgres://nobody@127.0.0.1:9/nothing"
 
 
-def test_what_is_compiled_once_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_tests_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     result = run(script("import sys; print(sys.dont_write_bytecode)"), shown=False)
     assert result.output.strip() == "False"

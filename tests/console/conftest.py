@@ -1,4 +1,4 @@
-"""Who looks at the console, and what there is to see."""
+"""Operators of each role, and rows for every page of the console."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Send a dialog as the browser does."""
+"""Send a dialog as the browser does, and read the messages of the next page."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ SENT = {"_form_submitted": "on"}
 
 
 def send(client: Client, address: str, **said: Any) -> Any:
-    """POST the dialog at this address; ``reason`` is given unless it is said to be empty."""
+    """POST the dialog at this address; ``reason`` has a default and can be overridden."""
     return client.post(address, {**SENT, "reason": "The customer asked.", **said})
 
 
@@ -19,6 +19,6 @@ def was_done(answer: HttpResponse) -> bool:
     return answer.status_code == 204 and "HX-Redirect" in answer
 
 
-def told(answer: Any) -> list[str]:
-    """What the next page will say."""
+def messages_of(answer: Any) -> list[str]:
+    """The messages that the next page shows."""
     return [str(message) for message in get_messages(answer.wsgi_request)]

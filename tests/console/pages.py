@@ -1,4 +1,4 @@
-"""Every page of the console, found in the site itself: a new one cannot be forgotten."""
+"""Find every page of rows that the console registers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

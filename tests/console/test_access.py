@@ -1,4 +1,4 @@
-"""Who may see and do what: every page and every dialog, for each role and for strangers."""
+"""Each role and each stranger reaches exactly its own pages and dialogs."""
 
 import itertools
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from console import roles
 from console.operators import Role
-from tests.architecture.transactions import undone
+from tests.architecture.transactions import rolled_back
 from tests.console.dialogs import send
 from tests.console.pages import NAMES, PAGES
 from tests.console.world import World
@@ -60,7 +60,7 @@ def test_console_has_a_page_for_each_noun() -> None:
     ]
 
 
-def test_pages_and_dialogs(
+def test_each_role_reaches_its_pages_and_dialogs(
     world: World,
     signed_in: Callable[[Role], Client],
     client: Client,
@@ -74,7 +74,7 @@ def test_pages_and_dialogs(
     }
 
     for noun, (who, (browser, seen, acts)) in itertools.product(PAGES, visitors.items()):
-        with subtests.test(noun.name, who=who), undone():
+        with subtests.test(noun.name, who=who), rolled_back():
             closed = who == "operator" and noun.name in FOR_ADMINISTRATORS
             dialog = 403 if closed else acts
             row = noun.row_of(world)
@@ -86,11 +86,11 @@ def test_pages_and_dialogs(
                     assert send(browser, address).status_code == dialog, address
 
 
-def test_nothing_is_added_edited_or_deleted_by_form(
+def test_no_row_is_added_edited_or_deleted_by_form(
     world: World, administrator: Client, subtests: pytest.Subtests
 ) -> None:
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             row = noun.row_of(world)
             assert administrator.get(noun.add).status_code == 403
             assert administrator.post(noun.add, {"name": "x"}).status_code == 403
@@ -105,7 +105,7 @@ def test_history_is_the_audit_trail(
     world: World, administrator: Client, subtests: pytest.Subtests
 ) -> None:
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             answer = administrator.get(noun.of(noun.row_of(world), "history"))
 
             assert answer.status_code == 302
@@ -131,14 +131,16 @@ def test_strangers_meet_the_login_page(client: Client) -> None:
     assert "Operators’ console" in answer.text
 
 
-def test_sidebar_shows_only_what_may_be_seen(viewer: Client, administrator: Client) -> None:
+def test_the_sidebar_shows_only_pages_that_the_role_can_see(
+    viewer: Client, administrator: Client
+) -> None:
     staff = reverse("admin:auth_user_changelist")
 
     assert staff not in viewer.get("/admin/").text
     assert staff in administrator.get("/admin/").text
 
 
-def test_roles_are_made_once_and_repaired(db: None) -> None:
+def test_roles_are_created_once_and_repaired(db: None) -> None:
     made = roles.apply()
     made[roles.VIEWERS].permissions.clear()
 
@@ -154,7 +156,7 @@ def test_roles_are_made_once_and_repaired(db: None) -> None:
     assert operating == set(roles.OPERATOR_PERMISSIONS)
 
 
-def test_a_dialog_of_a_row_that_is_not_there(administrator: Client) -> None:
+def test_the_dialog_of_a_missing_row_is_not_found(administrator: Client) -> None:
     nowhere = reverse("admin:billing_payment_read_again", args=["pay_nothing"])
 
     assert send(administrator, nowhere).status_code == 404

@@ -1,4 +1,4 @@
-"""A column of the console shows what its page makes of a row, never a sealed value itself."""
+"""Columns of the console show rendered values and never sealed ones."""
 
 import re
 
@@ -18,7 +18,7 @@ def world(db: None) -> World:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_no_column_hides_behind_a_field_of_its_name(page: Page) -> None:
+def test_no_column_is_shadowed_by_a_field_of_its_name(page: Page) -> None:
     """Django would show the field, and the method that says something better would never run."""
     names = {field.name for field in page.model._meta.concrete_fields}
     made = {name for each in type(page.admin).mro() for name in vars(each) if name in names}
@@ -26,7 +26,7 @@ def test_no_column_hides_behind_a_field_of_its_name(page: Page) -> None:
     assert made & shown == set()
 
 
-def test_nothing_sealed_is_shown(world: World, administrator: Client) -> None:
+def test_sealed_values_are_never_shown(world: World, administrator: Client) -> None:
     for page in PAGES:
         for address in (page.listing, page.of(page.row_of(world))):
             assert not SEALED.search(administrator.get(address).content.decode()), address

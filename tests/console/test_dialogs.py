@@ -1,4 +1,4 @@
-"""Every dialog changes something only when it is sent, with a token and a reason."""
+"""A dialog changes rows only when sent with a token and a reason."""
 
 import itertools
 import re
@@ -10,7 +10,7 @@ from django.utils.html import strip_tags
 
 from common.admin.pages import everywhere
 from events.models import AuditEntry, OutboxEvent
-from tests.architecture.transactions import undone
+from tests.architecture.transactions import rolled_back
 from tests.console.dialogs import SENT
 from tests.console.pages import PAGES, Page
 from tests.console.world import World
@@ -41,11 +41,11 @@ def test_opening_changes_nothing(
     before = state_of(world)
 
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             for address in dialogs_of(noun, world):
-                said = {**SENT, "reason": "Because.", "name": "x"}
-                assert administrator.get(address, said).status_code == 200
-                assert administrator.head(address, said).status_code == 200
+                body = {**SENT, "reason": "Because.", "name": "x"}
+                assert administrator.get(address, body).status_code == 200
+                assert administrator.head(address, body).status_code == 200
             assert state_of(world) == before
 
 
@@ -56,7 +56,7 @@ def test_without_a_reason_nothing_changes(
 
     for noun in PAGES:
         asking = [address for address in dialogs_of(noun, world) if address != ASKS_WHO]
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             for address, reason in itertools.product(asking, ["", "  ", "no", "x" * 501]):
                 answer = administrator.post(address, {**SENT, "reason": reason, "name": "x"})
                 assert answer.status_code == 200
@@ -73,13 +73,13 @@ def test_without_a_token_nothing_changes(
     before = state_of(world)
 
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             for address in dialogs_of(noun, world):
                 assert strict.post(address, {**SENT, "reason": "Because."}).status_code == 403
             assert state_of(world) == before
 
 
-def test_leaving_a_dialog_and_doing_it_are_different_words(
+def test_the_cancel_and_submit_buttons_have_different_texts(
     world: World, administrator: Client, subtests: pytest.Subtests
 ) -> None:
     """Nobody has to guess which of two buttons ends a subscription; only the one that does is

@@ -1,4 +1,4 @@
-"""A second live subscription to a product, made at Stripe by hand, is there to be seen."""
+"""A second live subscription made at Stripe by hand is shown as a duplicate."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import Price, StripeCustomer
 from tests.api_client import ApiClient
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.shop import Shop
 
 Drain = Callable[[], None]
@@ -21,7 +21,7 @@ def doubles(api: ApiClient) -> dict[str, str | None]:
     return {each["id"]: each["duplicate_of"] for each in reversed(rows)}
 
 
-def test_seen_by_the_tenant_and_by_operators(
+def test_a_duplicate_subscription_is_shown_to_tenant_and_operators(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, api: ApiClient,
     administrator: Client,
 ) -> None:  # fmt: skip
@@ -36,13 +36,13 @@ def test_seen_by_the_tenant_and_by_operators(
     assert doubles(api) == {older: None, second: older, **dict.fromkeys(others)}
     one = api.get(f"/subscriptions/alice/{monthly.product_id}").json()
     assert (one["id"], one["duplicate_of"]) in {(older, None), (second, older)}
-    told = [each.data for each in outbox.events(shop.project, "subscription.created")]
+    told = [each.data for each in outbox_events.events(shop.project, "subscription.created")]
     assert [each["duplicate_of"] for each in told] == [None, older, None, None]
 
     listing = "/admin/billing/subscription/"
-    found = administrator.get(listing, {"duplicates": "of_an_older_one"}).content.decode()
-    assert second in found
-    assert not [each for each in others if each in found]
+    html = administrator.get(listing, {"duplicates": "of_an_older_one"}).content.decode()
+    assert second in html
+    assert not [each for each in others if each in html]
     page = administrator.get(f"{listing}{second}/change/").content.decode()
     assert f"{listing}{quote(older)}/change/" in page
 
@@ -51,7 +51,7 @@ def test_seen_by_the_tenant_and_by_operators(
     assert set(doubles(api).values()) == {None}
 
 
-def test_lists_cost_the_same_however_long_they_are(
+def test_the_query_count_of_lists_is_constant(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, api: ApiClient
 ) -> None:
     def queries() -> int:

@@ -1,4 +1,4 @@
-"""What tenants and Stripe write is text in the console, never markup."""
+"""The console shows text of tenants and Stripe without interpreting markup."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 from django.test import Client
 
-from tests.architecture.transactions import undone
+from tests.architecture.transactions import rolled_back
 from tests.console.pages import PAGES
 from tests.console.world import build
 
@@ -16,7 +16,9 @@ PAYLOAD = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
 LIVE = re.compile(r"<script>alert|<img src=x|onerror=alert\(2\)>")
 
 
-def test_every_page_and_dialog(administrator: Client, subtests: pytest.Subtests) -> None:
+def test_every_page_and_dialog_escapes_foreign_text(
+    administrator: Client, subtests: pytest.Subtests
+) -> None:
     world = build(name=PAYLOAD[:80])
 
     for noun in PAGES:
@@ -27,25 +29,25 @@ def test_every_page_and_dialog(administrator: Client, subtests: pytest.Subtests)
             *noun.list_dialogs(),
             *noun.row_dialogs(row),
         ):
-            with subtests.test(address), undone():
+            with subtests.test(address), rolled_back():
                 answer = administrator.get(address)
                 assert answer.status_code == 200
                 assert not LIVE.search(answer.text)
 
 
-def test_home_and_search(administrator: Client) -> None:
+def test_home_and_search_escape_foreign_text(administrator: Client) -> None:
     world = build(name=PAYLOAD[:80])
 
     home = administrator.get("/admin/")
-    found = administrator.get("/admin/search/", {"s": world.customer.user_id, "extended": "1"})
+    response = administrator.get("/admin/search/", {"s": world.customer.user_id, "extended": "1"})
 
     assert "&lt;script&gt;alert(1)" in home.text
     assert not LIVE.search(home.text)
-    assert world.customer.user_id in found.text
-    assert not LIVE.search(found.text)
+    assert world.customer.user_id in response.text
+    assert not LIVE.search(response.text)
 
 
-def test_payload_of_an_event(administrator: Client) -> None:
+def test_the_payload_of_an_event_is_escaped(administrator: Client) -> None:
     world = build()
     world.event.body = json.dumps({"note": PAYLOAD}).encode()
     world.event.save()
@@ -67,7 +69,9 @@ def test_payload_of_an_event(administrator: Client) -> None:
         (b'"' + b"x" * 300_000 + b'"', "and 100,002 more characters"),
     ],
 )
-def test_odd_bytes_of_an_event(body: bytes, shown: str, administrator: Client) -> None:
+def test_odd_bytes_of_an_event_are_shown_as_text(
+    body: bytes, shown: str, administrator: Client
+) -> None:
     world = build()
     world.event.body = body
     world.event.save()
@@ -78,7 +82,7 @@ def test_odd_bytes_of_an_event(body: bytes, shown: str, administrator: Client) -
     assert shown in answer.text
 
 
-def test_invoice_address_that_is_no_web_address(administrator: Client) -> None:
+def test_an_invoice_address_with_another_scheme_is_no_link(administrator: Client) -> None:
     world = build()
     world.invoice.hosted_url = "javascript:alert(1)"
     world.invoice.save()
@@ -95,7 +99,7 @@ def test_pages_name_no_other_host(administrator: Client) -> None:
     assert "script-src 'self' 'unsafe-eval'" in answer["Content-Security-Policy"]
 
 
-def test_no_page_is_shown_in_a_frame_of_anybodys(client: Client, db: None) -> None:
+def test_no_page_can_be_framed(client: Client, db: None) -> None:
     for path in ("/admin/login/", "/api/docs", "/docs/errors"):
         answer = client.get(path)
         assert "frame-ancestors 'none'" in answer["Content-Security-Policy"], path

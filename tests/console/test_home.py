@@ -1,4 +1,4 @@
-"""The home page's numbers are true."""
+"""The home page's counts are correct."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,17 +21,21 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
 
 
-def test_nothing_yet() -> None:
-    found = home.gather(NOW)
+def test_an_empty_database_shows_zeros() -> None:
+    page_context = home.gather(NOW)
 
-    assert found["inbox"] == Inbox(0, 0, 0, 0, None, None)
-    assert found["takings"] == []
-    assert found["parked"] == []
-    assert (found["projects"], found["outbox"], found["events_today"]) == (0, 0, 0)
-    assert len(found["hours"]) == 24
+    assert page_context["inbox"] == Inbox(0, 0, 0, 0, None, None)
+    assert page_context["takings"] == []
+    assert page_context["parked"] == []
+    assert (
+        page_context["projects"],
+        page_context["outbox"],
+        page_context["events_today"],
+    ) == (0, 0, 0)
+    assert len(page_context["hours"]) == 24
 
 
-def test_inbox() -> None:
+def test_the_inbox_counts_events_by_status() -> None:
     build(size=8, now=NOW)
     InboundEvent.objects.create(
         endpoint=StripeEndpoint.objects.get(),
@@ -52,7 +56,7 @@ def test_inbox() -> None:
     )
 
 
-def test_an_old_event_of_a_waiting_object_is_done() -> None:
+def test_an_old_event_of_a_waiting_object_counts_as_done() -> None:
     world = build(size=2, now=NOW)
     world.sync_object.applied = 1
     world.sync_object.save()
@@ -61,7 +65,7 @@ def test_an_old_event_of_a_waiting_object_is_done() -> None:
     assert home.inbox().oldest_waiting is None
 
 
-def test_hours() -> None:
+def test_events_are_counted_by_hour() -> None:
     build(size=3, now=NOW)
 
     hours = home.hourly(NOW)
@@ -75,7 +79,7 @@ def test_hours() -> None:
     assert sum(hour.events for hour in hours) == 3
 
 
-def test_subscriptions_of_all_projects() -> None:
+def test_subscriptions_of_all_projects_are_counted() -> None:
     build(size=5)
     build(size=2, name="Neighbour")
 
@@ -86,7 +90,7 @@ def test_subscriptions_of_all_projects() -> None:
     assert Subscription.objects.across_projects().count() == 7
 
 
-def test_takings_by_currency() -> None:
+def test_takings_are_summed_by_currency() -> None:
     world = build(size=2, now=NOW)
     yen = Payment.objects.for_project(world.project).order_by("pk")[0]
     yen.currency, yen.amount, yen.amount_received, yen.amount_refunded = "jpy", 5000, 5000, 0
@@ -122,7 +126,7 @@ def test_live_money_is_not_added_to_test_money() -> None:
     assert home.subscriptions()["active"] == SubscriptionCount(live=1, test=1)
 
 
-def test_what_is_late_by_the_clock_stands_first(viewer: Client) -> None:
+def test_late_tasks_are_listed_first(viewer: Client) -> None:
     now = timezone.now()
     heartbeats.beat_all(dict.fromkeys(POLLED, now))
     heartbeats.beat(name="entitlements.expire_credits", at=now - timedelta(minutes=5))
@@ -137,7 +141,7 @@ def test_what_is_late_by_the_clock_stands_first(viewer: Client) -> None:
     assert page.index("Expire credits") < page.index("Sync what is due")
 
 
-def test_page_shows_them(viewer: Client) -> None:
+def test_the_home_page_shows_the_counts(viewer: Client) -> None:
     build(size=3)
 
     answer = viewer.get("/admin/")

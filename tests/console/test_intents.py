@@ -1,4 +1,4 @@
-"""What does not come to its end by itself is decided by an operator, with a reason."""
+"""Operators decide parked intents with a reason."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from console import home
 from events.models import AuditEntry
 from projects.models import Project
 from tests.billing_fixtures import SandboxStripe
-from tests.console.dialogs import send, told, was_done
+from tests.console.dialogs import messages_of, send, was_done
 from tests.shop import Shop
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def address(intent: StripeIntent, name: str) -> str:
     return f"/admin/billing/stripeintent/{intent.pk}/{name}/"
 
 
-def test_it_is_seen(parked: StripeIntent, operator: Client) -> None:
+def test_a_parked_intent_is_shown(parked: StripeIntent, operator: Client) -> None:
     found = home.gather(timezone.now())["intents"]
     assert (found.open, found.parked) == (0, 1)
     listed = operator.get("/admin/billing/stripeintent/?state=parked").text
@@ -47,12 +47,12 @@ def test_it_is_seen(parked: StripeIntent, operator: Client) -> None:
     assert (check["status"], check["detail"]) == ("degraded", "0 open, 1 parked")
 
 
-def test_try_again_finds_what_was_made(
+def test_a_retry_finds_the_object_made_at_stripe(
     parked: StripeIntent, operator: Client, stripe: SandboxStripe
 ) -> None:
     answer = send(operator, address(parked, "try-again"))
     assert was_done(answer)
-    assert told(answer) == ["It is tried again within a few seconds."]
+    assert messages_of(answer) == ["It is tried again within a few seconds."]
     assert intents.finish_due(at=timezone.now()) == 1
     parked.refresh_from_db()
     (made,) = stripe.v1.products.list().data
@@ -62,7 +62,7 @@ def test_try_again_finds_what_was_made(
     assert (entry.subject, entry.actor) == (parked.pk, "operator:operator")
 
 
-def test_give_up_takes_the_row_back(parked: StripeIntent, operator: Client) -> None:
+def test_giving_up_removes_the_row(parked: StripeIntent, operator: Client) -> None:
     assert was_done(send(operator, address(parked, "give-up")))
     parked.refresh_from_db()
     assert (parked.state, parked.finished_at is not None) == ("failed", True)
@@ -72,7 +72,7 @@ def test_give_up_takes_the_row_back(parked: StripeIntent, operator: Client) -> N
     assert AuditEntry.objects.filter(action="intent.give_up").count() == 1
 
 
-def test_not_while_somebody_is_at_it(parked: StripeIntent, operator: Client) -> None:
+def test_a_leased_intent_cannot_be_decided(parked: StripeIntent, operator: Client) -> None:
     rows = StripeIntent.objects.across_projects()
     rows.update(leased_until=timezone.now() + timedelta(minutes=1))
     for name in ("try-again", "give-up"):
@@ -81,7 +81,7 @@ def test_not_while_somebody_is_at_it(parked: StripeIntent, operator: Client) -> 
     assert not AuditEntry.objects.filter(action__startswith="intent.").exists()
 
 
-def test_what_is_over_is_forgotten_after_a_month(parked: StripeIntent) -> None:
+def test_finished_intents_are_deleted_after_a_month(parked: StripeIntent) -> None:
     at = timezone.now()
     rows = StripeIntent.objects.across_projects()
     rows.update(state="done", finished_at=at - timedelta(days=30))

@@ -1,4 +1,4 @@
-"""Keys are issued, rotated and revoked with a reason; their secret is seen once."""
+"""Operators issue, rotate and revoke keys with a reason; a secret is shown once."""
 
 import logging
 import re
@@ -14,7 +14,7 @@ from django.utils import timezone
 from events.models import AuditEntry
 from projects.keys.selectors import credentials
 from projects.models import ApiKey, PlatformKey, Project
-from tests.console.dialogs import send, told, was_done
+from tests.console.dialogs import messages_of, send, was_done
 from tests.console.world import World
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,9 @@ def pages_about(world: World, key: ApiKey | PlatformKey) -> Iterator[str]:
     yield "/admin/"
 
 
-def test_issue(world: World, operator: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_operator_issues_a_key(
+    world: World, operator: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     expires = timezone.now().replace(second=0, microsecond=0) + timedelta(days=30)
 
@@ -57,9 +59,9 @@ def test_issue(world: World, operator: Client, caplog: pytest.LogCaptureFixture)
         ["checkout:write", "entitlements:read"],
         expires,
     )
-    found = credentials.find(secret=secret, at=timezone.now())
-    assert found is not None
-    assert found.key_id == key.pk
+    credential = credentials.find(secret=secret, at=timezone.now())
+    assert credential is not None
+    assert credential.key_id == key.pk
     entry = AuditEntry.objects.get(subject=key.pk)
     assert (entry.action, entry.actor, entry.reason) == (
         "key.issue",
@@ -72,7 +74,7 @@ def test_issue(world: World, operator: Client, caplog: pytest.LogCaptureFixture)
     assert secret not in caplog.text
 
 
-def test_secret_is_never_seen_again(world: World, operator: Client) -> None:
+def test_the_secret_is_shown_once(world: World, operator: Client) -> None:
     address = f"/admin/projects/project/{world.project.pk}/issue-key/"
     secret = secret_in(send(operator, address, name="Job", scopes=["checkout:write"]))
     key = ApiKey.objects.for_project(world.project).get(name="Job")
@@ -98,7 +100,7 @@ def test_secret_is_never_seen_again(world: World, operator: Client) -> None:
         ({"name": ""}, "This field is required."),
     ],
 )
-def test_issue_refused(
+def test_an_invalid_key_is_refused(
     said: dict[str, object], complaint: str, world: World, operator: Client
 ) -> None:
     complete = {"name": "Job", "scopes": ["checkout:write"], **said}
@@ -109,13 +111,13 @@ def test_issue_refused(
     assert ApiKey.objects.for_project(world.project).count() == 1
 
 
-def test_rotate(world: World, operator: Client) -> None:
+def test_an_operator_rotates_a_key(world: World, operator: Client) -> None:
     answer = send(operator, f"/admin/projects/apikey/{world.key.pk}/rotate/", overlap_hours="2")
 
-    found = credentials.find(secret=secret_in(answer), at=timezone.now())
+    credential = credentials.find(secret=secret_in(answer), at=timezone.now())
     world.key.refresh_from_db()
-    assert found is not None
-    assert world.key.rotated_to_id == found.key_id
+    assert credential is not None
+    assert world.key.rotated_to_id == credential.key_id
     assert world.key.expires_at is not None
     assert world.key.expires_at - timezone.now() < timedelta(hours=2, minutes=1)
     entry = AuditEntry.objects.get(action="key.rotate")
@@ -132,17 +134,17 @@ def test_rotating_twice_is_refused_in_the_dialog(world: World, operator: Client)
     assert ApiKey.objects.for_project(world.project).count() == 2
 
 
-def test_revoke(world: World, operator: Client) -> None:
+def test_an_operator_revokes_a_key(world: World, operator: Client) -> None:
     answer = send(operator, f"/admin/projects/apikey/{world.key.pk}/revoke/")
 
     assert was_done(answer)
-    assert told(answer) == ["Acme key 0 is revoked."]
+    assert messages_of(answer) == ["Acme key 0 is revoked."]
     world.key.refresh_from_db()
     assert world.key.revoked_at is not None
     assert AuditEntry.objects.get(action="key.revoke").reason == "The customer asked."
 
 
-def test_platform_key(world: World, administrator: Client) -> None:
+def test_an_administrator_issues_a_platform_key(world: World, administrator: Client) -> None:
     secret = secret_in(send(administrator, "/admin/projects/platformkey/issue/", name="Terraform"))
     key = PlatformKey.objects.get(name="Terraform")
     assert credentials.find(secret=secret, at=timezone.now()) is not None
@@ -157,7 +159,7 @@ def test_platform_key(world: World, administrator: Client) -> None:
     ]
 
 
-def test_register_a_project(operator: Client, db: None) -> None:
+def test_an_administrator_registers_a_project(operator: Client, db: None) -> None:
     answer = send(
         operator,
         "/admin/projects/project/register/",
@@ -168,9 +170,9 @@ def test_register_a_project(operator: Client, db: None) -> None:
         return_origins="https://app.borealis.example\n\n https://www.borealis.example ",
     )
 
-    found = credentials.find(secret=secret_in(answer), at=timezone.now())
+    credential = credentials.find(secret=secret_in(answer), at=timezone.now())
     project = Project.objects.get(slug="borealis")
-    assert found is not None
+    assert credential is not None
     assert project.sells == ["subscription"]
     assert project.return_origins == [
         "https://app.borealis.example",
@@ -181,7 +183,7 @@ def test_register_a_project(operator: Client, db: None) -> None:
     assert (entry.subject, entry.reason) == (project.pk, "The customer asked.")
 
 
-def test_configure_a_project(world: World, operator: Client) -> None:
+def test_an_administrator_configures_a_project(world: World, operator: Client) -> None:
     address = f"/admin/projects/project/{world.project.pk}/configure/"
     now = {
         "name": world.project.name,

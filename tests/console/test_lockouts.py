@@ -1,4 +1,4 @@
-"""Passwords of operators are not guessed: neither one name's, nor one password for many names."""
+"""Failed sign-ins lock names and addresses of guessers."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -45,7 +45,7 @@ def fail(count: int, username: str, client: str) -> list[int]:
     return [sign_in(username, "wrong", client) for _ in range(count)]
 
 
-def test_a_name_is_locked_for_whoever_guessed_and_nobody_else() -> None:
+def test_failed_sign_ins_lock_the_name_for_that_address_only() -> None:
     assert fail(BY_NAME, "ada", "198.51.100.1")[-1] == 429
     assert sign_in("ada", PASSWORD, "198.51.100.1") == 429
     assert sign_in("ada", PASSWORD, "198.51.100.2") == 302
@@ -58,7 +58,7 @@ def test_many_names_from_one_address_are_stopped() -> None:
     assert sign_in("ada", PASSWORD, "198.51.100.2") == 302
 
 
-def test_a_success_between_does_not_start_the_count_anew() -> None:
+def test_a_successful_sign_in_does_not_reset_the_count() -> None:
     for each in range(BY_ADDRESS - 1):
         sign_in(f"name-{each}", "wrong", "198.51.100.1")
     assert sign_in("ada", PASSWORD, "198.51.100.1") == 302
@@ -72,14 +72,14 @@ def test_addresses_of_one_ipv6_network_are_one() -> None:
     assert sign_in("ada", PASSWORD, "2001:db8:0:1::1") == 302
 
 
-def test_a_header_of_ones_own_is_no_other_address() -> None:
+def test_a_forwarding_header_of_the_client_does_not_change_its_address() -> None:
     for each in range(BY_ADDRESS):
         sign_in(f"name-{each}", "wrong", f"198.51.100.{each}", peer="203.0.113.5")
     assert sign_in("ada", PASSWORD, "198.51.100.99", peer="203.0.113.5") == 429
     assert sign_in("ada", PASSWORD, "203.0.113.6") == 302
 
 
-def test_after_a_quarter_of_an_hour_all_is_forgotten() -> None:
+def test_a_lock_ends_after_fifteen_minutes() -> None:
     with time_machine.travel("2026-11-22T09:00:00Z", tick=False) as clock:
         fail(BY_NAME, "ada", "198.51.100.1")
         clock.shift(timedelta(minutes=15, seconds=1))

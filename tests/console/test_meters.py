@@ -1,4 +1,4 @@
-"""Operators define what is counted, and see what a customer has used."""
+"""Operators define meters and see a customer's usage."""
 
 import pytest
 from django.test import Client
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_meter_is_defined_and_archived_with_a_reason(operator: Client, world: World) -> None:
-    said = {
+    body = {
         "project": world.project.pk,
         "code": "bytes",
         "name": "Traffic",
@@ -23,9 +23,9 @@ def test_a_meter_is_defined_and_archived_with_a_reason(operator: Client, world: 
         "unit": "bytes",
         "reason": "They asked for it.",
     }
-    send(operator, "/admin/usage/meter/define/", **said)
+    send(operator, "/admin/usage/meter/define/", **body)
     meter = Meter.objects.for_project(world.project).get(code="bytes")
-    assert "exists" in send(operator, "/admin/usage/meter/define/", **said).text
+    assert "exists" in send(operator, "/admin/usage/meter/define/", **body).text
 
     send(operator, reverse("admin:usage_meter_archive", args=[meter.pk]), reason="Over.")
 

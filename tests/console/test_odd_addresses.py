@@ -1,9 +1,9 @@
-"""Addresses that nobody would type: an answer, never an error of ours."""
+"""Odd addresses of the console get an answer and no server error."""
 
 import pytest
 from django.test import Client
 
-from tests.architecture.transactions import undone
+from tests.architecture.transactions import rolled_back
 from tests.console.pages import PAGES
 from tests.console.world import build
 
@@ -26,27 +26,29 @@ ODD = [
 ]
 
 
-def test_lists(administrator: Client, subtests: pytest.Subtests) -> None:
+def test_odd_queries_of_lists_do_not_crash(
+    administrator: Client, subtests: pytest.Subtests
+) -> None:
     build()
 
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             for query in ODD:
                 answer = administrator.get(noun.listing, query)
                 assert answer.status_code in (200, 302, 400), (query, answer.status_code)
             assert administrator.get(f"{noun.listing}?q=%ED%A0%80%FF").status_code == 200
 
 
-def test_rows_that_are_not_there(administrator: Client, subtests: pytest.Subtests) -> None:
+def test_missing_rows_are_not_found(administrator: Client, subtests: pytest.Subtests) -> None:
     for noun in PAGES:
-        with subtests.test(noun.name), undone():
+        with subtests.test(noun.name), rolled_back():
             for key in ("nothing", "0", "%00", "x" * 300, "a/b", "é"):
                 answer = administrator.get(f"{noun.listing}{key}/change/")
                 assert answer.status_code in (302, 400, 404), (key, answer.status_code)
 
 
 @pytest.mark.parametrize("term", ["x", "a\x00b", "x" * 5000, "prj_", "'; --"])
-def test_search(term: str, administrator: Client) -> None:
+def test_odd_searches_do_not_crash(term: str, administrator: Client) -> None:
     build()
 
     answer = administrator.get("/admin/search/", {"s": term, "extended": "1"})

@@ -1,4 +1,4 @@
-"""A page costs the same number of queries whatever it shows."""
+"""Each console page costs a fixed number of queries."""
 
 import pytest
 from django.db import connection
@@ -28,7 +28,9 @@ def two_worlds() -> tuple[World, World]:
     return build(size=2, name="Small"), build(size=9, name="Large")
 
 
-def test_lists(administrator: Client, subtests: pytest.Subtests) -> None:
+def test_lists_cost_a_fixed_number_of_queries(
+    administrator: Client, subtests: pytest.Subtests
+) -> None:
     build(size=2)
     few = {noun: queries_of(administrator, noun.listing) for noun in PAGES}
 
@@ -40,7 +42,7 @@ def test_lists(administrator: Client, subtests: pytest.Subtests) -> None:
             assert few[noun] <= 9
 
 
-def test_pages_of_rows(
+def test_pages_of_rows_cost_a_fixed_number_of_queries(
     administrator: Client, two_worlds: tuple[World, World], subtests: pytest.Subtests
 ) -> None:
     for noun in PAGES:
@@ -51,7 +53,7 @@ def test_pages_of_rows(
             assert small <= 15
 
 
-def test_home(administrator: Client) -> None:
+def test_the_home_page_costs_a_fixed_number_of_queries(administrator: Client) -> None:
     build(size=2)
     few = queries_of(administrator, "/admin/")
 
@@ -61,7 +63,7 @@ def test_home(administrator: Client) -> None:
     assert few < 15
 
 
-def test_customer_page_with_all_kinds_of_features(administrator: Client) -> None:
+def test_the_customer_page_costs_a_fixed_number_of_queries(administrator: Client) -> None:
     """Figures come from counters and totals, and a balance: nothing more to ask for than those."""
     world = build(size=2)
     meter = meters.create(
@@ -86,7 +88,9 @@ def test_customer_page_with_all_kinds_of_features(administrator: Client) -> None
 
 
 @pytest.mark.parametrize("act", ["grant", "deny"])
-def test_grant_dialogs(act: str, administrator: Client, two_worlds: tuple[World, World]) -> None:
+def test_grant_dialogs_cost_a_fixed_number_of_queries(
+    act: str, administrator: Client, two_worlds: tuple[World, World]
+) -> None:
     def address(world: World) -> str:
         return f"/admin/projects/customer/{world.customer.pk}/{act}/"
 

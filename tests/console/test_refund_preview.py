@@ -1,4 +1,4 @@
-"""The preview of a refund in a real browser: nothing of what access will be is out of sight."""
+"""A browser shows the whole preview of a refund without scrolling."""
 
 import re
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def payment(
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES.keys())
-def test_what_access_will_be_is_seen_whole(
+def test_the_preview_shows_all_of_the_future_access(
     page: Page, live_server: LiveServer, payment: Payment, size: ViewportSize
 ) -> None:
     ensure(username="ada", password=PASSWORD, role=Role.OPERATOR)

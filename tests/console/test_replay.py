@@ -1,4 +1,4 @@
-"""Events are replayed, and objects read again, one by one and many at once."""
+"""Operators replay events and read objects again, one by one and in bulk."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.test import Client
 
 from billing.models import SyncObject
 from events.models import AuditEntry
-from tests.console.dialogs import send, told, was_done
+from tests.console.dialogs import messages_of, send, was_done
 from tests.console.world import World, build
 from webhooks.models import InboundEvent
 
@@ -25,11 +25,11 @@ def act(client: Client, listing: str, action: str, rows: list[Any], **said: str)
     )
 
 
-def marks() -> dict[str, int]:
+def requests_by_object() -> dict[str, int]:
     return dict(SyncObject.objects.values_list("stripe_id", "requested"))
 
 
-def test_replay_one(operator: Client) -> None:
+def test_an_operator_replays_one_event(operator: Client) -> None:
     world = build(size=3)
     event = InboundEvent.objects.get(sync__parked_at__isnull=False)
 
@@ -48,7 +48,7 @@ def test_replay_one(operator: Client) -> None:
     )
 
 
-def test_replay_what_names_nothing(world: World, operator: Client) -> None:
+def test_replaying_an_event_without_an_object_is_refused(world: World, operator: Client) -> None:
     world.event.body = b"{}"
     world.event.save()
 
@@ -61,7 +61,7 @@ def test_replay_what_names_nothing(world: World, operator: Client) -> None:
 def test_replay_many_asks_for_the_reason_first(operator: Client) -> None:
     build(size=3)
     rows = list(InboundEvent.objects.all())
-    before = marks()
+    before = requests_by_object()
 
     asked = act(operator, EVENTS, "replay_selected", rows)
     short = act(operator, EVENTS, "replay_selected", rows, reason="no")
@@ -69,21 +69,21 @@ def test_replay_many_asks_for_the_reason_first(operator: Client) -> None:
     assert "3 inbound events" in asked.text
     assert asked.text.count('name="_selected_action"') == 3
     assert "Ensure this value has at least 3 characters" in short.text
-    assert marks() == before
+    assert requests_by_object() == before
 
     done = act(operator, EVENTS, "replay_selected", rows, reason="Stripe was away.")
 
     assert done.status_code == 302
-    assert told(done) == ["3 replayed."]
-    assert marks() == {name: count + 1 for name, count in before.items()}
+    assert messages_of(done) == ["3 replayed."]
+    assert requests_by_object() == {name: count + 1 for name, count in before.items()}
     reasons = AuditEntry.objects.filter(action="inbound_event.replay").values_list("reason")
     assert list(reasons) == [("Stripe was away.",)] * 3
 
 
-def test_replay_all_filtered(operator: Client) -> None:
+def test_all_filtered_events_are_replayed(operator: Client) -> None:
     build(size=9)
     parked = list(InboundEvent.objects.filter(sync__parked_at__isnull=False))
-    before = marks()
+    before = requests_by_object()
 
     done = act(
         operator,
@@ -94,8 +94,8 @@ def test_replay_all_filtered(operator: Client) -> None:
         reason="All of them.",
     )
 
-    assert told(done) == ["2 replayed."]
-    changed = {name for name, count in marks().items() if count != before[name]}
+    assert messages_of(done) == ["2 replayed."]
+    changed = {name for name, count in requests_by_object().items() if count != before[name]}
     assert changed == {event.stripe_object_id for event in parked}
 
 
@@ -108,35 +108,35 @@ def test_events_that_name_nothing_are_counted(operator: Client) -> None:
         operator, EVENTS, "replay_selected", list(InboundEvent.objects.all()), reason="Because."
     )
 
-    assert told(done) == ["1 replayed.", "1 have no object to read again."]
+    assert messages_of(done) == ["1 replayed.", "1 have no object to read again."]
 
 
 def test_viewers_are_not_offered_it(viewer: Client) -> None:
     world = build(size=2)
-    before = marks()
+    before = requests_by_object()
 
     listing = viewer.get(EVENTS)
     act(viewer, EVENTS, "replay_selected", [world.event], reason="Because.")
     act(viewer, OBJECTS, "wake_selected", [world.sync_object], reason="Because.")
 
     assert 'value="replay_selected"' not in listing.text
-    assert marks() == before
+    assert requests_by_object() == before
 
 
-def test_wake_many(operator: Client) -> None:
+def test_parked_objects_are_woken_together(operator: Client) -> None:
     build(size=5)
-    before = marks()
+    before = requests_by_object()
     rows = list(SyncObject.objects.all())
 
     done = act(operator, OBJECTS, "wake_selected", rows, reason="After the outage.")
 
-    assert told(done) == ["5 will be read again."]
-    assert marks() == {name: count + 1 for name, count in before.items()}
+    assert messages_of(done) == ["5 will be read again."]
+    assert requests_by_object() == {name: count + 1 for name, count in before.items()}
     assert not SyncObject.objects.filter(parked_at__isnull=False).exists()
     assert AuditEntry.objects.filter(action="mirror.read_again").count() == 5
 
 
-def test_read_selected_mirrors_again(operator: Client) -> None:
+def test_selected_mirrors_are_read_again(operator: Client) -> None:
     world = build(size=2)
 
     done = act(
@@ -147,7 +147,7 @@ def test_read_selected_mirrors_again(operator: Client) -> None:
         reason="The bank called.",
     )
 
-    assert told(done) == ["1 will be read again."]
+    assert messages_of(done) == ["1 will be read again."]
     row = SyncObject.objects.get(stripe_id=world.payment.stripe_id)
     assert (row.kind, row.requested) == ("payment_intent", 1)
     assert AuditEntry.objects.get(action="mirror.read_again").subject == world.refund.pk

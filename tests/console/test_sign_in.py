@@ -1,4 +1,4 @@
-"""Operators say how a project's users sign in; what is secret is typed and never shown."""
+"""Operators configure a project's user sign-in without seeing its secret."""
 
 from django.test import Client
 
@@ -20,10 +20,10 @@ def test_an_operator_sets_changes_and_removes_the_sign_in(world: World, operator
     assert was_done(send(operator, dialog, shared_secret=SECRET, **SAID))
     assert shared_secret(rows.get()) == SECRET
     for address in (dialog, f"{page}/change/"):
-        shown = operator.get(address).content.decode()
-        assert SECRET not in shown
-        assert SAID["issuer"] in shown
-    assert "a shared secret" in shown
+        html = operator.get(address).content.decode()
+        assert SECRET not in html
+        assert SAID["issuer"] in html
+    assert "a shared secret" in html
 
     assert was_done(send(operator, dialog, **{**SAID, "audience": "other"}))
     assert (rows.get().audience, shared_secret(rows.get())) == ("other", SECRET)

@@ -1,4 +1,4 @@
-"""Staff accounts are changed by administrators, and each change is written down."""
+"""Administrators change staff accounts, and each change is audited."""
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -51,7 +51,7 @@ def test_an_account_is_made_and_given_a_role(administrator: Client) -> None:
     ]
 
 
-def test_a_password_is_changed_and_not_written_down(administrator: Client) -> None:
+def test_a_changed_password_is_not_audited(administrator: Client) -> None:
     user = add(administrator, "grace")
     wanted = "another-long-passphrase"
 
@@ -69,7 +69,7 @@ def test_a_password_is_changed_and_not_written_down(administrator: Client) -> No
     assert user.password not in written
 
 
-def test_nobody_is_deleted(administrator: Client) -> None:
+def test_no_account_is_deleted(administrator: Client) -> None:
     user = add(administrator, "grace")
 
     assert administrator.post(f"{USERS}{user.pk}/delete/", {"post": "yes"}).status_code == 403
@@ -79,7 +79,7 @@ def test_nobody_is_deleted(administrator: Client) -> None:
     assert User.objects.filter(pk=user.pk).exists()
 
 
-def test_who_may_not_is_told_so(viewer: Client) -> None:
+def test_other_roles_are_refused_with_a_message(viewer: Client) -> None:
     answer = viewer.get(USERS)
 
     assert answer.status_code == 403

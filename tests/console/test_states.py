@@ -1,4 +1,4 @@
-"""The lists' filters say the same as the rows' own words."""
+"""The lists' filters agree with the rows' own states."""
 
 import itertools
 from datetime import timedelta
@@ -16,7 +16,8 @@ from entitlements.models import Grant
 from projects.keys.admin import keys
 from projects.keys.admin.key_filters import KeyStateFilter
 from projects.models import ApiKey
-from tests.console.world import DAY, World, build
+from tests.console.world import World, build
+from tests.console.world_catalog import DAY
 from webhooks.models import InboundEvent
 from webhooks.selectors.inbound_events import IN_STATUS
 
@@ -52,7 +53,7 @@ def every_event(account: StripeAccount) -> None:
         )
 
 
-def test_events_by_status(world: World) -> None:
+def test_events_are_filtered_by_status(world: World) -> None:
     every_event(world.account)
     rows = {row.pk: row.status for row in InboundEvent.objects.select_related("sync")}
     assert set(rows.values()) == set(IN_STATUS)
@@ -62,7 +63,7 @@ def test_events_by_status(world: World) -> None:
         assert found == {pk for pk, said in rows.items() if said == status}
 
 
-def test_objects_by_state(world: World) -> None:
+def test_objects_are_filtered_by_state(world: World) -> None:
     every_event(world.account)
     rows = {row.pk: row.state for row in SyncObject.objects.all()}
     assert set(rows.values()) == set(IN_STATE)
@@ -72,7 +73,7 @@ def test_objects_by_state(world: World) -> None:
         assert found == {pk for pk, said in rows.items() if said == state}
 
 
-def test_grants_by_status(world: World) -> None:
+def test_grants_are_filtered_by_status(world: World) -> None:
     now = timezone.now()
     moments = [now - timedelta(hours=1), now + timedelta(hours=1)]
     for starts, expires, revoked in itertools.product(moments, [None, *moments], [None, now]):
@@ -94,7 +95,7 @@ def test_grants_by_status(world: World) -> None:
         assert {row.pk for row in found} == {pk for pk, said in rows.items() if said == status}
 
 
-def test_keys_by_state(world: World) -> None:
+def test_keys_are_filtered_by_state(world: World) -> None:
     now = timezone.now()
     build(size=4)
     chosen = list(ApiKey.objects.across_projects())
@@ -124,7 +125,7 @@ def test_list_of_events_shows_the_chosen_status(status: str, operator: Client) -
     assert len(shown) == (1 if status in ("processed", "waiting", "parked", "foreign") else 0)
 
 
-def test_a_word_that_is_no_status_finds_nothing(operator: Client) -> None:
+def test_an_unknown_status_finds_nothing(operator: Client) -> None:
     build(size=4)
 
     answer = operator.get("/admin/webhooks/inboundevent/", {"status": "nonsense"})
@@ -136,19 +137,19 @@ def test_a_word_that_is_no_status_finds_nothing(operator: Client) -> None:
 def test_payments_are_found_by_each_of_their_names(known_as: str, operator: Client) -> None:
     world = build()
     build(name="Neighbour")
-    wanted = {
+    body = {
         "pk": world.payment.pk,
         "stripe_id": world.payment.stripe_id,
         "user_id": world.customer.user_id,
         "customer_id": world.customer.pk,
     }
 
-    answer = operator.get("/admin/billing/payment/", {"q": wanted[known_as]})
+    answer = operator.get("/admin/billing/payment/", {"q": body[known_as]})
 
     assert [row.pk for row in answer.context["cl"].result_list] == [world.payment.pk]
 
 
-def test_lists_by_project(operator: Client) -> None:
+def test_lists_are_filtered_by_project(operator: Client) -> None:
     world = build()
     build(name="Neighbour")
 
@@ -176,7 +177,7 @@ def test_palette_finds_ids_and_names(operator: Client, viewer: Client) -> None:
     assert operator.get("/admin/search/", {"s": names[0]}).status_code == 302
 
 
-def test_carts_by_what_they_are_now(world: World) -> None:
+def test_carts_are_filtered_by_their_current_status(world: World) -> None:
     now = timezone.now()
     combinations = itertools.product(CartStatus, [None, world.checkout], [-DAY, DAY])
     rows = [

@@ -1,4 +1,4 @@
-"""The console asks Stripe, and says so plainly when Stripe is away."""
+"""Console actions that need Stripe report plainly when it is away."""
 
 import re
 
@@ -18,7 +18,7 @@ from projects.models import Project
 from sandbox import accounts
 from sandbox.world import DEFAULT_SECRET_KEY
 from tests.billing_fixtures import SandboxStripe
-from tests.console.dialogs import send, told, was_done
+from tests.console.dialogs import messages_of, send, was_done
 from tests.factories.entitlements import FeatureFactory, LimitFactory
 
 pytestmark = pytest.mark.django_db
@@ -66,14 +66,16 @@ def entries(action: str) -> list[tuple[str, str, str]]:
     return [(row.subject, row.actor, row.reason) for row in rows]
 
 
-def test_read_again(product: Product, stripe: SandboxStripe, operator: Client) -> None:
+def test_an_operator_reads_an_object_again(
+    product: Product, stripe: SandboxStripe, operator: Client
+) -> None:
     assert product.stripe_id is not None
     stripe.v1.products.update(product.stripe_id, {"name": "Pro Max"})
 
     answer = send(operator, dialog(product, "read-again"))
 
     assert was_done(answer)
-    assert told(answer) == ["Read from Stripe and stored."]
+    assert messages_of(answer) == ["Read from Stripe and stored."]
     product.refresh_from_db()
     assert product.name == "Pro Max"
     assert entries("mirror.read_again") == [
@@ -81,7 +83,7 @@ def test_read_again(product: Product, stripe: SandboxStripe, operator: Client) -
     ]
 
 
-def test_read_again_while_stripe_is_away(
+def test_reading_again_reports_that_stripe_is_away(
     product: Product, stripe: SandboxStripe, operator: Client
 ) -> None:
     stripe.fail("error_before", path="/v1/products/*", times=10)
@@ -89,14 +91,16 @@ def test_read_again_while_stripe_is_away(
     answer = send(operator, dialog(product, "read-again"))
 
     assert was_done(answer)
-    [message] = told(answer)
+    [message] = messages_of(answer)
     assert "The object stays marked and is read again later." in message
     row = SyncObject.objects.get(stripe_id=product.stripe_id)
     assert row.applied < row.requested
     assert len(entries("mirror.read_again")) == 1
 
 
-def test_read_again_what_stripe_has_not_made(product: Product, operator: Client) -> None:
+def test_an_object_that_is_not_at_stripe_cannot_be_read_again(
+    product: Product, operator: Client
+) -> None:
     Product.objects.for_project(product.project).update(stripe_id=None)
 
     answer = send(operator, dialog(product, "read-again"))
@@ -105,11 +109,11 @@ def test_read_again_what_stripe_has_not_made(product: Product, operator: Client)
     assert entries("mirror.read_again") == []
 
 
-def test_set_features(product: Product, operator: Client) -> None:
-    shown = operator.get(dialog(product, "features"))
+def test_an_operator_sets_the_features_of_a_product(product: Product, operator: Client) -> None:
+    response = operator.get(dialog(product, "features"))
     answer = send(operator, dialog(product, "features"), features="sso\nseats = 25\n")
 
-    assert "sso = on" in shown.text
+    assert "sso = on" in response.text
     assert was_done(answer)
     said = {row.feature.code: row.value for row in product.features.select_related("feature")}
     assert said == {"sso": True, "seats": 25}
@@ -129,7 +133,7 @@ def test_set_features(product: Product, operator: Client) -> None:
         ("seats = 1\nseats = 2", "seats is named twice."),
     ],
 )
-def test_features_that_do_not_fit(
+def test_invalid_features_are_refused(
     lines: str, complaint: str, product: Product, operator: Client
 ) -> None:
     answer = send(operator, dialog(product, "features"), features=lines)
@@ -138,7 +142,9 @@ def test_features_that_do_not_fit(
     assert [row.feature.code for row in product.features.select_related("feature")] == ["sso"]
 
 
-def test_change_a_product(product: Product, stripe: SandboxStripe, operator: Client) -> None:
+def test_an_operator_changes_a_product(
+    product: Product, stripe: SandboxStripe, operator: Client
+) -> None:
     answer = send(operator, dialog(product, "edit"), name="Team", description="", on_sale="")
 
     assert was_done(answer)
@@ -151,7 +157,7 @@ def test_change_a_product(product: Product, stripe: SandboxStripe, operator: Cli
     assert (entry.before["name"], entry.after["name"]) == ("Pro", "Team")
 
 
-def test_change_a_product_while_stripe_is_away(
+def test_changing_a_product_reports_that_stripe_is_away(
     product: Product, stripe: SandboxStripe, operator: Client
 ) -> None:
     stripe.fail("error_before", path="/v1/products/*", times=10)
@@ -164,7 +170,7 @@ def test_change_a_product_while_stripe_is_away(
     assert product.name == "Pro"
 
 
-def test_price_off_sale_and_on_again(price: Price, operator: Client) -> None:
+def test_an_operator_takes_a_price_off_sale_and_back(price: Price, operator: Client) -> None:
     assert was_done(send(operator, dialog(price, "archive")))
     price.refresh_from_db()
     assert not price.active
@@ -174,7 +180,7 @@ def test_price_off_sale_and_on_again(price: Price, operator: Client) -> None:
     assert len(entries("price.change")) == 2
 
 
-def test_connect_and_replace_keys(
+def test_an_operator_connects_an_account_and_replaces_its_key(
     project: Project, stripe: SandboxStripe, operator: Client
 ) -> None:
     accounts.open_account(stripe.world, account_id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
@@ -196,12 +202,12 @@ def test_connect_and_replace_keys(
     [endpoint] = account.endpoints.all()
     opened = [crypto.decrypt(each, context=endpoint.secret_context) for each in endpoint.secrets]
     assert opened == ["whsec_second_secret", "whsec_first_secret"]
-    shown = operator.get(f"{page}/change/").text
-    assert f"…{OWN[-4:]}" in shown
-    assert not re.search(r"whsec_|sk_test_", shown)
+    html = operator.get(f"{page}/change/").text
+    assert f"…{OWN[-4:]}" in html
+    assert not re.search(r"whsec_|sk_test_", html)
     account.refresh_from_db()
-    assert account.secret_key not in shown
-    assert all(each not in shown for each in endpoint.secrets)
+    assert account.secret_key not in html
+    assert all(each not in html for each in endpoint.secrets)
     for action in ("connect", "rotate_key", "add_signing_secret"):
         assert entries(f"stripe_account.{action}") == [
             (account.pk, "operator:operator", "The customer asked.")
@@ -218,7 +224,7 @@ def test_connect_and_replace_keys(
         (DEFAULT_SECRET_KEY, "That is the platform&#x27;s own"),
     ],
 )
-def test_keys_that_open_nothing(
+def test_invalid_keys_are_refused(
     secret_key: str, complaint: str, project: Project, stripe: SandboxStripe, operator: Client
 ) -> None:
     answer = send(
@@ -234,7 +240,9 @@ def test_keys_that_open_nothing(
     assert not StripeAccount.objects.filter(project=project).exists()
 
 
-def test_the_platforms_own_key_lives_elsewhere(account: StripeAccount, operator: Client) -> None:
+def test_the_platforms_key_cannot_be_changed_in_the_console(
+    account: StripeAccount, operator: Client
+) -> None:
     answer = send(
         operator,
         f"/admin/billing/stripeaccount/{account.pk}/rotate-key/",
@@ -244,8 +252,10 @@ def test_the_platforms_own_key_lives_elsewhere(account: StripeAccount, operator:
     assert "The platform&#x27;s own keys live in the environment." in answer.text
 
 
-def test_define_change_archive_a_feature(project: Project, operator: Client) -> None:
-    made = send(
+def test_an_operator_defines_changes_and_archives_a_feature(
+    project: Project, operator: Client
+) -> None:
+    response = send(
         operator,
         "/admin/entitlements/feature/define/",
         project=project.pk,
@@ -265,7 +275,7 @@ def test_define_change_archive_a_feature(project: Project, operator: Client) -> 
         kind="limit",
     )
 
-    assert was_done(made)
+    assert was_done(response)
     assert "The project already has a feature with this code." in again.text
     assert was_done(send(operator, f"{page}/edit/", name="Exports", unit="files"))
     assert was_done(send(operator, f"{page}/archive/"))

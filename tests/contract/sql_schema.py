@@ -1,4 +1,4 @@
-"""The database's schema as text: tables, columns, constraints, indexes, triggers and functions."""
+"""Write the database schema as text: tables, constraints, indexes, triggers and functions."""
 
 from collections.abc import Iterator
 
@@ -39,7 +39,7 @@ ORDER BY p.proname
 
 
 def document() -> str:
-    """Each table with what hangs on it; partitions are made by the month and left out."""
+    """Every table with its constraints, indexes and triggers; monthly partitions are left out."""
     return "\n".join(_lines()) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The API's document and the database's schema are what the files beside this one say."""
+"""The API document and the database schema equal the stored files."""
 
 import os
 from pathlib import Path
@@ -13,19 +13,21 @@ HERE = Path(__file__).parent
 WRITE = "TOLLGATE_WRITE_CONTRACT"
 
 
-def _hold(name: str, current: str) -> None:
+def _compare_with_file(name: str, current: str) -> None:
     path = HERE / name
     if os.environ.get(WRITE):
         path.write_text(current)
     assert path.read_text() == current, f"If the change is meant: {WRITE}=1 pytest tests/contract"
 
 
-def test_the_api_is_as_it_is_written_down() -> None:
+def test_the_api_equals_the_stored_document() -> None:
     document = SchemaGenerator().get_schema(request=None, public=True)
 
-    _hold("openapi.yaml", OpenApiYamlRenderer().render(document, renderer_context={}).decode())
+    _compare_with_file(
+        "openapi.yaml", OpenApiYamlRenderer().render(document, renderer_context={}).decode()
+    )
 
 
 @pytest.mark.django_db
-def test_the_database_is_as_it_is_written_down() -> None:
-    _hold("schema.sql.txt", sql_schema.document())
+def test_the_database_equals_the_stored_schema() -> None:
+    _compare_with_file("schema.sql.txt", sql_schema.document())

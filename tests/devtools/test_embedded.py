@@ -1,4 +1,4 @@
-"""The embedded servers: found again, durable, never mistaken for a stranger's, never left over."""
+"""Embedded servers are shared, durable, distinguished from strangers, and stopped in the end."""
 
 import os
 import shutil
@@ -92,7 +92,7 @@ def start_and_kill_a_user(home: Path) -> tuple[str, ...]:
     return urls
 
 
-def test_second_user_finds_the_same_servers_and_the_last_one_stops_them(user: NewUser) -> None:
+def test_a_second_user_shares_the_servers_and_the_last_one_stops_them(user: NewUser) -> None:
     first, second = user(), user()
     first.join()
     second.join()
@@ -105,7 +105,7 @@ def test_second_user_finds_the_same_servers_and_the_last_one_stops_them(user: Ne
     assert [identity.process() for identity in running] == [None, None]
 
 
-def test_the_log_of_a_failed_statement_names_nobody(home: Path, user: NewUser) -> None:
+def test_the_log_of_a_failed_statement_holds_no_parameters(home: Path, user: NewUser) -> None:
     servers = user()
     servers.join()
     with psycopg.connect(servers.postgres.url(), autocommit=True) as connection:
@@ -118,7 +118,7 @@ def test_the_log_of_a_failed_statement_names_nobody(home: Path, user: NewUser) -
     assert "ada@" not in log
 
 
-def test_users_who_start_at_once_do_not_fight(user: NewUser) -> None:
+def test_parallel_starts_share_one_server(user: NewUser) -> None:
     users = [user() for _ in range(4)]
     threads = [threading.Thread(target=one.join) for one in users]
     for thread in threads:
@@ -201,7 +201,7 @@ def test_frozen_valkey_is_replaced(valkey: Valkey) -> None:
         assert client.ping()
 
 
-def test_port_taken_by_a_stranger_is_not_believed(
+def test_a_port_of_another_program_is_not_used(
     valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stranger = Valkey(tmp_path, durable=False, password="pw")
@@ -232,7 +232,7 @@ def test_reused_process_number_is_another_process() -> None:
     assert Identity(pid=me.pid, started=me.create_time() - 60).process() is None
 
 
-def test_zombie_is_not_alive() -> None:
+def test_a_zombie_process_is_not_alive() -> None:
     child = psutil.Popen([sys.executable, "-c", ""], stdin=subprocess.DEVNULL)
     identity = Identity.of(child)
     while child.status() != psutil.STATUS_ZOMBIE:
@@ -246,7 +246,7 @@ def test_port_in_use_is_not_free() -> None:
         assert not is_free(listener.getsockname()[1])
 
 
-def test_directory_inside_a_private_one_lets_nobody_in() -> None:
+def test_a_directory_inside_a_private_one_is_private() -> None:
     outer = new_home()
     inner = outer / "checkout"
     inner.mkdir(mode=0o755)
@@ -269,7 +269,7 @@ def test_home_outside_the_checkout_is_always_the_same_and_announced_once(
     assert caplog.text.count(str(home)) == 1
 
 
-def test_home_outside_that_somebody_prepared_is_refused(tmp_path: Path) -> None:
+def test_an_outside_home_prepared_by_another_user_is_refused(tmp_path: Path) -> None:
     home = home_outside(Path("/root/checkout"), elsewhere=tmp_path)
     home.rmdir()
     home.symlink_to(tmp_path)

@@ -1,4 +1,4 @@
-"""What a demo project sells: four plans, of which one is free and one is priced by agreement."""
+"""The demo project sells four plans, one free and one by agreement."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from tests.factories.projects import key_of
 THANKS = "http://localhost:3000/thanks"
 
 
-def test_the_four_plans(stripe: SandboxStripe, drain: Callable[[], None]) -> None:
+def test_the_demo_sells_four_plans(stripe: SandboxStripe, drain: Callable[[], None]) -> None:
     for _ in range(2):  # the second time there is nothing to do
         project = seed.demo_project(at=timezone.now())
         seed.define_features(project=project, at=timezone.now())
@@ -55,7 +55,7 @@ def test_the_four_plans(stripe: SandboxStripe, drain: Callable[[], None]) -> Non
     assert tenant.at_stripe("payment_method") == []
 
 
-def test_an_agreed_price_is_shown_to_nobody(api: ApiClient, stripe: SandboxStripe) -> None:
+def test_a_price_by_agreement_is_not_listed(api: ApiClient, stripe: SandboxStripe) -> None:
     tenant = Tenant(api, stripe)
     product = tenant.product("Enterprise", custom_price=True)
     price = tenant.price(product, 123_456)

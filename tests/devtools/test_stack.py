@@ -1,4 +1,4 @@
-"""The whole product as processes: it starts, says what failed, and leaves nothing behind."""
+"""The local stack starts, restarts failing programs, and leaves no process behind."""
 
 import http.client
 import json
@@ -76,7 +76,7 @@ def get(url: str, path: str) -> int:
     return status
 
 
-def test_stack_serves_and_what_a_killed_one_left_is_stopped(var: Path) -> None:
+def test_a_stack_serves_and_stops_processes_of_a_killed_one(var: Path) -> None:
     with starter(var) as process:
         assert process.stdout is not None
         web, sandbox = process.stdout.readline().split()
@@ -94,7 +94,7 @@ def test_stack_serves_and_what_a_killed_one_left_is_stopped(var: Path) -> None:
     assert are_stopped(var)
 
 
-def test_up_on_data_of_an_older_version_says_what_to_do(
+def test_up_on_older_data_names_the_command_to_run(
     var: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     servers = Servers(home_of(var), durable=True)
@@ -158,7 +158,7 @@ def beat_after(web: str, moment: float) -> bool:
     return bool(time.monotonic() - pipeline.get("seconds", PATIENCE) > moment)
 
 
-def test_stack_starts_again_what_is_killed(var: Path) -> None:
+def test_a_killed_program_is_started_again(var: Path) -> None:
     """One by one and all together; an orphan serves nobody beside its successor."""
     with starter(var) as stack:
         assert stack.stdout is not None
@@ -195,7 +195,7 @@ def test_stack_starts_again_what_is_killed(var: Path) -> None:
     assert are_stopped(var)
 
 
-def test_stack_that_is_told_to_stop_while_it_starts_leaves_nothing(var: Path) -> None:
+def test_a_stack_stopped_while_starting_leaves_no_process(var: Path) -> None:
     with starter(var) as process:
         while not (var / "embedded" / "valkey.json").exists():
             assert process.poll() is None
@@ -219,7 +219,7 @@ def test_program_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) -> N
     assert "no more disk" in str(failure.value)
 
 
-def test_what_ends_again_and_again_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_program_that_keeps_ending_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "print('no more disk'); raise SystemExit(3)"]
     program = Program("worker", command, tmp_path / "worker.log", lambda: False)
     starts = 0
@@ -246,7 +246,7 @@ def test_what_ends_again_and_again_is_given_up_with_the_end_of_its_log(tmp_path:
     assert str(failure.value).count("no more disk") == 6
 
 
-def test_what_ends_now_and_then_is_started_again_for_ever() -> None:
+def test_a_program_that_ends_rarely_is_always_started_again() -> None:
     restarts, lines = list[bool](), list[str]()
     ended = [True]
 

@@ -1,4 +1,4 @@
-"""A Redis server of a test's own, to freeze, kill and fill with rubbish."""
+"""A Redis server of the test's own, to freeze, kill and fill with invalid data."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ from entitlements.models import Feature
 from projects.models import Customer, Project
 from tests.factories.entitlements import FeatureFactory, LimitFactory
 from tests.factories.projects import CustomerFactory
+from tests.wsgi_calls import drop_local_caches
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +20,11 @@ def closed_breaker() -> Iterator[None]:
     breaker.close()
     yield
     breaker.close()
+
+
+@pytest.fixture
+def empty_local_caches() -> None:
+    drop_local_caches()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What time ends is ended for everybody, whatever becomes of one customer or one project."""
+"""A failing customer or project delays no other's expiry or event."""
 
 from datetime import timedelta
 
@@ -7,13 +7,13 @@ from django.db import connection
 from django.utils import timezone
 
 from common.models import BackOff
-from entitlements.facts import notices as announcements
+from entitlements.facts import notices
 from entitlements.grants import service as grants
 from entitlements.models import Grant, Snapshot
 from entitlements.notices import thresholds
 from projects.models import Customer, Project
-from tests.back_off import end_pauses
-from tests.factories.entitlements import FeatureFactory, claim, grant, state
+from tests.back_offs import end_pauses
+from tests.factories.entitlements import FeatureFactory, draft_fact, grant, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import MeterFactory
 from usage.meters import service as meters
@@ -46,12 +46,12 @@ def poison() -> None:
         )
 
 
-def spoil(customer: Customer) -> None:
+def make_poisonous(customer: Customer) -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO poison VALUES (%s)", [customer.pk])
 
 
-def heal() -> None:
+def remove_poison() -> None:
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE poison")
 
@@ -73,12 +73,12 @@ def test_a_grant_that_cannot_be_ended_stops_no_other(
     project: Project, other_project: Project, poison: None
 ) -> None:
     for number in range(5):
-        spoil(ended(project, f"bad-{number}", hours=2))
+        make_poisonous(ended(project, f"bad-{number}", hours=2))
     ended(other_project, "good", hours=1)
     assert grants.expire_due(at=timezone.now(), limit=5) == 1
     assert (expired(project), expired(other_project)) == (0, 1)
     assert BackOff.objects.filter(queue="grant_expiry", owner=project.pk).count() == 4
-    heal()
+    remove_poison()
     end_pauses()
     grants.expire_due(at=timezone.now(), limit=10)
     assert expired(project) == 5
@@ -95,19 +95,19 @@ def test_many_grants_of_one_project_leave_room_for_another(
     assert (expired(project), expired(other_project)) == (2, 1)
 
 
-def test_who_cannot_be_told_stops_nobody(
+def test_a_customer_whose_event_fails_delays_nobody(
     project: Project, other_project: Project, poison: None
 ) -> None:
     for number in range(3):
-        spoil(ended(project, f"bad-{number}", hours=2))
+        make_poisonous(ended(project, f"bad-{number}", hours=2))
     good = ended(other_project, "good", hours=1)
-    announcements.notify_due(at=timezone.now(), limit=2)
+    notices.notify_due(at=timezone.now(), limit=2)
     assert Snapshot.objects.for_project(other_project).get(customer=good).changes_at is None
     assert BackOff.objects.get().queue == "entitlement_notices"
 
 
-def test_what_always_fails_is_parked(project: Project, poison: None) -> None:
-    spoil(ended(project, "bad", hours=2))
+def test_a_row_that_always_fails_is_parked(project: Project, poison: None) -> None:
+    make_poisonous(ended(project, "bad", hours=2))
     for _ in range(25):
         grants.expire_due(at=timezone.now(), limit=5)
         end_pauses()
@@ -115,7 +115,7 @@ def test_what_always_fails_is_parked(project: Project, poison: None) -> None:
     assert (row.failures, row.parked_at is not None) == (20, True)
 
 
-def test_limits_of_others_are_told_beside_one_that_cannot_be(
+def test_a_failing_limit_does_not_delay_others(
     project: Project, other_project: Project, poison: None
 ) -> None:
     at = timezone.now()
@@ -130,9 +130,9 @@ def test_limits_of_others_are_told_beside_one_that_cannot_be(
         feature = FeatureFactory.create(
             project=customer.project, code=name, kind="metered", meter=meter, period="month"
         )
-        state(customer, claim(feature, 1, starts_at=at - HOUR), at=at - HOUR)
+        state(customer, draft_fact(feature, 1, starts_at=at - HOUR), at=at - HOUR)
         recording.record(project=customer.project, entries=[UsageEntry(name, name, 1)], at=at)
-    spoil(customers[0])
+    make_poisonous(customers[0])
     assert thresholds.notify_due(at=at, limit=10) == 2
     assert list(Movement.objects.across_projects().values_list("customer_id", flat=True)) == [
         customers[0].pk
@@ -141,7 +141,7 @@ def test_limits_of_others_are_told_beside_one_that_cannot_be(
         "limit_notices",
         customers[0].pk,
     )
-    heal()
+    remove_poison()
     end_pauses()
     assert thresholds.notify_due(at=at, limit=10) == 1
     assert not BackOff.objects.exists()

@@ -1,4 +1,4 @@
-"""The clock's chores, under the names that the schedule rings."""
+"""Scheduled tasks of entitlements exist and do their work."""
 
 from datetime import timedelta
 
@@ -10,16 +10,16 @@ from config.schedule import SCHEDULE
 from entitlements import tasks
 from entitlements.credits import credit_grants
 from events.models import OutboxEvent
-from tests.factories.entitlements import claim, grant, state
+from tests.factories.entitlements import draft_fact, grant, state
 
 pytestmark = pytest.mark.django_db
 
 
-def told(project):
+def event_types(project):
     return [event.type for event in OutboxEvent.objects.for_project(project).order_by("pk")]
 
 
-def test_schedule_rings_tasks_that_exist():
+def test_every_scheduled_task_exists():
     current_app.loader.import_default_modules()
     scheduled = {entry["task"] for entry in SCHEDULE.values()}
     ours = {name for name in current_app.tasks if name.startswith("entitlements.")}
@@ -34,16 +34,16 @@ def test_schedule_rings_tasks_that_exist():
     assert ours <= scheduled
 
 
-def test_expired_grants_are_told(project, customer, sso):
+def test_expired_grants_are_recorded(project, customer, sso):
     yesterday = timezone.now() - timedelta(days=1)
     grant(customer, sso, at=yesterday, expires_at=yesterday + timedelta(hours=1))
     tasks.expire_grants()
     tasks.expire_grants()
-    assert told(project)[-2:] == ["entitlements.changed", "grant.expired"]
-    assert told(project).count("grant.expired") == 1
+    assert event_types(project)[-2:] == ["entitlements.changed", "grant.expired"]
+    assert event_types(project).count("grant.expired") == 1
 
 
-def test_expired_credits_are_told(project, customer):
+def test_expired_credits_are_recorded(project, customer):
     yesterday = timezone.now() - timedelta(days=1)
     credit_grants.give_by_hand(
         project=project,
@@ -56,22 +56,22 @@ def test_expired_credits_are_told(project, customer):
     )
     tasks.expire_credits()
     tasks.expire_credits()
-    assert told(project) == ["credits.exhausted"]
+    assert event_types(project) == ["credits.exhausted"]
 
 
-def test_what_time_changed_is_told(project, customer, sso):
+def test_changes_by_time_are_recorded(project, customer, sso):
     yesterday = timezone.now() - timedelta(days=1)
     ends_at = yesterday + timedelta(hours=1)
-    state(customer, claim(sso, starts_at=yesterday, ends_at=ends_at), at=yesterday)
+    state(customer, draft_fact(sso, starts_at=yesterday, ends_at=ends_at), at=yesterday)
     tasks.tell_due()
     tasks.tell_due()
-    assert told(project) == ["entitlements.changed", "entitlements.changed"]
+    assert event_types(project) == ["entitlements.changed", "entitlements.changed"]
 
 
-def test_expiry_is_told_once_whichever_chore_comes_first(project, customer, sso):
+def test_expiry_is_recorded_once_whichever_task_runs_first(project, customer, sso):
     yesterday = timezone.now() - timedelta(days=1)
     grant(customer, sso, at=yesterday, expires_at=yesterday + timedelta(hours=1))
     tasks.tell_due()
     tasks.expire_grants()
     tasks.tell_due()
-    assert told(project)[2:] == ["entitlements.changed", "grant.expired"]
+    assert event_types(project)[2:] == ["entitlements.changed", "grant.expired"]

@@ -1,3 +1,5 @@
+"""Audit entries say who did what and why, and cannot change."""
+
 from datetime import UTC, datetime
 
 import pytest
@@ -41,14 +43,14 @@ def test_an_entry_says_who_did_what_and_why(project: Project) -> None:
     assert (entry.request_id, entry.recorded_at) == ("job-7", NOW)
 
 
-def test_the_platforms_own_acts_have_no_project(db: None) -> None:
+def test_the_platforms_entries_have_no_project(db: None) -> None:
     entry = audit.record(actor="command", action="key.issue", subject="key_1", at=NOW)
 
     assert entry.project_id is None
 
 
 @pytest.mark.parametrize("change", ["update", "delete", "save"])
-def test_what_was_written_down_stays(project: Project, change: str) -> None:
+def test_entries_cannot_be_changed_or_deleted(project: Project, change: str) -> None:
     entry = write(project)
     changes = {
         "update": lambda: AuditEntry.objects.filter(pk=entry.pk).update(reason=""),

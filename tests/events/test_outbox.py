@@ -1,3 +1,5 @@
+"""Outbox events belong to a project, follow the catalog and cannot change."""
+
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +14,7 @@ from projects.models import Project
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
 
-def tell(project: Project, number: int = 0) -> OutboxEvent:
+def record_event(project: Project, number: int = 0) -> OutboxEvent:
     return outbox.record(
         project_id=project.pk,
         event_type=EventType.CUSTOMER_UPDATED,
@@ -25,8 +27,8 @@ def tell(project: Project, number: int = 0) -> OutboxEvent:
     )
 
 
-def test_an_event_carries_the_new_state_and_what_was(project: Project) -> None:
-    tell(project, 7)
+def test_an_event_carries_the_new_and_the_old_state(project: Project) -> None:
+    record_event(project, 7)
     event = OutboxEvent.objects.for_project(project).get()
 
     assert (event.type, event.subject, event.version) == ("customer.updated", "cus_1", 7)
@@ -35,9 +37,9 @@ def test_an_event_carries_the_new_state_and_what_was(project: Project) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_rolled_back_is_not_told(project: Project) -> None:
+def test_a_rolled_back_event_is_not_recorded(project: Project) -> None:
     with transaction.atomic():
-        tell(project)
+        record_event(project)
         transaction.set_rollback(True)
     assert not OutboxEvent.objects.for_project(project).exists()
 
@@ -53,15 +55,15 @@ def test_a_type_outside_the_catalog_is_refused(project: Project) -> None:
         )
 
 
-def test_events_are_kept(project: Project) -> None:
-    tell(project)
+def test_events_cannot_be_changed_or_deleted(project: Project) -> None:
+    record_event(project)
     with pytest.raises(DatabaseError, match="keep_outbox_events"), transaction.atomic():
         OutboxEvent.objects.for_project(project).delete()
     assert OutboxEvent.objects.for_project(project).count() == 1
 
 
 def test_a_projects_events_are_its_own(project: Project, other_project: Project) -> None:
-    tell(project)
+    record_event(project)
 
     assert not OutboxEvent.objects.for_project(other_project).exists()
     with pytest.raises(UnscopedQuery):

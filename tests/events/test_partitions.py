@@ -1,4 +1,4 @@
-"""The outbox by months: what is true of one table stays true of its partitions."""
+"""The outbox's monthly partitions behave as one table."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -57,7 +57,7 @@ def plan(statement: str) -> str:
         return "\n".join(line for (line,) in cursor.fetchall())
 
 
-def test_events_are_in_the_rest_until_their_month_is_made(project: Project) -> None:
+def test_events_are_in_the_default_partition_until_their_month_is_created(project: Project) -> None:
     moments = [NOW, NOW - timedelta(days=70), NOVEMBER.after().starts_at - timedelta.resolution]
     events = [record(project, at) for at in moments]
     before = list(OutboxEvent.objects.for_project(project).order_by("id").values())
@@ -73,7 +73,7 @@ def test_events_are_in_the_rest_until_their_month_is_made(project: Project) -> N
     assert make() == []
 
 
-def test_the_chore_makes_this_month_and_those_ahead() -> None:
+def test_the_task_creates_this_month_and_those_ahead() -> None:
     this = Month.of(datetime.now(UTC))
 
     make_partitions()

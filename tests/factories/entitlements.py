@@ -1,4 +1,4 @@
-"""Features, and facts about customers as sources state them."""
+"""Create features, and facts about customers as sources state them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -38,8 +38,8 @@ class LimitFactory(FeatureFactory):
     unit = "seats"
 
 
-def claim(feature: Feature, value: Any = True, **kwargs: Any) -> FactDraft:
-    """A claim of an entitled customer that holds from :data:`NOW` on, unless told otherwise."""
+def draft_fact(feature: Feature, value: Any = True, **kwargs: Any) -> FactDraft:
+    """A fact of an entitled customer that holds from :data:`NOW` on; keywords override fields."""
     return FactDraft(
         feature_id=feature.pk,
         value=value,
@@ -49,16 +49,16 @@ def claim(feature: Feature, value: Any = True, **kwargs: Any) -> FactDraft:
 
 def state(
     customer: Customer,
-    *claims: FactDraft,
+    *fact_drafts: FactDraft,
     source: str = "sub_1",
     source_type: SourceType = SourceType.SUBSCRIPTION,
     at: datetime = NOW,
 ) -> bool:
-    """A source states exactly these claims, as billing does it: under the customer's lock."""
+    """A source states exactly these facts, as billing does: under the customer's lock."""
     with transaction.atomic():
         locked = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
         return facts.replace(
-            customer=locked, source_type=source_type, source_id=source, drafts=claims, at=at
+            customer=locked, source_type=source_type, source_id=source, drafts=fact_drafts, at=at
         )
 
 

@@ -1,4 +1,4 @@
-"""Tenants, their users and their keys."""
+"""Create projects, customers, apps and keys."""
 
 from datetime import timedelta
 from typing import Any
@@ -42,8 +42,7 @@ class AppFactory(factory.django.DjangoModelFactory[App]):
 
 
 def key_of(project: Project, *, scopes: list[str] | None = None, **kwargs: Any) -> str:
-    """The secret of a new live key of the project, or of its ``app``; with every scope that it may
-    have unless told otherwise."""
+    """The secret of a new live key of the project or its ``app``, with every scope by default."""
     every = APP_SCOPES if kwargs.get("app") else ALL_SCOPES
     request = ApiKeyRequest(name="test", scopes=every if scopes is None else scopes, **kwargs)
     at = timezone.now() - timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""Meters, and a moment for what they count."""
+"""Create meters."""
 
 from datetime import UTC, datetime
 

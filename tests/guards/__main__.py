@@ -53,7 +53,7 @@ def _remove_each(guards: Sequence[Guard], *, workers: int) -> int:
     started = time.monotonic()
     unnoticed: list[Outcome] = []
     for number, outcome in enumerate(_outcomes(guards, workers=workers), start=1):
-        _say(outcome)
+        _print_outcome(outcome)
         _show_progress(number, len(guards))
         if not outcome.noticed:
             unnoticed.append(outcome)
@@ -62,7 +62,7 @@ def _remove_each(guards: Sequence[Guard], *, workers: int) -> int:
         f"{len(unnoticed)} not, in {time.monotonic() - started:.0f} s"
     )
     for outcome in unnoticed:
-        _say(outcome)
+        _print_outcome(outcome)
     return 1 if unnoticed or not guards else 0
 
 
@@ -103,7 +103,7 @@ def _benches(count: int, tests: Sequence[str]) -> Iterator["SimpleQueue[Bench]"]
                 bench.close()
 
 
-def _say(outcome: Outcome) -> None:
+def _print_outcome(outcome: Outcome) -> None:
     word = "noticed" if outcome.noticed else "NOT NOTICED"
     reason = " ".join(outcome.reason.split())[:REASON]
     print(f"\r\033[K  {word:<12}{outcome.guard.name}\n{'':14}{reason}", flush=True)  # noqa: T201

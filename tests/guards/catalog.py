@@ -19,7 +19,7 @@ COLUMNS = ["", "| guard | where | without it | tests |", "|---|---|---|---|"]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """One guard. ``code`` stands exactly once in ``file``; ``without`` is what takes its place."""
+    """One guard: ``code`` occurs exactly once in ``file``, and ``without`` replaces it."""
 
     name: str
     harm: str

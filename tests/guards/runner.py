@@ -52,7 +52,7 @@ CLONE = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a removal. ``reason``: the test that failed and why, or what is wrong."""
+    """The result of a removal; ``reason`` is the failed test and its error, or the defect."""
 
     guard: Guard
     noticed: bool
@@ -142,7 +142,7 @@ class Bench:
         return Outcome(guard, what == "call", said if what == "call" else f"{what}: {said}")
 
     def _run_fresh(self, guard: Guard) -> Outcome:
-        """In a process of its own, for what is not in the body of a function."""
+        """Run in a process of its own, for changes outside of function bodies."""
         try:
             code, output = _run(
                 [*PYTEST, "-x", *guard.tests], self.code, self._environment(), TIME_LIMIT_SECONDS

@@ -59,7 +59,7 @@ def _head(function: Function) -> str:
 
 
 def _codes(source: str, file: str) -> dict[str, CodeType]:
-    """The code of each function and method, by qualified name; not of what is defined twice."""
+    """The code of each function and method by qualified name, without names defined twice."""
     found: dict[str, CodeType] = {}
     twice: set[str] = set()
     waiting = [compile(source, file, "exec", dont_inherit=True)]

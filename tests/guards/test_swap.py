@@ -1,4 +1,4 @@
-"""Functions of a loaded module get the code that its file has now, and nothing else changes."""
+"""Functions of a loaded module get the code of the changed file, and nothing else changes."""
 
 import sys
 from collections.abc import Iterator

@@ -51,12 +51,12 @@ def keep_payload_unless_created_earlier(state: State, worker: int, version: int)
 
 
 def read(state: State, worker: int, version: int) -> State:
-    """Stripe answers with what is true at this moment."""
+    """Read the current state at Stripe."""
     return _set(state, worker, value=state.stripe)
 
 
 def stamp(state: State, worker: int, version: int) -> State:
-    """Take a number: before the read it is a fence, after it only says when the answer came."""
+    """Take a number: a fence before the read, only a time of the answer after it."""
     ticked = state._replace(clock=state.clock + 1)
     return _set(ticked, worker, stamp=ticked.clock)
 

@@ -1,11 +1,11 @@
-"""The protocol under every schedule: ours is never wrong, and the models can tell."""
+"""Our protocols are right under every schedule, and the models detect wrong ones."""
 
 import pytest
 
-from tests.models import dirty_queue, ingest, ordering
-from tests.models.dirty_queue import Protocol
-from tests.models.ingest import Design
+from tests.models import ordering, sync_queue, webhook_intake
 from tests.models.ordering import Step
+from tests.models.sync_queue import Protocol
+from tests.models.webhook_intake import Design
 
 DELIVERIES = (1, 2, 2, 3)
 """Three events, the second delivered twice."""
@@ -18,48 +18,48 @@ def test_ordering_is_right(name: str) -> None:
     assert tally.wrong == 0
 
 
-def test_ordering_tried_everything() -> None:
+def test_ordering_explores_every_schedule() -> None:
     assert ordering.run(ordering.RIGHT[ordering.OURS], DELIVERIES).schedules == 1_528_800
 
 
 @pytest.mark.parametrize(("name", "steps"), ordering.WRONG.items())
-def test_ordering_finds_what_is_wrong(name: str, steps: list[Step]) -> None:
+def test_wrong_orderings_are_detected(name: str, steps: list[Step]) -> None:
     tally = ordering.run(steps, DELIVERIES)
     print(f"{name}: {tally}")  # noqa: T201
     assert tally.wrong > 0
     assert tally.example
 
 
-def test_dirty_queue_is_right() -> None:
-    tally = dirty_queue.run(dirty_queue.OURS)
+def test_sync_queue_is_right() -> None:
+    tally = sync_queue.run(sync_queue.OURS)
     print(f"ours: {tally}")  # noqa: T201
     assert (tally.wrong, tally.backwards) == (0, 0)
     assert tally.schedules > 1_000_000_000
 
 
-def test_dirty_queue_is_right_for_three_workers() -> None:
-    tally = dirty_queue.run(dirty_queue.OURS, versions=2, again=(1,), workers=3, failures=0)
+def test_sync_queue_is_right_for_three_workers() -> None:
+    tally = sync_queue.run(sync_queue.OURS, versions=2, again=(1,), workers=3, failures=0)
     assert (tally.wrong, tally.backwards) == (0, 0)
 
 
-@pytest.mark.parametrize(("name", "protocol"), dirty_queue.WRONG.items())
-def test_dirty_queue_finds_what_is_wrong(name: str, protocol: Protocol) -> None:
-    tally = dirty_queue.run(protocol, again=(), failures=0)
+@pytest.mark.parametrize(("name", "protocol"), sync_queue.WRONG.items())
+def test_wrong_sync_queues_are_detected(name: str, protocol: Protocol) -> None:
+    tally = sync_queue.run(protocol, again=(), failures=0)
     print(f"{name}: {tally}")  # noqa: T201
     assert tally.wrong > 0
     assert tally.example
 
 
-def test_ingest_loses_nothing() -> None:
-    tally = ingest.run(ingest.OURS)
+def test_webhook_intake_loses_no_event() -> None:
+    tally = webhook_intake.run(webhook_intake.OURS)
     print(f"ours: {tally}")  # noqa: T201
     assert tally.wrong == 0
     assert tally.schedules > 100
 
 
-@pytest.mark.parametrize(("name", "design"), ingest.WRONG.items())
-def test_ingest_finds_what_is_lost(name: str, design: Design) -> None:
-    tally = ingest.run(design)
+@pytest.mark.parametrize(("name", "design"), webhook_intake.WRONG.items())
+def test_wrong_webhook_intakes_are_detected(name: str, design: Design) -> None:
+    tally = webhook_intake.run(design)
     print(f"{name}: {tally}")  # noqa: T201
     assert tally.wrong > 0
     assert tally.example

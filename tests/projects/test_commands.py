@@ -1,3 +1,5 @@
+"""Management commands register projects and platform keys."""
+
 from io import StringIO
 
 import pytest
@@ -17,7 +19,7 @@ def run(*arguments: str) -> str:
 
 
 def test_a_project_is_registered_and_its_key_is_printed_once() -> None:
-    said = run("create_project", "Robots", "--return-origin", "https://robots.example.com/")
+    output = run("create_project", "Robots", "--return-origin", "https://robots.example.com/")
 
     project = Project.objects.get()
     assert (project.slug, project.livemode, project.sells) == (
@@ -26,14 +28,14 @@ def test_a_project_is_registered_and_its_key_is_printed_once() -> None:
         ["subscription", "item", "cart"],
     )
     assert project.return_origins == ["https://robots.example.com"]
-    assert "slug robots" in said
-    key = next(word for word in said.split() if word.startswith("tg_test_"))
+    assert "slug robots" in output
+    key = next(word for word in output.split() if word.startswith("tg_test_"))
     assert ApiClient(key).get("/projects").json()["data"][0]["id"] == project.pk
     assert {entry.actor for entry in AuditEntry.objects.all()} == {"command"}
 
 
-def test_what_is_said_is_taken() -> None:
-    said = run(
+def test_given_options_are_used() -> None:
+    output = run(
         "create_project", "R", "--slug", "robots", "--sells", "item", "--currency", "EUR", "--live"
     )
 
@@ -44,8 +46,8 @@ def test_what_is_said_is_taken() -> None:
         ["item"],
         "eur",
     )
-    assert "tg_live_" in said
-    assert "Inferred nothing" in said
+    assert "tg_live_" in output
+    assert "Inferred nothing" in output
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_what_is_said_is_taken() -> None:
         ("R", "--slug", "taken"),
     ],
 )
-def test_a_wrong_registration_is_refused_in_words(arguments: tuple[str, ...]) -> None:
+def test_an_invalid_registration_is_refused_with_a_message(arguments: tuple[str, ...]) -> None:
     Project.objects.create(name="Taken", slug="taken")
 
     with pytest.raises(CommandError):
@@ -67,8 +69,8 @@ def test_a_wrong_registration_is_refused_in_words(arguments: tuple[str, ...]) ->
 
 
 def test_a_platform_key_registers_projects() -> None:
-    said = run("create_platform_key", "--name", "terraform")
+    output = run("create_platform_key", "--name", "terraform")
 
     assert PlatformKey.objects.get().name == "terraform"
-    secret = next(word for word in said.split() if word.startswith("tg_platform_"))
+    secret = next(word for word in output.split() if word.startswith("tg_platform_"))
     assert ApiClient(secret).post("/projects", {"name": "Robots"}).status_code == 201

@@ -1,4 +1,4 @@
-"""What the SDK raised, read without asking whether each part is there: these tests know it is."""
+"""Read errors of the SDK without checking for missing parts."""
 
 from typing import Any
 

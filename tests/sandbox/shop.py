@@ -1,4 +1,4 @@
-"""A shop at the sandbox: something to sell, someone who buys, and the news of it."""
+"""A shop at the sandbox: products, buyers and the events about them."""
 
 from typing import Any
 
@@ -6,11 +6,22 @@ import stripe
 
 from sandbox import buyer, engine
 from sandbox.checkout.completion import CheckoutResult
+from sandbox.http_client import SandboxHTTPClient
 from sandbox.world import World
+
+NOW = 1_800_000_000
 
 DAY = 86400
 VISA = "4242424242424242"
 SUCCESS = "https://shop.example/done?session={CHECKOUT_SESSION_ID}"
+
+
+def client_of(
+    world: World, secret_key: str = "sk_test_sandbox", *, retries: int = 0
+) -> stripe.StripeClient:
+    return stripe.StripeClient(
+        secret_key, http_client=SandboxHTTPClient(world), max_network_retries=retries
+    )
 
 
 class Shop:
@@ -23,10 +34,10 @@ class Shop:
         product = self.client.v1.products.create({"name": "Pro"})
         if interval:
             params["recurring"] = {"interval": interval} | params.pop("recurring", {})
-        made = self.client.v1.prices.create(
+        new_price = self.client.v1.prices.create(
             {"product": product.id, "currency": "usd", "unit_amount": amount, **params}  # type: ignore[typeddict-item]  # tests send what they like
         )
-        return str(made.id)
+        return str(new_price.id)
 
     def meter(self, event_name: str = "calls", formula: str = "sum") -> str:
         made = self.client.v1.billing.meters.create(
@@ -52,7 +63,7 @@ class Shop:
         return self.client.v1.billing.meter_events.create(sent)
 
     def session(self, price: str, mode: str = "subscription", **params: Any) -> Any:
-        """A checkout session for one of the price, unless told otherwise."""
+        """A checkout session, for one unit of the price by default."""
         lines = params.pop("line_items", [{"price": price, "quantity": 1}])
         sent: Any = {"mode": mode, "line_items": lines, "success_url": SUCCESS, **params}
         return self.client.v1.checkout.sessions.create(sent)
@@ -76,14 +87,14 @@ class Shop:
 
     def customer(self, card: str | None = None) -> str:
         """A customer, with a card as the default if one is given."""
-        made = self.client.v1.customers.create({"email": "ada@example.com"})
+        new_customer = self.client.v1.customers.create({"email": "ada@example.com"})
         if card:
-            method = self.client.v1.payment_methods.attach(card, {"customer": made.id})
+            method = self.client.v1.payment_methods.attach(card, {"customer": new_customer.id})
             self.client.v1.customers.update(
-                made.id, {"invoice_settings": {"default_payment_method": method.id}}
+                new_customer.id, {"invoice_settings": {"default_payment_method": method.id}}
             )
         self.news()
-        return str(made.id)
+        return str(new_customer.id)
 
     def later(self, days: float = 0, *, seconds: int = 0) -> None:
         """Let time pass, with everything that falls due."""

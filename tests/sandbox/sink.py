@@ -1,4 +1,4 @@
-"""A receiver that verifies every webhook with the SDK and answers what it is told to."""
+"""A webhook receiver that verifies signatures with the SDK and answers as configured."""
 
 import stripe
 

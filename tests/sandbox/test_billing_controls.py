@@ -1,11 +1,10 @@
-"""The controls of buyers, banks and the merchant's settings, over HTTP."""
+"""Control requests act for buyers, banks and the merchant's settings."""
 
 import pytest
 from werkzeug.test import Client
 
 from sandbox.app import SandboxApplication
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 
 @pytest.fixture
@@ -17,7 +16,7 @@ def post(controls, what, **data):
     return controls.post(f"/_sandbox/{what}", json=data)
 
 
-def test_a_session_is_paid_without_a_browser(shop, controls):
+def test_a_control_pays_a_session_without_a_browser(shop, controls):
     session = shop.session(shop.price())
     declined = post(controls, f"checkout/{session.id}/pay", card="4000000000000002")
     assert declined.status_code == 200
@@ -33,7 +32,7 @@ def test_a_session_is_paid_without_a_browser(shop, controls):
     assert post(controls, "checkout/cs_test_no/pay").status_code == 404
 
 
-def test_three_d_secure_is_answered(shop, controls):
+def test_a_control_answers_three_d_secure(shop, controls):
     session = shop.session(shop.price(), "subscription")
     card = {"card": "pm_card_authenticationRequired"}
     waiting = post(controls, f"checkout/{session.id}/pay", **card, authenticates=None)
@@ -44,7 +43,7 @@ def test_three_d_secure_is_answered(shop, controls):
     assert post(controls, f"checkout/{session.id}/pay", **card).json["status"] == "complete"
 
 
-def test_settings_of_collection(shop, controls):
+def test_a_control_changes_collection_settings(shop, controls):
     assert controls.get("/_sandbox/billing-settings").json == {
         "retry_after_days": [3, 5, 7],
         "after_retries": "cancel",
@@ -62,7 +61,7 @@ def test_settings_of_collection(shop, controls):
     assert (refused.status_code, refused.json["error"]) == (400, "overdue_days is 30, 60 or 90.")
 
 
-def test_time_is_advanced_with_everything_on_the_way(shop, controls):
+def test_advancing_the_clock_performs_all_due_work(shop, controls):
     shop.subscribe()
     answer = post(controls, "clock/advance", seconds=32 * DAY)
     assert answer.json["now"] == NOW + 32 * DAY

@@ -1,4 +1,4 @@
-"""Stripe's test cards do what Stripe's table says."""
+"""Test cards behave as Stripe's table says."""
 
 import pytest
 import stripe
@@ -30,7 +30,7 @@ def pay(client, method, **fields):
     )
 
 
-def outcome(action):
+def status_or_refusal(action):
     """What a payer would see: the status, or the reason of the refusal."""
     try:
         return action().status
@@ -79,25 +79,25 @@ REFUSED_BY_ATTACH = {
 }
 
 
-def test_the_table_is_complete():
+def test_every_documented_test_card_is_known():
     assert {card.number for card in CARDS} == set(ON_SESSION)
 
 
 @pytest.mark.parametrize(("number", "expected"), ON_SESSION.items())
-def test_paying_while_present(client, number, expected):
+def test_cards_pay_on_session_as_documented(client, number, expected):
     method = method_of(client, number)
     assert method.card.last4 == number[-4:]
-    assert outcome(lambda: pay(client, method.id)) == expected
+    assert status_or_refusal(lambda: pay(client, method.id)) == expected
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.number)
-def test_a_token_is_the_same_card(client, card):
+def test_a_token_stands_for_its_card(client, card):
     (token,) = card.tokens
-    assert outcome(lambda: pay(client, token)) == ON_SESSION[card.number]
+    assert status_or_refusal(lambda: pay(client, token)) == ON_SESSION[card.number]
 
 
 @pytest.mark.parametrize("number", ON_SESSION)
-def test_attaching(client, ada, number):
+def test_cards_attach_as_documented(client, ada, number):
     method = method_of(client, number)
     if number not in REFUSED_BY_ATTACH:
         assert client.v1.payment_methods.attach(method.id, {"customer": ada.id}).customer == ada.id
@@ -119,10 +119,10 @@ OFF_SESSION = {
 
 
 @pytest.mark.parametrize(("number", "expected"), OFF_SESSION.items())
-def test_paying_while_away(client, ada, number, expected):
+def test_cards_pay_off_session_as_documented(client, ada, number, expected):
     method = client.v1.payment_methods.attach(method_of(client, number).id, {"customer": ada.id})
     away = {"customer": ada.id, "off_session": True}
-    assert outcome(lambda: pay(client, method.id, **away)) == expected
+    assert status_or_refusal(lambda: pay(client, method.id, **away)) == expected
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_one_number_has_one_fingerprint(client):
     assert one.card.fingerprint == two.card.fingerprint != other.card.fingerprint
 
 
-def test_numbers_are_nowhere_in_what_the_api_shows(client, ada, world):
+def test_card_numbers_are_never_shown(client, ada, world):
     method = client.v1.payment_methods.attach(
         method_of(client, "4242424242424242").id, {"customer": ada.id}
     )

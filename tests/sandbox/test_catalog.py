@@ -1,4 +1,4 @@
-"""Products and prices: what may change, and what a price fixes for good."""
+"""Products and prices change only as Stripe allows."""
 
 import pytest
 import stripe
@@ -61,7 +61,7 @@ def test_a_product_id_may_be_chosen_once(client):
     assert refused.value.code == "resource_already_exists"
 
 
-def test_a_product_goes_only_without_prices(client, product, event_types):
+def test_a_product_with_prices_cannot_be_deleted(client, product, event_types):
     bare = client.v1.products.create({"name": "Bare"})
     assert client.v1.products.delete(bare.id).deleted is True
     with pytest.raises(stripe.InvalidRequestError) as gone:
@@ -73,7 +73,7 @@ def test_a_product_goes_only_without_prices(client, product, event_types):
     assert event_types()[-2:] == ["product.deleted", "price.created"]
 
 
-def test_filters(client, product):
+def test_products_and_prices_are_filtered(client, product):
     other = client.v1.products.create({"name": "Old", "active": False})
     assert [each.id for each in client.v1.products.list({"active": True})] == [product.id]
     assert [each.id for each in client.v1.products.list({"ids": [other.id]})] == [other.id]
@@ -87,7 +87,7 @@ def test_filters(client, product):
         ({"unit_amount_decimal": "12.00"}, 12, "12"),
     ],
 )
-def test_amounts(client, product, fields, amount, exact):
+def test_prices_show_their_amounts(client, product, fields, amount, exact):
     fields = {"unit_amount": None, **fields}
     price = price_of(client, product, **fields)
     assert price.unit_amount == amount
@@ -104,14 +104,14 @@ def test_amounts(client, product, fields, amount, exact):
         ({"billing_scheme": "tiered"}, "tiers"),
     ],
 )
-def test_prices_that_make_no_sense(client, product, fields, param):
+def test_invalid_prices_are_refused(client, product, fields, param):
     with pytest.raises(stripe.InvalidRequestError) as refused:
         price_of(client, product, **fields)
     assert refused.value.param == param
 
 
 @pytest.mark.parametrize("field", ["unit_amount", "currency", "recurring", "product"])
-def test_what_a_price_charges_is_fixed(client, product, field):
+def test_the_amount_of_a_price_cannot_change(client, product, field):
     price = price_of(client, product)
     with pytest.raises(stripe.InvalidRequestError) as refused:
         client.v1.prices.update(price.id, {field: "1"})
@@ -156,5 +156,5 @@ def test_prices_by_recurrence(client, product):
     monthly = price_of(client, product, recurring={"interval": "month"})
     price_of(client, product)
     assert [each.id for each in client.v1.prices.list({"type": "recurring"})] == [monthly.id]
-    found = client.v1.prices.list({"recurring": {"interval": "month"}})
-    assert [each.id for each in found] == [monthly.id]
+    prices = client.v1.prices.list({"recurring": {"interval": "month"}})
+    assert [each.id for each in prices] == [monthly.id]

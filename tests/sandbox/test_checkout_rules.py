@@ -1,10 +1,10 @@
-"""What Checkout refuses before anyone sees a page."""
+"""Checkout refuses invalid sessions before a page exists."""
 
 import pytest
 import stripe
 
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
+from tests.sandbox.shop import NOW
 
 REFUSED = [
     ({"mode": None}, "mode", "Missing required param: mode."),
@@ -138,7 +138,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("params", "param", "message"), REFUSED)
-def test_refused_with_words_and_nothing_kept(shop, params, param, message):
+def test_a_refused_session_has_a_message_and_is_not_kept(shop, params, param, message):
     price = shop.price()
     sent = {
         "mode": "subscription",
@@ -162,7 +162,7 @@ def line(price, **changes):
     return {"price": price, "quantity": 1, **changes}
 
 
-def test_line_items_that_do_not_fit(shop):
+def test_invalid_line_items_are_refused(shop):
     monthly, once = shop.price(), shop.price(500, None)
     euro = shop.price(currency="eur")
     metered = shop.metered()
@@ -199,7 +199,7 @@ def test_too_little_to_charge(shop):
     assert "at least $0.50 usd" in str(raised.value)
 
 
-def test_archived_things_are_not_sold(shop):
+def test_archived_products_and_prices_are_not_sold(shop):
     price = shop.price()
     shop.client.v1.prices.update(price, {"active": False})
     with pytest.raises(stripe.InvalidRequestError, match="inactive"):

@@ -1,4 +1,4 @@
-"""The controls under /_sandbox/ and the home page."""
+"""The control requests under /_sandbox/ and the home page work."""
 
 import pytest
 import stripe
@@ -6,7 +6,7 @@ from werkzeug.test import Client
 
 from sandbox.app import SandboxApplication
 from sandbox.resources import webhook_endpoints
-from tests.sandbox.conftest import NOW, client_of
+from tests.sandbox.shop import NOW, client_of
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def http(world):
     return Client(SandboxApplication(world))
 
 
-def test_state(http, client, sink):
+def test_the_state_control_shows_the_world(http, client, sink):
     client.v1.customers.create({"name": "Ada"})
     state = http.get("/_sandbox/state").json
     (account,) = state["accounts"]
@@ -23,7 +23,7 @@ def test_state(http, client, sink):
     assert state["clock"] == {"now": NOW, "frozen": True}
 
 
-def test_faults(http, client):
+def test_the_fault_control_plans_faults(http, client):
     planned = http.post("/_sandbox/faults", json={"kind": "rate_limit", "path": "/v1/customers"})
     assert planned.json["times"] == 1
     assert [fault["kind"] for fault in http.get("/_sandbox/faults").json] == ["rate_limit"]
@@ -60,9 +60,9 @@ def test_deliveries_and_redelivery(world, http, client, sink):
 
 
 def test_endpoints_with_known_and_rolled_secrets(world, http):
-    wanted = {"url": "http://127.0.0.1/hook", "secret": "whsec_known"}
-    first = http.post("/_sandbox/endpoints", json=wanted).json
-    assert http.post("/_sandbox/endpoints", json=wanted).json["id"] == first["id"]
+    body = {"url": "http://127.0.0.1/hook", "secret": "whsec_known"}
+    first = http.post("/_sandbox/endpoints", json=body).json
+    assert http.post("/_sandbox/endpoints", json=body).json["id"] == first["id"]
     rolled = http.post(f"/_sandbox/endpoints/{first['id']}/roll", json={}).json["secret"]
     with world.transaction() as tx:
         assert webhook_endpoints.list_live_secrets(tx, first["id"]) == [rolled, "whsec_known"]
@@ -111,7 +111,7 @@ def test_declining_a_customers_payments(http, client):
         ("/_sandbox/unicorns", {}, 404),
     ],
 )
-def test_mistakes_are_4xx(http, path, data, status):
+def test_invalid_control_requests_are_4xx(http, path, data, status):
     assert http.post(path, json=data).status_code == status
 
 

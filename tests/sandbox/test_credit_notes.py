@@ -1,4 +1,4 @@
-"""Credit notes: less to pay before payment, something back after it."""
+"""Credit notes reduce open invoices and give back money of paid ones."""
 
 import re
 from typing import Any
@@ -19,16 +19,16 @@ def invoiced(shop, amounts=(1000, 500), card="pm_card_visa", **params):
     invoice = v1.invoices.create(
         {"customer": customer, "pending_invoice_items_behavior": "include", **params}
     )
-    made = v1.invoices.finalize_invoice(invoice.id)
+    new_invoice = v1.invoices.finalize_invoice(invoice.id)
     shop.news()
-    return made
+    return new_invoice
 
 
 def issue(shop, invoice, **params):
     return shop.client.v1.credit_notes.create({"invoice": invoice.id, **params})
 
 
-def again(shop, invoice):
+def read_invoice(shop, invoice):
     return shop.client.v1.invoices.retrieve(invoice.id)
 
 
@@ -40,13 +40,13 @@ def test_an_open_invoice_costs_less_and_more_again_when_it_is_voided(shop):
     assert (note.type, note.status, note.total) == ("pre_payment", "issued", 400)
     assert (note.pre_payment_amount, note.post_payment_amount) == (400, 0)
     assert note.refunds == []
-    less = again(shop, invoice)
+    less = read_invoice(shop, invoice)
     assert (less.total, less.amount_due, less.amount_remaining) == (1500, 1100, 1100)
     assert less.pre_payment_credit_notes_amount == 400
     voided = shop.client.v1.credit_notes.void_credit_note(note.id)
     assert (voided.status, voided.voided_at is not None) == ("void", True)
     assert shop.news() == ["invoice.updated", "credit_note.voided"]
-    assert again(shop, invoice).amount_remaining == 1500
+    assert read_invoice(shop, invoice).amount_remaining == 1500
     issue(shop, invoice, amount=300)
     paid = shop.client.v1.invoices.pay(invoice.id)
     assert (paid.status, paid.amount_paid) == ("paid", 1200)
@@ -60,7 +60,7 @@ def test_an_open_invoice_costs_less_and_more_again_when_it_is_voided(shop):
 def test_an_open_invoice_that_is_credited_whole_is_paid(shop):
     invoice = invoiced(shop)
     issue(shop, invoice, amount=1500)
-    done = again(shop, invoice)
+    done = read_invoice(shop, invoice)
     assert (done.status, done.amount_paid, done.amount_remaining) == ("paid", 0, 0)
     assert shop.news() == [
         "credit_note.created", "invoice.updated", "payment_intent.canceled", "invoice.updated",
@@ -90,7 +90,7 @@ def test_a_paid_invoice_gives_back_in_three_ways(shop):
     (entry,) = shop.client.v1.customers.balance_transactions.list(invoice.customer).data
     assert (entry.type, entry.amount, entry.ending_balance) == ("credit_note", -300, -300)
     assert (entry.id, entry.credit_note) == (note.customer_balance_transaction, note.id)
-    done = again(shop, invoice)
+    done = read_invoice(shop, invoice)
     assert (done.status, done.amount_paid, done.post_payment_credit_notes_amount) == (
         "paid", 1500, 1000,
     )  # fmt: skip
@@ -142,12 +142,12 @@ def test_lines_carry_their_discounts(shop):
         ]  # fmt: skip
         assert (each.subtotal, each.discount_amount, each.total) == (1026, 101, 925)
     assert len(shop.client.v1.credit_notes.line_items.list(note.id).data) == 3
-    assert again(shop, invoice).amount_remaining == 1354 - 925
+    assert read_invoice(shop, invoice).amount_remaining == 1354 - 925
     with pytest.raises(stripe.InvalidRequestError, match="between 1 and 500"):
         issue(shop, invoice, lines=[{**wanted[0], "amount": 501}])
 
 
-def test_what_is_refused(shop):
+def test_invalid_credit_notes_are_refused(shop):
     invoice = invoiced(shop)
     paid = invoiced(shop)
     shop.client.v1.invoices.pay(paid.id)

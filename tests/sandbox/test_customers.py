@@ -1,4 +1,4 @@
-"""Customers and the payment methods they keep."""
+"""Customers and their payment methods are created, changed and deleted."""
 
 import pytest
 import stripe
@@ -78,7 +78,7 @@ def test_a_name_has_at_most_256_characters(client):
     assert refused.value.param == "name"
 
 
-def test_what_the_sandbox_does_not_do_is_refused_not_ignored(client):
+def test_unsupported_parameters_are_refused(client):
     with pytest.raises(stripe.InvalidRequestError, match="does not support `cash_balance`"):
         client.v1.customers.create(
             {"cash_balance": {"settings": {"reconciliation_mode": "manual"}}}

@@ -1,27 +1,21 @@
-"""What time does to subscriptions, event by event: the flows of Stripe's logs."""
+"""Time renews, retries, cancels and ends subscriptions with the events of Stripe's logs."""
 
 import pytest
 
 from sandbox import forced_declines
 from sandbox.billing import billing_settings
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY
+from tests.sandbox.cycle_events import (
+    HOUR,
+    PAID,
+    RENEWED,
+    RENEWS,
+    changes,
+    decline,
+    latest_invoice,
+    timed,
+)
+from tests.sandbox.shop import DAY, NOW
 
-HOUR = 3600
-RENEWS = 1_802_678_400
-"""A month after ``NOW``."""
-
-RENEWED = ["invoice.created", "customer.subscription.updated"]
-PAID = [
-    "invoice.finalized",
-    "payment_intent.created",
-    "charge.succeeded",
-    "payment_intent.succeeded",
-    "invoice.updated",
-    "invoice.paid",
-    "invoice.payment_succeeded",
-    "invoice_payment.paid",
-]
 FAILED = [
     "invoice.finalized",
     "payment_intent.created",
@@ -50,11 +44,6 @@ RECOVERED = [
 ]
 
 
-def decline(shop, subscription, **options):
-    with shop.world.transaction() as tx:
-        forced_declines.decline_payments(tx, subscription.customer, **options)
-
-
 def accept(shop, subscription):
     with shop.world.transaction() as tx:
         forced_declines.accept_payments(tx, subscription.customer)
@@ -63,19 +52,6 @@ def accept(shop, subscription):
 def configure(shop, **choices):
     with shop.world.transaction() as tx:
         billing_settings.change_settings(tx, **choices)
-
-
-def timed(events):
-    return [(event["created"], event["type"]) for event in events]
-
-
-def changes(events, type):
-    """The ``previous_attributes`` of the first event of the type."""
-    return next(e["data"]["previous_attributes"] for e in events if e["type"] == type)
-
-
-def latest_invoice(shop, subscription):
-    return shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
 
 
 def test_a_renewal_is_drafted_and_paid_an_hour_later(shop):
@@ -167,7 +143,9 @@ def test_a_failed_renewal_and_its_recovery(shop):
         ("leave_past_due", RETRY_FAILED, "past_due"),
     ],
 )
-def test_the_last_retry_decides(shop, after_retries, last_events, status):
+def test_the_last_failed_retry_ends_the_subscription_as_configured(
+    shop, after_retries, last_events, status
+):
     configure(shop, after_retries=after_retries)
     subscription = shop.subscribe()
     decline(shop, subscription)
@@ -203,7 +181,7 @@ def test_an_unpaid_subscription_only_drafts_and_comes_back_when_the_latest_is_pa
     assert shop.subscription(subscription.id).status == "active"
 
 
-def test_a_retry_schedule_of_ones_own(shop):
+def test_a_custom_retry_schedule_is_followed(shop):
     configure(shop, retry_after_days=[2])
     subscription = shop.subscribe()
     decline(shop, subscription)
@@ -214,7 +192,7 @@ def test_a_retry_schedule_of_ones_own(shop):
 @pytest.mark.parametrize(
     "choices", [{"after_retries": "forgive"}, {"retry_after_days": [0]}, {"retry_after_days": [61]}]
 )
-def test_settings_that_stripe_does_not_offer(shop, choices):
+def test_invalid_collection_settings_are_refused(shop, choices):
     with pytest.raises(ValueError, match=r"after_retries is one of|whole days"):
         configure(shop, **choices)
 
@@ -240,7 +218,7 @@ def test_a_renewal_that_needs_authentication(shop):
     assert shop.subscription(subscription.id).status == "past_due"
 
 
-def test_cancel_at_period_end_and_the_end(shop):
+def test_a_cancellation_at_period_end_ends_the_subscription_then(shop):
     subscription = shop.subscribe()
     changed = shop.client.v1.subscriptions.update(
         subscription.id,
@@ -266,205 +244,3 @@ def test_cancel_at_period_end_and_the_end(shop):
     ended = shop.subscription(subscription.id)
     assert (ended.status, ended.ended_at, ended.canceled_at) == ("canceled", RENEWS, NOW)
     assert len(shop.client.v1.invoices.list().data) == 1
-
-
-def test_a_cancellation_taken_back(shop):
-    subscription = shop.subscribe()
-    shop.client.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
-    back = shop.client.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": False})
-    assert (back.cancel_at, back.canceled_at, back.cancellation_details.reason) == (None,) * 3
-    shop.later(40)
-    assert shop.subscription(subscription.id).status == "active"
-
-
-def test_cancel_at_a_moment_of_ones_own(shop):
-    subscription = shop.subscribe()
-    moment = NOW + 10 * DAY + 5
-    changed = shop.client.v1.subscriptions.update(subscription.id, {"cancel_at": moment})
-    assert (changed.cancel_at, changed.cancel_at_period_end) == (moment, False)
-    shop.news()
-    shop.later(40)
-    assert timed(shop.events()) == [(moment, "customer.subscription.deleted")]
-
-
-def test_cancel_now(shop):
-    subscription = shop.subscribe()
-    shop.later(3)
-    ended = shop.client.v1.subscriptions.cancel(
-        subscription.id, {"cancellation_details": {"feedback": "unused"}}
-    )
-    assert shop.news() == ["customer.subscription.deleted"]
-    assert (ended.status, ended.ended_at) == ("canceled", NOW + 3 * DAY)
-    assert ended.cancellation_details.reason == "cancellation_requested"
-    assert ended.cancellation_details.feedback == "unused"
-    shop.later(100)
-    assert shop.news() == []
-
-
-def test_cancel_while_owing_stops_the_retries(shop):
-    subscription = shop.subscribe()
-    decline(shop, subscription)
-    shop.until(RENEWS + HOUR)
-    shop.news()
-    shop.client.v1.subscriptions.cancel(subscription.id)
-    assert shop.news() == ["invoice.updated", "customer.subscription.deleted"]
-    shop.later(100)
-    assert shop.news() == []
-    assert latest_invoice(shop, subscription).status == "open"
-
-
-def test_a_trial_ends_with_a_card(shop):
-    subscription = shop.subscribe(trial_period_days=14)
-    end = NOW + 14 * DAY
-    shop.until(end - 3 * DAY - 1)
-    assert shop.news() == []
-    shop.until(end - 3 * DAY)
-    assert timed(shop.events()) == [(end - 3 * DAY, "customer.subscription.trial_will_end")]
-    shop.until(end - 1)
-    assert shop.news() == []
-    shop.until(end)
-    events = shop.events()
-    assert timed(events) == [(end, type) for type in RENEWED]
-    assert changes(events, "customer.subscription.updated")["status"] == "trialing"
-    assert shop.subscription(subscription.id).status == "active"
-    shop.until(end + HOUR)
-    assert shop.news() == PAID
-    item = shop.subscription(subscription.id)["items"].data[0]
-    last_of_february = end + 30 * DAY
-    assert (item.current_period_start, item.current_period_end) == (end, last_of_february)
-
-
-@pytest.mark.parametrize(
-    ("behavior", "events", "status"),
-    [
-        ("create_invoice", RENEWED, "active"),
-        ("cancel", ["customer.subscription.deleted"], "canceled"),
-        ("pause", ["customer.subscription.updated", "customer.subscription.paused"], "paused"),
-    ],
-)
-def test_a_trial_ends_without_a_card(shop, behavior, events, status):
-    session = shop.session(
-        shop.price(),
-        payment_method_collection="if_required",
-        subscription_data={
-            "trial_period_days": 7,
-            "trial_settings": {"end_behavior": {"missing_payment_method": behavior}},
-        },
-    )
-    shop.pay(session, None)
-    shop.news()
-    shop.later(7)
-    assert shop.news() == ["customer.subscription.trial_will_end", *events]
-    subscription = shop.client.v1.subscriptions.list({"status": "all"}).data[0]
-    assert subscription.status == status
-    shop.later(seconds=HOUR)
-    if behavior == "create_invoice":
-        assert shop.news() == [
-            "invoice.finalized",
-            "payment_intent.created",
-            "invoice.updated",
-            "invoice.payment_failed",
-            "customer.updated",
-            "customer.subscription.updated",
-        ]
-        assert shop.subscription(subscription.id).status == "past_due"
-    else:
-        assert shop.news() == []
-
-
-def test_a_paused_subscription_resumes(shop):
-    customer = shop.customer()
-    subscription = shop.client.v1.subscriptions.create(
-        {
-            "customer": customer,
-            "items": [{"price": shop.price()}],
-            "trial_period_days": 7,
-            "trial_settings": {"end_behavior": {"missing_payment_method": "pause"}},
-        }
-    )
-    shop.later(8)
-    paused = shop.subscription(subscription.id)
-    assert paused.status_details.paused.subscription.type == "trial_end_without_payment_method"
-    method = shop.client.v1.payment_methods.attach("pm_card_visa", {"customer": customer})
-    shop.client.v1.subscriptions.update(subscription.id, {"default_payment_method": method.id})
-    shop.news()
-    resumed = shop.client.v1.subscriptions.resume(subscription.id)
-    assert resumed.status == "active"
-    assert resumed["items"].data[0].current_period_start == NOW + 8 * DAY
-    assert "customer.subscription.resumed" in shop.news()
-    assert latest_invoice(shop, subscription).status == "paid"
-
-
-def test_a_short_trial_is_announced_at_once(shop):
-    session = shop.session(shop.price(), subscription_data={"trial_period_days": 2})
-    shop.pay(session)
-    assert "customer.subscription.trial_will_end" in shop.news()
-    shop.later(2)
-    assert "customer.subscription.trial_will_end" not in shop.news()
-
-
-def test_a_trial_canceled_at_its_end(shop):
-    subscription = shop.subscribe(trial_period_days=14)
-    changed = shop.client.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
-    assert changed.cancel_at == NOW + 14 * DAY
-    shop.news()
-    shop.later(20)
-    assert shop.news() == ["customer.subscription.trial_will_end", "customer.subscription.deleted"]
-    assert len(shop.client.v1.invoices.list().data) == 1
-
-
-@pytest.mark.parametrize(
-    ("behavior", "status"),
-    [("void", "void"), ("mark_uncollectible", "uncollectible"), ("keep_as_draft", "draft")],
-)
-def test_collection_paused(shop, behavior, status):
-    subscription = shop.subscribe()
-    shop.client.v1.subscriptions.update(
-        subscription.id,
-        {"pause_collection": {"behavior": behavior, "resumes_at": RENEWS + 5 * DAY}},
-    )
-    shop.until(RENEWS + HOUR)
-    assert latest_invoice(shop, subscription).status == status
-    assert shop.subscription(subscription.id).status == "active"
-    shop.news()
-    shop.until(RENEWS + 5 * DAY)
-    assert shop.news() == ["customer.subscription.updated"]
-    assert shop.subscription(subscription.id).pause_collection is None
-    shop.later(40)
-    assert latest_invoice(shop, subscription).status == "paid"
-
-
-def test_a_deleted_customers_subscriptions_end(shop):
-    subscription = shop.subscribe()
-    shop.client.v1.customers.delete(subscription.customer)
-    assert shop.news() == ["customer.subscription.deleted", "customer.deleted"]
-    shop.later(100)
-    assert shop.news() == []
-
-
-def test_monthly_and_yearly_items_renew_on_their_own(shop):
-    monthly, yearly = shop.price(1000), shop.price(9000, "year")
-    session = shop.session(
-        "", line_items=[{"price": price, "quantity": 1} for price in (monthly, yearly)]
-    )
-    shop.pay(session)
-    shop.later(364)
-    totals = [invoice.total for invoice in shop.client.v1.invoices.list({"limit": 100}).data]
-    assert totals == [1000] * 11 + [10000]
-    shop.later(2)
-    assert shop.client.v1.invoices.list().data[0].total == 10000
-
-
-def test_a_card_taken_off_is_no_longer_charged(shop):
-    subscription = shop.subscribe()
-    shop.client.v1.payment_methods.detach(subscription.default_payment_method)
-    shop.until(RENEWS + HOUR)
-    assert shop.subscription(subscription.id).status == "past_due"
-    method = shop.client.v1.payment_methods.attach(
-        "pm_card_visa", {"customer": subscription.customer}
-    )
-    shop.client.v1.customers.update(
-        subscription.customer, {"invoice_settings": {"default_payment_method": method.id}}
-    )
-    shop.until(RENEWS + HOUR + 3 * DAY)
-    assert shop.subscription(subscription.id).status == "active"

@@ -1,4 +1,4 @@
-"""Bank debits: processing for days, then paid or returned."""
+"""Bank debits are processing for days, then succeed or are returned."""
 
 from typing import Any
 
@@ -9,9 +9,8 @@ from werkzeug.test import Client
 from sandbox.app import SandboxApplication
 from sandbox.billing.billing_periods import HOUR
 from sandbox.errors import StripeFailure
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 ACH, RETURNED = "pm_usBankAccount_success", "pm_usBankAccount_insufficientFunds"
 
@@ -82,7 +81,7 @@ def test_accounts_that_never_answer_dispute_or_are_canceled(shop):
     assert dispute.payment_method_details.type == "us_bank_account"
 
 
-def test_typed_accounts_and_what_is_refused(shop):
+def test_typed_bank_accounts_are_checked(shop):
     v1 = shop.client.v1
     iban = {"type": "sepa_debit", "sepa_debit": {"iban": "AT32 1904 3002 3547 3204"},
             "billing_details": {"name": "Ada", "email": "ada@example.com"}}  # fmt: skip
@@ -130,7 +129,7 @@ def test_typed_accounts_and_what_is_refused(shop):
           "checkout.session.async_payment_failed"]),
     ],
 )  # fmt: skip
-def test_checkout_completes_unpaid_and_hears_later(shop, card, status, events):
+def test_a_debit_session_completes_unpaid_and_is_paid_later(shop, card, status, events):
     session = shop.session(shop.price(1000, None, currency="eur"), "payment")
     assert session.payment_method_types == ["card", "sepa_debit"]
     shop.news()

@@ -1,4 +1,4 @@
-"""Webhooks on their way: verified by the SDK; in order, shuffled, twice, lost, retried."""
+"""Webhooks are signed and delivered in order, shuffled, twice, lost or retried."""
 
 import random
 
@@ -8,7 +8,7 @@ import stripe
 from sandbox import deliveries, webhook_signatures
 from sandbox.deliveries import RETRY_DELAYS, DeliveryMode
 from sandbox.resources import webhook_endpoints
-from tests.sandbox.conftest import NOW
+from tests.sandbox.shop import NOW
 from tests.sandbox.sink import Sink
 
 
@@ -20,10 +20,10 @@ def subjects(sink):
     return [event.data.object.id for event in sink.events]
 
 
-def test_in_the_order_of_the_events(world, client, sink):
-    made = customers(client, 5)
+def test_webhooks_arrive_in_the_order_of_events(world, client, sink):
+    created_customers = customers(client, 5)
     attempts = world.deliver(sink)
-    assert subjects(sink) == made
+    assert subjects(sink) == created_customers
     assert [attempt.succeeded for attempt in attempts] == [True] * 5
     assert world.deliver(sink) == []
 
@@ -34,7 +34,7 @@ def test_the_sdk_verifies_the_signature(world, client, sink):
         world.deliver(Sink("whsec_wrong"))
 
 
-def test_only_the_types_an_endpoint_asked_for(world, client):
+def test_an_endpoint_receives_its_enabled_types_only(world, client):
     endpoint = client.v1.webhook_endpoints.create(
         {"url": "https://example.com/p", "enabled_events": ["product.created"]}
     )
@@ -45,7 +45,7 @@ def test_only_the_types_an_endpoint_asked_for(world, client):
     assert sink.types == ["product.created"]
 
 
-def test_a_seed_repeats_a_shuffle(client, world):
+def test_a_seed_repeats_the_order_of_a_shuffle(client, world):
     orders = []
     made = customers_with_endpoint(client)
     for seed in (1, 1, 2):
@@ -73,32 +73,32 @@ def answering(status, seen):
     return sink
 
 
-def test_twice(world, client, sink):
-    made = customers(client, 3)
+def test_webhooks_can_be_delivered_twice(world, client, sink):
+    created_customers = customers(client, 3)
     world.deliver(sink, duplicates=1.0)
-    assert subjects(sink) == [id for id in made for _ in range(2)]
+    assert subjects(sink) == [id for id in created_customers for _ in range(2)]
     assert len(set(sink.ids)) == 3
     assert world.deliver(sink) == []
 
 
-def test_shuffled_and_twice(world, client, sink):
-    made = customers(client, 20)
+def test_webhooks_can_be_shuffled_and_delivered_twice(world, client, sink):
+    created_customers = customers(client, 20)
     world.deliver(sink, order="shuffled", seed=3, duplicates=0.5)
-    assert set(subjects(sink)) == set(made)
+    assert set(subjects(sink)) == set(created_customers)
     assert 20 < len(sink.events) < 40
-    assert list(dict.fromkeys(subjects(sink))) != made
+    assert list(dict.fromkeys(subjects(sink))) != created_customers
 
 
-def test_lost(world, client, sink):
-    made = customers(client, 40)
+def test_webhooks_can_be_lost(world, client, sink):
+    created_customers = customers(client, 40)
     world.deliver(sink, drop=0.5, seed=9)
     assert 0 < len(sink.events) < 40
     assert world.deliver(sink) == []
     lost = client.v1.events.list({"delivery_success": False, "limit": 100}).data
-    assert {event.data.object.id for event in lost} == set(made) - set(subjects(sink))
+    assert {event.data.object.id for event in lost} == set(created_customers) - set(subjects(sink))
 
 
-def test_dice_go_on_from_one_round_to_the_next(world, client, sink):
+def test_random_choices_continue_across_rounds(world, client, sink):
     """One event per round: with dice thrown anew each time, all would share one fate."""
     dice = random.Random(1)
     made = []
@@ -108,7 +108,7 @@ def test_dice_go_on_from_one_round_to_the_next(world, client, sink):
     assert 10 < len(sink.events) < 30
 
 
-def test_a_round_can_be_broken_off(world, client, sink):
+def test_a_delivery_round_can_be_interrupted(world, client, sink):
     customers(client, 3)
     deliveries.deliver_due(
         world, sink, DeliveryMode(), should_continue=lambda: len(sink.events) < 2
@@ -117,21 +117,21 @@ def test_a_round_can_be_broken_off(world, client, sink):
     assert len(world.deliver(sink)) == 1
 
 
-def test_not_at_all(world, client, sink):
+def test_webhooks_can_be_withheld(world, client, sink):
     customers(client, 3)
     assert deliveries.deliver_due(world, sink, DeliveryMode(hold=True)) == []
     assert len(world.deliver(sink)) == 3
 
 
-def test_one_by_one(world, client, sink):
-    made = customers(client, 3)
+def test_webhooks_can_be_delivered_one_by_one(world, client, sink):
+    created_customers = customers(client, 3)
     assert len(world.deliver(sink, limit=1)) == 1
-    assert subjects(sink) == made[:1]
+    assert subjects(sink) == created_customers[:1]
     chosen = deliveries.list_due(world)[-1]
     attempt = deliveries.attempt(world, chosen, sink)
     assert attempt is not None
     assert attempt.succeeded
-    assert subjects(sink) == [made[0], made[2]]
+    assert subjects(sink) == [created_customers[0], created_customers[2]]
 
 
 @pytest.mark.parametrize("status", [500, 302, 404])
@@ -149,7 +149,7 @@ def test_a_failure_is_retried_with_a_fresh_signature(world, client, sink, status
     assert sink.ids == [failed.event] * 2
 
 
-def test_an_endpoint_that_nobody_answers_at(world, client, sink):
+def test_an_unreachable_endpoint_is_retried(world, client, sink):
     customers(client, 1)
 
     def refused(url, body, headers):
@@ -173,7 +173,7 @@ def test_retries_end_after_three_days(world, client, sink):
     assert len(client.v1.events.list({"delivery_success": False}).data) == 1
 
 
-def test_while_a_secret_is_rolled_both_sign(world, client, sink):
+def test_both_secrets_sign_during_a_roll(world, client, sink):
     (endpoint,) = client.v1.webhook_endpoints.list().data
     with world.transaction() as tx:
         fresh = Sink(webhook_endpoints.roll_secret(tx, endpoint.id, overlap=3600))
@@ -190,14 +190,14 @@ def test_while_a_secret_is_rolled_both_sign(world, client, sink):
         world.deliver(sink)
 
 
-def test_a_roll_without_overlap(world, client, sink):
+def test_a_roll_can_end_the_old_secret_at_once(world, client, sink):
     (endpoint,) = client.v1.webhook_endpoints.list().data
     with world.transaction() as tx:
         fresh = webhook_endpoints.roll_secret(tx, endpoint.id, overlap=0)
         assert webhook_endpoints.list_live_secrets(tx, endpoint.id) == [fresh]
 
 
-def test_an_endpoint_that_goes_away(world, client, sink):
+def test_a_deleted_endpoint_receives_nothing(world, client, sink):
     (endpoint,) = client.v1.webhook_endpoints.list().data
     customers(client, 1)
     client.v1.webhook_endpoints.update(endpoint.id, {"disabled": True})

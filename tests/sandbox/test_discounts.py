@@ -1,4 +1,4 @@
-"""Coupons and promotion codes, and what they take off sessions, subscriptions and invoices."""
+"""Coupons and promotion codes discount sessions, subscriptions and invoices."""
 
 from typing import Any
 
@@ -9,22 +9,9 @@ from werkzeug.test import Client
 from sandbox.app import SandboxApplication
 from sandbox.billing.discounts import DiscountableLine, allocate, divide_by_weight
 from sandbox.errors import StripeFailure
-from tests.sandbox.conftest import NOW
+from tests.sandbox.discount_calls import code, coupon, renewals
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
-
-MONTH = 1_802_678_400
-
-
-def coupon(shop, **params):
-    sent = params or {"percent_off": 20, "duration": "forever"}
-    return str(shop.client.v1.coupons.create(sent).id)
-
-
-def code(shop, id, **params):
-    return shop.client.v1.promotion_codes.create(
-        {"promotion": {"type": "coupon", "coupon": id}, "code": "SAVE20", **params}
-    )
+from tests.sandbox.shop import DAY, NOW
 
 
 def invoices(shop, subscription):
@@ -35,20 +22,14 @@ def invoices(shop, subscription):
     ]
 
 
-def renewals(shop, count):
-    for _ in range(count):
-        shop.later(31)
-        shop.later(seconds=7200)
-
-
 def test_coupons_and_codes_are_kept_shown_and_deleted(shop, event_types):
     client, product = shop.client, shop.client.v1.products.create({"name": "Pro"}).id
-    made = client.v1.coupons.create(
+    new_coupon = client.v1.coupons.create(
         {"id": "SPRING", "amount_off": 500, "currency": "USD", "duration": "repeating",
          "duration_in_months": 3, "max_redemptions": 9, "redeem_by": NOW + DAY, "name": "Spring",
          "applies_to": {"products": [product]}, "expand": ["applies_to"]}
     )  # fmt: skip
-    assert made.to_dict() == {
+    assert new_coupon.to_dict() == {
         "id": "SPRING", "object": "coupon", "amount_off": 500, "created": NOW, "currency": "usd",
         "duration": "repeating", "duration_in_months": 3, "livemode": False, "max_redemptions": 9,
         "metadata": {}, "name": "Spring", "percent_off": None, "redeem_by": NOW + DAY,
@@ -84,7 +65,7 @@ def test_coupons_and_codes_are_kept_shown_and_deleted(shop, event_types):
     ]  # fmt: skip
 
 
-def test_what_makes_no_coupon_and_no_code(shop):
+def test_invalid_coupons_and_codes_are_refused(shop):
     wrong: list[tuple[dict[str, Any], str | None]] = [
         ({}, None),
         ({"percent_off": 10, "amount_off": 5, "currency": "usd"}, None),
@@ -104,10 +85,10 @@ def test_what_makes_no_coupon_and_no_code(shop):
             shop.client.v1.coupons.create(params)
         assert error_of(raised).param == field, params
     assert shop.client.v1.coupons.list().data == []
-    known = coupon(shop, percent_off=10, max_redemptions=2)
+    new_coupon = coupon(shop, percent_off=10, max_redemptions=2)
     with pytest.raises(stripe.InvalidRequestError, match="already exists"):
-        shop.client.v1.coupons.create({"percent_off": 10, "id": known})
-    code(shop, known)
+        shop.client.v1.coupons.create({"percent_off": 10, "id": new_coupon})
+    code(shop, new_coupon)
     cases: list[tuple[dict[str, Any], str]] = [
         ({}, "code"),
         ({"code": "no spaces"}, "code"),
@@ -118,7 +99,7 @@ def test_what_makes_no_coupon_and_no_code(shop):
     ]
     for params, param in cases:
         with pytest.raises(stripe.InvalidRequestError) as raised:
-            code(shop, known, **params)
+            code(shop, new_coupon, **params)
         assert error_of(raised).param == param, params
 
 
@@ -170,43 +151,7 @@ def test_a_coupon_lasts_as_long_as_it_says(shop, terms, expected):
     assert redeemed.times_redeemed == 1
 
 
-def test_the_whole_sequence_and_shape_of_a_discounted_beginning(shop):
-    id = coupon(shop, percent_off=25, duration="forever", max_redemptions=1)
-    promo = code(shop, id)
-    session = shop.session(shop.price(), allow_promotion_codes=True)
-    shop.news()
-    assert shop.pay(session, promotion_code="save20").status == "complete"
-    assert shop.news() == [
-        "charge.succeeded", "payment_method.attached", "customer.created", "customer.updated",
-        "checkout.session.completed", "customer.discount.created", "promotion_code.updated",
-        "promotion_code.updated", "coupon.updated", "customer.subscription.created",
-        "payment_intent.created", "payment_intent.succeeded", "invoice.created",
-        "invoice.finalized", "invoice.paid", "invoice.payment_succeeded", "invoice_payment.paid",
-    ]  # fmt: skip
-    done = shop.client.v1.checkout.sessions.retrieve(
-        session.id, {"expand": ["invoice", "discounts.promotion_code"]}
-    )
-    assert done.discounts[0].promotion_code.code == "SAVE20"
-    invoice = done.invoice
-    (discount,) = invoice.discounts
-    assert [each.to_dict() for each in invoice.total_discount_amounts] == [
-        {"amount": 250, "discount": discount}
-    ]
-    (line,) = invoice.lines.data
-    assert (line.amount, line.subtotal, line.discountable) == (1000, 1000, True)
-    assert line.discount_amounts[0].to_dict() == {"amount": 250, "discount": discount}
-    assert (invoice.subtotal, invoice.total, invoice.amount_paid) == (1000, 750, 750)
-    assert shop.client.v1.promotion_codes.retrieve(promo.id).times_redeemed == 1
-    assert shop.client.v1.coupons.retrieve(id).valid is False
-    other = shop.session(shop.price(), allow_promotion_codes=True)
-    with pytest.raises(StripeFailure, match="This code is invalid"):
-        shop.pay(other, promotion_code="SAVE20")
-    with pytest.raises(stripe.InvalidRequestError) as raised:
-        shop.session(shop.price(), discounts=[{"promotion_code": promo.id}])
-    assert error_of(raised).param == "discounts[0][promotion_code]"
-
-
-def test_who_may_type_what(shop):
+def test_promotion_codes_have_conditions(shop):
     id = coupon(shop)
     customer, stranger = shop.customer("pm_card_visa"), shop.customer()
     code(shop, id, code="MINE", customer=customer)
@@ -236,7 +181,7 @@ def test_who_may_type_what(shop):
     assert shop.client.v1.coupons.retrieve(id).times_redeemed == 2
 
 
-def test_only_the_products_it_is_for_and_nothing_below_the_minimum(shop):
+def test_a_discount_applies_to_its_products_above_its_minimum(shop):
     cheap, dear = shop.price(700, None), shop.price(3000, None)
     product = shop.client.v1.prices.retrieve(dear).product
     id = coupon(shop, amount_off=5000, currency="usd", applies_to={"products": [product]})
@@ -264,7 +209,7 @@ def test_only_the_products_it_is_for_and_nothing_below_the_minimum(shop):
         assert error_of(raised).param == param
 
 
-def test_nothing_to_pay_at_all(shop):
+def test_a_full_discount_leaves_nothing_to_pay(shop):
     id = coupon(shop, percent_off=100)
     session = shop.session(shop.price(1000, None), "payment", discounts=[{"coupon": id}])
     shop.news()
@@ -309,61 +254,6 @@ def test_a_subscription_gains_keeps_and_loses_discounts(shop):
     assert invoices(shop, subscription)[-1] == (1000, 1000, 0)
     with pytest.raises(stripe.InvalidRequestError, match="No such discount"):
         v1.subscriptions.update(subscription.id, {"discounts": [{"discount": first}]})
-
-
-def test_prorations_of_a_discounted_subscription_are_discounted(shop):
-    small, big = shop.price(3000), shop.price(6000)
-    id = coupon(shop, percent_off=50, duration="forever")
-    session = shop.session(small, discounts=[{"coupon": id}])
-    assert shop.pay(session).status == "complete"
-    subscription = shop.subscription(
-        str(shop.client.v1.checkout.sessions.retrieve(session.id).subscription)
-    )
-    (item,) = subscription["items"].data
-    shop.until((item.current_period_start + item.current_period_end) // 2)
-    shop.client.v1.subscriptions.update(subscription.id, {"items": [{"id": item.id, "price": big}]})
-    pending = shop.client.v1.invoice_items.list({"pending": True}).data
-    assert sorted(each.amount for each in pending) == [-750, 1500]
-    renewals(shop, 1)
-    invoice = shop.subscription(subscription.id, "latest_invoice").latest_invoice
-    assert (invoice.subtotal, invoice.total) == (6750, 3750)
-
-
-def test_a_credit_is_of_what_was_really_billed(shop):
-    id = coupon(shop, percent_off=50, duration="once")
-    subscription = shop.client.v1.subscriptions.create(
-        {"customer": shop.customer("pm_card_visa"), "items": [{"price": shop.price(3000)}],
-         "discounts": [{"coupon": id}]}
-    )  # fmt: skip
-    assert subscription.discounts == []
-    (item,) = subscription["items"].data
-    shop.until((item.current_period_start + item.current_period_end) // 2)
-    update = {"items": [{"id": item.id, "quantity": 2}]}
-    shop.client.v1.subscriptions.update(subscription.id, update)
-    pending = shop.client.v1.invoice_items.list({"pending": True}).data
-    assert sorted(each.amount for each in pending) == [-750, 3000]
-    update["items"][0]["quantity"] = 1
-    shop.client.v1.subscriptions.update(subscription.id, update)
-    pending = shop.client.v1.invoice_items.list({"pending": True}).data
-    assert sorted(each.amount for each in pending) == [-3000, -750, 1500, 3000]
-
-
-def test_an_invoice_by_hand_with_its_own_discount(shop):
-    customer, v1 = shop.customer("pm_card_visa"), shop.client.v1
-    id = coupon(shop, percent_off=10)
-    v1.invoice_items.create({"customer": customer, "amount": 995, "currency": "usd"})
-    v1.invoice_items.create(
-        {"customer": customer, "amount": 1000, "currency": "usd", "discountable": False}
-    )
-    invoice = v1.invoices.create(
-        {"customer": customer, "discounts": [{"coupon": id}],
-         "pending_invoice_items_behavior": "include"}
-    )  # fmt: skip
-    assert (invoice.subtotal, invoice.total) == (1995, 1895)  # 99.5 is rounded up
-    assert v1.invoices.update(invoice.id, {"discounts": ""}).total == 1995
-    v1.invoices.update(invoice.id, {"discounts": [{"coupon": id}]})
-    paid = v1.invoices.pay(invoice.id)
-    assert (paid.status, paid.amount_paid) == ("paid", 1895)
 
 
 def test_the_page_takes_codes(shop):

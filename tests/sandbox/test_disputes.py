@@ -1,4 +1,4 @@
-"""Disputes: opened by a card or a control, argued, won or lost, with the money on its way."""
+"""Disputes are opened, answered, won or lost, and move their money."""
 
 import json
 
@@ -9,8 +9,7 @@ from werkzeug.test import Client
 from sandbox import bank, disputes
 from sandbox.app import SandboxApplication
 from sandbox.errors import StripeFailure
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 
 def paid(shop, token="pm_card_visa"):
@@ -22,7 +21,7 @@ def paid(shop, token="pm_card_visa"):
     return intent
 
 
-def books(shop):
+def dispute_entries(shop):
     entries = shop.client.v1.balance_transactions.list().data
     return [
         (entry.reporting_category, entry.amount, entry.fee)
@@ -40,7 +39,7 @@ def books(shop):
         ("pm_card_createDisputeInquiry", "fraudulent", "warning_needs_response", ["created"]),
     ],
 )  # fmt: skip
-def test_cards_whose_holders_complain(shop, token, reason, status, events):
+def test_dispute_cards_open_disputes(shop, token, reason, status, events):
     intent = paid(shop, token)
     shop.later(seconds=disputes.OPENED_AFTER_SECONDS - 1)
     assert shop.client.v1.disputes.list({"payment_intent": intent.id}).data == []
@@ -61,7 +60,7 @@ def test_evidence_wins_or_loses(shop):
          [("dispute", -1000, 1500), ("dispute_reversal", 1000, 0)]),
         ("losing_evidence", "lost", ["updated", "closed"], [("dispute", -1000, 1500)]),
     ]:  # fmt: skip
-        before = len(books(shop))
+        before = len(dispute_entries(shop))
         dispute = bank.open_dispute(shop.world, paid(shop).id)
         shop.news()
         done = shop.client.v1.disputes.update(
@@ -69,7 +68,7 @@ def test_evidence_wins_or_loses(shop):
         )
         assert (done.status, done.evidence_details.submission_count) == (status, 1)
         assert shop.news() == [f"charge.dispute.{name}" for name in events]
-        assert books(shop)[before:] == entries
+        assert dispute_entries(shop)[before:] == entries
         with pytest.raises(stripe.InvalidRequestError, match="evidence can no longer be sent"):
             shop.client.v1.disputes.update(
                 dispute["id"], {"evidence": {"uncategorized_text": "more"}}
@@ -91,7 +90,7 @@ def test_evidence_can_be_staged_and_left_to_the_bank(shop):
     assert shop.news() == [
         "charge.dispute.updated", "charge.dispute.funds_reinstated", "charge.dispute.closed"
     ]  # fmt: skip
-    assert books(shop)[-1] == ("dispute_reversal", 400, 0)
+    assert dispute_entries(shop)[-1] == ("dispute_reversal", 400, 0)
     with pytest.raises(StripeFailure, match="cannot become lost"):
         bank.decide_dispute(shop.world, dispute["id"], "lost")
 
@@ -109,7 +108,7 @@ def test_closing_and_silence_lose(shop):
         shop.client.v1.disputes.close(first["id"])
 
 
-def test_inquiries(shop):
+def test_an_inquiry_can_become_a_dispute(shop):
     intent = paid(shop)
     inquiry = bank.open_dispute(shop.world, intent.id, inquiry=True)
     shop.news()
@@ -134,10 +133,10 @@ def test_inquiries(shop):
     refunded = bank.open_dispute(shop.world, intent.id, inquiry=True)
     shop.client.v1.refunds.create({"payment_intent": intent.id})
     assert shop.client.v1.disputes.retrieve(refunded["id"]).status == "warning_closed"
-    assert books(shop) == [("dispute", -1000, 1500)]
+    assert dispute_entries(shop) == [("dispute", -1000, 1500)]
 
 
-def test_the_controls_and_what_they_refuse(shop):
+def test_dispute_controls_refuse_invalid_requests(shop):
     browser = Client(SandboxApplication(shop.world))
 
     def post(path, **data):

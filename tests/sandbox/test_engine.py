@@ -1,11 +1,10 @@
-"""Moving time: in order, at the right second, the same every time, and from where it stopped."""
+"""Moving the clock performs due work in order and repeatably."""
 
 import pytest
 
 from sandbox import accounts, engine
 from sandbox.world import World
-from tests.sandbox.conftest import NOW, client_of
-from tests.sandbox.shop import DAY, Shop
+from tests.sandbox.shop import DAY, NOW, Shop, client_of
 
 
 def stories(shop):
@@ -38,16 +37,16 @@ def history(shop):
 
 
 @pytest.fixture
-def told(shop):
+def history_of_stories(shop):
     stories(shop)
     shop.later(100)
     return history(shop)
 
 
-def test_events_come_in_the_order_of_time(told):
-    moments = [moment for moment, _, _ in told]
+def test_events_come_in_the_order_of_time(history_of_stories):
+    moments = [moment for moment, _, _ in history_of_stories]
     assert moments == sorted(moments)
-    assert len(told) > 100
+    assert len(history_of_stories) > 100
     assert {
         "checkout.session.expired",
         "refund.failed",
@@ -55,19 +54,19 @@ def test_events_come_in_the_order_of_time(told):
         "customer.subscription.deleted",
         "invoice.payment_failed",
         "invoice.paid",
-    } <= {type for _, type, _ in told}
+    } <= {type for _, type, _ in history_of_stories}
 
 
-def test_many_small_steps_are_one_large_one(told):
+def test_many_small_steps_are_one_large_one(history_of_stories):
     world = World(frozen_at=NOW, seed=7)
     shop = Shop(world, client_of(world))
     stories(shop)
     for hours in range(1, 100 * 24 + 1):
         shop.until(NOW + hours * 3600)
-    assert history(shop) == told
+    assert history(shop) == history_of_stories
 
 
-def test_a_world_stopped_in_the_middle_goes_on(tmp_path, told):
+def test_a_world_stopped_in_the_middle_goes_on(tmp_path, history_of_stories):
     world = World(path=tmp_path / "world.sqlite3", frozen_at=NOW, seed=7)
     shop = Shop(world, client_of(world))
     stories(shop)
@@ -91,12 +90,12 @@ def test_a_world_stopped_in_the_middle_goes_on(tmp_path, told):
     with again.transaction() as tx:
         every = tx.list_objects("event")
     again.close()
-    assert [(event["created"], event["type"]) for event in every][-len(told) :] == [
-        (moment, type) for moment, type, _ in told
+    assert [(event["created"], event["type"]) for event in every][-len(history_of_stories) :] == [
+        (moment, type) for moment, type, _ in history_of_stories
     ]
 
 
-def test_each_step_can_be_watched(shop):
+def test_advancing_the_clock_calls_back_after_each_step(shop):
     shop.subscribe()
     seen = []
     engine.advance(
@@ -110,7 +109,7 @@ def test_each_step_can_be_watched(shop):
     ]
 
 
-def test_next_due(shop):
+def test_the_time_of_the_next_due_work_is_known(shop):
     assert engine.next_due_time(shop.world) is None
     shop.subscribe()
     assert engine.next_due_time(shop.world) == NOW + 31 * DAY
@@ -123,7 +122,7 @@ def test_the_clock_moves_although_nothing_is_due(shop):
     assert shop.world.clock.now() == NOW + 1000 * DAY
 
 
-def test_what_is_overdue_happens_now(shop):
+def test_overdue_work_is_done_at_once(shop):
     """A clock that was moved without the engine, or a process that was off."""
     shop.subscribe()
     shop.news()
@@ -134,7 +133,7 @@ def test_what_is_overdue_happens_now(shop):
     assert [invoice.status for invoice in shop.client.v1.invoices.list().data] == ["paid"] * 2
 
 
-def test_every_account_has_its_own_affairs(shop, world):
+def test_accounts_do_not_share_objects(shop, world):
     accounts.open_account(world, account_id="acct_other", secret_key="sk_test_other")
     other = client_of(world, "sk_test_other")
     customer = other.v1.customers.create()

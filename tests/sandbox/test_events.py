@@ -1,10 +1,10 @@
-"""Events as the API shows them, and the endpoints that receive them."""
+"""Events and webhook endpoints are shown as Stripe's API shows them."""
 
 import pytest
 import stripe
 
 from sandbox.resources import webhook_endpoints
-from tests.sandbox.conftest import NOW
+from tests.sandbox.shop import NOW
 
 URL = "https://example.com/hook"
 
@@ -42,7 +42,7 @@ def test_previous_attributes_go_into_hashes_and_keep_arrays_whole(client):
     }
 
 
-def test_what_the_sandbox_does_by_itself_has_no_request(world, client):
+def test_events_of_the_sandbox_itself_have_no_request(world, client):
     with world.transaction() as tx:
         tx.emit("customer.created", {"id": "cus_x", "object": "customer"})
     assert client.v1.events.list().data[0].request.to_dict() == {
@@ -61,7 +61,7 @@ def test_what_the_sandbox_does_by_itself_has_no_request(world, client):
         ({"created": {"gte": NOW + 60}}, ["product.created"]),
     ],
 )  # fmt: skip
-def test_filters(world, client, params, found):
+def test_events_are_filtered(world, client, params, found):
     ada = client.v1.customers.create({"name": "Ada"})
     client.v1.customers.update(ada.id, {"name": "Eve"})
     world.move_clock(NOW + 60)
@@ -87,7 +87,7 @@ def test_events_are_kept_for_thirty_days(world, client):
     assert gone.value.code == "resource_missing"
 
 
-def test_delivery_success_finds_what_did_not_arrive(world, client, sink):
+def test_delivery_success_filters_undelivered_events(world, client, sink):
     client.v1.customers.create({"name": "arrives"})
     client.v1.customers.create({"name": "does not"})
     sink.answers = [200, 500]
@@ -100,11 +100,11 @@ def test_delivery_success_finds_what_did_not_arrive(world, client, sink):
 
 
 def test_a_secret_is_shown_once(client):
-    made = client.v1.webhook_endpoints.create({"url": URL, "enabled_events": ["*"]})
-    assert made.secret.startswith("whsec_")
-    assert "secret" not in client.v1.webhook_endpoints.retrieve(made.id)
+    endpoint = client.v1.webhook_endpoints.create({"url": URL, "enabled_events": ["*"]})
+    assert endpoint.secret.startswith("whsec_")
+    assert "secret" not in client.v1.webhook_endpoints.retrieve(endpoint.id)
     assert "secret" not in client.v1.webhook_endpoints.list().data[0]
-    assert "secret" not in client.v1.webhook_endpoints.update(made.id, {"description": "x"})
+    assert "secret" not in client.v1.webhook_endpoints.update(endpoint.id, {"description": "x"})
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_secret_is_shown_once(client):
         {"enabled_events": ["*"], "api_version": "2030-01-01"},
     ],
 )
-def test_endpoints_that_make_no_sense(client, params):
+def test_invalid_endpoints_are_refused(client, params):
     with pytest.raises(stripe.InvalidRequestError):
         client.v1.webhook_endpoints.create({"url": URL, **params})
 

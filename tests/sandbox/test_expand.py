@@ -1,4 +1,4 @@
-"""Expansion: what the SDK declares expandable, four levels deep, and what is absent without it."""
+"""``expand`` resolves declared fields up to four levels deep."""
 
 import pytest
 import stripe
@@ -32,7 +32,7 @@ def test_ids_become_objects(client, intent):
     assert isinstance(intent.customer, str)
 
 
-def test_through_nested_hashes_and_lists(client, intent):
+def test_expansion_reaches_nested_hashes_and_lists(client, intent):
     path = "data.customer.invoice_settings.default_payment_method"
     (wide,) = client.v1.payment_intents.list({"expand": [path]}).data
     assert wide.customer.invoice_settings.default_payment_method.card.last4 == "4242"
@@ -59,13 +59,13 @@ def test_expanding_never_changes_what_is_stored(client, intent):
 
 
 @pytest.mark.parametrize("path", ["nothing", "amount", "customer.name", "customer.nothing", "id"])
-def test_what_cannot_be_expanded_is_refused(client, intent, path):
+def test_an_invalid_expansion_is_refused(client, intent, path):
     with pytest.raises(stripe.InvalidRequestError) as refused:
         client.v1.payment_intents.retrieve(intent.id, {"expand": [path]})
     assert str(refused.value.user_message).startswith(f"This property cannot be expanded ({path}).")
 
 
-def test_four_levels_and_no_more(client, intent):
+def test_expansion_ends_at_four_levels(client, intent):
     four = "latest_charge.payment_intent.customer.invoice_settings"
     with pytest.raises(stripe.InvalidRequestError, match="more than 4 levels"):
         client.v1.payment_intents.retrieve(

@@ -1,4 +1,4 @@
-"""Each fault, as the SDK meets it: what it raises, and whether the effect happened."""
+"""Each simulated fault raises its SDK error, with or without the effect."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import pytest
 import stripe
 
 from sandbox.faults import FaultKind
-from tests.sandbox.conftest import NOW, client_of
 from tests.sandbox.refusals import error_of, headers_of
+from tests.sandbox.shop import NOW, client_of
 
 KEY: stripe.RequestOptions = {"idempotency_key": "k"}
 
@@ -20,7 +20,7 @@ def plan(world, kind, **options):
     world.faults.add(kind, method="POST", path="/v1/customers", **options)
 
 
-def test_rate_limit(world, client):
+def test_a_rate_limit_fault_raises_its_error(world, client):
     plan(world, "rate_limit")
     with pytest.raises(stripe.RateLimitError) as refused:
         client.v1.customers.create({"name": "Ada"}, KEY)
@@ -44,7 +44,7 @@ def test_lock_timeout_without_retries(world, client):
     assert headers_of(refused)["Stripe-Should-Retry"] == "true"
 
 
-def test_key_in_use(world, client):
+def test_a_key_in_use_fault_raises_its_error(world, client):
     plan(world, "key_in_use")
     with pytest.raises(stripe.APIError) as refused:
         client.v1.customers.create({"name": "Ada"}, KEY)
@@ -53,7 +53,7 @@ def test_key_in_use(world, client):
     assert names(client) == []
 
 
-def test_500_before_the_effect(world, client, event_types):
+def test_a_500_before_the_effect_leaves_nothing(world, client, event_types):
     plan(world, "error_before")
     with pytest.raises(stripe.APIError):
         client.v1.customers.create({"name": "Ada"}, KEY)
@@ -94,7 +94,7 @@ def test_a_connection_lost_after_the_effect(world, client, kind):
     assert names(client) == ["Ada"]
 
 
-def test_a_refusal_gets_lost_too(world, client):
+def test_a_lost_refusal_raises_a_connection_error(world, client):
     plan(world, "reset_after", times=2)
     for params in ({"nmae": "Ada"}, {"name": "x" * 257}):
         with pytest.raises(stripe.APIConnectionError):
@@ -110,7 +110,7 @@ def test_the_sdks_own_retry_meets_the_kept_answer(world):
     assert names(client) == ["Ada"]
 
 
-def test_slow_answers_truly(world, client):
+def test_a_slow_request_takes_its_time(world, client):
     plan(world, "slow", seconds=0.01)
     assert client.v1.customers.create({"name": "Ada"}).name == "Ada"
 

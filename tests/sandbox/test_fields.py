@@ -1,4 +1,4 @@
-"""The sandbox's objects have the fields that Stripe's have: by its fixtures and by the SDK."""
+"""The sandbox's objects have the fields of Stripe's fixtures and of the SDK."""
 
 import json
 import typing
@@ -94,23 +94,23 @@ def objects(client, shop):
         intent.payment_method,
         client.v1.charges.retrieve(intent.latest_charge.id),
         intent.latest_charge.balance_transaction,
-        warned_of(shop, intent.id),
+        fraud_warning(shop, intent.id),
         client.v1.refunds.create({"payment_intent": intent.id}),
         client.v1.events.list().data[0],
         client.v1.webhook_endpoints.list().data[0],
-        *billed(shop),
-        *managed(shop),
-        *reduced(shop),
+        *billed_objects(shop),
+        *managed_objects(shop),
+        *discounted_objects(shop),
     ]
     return {each.object: each.to_dict(for_json=True) for each in made}
 
 
-def warned_of(shop, intent):
-    made = bank.issue_fraud_warning(shop.world, intent)
-    return shop.client.v1.radar.early_fraud_warnings.retrieve(made["id"])
+def fraud_warning(shop, intent):
+    warning = bank.issue_fraud_warning(shop.world, intent)
+    return shop.client.v1.radar.early_fraud_warnings.retrieve(warning["id"])
 
 
-def billed(shop):
+def billed_objects(shop):
     """What a purchase leaves behind."""
     session = shop.session(shop.price())
     assert shop.pay(session).status == "complete"
@@ -133,7 +133,7 @@ def billed(shop):
     ]
 
 
-def reduced(shop):
+def discounted_objects(shop):
     """What makes things cheaper or dearer, or takes the money back."""
     v1 = shop.client.v1
     coupon = v1.coupons.create({"percent_off": 5, "duration": "forever"})
@@ -144,9 +144,9 @@ def reduced(shop):
     assert shop.pay(session, address={"country": "DE"}).status == "complete"
     session = v1.checkout.sessions.retrieve(session.id, {"expand": ["subscription.discounts"]})
     (line,) = v1.invoices.retrieve(session.invoice).lines.data
-    wanted = {"type": "invoice_line_item", "invoice_line_item": line.id, "amount": 100}
+    body = {"type": "invoice_line_item", "invoice_line_item": line.id, "amount": 100}
     note = v1.credit_notes.create(
-        {"invoice": session.invoice, "lines": [wanted], "credit_amount": 113}  # less 5 %, plus 19 %
+        {"invoice": session.invoice, "lines": [body], "credit_amount": 113}  # less 5 %, plus 19 %
     )
     return [
         coupon,
@@ -160,7 +160,7 @@ def reduced(shop):
     ]
 
 
-def managed(shop):
+def managed_objects(shop):
     """What changes later, or by the customer, or at another time."""
     portals = shop.client.v1.billing_portal
     subscription = shop.subscribe()
@@ -215,12 +215,12 @@ FREE = {"metadata", "data", "fraud_details", "last_payment_error", "next_action"
 """Hashes whose keys depend on what happened."""
 
 
-def test_kinds_are_all_covered(objects):
+def test_every_kind_of_object_is_checked(objects):
     assert sorted(objects) == SANDBOX_KINDS
     assert all(_named_class(kind) for kind in SANDBOX_KINDS)
 
 
-def test_deleted_stubs(client):
+def test_deleted_objects_have_stripes_fields(client):
     gone = client.v1.customers.delete(client.v1.customers.create().id)
     assert isinstance(gone, stripe.Customer)
     assert gone.to_dict() == {"id": gone.id, "object": "customer", "deleted": True}

@@ -1,4 +1,4 @@
-"""Early fraud warnings: read over the API, over once the charge is disputed or given back."""
+"""Early fraud warnings are read over the API and end with a dispute or refund."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_a_warning_until_the_money_is_contested_or_back(shop, what):
     assert shop.news().count(f"{KIND}.updated") == 1
 
 
-def test_the_control_and_what_nobody_warns_of(shop):
+def test_a_control_issues_warnings_for_card_charges_only(shop):
     intent = paid(shop)
     page = Client(SandboxApplication(shop.world))
     answer = page.post(f"/_sandbox/fraud-warnings/{intent.id}", json={"fraud_type": "misc"})

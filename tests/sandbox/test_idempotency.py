@@ -1,4 +1,4 @@
-"""Stripe's idempotency: one execution per key, its answer kept for a day."""
+"""An idempotency key executes once and replays its answer for a day."""
 
 import threading
 
@@ -6,8 +6,8 @@ import pytest
 import stripe
 
 from sandbox import accounts
-from tests.sandbox.conftest import NOW, client_of
 from tests.sandbox.refusals import error_of, headers_of
+from tests.sandbox.shop import NOW, client_of
 
 KEY: stripe.RequestOptions = {"idempotency_key": "order-1"}
 
@@ -105,7 +105,7 @@ def test_a_key_has_at_most_255_characters(client):
         client.v1.customers.create({}, {"idempotency_key": "k" * 256})
 
 
-def test_two_at_once_the_second_is_told_that_the_key_is_in_use(world, client):
+def test_a_parallel_request_is_told_that_the_key_is_in_use(world, client):
     world.faults.add("slow", method="POST", path="/v1/customers", seconds=0.3)
     made = []
     first = threading.Thread(

@@ -1,11 +1,11 @@
-"""Invoices over the API: drafted by hand, finalized, paid, voided, written off."""
+"""Invoices are drafted, finalized, paid, voided and written off over the API."""
 
 import pytest
 import stripe
 
 from sandbox import forced_declines
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
+from tests.sandbox.shop import NOW
 
 RENEWS = 1_802_678_400
 
@@ -17,11 +17,11 @@ def draft(shop):
     shop.client.v1.invoice_items.create(
         {"customer": customer, "amount": 2500, "currency": "usd", "description": "Advice"}
     )
-    made = shop.client.v1.invoices.create(
+    invoice = shop.client.v1.invoices.create(
         {"customer": customer, "pending_invoice_items_behavior": "include"}
     )
     shop.news()
-    return made
+    return invoice
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_paying_a_draft_finalizes_it(shop, draft):
     assert shop.client.v1.invoices.pay(draft.id).status == "paid"
 
 
-def test_paid_outside_of_stripe(shop, draft):
+def test_an_invoice_is_paid_out_of_band(shop, draft):
     shop.client.v1.invoices.finalize_invoice(draft.id)
     shop.news()
     paid = shop.client.v1.invoices.pay(draft.id, {"paid_out_of_band": True})
@@ -102,7 +102,7 @@ def test_paying_brings_a_subscription_back(shop, owed):
     assert shop.news() == []
 
 
-def test_written_off(shop, owed):
+def test_an_invoice_is_marked_uncollectible(shop, owed):
     off = shop.client.v1.invoices.mark_uncollectible(owed.id)
     assert off.status == "uncollectible"
     assert off.status_details.uncollectible.reason == "user_forgiven"
@@ -117,7 +117,7 @@ def test_written_off(shop, owed):
     assert shop.client.v1.invoices.pay(owed.id).status == "paid"
 
 
-def test_voided(shop, owed):
+def test_an_invoice_is_voided(shop, owed):
     void = shop.client.v1.invoices.void_invoice(owed.id)
     assert void.status == "void"
     assert void.status_transitions.voided_at == RENEWS + 3600
@@ -134,7 +134,7 @@ def test_voided(shop, owed):
         shop.client.v1.invoices.pay(owed.id)
 
 
-def test_lists_and_filters(shop, owed):
+def test_invoices_are_listed_and_filtered(shop, owed):
     def ids(**params):
         return [each.id for each in shop.client.v1.invoices.list(params).data]
 
@@ -151,7 +151,7 @@ def test_lines_have_their_own_list(shop, draft):
     assert [(line.amount, line.invoice) for line in lines] == [(2500, draft.id)]
 
 
-def test_a_finalized_invoice_stands(shop, draft):
+def test_a_finalized_invoice_cannot_change(shop, draft):
     shop.client.v1.invoices.finalize_invoice(draft.id)
     with pytest.raises(stripe.InvalidRequestError) as raised:
         shop.client.v1.invoices.update(draft.id, {"description": "Other"})
@@ -179,25 +179,25 @@ def test_a_draft_grows_and_is_deleted(shop, draft):
         shop.client.v1.invoices.pay(draft.id)
 
 
-def test_nobody_to_pay(shop):
+def test_an_invoice_without_a_payment_method_cannot_be_paid(shop):
     customer = shop.customer()
-    made = shop.client.v1.invoices.create({"customer": customer})
+    invoice = shop.client.v1.invoices.create({"customer": customer})
     shop.client.v1.invoice_items.create(
-        {"customer": customer, "amount": 2500, "currency": "usd", "invoice": made.id}
+        {"customer": customer, "amount": 2500, "currency": "usd", "invoice": invoice.id}
     )
     with pytest.raises(stripe.InvalidRequestError) as raised:
-        shop.client.v1.invoices.pay(made.id)
+        shop.client.v1.invoices.pay(invoice.id)
     assert raised.value.code == "invoice_no_customer_payment_method"
 
 
 def test_amounts_too_small_to_charge_wait_on_the_balance(shop):
     customer = shop.customer("pm_card_visa")
     for amount, due, balance in ((30, 0, 30), (40, 70, 0)):
-        made = shop.client.v1.invoices.create({"customer": customer})
+        invoice = shop.client.v1.invoices.create({"customer": customer})
         shop.client.v1.invoice_items.create(
-            {"customer": customer, "amount": amount, "currency": "usd", "invoice": made.id}
+            {"customer": customer, "amount": amount, "currency": "usd", "invoice": invoice.id}
         )
-        assert shop.client.v1.invoices.pay(made.id).amount_due == due
+        assert shop.client.v1.invoices.pay(invoice.id).amount_due == due
         assert shop.client.v1.customers.retrieve(customer).balance == balance
 
 

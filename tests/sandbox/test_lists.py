@@ -1,9 +1,9 @@
-"""Lists: newest first, cursors, ranges, filters."""
+"""Lists are newest first, with cursors, ranges and filters."""
 
 import pytest
 import stripe
 
-from tests.sandbox.conftest import NOW
+from tests.sandbox.shop import NOW
 
 
 @pytest.fixture
@@ -20,14 +20,14 @@ def ids(found):
     return [item.id for item in found.data]
 
 
-def test_newest_first_ten_by_default(client, customers):
+def test_lists_are_newest_first_with_ten_rows_by_default(client, customers):
     found = client.v1.customers.list()
     assert ids(found) == customers[::-1][:10]
     assert found.has_more is True
     assert found.url == "/v1/customers"
 
 
-def test_pages_meet_without_gap_or_overlap(client, customers):
+def test_pages_have_no_gap_and_no_overlap(client, customers):
     first = client.v1.customers.list({"limit": 5})
     second = client.v1.customers.list({"limit": 5, "starting_after": ids(first)[-1]})
     third = client.v1.customers.list({"limit": 5, "starting_after": ids(second)[-1]})
@@ -68,7 +68,7 @@ def test_a_cursor_that_the_filter_leaves_out_still_marks_a_place(client, custome
         (NOW + 120, [2]),
     ],
 )
-def test_created_ranges(client, customers, created, places):
+def test_lists_filter_by_ranges_of_created(client, customers, created, places):
     found = client.v1.customers.list({"created": created})
     assert ids(found) == [customers[place] for place in places]
 

@@ -1,22 +1,11 @@
-"""Meters, meter events and their adjustments, and the invoices of metered prices."""
+"""Meters count events and adjustments, and metered prices are invoiced."""
 
 import pytest
 import stripe
 
-from tests.sandbox.conftest import NOW
+from tests.sandbox.meter_calls import HOUR, total
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
-
-HOUR = 3600
-RENEWS = 1_802_678_400
-"""A month after ``NOW``."""
-
-
-def total(shop, meter, customer, *, start=NOW - 40 * DAY, end=NOW + 40 * DAY, **params):
-    """What the customer used within whole minutes, as the meter's summaries say it."""
-    asked = {"customer": customer, "start_time": start, "end_time": end, **params}
-    found = shop.client.v1.billing.meters.event_summaries.list(meter, asked)
-    return [(each.start_time, each.aggregated_value) for each in found.auto_paging_iter()]
+from tests.sandbox.shop import DAY, NOW
 
 
 def refusal(call, *args):
@@ -24,14 +13,6 @@ def refusal(call, *args):
         call(*args)
     error = error_of(raised)
     return raised.value.http_status, error.param, error.message
-
-
-def invoices(shop, subscription):
-    return list(shop.client.v1.invoices.list({"subscription": subscription.id}))
-
-
-def shown(line):
-    return (line.quantity, line.amount, line.period.start, line.period.end)
 
 
 def test_a_meter_is_made_changed_stopped_and_started(shop, event_types):
@@ -100,7 +81,7 @@ def test_a_metered_price_names_its_meter_and_no_other_price_does(shop):
         assert refusal(lambda sent=sent: shop.price(**sent))[:2] == (400, "recurring[meter]")
 
 
-def test_an_event_counts_a_minute_after_it_was_told(shop):
+def test_a_meter_event_counts_a_minute_after_it_was_sent(shop):
     meter, customer, other = shop.meter(), shop.customer(), shop.customer()
     told = shop.use(customer, 7, "one", timestamp=NOW - 60)
     assert told.to_dict() == {
@@ -126,7 +107,7 @@ def test_an_event_counts_a_minute_after_it_was_told(shop):
     assert total(shop, meter, customer, **hours, limit=1) == [(NOW, 2.5), (NOW - HOUR, 7)]
 
 
-def test_what_a_formula_makes_of_the_events(shop):
+def test_each_formula_aggregates_the_events(shop):
     counted, latest = shop.meter("counted", "count"), shop.meter("latest", "last")
     customer = shop.customer()
     for number, (value, at) in enumerate([(5, NOW - 5), (9, NOW - 90), (2, NOW - 60)]):
@@ -156,7 +137,7 @@ def test_an_identifier_is_known_for_a_day(shop):
     assert [value for _, value in total(shop, meter, customer)] == [2]
 
 
-def test_events_that_stripe_refuses(shop):
+def test_invalid_meter_events_are_refused(shop):
     meter, customer = shop.meter(), shop.customer()
     for sent, param in (
         ({"event_name": "nothing"}, "event_name"),
@@ -203,7 +184,7 @@ def test_an_event_is_taken_back_within_a_day(shop):
     assert [value for _, value in total(shop, meter, customer)] == [3]
 
 
-def test_summaries_of_times_that_do_not_fit(shop):
+def test_invalid_summary_times_are_refused(shop):
     meter, customer = shop.meter(), shop.customer()
     for times, param in (
         ({"start": NOW + 1}, "start_time"),
@@ -215,125 +196,3 @@ def test_summaries_of_times_that_do_not_fit(shop):
         found = refusal(lambda times=times: total(shop, meter, customer, **times))
         assert found[:2] == (400, param)
     assert refusal(lambda: total(shop, meter, "cus_no"))[:2] == (400, "customer")
-
-
-def test_a_renewal_bills_what_was_used_in_the_period_that_ended(shop):
-    metered, flat = shop.metered(5), shop.price(1000)
-    lines = [{"price": flat, "quantity": 1}, {"price": metered}]
-    session = shop.session(flat, line_items=lines)
-    assert session.amount_total == 1000
-    shop.pay(session)
-    bought = shop.client.v1.checkout.sessions.retrieve(session.id)
-    subscription = shop.subscription(bought.subscription)
-    customer = subscription.customer
-    shop.use(customer, 100, "before", timestamp=NOW - 1)
-    shop.use(customer, 40, "first", timestamp=NOW)
-    shop.later(10)
-    shop.use(customer, 2, "second")
-    shop.later(seconds=60)
-    preview = shop.client.v1.invoices.create_preview({"subscription": subscription.id})
-    assert [shown(line) for line in preview.lines.data] == [
-        (1, 1000, RENEWS, RENEWS + (RENEWS - NOW) - 3 * DAY),
-        (42, 210, NOW, RENEWS),
-    ]
-    shop.until(RENEWS)
-    (draft, first) = invoices(shop, subscription)
-    assert [shown(line) for line in first.lines.data][1][:2] == (0, 0)
-    assert (draft.status, draft.total) == ("draft", 1210)
-    shop.use(customer, 8, "late", timestamp=RENEWS - 1)
-    shop.use(customer, 500, "next", timestamp=RENEWS)
-    shop.later(seconds=HOUR)
-    billed = invoices(shop, subscription)[0]
-    assert (billed.status, billed.total, billed.amount_paid) == ("paid", 1250, 1250)
-    usage = billed.lines.data[1]
-    assert shown(usage) == (50, 250, NOW, RENEWS)
-    assert usage.description == "50 × Pro (at $0.05 / month)"
-    shop.use(customer, 1, "too late", timestamp=RENEWS - 1)
-    shop.later(40)
-    assert invoices(shop, subscription)[0].lines.data[1].quantity == 500
-
-
-def test_tiers_and_packages_of_what_was_used(shop):
-    tiers = [
-        {"up_to": 100, "unit_amount": 0},
-        {"up_to": "inf", "unit_amount_decimal": "0.5", "flat_amount": 10},
-    ]
-    meter = shop.meter()
-    recurring = {"interval": "month", "usage_type": "metered", "meter": meter}
-    product = shop.client.v1.products.create({"name": "Pro"}).id
-    graduated = shop.client.v1.prices.create(
-        {
-            "product": product,
-            "currency": "usd",
-            "recurring": recurring,
-            "billing_scheme": "tiered",
-            "tiers_mode": "graduated",
-            "tiers": tiers,
-        }
-    )
-    packages = shop.price(
-        200, recurring=recurring, transform_quantity={"divide_by": 50, "round": "up"}
-    )
-    session = shop.session(packages, line_items=[{"price": graduated.id}, {"price": packages}])
-    assert shop.pay(session).status == "complete"
-    bought = shop.client.v1.checkout.sessions.retrieve(session.id)
-    shop.use(bought.customer, 151)
-    shop.until(RENEWS)
-    draft = invoices(shop, shop.subscription(bought.subscription))[0]
-    assert [line.amount for line in draft.lines.data] == [36, 800]
-
-
-def test_what_ends_bills_what_was_used_if_it_is_to(shop):
-    price = shop.metered()
-    lines = [{"price": price}]
-
-    def subscribe():
-        session = shop.session(price, line_items=lines)
-        shop.pay(session)
-        return shop.subscription(shop.client.v1.checkout.sessions.retrieve(session.id).subscription)
-
-    planned, at_once, dropped, restarted = (subscribe() for _ in range(4))
-    subscriptions = shop.client.v1.subscriptions
-    subscriptions.update(planned.id, {"cancel_at": "min_period_end"})
-    for subscription in (planned, at_once, dropped, restarted):
-        shop.use(subscription.customer, 20)
-    shop.later(1)
-    subscriptions.cancel(at_once.id, {"invoice_now": True})
-    subscriptions.cancel(dropped.id)
-    subscriptions.update(restarted.id, {"billing_cycle_anchor": {"type": "now"}})
-    shop.until(RENEWS)
-    assert shop.subscription(planned.id).status == "canceled"
-    for subscription, totals in (
-        (planned, [100, 0]),
-        (at_once, [100, 0]),
-        (dropped, [0]),
-        (restarted, [100, 0]),
-    ):
-        assert [each.total for each in invoices(shop, subscription)] == totals, subscription.id
-
-
-def test_a_trial_is_free_of_what_was_used(shop):
-    price = shop.metered()
-    session = shop.session(
-        price, line_items=[{"price": price}], subscription_data={"trial_period_days": 10}
-    )
-    shop.pay(session)
-    bought = shop.client.v1.checkout.sessions.retrieve(session.id)
-    shop.use(bought.customer, 20)
-    shop.later(11)
-    shop.use(bought.customer, 3)
-    shop.later(40)
-    found = invoices(shop, shop.subscription(bought.subscription))
-    assert [each.total for each in found] == [15, 0, 0]
-
-
-def test_a_test_clock_counts_by_its_own_time(shop):
-    clock = shop.client.v1.test_helpers.test_clocks.create({"frozen_time": NOW - 100 * DAY})
-    meter = shop.meter()
-    customer = shop.client.v1.customers.create({"test_clock": clock.id}).id
-    told = shop.use(customer, 4)
-    assert (told.created, told.timestamp) == (NOW - 100 * DAY, NOW - 100 * DAY)
-    span = {"start": NOW - 101 * DAY, "end": NOW - 99 * DAY}
-    assert [value for _, value in total(shop, meter, customer, **span)] == [0]
-    shop.client.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": NOW - 100 * DAY + 60})
-    assert [value for _, value in total(shop, meter, customer, **span)] == [4]

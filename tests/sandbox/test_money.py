@@ -1,4 +1,4 @@
-"""Amounts as people read them."""
+"""Amounts are written as people read them."""
 
 from decimal import Decimal
 
@@ -22,5 +22,5 @@ from sandbox import money
         (Decimal("12.5"), "jpy", "¥12.5"),
     ],
 )
-def test_written(amount, currency, expected):
+def test_amounts_are_written_with_their_currency(amount, currency, expected):
     assert money.format_amount(amount, currency) == expected

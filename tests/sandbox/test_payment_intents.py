@@ -1,4 +1,4 @@
-"""The life of a payment intent."""
+"""Payment intents are confirmed, authenticated, captured and canceled."""
 
 import pytest
 import stripe
@@ -17,7 +17,7 @@ def authenticate(world, intent, *, succeeds=True):
         payments.finish_authentication(tx, tx.get("payment_intent", intent.id), succeeds=succeeds)
 
 
-def test_step_by_step(client, event_types):
+def test_a_payment_intent_is_confirmed_step_by_step(client, event_types):
     intent = client.v1.payment_intents.create({**INTENT, **NO_REDIRECTS})
     assert intent.status == "requires_payment_method"
     assert intent.client_secret.startswith(f"{intent.id}_secret_")
@@ -69,8 +69,8 @@ def test_a_decline_is_a_402_that_leaves_the_intent_behind(client, event_types):
 
     paid = client.v1.payment_intents.confirm(intent.id, {"payment_method": "pm_card_visa"})
     assert (paid.status, paid.last_payment_error) == ("succeeded", None)
-    found = client.v1.charges.list({"payment_intent": intent.id})
-    assert [each.status for each in found] == ["succeeded", "failed"]
+    charges = client.v1.charges.list({"payment_intent": intent.id})
+    assert [each.status for each in charges] == ["succeeded", "failed"]
 
 
 def test_three_d_secure_passed(world, client, event_types):
@@ -85,7 +85,7 @@ def test_three_d_secure_passed(world, client, event_types):
     assert event_types()[:2] == ["payment_intent.created", "payment_intent.requires_action"]
 
 
-def test_three_d_secure_given_up(world, client):
+def test_failed_authentication_needs_another_payment_method(world, client):
     intent = client.v1.payment_intents.create(
         {**CONFIRM, "payment_method": "pm_card_authenticationRequired"}
     )
@@ -130,18 +130,18 @@ def test_a_card_set_up_on_session_pays_off_session_later(world, client):
 
 
 def test_authorise_and_capture_in_part(client, event_types):
-    held = client.v1.payment_intents.create(
+    intent = client.v1.payment_intents.create(
         {**CONFIRM, "payment_method": "pm_card_visa", "capture_method": "manual"}
     )
-    assert (held.status, held.amount_capturable, held.amount_received) == (
+    assert (intent.status, intent.amount_capturable, intent.amount_received) == (
         "requires_capture",
         1000,
         0,
     )
     with pytest.raises(stripe.InvalidRequestError) as refused:
-        client.v1.payment_intents.capture(held.id, {"amount_to_capture": 1001})
+        client.v1.payment_intents.capture(intent.id, {"amount_to_capture": 1001})
     assert refused.value.param == "amount_to_capture"
-    taken = client.v1.payment_intents.capture(held.id, {"amount_to_capture": 600})
+    taken = client.v1.payment_intents.capture(intent.id, {"amount_to_capture": 600})
     assert (taken.status, taken.amount_received) == ("succeeded", 600)
     charge = client.v1.charges.retrieve(taken.latest_charge)
     assert (charge.captured, charge.amount_captured) == (True, 600)
@@ -153,7 +153,7 @@ def test_authorise_and_capture_in_part(client, event_types):
     ]
 
 
-def test_cancel(client, event_types):
+def test_a_payment_intent_is_canceled(client, event_types):
     intent = client.v1.payment_intents.create(INTENT)
     intent = client.v1.payment_intents.cancel(intent.id, {"cancellation_reason": "abandoned"})
     assert (intent.status, intent.cancellation_reason) == ("canceled", "abandoned")
@@ -161,14 +161,14 @@ def test_cancel(client, event_types):
 
 
 def test_cancelling_an_authorisation_lets_the_money_go(client):
-    held = client.v1.payment_intents.create(
+    intent = client.v1.payment_intents.create(
         {**CONFIRM, "payment_method": "pm_card_visa", "capture_method": "manual"}
     )
-    client.v1.payment_intents.cancel(held.id)
-    assert client.v1.charges.retrieve(held.latest_charge).refunded is True
+    client.v1.payment_intents.cancel(intent.id)
+    assert client.v1.charges.retrieve(intent.latest_charge).refunded is True
 
 
-def test_an_end_is_an_end(client):
+def test_a_finished_intent_cannot_change(client):
     paid = client.v1.payment_intents.create({**CONFIRM, "payment_method": "pm_card_visa"})
     for action in (
         lambda: client.v1.payment_intents.confirm(paid.id),
@@ -206,7 +206,7 @@ def test_redirects_need_somewhere_to_return_to(client):
         (100_000_000, "usd", "amount_too_large"),
     ],
 )
-def test_amounts_outside_of_what_stripe_charges(client, amount, currency, code):
+def test_amounts_outside_stripes_limits_are_refused(client, amount, currency, code):
     with pytest.raises(stripe.InvalidRequestError) as refused:
         client.v1.payment_intents.create({"amount": amount, "currency": currency})
     assert (refused.value.code, refused.value.param) == (code, "amount")
@@ -249,7 +249,7 @@ def test_the_bank_can_be_told_to_decline_a_customer(world, client):
     assert list(statuses(1)) == ["succeeded"]
 
 
-def test_an_owner_hears_of_every_outcome(world, monkeypatch):
+def test_every_outcome_is_reported_to_the_owner(world, monkeypatch):
     heard = []
     monkeypatch.setitem(
         payments.OWNER_LISTENERS,

@@ -1,12 +1,11 @@
-"""``pending_if_incomplete``: a change that is not paid for does not happen, until it is."""
+"""``pending_if_incomplete`` applies a change only when it is paid."""
 
 import pytest
 import stripe
 
 from sandbox import buyer
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 HOUR = 3600
 
@@ -14,10 +13,10 @@ HOUR = 3600
 @pytest.fixture
 def subscription(shop):
     """Of $31.00 a month, whose card is refused from now on."""
-    made = shop.subscribe(shop.price(3100))
+    shown_subscription = shop.subscribe(shop.price(3100))
     shop.later(10)
-    pay_with(shop, made, "pm_card_chargeCustomerFail")
-    return made
+    pay_with(shop, shown_subscription, "pm_card_chargeCustomerFail")
+    return shown_subscription
 
 
 def pay_with(shop, subscription, card):
@@ -56,7 +55,7 @@ REFUSED = [
 ]
 
 
-def test_paid_at_once_it_is_a_change_like_any_other(shop, subscription):
+def test_a_change_paid_at_once_is_applied(shop, subscription):
     pay_with(shop, subscription, "pm_card_visa")
     changed = upgrade(shop, subscription)
     assert (amount(changed), changed.pending_update, changed.status) == (6200, None, "active")
@@ -65,7 +64,7 @@ def test_paid_at_once_it_is_a_change_like_any_other(shop, subscription):
     assert "customer.subscription.pending_update_applied" not in news
 
 
-def test_refused_it_waits_and_paid_later_it_happens(shop, subscription):
+def test_a_declined_change_is_applied_when_paid_later(shop, subscription):
     held = upgrade(shop, subscription)
     events = shop.events()
     assert [event["type"] for event in events] == REFUSED
@@ -91,7 +90,7 @@ def test_refused_it_waits_and_paid_later_it_happens(shop, subscription):
     assert amount(shop.subscription(held.id)) == 6200
 
 
-def test_nobody_pays_and_it_expires(shop, subscription):
+def test_an_unpaid_change_expires(shop, subscription):
     held = upgrade(shop, subscription)
     shop.news()
     shop.later(seconds=23 * HOUR)
@@ -107,7 +106,7 @@ def test_nobody_pays_and_it_expires(shop, subscription):
     assert shop.client.v1.invoices.retrieve(held.latest_invoice).status == "void"
 
 
-def test_it_expires_with_the_period_and_gives_way_to_another_change(shop, subscription):
+def test_a_pending_change_expires_with_the_period_or_another_change(shop, subscription):
     shop.until(NOW + 31 * DAY - HOUR)
     first = upgrade(shop, subscription, 900_000)
     assert first.pending_update.expires_at == NOW + 31 * DAY
@@ -133,7 +132,7 @@ def test_a_change_that_invoices_nothing_happens_at_once(shop, subscription):
     assert shop.news() == ["customer.subscription.updated"]
 
 
-def test_refused(shop, subscription):
+def test_invalid_pending_updates_are_refused(shop, subscription):
     with pytest.raises(stripe.InvalidRequestError) as raised:
         upgrade(shop, subscription, metadata={"a": "b"})
     assert error_of(raised).param == "metadata"

@@ -1,4 +1,4 @@
-"""The calendar of billing."""
+"""Billing periods follow the calendar from their anchor."""
 
 import calendar
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sandbox.billing.billing_periods import end_of_period, period_boundary, start_of_period
 
 
-def at(text: str) -> int:
+def timestamp(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
@@ -43,16 +43,16 @@ def every(interval: str, count: int = 1) -> dict[str, object]:
     ],
 )
 def test_periods_are_counted_from_the_anchor(anchor, recurring, ends):
-    start = at(anchor)
+    start = timestamp(anchor)
     for expected in ends:
-        start = end_of_period(at(anchor), recurring, start)
-        assert start == at(expected)
+        start = end_of_period(timestamp(anchor), recurring, start)
+        assert start == timestamp(expected)
 
 
 def test_an_anchor_ahead_cuts_the_first_period_short():
-    anchor, now = at("2026-03-31T00:00"), at("2026-03-05T00:00")
+    anchor, now = timestamp("2026-03-31T00:00"), timestamp("2026-03-05T00:00")
     assert end_of_period(anchor, every("month"), now) == anchor
-    assert start_of_period(anchor, every("month"), now) == at("2026-02-28T00:00")
+    assert start_of_period(anchor, every("month"), now) == timestamp("2026-02-28T00:00")
 
 
 @given(

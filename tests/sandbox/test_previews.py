@@ -1,11 +1,10 @@
-"""``create_preview`` shows to the cent what the change with the same moment then costs."""
+"""``create_preview`` shows to the cent what the change then costs."""
 
 import pytest
 import stripe
 
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 MONTH = 31 * DAY
 
@@ -60,51 +59,57 @@ def test_the_preview_equals_what_follows(shop, world, subscription, changes, kin
     if behavior != "none":
         details["proration_date"] = world.clock.now()
     before = snapshot(world)
-    shown = preview(shop, subscription=subscription.id, subscription_details=details)
+    invoice_preview = preview(shop, subscription=subscription.id, subscription_details=details)
     assert snapshot(world) == before
     assert shop.news() == []
-    assert shown.id.startswith("upcoming_in_")
-    assert (shown.status, shown.billing_reason) == ("draft", "upcoming")
+    assert invoice_preview.id.startswith("upcoming_in_")
+    assert (invoice_preview.status, invoice_preview.billing_reason) == ("draft", "upcoming")
     shop.later(seconds=17)  # while the payer thinks
     shop.client.v1.subscriptions.update(subscription.id, details)
     if behavior != "always_invoice" and kind not in AT_ONCE:
         shop.until(NOW + MONTH)
     made = shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
     if kind in AT_ONCE:  # a period that begins now begins when it is asked for
-        assert [line[:2] for line in lines(shown)] == [line[:2] for line in lines(made)]
+        assert [line[:2] for line in lines(invoice_preview)] == [line[:2] for line in lines(made)]
     else:
-        assert lines(shown) == lines(made)
+        assert lines(invoice_preview) == lines(made)
     for name in ("total", "subtotal", "amount_due", "starting_balance", "currency"):
-        assert shown[name] == made[name], name
+        assert invoice_preview[name] == made[name], name
 
 
-def test_the_next_renewal(shop, subscription):
-    shown = preview(shop, customer=subscription.customer)
-    assert (shown.total, shown.created, shown.period_end) == (3100, NOW + MONTH, NOW + MONTH)
-    assert lines(shown) == [
+def test_the_next_renewal_can_be_previewed(shop, subscription):
+    invoice_preview = preview(shop, customer=subscription.customer)
+    assert (invoice_preview.total, invoice_preview.created, invoice_preview.period_end) == (
+        3100,
+        NOW + MONTH,
+        NOW + MONTH,
+    )
+    assert lines(invoice_preview) == [
         (3100, "1 × Pro (at $31.00 / month)", NOW + MONTH, NOW + MONTH + 28 * DAY)
     ]
     shop.client.v1.invoice_items.create(
         {"customer": subscription.customer, "amount": 500, "currency": "usd"}
     )
     extra = [{"amount": -100, "currency": "usd", "description": "Sorry"}]
-    shown = preview(shop, subscription=subscription.id, invoice_items=extra)
-    assert [line.amount for line in shown.lines.data] == [3100, 500, -100]
-    shown = preview(shop, subscription=subscription.id, preview_mode="recurring")
-    assert [line.amount for line in shown.lines.data] == [3100]
+    invoice_preview = preview(shop, subscription=subscription.id, invoice_items=extra)
+    assert [line.amount for line in invoice_preview.lines.data] == [3100, 500, -100]
+    invoice_preview = preview(shop, subscription=subscription.id, preview_mode="recurring")
+    assert [line.amount for line in invoice_preview.lines.data] == [3100]
 
 
 def test_prorations_are_marked_with_their_moment(shop, subscription, changes):
     shop.later(10)
     details = {**changes["upgrade"], "proration_date": NOW + 9 * DAY}
-    shown = preview(shop, subscription=subscription.id, subscription_details=details)
-    assert [line.amount for line in shown.lines.data] == [9900, -2200, 7026]
-    parent = shown.parent.subscription_details
+    invoice_preview = preview(shop, subscription=subscription.id, subscription_details=details)
+    assert [line.amount for line in invoice_preview.lines.data] == [9900, -2200, 7026]
+    parent = invoice_preview.parent.subscription_details
     assert (parent.subscription, parent.subscription_proration_date) == (
         subscription.id,
         NOW + 9 * DAY,
     )
-    assert [line.parent.subscription_item_details.proration for line in shown.lines.data] == [
+    assert [
+        line.parent.subscription_item_details.proration for line in invoice_preview.lines.data
+    ] == [
         False,
         True,
         True,
@@ -114,8 +119,8 @@ def test_prorations_are_marked_with_their_moment(shop, subscription, changes):
 def test_a_new_subscription(shop):
     customer, price = shop.customer(), shop.price(3100)
     details = {"items": [{"price": price, "quantity": 2}]}
-    shown = preview(shop, customer=customer, subscription_details=details)
-    assert (shown.total, shown.parent) == (6200, None)
+    invoice_preview = preview(shop, customer=customer, subscription_details=details)
+    assert (invoice_preview.total, invoice_preview.parent) == (6200, None)
     trial = details | {"trial_end": NOW + 5 * DAY}
     assert preview(shop, customer=customer, subscription_details=trial).total == 0
     anchor = {"type": "timestamp", "timestamp": NOW + 10 * DAY}
@@ -124,18 +129,18 @@ def test_a_new_subscription(shop):
     assert shop.client.v1.subscriptions.list().data == []
 
 
-def test_discounts(shop, subscription, changes):
+def test_a_preview_includes_discounts(shop, subscription, changes):
     half = shop.client.v1.coupons.create({"percent_off": 50, "duration": "forever"})
     chosen = [{"coupon": half.id}]
     shop.later(10)
     details = {**changes["upgrade"], "proration_behavior": "always_invoice"}
-    shown = preview(
+    invoice_preview = preview(
         shop, subscription=subscription.id, subscription_details=details, discounts=chosen
     )
     assert shop.client.v1.coupons.retrieve(half.id).times_redeemed == 0
     shop.client.v1.subscriptions.update(subscription.id, {**details, "discounts": chosen})
     made = shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
-    assert (shown.total, lines(shown)) == (made.total, lines(made))
+    assert (invoice_preview.total, lines(invoice_preview)) == (made.total, lines(made))
     new = {"items": [{"price": shop.price(3100)}]}
     first = preview(
         shop, customer=subscription.customer, subscription_details=new, discounts=chosen
@@ -146,15 +151,15 @@ def test_discounts(shop, subscription, changes):
     assert error_of(raised).param == "discounts"
 
 
-def test_an_end_and_a_cancellation(shop, subscription):
+def test_an_end_and_a_cancellation_can_be_previewed(shop, subscription):
     shop.later(10)
     id = subscription.id
     with pytest.raises(stripe.InvalidRequestError) as raised:
         preview(shop, subscription=id, subscription_details={"cancel_at_period_end": True})
     assert raised.value.http_status == 404
     assert error_of(raised).code == "invoice_upcoming_none"
-    shown = preview(shop, subscription=id, subscription_details={"cancel_now": True})
-    assert (shown.total, shown.amount_due) == (-2100, 0)
+    invoice_preview = preview(shop, subscription=id, subscription_details={"cancel_now": True})
+    assert (invoice_preview.total, invoice_preview.amount_due) == (-2100, 0)
     ends_later = {"cancel_at": NOW + 40 * DAY}
     assert preview(shop, subscription=id, subscription_details=ends_later).total == 3100
     assert shop.subscription(id).cancel_at is None
@@ -164,16 +169,16 @@ def test_an_end_and_a_cancellation(shop, subscription):
     assert error_of(raised).code == "invoice_upcoming_none"
 
 
-def test_a_trial(shop):
+def test_a_preview_includes_a_trial(shop):
     trialing = shop.subscribe(shop.price(2000), trial_period_days=7)
-    shown = preview(shop, subscription=trialing.id)
-    assert (shown.total, shown.created) == (2000, NOW + 7 * DAY)
+    invoice_preview = preview(shop, subscription=trialing.id)
+    assert (invoice_preview.total, invoice_preview.created) == (2000, NOW + 7 * DAY)
     ended = preview(shop, subscription=trialing.id, subscription_details={"trial_end": "now"})
     assert (ended.total, ended.created) == (2000, NOW)
 
 
 @pytest.mark.parametrize("anchor", ["now", "unchanged"])
-def test_a_resumption(shop, world, subscription, anchor):
+def test_a_resumption_can_be_previewed(shop, world, subscription, anchor):
     shop.later(10)
     shop.client.v1.subscriptions.pause(subscription.id)
     shop.later(30)
@@ -182,11 +187,11 @@ def test_a_resumption(shop, world, subscription, anchor):
         "proration_behavior": "always_invoice",
     }
     details = {"resume_at": "now", **sent}
-    shown = preview(shop, subscription=subscription.id, subscription_details=details)
+    invoice_preview = preview(shop, subscription=subscription.id, subscription_details=details)
     assert shop.subscription(subscription.id).status == "paused"
     shop.client.v1.subscriptions.resume(subscription.id, sent)
     made = shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
-    assert (lines(shown), shown.total) == (lines(made), made.total)
+    assert (lines(invoice_preview), invoice_preview.total) == (lines(made), made.total)
     with pytest.raises(stripe.InvalidRequestError, match="only paused"):
         preview(shop, subscription=subscription.id, subscription_details=details)
 
@@ -223,7 +228,7 @@ def test_a_resumption(shop, world, subscription, anchor):
          "subscription_details[coupon]"),
     ],
 )  # fmt: skip
-def test_refused(shop, subscription, params, param):
+def test_invalid_previews_are_refused(shop, subscription, params, param):
     sent = {key: subscription.id if value is ... else value for key, value in params.items()}
     with pytest.raises(stripe.InvalidRequestError) as raised:
         preview(shop, **sent)

@@ -1,4 +1,4 @@
-"""What a quantity of a price costs."""
+"""Prices compute the amount of a quantity."""
 
 import pytest
 
@@ -35,7 +35,7 @@ VOLUME = {**GRADUATED, "tiers_mode": "volume"}
         (VOLUME, 24, 300),
     ],
 )
-def test_amount(world, shop, params, quantity, expected):
+def test_a_price_computes_the_amount_of_a_quantity(world, shop, params, quantity, expected):
     product = shop.client.v1.products.create({"name": "Pro"})
     recurring = {"interval": "month"}
     price = shop.client.v1.prices.create(

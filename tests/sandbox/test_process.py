@@ -1,4 +1,4 @@
-"""The sandbox as a process: over HTTP, killed and restarted, with webhooks that really travel."""
+"""The sandbox process survives kills and delivers webhooks over HTTP."""
 
 import re
 import subprocess
@@ -169,7 +169,7 @@ def test_a_webhook_answered_with_500_is_sent_again(sandbox, receiver):
     assert receiver.events[0].id == receiver.events[1].id
 
 
-def test_held_then_shuffled_and_sent_twice(sandbox, receiver):
+def test_held_webhooks_are_shuffled_and_sent_twice(sandbox, receiver):
     client = sandbox.client()
     sandbox.control("delivery-mode", hold=True)
     made = [client.v1.customers.create({"name": str(number)}).id for number in range(10)]
@@ -181,7 +181,7 @@ def test_held_then_shuffled_and_sent_twice(sandbox, receiver):
     assert list(dict.fromkeys(arrived)) != made
 
 
-def test_a_reset_connection(sandbox):
+def test_a_connection_can_be_reset(sandbox):
     sandbox.control("faults", kind="reset_after", method="POST", path="/v1/customers")
     client = sandbox.client()
     started = time.monotonic()
@@ -194,9 +194,9 @@ def test_a_reset_connection(sandbox):
 def test_a_timeout_after_the_effect_and_the_retry_that_finds_it(sandbox):
     sandbox.control("faults", kind="timeout_after", method="POST", path="/v1/customers", seconds=5)
     client = sandbox.client(retries=1, timeout=0.5)
-    made = client.v1.customers.create({"name": "Ada"})
-    assert made.last_response.headers["Idempotent-Replayed"] == "true"
-    assert [customer.id for customer in client.v1.customers.list()] == [made.id]
+    new_customer = client.v1.customers.create({"name": "Ada"})
+    assert new_customer.last_response.headers["Idempotent-Replayed"] == "true"
+    assert [customer.id for customer in client.v1.customers.list()] == [new_customer.id]
 
 
 def test_one_key_from_many_threads_makes_one_object(sandbox):
@@ -210,7 +210,7 @@ def test_one_key_from_many_threads_makes_one_object(sandbox):
     assert len(sandbox.client().v1.customers.list().data) == 1
 
 
-def test_time_brings_things_about_without_being_told(sandbox, receiver):
+def test_a_running_clock_performs_due_work(sandbox, receiver):
     """A refund that its bank decides an hour later: nobody calls the engine at that moment."""
     client = sandbox.client()
     paid = client.v1.payment_intents.create(
@@ -231,7 +231,7 @@ def test_time_brings_things_about_without_being_told(sandbox, receiver):
     assert client.v1.refunds.retrieve(refund.id).status == "succeeded"
 
 
-def test_it_stops_at_once_when_told(sandbox):
+def test_the_process_stops_at_once_on_a_signal(sandbox):
     started = time.monotonic()
     assert sandbox.stop() == 0
     assert time.monotonic() - started < 5
@@ -249,7 +249,7 @@ def test_a_webhook_url_needs_a_secret():
     assert "--webhook-secret" in started.stderr
 
 
-def test_it_imports_neither_django_nor_an_app():
+def test_the_sandbox_imports_neither_django_nor_an_app():
     code = (
         "import sys, sandbox.__main__; "
         "banned = {'django', 'rest_framework', 'celery', 'config', 'webhooks', 'billing', "

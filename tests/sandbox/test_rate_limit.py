@@ -1,14 +1,14 @@
-"""The natural limit of requests: off unless asked for, by account, over any second."""
+"""The optional rate limit counts each account's requests over any second."""
 
 import pytest
 import stripe
 
 from sandbox import accounts
 from sandbox.rate_limit import TEST_MODE_PER_SECOND, RateLimit
-from tests.sandbox.conftest import client_of
+from tests.sandbox.shop import client_of
 
 
-def test_one_too_many_in_a_second_is_a_429(world):
+def test_a_request_above_the_limit_is_a_429(world):
     now = [100.0]
     world.rate_limit = RateLimit(TEST_MODE_PER_SECOND, clock=lambda: now[0])
     accounts.open_account(world, account_id="acct_other", secret_key="sk_test_another")

@@ -1,10 +1,10 @@
-"""Refunds: never above what was captured, and some are decided later."""
+"""Refunds never exceed the captured amount and can be decided later."""
 
 import pytest
 import stripe
 
 from sandbox.resources import refunds
-from tests.sandbox.conftest import NOW
+from tests.sandbox.shop import NOW
 
 
 def paid(client, token="pm_card_visa"):
@@ -47,7 +47,7 @@ def test_the_event_says_what_the_charge_was_before(client):
     assert event.data.previous_attributes.to_dict() == {"amount_refunded": 0, "refunded": False}
 
 
-def test_never_above_what_is_left(client):
+def test_a_refund_never_exceeds_what_is_left(client):
     intent = paid(client)
     client.v1.refunds.create({"payment_intent": intent.id, "amount": 300})
     with pytest.raises(stripe.InvalidRequestError) as refused:
@@ -78,7 +78,7 @@ def test_what_was_not_paid_is_not_refunded(client):
 
 
 def test_only_the_captured_part_goes_back(client):
-    held = client.v1.payment_intents.create(
+    intent = client.v1.payment_intents.create(
         {
             "amount": 1000,
             "currency": "usd",
@@ -89,13 +89,13 @@ def test_only_the_captured_part_goes_back(client):
         }
     )
     with pytest.raises(stripe.InvalidRequestError, match="not been captured"):
-        client.v1.refunds.create({"charge": held.latest_charge})
-    client.v1.payment_intents.capture(held.id, {"amount_to_capture": 400})
-    assert client.v1.refunds.create({"payment_intent": held.id}).amount == 400
-    assert charge_of(client, held).refunded is True
+        client.v1.refunds.create({"charge": intent.latest_charge})
+    client.v1.payment_intents.capture(intent.id, {"amount_to_capture": 400})
+    assert client.v1.refunds.create({"payment_intent": intent.id}).amount == 400
+    assert charge_of(client, intent).refunded is True
 
 
-def decide(world, at):
+def decide_refunds(world, at):
     world.move_clock(at)
     with world.transaction() as tx:
         refunds.decide_due(tx)
@@ -107,9 +107,9 @@ def test_a_refund_that_succeeds_later(world, client, event_types):
     assert (refund.status, refund.balance_transaction) == ("pending", None)
     assert charge_of(client, intent).refunded is True
     due = NOW + refunds.DECISION_DELAY_SECONDS
-    decide(world, due - 1)
+    decide_refunds(world, due - 1)
     assert client.v1.refunds.retrieve(refund.id).status == "pending"
-    decide(world, due)
+    decide_refunds(world, due)
     assert client.v1.refunds.retrieve(refund.id).status == "succeeded"
     assert event_types()[-2:] == ["refund.updated", "charge.refund.updated"]
 
@@ -118,7 +118,7 @@ def test_a_refund_that_fails_later_gives_the_money_back_to_the_account(world, cl
     intent = paid(client, "pm_card_refundFail")
     refund = client.v1.refunds.create({"payment_intent": intent.id, "amount": 250})
     assert refund.status == "succeeded"
-    decide(world, NOW + refunds.DECISION_DELAY_SECONDS)
+    decide_refunds(world, NOW + refunds.DECISION_DELAY_SECONDS)
     failed = client.v1.refunds.retrieve(
         refund.id, {"expand": ["failure_balance_transaction", "balance_transaction"]}
     )
@@ -131,7 +131,7 @@ def test_a_refund_that_fails_later_gives_the_money_back_to_the_account(world, cl
     assert client.v1.refunds.create({"payment_intent": intent.id}).amount == 1000
 
 
-def test_metadata(client):
+def test_the_metadata_of_a_refund_can_change(client):
     refund = client.v1.refunds.create({"payment_intent": paid(client).id, "metadata": {"a": "1"}})
     assert client.v1.refunds.update(refund.id, {"metadata": {"b": "2"}}).metadata.to_dict() == {
         "a": "1",
@@ -139,7 +139,7 @@ def test_metadata(client):
     }
 
 
-def test_the_books(client, world):
+def test_refunds_make_balance_transactions(client, world):
     intent = paid(client)
     client.v1.refunds.create({"payment_intent": intent.id, "amount": 300})
     entries = client.v1.balance_transactions.list().data

@@ -1,4 +1,4 @@
-"""``request_three_d_secure``: a card that succeeds by itself is challenged if that is wanted."""
+"""``request_three_d_secure`` challenges cards that would succeed without it."""
 
 import pytest
 import stripe
@@ -31,7 +31,7 @@ def pay(shop, method="pm_card_threeDSecureOptional", **params):
         *((each, "requires_action") for each in WANTED),
     ],
 )
-def test_a_payment_intent(shop, wanted, status):
+def test_a_payment_intent_requests_authentication(shop, wanted, status):
     made = pay(shop, **options(wanted))
     assert made.status == status
     shown = made.payment_method_options.card.request_three_d_secure
@@ -40,7 +40,7 @@ def test_a_payment_intent(shop, wanted, status):
         assert buyer.authenticate(shop.world, made.id, succeeds=True).status == "complete"
 
 
-def test_by_the_confirmation_or_an_update(shop):
+def test_confirmation_or_update_can_request_authentication(shop):
     intents = shop.client.v1.payment_intents
     for by_update in (True, False):
         made = intents.create(
@@ -56,7 +56,7 @@ def test_a_card_that_is_not_enrolled_is_not_asked(shop):
     assert pay(shop, "pm_card_visa", **options("challenge")).status == "succeeded"
 
 
-def test_nobody_is_asked_who_is_not_there(shop):
+def test_an_off_session_payment_is_not_challenged(shop):
     customer = shop.customer("pm_card_threeDSecureOptional")
     method = shop.client.v1.customers.retrieve(customer).invoice_settings.default_payment_method
     made = pay(shop, method, customer=customer, off_session=True, **options("any"))
@@ -65,7 +65,7 @@ def test_nobody_is_asked_who_is_not_there(shop):
 
 @pytest.mark.parametrize("wanted", WANTED)
 @pytest.mark.parametrize("mode", ["payment", "subscription", "setup"])
-def test_a_session(shop, mode, wanted):
+def test_a_session_requests_authentication(shop, mode, wanted):
     """Its own options reach the intent that the page makes."""
     if mode == "setup":
         session = shop.client.v1.checkout.sessions.create(
@@ -80,12 +80,12 @@ def test_a_session(shop, mode, wanted):
     assert again.status == "complete"
 
 
-def test_a_session_that_asks_for_nothing(shop):
+def test_a_session_without_the_option_is_not_challenged(shop):
     session = shop.session(shop.price(interval=None), "payment")
     assert shop.pay(session, OPTIONAL, authenticates=None).status == "complete"
 
 
-def test_a_setup_intent(shop):
+def test_a_setup_intent_requests_authentication(shop):
     create = shop.client.v1.setup_intents.create
     sent = {"payment_method": "pm_card_threeDSecureOptional", "confirm": True, "return_url": RETURN}
     assert create(sent).status == "succeeded"
@@ -100,7 +100,7 @@ def test_a_setup_intent(shop):
         {"link": {"setup_future_usage": "none"}},
     ],
 )
-def test_other_options_are_refused_and_not_ignored(shop, sent):
+def test_other_options_are_refused(shop, sent):
     with pytest.raises(stripe.InvalidRequestError) as raised:
         pay(shop, payment_method_options=sent)
     assert error_of(raised).param in ("moto", "network", "link")

@@ -1,4 +1,4 @@
-"""Who may call, what comes back around the object, and how a refusal looks."""
+"""Requests need a key and a known version, and refusals look like Stripe's."""
 
 import json
 import re
@@ -9,8 +9,8 @@ import stripe
 from sandbox import accounts
 from sandbox.api import ApiRequest, StripeAPI
 from sandbox.world import World
-from tests.sandbox.conftest import client_of
 from tests.sandbox.refusals import error_of
+from tests.sandbox.shop import client_of
 
 
 def send(world, method="GET", path="/v1/customers", form="", **headers):
@@ -120,7 +120,7 @@ def test_brackets_are_read_in_every_spelling(world, form):
 
 
 @pytest.mark.parametrize("form", ["=x", "[a]=x", "a[b=x", "a[b]c=x", "a=1&a[b]=2", "a=%FF"])
-def test_what_is_no_form_is_a_400(world, form):
+def test_a_body_that_is_not_a_form_is_a_400(world, form):
     assert send(world, "POST", "/v1/customers", form).status == 400
 
 
@@ -143,7 +143,7 @@ def test_nothing_is_kept_of_a_request_that_fails_half_way(client, event_types):
     assert event_types() == before
 
 
-def test_several_worlds_live_side_by_side():
+def test_several_worlds_are_independent():
     one, two = World(frozen_at=1), World(frozen_at=1)
     client_of(one).v1.customers.create({"name": "Ada"})
     assert len(client_of(one).v1.customers.list().data) == 1

@@ -1,4 +1,4 @@
-"""Restricted keys: each resource has a permission to read and one to write."""
+"""Restricted keys need a read or write permission for each resource."""
 
 import pytest
 import stripe
@@ -9,8 +9,8 @@ from sandbox.api import ROUTER
 from sandbox.app import SandboxApplication
 from sandbox.resources.registry import RESOURCES
 from sandbox.world import DEFAULT_ACCOUNT
-from tests.sandbox.conftest import client_of
 from tests.sandbox.refusals import error_of
+from tests.sandbox.shop import client_of
 
 
 def restricted(world, *granted):
@@ -46,7 +46,7 @@ def test_writing_includes_reading_and_some_permissions_imply_others(world, clien
         writer.products.create({"name": "Pro"})
 
 
-def test_what_is_expanded_has_to_be_readable_too(world, client):
+def test_expansion_needs_the_permission_to_read(world, client):
     customer = client.v1.customers.create({"name": "Ada"}).id
     intent = client.v1.payment_intents.create(
         {"amount": 100, "currency": "usd", "customer": customer}
@@ -71,12 +71,12 @@ def test_every_path_needs_a_permission_that_stripe_has():
     assert ROUTER.match("GET", "/v1/customers") is not None
 
 
-def test_an_unknown_permission_is_a_mistake(world):
+def test_an_unknown_permission_is_refused(world):
     with pytest.raises(ValueError, match="No such permission: customers_read"):
         restricted(world, "customers_read")
 
 
-def test_a_restricted_key_over_the_controls(world):
+def test_controls_create_restricted_keys(world):
     http = Client(SandboxApplication(world))
     made = http.post("/_sandbox/accounts", json={"permissions": ["event_read"]}).get_json()
     assert made["secret_key"].startswith("rk_test_")

@@ -1,11 +1,10 @@
-"""A card saved through Checkout: attached, made the default by whoever asked, changed, removed."""
+"""Cards saved through Checkout are attached, used by default and removed."""
 
 import pytest
 import stripe
 
 from sandbox import buyer
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 
 def save(shop, customer, card="4242424242424242", **params):
@@ -78,7 +77,7 @@ def test_the_subscriptions_own_card_comes_first(shop):
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
-def test_three_d_secure(shop, succeeds):
+def test_saving_a_card_can_need_three_d_secure(shop, succeeds):
     customer = shop.customer()
     session, outcome = save(shop, customer, "4000002500003155")
     assert outcome.status == "requires_action"

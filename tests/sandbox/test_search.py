@@ -1,14 +1,14 @@
-"""``GET /v1/customers/search``: the query language, and an index that is a minute behind."""
+"""``GET /v1/customers/search`` knows the query language and lags by a minute."""
 
 import pytest
 import stripe
 
-from tests.sandbox.conftest import NOW
 from tests.sandbox.refusals import error_of
+from tests.sandbox.shop import NOW
 
 
 @pytest.fixture
-def people(shop):
+def named_customers(shop):
     create = shop.client.v1.customers.create
     made = {
         "ada": create(
@@ -23,9 +23,9 @@ def people(shop):
     return {each.id: name for name, each in made.items()}
 
 
-def found(shop, people, query, **params):
+def search_names(shop, named_customers, query, **params):
     answer = shop.client.v1.customers.search({"query": query, **params})
-    return {people[each.id] for each in answer.data}
+    return {named_customers[each.id] for each in answer.data}
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def found(shop, people, query, **params):
         (f'created<={NOW} AND -name~"ada"', {"alan", "nobody"}),
     ],
 )
-def test_the_query_language(shop, people, query, names):
-    assert found(shop, people, query) == names
+def test_searches_understand_the_query_language(shop, named_customers, query, names):
+    assert search_names(shop, named_customers, query) == names
 
 
 @pytest.mark.parametrize(
@@ -73,26 +73,26 @@ def test_the_query_language(shop, people, query, names):
         " OR ".join(f'name:"{n}"' for n in range(11)),
     ],
 )
-def test_what_cannot_be_asked(shop, query):
+def test_invalid_searches_are_refused(shop, query):
     with pytest.raises(stripe.InvalidRequestError) as raised:
         shop.client.v1.customers.search({"query": query})
     assert error_of(raised).param == "query"
 
 
 def test_a_new_customer_is_found_a_minute_later(shop):
-    made = shop.client.v1.customers.create({"email": "new@example.com"})
+    customer = shop.client.v1.customers.create({"email": "new@example.com"})
     search = {"query": 'email:"new@example.com"'}
     assert shop.client.v1.customers.search(search).data == []
-    assert [each.id for each in shop.client.v1.customers.list({})] == [made.id]
+    assert [each.id for each in shop.client.v1.customers.list({})] == [customer.id]
     shop.later(seconds=60)
-    assert [each.id for each in shop.client.v1.customers.search(search)] == [made.id]
+    assert [each.id for each in shop.client.v1.customers.search(search)] == [customer.id]
 
 
-def test_pages(shop, people):
+def test_search_results_have_pages(shop, named_customers):
     query = {"query": f"created>={NOW}", "limit": 2}
     first = shop.client.v1.customers.search(query)
     assert (first.object, len(first.data), first.has_more) == ("search_result", 2, True)
     rest = shop.client.v1.customers.search({**query, "page": first.next_page})
     assert (len(rest.data), rest.has_more, rest.next_page) == (1, False, None)
     every = {each.id for each in shop.client.v1.customers.search(query).auto_paging_iter()}
-    assert every == set(people)
+    assert every == set(named_customers)

@@ -1,4 +1,4 @@
-"""Saving a card for later."""
+"""Setup intents save cards for later payments."""
 
 import pytest
 import stripe
@@ -28,7 +28,7 @@ def test_a_card_is_saved_and_pays_later(client, ada, event_types):
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
-def test_with_three_d_secure(world, client, ada, succeeds):
+def test_a_card_is_saved_with_three_d_secure(world, client, ada, succeeds):
     intent = client.v1.setup_intents.create(
         {
             "customer": ada.id,
@@ -75,7 +75,7 @@ def test_a_declined_card_is_not_saved(client, ada, event_types):
     assert event_types()[-1] == "setup_intent.setup_failed"
 
 
-def test_cancel_ends_it(client):
+def test_a_setup_intent_is_canceled(client):
     intent = client.v1.setup_intents.create({})
     assert client.v1.setup_intents.cancel(intent.id).status == "canceled"
     for action in (client.v1.setup_intents.cancel, client.v1.setup_intents.confirm):

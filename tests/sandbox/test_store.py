@@ -1,4 +1,4 @@
-"""What is kept: across a restart, across a failure, across time."""
+"""The store survives restarts, failures and changes of the clock."""
 
 import time
 from contextlib import contextmanager, suppress
@@ -11,7 +11,7 @@ from sandbox.clock import WorldClock
 from sandbox.deliveries import DeliveryMode
 from sandbox.errors import StripeFailure
 from sandbox.world import World
-from tests.sandbox.conftest import NOW, client_of
+from tests.sandbox.shop import NOW, client_of
 from tests.sandbox.sink import Sink
 
 
@@ -23,7 +23,7 @@ def path(tmp_path):
 def test_a_restart_forgets_nothing(path):
     world = World(path=path, frozen_at=NOW)
     client = client_of(world)
-    made = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+    customer = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
     endpoint = client.v1.webhook_endpoints.create({"url": "https://e.co", "enabled_events": ["*"]})
     client.v1.products.create({"name": "Pro"})
     accounts.open_account(world, account_id="acct_2", secret_key="sk_test_two")
@@ -36,7 +36,7 @@ def test_a_restart_forgets_nothing(path):
     assert again.clock.now() == NOW + 100
     assert again.delivery_mode == DeliveryMode(shuffled=True, seed=4)
     replayed = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
-    assert replayed.id == made.id
+    assert replayed.id == customer.id
     assert [event.type for event in client.v1.events.list()] == [
         "product.created",
         "customer.created",
@@ -122,7 +122,7 @@ def test_a_failure_may_keep_its_effects(world):
         assert tx.list_ids("x") == ["x_1"]
 
 
-def test_what_a_transaction_reads_is_its_own(world):
+def test_a_transaction_reads_its_own_writes(world):
     with world.transaction() as tx:
         tx.insert({"id": "x_1", "object": "x", "deep": {"n": 1}})
     with interrupted(world) as tx:

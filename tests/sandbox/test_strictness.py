@@ -98,7 +98,7 @@ GONE = "The `payment_method_types` parameter is no longer supported"
         (None, "expand=customer", None, "expand", "Invalid array"),
     ],
 )  # fmt: skip
-def test_refusals(declared, form, code, param, message):
+def test_invalid_parameters_are_refused_with_stripes_message(declared, form, code, param, message):
     found = refusal(form, declared)
     assert found[:2] == (code, param)
     assert found[2].startswith(message)
@@ -133,7 +133,7 @@ def test_metadata_has_at_most_fifty_keys():
         (None, "expand[]=a&expand[]=b", {"expand": ["a", "b"]}),
     ],
 )  # fmt: skip
-def test_text_becomes_what_the_type_says(declared, form, params):
+def test_text_is_converted_to_the_declared_type(declared, form, params):
     assert validate_params(decode_form(form), declared) == params
 
 
@@ -164,6 +164,6 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize(("module", "name", "payload"), ACCEPTED)
-def test_what_the_version_accepts_passes(module, name, payload):
+def test_parameters_of_the_version_are_accepted(module, name, payload):
     declared = getattr(importlib.import_module(module), name)
     assert validate_params(decode_form(sent(payload)), declared) == payload

@@ -1,4 +1,4 @@
-"""Sessions, invoices, previews and credit notes agree to the last unit, whatever is sold."""
+"""Sessions, invoices, previews and credit notes agree to the last unit."""
 
 import random
 
@@ -12,7 +12,7 @@ PLACES = [{"country": "DE"}, {"country": "US", "state": "CA"}, {"country": "FR"}
 BEHAVIORS = ["inclusive", "exclusive", "unspecified"]
 
 
-def sold(shop, chance):
+def paid_session(shop, chance):
     """A completed session of some prices, with its invoice and subscription."""
     currency = chance.choice(["usd", "jpy"])
 
@@ -36,10 +36,10 @@ def sold(shop, chance):
     )
 
 
-def test_sums_agree(shop):
+def test_sessions_invoices_and_credit_notes_add_up(shop):
     chance, v1 = random.Random(11), shop.client.v1
     for _ in range(12):
-        session = sold(shop, chance)
+        session = paid_session(shop, chance)
         invoice = session.invoice
         lines = invoice.lines.data
         assert session.amount_total == invoice.total == invoice.amount_paid

@@ -1,4 +1,4 @@
-"""Automatic tax by the sandbox's small rule: sessions, subscriptions and invoices agree on it."""
+"""Automatic tax is equal on sessions, subscriptions and invoices."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def finished(shop, session):
         (FRANCE, "exclusive", 1000, 0, 1000),
     ],
 )
-def test_a_new_buyer_says_where_they_are(shop, address, behavior, total, tax, net):
+def test_a_new_buyer_gives_an_address_for_taxes(shop, address, behavior, total, tax, net):
     price = shop.price(tax_behavior=behavior)
     session = shop.session(price, automatic_tax=ON, tax_id_collection=ON)
     assert session.automatic_tax.status == "requires_location_inputs"
@@ -193,16 +193,16 @@ def test_the_page_asks_shows_and_waits_for_consent(shop):
             "cvc": "123", "name": "Ada"}  # fmt: skip
     missing = browser.post(url, data=card)
     assert (missing.status_code, "Enter your address." in missing.text) == (422, True)
-    asked = browser.post(url, data={**card, "country": "DE"})
-    assert "look at the total" in asked.text
-    assert "$11.90" in asked.text
+    response = browser.post(url, data={**card, "country": "DE"})
+    assert "look at the total" in response.text
+    assert "$11.90" in response.text
     assert finished(shop, session).status == "open"
     assert browser.post(url, data={**card, "country": "DE"}).status_code == 303
     assert finished(shop, session).amount_total == 1190
     other = shop.session(shop.price(1000, None), "payment", automatic_tax=ON)
     url = f"/pages/checkout/{other.id}"
-    shown = browser.post(url, data={"country": "US", "state": "CA", "locate": "1"})
-    assert "$0.73" in shown.text
+    http_response = browser.post(url, data={"country": "US", "state": "CA", "locate": "1"})
+    assert "$0.73" in http_response.text
     vague = browser.post(url, data={"country": "US", "locate": "1"})
     assert (vague.status_code, "ZIP code" in vague.text) == (422, True)
 
@@ -218,20 +218,22 @@ def test_previews_show_what_will_be_taxed(shop):
     assert v1.customers.retrieve(customer).address is None
     v1.customers.update(customer, {"address": GERMANY})
     preview = v1.invoices.create_preview(sent)
-    made = v1.subscriptions.create(
+    subscription = v1.subscriptions.create(
         {"customer": customer, "automatic_tax": ON, "expand": ["latest_invoice"],
          "items": sent["subscription_details"]["items"]}
     )  # fmt: skip
-    assert preview.total == made.latest_invoice.total == 3570
-    (item,) = made["items"].data
+    assert preview.total == subscription.latest_invoice.total == 3570
+    (item,) = subscription["items"].data
     shop.later(10)
     change: Any = {
         "items": [{"id": item.id, "quantity": 3}],
         "proration_behavior": "always_invoice",
         "proration_date": shop.world.clock.now(),
     }
-    preview = v1.invoices.create_preview({"subscription": made.id, "subscription_details": change})
-    changed = v1.subscriptions.update(made.id, {**change, "expand": ["latest_invoice"]})
+    preview = v1.invoices.create_preview(
+        {"subscription": subscription.id, "subscription_details": change}
+    )
+    changed = v1.subscriptions.update(subscription.id, {**change, "expand": ["latest_invoice"]})
     assert preview.total == changed.latest_invoice.total
     assert sum(each.amount for each in preview.total_taxes) == sum(
         each.amount for each in changed.latest_invoice.total_taxes

@@ -1,4 +1,4 @@
-"""Test clocks: time that passes for some customers and for nobody else."""
+"""Test clocks move time for their own customers only."""
 
 from urllib.parse import urlsplit
 
@@ -7,10 +7,9 @@ import stripe
 from werkzeug.test import Client
 
 from sandbox.app import SandboxApplication
-from tests.sandbox.conftest import NOW
+from tests.sandbox.page_forms import page_text
 from tests.sandbox.refusals import error_of
-from tests.sandbox.shop import DAY
-from tests.sandbox.test_pages import words
+from tests.sandbox.shop import DAY, NOW
 
 HOUR = 3600
 START = NOW + 1000 * DAY
@@ -29,10 +28,12 @@ def clock(clocks):
 
 @pytest.fixture
 def customer(shop, clock):
-    made = shop.client.v1.customers.create({"email": "ada@example.com", "test_clock": clock.id})
-    method = shop.client.v1.payment_methods.attach("pm_card_visa", {"customer": made.id})
+    new_customer = shop.client.v1.customers.create(
+        {"email": "ada@example.com", "test_clock": clock.id}
+    )
+    method = shop.client.v1.payment_methods.attach("pm_card_visa", {"customer": new_customer.id})
     return shop.client.v1.customers.update(
-        made.id, {"invoice_settings": {"default_payment_method": method.id}}
+        new_customer.id, {"invoice_settings": {"default_payment_method": method.id}}
     )
 
 
@@ -87,7 +88,7 @@ def test_what_belongs_to_the_clock_lives_at_its_time(shop, clocks, clock, custom
     assert shop.world.clock.now() == NOW
 
 
-def test_nobody_elses_time_passes(shop, clocks, clock, customer):
+def test_other_customers_keep_their_time(shop, clocks, clock, customer):
     mine, theirs = subscribe(shop, customer), shop.subscribe(shop.price(1000))
     clocks.advance(clock.id, {"frozen_time": START + 40 * DAY})
     assert (len(invoices(shop, mine)), len(invoices(shop, theirs))) == (2, 1)
@@ -116,15 +117,15 @@ def test_changes_previews_schedules_and_trials_at_the_clocks_time(shop, clocks, 
         "proration_behavior": "always_invoice",
         "proration_date": START + 10 * DAY,
     }
-    shown = shop.client.v1.invoices.create_preview(
+    invoice = shop.client.v1.invoices.create_preview(
         {"subscription": subscription.id, "subscription_details": details}
     )
-    assert shown.created == START + 10 * DAY
+    assert invoice.created == START + 10 * DAY
     shop.client.v1.subscriptions.update(subscription.id, details)
     made = invoices(shop, subscription)[0]
     assert (
         made.total
-        == shown.total
+        == invoice.total
         == round(6200 * (days - 10) / days) - round(3100 * (days - 10) / days)
     )
     schedule = shop.client.v1.subscription_schedules.create({"from_subscription": subscription.id})
@@ -155,14 +156,16 @@ def test_pages_are_at_the_clocks_time_too(shop, clocks, clock, customer):
     )
     visitor = Client(SandboxApplication(shop.world))
     path = urlsplit(portal.url).path
-    assert "Cancel plan" in words(visitor.get(path))
+    assert "Cancel plan" in page_text(visitor.get(path))
     visitor.post(f"{path}/subscriptions/{done.subscription}/cancel")
-    held = shop.subscription(str(done.subscription))
-    assert held.canceled_at == START + DAY
-    assert held.cancel_at == held["items"].data[0].current_period_end
+    current_subscription = shop.subscription(str(done.subscription))
+    assert current_subscription.canceled_at == START + DAY
+    assert (
+        current_subscription.cancel_at == current_subscription["items"].data[0].current_period_end
+    )
 
 
-def test_refunds_that_take_time(shop, clocks, clock, customer):
+def test_pending_refunds_follow_the_test_clock(shop, clocks, clock, customer):
     method = shop.client.v1.payment_methods.attach(
         "pm_card_pendingRefund", {"customer": customer.id}
     )
@@ -190,7 +193,7 @@ def test_an_existing_customer_takes_a_clock(shop, clocks):
     assert len(clocks.list().data) == 1
 
 
-def test_how_far_a_clock_goes(shop, clocks, clock, customer):
+def test_a_test_clock_has_a_limit(shop, clocks, clock, customer):
     for target in (START, START - 1, START + 731 * DAY):
         with pytest.raises(stripe.InvalidRequestError) as raised:
             clocks.advance(clock.id, {"frozen_time": target})

@@ -1,4 +1,4 @@
-"""Thin events: what travels says what happened, the rest is read over the API."""
+"""Thin events are delivered without content, which is read over the API."""
 
 import json
 
@@ -7,14 +7,13 @@ import stripe
 
 from sandbox import thin_events
 from sandbox.resources import webhook_endpoints
-from tests.sandbox.conftest import NOW
-from tests.sandbox.shop import DAY
+from tests.sandbox.shop import DAY, NOW
 
 SECRET = "whsec_thin_" + "a" * 24
 
 
 @pytest.fixture
-def delivered(world):
+def thin_deliveries(world):
     """What arrives at a destination for thin events, as plain data."""
     with world.transaction() as tx:
         webhook_endpoints.register_endpoint(
@@ -35,13 +34,13 @@ def delivered(world):
     return deliver
 
 
-def test_the_sdk_reads_what_travels_and_fetches_the_rest(shop, delivered):
+def test_the_sdk_reads_what_travels_and_fetches_the_rest(shop, thin_deliveries):
     shop.metered()
     shop.use("cus_nobody", 5, "first")
     shop.use("cus_nobody", 7, "second")
-    delivered()
+    thin_deliveries()
     shop.until(NOW + 3600)
-    (thin,) = delivered()
+    (thin,) = thin_deliveries()
     assert set(thin) == {"id", "object", "created", "livemode", "related_object", "type"}
     assert (thin["object"], thin["type"]) == (
         "v2.core.event",
@@ -56,13 +55,13 @@ def test_the_sdk_reads_what_travels_and_fetches_the_rest(shop, delivered):
     assert named == ["first", "second"]
     assert shop.client.v1.events.list({"type": "v1.*"}).data == []
     shop.until(NOW + DAY)
-    assert delivered() == []
+    assert thin_deliveries() == []
 
 
-def test_events_of_v1_are_thin_there_and_whole_elsewhere(shop, delivered):
-    made = shop.client.v1.products.create({"name": "Pro"})
-    (thin,) = delivered()
-    assert (thin["type"], thin["related_object"]["id"]) == ("v1.product.created", made.id)
+def test_events_of_v1_are_thin_there_and_whole_elsewhere(shop, thin_deliveries):
+    product = shop.client.v1.products.create({"name": "Pro"})
+    (thin,) = thin_deliveries()
+    assert (thin["type"], thin["related_object"]["id"]) == ("v1.product.created", product.id)
     assert "data" not in thin
     assert thin["reason"]["type"] == "request"
 

@@ -45,8 +45,8 @@ RARE = frozenset(
 CHORES = [each["task"] for each in SCHEDULE.values() if each["task"] not in RARE]
 
 
-def looked_at() -> Mapping[str, QuerySet[Any]]:
-    """By task, the rows without which it does nothing."""
+def rows_by_task() -> Mapping[str, QuerySet[Any]]:
+    """For each task, the rows without which it does nothing."""
     buyers = StripeCustomer.objects.across_projects()
     erased = Customer.objects.across_projects().filter(deleted_at__isnull=False)
     payments = Payment.objects.across_projects()
@@ -74,9 +74,9 @@ def looked_at() -> Mapping[str, QuerySet[Any]]:
     }
 
 
-def idle() -> frozenset[str]:
-    """The tasks that have no row to look at now. One query."""
-    tasks, statement, parameters = _question()
+def idle_tasks() -> frozenset[str]:
+    """The tasks that have no rows to work on now; one query."""
+    tasks, statement, parameters = _idle_query()
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         answers = cursor.fetchone()
@@ -84,15 +84,15 @@ def idle() -> frozenset[str]:
 
 
 def run_due() -> None:
-    """Run each task that has something to look at, in the order of the schedule; what one of them
-    has left to a later one is seen."""
-    listed, resting = _question()[0], idle()
+    """Run each task that has rows to work on, in the order of the schedule; rows that one task
+    leaves to a later one are seen."""
+    listed, resting = _idle_query()[0], idle_tasks()
     for task in CHORES:
         if task in resting:
             continue
         run(task)
         if task in listed:
-            resting = idle()
+            resting = idle_tasks()
 
 
 def run(task: str) -> None:
@@ -108,12 +108,12 @@ def tasks() -> Mapping[str, Any]:
 
 
 @cache
-def _question() -> tuple[tuple[str, ...], str, tuple[Any, ...]]:
+def _idle_query() -> tuple[tuple[str, ...], str, tuple[Any, ...]]:
     """The tasks that are listed, and one statement that answers for all; compiled once."""
     tasks: list[str] = []
     parts: list[str] = []
     parameters: list[Any] = []
-    for task, rows in looked_at().items():
+    for task, rows in rows_by_task().items():
         part, given = rows.order_by().values("pk").query.sql_with_params()
         tasks.append(task)
         parts.append(f"EXISTS ({part})")

@@ -1,4 +1,4 @@
-"""A story begins on a fixed day and second and ends with Stripe and us in agreement.
+"""Stories begin on a fixed day and second and end with Stripe and us in agreement.
 
 The day a suite happens to run on must not decide what it proves: months differ in length, and
 use of one minute is one event at Stripe. Stories about edges go there by themselves.
@@ -12,7 +12,9 @@ import time_machine
 
 from projects.models import Project
 from tests.api_client import ApiClient
+from tests.billing.tenant import Json
 from tests.billing_fixtures import SandboxStripe
+from tests.scenarios.metered_usage import CENTS
 from tests.scenarios.story import Story
 
 
@@ -29,7 +31,16 @@ def story(
     start = next_tenth_of_november(datetime.fromtimestamp(stripe.world.clock.now(), tz=UTC))
     stripe.world.clock.move_to(int(start.timestamp()))
     with time_machine.travel(start, tick=False) as traveller:
-        told = Story(api=api, stripe=stripe, project=project, traveller=traveller, drain=drain)
-        yield told
-        told.settle()
-        told.agrees_with_stripe()
+        tenant_story = Story(
+            api=api, stripe=stripe, project=project, traveller=traveller, drain=drain
+        )
+        yield tenant_story
+        tenant_story.process_everything()
+        tenant_story.agrees_with_stripe()
+
+
+@pytest.fixture
+def call_price(story: Story) -> Json:
+    """A price for each call."""
+    story.post("/meters", {"code": "api_calls", "name": "API calls", "aggregation": "sum"})
+    return story.price(story.product("Calls"), CENTS, meter="api_calls")

@@ -1,4 +1,4 @@
-"""A tenant's story over simulated months, told through HTTP alone.
+"""A tenant's story over simulated months, through HTTP only.
 
 Time passes for Stripe and for us together. After each thing that happens at Stripe its webhooks
 arrive, are read and applied, and the periodic tasks run, at that very second.
@@ -17,15 +17,15 @@ from billing.models import StripeCustomer
 from projects.models import Project
 from sandbox import engine
 from tests.api_client import ApiClient
-from tests.back_off import end_pauses
-from tests.billing import outbox
+from tests.back_offs import end_pauses
+from tests.billing import outbox_events
 from tests.billing.tenant import Json, Tenant
 from tests.billing_fixtures import SandboxStripe
 from tests.scenarios import chores
 
 
 class CommittingClient(ApiClient):
-    """Each request ends as outside of a test: what waits for the commit is done."""
+    """A client whose requests run the callbacks of the commit, as outside of a test."""
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         response = super().request(*args, **kwargs)
@@ -34,14 +34,14 @@ class CommittingClient(ApiClient):
 
 
 def commit() -> None:
-    """Do what waits for the commit that the transaction around a test holds back."""
-    waiting, connection.run_on_commit = connection.run_on_commit, []
-    for each in waiting:
-        each[1]()
+    """Run the commit callbacks that the transaction around a test holds back."""
+    callbacks, connection.run_on_commit = connection.run_on_commit, []
+    for _, callback, *_ in callbacks:
+        callback()
 
 
 class Story(Tenant):
-    """What happens to a tenant and its users; every helper insists that the service agreed."""
+    """A tenant and its users; every helper asserts that the service accepted the request."""
 
     def __init__(
         self,
@@ -56,14 +56,14 @@ class Story(Tenant):
         self.project = project
         self._traveller = traveller
         self._drain = drain
-        self._told = 0
+        self._event_count = 0
 
     @property
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.stripe.world.clock.now(), tz=UTC)
 
-    def settle(self) -> None:
-        """Webhooks arrive, workers work, the periodic tasks run that have something to do."""
+    def process_everything(self) -> None:
+        """Deliver webhooks, run workers and the periodic tasks that have rows to work on."""
         self._traveller.move_to(self.now)
         end_pauses()
         self._drain()
@@ -76,9 +76,9 @@ class Story(Tenant):
         self.advance_to(self.now + timedelta(**duration))
 
     def advance_to(self, moment: datetime) -> None:
-        self.settle()
-        engine.advance(self.stripe.world, int(moment.timestamp()), on_step=self.settle)
-        self.settle()
+        self.process_everything()
+        engine.advance(self.stripe.world, int(moment.timestamp()), on_step=self.process_everything)
+        self.process_everything()
 
     def sells(self, name: str, amount: int = 2900, **how: Any) -> Json:
         """A product with one price, and features that are on or have a number: the price.
@@ -97,52 +97,53 @@ class Story(Tenant):
         checkout = self.open(price, user_id, **body)
         paid = self.pay(checkout, **({"card": card} if card else {}))
         assert paid.status == "complete", paid
-        self.settle()
+        self.process_everything()
         return self.get(f"/checkout/{checkout['id']}")
 
     def may(self, feature: str, user_id: str = "alice") -> str:
         """The reason code of the decision, with a ``no:`` in front when the answer is no."""
-        said = self.check(feature, user_id)
-        return str(said["reason"]) if said["allowed"] else f"no: {said['reason']}"
+        decision = self.check(feature, user_id)
+        reason = str(decision["reason"])
+        return reason if decision["allowed"] else f"no: {reason}"
 
     def check(self, feature: str, user_id: str = "alice") -> Json:
         return self.get("/entitlements/check", user_id=user_id, feature=feature)
 
     def events(self) -> list[str]:
-        """The types of what the project has been told since this was asked the last time."""
-        told = outbox.types(self.project)
-        new, self._told = told[self._told :], len(told)
+        """The types of the project's outbox events since the last call, oldest first."""
+        types = outbox_events.types(self.project)
+        new, self._event_count = types[self._event_count :], len(types)
         return new
 
     def payload(self, type_: str) -> Json:
-        """What the last event of this type carries."""
-        return dict(outbox.last(self.project, type_).data)
+        """The data of the last event of this type."""
+        return dict(outbox_events.last(self.project, type_).data)
 
     def get(self, path: str, **query: Any) -> Json:
-        return self._agreed(self.api.get(path, query=query))
+        return self._successful(self.api.get(path, query=query))
 
     def post(self, path: str, body: Any = None, **kwargs: Any) -> Json:
-        return self._agreed(self.api.post(path, body, **kwargs))
+        return self._successful(self.api.post(path, body, **kwargs))
 
     def patch(self, path: str, body: Any) -> Json:
-        return self._agreed(self.api.patch(path, body))
+        return self._successful(self.api.patch(path, body))
 
     def put(self, path: str, body: Any) -> Json:
-        return self._agreed(self.api.put(path, body))
+        return self._successful(self.api.put(path, body))
 
     def delete(self, path: str, body: Any = None) -> Json:
-        return self._agreed(self.api.delete(path, body=body))
+        return self._successful(self.api.delete(path, body=body))
 
     def refused(self, response: Any) -> tuple[int, str]:
         """Status and code of a problem document."""
         return response.status_code, response.json()["code"]
 
     def declines(self, user_id: str = "alice") -> None:
-        """The user's bank says no to everything from now on."""
+        """The user's bank declines every payment from now on."""
         self.stripe.decline_payments(self._stripe_customer(user_id))
 
     def accepts(self, user_id: str = "alice") -> None:
-        """The user's bank says yes again."""
+        """The user's bank accepts payments again."""
         self.stripe.accept_payments(self._stripe_customer(user_id))
 
     def agrees_with_stripe(self) -> None:
@@ -162,6 +163,6 @@ class Story(Tenant):
         rows = StripeCustomer.objects.for_project(self.project)
         return str(rows.get(customer__user_id=user_id, deleted_at=None).stripe_id)
 
-    def _agreed(self, response: Any) -> Json:
+    def _successful(self, response: Any) -> Json:
         assert 200 <= response.status_code < 300, response.content
         return dict(response.json())

@@ -1,4 +1,4 @@
-"""Carts: filled, frozen while they are paid for, free again when nobody does."""
+"""Carts are filled, frozen during payment and free after an unpaid page."""
 
 from tests.billing.tenant import HOME, Json
 from tests.scenarios.story import Story
@@ -13,7 +13,7 @@ def check_out(story: Story, cart: Json) -> Json:
     return story.post("/checkout/cart", {"cart": cart["id"], "success_url": f"{HOME}/thanks"})
 
 
-def test_a_plan_and_two_items_in_one_go(story: Story) -> None:
+def test_a_plan_and_two_items_are_bought_on_one_page(story: Story) -> None:
     plan = story.sells("Pro", 2900, features={"sso": True})
     setup = story.sells("Setup", 5000, interval=None, features={"setup": True})
     report = story.sells("Report", 700, interval=None, features={"report": True})
@@ -24,11 +24,11 @@ def test_a_plan_and_two_items_in_one_go(story: Story) -> None:
     frozen = story.api.post(f"/carts/{cart['id']}/items", {"price": report["id"]})
     assert story.refused(frozen) == (409, "cart-frozen")
     assert story.pay(checkout).status == "complete"
-    story.settle()
+    story.process_everything()
     assert [story.may(each) for each in ("sso", "setup", "report")] == ["entitled"] * 3
-    bought = story.get(f"/carts/{cart['id']}")
-    assert bought["status"] == "completed"
-    assert all(line["fulfilled_at"] for line in bought["lines"])
+    body = story.get(f"/carts/{cart['id']}")
+    assert body["status"] == "completed"
+    assert all(line["fulfilled_at"] for line in body["lines"])
     assert sorted(story.events()) == [
         "checkout.completed",
         "customer.created",
@@ -45,7 +45,7 @@ def test_a_plan_and_two_items_in_one_go(story: Story) -> None:
     assert [story.may(each) for each in ("sso", "setup")] == ["no: not_entitled", "entitled"]
 
 
-def test_nobody_pays_and_the_cart_is_free_again(story: Story) -> None:
+def test_an_unpaid_page_expires_and_frees_the_cart(story: Story) -> None:
     report = story.sells("Report", 700, interval=None, features={"report": True})
     cart = fill(story, report)
     check_out(story, cart)
@@ -54,11 +54,14 @@ def test_nobody_pays_and_the_cart_is_free_again(story: Story) -> None:
     line = story.get(f"/carts/{cart['id']}")["lines"][0]
     story.patch(f"/carts/{cart['id']}/items/{line['id']}", {"quantity": 3})
     story.pay(check_out(story, cart))
-    story.settle()
+    story.process_everything()
     assert story.may("report") == "entitled"
     assert story.payload("payment.paid")["amount"]["amount"] == 2100
-    told = story.events()
-    assert (told.count("checkout.expired"), told.count("checkout.completed")) == (1, 1)
+    event_types = story.events()
+    assert (event_types.count("checkout.expired"), event_types.count("checkout.completed")) == (
+        1,
+        1,
+    )
 
 
 def test_a_price_changes_while_it_lies_in_a_cart(story: Story) -> None:
@@ -73,11 +76,11 @@ def test_a_price_changes_while_it_lies_in_a_cart(story: Story) -> None:
     assert line["problem"]["replacement"] == new["id"]
     story.patch(f"/carts/{cart['id']}/items/{line['id']}", {"price": new["id"]})
     story.pay(check_out(story, cart))
-    story.settle()
+    story.process_everything()
     assert story.payload("payment.paid")["amount"]["amount"] == 900
 
 
-def test_a_cart_that_is_forgotten(story: Story) -> None:
+def test_an_abandoned_cart_expires(story: Story) -> None:
     report = story.sells("Report", 700, interval=None)
     body = {"user_id": "alice", "lines": [{"price": report["id"]}], "expires_in": 3600}
     cart = story.post("/carts", body)

@@ -1,4 +1,4 @@
-"""A subscription becomes another one: plans, seats, add-ons, pauses."""
+"""Subscriptions change plans, seats, add-ons and pauses."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_an_upgrade_counts_at_once_and_costs_what_the_preview_said(
     changed = story.patch(path(small), dated)
     assert (seats(story), story.may("sso")) == (25, "entitled")
     assert changed["bill"]["amount_due"] == preview["bill"]["amount_due"]
-    story.settle()
+    story.process_everything()
     assert sorted(story.events()) == [
         "entitlements.changed",
         "invoice.paid",
@@ -55,12 +55,12 @@ def test_an_upgrade_counts_at_once_and_costs_what_the_preview_said(
 def test_a_downgrade_waits_for_the_renewal(story: Story, plans: tuple[Json, Json]) -> None:
     small, big = plans
     story.patch(path(small), {"price": big["id"]})
-    story.settle()
+    story.process_everything()
     story.events()
     planned = story.patch(path(big), {"price": small["id"]})
     assert planned["scheduled_change"]["items"][0]["price"] == small["id"]
     assert (seats(story), story.may("sso")) == (25, "entitled")
-    story.settle()
+    story.process_everything()
     assert story.events() == ["subscription.updated"]
     story.advance(days=22)
     assert (seats(story), story.may("sso")) == (3, "no: not_entitled")
@@ -73,9 +73,9 @@ def test_a_planned_downgrade_is_taken_back(story: Story, plans: tuple[Json, Json
     small, big = plans
     story.patch(path(small), {"price": big["id"]})
     story.patch(path(big), {"price": small["id"]})
-    kept = story.patch(path(big), {"undo_scheduled_change": True})
-    assert kept["scheduled_change"] is None
-    story.settle()
+    body = story.patch(path(big), {"undo_scheduled_change": True})
+    assert body["scheduled_change"] is None
+    story.process_everything()
     story.events()
     story.advance(days=22)
     assert seats(story) == 25
@@ -90,7 +90,7 @@ def test_an_upgrade_that_the_bank_declines_changes_nothing(
     refused = story.api.patch(path(small), {"price": big["id"]})
     assert story.refused(refused) == (402, "card-declined")
     assert seats(story) == 3
-    story.settle()
+    story.process_everything()
     assert "subscription.updated" not in story.events()
     story.accepts()
     story.patch(path(small), {"price": big["id"]})
@@ -105,7 +105,7 @@ def test_seats_are_added_and_taken_away(story: Story) -> None:
     more = story.patch(path(price), {"quantity": 5})
     assert more["items"][0]["quantity"] == 5
     assert more["bill"]["amount_due"]["amount"] > 0
-    story.settle()
+    story.process_everything()
     story.events()
     less = story.patch(path(price), {"quantity": 4})
     assert less["items"][0]["quantity"] == 5
@@ -120,7 +120,7 @@ def test_an_add_on_comes_and_goes(story: Story, plans: tuple[Json, Json]) -> Non
     story.post(f"{path(small)}/addons", {"price": extra["id"]})
     assert story.may("audit") == "entitled"
     assert len(story.get(path(extra))["items"]) == 2
-    story.settle()
+    story.process_everything()
     assert sorted(story.events()) == [
         "entitlements.changed",
         "invoice.paid",
@@ -130,7 +130,7 @@ def test_an_add_on_comes_and_goes(story: Story, plans: tuple[Json, Json]) -> Non
     ]
     story.delete(f"{path(small)}/addons/{extra['product']}?when=now")
     assert (story.may("audit"), seats(story)) == ("no: not_entitled", 3)
-    story.settle()
+    story.process_everything()
     story.events()
     story.advance(days=22)
     assert sorted(story.events()) in ([*RENEWED], ["invoice.paid", "subscription.renewed"])
@@ -144,7 +144,7 @@ def test_a_pause_gives_nothing_and_ends_by_itself(story: Story, plans: tuple[Jso
     paused = story.post(f"{path(small)}/pause", {"resumes_at": at})
     assert paused["pause"]["resumes_at"] is not None
     assert seats(story) == 0
-    story.settle()
+    story.process_everything()
     assert sorted(story.events()) == ["entitlements.changed", "subscription.paused"]
     story.advance(days=30)
     assert seats(story) == 0
@@ -154,9 +154,9 @@ def test_a_pause_gives_nothing_and_ends_by_itself(story: Story, plans: tuple[Jso
     assert story.events().count("subscription.resumed") == 1
     story.advance(days=11)
     assert seats(story) == 3
-    told = story.events()
-    assert told.count("subscription.renewed") == 1
-    assert told.count("entitlements.changed") == 1
+    event_types = story.events()
+    assert event_types.count("subscription.renewed") == 1
+    assert event_types.count("entitlements.changed") == 1
 
 
 def test_a_pause_is_ended_by_hand(story: Story, plans: tuple[Json, Json]) -> None:
@@ -167,7 +167,7 @@ def test_a_pause_is_ended_by_hand(story: Story, plans: tuple[Json, Json]) -> Non
     story.events()
     story.post(f"{path(small)}/resume")
     assert seats(story) == 3
-    story.settle()
+    story.process_everything()
     assert sorted(story.events()) == ["entitlements.changed", "subscription.resumed"]
     story.advance(days=60)
     assert seats(story) == 3

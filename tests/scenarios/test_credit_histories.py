@@ -53,7 +53,7 @@ class History:
         self.check()
         for _ in range(STEPS):
             getattr(self, self.random.choice(MOVES))()
-            self.story.settle()
+            self.story.process_everything()
             self.check()
 
     def check(self) -> None:
@@ -164,7 +164,7 @@ class History:
         if path:
             prorate = self.random.choice(["", "&prorate=true"])
             self._try("DELETE", f"{path}?when=now{prorate}")
-            self.story.settle()
+            self.story.process_everything()
         if not self._path():
             self.story.buys(self.random.choice(self.plans))
 

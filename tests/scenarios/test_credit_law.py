@@ -1,4 +1,4 @@
-"""Credits follow the money of their period: ways to get more of them than was paid for."""
+"""Plan credits follow the money of their period, however a customer tries to get more."""
 
 import pytest
 
@@ -13,21 +13,21 @@ def path(price: Json) -> str:
 
 def change(story: Story, price: Json, /, **body: object) -> None:
     story.patch(path(price), {"when": "now", **body})
-    story.settle()
+    story.process_everything()
 
 
 def test_an_add_on_that_comes_back_gives_nothing_again(story: Story) -> None:
     plan, extra = sells(story, "Plan", 10, 1000), sells(story, "Extra", 1000, 1000)
     story.buys(plan)
     story.post(f"{path(plan)}/addons", {"price": extra["id"]})
-    story.settle()
+    story.process_everything()
     assert balance(story) == 1010
     spend(story, 1010)
     for _ in range(3):
         story.delete(f"{path(plan)}/addons/{extra['product']}?when=now")
-        story.settle()
+        story.process_everything()
         story.post(f"{path(plan)}/addons", {"price": extra["id"]})
-        story.settle()
+        story.process_everything()
         assert balance(story) == 0
     assert grants(story, "spent", "available") == [(10, 0), (1000, 0)]
 
@@ -39,11 +39,11 @@ def test_an_add_on_that_comes_back_gives_what_is_paid_for_the_rest(story: Story)
     story.post(f"{path(plan)}/addons", {"price": extra["id"]})
     story.advance(days=10)
     story.delete(f"{path(plan)}/addons/{extra['product']}?when=now")
-    story.settle()
+    story.process_everything()
     assert balance(story) == 310
     story.advance(days=10)
     story.post(f"{path(plan)}/addons", {"price": extra["id"]})
-    story.settle()
+    story.process_everything()
     assert balance(story) == 610
 
 
@@ -58,7 +58,7 @@ def test_an_upgrade_gives_what_its_money_buys(story: Story) -> None:
     assert balance(story) == 6000
 
 
-def test_upgrade_burn_downgrade_gains_nothing(story: Story) -> None:
+def test_spending_between_an_upgrade_and_a_downgrade_gains_nothing(story: Story) -> None:
     """What was spent beyond the money is owed: by later periods, and by another subscription."""
     small, large = sells(story, "Small", 100, 1000), sells(story, "Large", 5000, 100_000)
     story.buys(small)
@@ -73,7 +73,7 @@ def test_upgrade_burn_downgrade_gains_nothing(story: Story) -> None:
     story.advance(days=30, hours=2)
     assert (balance(story), grants(story, "carried")[-1]) == (0, (100,))
     story.delete(f"{path(small)}?when=now")
-    story.settle()
+    story.process_everything()
     story.buys(large)
     assert 0 < balance(story) < 5000
     assert grants(story, "amount", "carried")[-1] == (200, 4800)
@@ -112,14 +112,16 @@ def test_another_interval_gives_what_each_period_was_paid_for(story: Story) -> N
 
 
 @pytest.mark.parametrize("amount", [0, 2900])
-def test_a_free_plan_is_no_spring(story: Story, amount: int) -> None:
+def test_canceling_and_retaking_a_free_plan_gives_no_more_credits(
+    story: Story, amount: int
+) -> None:
     """Cancelled and taken again, free plans give no more; one that is paid again gives again."""
     price = sells(story, "Plan", 100, amount)
-    for turn in range(3):
+    for round_number in range(3):
         story.buys(price)
-        assert balance(story) == (100 if amount or not turn else 0)
-        if turn == 0 or amount:
+        assert balance(story) == (100 if amount or not round_number else 0)
+        if round_number == 0 or amount:
             spend(story, 100)
         story.delete(f"{path(price)}?when=now")
-        story.settle()
+        story.process_everything()
     assert story.get(ALICE)["balance"] == 0

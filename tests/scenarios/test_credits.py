@@ -1,4 +1,4 @@
-"""Credits that come with what is bought: renewed, spent, refunded, disputed, and abused."""
+"""Credits that come with purchases are renewed, spent, refunded and disputed."""
 
 from datetime import datetime
 
@@ -61,7 +61,7 @@ def last_payment(story: Story) -> Json:
     return dict(story.get("/payments")["data"][0])
 
 
-def test_a_month_renews_and_never_touches_what_was_bought(story: Story) -> None:
+def test_a_renewal_leaves_bought_credits_alone(story: Story) -> None:
     story.buys(sells(story, "Pack", 500, interval=None, priority=60))
     story.buys(sells(story, "Pro", 100))
     story.post(f"{ALICE}/grant", {"amount": 7, "reason": "Welcome."})
@@ -71,8 +71,8 @@ def test_a_month_renews_and_never_touches_what_was_bought(story: Story) -> None:
         story.advance(days=31, hours=2)
         assert balance(story) == 607, month
         assert spend(story, 100) == 507, month
-    figures = grants(story, "amount", "spent", "expired", "available")
-    assert figures == [
+    grant_rows = grants(story, "amount", "spent", "expired", "available")
+    assert grant_rows == [
         (500, 0, 0, 500),
         (100, 40, 60, 0),
         (7, 0, 0, 7),
@@ -87,7 +87,7 @@ def test_a_month_renews_and_never_touches_what_was_bought(story: Story) -> None:
     assert credit_events(story) == []
 
 
-def test_what_outlives_its_period_rolls_over(story: Story) -> None:
+def test_credits_with_rollover_outlive_their_period(story: Story) -> None:
     price = sells(story, "Pro", 100, days=60)
     story.buys(price)
     spend(story, 30)
@@ -96,13 +96,13 @@ def test_what_outlives_its_period_rolls_over(story: Story) -> None:
     story.advance(days=30)
     assert balance(story) == 200
     story.delete(f"/subscriptions/alice/{price['product']}?when=now")
-    story.settle()
+    story.process_everything()
     assert balance(story) == 200
     story.advance(days=62)
     assert balance(story) == 0
 
 
-def test_units_multiply_and_running_out_is_told_once(story: Story) -> None:
+def test_units_multiply_credits_and_exhaustion_is_recorded_once(story: Story) -> None:
     story.buys(sells(story, "Pack", 50, interval=None), quantity=3)
     assert balance(story) == 150
     story.events()
@@ -124,12 +124,12 @@ def test_a_cancelled_subscription_keeps_its_credits_to_the_end(story: Story) -> 
     assert grants(story, "expired", "overspent") == [(100, 0)]
 
 
-def test_what_is_cancelled_now_is_over_now(story: Story) -> None:
+def test_an_immediate_cancellation_ends_plan_credits(story: Story) -> None:
     price = sells(story, "Pro", 100)
     story.buys(price)
     spend(story, 30)
     story.delete(f"/subscriptions/alice/{price['product']}?when=now")
-    story.settle()
+    story.process_everything()
     assert balance(story) == 0
     assert grants(story, "spent", "expired", "overspent") == [(30, 70, 0)]
 
@@ -154,7 +154,7 @@ def test_while_a_payment_is_overdue_the_new_credits_wait(story: Story) -> None:
     ],
 )
 @pytest.mark.parametrize("interval", [None, "month"])
-def test_what_a_refund_claws_back(
+def test_a_refund_takes_credits_back(
     story: Story,
     policy: str,
     after_half: tuple[int, int],
@@ -169,7 +169,7 @@ def test_what_a_refund_claws_back(
     for expected in (after_half, after_all):
         assert previewed(paid["id"], 5000, story.now) == expected
         story.post(f"/payments/{paid['id']}/refunds", {"amount": 5000})
-        story.settle()
+        story.process_everything()
         left, overspent = grants(story, "available", "overspent")[0]
         assert (left, overspent) == expected
         assert balance(story) == 7 + expected[0]
@@ -182,12 +182,12 @@ def test_a_refund_that_bounces_gives_the_credits_back(story: Story) -> None:
     story.buys(sells(story, "Pack", 100, interval=None))
     spend(story, 40)
     paid = last_payment(story)
-    given = story.post(f"/payments/{paid['id']}/refunds", {"amount": 10_000})
-    story.settle()
+    body = story.post(f"/payments/{paid['id']}/refunds", {"amount": 10_000})
+    story.process_everything()
     assert balance(story) == 0
     story.advance(days=3)
-    bank.fail_refund(story.stripe.world, given["stripe_id"])
-    story.settle()
+    bank.fail_refund(story.stripe.world, body["stripe_id"])
+    story.process_everything()
     assert balance(story) == 60
     assert grants(story, "given", "spent", "overspent") == [(100, 40, 0)]
     moves = [each["movement"] for each in story.get(f"{ALICE}/entries")["data"]]
@@ -195,31 +195,31 @@ def test_a_refund_that_bounces_gives_the_credits_back(story: Story) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["won", "lost"])
-def test_disputed_credits_wait_for_the_bank(story: Story, outcome: str) -> None:
+def test_disputed_credits_are_withheld_until_the_decision(story: Story, outcome: str) -> None:
     story.buys(sells(story, "Pack", 100, interval=None))
     spend(story, 40)
     opened = bank.open_dispute(story.stripe.world, last_payment(story)["stripe_id"])
-    story.settle()
+    story.process_everything()
     assert (balance(story), story.get(ALICE)["withheld"]) == (0, 60)
     assert story.refused(story.api.post(f"{ALICE}/spend", {"amount": 1})) == (
         409,
         "not-enough-credits",
     )
     bank.decide_dispute(story.stripe.world, opened["id"], outcome)
-    story.settle()
+    story.process_everything()
     won = outcome == "won"
     assert (balance(story), story.get(ALICE)["withheld"]) == (60 if won else 0, 0)
     assert grants(story, "overspent") == [(0 if won else 40,)]
 
 
-def test_what_a_product_brings_counts_from_now_on(story: Story) -> None:
+def test_new_credits_of_a_product_count_from_now_on(story: Story) -> None:
     price = sells(story, "Pro", 100)
     story.buys(price)
     pack = sells(story, "Pack", 10, interval=None)
     story.buys(pack)
     for each in (price, pack):
         story.patch(f"/products/{each['product']}", {"credits": {"amount": 300}})
-    story.settle()
+    story.process_everything()
     assert balance(story) == 110
     shown = story.get(f"/products/{price['product']}")["credits"]
     assert shown == {"amount": 300, "priority": 50, "expires_after_days": None}

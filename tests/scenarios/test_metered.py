@@ -1,389 +1,104 @@
-"""What is used of metered prices: told to Stripe, billed to the cent, taken back, reconciled."""
+"""Metered usage is sent to Stripe, billed to the cent, corrected and reconciled."""
 
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from io import StringIO
-from typing import Any
 
-import pytest
-from django.conf import settings
-from django.core.management import call_command
-
-from billing.models import StripeMeter
-from billing.operations.usage_reports import forward_due
-from common.models import BackOff
-from sandbox import meter_usage
-from sandbox.resources import webhook_endpoints
 from tests.billing.tenant import Json
+from tests.scenarios.metered_usage import (
+    CENTS,
+    counted_events,
+    differences,
+    forwarding_state,
+    identifier,
+    invoice_totals,
+    record_calls,
+)
 from tests.scenarios.story import Story
-from tests.webhooks.stripe_post import StripePost
-from usage.models import Record
-from webhooks.models import InboundEvent
-
-CENTS = 3
-"""What one call costs."""
 
 
-@pytest.fixture
-def calls(story: Story) -> Json:
-    """A price for each call."""
-    story.post("/meters", {"code": "api_calls", "name": "API calls", "aggregation": "sum"})
-    return story.price(story.product("Calls"), CENTS, meter="api_calls")
-
-
-def uses(story: Story, value: int, key: str, *, user: str = "alice", ago: float = 0) -> str:
-    """So many calls, so many hours ago: the record's id."""
-    occurred_at = datetime.now(tz=UTC) - timedelta(hours=ago)
-    record = {
-        "user_id": user,
-        "meter": "api_calls",
-        "value": value,
-        "key": key,
-        "occurred_at": occurred_at.isoformat(),
-    }
-    (outcome,) = story.post("/usage", {"records": [record]})["data"]
-    assert outcome["status"] == "recorded", outcome
-    return str(outcome["id"])
-
-
-def bills(story: Story, user: str = "alice") -> list[int]:
-    """What each invoice came to, the newest first, in cents."""
-    found = story.get("/invoices", user_id=user)["data"]
-    return [each["total"]["amount"] for each in found]
-
-
-def standing(story: Story, record: str) -> tuple[str, str]:
-    """What Stripe knows of the record, and why not."""
-    row = Record.objects.for_project(story.project).get(id=record)
-    return row.forwarding, row.forwarding_error
-
-
-def counted(story: Story) -> list[tuple[str, str]]:
-    """The events that count at Stripe: identifier and value."""
-    with story.stripe.world.transaction() as tx:
-        found = tx.list_objects(meter_usage.EVENT, lambda event: not event["canceled"])
-    return [(event["id"], event["value"]) for event in found]
-
-
-def identifier(story: Story, record: str) -> str:
-    """Of the event that tells Stripe of the record."""
-    return Record.objects.for_project(story.project).get(id=record).event_identifier
-
-
-def finds(story: Story, record: str, error: str | None) -> None:
-    """What Stripe finds out about the event of this record after it has taken it."""
-    with story.stripe.world.transaction() as tx:
-        tx.path_object(meter_usage.EVENT, identifier(story, record))["error"] = error
-
-
-def differences(story: Story) -> list[str]:
-    """What ``reconcile --dry-run`` says of usage."""
-    out = StringIO()
-    with suppress(SystemExit):
-        call_command("reconcile", "--dry-run", stdout=out)
-    return [line for line in out.getvalue().splitlines() if line.startswith("usage of ")]
-
-
-def test_a_month_of_use_is_billed_to_the_cent(story: Story, calls: Json) -> None:
-    checkout = story.buys(calls)
+def test_a_month_of_use_is_billed_to_the_cent(story: Story, call_price: Json) -> None:
+    checkout = story.buys(call_price)
     assert (checkout["total"]["amount"], checkout["status"]) == (0, "complete")
     for day in range(5):
-        uses(story, 7 * day + 1, f"morning {day}")
-        uses(story, 3, f"evening {day}", ago=-0.05)
+        record_calls(story, 7 * day + 1, f"morning {day}")
+        record_calls(story, 3, f"evening {day}", ago=-0.05)
         story.advance(days=6)
     assert differences(story) == []
     story.advance(days=1, hours=2)
     total = sum(7 * day + 4 for day in range(5))
-    assert bills(story) == [total * CENTS, 0]
+    assert invoice_totals(story) == [total * CENTS, 0]
     (line,) = story.get("/invoices", user_id="alice")["data"][0]["lines"]
     assert (line["quantity"], line["amount"]["amount"]) == (total, total * CENTS)
-    assert len(counted(story)) == 10
+    assert len(counted_events(story)) == 10
 
 
-def test_a_late_record_counts_until_the_invoice_stands(story: Story, calls: Json) -> None:
+def test_a_late_record_counts_until_the_invoice_stands(story: Story, call_price: Json) -> None:
     """The renewal stays a draft for an hour; what is told later is counted and never billed."""
-    story.buys(calls)
+    story.buys(call_price)
     (item,) = story.get("/subscriptions/alice")["data"][0]["items"]
     period_end = datetime.fromisoformat(item["period_end"])
     story.advance(days=20)
-    uses(story, 100, "in time")
+    record_calls(story, 100, "in time")
     left = period_end - datetime.now(tz=UTC) + timedelta(minutes=10)
     story.advance(seconds=left.total_seconds())
-    uses(story, 10, "late", ago=24 * 5)
-    story.settle()
+    record_calls(story, 10, "late", ago=24 * 5)
+    story.process_everything()
     story.advance(hours=1)
-    assert bills(story) == [110 * CENTS, 0]
-    too_late = uses(story, 1000, "too late", ago=24 * 5)
+    assert invoice_totals(story) == [110 * CENTS, 0]
+    too_late = record_calls(story, 1000, "too late", ago=24 * 5)
     story.advance(days=31, hours=2)
-    assert standing(story, too_late) == ("told", "")
-    assert bills(story) == [0, 110 * CENTS, 0]
+    assert forwarding_state(story, too_late) == ("told", "")
+    assert invoice_totals(story) == [0, 110 * CENTS, 0]
 
 
-def test_what_was_used_before_stripe_knew_the_customer(story: Story, calls: Json) -> None:
+def test_usage_before_the_stripe_customer_is_sent_later(story: Story, call_price: Json) -> None:
     """It waits, and is told once the customer is there; only what is older than 35 days is not."""
-    records = [uses(story, 5, f"waits {ago}", ago=24 * ago) for ago in (30, 1)]
+    records = [record_calls(story, 5, f"waits {ago}", ago=24 * ago) for ago in (30, 1)]
     story.advance(seconds=5)
-    assert [standing(story, each) for each in records] == [("waiting", "")] * 2
+    assert [forwarding_state(story, each) for each in records] == [("waiting", "")] * 2
     story.advance(days=10)
-    story.buys(calls)
-    story.settle()
-    assert [standing(story, each)[0] for each in records] == ["expired", "told"]
-    record = uses(story, 2, "after")
-    story.settle()
-    assert standing(story, record) == ("told", "")
+    story.buys(call_price)
+    story.process_everything()
+    assert [forwarding_state(story, each)[0] for each in records] == ["expired", "told"]
+    record = record_calls(story, 2, "after")
+    story.process_everything()
+    assert forwarding_state(story, record) == ("told", "")
     story.advance(days=31, hours=2)
-    assert bills(story) == [2 * CENTS, 0]
+    assert invoice_totals(story) == [2 * CENTS, 0]
 
 
-def test_stripe_is_away_for_an_hour(story: Story, calls: Json) -> None:
+def test_usage_survives_an_hour_without_stripe(story: Story, call_price: Json) -> None:
     """Answers that are lost are asked for again under the same identifier: nothing counts twice."""
-    story.buys(calls)
+    story.buys(call_price)
     events = "/v1/billing/meter_events"
     for kind in ("timeout_after", "error_after", "reset_before", "rate_limit"):
         story.stripe.fail(kind, path=events, times=8)
     records = []
     for number in range(6):
-        records.append(uses(story, number + 1, f"{number}"))
+        records.append(record_calls(story, number + 1, f"{number}"))
         story.advance(minutes=10)
     story.stripe.world.faults.clear()
-    story.settle()
-    assert [standing(story, each) for each in records] == [("told", "")] * 6
-    assert sorted(counted(story)) == sorted(
+    story.process_everything()
+    assert [forwarding_state(story, each) for each in records] == [("told", "")] * 6
+    assert sorted(counted_events(story)) == sorted(
         (identifier(story, record), str(value)) for value, record in enumerate(records, start=1)
     )
     story.advance(days=31)
-    assert bills(story) == [sum(range(7)) * CENTS, 0]
+    assert invoice_totals(story) == [sum(range(7)) * CENTS, 0]
 
 
-def test_an_answer_that_never_came_for_a_day_waits_for_a_person(story: Story, calls: Json) -> None:
+def test_usage_without_an_answer_for_a_day_waits_for_an_operator(
+    story: Story, call_price: Json
+) -> None:
     """After a day Stripe may have forgotten the identifier, and would count the use twice."""
-    story.buys(calls)
+    story.buys(call_price)
     story.stripe.fail("timeout_after", path="/v1/billing/meter_events", times=3)
-    record = uses(story, 9, "lost")
-    story.settle()
+    record = record_calls(story, 9, "lost")
+    story.process_everything()
     story.stripe.fail("reset_before", path="/v1/billing/meter_events", times=100_000)
     story.advance(days=1)
     story.stripe.world.faults.clear()
-    story.settle()
-    outcome, error = standing(story, record)
+    story.process_everything()
+    outcome, error = forwarding_state(story, record)
     assert outcome == "refused"
     assert error.startswith("It was reported to Stripe, which never answered.")
-    assert counted(story) == [(identifier(story, record), "9")]
-
-
-def void(story: Story, record: str) -> Any:
-    return story.post(f"/usage/{record}/void")
-
-
-def test_a_void_within_a_day_is_taken_back_and_a_later_one_is_shown(
-    story: Story, calls: Json
-) -> None:
-    story.buys(calls)
-    story.advance(minutes=2)
-    taken_back, too_late, kept = (
-        uses(story, value, f"{value}", ago=ago) for value, ago in ((100, 0), (20, 0.01), (3, 0.01))
-    )
-    story.advance(hours=23)
-    void(story, taken_back)
-    story.settle()
-    assert standing(story, taken_back) == ("canceled", "")
-    story.advance(hours=2)
-    void(story, too_late)
-    story.settle()
-    outcome, error = standing(story, too_late)
-    assert outcome == "refused"
-    assert error.startswith("Stripe cancels an event only within 24 hours")
-    assert standing(story, kept) == ("told", "")
-    (difference,) = differences(story)
-    assert difference.endswith(": 3 -> 23; 1 record(s) refused")
-    never_told = uses(story, 50, "never told")
-    void(story, never_told)
-    story.settle()
-    assert standing(story, never_told) == ("", "")
-    story.advance(days=31)
-    assert bills(story) == [23 * CENTS, 0]
-
-
-def events_sent(story: Story) -> int:
-    with story.stripe.world.transaction() as tx:
-        return len(tx.list_objects(meter_usage.EVENT, lambda event: True))
-
-
-def test_the_use_of_a_minute_is_one_event(story: Story, calls: Json) -> None:
-    """Of a customer; two customers, two minutes and a large value have events of their own."""
-    for user in ("alice", "bob"):
-        story.buys(calls, user)
-    story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
-    same = [uses(story, value, f"a{value}") for value in range(1, 31)]
-    earlier, other = uses(story, 100, "b", ago=0.05), uses(story, 7, "c", user="bob")
-    large = uses(story, 10**12, "d")
-    story.settle()
-    everything = [*same, earlier, other, large]
-    assert {standing(story, each) for each in everything} == {("told", "")}
-    assert len({identifier(story, each) for each in same}) == 1
-    assert sorted(int(value) for _, value in counted(story)) == [7, 100, 465, 10**12]
-    story.settle()
-    assert events_sent(story) == 4
-
-
-def test_one_of_many_is_taken_back_and_the_others_are_told_anew(story: Story, calls: Json) -> None:
-    story.buys(calls)
-    story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
-    records = [uses(story, value, f"{value}") for value in (1, 10, 100)]
-    story.settle()
-    story.advance(hours=2)
-    void(story, records[1])
-    story.settle()
-    story.settle()
-    assert [standing(story, each)[0] for each in records] == ["told", "canceled", "told"]
-    assert [value for _, value in counted(story)] == ["101"]
-    assert events_sent(story) == 2
-    story.post(f"/usage/{records[0]}/correct", {"value": 5})
-    for _ in range(3):
-        story.settle()
-    assert sum(int(value) for _, value in counted(story)) == 105
-    assert differences(story) == []
-    story.advance(days=31)
-    assert bills(story) == [105 * CENTS, 0]
-
-
-@pytest.mark.parametrize("kind", ["timeout_after", "reset_before", "error_after"])
-def test_the_same_records_are_told_again_under_the_same_identifier(
-    story: Story, calls: Json, kind: str
-) -> None:
-    """Whatever joins them meanwhile, and whatever is voided."""
-    story.buys(calls)
-    story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
-    first = [uses(story, value, f"{value}") for value in (1, 10)]
-    story.stripe.fail(kind, path="/v1/billing/meter_events", times=6)
-    forward_due(at=story.now)
-    fixed = identifier(story, first[0])
-    assert [standing(story, each)[0] for each in first] == ["pending"] * 2
-    void(story, first[1])
-    late = uses(story, 100, "late")
-    story.stripe.world.faults.clear()
-    for _ in range(3):
-        story.settle()
-    assert [standing(story, each)[0] for each in (*first, late)] == ["told", "canceled", "told"]
-    assert identifier(story, first[1]) == fixed
-    assert sum(int(value) for _, value in counted(story)) == 101
-    story.advance(days=31)
-    assert bills(story) == [101 * CENTS, 0]
-
-
-def test_a_minute_in_which_a_period_ends_is_told_apart(story: Story, calls: Json) -> None:
-    story.buys(calls)
-    (item,) = story.get("/subscriptions/alice")["data"][0]["items"]
-    end = datetime.fromisoformat(item["period_end"])
-    if end.second == 0:
-        pytest.fail("Begin the period within a minute.")
-    story.advance_to(end + timedelta(seconds=50))
-    story.settle()
-    for seconds, value in ((-1, 3), (1, 20)):
-        ago = (story.now - end).total_seconds() - seconds
-        uses(story, value, f"{value}", ago=ago / 3600)
-    story.settle()
-    assert sorted(value for _, value in counted(story)) == ["20", "3"]
-
-
-def test_events_of_an_account_that_is_away_are_not_made(story: Story, calls: Json) -> None:
-    """What Stripe was never asked is not counted among what nobody knows."""
-    story.buys(calls)
-    story.stripe.fail("timeout_before", path="/v1/billing/meter_events", times=1_000)
-    records = [uses(story, 1, f"{number}", ago=number / 60) for number in range(40)]
-    forward_due(at=story.now)
-    rows = Record.objects.for_project(story.project).filter(id__in=records)
-    assert 1 <= rows.exclude(forwarded_at=None).count() <= 8
-    assert BackOff.objects.get().subject == "meter_event.create"
-    story.stripe.world.faults.clear()
-    for _ in range(3):
-        story.settle()
-    assert {standing(story, each) for each in records} == {("told", "")}
-    assert sum(int(value) for _, value in counted(story)) == 40
-
-
-def test_what_stripe_refuses_is_told_to_the_project(story: Story, calls: Json) -> None:
-    story.buys(calls)
-    story.events()
-    uses(story, 5, "late", ago=24 * 34)
-    story.stripe.fail("no_permission", path="/v1/billing/meter_events", times=10_000)
-    story.advance(days=2)
-    assert "usage.refused" in story.events()
-    told = story.payload("usage.refused")
-    assert (told["meter"], told["records"], told["value"]) == ("api_calls", 1, 5)
-    assert told["reason"].startswith("It happened more than 35 days ago")
-
-
-def test_use_that_stripe_lost_is_refused_and_told(story: Story, calls: Json) -> None:
-    """It took the event and found out later; it names some of those that it does not count."""
-    story.buys(calls)
-    story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
-    lost = [uses(story, value, f"{value}") for value in (4, 5)]
-    kept = uses(story, 6, "kept", ago=0.05)
-    story.settle()
-    story.events()
-    (meter,) = story.at_stripe("billing.meter")
-    named = {"identifier": identifier(story, lost[0])}
-    sample = {"error_message": "No such customer.", "request": named}
-    report = {
-        "id": "evt_lost",
-        "object": "v2.core.event",
-        "type": "v1.billing.meter.error_report_triggered",
-        "livemode": False,
-        "related_object": {"id": meter["id"], "type": "billing.meter", "url": "/v1/x"},
-        "data": {
-            "reason": {
-                "error_count": 3,
-                "error_types": [
-                    {
-                        "code": "meter_event_customer_not_found",
-                        "error_count": 3,
-                        "sample_errors": [sample, {"request": {"identifier": "not ours"}}],
-                    }
-                ],
-            }
-        },
-    }
-    post = StripePost(settings.BILLING.stripe_webhook_secrets[0])
-    for _ in range(2):
-        assert post(report).status_code == 200
-    reason = "Stripe does not count it: meter_event_customer_not_found"
-    assert [standing(story, each) for each in lost] == [("refused", reason)] * 2
-    assert standing(story, kept) == ("told", "")
-    assert story.events() == ["usage.refused"]
-    told = story.payload("usage.refused")
-    assert (told["records"], told["value"], told["reason"]) == (2, 9, reason)
-    shown = InboundEvent.objects.get(event_id="evt_lost")
-    assert shown.quarantined == "Stripe lost usage: 3 error(s), 2 named."
-    meters = StripeMeter.objects.across_projects()
-    ours = meters.get().stripe_id
-    meters.update(stripe_id="mtr_other")
-    assert post({**report, "id": "evt_other"}).status_code == 200
-    assert story.events() == []
-    meters.update(stripe_id=ours)
-
-
-def test_use_that_stripe_lost_is_found_by_a_thin_report(story: Story, calls: Json) -> None:
-    """The destination takes thin events: what was lost is fetched, and told to the project."""
-    secret = settings.BILLING.stripe_webhook_secrets[0]
-    with story.stripe.world.transaction() as tx:
-        webhook_endpoints.register_endpoint(
-            tx, url="https://us.example/webhooks/stripe", secret=secret, name="thin", thin=True
-        )
-    story.buys(calls)
-    story.advance_to(story.now.replace(second=0) + timedelta(minutes=10))
-    lost = uses(story, 4, "lost")
-    story.settle()
-    story.events()
-    finds(story, lost, meter_usage.UNKNOWN_CUSTOMER)
-    story.advance(hours=2)
-    assert standing(story, lost) == (
-        "refused",
-        "Stripe does not count it: meter_event_customer_not_found",
-    )
-    assert story.events() == ["usage.refused"]
-    shown = InboundEvent.objects.get(type=meter_usage.REPORT)
-    assert shown.quarantined == "Stripe lost usage: 1 error(s), 1 named."
-    (difference,) = differences(story)
-    assert difference.endswith("4 -> 0; 1 record(s) refused")
-    finds(story, lost, None)
+    assert counted_events(story) == [(identifier(story, record), "9")]

@@ -1,4 +1,4 @@
-"""Things that are bought once, and given back in part or in whole."""
+"""One-time purchases give access and are refunded in part or in whole."""
 
 from tests.scenarios.story import Story
 
@@ -16,8 +16,8 @@ BOUGHT = [
 def lifetime(story: Story, **product: str) -> dict[str, object]:
     """Bought once; the payment."""
     price = story.sells("Lifetime", 9900, interval=None, features={"sso": True}, product=product)
-    bought = story.buys(price)
-    return story.get(f"/payments/{bought['payment']}")
+    checkout = story.buys(price)
+    return story.get(f"/payments/{checkout['payment']}")
 
 
 def test_a_purchase_is_for_ever(story: Story) -> None:
@@ -47,11 +47,11 @@ def test_many_partial_refunds_and_then_nothing_is_left(story: Story) -> None:
     assert story.get(f"/payments/{paid['id']}")["status"] == "refunded"
     assert story.may("sso") == "no: not_entitled"
     assert sorted(story.events()) == ["entitlements.changed", "payment.refunded"]
-    story.settle()
+    story.process_everything()
     assert story.events() == []
 
 
-def test_bought_again_after_a_refund(story: Story) -> None:
+def test_a_refunded_item_can_be_bought_again(story: Story) -> None:
     price = story.sells("Lifetime", 9900, interval=None, features={"sso": True})
     first = story.buys(price)
     story.post(f"/payments/{first['payment']}/refunds")
@@ -79,7 +79,7 @@ def test_a_purchase_beside_a_subscription_outlives_it(story: Story) -> None:
 def test_a_page_that_nobody_pays_on_expires(story: Story) -> None:
     checkout = story.open(story.sells("Lifetime", 9900, interval=None, features={"sso": True}))
     assert story.pay(checkout, card="4000000000000002").status == "declined"
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "no: not_entitled"
     declined = story.events()
     story.advance(days=2)
@@ -88,18 +88,18 @@ def test_a_page_that_nobody_pays_on_expires(story: Story) -> None:
     assert "checkout.completed" not in declined
 
 
-def test_declined_first_then_paid_with_a_card_that_asks_for_authentication(story: Story) -> None:
+def test_a_declined_page_is_paid_with_an_authenticated_card(story: Story) -> None:
     checkout = story.open(story.sells("Lifetime", 9900, interval=None, features={"sso": True}))
     assert story.pay(checkout, card="4000000000009995").status == "declined"
     assert story.pay(checkout, card="4000002760003184").status == "complete"
     assert story.sync(checkout)["status"] == "complete"
     assert story.may("sso") == "entitled"
-    story.settle()
-    told = story.events()
-    assert (told.count("payment.paid"), told.count("checkout.completed")) == (1, 1)
+    story.process_everything()
+    event_types = story.events()
+    assert (event_types.count("payment.paid"), event_types.count("checkout.completed")) == (1, 1)
 
 
-def test_an_operator_gives_and_takes_beside_what_was_bought(story: Story) -> None:
+def test_an_operator_grants_and_denies_beside_a_purchase(story: Story) -> None:
     story.buys(story.sells("Lifetime", 9900, interval=None, features={"sso": True}))
     story.events()
     story.post("/admin/revoke", {"user_id": "alice", "feature": "sso", "reason": "Abuse."})

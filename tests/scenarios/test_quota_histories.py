@@ -40,7 +40,7 @@ class History:
         self.use()
         for _ in range(STEPS):
             getattr(self, self.random.choice(MOVES))()
-            self.story.settle()
+            self.story.process_everything()
             self.use()
 
     def use(self) -> None:
@@ -142,5 +142,5 @@ def full_hour(moment: datetime | int) -> datetime:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_nothing_is_consumed_that_was_not_paid_for(story: Story, seed: int) -> None:
+def test_no_unpaid_use_is_consumed(story: Story, seed: int) -> None:
     History(story, Random(seed)).play()

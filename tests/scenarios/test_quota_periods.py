@@ -1,4 +1,4 @@
-"""An anchored quota starts again with a period that is paid for: drafts, failing cards, trust."""
+"""An anchored quota starts again only with a paid period."""
 
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ from billing.models import SubscriptionItem
 from entitlements.models import Fact
 from tests.billing.tenant import Json
 from tests.scenarios.story import Story
-from tests.scenarios.test_allowances import METERED, asked, consume, figures
+from tests.scenarios.test_allowances import METERED, check_feature, consume, usage_counts
 
 MONTH = {"days": 30, "minutes": 30}
 """Until half an hour after a renewal that was due in thirty days."""
@@ -32,23 +32,23 @@ def reserve(story: Story, amount: int) -> str | None:
 
 def test_an_unpaid_renewal_gives_no_fresh_quota(story: Story) -> None:
     story.buys(sells(story))
-    began = datetime.fromisoformat(asked(story, "calls")["resets_at"]) - timedelta(days=30)
+    began = datetime.fromisoformat(check_feature(story, "calls")["resets_at"]) - timedelta(days=30)
     assert consume(story, 70) == 70
     story.declines()
     story.advance(**MONTH)
-    assert figures(story) == (100, 70, 30), "the renewal is a draft"
-    assert asked(story, "calls")["resets_at"] is None
+    assert usage_counts(story) == (100, 70, 30), "the renewal is a draft"
+    assert check_feature(story, "calls")["resets_at"] is None
     assert consume(story, 31) == 0
     story.advance(hours=1)
-    assert (figures(story), story.may("calls")) == ((100, 70, 30), "grace")
+    assert (usage_counts(story), story.may("calls")) == ((100, 70, 30), "grace")
     assert (consume(story, 20), consume(story, 11)) == (20, 0)
-    assert figures(story) == (100, 90, 10)
+    assert usage_counts(story) == (100, 90, 10)
     story.accepts()
     story.advance(days=4)
     assert story.may("calls") == "entitled"
-    assert figures(story) == (100, 20, 80), "what grace used counts in the period it was used in"
+    assert usage_counts(story) == (100, 20, 80), "use in grace counts in the period of the use"
     assert (consume(story, 81), consume(story, 80)) == (0, 80)
-    resets_at = datetime.fromisoformat(asked(story, "calls")["resets_at"])
+    resets_at = datetime.fromisoformat(check_feature(story, "calls")["resets_at"])
     assert resets_at - began >= timedelta(days=60), "the window is the period's, not the payment's"
     story.agrees_with_stripe()
 
@@ -61,7 +61,7 @@ def test_a_quota_that_is_used_up_waits_for_the_payment(story: Story) -> None:
     story.advance(hours=1, minutes=30)
     assert (consume(story, 1), story.may("calls")) == (0, "no: limit_reached")
     story.advance(hours=1)
-    assert (figures(story), consume(story, 100)) == ((100, 0, 100), 100)
+    assert (usage_counts(story), consume(story, 100)) == ((100, 0, 100), 100)
     assert "entitlements.changed" not in story.events(), "what the customer may do is as it was"
 
 
@@ -71,13 +71,13 @@ def test_a_project_that_trusts_renews_with_the_invoice(story: Story) -> None:
     assert consume(story, 70) == 70
     story.declines()
     story.advance(**MONTH)
-    assert (figures(story), consume(story, 20)) == ((100, 0, 100), 20)
+    assert (usage_counts(story), consume(story, 20)) == ((100, 0, 100), 20)
     story.advance(hours=1)
-    assert (story.may("calls"), figures(story)) == ("grace", (100, 90, 10))
+    assert (story.may("calls"), usage_counts(story)) == ("grace", (100, 90, 10))
     assert consume(story, 11) == 0
     story.accepts()
     story.advance(days=4)
-    assert figures(story) == (100, 20, 80)
+    assert usage_counts(story) == (100, 20, 80)
 
 
 def test_a_monthly_quota_advances_within_a_paid_year(story: Story) -> None:
@@ -88,26 +88,26 @@ def test_a_monthly_quota_advances_within_a_paid_year(story: Story) -> None:
     assert consume(story, 60) == 60
     story.declines()
     story.advance(days=25, hours=2)
-    assert (story.may("calls"), figures(story)) == ("grace", (100, 60, 40))
+    assert (story.may("calls"), usage_counts(story)) == ("grace", (100, 60, 40))
 
 
-def test_what_is_reserved_counts_over_an_unpaid_renewal(story: Story) -> None:
+def test_reservations_count_over_an_unpaid_renewal(story: Story) -> None:
     story.buys(sells(story))
     assert consume(story, 30) == 30
     story.declines()
     story.advance(days=29, hours=23)
     held = reserve(story, 60)
     story.advance(hours=1, minutes=30)
-    assert figures(story) == (100, 30, 10)
+    assert usage_counts(story) == (100, 30, 10)
     assert (consume(story, 11), reserve(story, 11)) == (0, None)
     later = reserve(story, 10)
-    assert figures(story) == (100, 30, 0)
+    assert usage_counts(story) == (100, 30, 0)
     story.accepts()
     story.advance(hours=1)
-    assert figures(story) == (100, 0, 30), "set aside under either counts under both"
+    assert usage_counts(story) == (100, 0, 30), "set aside under either counts under both"
     for each, amount in ((held, 50), (later, 10)):
         story.post("/entitlements/commit", {"reservation": each, "amount": amount})
-    assert figures(story) == (100, 60, 40)
+    assert usage_counts(story) == (100, 60, 40)
     story.agrees_with_stripe()
 
 
@@ -116,9 +116,9 @@ def test_a_trial_gives_its_own_window_and_no_other(story: Story) -> None:
     assert consume(story, 90) == 90
     story.declines()
     story.advance(days=14, minutes=30)
-    assert figures(story) == (100, 90, 10)
+    assert usage_counts(story) == (100, 90, 10)
     story.advance(hours=2)
-    assert (story.may("calls"), figures(story)) == ("grace", (100, 90, 10))
+    assert (story.may("calls"), usage_counts(story)) == ("grace", (100, 90, 10))
 
 
 def test_free_plans_grants_and_the_free_tier_follow_the_clock(story: Story) -> None:
@@ -155,15 +155,15 @@ def test_changes_and_pauses_keep_the_window(story: Story) -> None:
     assert consume(story, 70) == 70
     story.advance(days=10)
     story.patch(f"/subscriptions/alice/{small['product']}", {"price": large["id"], "when": "now"})
-    story.settle()
-    assert figures(story) == (200, 70, 130)
+    story.process_everything()
+    assert usage_counts(story) == (200, 70, 130)
     path = f"/subscriptions/alice/{large['product']}"
     story.post(f"{path}/pause", {"resumes_at": (story.now + timedelta(days=3)).isoformat()})
     story.advance(days=4)
-    assert figures(story) == (200, 70, 130)
+    assert usage_counts(story) == (200, 70, 130)
     story.declines()
     story.advance(days=16, hours=2)
-    assert (story.may("calls"), figures(story)) == ("grace", (200, 70, 130))
+    assert (story.may("calls"), usage_counts(story)) == ("grace", (200, 70, 130))
 
 
 def test_an_unpaid_upgrade_within_a_paid_period_keeps_the_windows(story: Story) -> None:
@@ -181,16 +181,16 @@ def test_an_unpaid_upgrade_within_a_paid_period_keeps_the_windows(story: Story) 
     assert consume(story, 1, "jobs") == 0
 
 
-def test_the_future_is_what_is_scheduled(story: Story) -> None:
+def test_a_decision_in_the_future_uses_scheduled_facts(story: Story) -> None:
     story.buys(sells(story))
     assert consume(story, 70) == 70
     at = (story.now + timedelta(days=31)).isoformat()
-    assert asked(story, "calls", at=at)["used"] == 0
+    assert check_feature(story, "calls", at=at)["used"] == 0
     story.declines()
     story.advance(days=30, hours=2)
     at = (story.now + timedelta(days=1)).isoformat()
-    assert asked(story, "calls", at=at)["used"] == 70
-    told = asked(story, "calls", explain="1")["explanation"]["steps"]
+    assert check_feature(story, "calls", at=at)["used"] == 70
+    told = check_feature(story, "calls", explain="1")["explanation"]["steps"]
     (metering,) = [each for each in told if each["step"] == "metering"]
     assert metering["data"]["resets_at"] is None
     assert "paid" in metering["text"]

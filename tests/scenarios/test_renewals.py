@@ -1,4 +1,4 @@
-"""Months of a subscription: it renews, its card fails and recovers, or it does not."""
+"""Subscriptions renew over months, recover from failed cards, or end."""
 
 import pytest
 
@@ -92,9 +92,9 @@ def test_a_payment_that_never_succeeds_ends_the_subscription(story: Story) -> No
     assert story.may("sso") == "no: not_entitled"
     (found,) = story.get("/subscriptions/alice")["data"]
     assert found["status"] == "canceled"
-    told = story.events()
-    assert told.count("subscription.canceled") == 1
-    assert told[-1] == "subscription.canceled"
+    event_types = story.events()
+    assert event_types.count("subscription.canceled") == 1
+    assert event_types[-1] == "subscription.canceled"
 
 
 def test_cancel_at_the_end_of_the_period(story: Story) -> None:

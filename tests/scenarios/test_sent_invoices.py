@@ -1,4 +1,4 @@
-"""An imported subscription whose invoices are sent: access until they are overdue, then grace."""
+"""An imported subscription with sent invoices keeps access until they are overdue, then grace."""
 
 from datetime import timedelta
 
@@ -16,9 +16,9 @@ def imported(story: Story, price: Json, days_until_due: int) -> str:
         "collection_method": "send_invoice",
         "days_until_due": days_until_due,
     }
-    made = story.stripe.v1.subscriptions.create(params)  # type: ignore[arg-type]
-    story.settle()
-    return str(made.id)
+    subscription = story.stripe.v1.subscriptions.create(params)  # type: ignore[arg-type]
+    story.process_everything()
+    return str(subscription.id)
 
 
 def newest(story: Story, subscription: str) -> str:
@@ -42,7 +42,7 @@ def test_grace_counts_from_the_due_date(story: Story) -> None:
     story.advance(days=3)
     assert story.may("sso") == "no: not_entitled"
     story.stripe.v1.invoices.pay(newest(story, subscription), {"paid_out_of_band": True})
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "entitled"
 
 
@@ -55,5 +55,5 @@ def test_a_sent_renewal_is_told_when_it_is_paid(story: Story) -> None:
     story.events()
     assert story.may("sso") == "entitled"
     story.stripe.v1.invoices.pay(newest(story, subscription), {"paid_out_of_band": True})
-    story.settle()
+    story.process_everything()
     assert "subscription.renewed" in story.events()

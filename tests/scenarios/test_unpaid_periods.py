@@ -1,4 +1,4 @@
-"""What a period gives needs its money: pauses over a renewal, drafts, cards that fail."""
+"""A period gives its features and credits only when it is paid."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ def test_a_pause_over_a_renewal_gives_no_period_for_nothing(story: Story) -> Non
     story.accepts()
     story.events()
     story.post(f"{path}/resume")
-    story.settle()
+    story.process_everything()
     assert balance(story) == 100
     assert story.payload("invoice.paid")["total"]["amount"] == 10_000
     assert story.refused(story.api.post(f"{path}/resume")) == (409, "not-paused")
@@ -44,7 +44,7 @@ def test_access_after_a_pause_comes_with_money(story: Story) -> None:
     assert story.may("sso") == "entitled"
 
 
-def test_while_a_renewal_is_a_draft_the_old_goes_on_and_the_new_waits(story: Story) -> None:
+def test_during_a_draft_renewal_the_old_period_continues(story: Story) -> None:
     price = story.sells("Pro", 10_000, features={"sso": True}, product={"credits": {"amount": 100}})
     story.buys(price)
     assert sorted(story.events()) == SUBSCRIBED
@@ -95,7 +95,7 @@ def test_grace_counts_from_the_invoice_that_failed(story: Story) -> None:
             "payment_behavior": "allow_incomplete",
         },
     )
-    story.settle()
+    story.process_everything()
     assert story.may("sso") == "grace"
     story.advance(days=2, hours=23)
     assert story.may("sso") == "grace"

@@ -1,4 +1,4 @@
-"""Our nginx configuration on free ports, in front of a server that is named."""
+"""Run our nginx configuration on free ports in front of a given server."""
 
 import getpass
 import os
@@ -16,41 +16,45 @@ CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
 START_SECONDS = 30
 
 
-def written(place: Path, *, server: str, upstream: int, ports: dict[str, int]) -> Path:
+def write_configuration(
+    directory: Path, *, server: str, upstream: int, ports: dict[str, int]
+) -> Path:
     """Write the files of ``deploy/nginx`` as they stand in the container, for this machine."""
-    moved = {
+    replacements = {
         "server web:8000 ": f"server 127.0.0.1:{upstream} ",
-        "/tmp/": f"{place}/",  # first: the place itself is there
-        "/etc/nginx/": f"{place}/",
+        "/tmp/": f"{directory}/",  # first: the place itself is there
+        "/etc/nginx/": f"{directory}/",
         **{f"listen {said}": f"listen 127.0.0.1:{port}" for said, port in ports.items()},
     }
-    (place / "tollgate").mkdir()
+    (directory / "tollgate").mkdir()
     for name, target in [
         ("nginx.conf", "nginx.conf"),
         ("tollgate.conf", "tollgate-server.conf"),
         (server, "tollgate/server.conf"),
     ]:
         text = (CONFIGURATION / name).read_text()
-        for said, here in moved.items():
+        for said, here in replacements.items():
             text = text.replace(said, here)
-        (place / target).write_text(text)
-    return place / "nginx.conf"
+        (directory / target).write_text(text)
+    return directory / "nginx.conf"
 
 
 @contextmanager
-def proxy(place: Path, *, upstream: int) -> Iterator[int]:
+def proxy(directory: Path, *, upstream: int) -> Iterator[int]:
     """Run nginx with ``plain.conf`` in front of the port; yield its own."""
     port = free_port()
-    main = written(place, server="plain.conf", upstream=upstream, ports={"8080": port})
+    main = write_configuration(
+        directory, server="plain.conf", upstream=upstream, ports={"8080": port}
+    )
     # As root, nginx would give its temporary files to a user who may not look into the test's.
     user = f" user {getpass.getuser()};" if os.geteuid() == 0 else ""
     command = [str(executable()), "-c", str(main), "-e", "stderr", "-g", f"daemon off;{user}"]
-    with (place / "error.log").open("wb") as log_file:
+    with (directory / "error.log").open("wb") as log_file:
         process = subprocess.Popen(command, stderr=log_file, start_new_session=True)
     try:
         deadline = time.monotonic() + START_SECONDS
         while not responds(port):
-            log = (place / "error.log").read_text()
+            log = (directory / "error.log").read_text()
             assert process.poll() is None, log
             assert time.monotonic() < deadline, log
             time.sleep(0.05)

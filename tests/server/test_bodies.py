@@ -1,5 +1,4 @@
-"""Bodies are received within a time, and the oldest makes room; asked in a loop of the test's own,
-with a server's protocol that is written down here."""
+"""Bodies are received within time and memory limits, in a test's own event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -60,7 +59,7 @@ def test_a_whole_body_is_returned() -> None:
         (Protocol(b"abcdef", b"ghijkl"), None, BodyTooLong),
     ],
 )
-def test_a_body_that_does_not_come_whole(
+def test_an_incomplete_body_is_refused(
     protocol: Protocol, length: int | None, error: type[Exception]
 ) -> None:
     async def story() -> int:
@@ -72,7 +71,7 @@ def test_a_body_that_does_not_come_whole(
     assert run(story) == 0
 
 
-def test_the_oldest_makes_room_for_a_new_one() -> None:
+def test_the_oldest_body_is_dropped_for_a_new_one() -> None:
     async def story() -> list[Any]:
         queue = BodyQueue(PATIENT)
         waiting = [

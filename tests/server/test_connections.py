@@ -1,4 +1,4 @@
-"""Too many connections: those that have been idle for longest are closed, and no others."""
+"""Too many connections close those that have been idle for longest."""
 
 import socket
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def test_idle_connections_are_closed_down_to_the_limit_and_some_more(accepted: A
     assert len(accepted.open()) == COUNT // 2 - 3
 
 
-def test_those_that_were_used_last_stay(accepted: Accepted) -> None:
+def test_recently_used_connections_stay_open(accepted: Accepted) -> None:
     used = [0, 1, 2, 3]
     other = accepted.servers[-1]
     while last_data_received_ms(other) < 100:

@@ -1,11 +1,11 @@
-"""What the application is told of a request's headers."""
+"""Headers reach the application under unambiguous names."""
 
 from types import SimpleNamespace
 
 from config.server.environ import Environ, environ_of
 
 
-def told(headers: dict[str, str]) -> Environ:
+def environ_for(headers: dict[str, str]) -> Environ:
     return environ_of(
         SimpleNamespace(
             method="GET",
@@ -22,9 +22,9 @@ def told(headers: dict[str, str]) -> Environ:
 
 def test_a_name_with_an_underscore_does_not_pass_for_one_with_a_hyphen() -> None:
     """A proxy sets or removes the one with hyphens and passes the other on."""
-    environ = told({"x_forwarded_for": "192.0.2.1", "host": "tollgate.example"})
+    environ = environ_for({"x_forwarded_for": "192.0.2.1", "host": "tollgate.example"})
     assert "HTTP_X_FORWARDED_FOR" not in environ
     assert environ["HTTP_HOST"] == "tollgate.example"
 
-    both = told({"x-forwarded-for": "198.51.100.7", "x_forwarded_for": "192.0.2.1"})
+    both = environ_for({"x-forwarded-for": "198.51.100.7", "x_forwarded_for": "192.0.2.1"})
     assert both["HTTP_X_FORWARDED_FOR"] == "198.51.100.7"

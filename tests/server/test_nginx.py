@@ -1,4 +1,4 @@
-"""The proxy of docker-compose.yml: it receives requests whole, and says who called."""
+"""The proxy of docker-compose.yml buffers requests and sets the client address."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from config.server.files import allow_many_files
 from tests.nginx import executable
-from tests.server.proxy import proxy, written
+from tests.server.proxy import proxy, write_configuration
 from tests.server.web_server import answer, head, open_sockets, request
 
 pytestmark = pytest.mark.nginx
@@ -64,7 +64,7 @@ def port(upstream: ThreadingHTTPServer, tmp_path: Path) -> Iterator[int]:
         yield port
 
 
-def test_it_says_who_called_and_nothing_that_the_caller_says(port: int) -> None:
+def test_the_proxy_sets_the_client_address_itself(port: int) -> None:
     spoofed: dict[str, Any] = {
         "X_Forwarded_For": "192.0.2.1",
         "X_Forwarded_Proto": "https",
@@ -89,7 +89,7 @@ def test_a_request_is_passed_on_when_its_body_is_complete(
     assert "/slow" in upstream.seen  # type: ignore[attr-defined]
 
 
-def test_slow_bodies_hold_up_nobody_and_too_many_connections_are_refused(port: int) -> None:
+def test_slow_bodies_delay_nobody_and_excess_connections_are_refused(port: int) -> None:
     with ExitStack() as stack:
         first = head("POST", "/slow", length=1000) + b"{"
         stack.enter_context(open_sockets(port, DRIBBLING, first))
@@ -102,7 +102,7 @@ def test_slow_bodies_hold_up_nobody_and_too_many_connections_are_refused(port: i
     assert refused.headers["retry-after"] == "1"
 
 
-def test_its_own_refusals_are_problem_documents(tmp_path: Path) -> None:
+def test_the_proxys_own_refusals_are_problem_documents(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     with proxy(tmp_path, upstream=9) as port:
         for length, status, code in [
@@ -121,7 +121,7 @@ def test_the_configuration_with_https_is_valid(tmp_path: Path) -> None:
     (tmp_path / "tls" / "privkey.pem").write_bytes(key)
     (tmp_path / "tls" / "fullchain.pem").write_bytes(certificate)
     ports = {"8443": 8443, "8081": 8081}
-    main = written(tmp_path, server="tls.conf", upstream=9, ports=ports)
+    main = write_configuration(tmp_path, server="tls.conf", upstream=9, ports=ports)
     run = subprocess.run(
         [str(executable()), "-t", "-c", str(main), "-e", "stderr"],
         capture_output=True,

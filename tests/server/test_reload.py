@@ -1,4 +1,4 @@
-"""A reload (SIGHUP) replaces every process of the web server, and its callers notice nothing."""
+"""A reload (SIGHUP) replaces every server process without failed requests."""
 
 import signal
 from collections import Counter
@@ -23,7 +23,7 @@ def parent_of_the_server(port: int) -> psutil.Process:
     return found
 
 
-def test_what_may_be_sent_twice_is_answered_all_through_a_reload(tmp_path: Path) -> None:
+def test_idempotent_requests_are_answered_during_a_reload(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     statuses: Counter[int] = Counter()
     with web_server(tmp_path / "web.log") as server, proxy(tmp_path, upstream=server) as port:

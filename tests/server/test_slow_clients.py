@@ -1,4 +1,4 @@
-"""Connections that are silent or slow keep nobody else from being answered."""
+"""Silent and slow connections delay nobody else."""
 
 import json
 from collections.abc import Iterator
@@ -39,39 +39,39 @@ def check_everything(port: int, key: str, turns: int = TURNS) -> None:
     bearer = f"Bearer {key}"
     question = json.dumps({"checks": [{"user_id": "ada", "feature": "sso"}]}).encode()
     use = json.dumps({"user_id": "ada", "feature": "nothing"}).encode()
-    for turn in range(turns):
+    for number in range(turns):
         one = request(port, "GET", f"{CHECK}?user_id=ada&feature=sso", Authorization=bearer)
         assert (one.status, one.json()["reason"]) == (200, "not_entitled")
         many = request(port, "POST", CHECK, question, Authorization=bearer)
         assert (many.status, many.json()["data"][0]["allowed"]) == (200, False)
         used = request(port, "POST", CONSUME, use, Authorization=bearer)
         assert (used.status, used.json()["reason"]) == (200, "unknown_feature")
-        body = json.dumps(event(id=f"evt_{turn}")).encode()
+        body = json.dumps(event(id=f"evt_{number}")).encode()
         signature = sign(body, settings.BILLING.stripe_webhook_secrets[0])
         assert request(port, "POST", WEBHOOK, body, Stripe_Signature=signature).status == 200
         assert request(port, "GET", "/live").status == 200
 
 
-def slow(path: str, **headers: str) -> bytes:
+def incomplete_request(path: str, **headers: str) -> bytes:
     """A head that promises a thousand bytes, and one of them."""
     return head("POST", path, length=1000, **headers) + b"{"
 
 
-def test_bodies_that_do_not_arrive_hold_up_nobody(port: int, project: Project) -> None:
+def test_incomplete_bodies_delay_nobody(port: int, project: Project) -> None:
     key = key_of(project)
     with ExitStack() as stack:
         for first in (
-            slow(WEBHOOK),
-            slow("/admin/login/"),
-            slow(CHECK, Authorization=f"Bearer {key}"),
-            slow(CONSUME, Authorization=f"Bearer {key}"),
-            slow(CONSUME, Authorization=WRONG),
+            incomplete_request(WEBHOOK),
+            incomplete_request("/admin/login/"),
+            incomplete_request(CHECK, Authorization=f"Bearer {key}"),
+            incomplete_request(CONSUME, Authorization=f"Bearer {key}"),
+            incomplete_request(CONSUME, Authorization=WRONG),
         ):
             stack.enter_context(open_sockets(port, DRIBBLING // 5, first))
         check_everything(port, key)
 
 
-def test_silent_connections_hold_up_nobody(port: int, project: Project) -> None:
+def test_silent_connections_delay_nobody(port: int, project: Project) -> None:
     with open_sockets(port, SILENT // 2), open_sockets(port, SILENT // 2, b"GET /live HTT"):
         check_everything(port, key_of(project), turns=5)
 
@@ -84,7 +84,7 @@ def a_wrong_key_is_refused_before_the_body_is_read(port: int) -> None:
         ("/api/v1/billing/portal", {"Authorization": WRONG}, "project-header-required"),
         ("/api/v1/billing/portal", {}, "token-required"),
     ]:
-        with open_sockets(port, 1, slow(path, **headers)) as (one,):
+        with open_sockets(port, 1, incomplete_request(path, **headers)) as (one,):
             refused: Answer = answer(one)
         assert (refused.status, refused.json()["code"]) == (401, code), path
         assert refused.json()["request_id"] == refused.headers["x-request-id"]

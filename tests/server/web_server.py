@@ -1,4 +1,4 @@
-"""The product's web server as a process, on this run's test database, and sockets to reach it."""
+"""Run the product's web server on the test database, and open sockets to it."""
 
 import json
 import os
@@ -98,7 +98,7 @@ def answer(one: socket.socket) -> Answer:
 
 @contextmanager
 def open_sockets(port: int, count: int, first: bytes = b"") -> Iterator[list[socket.socket]]:
-    """So many connections, each of which has sent ``first`` and then says nothing."""
+    """Open so many connections, each of which sends ``first`` and then nothing."""
     with ExitStack() as stack:
         sockets = []
         for _ in range(count):

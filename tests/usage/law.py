@@ -1,4 +1,4 @@
-"""What is always true of usage, whoever wrote at once and whatever was corrected."""
+"""Check that totals, counters and keys agree with the usage records."""
 
 from projects.models import Project
 from usage.models import Counter, Record, RecordKey, Total
@@ -7,7 +7,7 @@ from usage.totals.selectors import totals
 from usage.totals.selectors.totals import Span
 
 
-def holds(project: Project) -> bool:
+def is_kept(project: Project) -> bool:
     """Totals equal the records, counters equal the totals, and each record has its key."""
     rows = Record.objects.for_project(project)
     uses = [

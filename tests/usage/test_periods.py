@@ -1,4 +1,4 @@
-"""Windows that begin in paid time only: the last of them goes on until more is paid."""
+"""Quota windows begin in paid time only, and the last one lasts until more is paid."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -43,7 +43,7 @@ def test_the_window_in_which_a_subscription_began_is_the_first() -> None:
 
 @pytest.mark.parametrize("unit", list(Unit))
 @pytest.mark.parametrize("anchor", [None, ANCHOR])
-def test_a_period_is_told_by_its_text(unit: Unit, anchor: datetime | None) -> None:
+def test_a_period_is_read_from_its_text(unit: Unit, anchor: datetime | None) -> None:
     regular = Period(unit, anchor)
     for period in (regular, regular.extend_unpaid(moment(3, 1), at=LATER)):
         again = Period.from_text(period.text)
@@ -54,7 +54,7 @@ def test_a_period_is_told_by_its_text(unit: Unit, anchor: datetime | None) -> No
     assert period.regular_key == regular.key
 
 
-def test_a_counter_may_be_ahead_but_in_no_other_extended_window() -> None:
+def test_a_counter_can_be_ahead_within_its_extended_window_only() -> None:
     extended = MONTHLY.extend_unpaid(moment(3, 31), at=moment(4, 1))
     at, ends_at = moment(4, 1), moment(4, 30)
     assert extended.is_window(Window(moment(2, 28), ends_at), at=at)

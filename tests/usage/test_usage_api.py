@@ -1,12 +1,11 @@
-"""``/usage`` and ``/meters`` from outside: a tenant counts, reads, corrects."""
+"""``/usage`` and ``/meters`` record, sum and correct a tenant's usage."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from events.models import AuditEntry
@@ -14,61 +13,51 @@ from projects.models import Customer, Project
 from tests.api_client import ApiClient
 from tests.factories.projects import CustomerFactory, key_of
 from tests.factories.usage import MeterFactory
-from tests.usage import law
+from tests.usage.usage_bodies import body_of, record_body
 from usage.models import Record, Total
 from usage.records.api import fast_path
 from usage.totals import service as totals
 
 pytestmark = pytest.mark.django_db
 
-Json = dict[str, Any]
-
-
-def said(response: Any, status: int = 200) -> Json:
-    assert response.status_code == status, response.content
-    return dict(response.json())
-
-
-def one(**more: Any) -> Json:
-    return {"user_id": "ada", "meter": "bytes", "value": 5, **more}
-
-
-@pytest.fixture
-def meter(project: Project) -> Any:
-    return MeterFactory.create(project=project, code="bytes", unit="bytes")
-
 
 def test_a_meter_is_defined_once_renamed_and_archived(api: ApiClient) -> None:
     new = {"code": "bytes", "name": "Traffic", "aggregation": "sum", "unit": "bytes"}
-    made = said(api.post("/meters", new), 201)
+    body = body_of(api.post("/meters", new), 201)
 
-    assert made == {
-        "id": made["id"],
+    assert body == {
+        "id": body["id"],
         **new,
-        "created_at": made["created_at"],
+        "created_at": body["created_at"],
         "archived_at": None,
     }
-    assert said(api.post("/meters", new), 409)["code"] == "meter-exists"
+    assert body_of(api.post("/meters", new), 409)["code"] == "meter-exists"
     for wrong in ({"aggregation": "mean"}, {"code": "Bytes"}, {"is_forwarded": True}):
-        assert said(api.post("/meters", {**new, **wrong}), 422)["code"] == "invalid"
-    assert said(api.patch("/meters/bytes", {"aggregation": "max"}), 422)["code"] == "invalid"
-    renamed = said(api.patch("/meters/bytes", {"name": "Data", "archived": True}))
+        assert body_of(api.post("/meters", {**new, **wrong}), 422)["code"] == "invalid"
+    assert body_of(api.patch("/meters/bytes", {"aggregation": "max"}), 422)["code"] == "invalid"
+    renamed = body_of(api.patch("/meters/bytes", {"name": "Data", "archived": True}))
     assert (renamed["name"], renamed["archived_at"] is None) == ("Data", False)
-    assert said(api.get("/meters/bytes")) == renamed
-    assert said(api.get("/meters", query={"archived": "true"}))["data"] == [renamed]
-    assert said(api.get("/meters/other"), 404)["code"] == "not-found"
-    refused = said(api.post("/usage", one()), 409)
+    assert body_of(api.get("/meters/bytes")) == renamed
+    assert body_of(api.get("/meters", query={"archived": "true"}))["data"] == [renamed]
+    assert body_of(api.get("/meters/other"), 404)["code"] == "not-found"
+    refused = body_of(api.post("/usage", record_body()), 409)
     assert refused["code"] == "meter-archived"
-    entries = AuditEntry.objects.filter(subject=made["id"]).order_by("id")
+    entries = AuditEntry.objects.filter(subject=body["id"]).order_by("id")
     actions = entries.values_list("action", flat=True)
     assert list(actions) == ["meter.create", "meter.change"]
 
 
 def test_one_record_is_made_repeated_or_refused(api: ApiClient, meter: Any) -> None:
-    made = said(api.post("/usage", one(key="k")), 201)
-    assert made == {"status": "recorded", "id": made["id"]}
-    assert said(api.post("/usage", one(key="k"))) == {"status": "duplicate", "id": made["id"]}
-    assert said(api.post("/usage", one(key="k", value=6)), 409)["code"] == "usage-key-reused"
+    body = body_of(api.post("/usage", record_body(key="k")), 201)
+    assert body == {"status": "recorded", "id": body["id"]}
+    assert body_of(api.post("/usage", record_body(key="k"))) == {
+        "status": "duplicate",
+        "id": body["id"],
+    }
+    assert (
+        body_of(api.post("/usage", record_body(key="k", value=6)), 409)["code"]
+        == "usage-key-reused"
+    )
     now = timezone.now()
     refusals: dict[str, dict[str, Any]] = {
         "meter-unknown": {"meter": "other"},
@@ -77,15 +66,21 @@ def test_one_record_is_made_repeated_or_refused(api: ApiClient, meter: Any) -> N
         "usage-too-old": {"occurred_at": (now - timedelta(days=36)).isoformat()},
     }
     for code, wrong in refusals.items():
-        problem = said(api.post("/usage", one(**wrong)), 422)
+        problem = body_of(api.post("/usage", record_body(**wrong)), 422)
         assert (problem["code"], bool(problem["detail"])) == (code, True)
     assert Record.objects.for_project(meter.project_id).count() == 1
 
 
 def test_a_batch_has_an_outcome_for_each(api: ApiClient, meter: Any) -> None:
-    batch = [one(key="a"), one(key="a"), one(meter="other"), one(value="x"), one(key="a", value=6)]
+    batch = [
+        record_body(key="a"),
+        record_body(key="a"),
+        record_body(meter="other"),
+        record_body(value="x"),
+        record_body(key="a", value=6),
+    ]
 
-    answer = said(api.post("/usage", {"records": batch}))
+    answer = body_of(api.post("/usage", {"records": batch}))
 
     first = answer["data"][0]["id"]
     assert [each.get("id", each.get("code")) for each in answer["data"]] == [
@@ -101,8 +96,12 @@ def test_a_neighbours_customer_is_never_counted_for(
 ) -> None:
     theirs = CustomerFactory.create(project=other_project, user_id="eve")
 
-    said(api.post("/usage", {"records": [one(user_id=theirs.pk, key="a"), one(key="b")]}))
-    said(api.post("/usage", {"records": [one(user_id="eve", key="c")]}))
+    body_of(
+        api.post(
+            "/usage", {"records": [record_body(user_id=theirs.pk, key="a"), record_body(key="b")]}
+        )
+    )
+    body_of(api.post("/usage", {"records": [record_body(user_id="eve", key="c")]}))
 
     counted = Record.objects.across_projects().values_list("customer_id", flat=True)
     mine = Customer.objects.for_project(project).values_list("pk", flat=True)
@@ -130,14 +129,16 @@ def test_a_full_batch_of_long_records_fits_and_one_more_does_not(
     api: ApiClient, meter: Any
 ) -> None:
     records = [
-        one(user_id="u" * 200, key=f"{number:0>200}", occurred_at=timezone.now().isoformat())
+        record_body(
+            user_id="u" * 200, key=f"{number:0>200}", occurred_at=timezone.now().isoformat()
+        )
         for number in range(1001)
     ]
-    assert said(api.post("/usage", {"records": records[:1000]}))["recorded"] == 1000
-    assert said(api.post("/usage", {"records": records}), 422)["code"] == "invalid"
-    assert said(api.post("/usage", {"records": []}), 422)["code"] == "invalid"
-    large = api.post("/usage", {"records": [one(key="k" * 255, user_id="é" * 255)] * 600})
-    assert said(large, 413)["code"] == "body-too-large"
+    assert body_of(api.post("/usage", {"records": records[:1000]}))["recorded"] == 1000
+    assert body_of(api.post("/usage", {"records": records}), 422)["code"] == "invalid"
+    assert body_of(api.post("/usage", {"records": []}), 422)["code"] == "invalid"
+    large = api.post("/usage", {"records": [record_body(key="k" * 255, user_id="é" * 255)] * 600})
+    assert body_of(large, 413)["code"] == "body-too-large"
 
 
 ODD = [
@@ -181,7 +182,7 @@ ODD = [
 ]
 
 
-def test_odd_bodies_are_problems_and_leave_nothing(api: ApiClient, meter: Any) -> None:
+def test_malformed_bodies_are_refused_and_store_nothing(api: ApiClient, meter: Any) -> None:
     for body in ODD:
         response = raw(api, body)
         assert response.status_code in (400, 422), (body[:100], response.content)
@@ -198,20 +199,20 @@ def raw(api: ApiClient, body: bytes, **headers: str) -> Any:
     )
 
 
-def test_everyday_bodies_are_read_as_the_serializers_read_them(api: ApiClient, meter: Any) -> None:
+def test_common_bodies_are_read_as_the_serializers_read_them(api: ApiClient, meter: Any) -> None:
     """The same record, written so that it goes the short way and the long one, is a duplicate."""
     moment = timezone.now().replace(microsecond=120000)
     for number, given in enumerate(
         [
-            one(user_id="Zoë ✨", key="ключ"),
-            one(occurred_at=moment.isoformat()),
-            one(occurred_at=moment.isoformat().replace("+00:00", "Z")),
-            one(
+            record_body(user_id="Zoë ✨", key="ключ"),
+            record_body(occurred_at=moment.isoformat()),
+            record_body(occurred_at=moment.isoformat().replace("+00:00", "Z")),
+            record_body(
                 occurred_at="2026-11-21T12:00:00.5-03:30".replace(
                     "2026-11-21", f"{moment:%Y-%m-%d}"
                 )
             ),
-            one(value=0),
+            record_body(value=0),
         ]
     ):
         plain = {"key": f"key-{number}", **given}
@@ -221,187 +222,33 @@ def test_everyday_bodies_are_read_as_the_serializers_read_them(api: ApiClient, m
         assert fast_path.parse_entries(long) is None
         first, second = raw(api, short), raw(api, long)
         if first.status_code == 201:
-            assert said(second) == {"status": "duplicate", "id": first.json()["id"]}
+            assert body_of(second) == {"status": "duplicate", "id": first.json()["id"]}
         else:
             assert (first.json()["code"], second.json()["code"]) == ("usage-in-future",) * 2
 
 
-def test_who_may_write_and_read(api: ApiClient, project: Project, meter: Any) -> None:
+def test_writing_and_reading_need_their_scopes(
+    api: ApiClient, project: Project, meter: Any
+) -> None:
     reader = ApiClient(key_of(project, scopes=["usage:read"]))
     writer = ApiClient(key_of(project, scopes=["usage:write"]))
 
-    for body in (one(), {"records": [one()]}, {"odd": 1}):
-        assert said(ApiClient().post("/usage", body), 401)["code"] == "key-required"
-        assert said(ApiClient("tg_test_no").post("/usage", body), 401)["code"] == "invalid-key"
-        assert said(reader.post("/usage", body), 403)["code"] == "scope-missing"
-    made = said(writer.post("/usage", one()), 201)
-    assert said(writer.get("/usage", query={"user_id": "ada", "meter": "bytes"}), 403)
-    assert said(reader.post(f"/usage/{made['id']}/void"), 403)["code"] == "scope-missing"
+    for body in (record_body(), {"records": [record_body()]}, {"odd": 1}):
+        assert body_of(ApiClient().post("/usage", body), 401)["code"] == "key-required"
+        assert body_of(ApiClient("tg_test_no").post("/usage", body), 401)["code"] == "invalid-key"
+        assert body_of(reader.post("/usage", body), 403)["code"] == "scope-missing"
+    response_body = body_of(writer.post("/usage", record_body()), 201)
+    assert body_of(writer.get("/usage", query={"user_id": "ada", "meter": "bytes"}), 403)
+    assert (
+        body_of(reader.post(f"/usage/{response_body['id']}/void"), 403)["code"] == "scope-missing"
+    )
 
 
 def test_the_same_request_under_an_idempotency_key_is_carried_out_once(
     api: ApiClient, meter: Any
 ) -> None:
     headers = {"Idempotency-Key": "once"}
-    first, second = (api.post("/usage", one(), headers=headers) for _ in range(2))
+    first, second = (api.post("/usage", record_body(), headers=headers) for _ in range(2))
     assert (first.status_code, first.content) == (second.status_code, second.content)
     assert second.headers["Idempotent-Replayed"] == "true"
     assert Record.objects.for_project(meter.project_id).count() == 1
-
-
-def test_what_was_used_by_the_hour_day_and_month(api: ApiClient, project: Project) -> None:
-    now = timezone.now().replace(minute=0, second=0, microsecond=0)
-    yesterday, values = now - timedelta(days=1), {"unique": ["x", "y", "x"]}
-    expected = {"count": (3, 2), "sum": (16, 12), "max": (9, 9), "last": (4, 9), "unique": (2, 2)}
-    for kind, (whole, early) in expected.items():
-        said(api.post("/meters", {"code": kind, "name": kind, "aggregation": kind}), 201)
-        first, second, third = values.get(kind, [3, 9, 4])
-        batch = [
-            one(meter=kind, value=first, occurred_at=yesterday.isoformat()),
-            one(
-                meter=kind,
-                value=second,
-                occurred_at=(yesterday + timedelta(minutes=59)).isoformat(),
-            ),
-            one(meter=kind, value=third, occurred_at=now.isoformat()),
-        ]
-        assert said(api.post("/usage", {"records": batch}))["recorded"] == 3
-        query = {"user_id": "ada", "meter": kind, "from": yesterday.isoformat()}
-        by_hour = said(api.get("/usage", query={**query, "group_by": "hour"}))
-        assert by_hour["value"] == whole
-        assert [(each["starts_at"], each["value"]) for each in by_hour["groups"]] == [
-            (stamp(yesterday), early),
-            (stamp(now), {"count": 1, "unique": 1}.get(kind, 4)),
-        ]
-        assert by_hour["to"] == stamp(now + timedelta(hours=1))
-        by_day = said(api.get("/usage", query={**query, "group_by": "day"}))
-        assert [each["value"] for each in by_day["groups"]] == [
-            each["value"] for each in by_hour["groups"]
-        ]
-        assert by_day["groups"][0]["starts_at"] == stamp(yesterday.replace(hour=0))
-        only = said(api.get("/usage", query={**query, "to": now.isoformat()}))
-        assert (only["value"], only["groups"]) == (early, [])
-    assert law.holds(project)
-
-
-def stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def test_odd_questions_are_refused(api: ApiClient, meter: Any) -> None:
-    said(api.post("/usage", one()), 201)
-    asked = {"user_id": "ada", "meter": "bytes"}
-    odd: list[Json] = [
-        {"from": "2026-11-21T12:30:00Z"},
-        {"from": "1999-12-31T23:00:00Z"},
-        {"to": "2200-01-01T01:00:00Z"},
-        {"from": "2026-11-21T12:00:00Z", "to": "2026-11-21T12:00:00Z"},
-        {"from": "2026-01-01T00:00:00Z", "to": "2026-03-01T00:00:00Z", "group_by": "hour"},
-        {"group_by": "week"},
-        {"since": "2026-11-21T12:00:00Z"},
-        {"from": "0001-01-01T00:00:00+14:00"},
-    ]
-    for wrong in odd:
-        assert said(api.get("/usage", query={**asked, **wrong}), 422)["code"] == "invalid", wrong
-    for path in ("/usage", "/usage/records"):
-        assert said(api.get(path, query={**asked, "meter": "other"}), 404)["code"] == "not-found"
-    for cursor in ("x", "1.use_1", f"{'9' * 17}.use_{'0' * 26}", "٣.use_" + "0" * 26):
-        query = {**asked, "cursor": cursor}
-        assert said(api.get("/usage/records", query=query), 422)["code"] == "invalid"
-
-
-def test_who_is_not_known_yet_has_used_nothing(api: ApiClient, meter: Any) -> None:
-    asked = {"user_id": "nobody", "meter": "bytes"}
-    used = said(api.get("/usage", query={**asked, "group_by": "day"}), 200)
-    assert (used["user_id"], used["value"], used["groups"]) == ("nobody", 0, [])
-    assert said(api.get("/usage/records", query=asked), 200)["data"] == []
-    assert not Customer.objects.across_projects().filter(user_id="nobody").exists()
-
-
-def test_records_are_listed_page_by_page_in_a_fixed_number_of_queries(
-    api: ApiClient, meter: Any
-) -> None:
-    moment = timezone.now()
-    batch = [
-        one(key=f"k{n}", occurred_at=(moment - timedelta(hours=n // 2)).isoformat())
-        for n in range(7)
-    ]
-    ids = [each["id"] for each in said(api.post("/usage", {"records": batch}))["data"]]
-    query = {"user_id": "ada", "meter": "bytes"}
-
-    pages, path = [], "/usage/records?user_id=ada&meter=bytes&limit=3"
-    while path:
-        page = said(api.get(path))
-        pages.append([each["id"] for each in page["data"]])
-        path = page["next"]
-
-    assert [len(page) for page in pages] == [3, 3, 1]
-    listed = [id_ for page in pages for id_ in page]
-    hours = [sorted(ids[number : number + 2], reverse=True) for number in range(0, 7, 2)]
-    assert listed == [id_ for hour in hours for id_ in hour]
-    hour_ago = {**query, "to": (moment - timedelta(minutes=1)).isoformat()}
-    assert len(said(api.get("/usage/records", query=hour_ago))["data"]) == 5
-    counts = []
-    for limit in (1, 7):
-        with CaptureQueriesContext(connection) as queries:
-            api.get("/usage/records", query={**query, "limit": limit})
-        counts.append(len(queries))
-    assert counts[0] == counts[1]
-
-
-def test_a_record_is_voided_or_corrected_once(api: ApiClient, meter: Any) -> None:
-    ids = [said(api.post("/usage", one(value=value)), 201)["id"] for value in (5, 7, 11)]
-
-    def used() -> int:
-        return int(said(api.get("/usage", query={"user_id": "ada", "meter": "bytes"}))["value"])
-
-    gone, again = (said(api.post(f"/usage/{ids[0]}/void")) for _ in range(2))
-    assert gone == again
-    assert gone == {
-        "id": ids[0],
-        "user_id": "ada",
-        "meter": "bytes",
-        "value": 5,
-        "occurred_at": gone["occurred_at"],
-        "recorded_at": gone["recorded_at"],
-        "corrects": None,
-        "voided_at": gone["voided_at"],
-        "stripe_status": None,
-        "stripe_error": None,
-    }
-    assert used() == 18
-    better, same = (said(api.post(f"/usage/{ids[1]}/correct", {"value": 8}), 201) for _ in range(2))
-    assert better == same
-    assert (better["corrects"], better["value"], used()) == (ids[1], 8, 19)
-    for record, value in ((ids[0], 5), (ids[1], 9)):
-        refused = said(api.post(f"/usage/{record}/correct", {"value": value}), 409)
-        assert refused["code"] == "usage-voided"
-    for wrong in ({"value": -1}, {"value": "x"}, {"value": True}, {"value": None}, {}):
-        assert said(api.post(f"/usage/{ids[2]}/correct", wrong), 422)
-    said(api.post(f"/usage/{better['id']}/correct", {"value": 1}), 201)
-    assert used() == 12
-    for missing in ("use_" + "0" * 26, "x", "%00"):
-        assert api.post(f"/usage/{missing}/void").status_code in (400, 404)
-    counted = MeterFactory.create(
-        project_id=meter.project_id, project=None, code="jobs", aggregation="count"
-    )
-    job = said(api.post("/usage", one(meter=counted.code)), 201)["id"]
-    assert (
-        said(api.post(f"/usage/{job}/correct", {"value": 2}), 422)["code"] == "usage-value-invalid"
-    )
-    assert law.holds(meter.project)
-
-
-def test_a_neighbours_record_is_not_there(
-    api: ApiClient, other_project: Project, meter: Any
-) -> None:
-    record = said(api.post("/usage", one(value=5)), 201)["id"]
-    stranger = ApiClient(key_of(other_project))
-
-    for answer in (
-        stranger.post(f"/usage/{record}/void"),
-        stranger.post(f"/usage/{record}/correct", {"value": 1}),
-    ):
-        assert said(answer, 404)["code"] == "not-found"
-    used = api.get("/usage", query={"user_id": "ada", "meter": "bytes"})
-    assert said(used)["value"] == 5

@@ -1,3 +1,5 @@
+"""Fixtures of webhook deliveries."""
+
 import pytest
 from django.conf import settings
 

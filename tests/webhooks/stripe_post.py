@@ -1,4 +1,4 @@
-"""Stripe's side of a delivery, by hand: any bytes, any header, any secret, any time."""
+"""Deliver webhooks by hand with any bytes, headers, secret and time."""
 
 import hashlib
 import hmac
@@ -41,7 +41,7 @@ def event(
 
 @dataclass
 class StripePost:
-    """Delivers to one endpoint, signed with its secret unless told otherwise."""
+    """Delivers to one endpoint, signed with its secret by default."""
 
     secret: str
     path: str = PATH

@@ -1,4 +1,4 @@
-"""The second net: events that never arrived are found in Stripe's list."""
+"""The catch-up finds events in Stripe's list that were never delivered."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,7 +11,7 @@ from common import crypto
 from common.models import BackOff
 from sandbox import accounts
 from sandbox.deliveries import DeliveryMode
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.factories.projects import ProjectFactory
 from tests.sandbox_stripe import Clock, SandboxStripe
 from tests.shop import Shop
@@ -22,11 +22,11 @@ Drain = Callable[[], None]
 DROP_ALL = DeliveryMode(drop=1.0)
 
 
-def marks() -> dict[str, int]:
+def requests_by_object() -> dict[str, int]:
     return dict(SyncObject.objects.values_list("stripe_id", "requested"))
 
 
-def test_what_was_dropped_is_read(
+def test_a_dropped_event_is_found_and_read(
     stripe: SandboxStripe, shop: Shop, alice: StripeCustomer, monthly: Price
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -38,17 +38,17 @@ def test_what_was_dropped_is_read(
     assert not InboundEvent.objects.exists()
 
 
-def test_what_arrived_is_not_read_again(
+def test_a_received_event_is_not_read_again(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     shop.subscribe(alice, monthly)
     drain()
-    before = marks()
+    before = requests_by_object()
     assert catch_up(account=shop.account, at=timezone.now()) == 0
-    assert marks() == before
+    assert requests_by_object() == before
 
 
-def test_it_remembers_how_far_it_came_and_looks_an_hour_back(
+def test_each_run_starts_an_hour_before_the_last_position(
     stripe: SandboxStripe, clock: Clock, shop: Shop, alice: StripeCustomer
 ) -> None:
     account = shop.account
@@ -83,7 +83,7 @@ def test_an_older_event_that_stripe_lists_late_is_found(
     account.refresh_from_db()
 
     assert catch_up(account=account, at=clock.now) > 0
-    assert str(alice.stripe_id) in marks()
+    assert str(alice.stripe_id) in requests_by_object()
 
 
 def test_an_object_that_was_read_since_is_left_alone(
@@ -100,7 +100,7 @@ def test_an_object_that_was_read_since_is_left_alone(
     assert catch_up(account=shop.account, at=clock.now) == 0
 
 
-def test_it_never_asks_for_more_than_thirty_days(
+def test_events_older_than_thirty_days_are_not_requested(
     stripe: SandboxStripe, clock: Clock, shop: Shop, alice: StripeCustomer
 ) -> None:
     stripe.deliver(DROP_ALL)
@@ -123,7 +123,7 @@ def test_one_account_that_fails_does_not_stop_the_others(
     assert broken.events_seen_until is None
 
 
-def test_silence_for_a_month(
+def test_a_month_without_events_is_caught_up(
     stripe: SandboxStripe, clock: Clock, shop: Shop, alice: StripeCustomer, monthly: Price
 ) -> None:
     """Not one webhook arrives, and the catch-up alone keeps the mirror right."""
@@ -145,7 +145,7 @@ def many_events(stripe: SandboxStripe, count: int) -> None:
     stripe.deliver(DROP_ALL)
 
 
-def test_each_page_is_done_for_good(stripe: SandboxStripe, shop: Shop) -> None:
+def test_each_page_is_committed_on_its_own(stripe: SandboxStripe, shop: Shop) -> None:
     """Stripe stops answering behind the first page: the next run does not begin anew."""
     many_events(stripe, 250)
     stripe.fail("timeout_before", path="/v1/events", skip=1, times=3)
@@ -161,7 +161,7 @@ def test_each_page_is_done_for_good(stripe: SandboxStripe, shop: Shop) -> None:
     assert finished.events_page_end == ""
 
 
-def test_accounts_are_read_by_turns_and_time_that_is_up_ends_no_account(
+def test_accounts_take_turns_and_resume_after_the_time_limit(
     stripe: SandboxStripe, shop: Shop
 ) -> None:
     """One account with a thousand events in front of one with a single one."""
@@ -201,7 +201,7 @@ def test_an_account_without_the_permission_backs_off(stripe: SandboxStripe, shop
     assert (row.owner, row.subject) == (shop.account.pk, "event.read")
 
 
-def test_a_place_that_stripe_has_forgotten_is_left(stripe: SandboxStripe, shop: Shop) -> None:
+def test_a_cursor_that_stripe_has_forgotten_is_dropped(stripe: SandboxStripe, shop: Shop) -> None:
     many_events(stripe, 3)
     StripeAccount.objects.filter(pk=shop.account.pk).update(events_page_end="evt_forgotten")
     shop.account.refresh_from_db()

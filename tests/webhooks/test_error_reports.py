@@ -1,4 +1,4 @@
-"""A report of lost use that is delivered without its content: fetched from Stripe by a worker."""
+"""A worker fetches the content of thin reports about refused usage."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from billing.models import StripeAccount
 from common.models import BackOff
 from events.models import AuditEntry
 from sandbox import meter_usage, thin_events
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.sandbox_stripe import SandboxStripe
 from tests.webhooks.stripe_post import StripePost
 from webhooks.models import InboundEvent
@@ -25,7 +25,7 @@ def account(account: StripeAccount) -> StripeAccount:
     return account
 
 
-def lost(stripe: SandboxStripe, **changes: Any) -> dict[str, Any]:
+def error_report(stripe: SandboxStripe, **changes: Any) -> dict[str, Any]:
     """What Stripe delivers of a report that names one event that it does not count."""
     sample = {"error_message": "No such customer.", "request": {"identifier": "mev_1"}}
     kind = {"code": meter_usage.UNKNOWN_CUSTOMER, "error_count": 1, "sample_errors": [sample]}
@@ -36,56 +36,56 @@ def lost(stripe: SandboxStripe, **changes: Any) -> dict[str, Any]:
     return {**thin_events.delivered_fields(event), "created": "2027-01-15T08:00:00.000Z"}
 
 
-def fetch(**later: float) -> int:
+def fetch_reports(**later: float) -> int:
     return error_reports.fetch_due(at=timezone.now() + timedelta(**later))
 
 
-def kept() -> InboundEvent:
+def only_event() -> InboundEvent:
     return InboundEvent.objects.get()
 
 
-def test_its_content_is_fetched_once(stripe: SandboxStripe, post: StripePost) -> None:
-    thin = lost(stripe)
+def test_the_content_of_a_report_is_fetched_once(stripe: SandboxStripe, post: StripePost) -> None:
+    thin = error_report(stripe)
     assert "data" not in thin
     for _ in range(2):
         assert post(thin).status_code == 200
-    assert (kept().status, kept().quarantined) == (
+    assert (only_event().status, only_event().quarantined) == (
         "quarantined",
         "Stripe lost usage: its report is fetched.",
     )
-    assert fetch() == 1
-    assert kept().quarantined == "Stripe lost usage: 1 error(s), 1 named."
-    assert (fetch(), kept().report_due_at) == (0, None)
+    assert fetch_reports() == 1
+    assert only_event().quarantined == "Stripe lost usage: 1 error(s), 1 named."
+    assert (fetch_reports(), only_event().report_due_at) == (0, None)
 
 
 @pytest.mark.parametrize("fault", ["timeout_before", "error_before", "rate_limit"])
-def test_it_waits_for_a_stripe_that_is_away(
+def test_a_report_waits_while_stripe_is_away(
     stripe: SandboxStripe, post: StripePost, fault: str
 ) -> None:
-    post(lost(stripe))
+    post(error_report(stripe))
     stripe.fail(fault, path="/v2/core/events/*", times=100)
-    assert fetch() == 1
+    assert fetch_reports() == 1
     assert "thin_event.read" in BackOff.objects.values_list("subject", flat=True)
-    assert fetch() == 0
+    assert fetch_reports() == 0
     stripe.world.faults.clear()
     end_pauses()
-    assert fetch(minutes=1) == 1
-    assert kept().quarantined == "Stripe lost usage: 1 error(s), 1 named."
+    assert fetch_reports(minutes=1) == 1
+    assert only_event().quarantined == "Stripe lost usage: 1 error(s), 1 named."
 
 
-def test_one_that_stripe_has_forgotten_is_said_to_be_so_and_can_be_replayed(
+def test_a_report_unknown_to_stripe_is_marked_and_can_be_replayed(
     stripe: SandboxStripe, post: StripePost
 ) -> None:
-    thin = lost(stripe)
+    thin = error_report(stripe)
     with stripe.world.transaction() as tx:
         tx.remove(tx.get(thin_events.KIND, thin["id"]) or {})
     post(thin)
-    assert fetch() == 1
-    assert kept().quarantined == "Stripe lost usage and no longer has the report."
-    assert fetch(days=1) == 0
-    replay(event=kept(), actor="operator:ada", reason="Look again.", at=timezone.now())
+    assert fetch_reports() == 1
+    assert only_event().quarantined == "Stripe lost usage and no longer has the report."
+    assert fetch_reports(days=1) == 0
+    replay(event=only_event(), actor="operator:ada", reason="Look again.", at=timezone.now())
     assert AuditEntry.objects.get(action="inbound_event.replay").reason == "Look again."
-    assert fetch() == 1
+    assert fetch_reports() == 1
 
 
 @pytest.mark.parametrize(
@@ -98,30 +98,31 @@ def test_one_that_stripe_has_forgotten_is_said_to_be_so_and_can_be_replayed(
         {"data": {"reason": []}},
     ],
 )
-def test_what_is_no_report_of_this_account_is_given_up(
+def test_a_report_of_another_account_is_given_up(
     stripe: SandboxStripe, post: StripePost, changes: dict[str, Any]
 ) -> None:
-    post(lost(stripe, **changes) | {"context": None, "livemode": False, "type": meter_usage.REPORT})
+    post(
+        error_report(stripe, **changes)
+        | {"context": None, "livemode": False, "type": meter_usage.REPORT}
+    )
     for tries in range(error_reports.MAX_TRIES):
-        assert fetch(minutes=10 * tries) == 1
-    assert kept().report_due_at is None
-    assert kept().quarantined.startswith("Stripe lost usage: its report could not be read")
-    assert fetch(days=1) == 0
+        assert fetch_reports(minutes=10 * tries) == 1
+    assert only_event().report_due_at is None
+    assert only_event().quarantined.startswith("Stripe lost usage: its report could not be read")
+    assert fetch_reports(days=1) == 0
 
 
-def test_an_answer_that_cannot_be_read_is_asked_for_again(
-    stripe: SandboxStripe, post: StripePost
-) -> None:
-    post(lost(stripe))
+def test_a_malformed_report_is_requested_again(stripe: SandboxStripe, post: StripePost) -> None:
+    post(error_report(stripe))
     stripe.fail("malformed_after", path="/v2/core/events/*", changes={"id": "evt_other"})
-    assert fetch() == 1
-    assert kept().report_attempts == 1
-    assert fetch(minutes=10) == 1
-    assert kept().quarantined == "Stripe lost usage: 1 error(s), 1 named."
+    assert fetch_reports() == 1
+    assert only_event().report_attempts == 1
+    assert fetch_reports(minutes=10) == 1
+    assert only_event().quarantined == "Stripe lost usage: 1 error(s), 1 named."
 
 
-def test_another_worker_does_not_fetch_it_as_well(stripe: SandboxStripe, post: StripePost) -> None:
-    post(lost(stripe))
+def test_a_leased_report_is_fetched_by_one_worker(stripe: SandboxStripe, post: StripePost) -> None:
+    post(error_report(stripe))
     InboundEvent.objects.update(report_due_at=timezone.now() + error_reports.LEASE)
-    assert fetch() == 0
-    assert fetch(minutes=3) == 1
+    assert fetch_reports() == 0
+    assert fetch_reports(minutes=3) == 1

@@ -1,4 +1,4 @@
-"""The gate: only what Stripe signed, just now, for this endpoint comes in; nothing else is kept."""
+"""Only bodies that Stripe signed for this endpoint within the tolerance are kept."""
 
 import json
 import random
@@ -34,23 +34,27 @@ def assert_nothing_kept() -> None:
     assert SyncObject.objects.count() == 0
 
 
-def test_a_signed_event_is_kept_and_marks_its_object(post: StripePost) -> None:
+def test_a_signed_event_is_kept_and_requests_a_sync(post: StripePost) -> None:
     body = json.dumps(event(), indent=3).encode()
     answer = post(body)
     assert (answer.status_code, answer.json()) == (200, {"received": True})  # type: ignore[attr-defined]
-    kept = InboundEvent.objects.get()
-    assert bytes(kept.body) == body
-    assert (kept.event_id, kept.type, kept.stripe_object_id) == (
+    inbound_event = InboundEvent.objects.get()
+    assert bytes(inbound_event.body) == body
+    assert (inbound_event.event_id, inbound_event.type, inbound_event.stripe_object_id) == (
         "evt_1",
         "product.updated",
         "prod_1",
     )
-    assert kept.sync is not None
-    assert (kept.sync.kind, kept.sync.requested, kept.request_number) == ("product", 1, 1)
-    assert kept.status == "waiting"
+    assert inbound_event.sync is not None
+    assert (
+        inbound_event.sync.kind,
+        inbound_event.sync.requested,
+        inbound_event.request_number,
+    ) == ("product", 1, 1)
+    assert inbound_event.status == "waiting"
 
 
-def test_it_is_there_under_the_api_as_well(post: StripePost) -> None:
+def test_the_webhook_address_also_exists_under_the_api(post: StripePost) -> None:
     assert post(event(), path=f"/api/v1{PATH}").status_code == 200
 
 
@@ -143,7 +147,9 @@ def test_odd_headers_are_refused(post: StripePost, spoil: Callable[[str], str]) 
     [(-86_400, False), (-301, False), (-300, True), (0, True), (300, True), (301, False),
      (86_400, False)],
 )  # fmt: skip
-def test_the_window_is_exact(post: StripePost, seconds: int, accepted: bool) -> None:
+def test_the_tolerance_is_exact_to_the_second(
+    post: StripePost, seconds: int, accepted: bool
+) -> None:
     with time_machine.travel(NOW, tick=False):
         answer = post(event(), at=NOW + timedelta(seconds=seconds))
     assert answer.status_code == (200 if accepted else 400)
@@ -180,7 +186,7 @@ def test_both_secrets_verify_while_one_is_rolled(post: StripePost, settings: Set
     assert InboundEvent.objects.count() == 400
 
 
-def test_unknown_tokens_answer_alike(post: StripePost, endpoint: StripeEndpoint) -> None:
+def test_unknown_tokens_get_the_same_answer(post: StripePost, endpoint: StripeEndpoint) -> None:
     wrong = ["x", endpoint.token[:-1], endpoint.token + "x", "a" * 64, "a" * 65, "é", "a b"]
     answers = [post(event(), path=f"{PATH}/{token}") for token in wrong]
     assert {answer.status_code for answer in answers} == {404}
@@ -262,7 +268,7 @@ def test_the_body_is_capped(post: StripePost, size: int, status: int) -> None:
     assert InboundEvent.objects.count() == int(status == 200)
 
 
-def test_only_posts(post: StripePost, project: Project) -> None:
+def test_only_post_is_allowed(post: StripePost, project: Project) -> None:
     for method in ("get", "put", "patch", "delete", "head"):
         answer = getattr(Client(), method)(PATH)
         assert answer.status_code == 405

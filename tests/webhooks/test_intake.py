@@ -1,4 +1,4 @@
-"""What is kept of an event, what it sets in motion, and what happens when it comes again."""
+"""An event is kept once and requests a sync of its object."""
 
 import json
 import threading
@@ -16,8 +16,8 @@ from billing import endpoint_cache
 from billing.models import StripeAccount, StripeEndpoint, SyncObject
 from billing.sync import service as sync
 from billing.sync import sync_queue
-from tests.architecture.transactions import undone
-from tests.refusing import refuse_rows
+from tests.architecture.transactions import rolled_back
+from tests.full_disk import refuse_rows
 from tests.webhooks.stripe_post import StripePost, event, sign
 from webhooks.models import InboundEvent
 from webhooks.services import intake
@@ -29,17 +29,17 @@ ROUNDS = 15
 def test_a_duplicate_only_counts(post: StripePost) -> None:
     for _ in range(4):
         assert post(event()).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert kept.deliveries == 4
-    assert kept.last_received_at > kept.received_at
+    inbound_event = InboundEvent.objects.get()
+    assert inbound_event.deliveries == 4
+    assert inbound_event.last_received_at > inbound_event.received_at
     assert SyncObject.objects.get().requested == 1
 
 
 @pytest.mark.parametrize("table", ["webhooks_inboundevent", "billing_syncobject"])
-def test_what_cannot_be_kept_is_not_acknowledged(post: StripePost, table: str) -> None:
+def test_an_event_that_cannot_be_stored_is_not_acknowledged(post: StripePost, table: str) -> None:
     """Stripe sends again what it was not told 200 for; what it was, it never sends again."""
     post(event(id="evt_0", object_id="prod_0"))
-    with undone():
+    with rolled_back():
         refuse_rows(table)
         refused = post(event())
 
@@ -51,7 +51,7 @@ def test_what_cannot_be_kept_is_not_acknowledged(post: StripePost, table: str) -
     assert SyncObject.objects.get(stripe_id="prod_1").requested == 1
 
 
-def test_a_duplicate_after_it_was_done_asks_for_nothing(post: StripePost) -> None:
+def test_a_duplicate_of_a_processed_event_requests_no_sync(post: StripePost) -> None:
     post(event(object_id="prod_gone"))
     sync.drain(at=timezone.now())
     assert InboundEvent.objects.get().status == "foreign"
@@ -71,7 +71,7 @@ def test_events_about_one_object_cost_one_read(post: StripePost) -> None:
     assert {each.status for each in InboundEvent.objects.all()} == {"foreign"}
 
 
-def test_events_during_a_read_ask_for_another(post: StripePost) -> None:
+def test_an_event_during_a_read_requests_another(post: StripePost) -> None:
     """Whoever reads may have an older answer in hand, and even after its lease store it."""
     post(event())
     claim = sync_queue.claim_due(limit=1)[0]
@@ -127,22 +127,29 @@ REPORT = {
 def test_other_types_are_kept_and_ignored(post: StripePost, type_: str) -> None:
     answer = post(event(type=type_ or "x", id="evt_9"))
     assert answer.status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.status, kept.sync) == ("ignored", None)
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.status, inbound_event.sync) == ("ignored", None)
     assert SyncObject.objects.count() == 0
 
 
-def test_what_stripe_finds_wrong_with_usage_is_kept(post: StripePost) -> None:
+def test_reports_of_refused_usage_are_kept(post: StripePost) -> None:
     """A thin event: it names an object without showing it."""
     type_ = "v1.billing.meter.error_report_triggered"
     related = {"id": "mtr_1", "type": "billing.meter", "url": "/v1/billing/meters/mtr_1"}
     why = {"reason": {"error_count": 1, "error_types": [{"code": "no_meter", "error_count": 1}]}}
     thin = {"id": "evt_thin", "object": "v2.core.event", "type": type_, "livemode": False}
     assert post({**thin, "related_object": related, "data": why}).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.type, kept.status, kept.sync) == (type_, "quarantined", None)
-    assert kept.quarantined == "Stripe lost usage: 1 error(s), none is named: read it at Stripe."
-    assert b"no_meter" in bytes(kept.body)
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.type, inbound_event.status, inbound_event.sync) == (
+        type_,
+        "quarantined",
+        None,
+    )
+    assert (
+        inbound_event.quarantined
+        == "Stripe lost usage: 1 error(s), none is named: read it at Stripe."
+    )
+    assert b"no_meter" in bytes(inbound_event.body)
 
 
 def test_other_thin_events_are_quarantined(post: StripePost) -> None:
@@ -150,8 +157,11 @@ def test_other_thin_events_are_quarantined(post: StripePost) -> None:
     thin = {"id": "evt_thin", "object": "v2.core.event", "type": "v1.invoice.paid"}
     related = {"id": "in_1", "type": "invoice", "url": "/v1/invoices/in_1"}
     assert post({**thin, "livemode": False, "related_object": related}).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.status, kept.quarantined.startswith("A thin event.")) == ("quarantined", True)
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.status, inbound_event.quarantined.startswith("A thin event.")) == (
+        "quarantined",
+        True,
+    )
 
 
 @pytest.mark.parametrize("name", ["account", "context"])
@@ -162,9 +172,9 @@ def test_events_of_connected_accounts_are_quarantined(
     StripeAccount.objects.update(stripe_id="")
     endpoint_cache.forget()
     assert post(event(**{name: "acct_1Connected00000"})).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.status, kept.sync) == ("quarantined", None)
-    assert kept.quarantined == "The event is about another Stripe account."
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.status, inbound_event.sync) == ("quarantined", None)
+    assert inbound_event.quarantined == "The event is about another Stripe account."
     assert SyncObject.objects.count() == 0
 
 
@@ -177,15 +187,18 @@ def test_events_of_connected_accounts_are_quarantined(
 )
 def test_a_report_of_odd_shape_is_kept(post: StripePost, data: object) -> None:
     assert post({**REPORT, "related_object": None, "data": data}).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.status, kept.report_due_at) == ("quarantined", None)
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.status, inbound_event.report_due_at) == ("quarantined", None)
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"reason": []}])
 def test_a_report_without_its_content_is_to_be_fetched(post: StripePost, data: object) -> None:
     assert post({**REPORT, "related_object": None, "data": data}).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert (kept.status, kept.report_due_at) == ("quarantined", kept.received_at)
+    inbound_event = InboundEvent.objects.get()
+    assert (inbound_event.status, inbound_event.report_due_at) == (
+        "quarantined",
+        inbound_event.received_at,
+    )
 
 
 def test_an_upcoming_invoice_names_nothing(post: StripePost) -> None:
@@ -197,9 +210,9 @@ def test_an_upcoming_invoice_names_nothing(post: StripePost) -> None:
 
 def test_livemode_on_a_test_endpoint_is_quarantined(post: StripePost) -> None:
     assert post(event(livemode=True)).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert kept.status == "quarantined"
-    assert "livemode" in kept.quarantined
+    inbound_event = InboundEvent.objects.get()
+    assert inbound_event.status == "quarantined"
+    assert "livemode" in inbound_event.quarantined
     assert SyncObject.objects.count() == 0
 
 
@@ -235,7 +248,7 @@ def test_the_api_version_does_not_matter(post: StripePost) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_statement_when_warm(
+def test_a_warm_intake_takes_one_statement(
     post: StripePost, endpoint: StripeEndpoint, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     """New, of an object that waits, of no object, known, unusable: no look-up, and no BEGIN."""
@@ -254,16 +267,18 @@ def test_one_statement_when_warm(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sixteen_at_once(post: StripePost, endpoint: StripeEndpoint) -> None:
+def test_sixteen_parallel_deliveries_are_kept_once(
+    post: StripePost, endpoint: StripeEndpoint
+) -> None:
     """The same event from sixteen threads: one row, sixteen deliveries, no error."""
     for number in range(ROUNDS):
         body = json.dumps(event(id=f"evt_{number}")).encode()
         assert _at_once(partial(_receive, endpoint, body, post.secret)) == []
-        kept = InboundEvent.objects.get(event_id=f"evt_{number}")
-        assert kept.deliveries == THREADS
-        assert kept.sync is not None
-        assert kept.request_number is not None
-        assert kept.request_number <= kept.sync.requested
+        inbound_event = InboundEvent.objects.get(event_id=f"evt_{number}")
+        assert inbound_event.deliveries == THREADS
+        assert inbound_event.sync is not None
+        assert inbound_event.request_number is not None
+        assert inbound_event.request_number <= inbound_event.sync.requested
 
 
 def _receive(endpoint: StripeEndpoint, body: bytes, secret: str) -> None:

@@ -1,4 +1,4 @@
-"""Bodies that are odd, and rightly signed: kept as they are, answered 200, never sent again."""
+"""Odd bodies with a valid signature are kept and answered 200."""
 
 import json
 from collections.abc import Callable
@@ -71,19 +71,19 @@ NAMES_NOTHING: dict[str, object] = {
 def test_unusable_bodies_are_quarantined(post: StripePost, name: str) -> None:
     for _ in range(2):
         assert post(UNUSABLE[name]).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert bytes(kept.body) == UNUSABLE[name]
-    assert (kept.status, kept.deliveries) == ("quarantined", 2)
-    assert kept.quarantined
+    inbound_event = InboundEvent.objects.get()
+    assert bytes(inbound_event.body) == UNUSABLE[name]
+    assert (inbound_event.status, inbound_event.deliveries) == ("quarantined", 2)
+    assert inbound_event.quarantined
     assert SyncObject.objects.count() == 0
 
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_odd_but_usable_bodies_are_used(post: StripePost, name: str) -> None:
     assert post(HARMLESS[name]).status_code == 200
-    kept = InboundEvent.objects.get()
-    assert bytes(kept.body) == HARMLESS[name]
-    assert (kept.event_id, kept.status) == ("evt_1", "waiting")
+    inbound_event = InboundEvent.objects.get()
+    assert bytes(inbound_event.body) == HARMLESS[name]
+    assert (inbound_event.event_id, inbound_event.status) == ("evt_1", "waiting")
 
 
 @pytest.mark.parametrize("name", NAMES_NOTHING)

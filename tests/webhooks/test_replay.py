@@ -1,4 +1,4 @@
-"""Events can be done again from the bytes that were kept: one by one, or many by command."""
+"""Events are replayed from their stored bytes, singly or by command."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,53 +25,57 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_a_replay_marks_again_and_is_written_down(
+def test_a_replay_requests_a_sync_and_is_audited(
     post: StripePost, shop: Shop, alice: StripeCustomer, drain: Drain
 ) -> None:
     drain()
-    kept = InboundEvent.objects.filter(type="customer.created").get()
-    assert kept.status == "processed"
-    replay(event=kept, actor="operator:ada", reason="They asked.", at=timezone.now())
-    kept.refresh_from_db()
-    assert kept.status == "waiting"
+    inbound_event = InboundEvent.objects.filter(type="customer.created").get()
+    assert inbound_event.status == "processed"
+    replay(event=inbound_event, actor="operator:ada", reason="They asked.", at=timezone.now())
+    inbound_event.refresh_from_db()
+    assert inbound_event.status == "waiting"
     entry = AuditEntry.objects.get(action="inbound_event.replay")
-    assert (entry.actor, entry.subject, entry.reason) == ("operator:ada", kept.pk, "They asked.")
+    assert (entry.actor, entry.subject, entry.reason) == (
+        "operator:ada",
+        inbound_event.pk,
+        "They asked.",
+    )
     assert (entry.before, entry.after) == ({"status": "processed"}, {"status": "waiting"})
     assert entry.project_id == shop.project.pk
     drain()
-    kept.refresh_from_db()
-    assert kept.status == "processed"
+    inbound_event.refresh_from_db()
+    assert inbound_event.status == "processed"
 
 
-def test_a_quarantined_event_may_be_of_use_later(
+def test_a_quarantined_event_can_be_replayed_later(
     post: StripePost, shop: Shop, alice: StripeCustomer
 ) -> None:
     """It came while the account was taken for another one."""
     type(shop.account).objects.filter(pk=shop.account.pk).update(stripe_id="acct_typo")
     post(event(type="customer.updated", object_id=str(alice.stripe_id), account="acct_right"))
-    kept = InboundEvent.objects.get()
-    assert kept.status == "quarantined"
+    inbound_event = InboundEvent.objects.get()
+    assert inbound_event.status == "quarantined"
     with pytest.raises(NothingToRead):
-        replay(event=kept, actor="command", at=timezone.now())
+        replay(event=inbound_event, actor="command", at=timezone.now())
     type(shop.account).objects.filter(pk=shop.account.pk).update(stripe_id="acct_right")
-    kept = InboundEvent.objects.get()
-    replay(event=kept, actor="command", at=timezone.now())
+    inbound_event = InboundEvent.objects.get()
+    replay(event=inbound_event, actor="command", at=timezone.now())
     assert InboundEvent.objects.get().status == "waiting"
 
 
-def test_an_ignored_event_has_nothing_to_read(post: StripePost) -> None:
+def test_an_ignored_event_requests_no_sync(post: StripePost) -> None:
     post(event(type="topup.created"))
     with pytest.raises(NothingToRead, match=r"topup\.created"):
         replay(event=InboundEvent.objects.get(), actor="command", at=timezone.now())
     assert not AuditEntry.objects.exists()
 
 
-def test_the_command_wants_a_filter(post: StripePost) -> None:
+def test_the_command_needs_a_filter(post: StripePost) -> None:
     with pytest.raises(CommandError, match="--event"):
         run()
 
 
-def test_the_commands_filters(
+def test_the_command_filters_events(
     post: StripePost, shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     shop.subscribe(alice, monthly)
@@ -112,11 +116,11 @@ def test_an_event_of_a_connected_account_stays_quarantined(
     """By hand and by command, also when its object has the id of one of ours."""
     body = event(type="customer.deleted", object_id=str(alice.stripe_id))
     post({**body, name: "acct_1Connected00000"})
-    kept = InboundEvent.objects.get()
+    inbound_event = InboundEvent.objects.get()
     with pytest.raises(NothingToRead, match="another Stripe account"):
-        replay(event=kept, actor="command", at=timezone.now())
+        replay(event=inbound_event, actor="command", at=timezone.now())
     assert "0 event(s) replayed" in run("--type", "customer.deleted")
-    kept.refresh_from_db()
-    assert (kept.status, kept.sync) == ("quarantined", None)
+    inbound_event.refresh_from_db()
+    assert (inbound_event.status, inbound_event.sync) == ("quarantined", None)
     alice.refresh_from_db()
     assert alice.deleted_at is None

@@ -1,4 +1,4 @@
-"""What lines of invoices paid for, as tables and as a law over random changes."""
+"""Invoice lines are converted to the units and time that they paid for."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -78,7 +78,7 @@ def test_a_whole_period_begins_as_its_line_or_its_interval_says() -> None:
     assert find_period_start([yearly], ends_at=END) == END.replace(year=2025)
 
 
-def test_whatever_is_changed_never_pays_for_more_than_there_was() -> None:
+def test_changes_never_pay_for_more_units_than_the_subscription_had() -> None:
     """The lines of a thousand histories come to the integral of the quantity, to the second."""
     for seed in range(1000):
         random = Random(seed)

@@ -1,4 +1,4 @@
-"""How many credits a purchase or a period comes to, as tables."""
+"""Purchases and periods are converted to numbers of credits."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +25,7 @@ def test_when_credits_expire() -> None:
     assert expiry(START, ends_at=MONTH.ends_at, days=90) == START + 90 * DAY
 
 
-def test_what_is_due_after_money_went_back() -> None:
+def test_credits_due_after_a_refund_or_dispute() -> None:
     terms = CreditGrantTerms(amount=100, due=0, expires_at=MONTH.ends_at)
     cases = [
         (RemainingAccess(), 100, False, MONTH.ends_at),
@@ -80,7 +80,7 @@ def plan(
     )
 
 
-def test_what_was_overdrawn_is_carried_once() -> None:
+def test_overdrawn_credits_are_carried_over_once() -> None:
     over = plan(33, 100, is_open=False)
     cases = [
         ([plan(100, 40), plan(100)], [0, 0]),

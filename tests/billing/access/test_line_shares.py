@@ -1,4 +1,4 @@
-"""Money divided over lines: to the last minor unit, and never more than was there."""
+"""Money is divided over lines to the last minor unit."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ weights = st.dictionaries(st.text(max_size=3), st.integers(0, 10**9), min_size=1
 
 
 @given(st.integers(0, 10**9), weights, st.sampled_from([1, 10, 100]))
-def test_shares_add_up(amount: int, weights: dict[str, int], step: int) -> None:
+def test_line_shares_add_up_to_the_total(amount: int, weights: dict[str, int], step: int) -> None:
     shares = divide(amount * step, weights, step=step)
     total = sum(weights.values())
     assert sum(shares.values()) == (amount * step if total else 0)
@@ -23,7 +23,9 @@ def test_shares_add_up(amount: int, weights: dict[str, int], step: int) -> None:
     st.lists(st.integers(0, 1000), min_size=1, max_size=5),
     st.data(),
 )
-def test_parts_lose_what_the_whole_loses(costs: list[int], data: st.DataObject) -> None:
+def test_refunds_of_lines_add_up_to_the_refund_of_the_payment(
+    costs: list[int], data: st.DataObject
+) -> None:
     named = [data.draw(st.integers(0, cost)) for cost in costs]
     received, in_all = sum(costs), sum(named)
     refunded = in_all + data.draw(st.integers(0, received - in_all))

@@ -1,4 +1,4 @@
-"""What plans give in credits stays what was paid for, whatever happens to a period or a grant."""
+"""Plan credits stay what was paid for when a period moves or a grant is revoked."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -30,7 +30,7 @@ def balance(shop: Shop, alice: StripeCustomer, clock: Clock) -> int:
     return credits.balance(project_id=shop.project.pk, customer_id=alice.customer_id, at=clock.now)
 
 
-def test_a_period_whose_end_moves_gives_nothing_again(
+def test_a_period_with_a_new_end_gives_no_credits_again(
     shop: Shop, alice: StripeCustomer, subscription: str, drain: Drain, clock: Clock
 ) -> None:
     """The same money is for the same period, wherever Stripe says that it ends."""
@@ -48,7 +48,7 @@ def test_a_period_whose_end_moves_gives_nothing_again(
     assert balance(shop, alice, clock) == 50
 
 
-def test_credits_that_a_person_took_back_stay_taken(
+def test_revoked_plan_credits_are_not_granted_again(
     shop: Shop, alice: StripeCustomer, subscription: str, drain: Drain, clock: Clock
 ) -> None:
     """Neither a refund nor a renewal revises them; the new period gives its own."""

@@ -1,4 +1,4 @@
-"""What is left of something that was paid for: tables, and laws over any money."""
+"""Refund and dispute policies decide how much access a payment leaves."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,9 @@ receipts = st.builds(
 limits = st.integers(0, 2**53 - 1)
 
 
-def what(receipts: Receipts, refunds: str, disputes: str = "hold") -> RemainingAccess | None:
+def remaining_access(
+    receipts: Receipts, refunds: str, disputes: str = "hold"
+) -> RemainingAccess | None:
     return find_remaining_access(receipts, refund_policy=refunds, dispute_policy=disputes)
 
 
@@ -55,37 +57,40 @@ def what(receipts: Receipts, refunds: str, disputes: str = "hold") -> RemainingA
         ("a new word", 99, 0, ENDS, RemainingAccess()),
     ],
 )
-def test_the_money_that_went_back(
+def test_returned_money_reduces_access_by_the_refund_policy(
     refunds: str, refunded: int, lost: int, end: datetime | None, wanted: RemainingAccess | None
 ) -> None:
     for disputes in DisputePolicy.values:
-        found = find_remaining_access(
+        remaining = find_remaining_access(
             Receipts(received=100, refunded=refunded, lost=lost, until=end),
             refund_policy=refunds,
             dispute_policy=disputes,
         )
-        assert found == wanted
+        assert remaining == wanted
 
 
-def test_while_a_bank_decides() -> None:
+def test_a_dispute_suspends_access_from_its_first_day() -> None:
     contested = Receipts(received=100, contested_since=NOON)
     for refunds in RefundPolicy.values:
-        held, kept = what(contested, refunds), what(contested, refunds, "keep")
+        held, kept = (
+            remaining_access(contested, refunds),
+            remaining_access(contested, refunds, "keep"),
+        )
         assert held is not None
         assert held.held_since == NOON
         assert kept is not None
         assert kept.held_since is None
     gone = Receipts(received=100, refunded=100, contested_since=NOON)
-    assert what(gone, "revoke") is None
-    assert what(gone, "keep") == RemainingAccess(held_since=NOON)
-    assert what(replace(gone, until=ENDS), "period_end") == RemainingAccess(
+    assert remaining_access(gone, "revoke") is None
+    assert remaining_access(gone, "keep") == RemainingAccess(held_since=NOON)
+    assert remaining_access(replace(gone, until=ENDS), "period_end") == RemainingAccess(
         ends_at=ENDS, held_since=NOON
     )
 
 
-def test_what_was_free_or_is_not_heard_of_yet_is_whole() -> None:
+def test_a_purchase_without_receipts_keeps_all_access() -> None:
     for refunds, disputes in product(RefundPolicy.values, DisputePolicy.values):
-        assert what(Receipts(), refunds, disputes) == RemainingAccess()
+        assert remaining_access(Receipts(), refunds, disputes) == RemainingAccess()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +106,7 @@ def test_what_was_free_or_is_not_heard_of_yet_is_whole() -> None:
         (2**53 - 1, (10**15 - 1, 10**15), (2**53 - 1) * (10**15 - 1) // 10**15),
     ],
 )
-def test_shares(
+def test_remaining_shares(
     value: bool | int | None, share: tuple[int, int], wanted: bool | int | None
 ) -> None:
     found = RemainingAccess(share).scale(value)
@@ -109,21 +114,23 @@ def test_shares(
 
 
 @given(receipts, policy, st.sampled_from(DisputePolicy.values), limits)
-def test_laws(receipts: Receipts, refunds: str, disputes: str, limit: int) -> None:
+def test_remaining_access_never_exceeds_the_purchase(
+    receipts: Receipts, refunds: str, disputes: str, limit: int
+) -> None:
     """Never more than was bought; nothing left only when all the money is gone; ``keep`` keeps."""
-    found = what(replace(receipts, until=ENDS), refunds, disputes)
-    assert (found is None) == (receipts.is_gone and refunds in ("revoke", "proportional"))
-    if found is not None:
-        assert 0 <= found.scale(limit) <= limit  # type: ignore[operator]  # a number stays a number
-        assert found.scale(True) is True
-        assert found.scale(None) is None
-        assert (found.held_since is not None) == (
+    remaining = remaining_access(replace(receipts, until=ENDS), refunds, disputes)
+    assert (remaining is None) == (receipts.is_gone and refunds in ("revoke", "proportional"))
+    if remaining is not None:
+        assert 0 <= remaining.scale(limit) <= limit  # type: ignore[operator]  # a number stays a number
+        assert remaining.scale(True) is True
+        assert remaining.scale(None) is None
+        assert (remaining.held_since is not None) == (
             disputes == "hold" and receipts.contested_since is not None
         )
     if refunds == "keep":
-        assert found is not None
-        assert found.scale(limit) == limit
-        assert found.ends_at is None
+        assert remaining is not None
+        assert remaining.scale(limit) == limit
+        assert remaining.ends_at is None
 
 
 @given(receipts, policy, st.integers(0, 10**15), limits)
@@ -135,8 +142,8 @@ def test_more_money_back_never_gives_more(
     )
 
     def worth(money: Receipts) -> int:
-        found = what(money, refunds)
-        return 0 if found is None else int(found.scale(limit) or 0)
+        remaining = remaining_access(money, refunds)
+        return 0 if remaining is None else int(remaining.scale(limit) or 0)
 
     assert worth(after) <= worth(receipts)
 
@@ -147,4 +154,4 @@ def test_a_refund_and_a_lost_dispute_count_the_same(received: int, data: st.Data
     as_refund = Receipts(received=received, refunded=gone)
     as_loss = Receipts(received=received, lost=gone)
     for refunds in RefundPolicy.values:
-        assert what(as_refund, refunds) == what(as_loss, refunds)
+        assert remaining_access(as_refund, refunds) == remaining_access(as_loss, refunds)

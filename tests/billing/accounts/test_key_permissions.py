@@ -1,4 +1,4 @@
-"""What a restricted key may not do is found out before it matters, and shown."""
+"""Missing permissions of a restricted Stripe key are found early and shown."""
 
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,13 @@ def connect(stripe: SandboxStripe, project: Project, *, without: set[str]) -> St
     )
 
 
-def test_the_page_lists_what_is_needed() -> None:
+def test_the_document_lists_every_needed_permission() -> None:
     page = Path("docs/stripe-keys.md").read_text()
     assert all(f"| `{name}` | {needed_for} |" in page for name, (needed_for, _) in REQUIRED.items())
     assert EVERYTHING <= PERMISSIONS
 
 
-def test_a_key_with_everything_lacks_nothing(stripe: SandboxStripe, project: Project) -> None:
+def test_an_unrestricted_key_lacks_no_permission(stripe: SandboxStripe, project: Project) -> None:
     account = connect(stripe, project, without=set())
     with stripe.unchanged():
         before = dict(stripe.world.store.items())
@@ -49,17 +49,19 @@ def test_a_key_with_everything_lacks_nothing(stripe: SandboxStripe, project: Pro
 
 
 @pytest.mark.parametrize("name", sorted(EVERYTHING - {"connected_account_read"}))
-def test_each_permission_is_noticed(stripe: SandboxStripe, project: Project, name: str) -> None:
+def test_each_missing_permission_is_detected(
+    stripe: SandboxStripe, project: Project, name: str
+) -> None:
     account = connect(stripe, project, without={name})
-    found = key_permissions.check(account=account, at=timezone.now())
-    assert found == ([] if name in IMPLIED_BY_OTHERS else [f"rak_{name}"])
+    missing_permissions = key_permissions.check(account=account, at=timezone.now())
+    assert missing_permissions == ([] if name in IMPLIED_BY_OTHERS else [f"rak_{name}"])
 
 
 IMPLIED_BY_OTHERS = {"credit_note_read", "invoice_read"}
 """Either of the two lets its holder read the other kind."""
 
 
-def test_what_is_missing_is_shown_until_it_is_given(
+def test_a_missing_permission_is_shown_until_it_is_granted(
     stripe: SandboxStripe,
     project: Project,
     api: ApiClient,
@@ -69,8 +71,8 @@ def test_what_is_missing_is_shown_until_it_is_given(
     assert key_permissions.check_due(at=clock.now) == 2, "the platform's own key as well"
     assert key_permissions.check_due(at=clock.now) == 0
     missing = ["rak_coupon_write", "rak_event_read"]
-    shown = api.get(f"/projects/{project.pk}/stripe-account").json()
-    assert shown["missing_permissions"] == missing
+    body = api.get(f"/projects/{project.pk}/stripe-account").json()
+    assert body["missing_permissions"] == missing
     assert health()["stripe_keys"] == {
         "status": "degraded",
         "detail": "1 restricted key(s) lack permissions",

@@ -1,11 +1,11 @@
-"""``/projects/{id}/stripe-account``: connect, rotate, and never read a secret again."""
+"""``/projects/{id}/stripe-account`` connects an account, rotates keys and never shows a secret."""
 
 import logging
 from typing import Any
 
 import pytest
 
-from billing.accounts.selectors import stripe_accounts as stored
+from billing.accounts.selectors import stripe_accounts as account_selectors
 from billing.models import StripeAccount
 from events.models import AuditEntry
 from projects.models import Project
@@ -39,22 +39,24 @@ def refusal(response: Any) -> tuple[int, str]:
 
 
 def test_a_project_starts_with_the_shared_account(api: ApiClient, own: Any, path: str) -> None:
-    shown = api.get(path).json()
-    assert (shown["is_shared"], shown["livemode"]) == (True, False)
-    assert (shown["secret_key_last_four"], shown["webhook_url"]) == (None, None)
+    body = api.get(path).json()
+    assert (body["is_shared"], body["livemode"]) == (True, False)
+    assert (body["secret_key_last_four"], body["webhook_url"]) == (None, None)
     assert refusal(api.patch(path, {"secret_key": OWN})) == (404, "not-found")
 
 
-def test_connect_and_sell_through_ones_own(tenant: Tenant, own: SandboxStripe, path: str) -> None:
+def test_a_project_connects_and_sells_through_its_own_account(
+    tenant: Tenant, own: SandboxStripe, path: str
+) -> None:
     connected = tenant.api.post(path, {"secret_key": OWN, "signing_secret": FIRST})
     assert connected.status_code == 201
-    shown = connected.json()
-    assert (shown["is_shared"], shown["stripe_id"]) == (False, "acct_1OwnOwnOwnOwnOwn")
-    assert (shown["secret_key_last_four"], shown["signing_secrets"]) == (OWN[-4:], 1)
-    assert tenant.api.get(path).json() == shown
-    made = tenant.price()
+    body = connected.json()
+    assert (body["is_shared"], body["stripe_id"]) == (False, "acct_1OwnOwnOwnOwnOwn")
+    assert (body["secret_key_last_four"], body["signing_secrets"]) == (OWN[-4:], 1)
+    assert tenant.api.get(path).json() == body
+    price = tenant.price()
     assert tenant.at_stripe("price") == []
-    assert own.client(OWN).v1.prices.retrieve(made["stripe_id"]).unit_amount == 2900
+    assert own.client(OWN).v1.prices.retrieve(price["stripe_id"]).unit_amount == 2900
 
 
 def test_secrets_are_sealed_and_never_shown(
@@ -63,34 +65,34 @@ def test_secrets_are_sealed_and_never_shown(
     with caplog.at_level(logging.DEBUG):
         api.post(path, {"secret_key": OWN, "signing_secret": FIRST})
         api.patch(path, {"secret_key": SPARE, "signing_secret": SECOND})
-        shown = api.get(path).content.decode()
+        html = api.get(path).content.decode()
     account = StripeAccount.objects.get(project__isnull=False)
-    endpoint = stored.endpoint_of(account)
+    endpoint = account_selectors.endpoint_of(account)
     assert endpoint is not None
-    told = [shown, caplog.text, account.secret_key, *endpoint.secrets]
+    told = [html, caplog.text, account.secret_key, *endpoint.secrets]
     told += [f"{entry.before}{entry.after}" for entry in AuditEntry.objects.all()]
     for secret in (OWN, SPARE, FIRST, SECOND):
         assert not any(secret in text for text in told)
-    assert stored.signing_secrets(endpoint) == [SECOND, FIRST]
+    assert account_selectors.signing_secrets(endpoint) == [SECOND, FIRST]
 
 
 def test_two_signing_secrets_live_at_once(api: ApiClient, own: Any, path: str) -> None:
     api.post(path, {"secret_key": OWN})
     for count, secret in enumerate((FIRST, SECOND, THIRD), start=1):
-        shown = api.patch(path, {"signing_secret": secret}).json()
-        assert shown["signing_secrets"] == min(count, 2)
-    endpoint = stored.endpoint_by_token(shown["webhook_url"].rpartition("/")[2])
+        body = api.patch(path, {"signing_secret": secret}).json()
+        assert body["signing_secrets"] == min(count, 2)
+    endpoint = account_selectors.endpoint_by_token(body["webhook_url"].rpartition("/")[2])
     assert endpoint is not None
-    assert stored.signing_secrets(endpoint) == [THIRD, SECOND]
+    assert account_selectors.signing_secrets(endpoint) == [THIRD, SECOND]
 
 
 def test_a_key_of_another_account_is_refused(api: ApiClient, own: Any, path: str) -> None:
-    shown = api.post(path, {"secret_key": OWN}).json()
+    body = api.post(path, {"secret_key": OWN}).json()
     assert refusal(api.patch(path, {"secret_key": STRANGE})) == (409, "wrong-stripe-account")
-    assert api.get(path).json() == shown
+    assert api.get(path).json() == body
 
 
-def test_the_platforms_own_account_becomes_nobodys(
+def test_no_project_can_connect_the_platforms_account(
     api: ApiClient, neighbour: Tenant, own: SandboxStripe, path: str
 ) -> None:
     """By any key of it: what every other project sells there would be this one's."""
@@ -123,7 +125,7 @@ def test_connecting_does_not_need_the_platforms_key(
         ({}, (422, "invalid")),
     ],
 )
-def test_what_does_not_open_the_right_account(
+def test_keys_of_the_wrong_kind_mode_or_account_are_refused(
     api: ApiClient, own: Any, path: str, body: dict[str, str], expected: tuple[int, str] | None
 ) -> None:
     response = api.post(path, body)
@@ -135,17 +137,19 @@ def test_what_does_not_open_the_right_account(
     assert "sk_" not in response.content.decode().replace("(sk_…)", "")
 
 
-def test_who_already_sells_cannot_move(tenant: Tenant, own: Any, path: str) -> None:
+def test_a_project_with_products_cannot_change_its_account(
+    tenant: Tenant, own: Any, path: str
+) -> None:
     tenant.product()
     assert refusal(tenant.api.post(path, {"secret_key": OWN})) == (409, "account-in-use")
 
 
-def test_connecting_twice_is_rotating(api: ApiClient, own: Any, path: str) -> None:
+def test_connecting_again_rotates_the_key(api: ApiClient, own: Any, path: str) -> None:
     api.post(path, {"secret_key": OWN})
     assert refusal(api.post(path, {"secret_key": SPARE})) == (409, "account-exists")
 
 
-def test_who_may(
+def test_connecting_needs_the_projects_own_key_with_write_scope(
     api: ApiClient,
     other_api: ApiClient,
     platform_api: ApiClient,
@@ -164,7 +168,7 @@ def test_who_may(
     assert (entry.project_id, entry.actor.startswith("key:")) == (project.pk, True)
 
 
-def test_a_revoked_key_stops_selling_and_says_so(
+def test_a_key_revoked_at_stripe_stops_sales_and_is_reported(
     tenant: Tenant, own: SandboxStripe, path: str
 ) -> None:
     tenant.api.post(path, {"secret_key": OWN})

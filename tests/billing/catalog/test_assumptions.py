@@ -1,4 +1,4 @@
-"""``assume=`` a product or a price: the answer that really having it gives."""
+"""``assume=`` a product or price gives the answer that holding it would give."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,8 +17,8 @@ HOW = {"sources", "version"}
 
 
 def look(tenant: Tenant, **query: Any) -> dict[str, Any]:
-    said = {"user_id": "alice", "feature": "seats", **query}
-    response = tenant.api.get("/entitlements/check", query=said)
+    body = {"user_id": "alice", "feature": "seats", **query}
+    response = tenant.api.get("/entitlements/check", query=body)
     assert response.status_code == 200, response.content
     return {name: value for name, value in response.json().items() if name not in HOW}
 
@@ -55,18 +55,18 @@ def test_assumed_products_and_prices_are_answered_like_real_ones(
         assert other_api.get("/entitlements/check", query=query).status_code == 422
 
 
-def test_subscription_s_billing_day_begins_the_periods_of_what_it_gives(
+def test_quota_periods_begin_on_the_subscriptions_billing_day(
     tenant: Tenant, project: Project, drain: Callable[[], None]
 ) -> None:
     tenant.meter("calls")
-    said = {"code": "calls", "name": "Calls", "kind": "metered", "meter": "calls"}
-    body = {**said, "period": "month", "anchored": True}
+    request_body = {"code": "calls", "name": "Calls", "kind": "metered", "meter": "calls"}
+    body = {**request_body, "period": "month", "anchored": True}
     assert tenant.api.post("/features", body).status_code == 201
     product = tenant.product("Pro", features=[{"feature": "calls", "value": 100}])
     tenant.sell(tenant.price(product))
     drain()
     [subscription] = tenant.api.get("/subscriptions/alice").json()["data"]
-    shown = tenant.api.get("/entitlements/check", query={"user_id": "alice", "feature": "calls"})
+    response = tenant.api.get("/entitlements/check", query={"user_id": "alice", "feature": "calls"})
     ends = subscription["items"][0]["period_end"]
-    assert shown.json()["resets_at"][:13] == ends[:13]
-    assert shown.json()["remaining"] == 100
+    assert response.json()["resets_at"][:13] == ends[:13]
+    assert response.json()["remaining"] == 100

@@ -1,4 +1,4 @@
-"""``/coupons`` and ``/promotion-codes``: made here and at Stripe, mirrored, used, refused."""
+"""``/coupons`` and ``/promotion-codes`` create, change and refuse discounts at Stripe and here."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from billing.models import Coupon, PromotionCode, StripeAccount
 from billing.operations import reconciliation
 from projects.models import Project
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.subscriptions.subscribers import Subscriber
 from tests.billing.tenant import Json, Tenant, order
 from tests.billing_fixtures import Clock
@@ -19,45 +19,49 @@ QUARTER: Json = {"name": "Spring", "percent_off": "25", "duration": "forever"}
 
 
 def coupon(tenant: Tenant, **body: Any) -> Json:
-    made = tenant.api.post("/coupons", {**QUARTER, **body})
-    assert made.status_code == 201, made.content
-    return dict(made.json())
+    response = tenant.api.post("/coupons", {**QUARTER, **body})
+    assert response.status_code == 201, response.content
+    return dict(response.json())
 
 
 def code(tenant: Tenant, of: Json, **body: Any) -> Json:
-    made = tenant.api.post("/promotion-codes", {"coupon": of["id"], **body})
-    assert made.status_code == 201, made.content
-    return dict(made.json())
+    response = tenant.api.post("/promotion-codes", {"coupon": of["id"], **body})
+    assert response.status_code == 201, response.content
+    return dict(response.json())
 
 
 def test_a_coupon_is_made_renamed_and_deleted(
     tenant: Tenant, drain: Drain, clock: Clock, account: StripeAccount
 ) -> None:
     product = tenant.product()
-    made = coupon(
+    new_coupon = coupon(
         tenant,
         products=[product["id"]],
         max_redemptions=5,
         redeem_by="2038-01-19T03:14:07Z",
         metadata={"team": "7"},
     )
-    assert (made["percent_off"], made["amount_off"], made["valid"]) == ("25.00", None, True)
-    assert (made["products"], made["metadata"]) == ([product["id"]], {"team": "7"})
+    assert (new_coupon["percent_off"], new_coupon["amount_off"], new_coupon["valid"]) == (
+        "25.00",
+        None,
+        True,
+    )
+    assert (new_coupon["products"], new_coupon["metadata"]) == ([product["id"]], {"team": "7"})
     (at_stripe,) = tenant.at_stripe("coupon")
-    assert (at_stripe["id"], at_stripe["redeem_by"]) == (made["stripe_id"], 2**31 - 1)
-    assert at_stripe["metadata"]["tollgate_id"] == made["id"]
-    path = f"/coupons/{made['id']}"
+    assert (at_stripe["id"], at_stripe["redeem_by"]) == (new_coupon["stripe_id"], 2**31 - 1)
+    assert at_stripe["metadata"]["tollgate_id"] == new_coupon["id"]
+    path = f"/coupons/{new_coupon['id']}"
     renamed = tenant.api.patch(path, {"name": "Summer", "metadata": {"year": "26"}}).json()
     assert (renamed["name"], renamed["metadata"]) == ("Summer", {"year": "26"})
     assert tenant.api.get(path).json() == renamed
     assert tenant.api.get("/coupons?valid=true").json()["data"] == [renamed]
-    promo = code(tenant, made, code="SUMMER26")
+    promo = code(tenant, new_coupon, code="SUMMER26")
     assert tenant.api.delete(path).status_code == 204
     drain()
     gone = (
         tenant.api.get(path),
         tenant.api.delete(path),
-        tenant.api.post("/promotion-codes", {"coupon": made["id"]}),
+        tenant.api.post("/promotion-codes", {"coupon": new_coupon["id"]}),
     )
     assert [each.status_code for each in gone] == [404] * 3
     assert tenant.api.get(f"/promotion-codes/{promo['id']}").json()["active"] is False
@@ -66,7 +70,7 @@ def test_a_coupon_is_made_renamed_and_deleted(
 
 def test_an_amount_in_a_currency_for_some_months(tenant: Tenant) -> None:
     tenant.product()
-    made = tenant.api.post(
+    body = tenant.api.post(
         "/coupons",
         {
             "amount_off": {"amount": 500, "currency": "eur"},
@@ -74,9 +78,9 @@ def test_an_amount_in_a_currency_for_some_months(tenant: Tenant) -> None:
             "duration_in_months": 3,
         },
     ).json()
-    assert made["amount_off"] == {"amount": 500, "currency": "eur"}
-    assert (made["duration_in_months"], made["percent_off"]) == (3, None)
-    assert made["redeem_by"] is None
+    assert body["amount_off"] == {"amount": 500, "currency": "eur"}
+    assert (body["duration_in_months"], body["percent_off"]) == (3, None)
+    assert body["redeem_by"] is None
 
 
 def test_a_promotion_code_is_made_closed_and_opened(tenant: Tenant, drain: Drain) -> None:
@@ -99,11 +103,11 @@ def test_a_promotion_code_is_made_closed_and_opened(tenant: Tenant, drain: Drain
     assert (clash.status_code, clash.json()["code"]) == (409, "promotion-code-exists")
     unnamed = code(tenant, of)
     assert len(unnamed["code"]) == 8
-    shown = tenant.api.get(f"/promotion-codes?coupon={of['id']}&code=ADA-ONLY&active=true").json()
-    assert [each["id"] for each in shown["data"]] == [made["id"]]
+    body = tenant.api.get(f"/promotion-codes?coupon={of['id']}&code=ADA-ONLY&active=true").json()
+    assert [each["id"] for each in body["data"]] == [made["id"]]
 
 
-def test_what_a_coupon_cannot_be(tenant: Tenant, neighbour: Tenant) -> None:
+def test_invalid_coupons_are_refused(tenant: Tenant, neighbour: Tenant) -> None:
     product = neighbour.product()
     theirs = coupon(neighbour)
     wrong: list[Json] = [
@@ -140,7 +144,7 @@ def test_what_a_coupon_cannot_be(tenant: Tenant, neighbour: Tenant) -> None:
     assert not PromotionCode.objects.across_projects().exists()
 
 
-def test_a_repeated_request_makes_one(tenant: Tenant) -> None:
+def test_a_repeated_request_creates_one_coupon(tenant: Tenant) -> None:
     tenant.product()
     key = {"Idempotency-Key": "spring"}
     tenant.stripe.fail("timeout_after", method="POST", path="/v1/coupons", times=3)
@@ -151,11 +155,13 @@ def test_a_repeated_request_makes_one(tenant: Tenant) -> None:
     assert again.json()["stripe_id"] == tenant.at_stripe("coupon")[0]["id"]
 
 
-def test_made_in_the_dashboard_of_the_shared_account_it_is_foreign(
+def test_a_coupon_from_the_dashboard_of_the_shared_account_is_foreign(
     tenant: Tenant, drain: Drain
 ) -> None:
-    made = tenant.stripe.v1.coupons.create({"percent_off": 10})
-    tenant.stripe.v1.promotion_codes.create({"promotion": {"type": "coupon", "coupon": made.id}})
+    new_coupon = tenant.stripe.v1.coupons.create({"percent_off": 10})
+    tenant.stripe.v1.promotion_codes.create(
+        {"promotion": {"type": "coupon", "coupon": new_coupon.id}}
+    )
     drain()
     assert tenant.api.get("/coupons").json()["data"] == []
     assert tenant.api.get("/promotion-codes").json()["data"] == []
@@ -180,7 +186,7 @@ def test_a_discount_on_a_subscription(
     named = None if by == "id" else promo["id"]
     assert (given["coupon"], given["promotion_code"]) == (spring["id"], named)
     drain()
-    assert outbox.types(project, "subscription.") == [
+    assert outbox_events.types(project, "subscription.") == [
         "subscription.created",
         "subscription.updated",
     ]
@@ -208,7 +214,7 @@ def test_an_amount_off_is_of_the_subscriptions_currency(
     assert ada.show(price) == before
 
 
-def test_one_text_for_several_buyers(tenant: Tenant) -> None:
+def test_several_buyers_can_have_codes_with_the_same_text(tenant: Tenant) -> None:
     """Each buyer's code is their own, and goes before one for all that reads the same."""
     once, spring = tenant.price(interval=None), coupon(tenant, duration="once")
     own = {user: code(tenant, spring, code="MINE", user_id=user)["id"] for user in ("ada", "bob")}
@@ -218,7 +224,9 @@ def test_one_text_for_several_buyers(tenant: Tenant) -> None:
     assert (other.status_code, other.json()["code"]) == (409, "discount-refused")
 
 
-def test_lists_cost_the_same_however_long(tenant: Tenant, django_assert_num_queries: Any) -> None:
+def test_the_query_count_of_lists_is_constant(
+    tenant: Tenant, django_assert_num_queries: Any
+) -> None:
     product = tenant.product()
     for _ in range(3):
         code(tenant, coupon(tenant, products=[product["id"]]))

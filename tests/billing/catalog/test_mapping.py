@@ -1,4 +1,4 @@
-"""Products, prices, customers and invoices; and which of them are anybody's here."""
+"""Products, prices, customers and invoices are mirrored, and foreign ones are not."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ from entitlements.models import Feature
 from projects.models import Project
 from sandbox.deliveries import DeliveryMode
 from sandbox.world import DEFAULT_SECRET_KEY
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 
@@ -39,13 +39,13 @@ def own(stripe: SandboxStripe, other_project: Project) -> StripeAccount:
 
 
 def read(account: StripeAccount, kind: str, stripe_id: str | None) -> str:
-    """Read one object; the state of its dirty row."""
+    """Read one object and return the state of its sync-queue row."""
     sync_id, _ = sync.request_sync(account_id=account.pk, kind=kind, stripe_id=str(stripe_id))
     sync.drain(at=timezone.now())
     return SyncObject.objects.get(pk=sync_id).state
 
 
-def test_a_product_follows(shop: Shop, drain: Drain) -> None:
+def test_a_change_of_a_product_at_stripe_is_mirrored(shop: Shop, drain: Drain) -> None:
     product = shop.product("Pro")
     shop.stripe.v1.products.update(
         str(product.stripe_id),
@@ -67,10 +67,12 @@ def test_a_deleted_product_is_not_for_sale(shop: Shop, drain: Drain) -> None:
     assert SyncObject.objects.get(stripe_id=product.stripe_id).state == "applied"
 
 
-def test_strangers_in_the_shared_account_stay_strangers(shop: Shop) -> None:
-    made = shop.stripe.v1.products.create({"name": "Not ours"})
-    price = shop.stripe.v1.prices.create({"product": made.id, "currency": "usd", "unit_amount": 5})
-    assert read(shop.account, "product", made.id) == "foreign"
+def test_objects_of_nobody_in_the_shared_account_are_foreign(shop: Shop) -> None:
+    product = shop.stripe.v1.products.create({"name": "Not ours"})
+    price = shop.stripe.v1.prices.create(
+        {"product": product.id, "currency": "usd", "unit_amount": 5}
+    )
+    assert read(shop.account, "product", product.id) == "foreign"
     assert read(shop.account, "price", price.id) == "foreign"
     assert not Product.objects.for_project(shop.project).exists()
 
@@ -78,9 +80,14 @@ def test_strangers_in_the_shared_account_stay_strangers(shop: Shop) -> None:
 def test_a_project_s_own_account_is_mirrored_whole(
     own: StripeAccount, stripe: SandboxStripe, other_project: Project
 ) -> None:
-    made = stripe.v1.products.create({"name": "Made in the dashboard"})
+    product = stripe.v1.products.create({"name": "Made in the dashboard"})
     price = stripe.v1.prices.create(
-        {"product": made.id, "currency": "usd", "unit_amount": 5, "recurring": {"interval": "day"}}
+        {
+            "product": product.id,
+            "currency": "usd",
+            "unit_amount": 5,
+            "recurring": {"interval": "day"},
+        }
     )
     assert read(own, "price", price.id) == "waiting"  # its product has to come first
     waiting = SyncObject.objects.get(stripe_id=price.id)
@@ -89,20 +96,20 @@ def test_a_project_s_own_account_is_mirrored_whole(
     sync.drain(at=timezone.now())
     row = Price.objects.for_project(other_project).get()
     assert (row.stripe_id, row.unit_amount, row.interval) == (price.id, 5, "day")
-    assert row.product.stripe_id == made.id
+    assert row.product.stripe_id == product.id
 
 
 def test_a_price_in_parts_of_a_cent_cannot_be_sold(
     own: StripeAccount, stripe: SandboxStripe, other_project: Project
 ) -> None:
-    made = stripe.v1.products.create({"name": "API calls"})
+    product = stripe.v1.products.create({"name": "API calls"})
     price = stripe.v1.prices.create(
-        {"product": made.id, "currency": "usd", "unit_amount_decimal": "0.5"}  # type: ignore[typeddict-item]
+        {"product": product.id, "currency": "usd", "unit_amount_decimal": "0.5"}  # type: ignore[typeddict-item]
     )
     assert read(own, "price", price.id) == "foreign"
 
 
-def test_a_row_that_waits_is_adopted(shop: Shop, drain: Drain) -> None:
+def test_a_row_without_a_stripe_id_takes_the_object_that_names_it(shop: Shop, drain: Drain) -> None:
     product = shop.product("Pro")
     stripe_id = product.stripe_id
     Product.objects.for_project(shop.project).update(stripe_id=None)
@@ -111,7 +118,7 @@ def test_a_row_that_waits_is_adopted(shop: Shop, drain: Drain) -> None:
     assert product.stripe_id == stripe_id
 
 
-def test_a_row_that_has_its_object_adopts_no_second(shop: Shop) -> None:
+def test_a_row_with_a_stripe_id_takes_no_second_object(shop: Shop) -> None:
     product = shop.product("Pro")
     twin = shop.stripe.v1.products.create({"name": "Twin", "metadata": {"tollgate_id": product.pk}})
     assert read(shop.account, "product", twin.id) == "foreign"
@@ -134,14 +141,14 @@ def test_metadata_does_not_reach_into_another_account(
 @pytest.mark.parametrize(
     "claim", ["", "prod_", "prod_\0", "cus_1", "' OR 1=1", "é" * 30, "1" * 400]
 )
-def test_odd_claims_claim_nothing(shop: Shop, claim: str) -> None:
-    made = shop.stripe.v1.products.create({"name": "Odd"})
+def test_malformed_ids_in_metadata_are_foreign(shop: Shop, claim: str) -> None:
+    product = shop.stripe.v1.products.create({"name": "Odd"})
     with shop.stripe.world.transaction() as tx:
-        tx.path_object("product", made.id)["metadata"] = {"tollgate_id": claim}
-    assert read(shop.account, "product", made.id) == "foreign"
+        tx.path_object("product", product.id)["metadata"] = {"tollgate_id": claim}
+    assert read(shop.account, "product", product.id) == "foreign"
 
 
-def test_a_subscription_learns_of_a_price_that_came_late(
+def test_a_subscription_is_mapped_again_when_its_price_arrives_late(
     shop: Shop, alice: StripeCustomer, monthly: Price, stripe: SandboxStripe, drain: Drain
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -158,7 +165,7 @@ def test_a_subscription_learns_of_a_price_that_came_late(
     assert _allowed(shop, "sso")
 
 
-def test_holders_follow_when_a_product_gives_more(
+def test_holders_get_the_features_that_a_product_gains(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, sso: Feature
 ) -> None:
     shop.subscribe(alice, monthly)
@@ -180,7 +187,7 @@ def _allowed(shop: Shop, feature: str) -> bool:
     return answer.allowed
 
 
-def test_a_customer_follows_and_the_tenant_s_own_data_does_not(
+def test_a_customers_stripe_data_changes_and_the_tenants_data_stays(
     shop: Shop, alice: StripeCustomer, drain: Drain
 ) -> None:
     shop.stripe.v1.customers.update(
@@ -190,7 +197,7 @@ def test_a_customer_follows_and_the_tenant_s_own_data_does_not(
     alice.refresh_from_db()
     assert (alice.name, alice.email, alice.balance) == ("Al", "al@example.org", -500)
     assert alice.customer.email == "alice@example.com"
-    assert outbox.types(shop.project) == []
+    assert outbox_events.types(shop.project) == []
 
 
 def test_an_invoice(shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain) -> None:
@@ -201,7 +208,7 @@ def test_an_invoice(shop: Shop, alice: StripeCustomer, monthly: Price, drain: Dr
     assert row.subscription == Subscription.objects.for_project(shop.project).get()
     line = row.lines.get()
     assert (line.price_id, line.amount, line.is_proration) == (monthly.pk, 2900, False)
-    assert outbox.types(shop.project, "invoice.") == ["invoice.paid"]
+    assert outbox_events.types(shop.project, "invoice.") == ["invoice.paid"]
 
 
 @pytest.mark.parametrize("kinds", [("invoice", "subscription"), ("subscription", "invoice")])
@@ -217,21 +224,21 @@ def test_an_invoice_and_its_subscription_in_any_order(
     assert row.subscription == Subscription.objects.for_project(shop.project).get()
 
 
-def test_a_failed_invoice_is_told(
+def test_a_failed_invoice_records_an_event(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     shop.stripe.decline_payments(str(alice.stripe_id))
     shop.subscribe(alice, monthly, payment_behavior="allow_incomplete")
     drain()
     assert Invoice.objects.for_project(shop.project).get().status == "open"
-    assert outbox.types(shop.project, "invoice.") == ["invoice.payment_failed"]
+    assert outbox_events.types(shop.project, "invoice.") == ["invoice.payment_failed"]
 
 
 def test_a_deleted_draft(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:
-    made = shop.stripe.v1.invoices.create({"customer": str(alice.stripe_id)})
+    invoice = shop.stripe.v1.invoices.create({"customer": str(alice.stripe_id)})
     drain()
     assert Invoice.objects.for_project(shop.project).get().status == "draft"
     with shop.stripe.world.transaction() as tx:
-        tx.remove(tx.path_object("invoice", str(made.id)))
-    assert read(shop.account, "invoice", made.id) == "applied"
+        tx.remove(tx.path_object("invoice", str(invoice.id)))
+    assert read(shop.account, "invoice", invoice.id) == "applied"
     assert Invoice.objects.for_project(shop.project).get().status == "deleted"

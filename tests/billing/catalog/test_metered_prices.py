@@ -1,4 +1,4 @@
-"""Prices that bill what a meter counts."""
+"""Metered prices are created and sold for what a meter counts."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_two_prices_of_one_meter(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("fault", ["timeout_after", "error_after", "reset_before"])
-def test_a_meter_is_made_once_whatever_is_lost(tenant: Tenant, fault: str) -> None:
+def test_a_meter_is_created_once_although_answers_get_lost(tenant: Tenant, fault: str) -> None:
     product = tenant.product()
     tenant.stripe.fail(fault, path="/v1/billing/meters", method="POST", times=3)
     body = {
@@ -59,9 +59,9 @@ def test_a_meter_is_made_once_whatever_is_lost(tenant: Tenant, fault: str) -> No
     assert Price.objects.across_projects().count() == 1
 
 
-def test_what_cannot_be_billed(tenant: Tenant) -> None:
+def test_prices_that_cannot_be_metered_are_refused(tenant: Tenant) -> None:
     product = tenant.product()
-    asked = StripeIntent.objects.across_projects().count()
+    count = StripeIntent.objects.across_projects().count()
     for changes, status, code in (
         ({"meter": "unknown"}, 422, "meter-unknown"),
         ({"meter": "peak"}, 409, "meter-not-billable"),
@@ -74,10 +74,10 @@ def test_what_cannot_be_billed(tenant: Tenant) -> None:
         assert (answer.status_code, answer.json()["code"]) == (status, code), changes
     assert not Price.objects.across_projects().exists()
     assert not StripeMeter.objects.across_projects().exists()
-    assert StripeIntent.objects.across_projects().count() == asked
+    assert StripeIntent.objects.across_projects().count() == count
 
 
-def test_it_is_sold_without_a_quantity(tenant: Tenant) -> None:
+def test_a_metered_price_is_sold_without_a_quantity(tenant: Tenant) -> None:
     """Beside a flat fee on one page, in one subscription; only the fee is paid at once."""
     flat, calls = tenant.price(amount=1000), tenant.price(amount=3, meter="calls")
     refused = tenant.api.post("/checkout", order(calls, quantity=2))

@@ -1,4 +1,4 @@
-"""``/prices`` and ``/plans``: immutable, on sale or not."""
+"""``/prices`` and ``/plans`` create and list prices, of which only the sale status can change."""
 
 from typing import Any
 
@@ -9,32 +9,32 @@ from tests.billing.tenant import Tenant
 
 def test_a_recurring_price(tenant: Tenant) -> None:
     product = tenant.product()
-    made = tenant.price(product, interval="month", interval_count=3, nickname="Quarterly")
+    price = tenant.price(product, interval="month", interval_count=3, nickname="Quarterly")
     (at_stripe,) = tenant.at_stripe("price")
-    assert (made["type"], made["interval"], made["interval_count"]) == ("recurring", "month", 3)
-    assert made["unit_amount"] == {"amount": 2900, "currency": "usd"}
-    assert made["stripe_id"] == at_stripe["id"]
+    assert (price["type"], price["interval"], price["interval_count"]) == ("recurring", "month", 3)
+    assert price["unit_amount"] == {"amount": 2900, "currency": "usd"}
+    assert price["stripe_id"] == at_stripe["id"]
     assert at_stripe["product"] == product["stripe_id"]
-    assert at_stripe["metadata"] == {"tollgate_id": made["id"]}
+    assert at_stripe["metadata"] == {"tollgate_id": price["id"]}
     assert at_stripe["recurring"]["interval_count"] == 3
 
 
 @pytest.mark.parametrize(("currency", "amount"), [("jpy", 2900), ("kwd", 2900), ("usd", 0)])
 def test_a_one_time_price_in_any_currency(tenant: Tenant, currency: str, amount: int) -> None:
-    made = tenant.price(amount=amount, currency=currency, interval=None)
-    assert (made["type"], made["interval"], made["interval_count"]) == ("one_time", None, None)
-    assert made["unit_amount"] == {"amount": amount, "currency": currency}
+    price = tenant.price(amount=amount, currency=currency, interval=None)
+    assert (price["type"], price["interval"], price["interval_count"]) == ("one_time", None, None)
+    assert price["unit_amount"] == {"amount": amount, "currency": currency}
 
 
-def test_a_price_only_goes_off_sale(tenant: Tenant) -> None:
-    made = tenant.price()
-    path = f"/prices/{made['id']}"
+def test_only_the_active_flag_of_a_price_can_change(tenant: Tenant) -> None:
+    price = tenant.price()
+    path = f"/prices/{price['id']}"
     changed = tenant.api.patch(path, {"active": False})
     assert (changed.status_code, changed.json()["active"]) == (200, False)
     assert tenant.at_stripe("price")[0]["active"] is False
     for body in ({}, {"unit_amount": {"amount": 1, "currency": "usd"}}, {"active": None}):
         assert tenant.api.patch(path, body).status_code == 422
-    assert tenant.api.get(path).json() == {**made, "active": False}
+    assert tenant.api.get(path).json() == {**price, "active": False}
 
 
 def test_filters(tenant: Tenant) -> None:
@@ -43,16 +43,16 @@ def test_filters(tenant: Tenant) -> None:
     once = tenant.price(second, interval=None, currency="eur")
     tenant.api.patch(f"/prices/{once['id']}", {"active": False})
 
-    def found(**query: Any) -> list[str]:
+    def price_ids(**query: Any) -> list[str]:
         rows = tenant.api.get("/prices", query=query).json()["data"]
         return [row["id"] for row in rows]
 
-    assert found() == [once["id"], monthly["id"]]
-    assert found(product=first["id"]) == [monthly["id"]]
-    assert found(active="false") == [once["id"]]
-    assert found(type="one_time") == [once["id"]]
-    assert found(currency="usd") == [monthly["id"]]
-    assert found(product=first["id"], currency="eur") == []
+    assert price_ids() == [once["id"], monthly["id"]]
+    assert price_ids(product=first["id"]) == [monthly["id"]]
+    assert price_ids(active="false") == [once["id"]]
+    assert price_ids(type="one_time") == [once["id"]]
+    assert price_ids(currency="usd") == [monthly["id"]]
+    assert price_ids(product=first["id"], currency="eur") == []
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_filter_that_is_not_understood_is_refused(tenant: Tenant, query: dict[
         {"active": True},
     ],
 )
-def test_what_is_no_price_is_refused_and_nothing_is_made(
+def test_an_invalid_price_is_refused_and_not_created(
     tenant: Tenant, change: dict[str, Any]
 ) -> None:
     body = {
@@ -114,7 +114,7 @@ def test_an_archived_product_gets_no_price(tenant: Tenant) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "not-on-sale")
 
 
-def test_plans_are_what_one_can_subscribe_to_now(tenant: Tenant) -> None:
+def test_plans_are_the_recurring_prices_on_sale(tenant: Tenant) -> None:
     pro, once, archived = tenant.product("Pro"), tenant.product("Once"), tenant.product("Old")
     dear, cheap = tenant.price(pro, amount=9900), tenant.price(pro, amount=900)
     euro = tenant.price(pro, amount=800, currency="eur")

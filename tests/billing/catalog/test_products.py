@@ -1,4 +1,4 @@
-"""``/products``: made at Stripe, mirrored here, with what they entitle to."""
+"""``/products`` creates products at Stripe and mirrors them with their features."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,28 +12,28 @@ from tests.billing.tenant import Tenant
 
 def test_a_product_is_made_at_stripe_and_names_our_row(tenant: Tenant, project: Project) -> None:
     tenant.feature(project, "sso")
-    made = tenant.product(
+    product = tenant.product(
         "Pro", description="All of it", features=[{"feature": "sso"}], metadata={"tier": "1"}
     )
     (at_stripe,) = tenant.at_stripe("product")
-    assert made["stripe_id"] == at_stripe["id"]
-    assert at_stripe["metadata"] == {"tier": "1", "tollgate_id": made["id"]}
+    assert product["stripe_id"] == at_stripe["id"]
+    assert at_stripe["metadata"] == {"tier": "1", "tollgate_id": product["id"]}
     assert (at_stripe["name"], at_stripe["description"]) == ("Pro", "All of it")
-    assert made["features"] == [{"feature": "sso", "kind": "boolean", "value": True}]
-    assert made["metadata"] == {"tier": "1"}
-    assert made["created_at"].endswith("Z")
-    assert tenant.api.get(f"/products/{made['id']}").json() == made
+    assert product["features"] == [{"feature": "sso", "kind": "boolean", "value": True}]
+    assert product["metadata"] == {"tier": "1"}
+    assert product["created_at"].endswith("Z")
+    assert tenant.api.get(f"/products/{product['id']}").json() == product
 
 
 def test_a_change_goes_to_stripe_and_comes_back(tenant: Tenant) -> None:
-    made = tenant.product("Pro", description="Old", metadata={"a": "1", "b": "2"})
+    product = tenant.product("Pro", description="Old", metadata={"a": "1", "b": "2"})
     changed = tenant.api.patch(
-        f"/products/{made['id']}",
+        f"/products/{product['id']}",
         {"name": "Pro Max", "description": "", "active": False, "metadata": {"b": "3"}},
     )
     assert changed.status_code == 200
     assert changed.json() == {
-        **made,
+        **product,
         "name": "Pro Max",
         "description": "",
         "active": False,
@@ -41,36 +41,36 @@ def test_a_change_goes_to_stripe_and_comes_back(tenant: Tenant) -> None:
     }
     (at_stripe,) = tenant.at_stripe("product")
     assert at_stripe["active"] is False
-    assert at_stripe["metadata"] == {"b": "3", "tollgate_id": made["id"]}
+    assert at_stripe["metadata"] == {"b": "3", "tollgate_id": product["id"]}
 
 
 def test_features_are_replaced_as_a_set_and_audited(tenant: Tenant, project: Project) -> None:
     tenant.feature(project, "sso")
     tenant.feature(project, "seats", kind="limit")
-    made = tenant.product("Pro", features=[{"feature": "sso"}, {"feature": "seats", "value": 5}])
+    product = tenant.product("Pro", features=[{"feature": "sso"}, {"feature": "seats", "value": 5}])
     changed = tenant.api.patch(
-        f"/products/{made['id']}", {"features": [{"feature": "seats", "value": None}]}
+        f"/products/{product['id']}", {"features": [{"feature": "seats", "value": None}]}
     )
     assert changed.json()["features"] == [{"feature": "seats", "kind": "limit", "value": None}]
     entry = AuditEntry.objects.filter(action="product.set_features").latest("id")
     assert (entry.subject, entry.before, entry.after) == (
-        made["id"],
+        product["id"],
         {"sso": True, "seats": 5},
         {"seats": None},
     )
 
 
-def test_whoever_holds_the_product_follows(
+def test_holders_get_the_products_new_features(
     tenant: Tenant, project: Project, drain: Callable[[], None]
 ) -> None:
     tenant.feature(project, "sso")
     tenant.feature(project, "seats", kind="limit")
     product = tenant.product(features=[{"feature": "sso"}])
-    sold = tenant.sell(tenant.price(product))
+    checkout = tenant.sell(tenant.price(product))
     drain()
     tenant.api.patch(f"/products/{product['id']}", {"features": [{"feature": "seats", "value": 5}]})
     drain()
-    decisions = {each["feature"]: each for each in tenant.sync(sold)["entitlements"]}
+    decisions = {each["feature"]: each for each in tenant.sync(checkout)["entitlements"]}
     assert (decisions["sso"]["allowed"], decisions["seats"]["limit"]) == (False, 5)
 
 
@@ -109,7 +109,7 @@ def test_true_and_one_are_different_values(tenant: Tenant, project: Project) -> 
         {"name": "P", "metadata": ["k"]},
     ],
 )
-def test_what_is_no_product_is_refused_and_nothing_is_made(
+def test_an_invalid_product_is_refused_and_not_created(
     tenant: Tenant, project: Project, body: dict[str, Any]
 ) -> None:
     tenant.feature(project, "sso")
@@ -121,14 +121,14 @@ def test_what_is_no_product_is_refused_and_nothing_is_made(
     assert tenant.api.get("/products").json()["data"] == []
 
 
-def test_a_neighbours_product_is_not_there(tenant: Tenant, neighbour: Tenant) -> None:
+def test_a_neighbours_product_is_not_found(tenant: Tenant, neighbour: Tenant) -> None:
     theirs = neighbour.product("Theirs")
     path = f"/products/{theirs['id']}"
     random = f"/products/prod_{'0' * 26}"
     for ask in (tenant.api.get, tenant.api.patch):
         found, nowhere = ask(path), ask(random)
         assert (found.status_code, found.json()["code"]) == (404, "not-found")
-        assert _same(found.json()) == _same(nowhere.json())
+        assert without_request_id(found.json()) == without_request_id(nowhere.json())
     price = tenant.api.post(
         "/prices", {"product": theirs["id"], "unit_amount": {"amount": 1, "currency": "usd"}}
     )
@@ -137,7 +137,7 @@ def test_a_neighbours_product_is_not_there(tenant: Tenant, neighbour: Tenant) ->
     assert tenant.api.get("/products").json()["data"] == []
 
 
-def test_lists_cost_the_same_however_long(
+def test_the_query_count_of_lists_is_constant(
     tenant: Tenant, project: Project, django_assert_num_queries: Any
 ) -> None:
     tenant.feature(project, "sso")
@@ -155,13 +155,13 @@ def test_lists_cost_the_same_however_long(
         assert len(tenant.api.get("/prices").json()["data"]) == 6
 
 
-def test_a_deleted_product_says_so(tenant: Tenant) -> None:
-    made = tenant.product()
-    tenant.stripe.v1.products.delete(made["stripe_id"])
-    refused = tenant.api.patch(f"/products/{made['id']}", {"name": "New"})
+def test_a_product_deleted_at_stripe_is_shown_as_deleted(tenant: Tenant) -> None:
+    product = tenant.product()
+    tenant.stripe.v1.products.delete(product["stripe_id"])
+    refused = tenant.api.patch(f"/products/{product['id']}", {"name": "New"})
     assert (refused.status_code, refused.json()["code"]) == (409, "stripe-refused")
-    assert tenant.api.get(f"/products/{made['id']}").json()["active"] is False
+    assert tenant.api.get(f"/products/{product['id']}").json()["active"] is False
 
 
-def _same(problem: dict[str, Any]) -> dict[str, Any]:
+def without_request_id(problem: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in problem.items() if name != "request_id"}

@@ -1,4 +1,4 @@
-"""Discounts in a Stripe account that several projects share: each works in its own shop only."""
+"""Discounts in a Stripe account shared by several projects apply in their own project only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,15 +22,15 @@ FREE: Json = {"percent_off": "100", "duration": "forever"}
 
 
 def coupon(tenant: Tenant, **body: Any) -> Json:
-    made = tenant.api.post("/coupons", {**FREE, **body})
-    assert made.status_code == 201, made.content
-    return dict(made.json())
+    response = tenant.api.post("/coupons", {**FREE, **body})
+    assert response.status_code == 201, response.content
+    return dict(response.json())
 
 
 def code(tenant: Tenant, of: Json, text: str, **body: Any) -> Json:
-    made = tenant.api.post("/promotion-codes", {"coupon": of["id"], "code": text, **body})
-    assert made.status_code == 201, made.content
-    return dict(made.json())
+    response = tenant.api.post("/promotion-codes", {"coupon": of["id"], "code": text, **body})
+    assert response.status_code == 201, response.content
+    return dict(response.json())
 
 
 def stripe_products(tenant: Tenant) -> list[str]:
@@ -57,7 +57,7 @@ def test_a_neighbours_code_cannot_be_typed(tenant: Tenant, neighbour: Tenant) ->
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
 
 
-def test_the_portal_takes_no_codes(tenant: Tenant) -> None:
+def test_the_shared_accounts_portal_takes_no_promotion_codes(tenant: Tenant) -> None:
     tenant.sell(tenant.price())
     assert tenant.api.post("/portal", {"user_id": "alice"}).status_code == 201
     [made] = tenant.at_stripe("billing_portal.configuration")
@@ -69,14 +69,14 @@ def test_a_coupon_is_for_the_projects_own_products(tenant: Tenant, neighbour: Te
     """Also one for all of them: at Stripe it names them, and the neighbour's are left alone."""
     theirs = neighbour.price()
     tenant.product("Basic"), tenant.product("Pro")
-    made = coupon(tenant)
-    assert made["products"] == []
-    assert products_at_stripe(tenant, made["stripe_id"]) == set(stripe_products(tenant))
+    new_coupon = coupon(tenant)
+    assert new_coupon["products"] == []
+    assert products_at_stripe(tenant, new_coupon["stripe_id"]) == set(stripe_products(tenant))
     page = neighbour.stripe.v1.checkout.sessions.create(
         {
             "mode": "subscription",
             "line_items": [{"price": theirs["stripe_id"], "quantity": 1}],
-            "discounts": [{"coupon": made["stripe_id"]}],
+            "discounts": [{"coupon": new_coupon["stripe_id"]}],
             "success_url": "https://app.example.com",
         }
     )
@@ -105,30 +105,30 @@ def test_the_same_text_is_free_for_every_project(tenant: Tenant, neighbour: Tena
     assert all("-SPRING-" in text for text in texts)
 
 
-def test_a_coupon_for_all_grows_with_the_products(
+def test_a_coupon_for_all_products_is_recreated_when_a_product_is_added(
     tenant: Tenant, drain: Drain, clock: Clock, account: StripeAccount
 ) -> None:
     """Stripe cannot change what a coupon applies to: another one takes its place, under our id."""
     old = tenant.price(tenant.product("Old"), interval=None)
-    made = coupon(tenant, percent_off="50", duration="once")
-    promo = code(tenant, made, "HALF")
+    new_coupon = coupon(tenant, percent_off="50", duration="once")
+    promo = code(tenant, new_coupon, "HALF")
     assert tenant.sell(old, "ada", promotion_code="half")["total"]["amount"] == 1450
     new = tenant.price(tenant.product("New"), 1000, interval=None)
     assert tenant.sell(new, "bob", promotion_code="half")["total"]["amount"] == 500
-    assert tenant.sell(new, "eve", coupon=made["id"])["total"]["amount"] == 500
+    assert tenant.sell(new, "eve", coupon=new_coupon["id"])["total"]["amount"] == 500
     drain()
-    shown = tenant.api.get(f"/coupons/{made['id']}").json()
-    assert shown["stripe_id"] != made["stripe_id"]
-    assert {**shown, "stripe_id": made["stripe_id"]} == {**made, "times_redeemed": 3}
-    assert products_at_stripe(tenant, shown["stripe_id"]) == set(stripe_products(tenant))
+    body = tenant.api.get(f"/coupons/{new_coupon['id']}").json()
+    assert body["stripe_id"] != new_coupon["stripe_id"]
+    assert {**body, "stripe_id": new_coupon["stripe_id"]} == {**new_coupon, "times_redeemed": 3}
+    assert products_at_stripe(tenant, body["stripe_id"]) == set(stripe_products(tenant))
     listed = tenant.api.get("/promotion-codes").json()["data"]
     assert [(each["id"], each["code"], each["times_redeemed"]) for each in listed] == [
         (promo["id"], "HALF", 2)
     ]
-    assert [each["id"] for each in tenant.api.get("/coupons").json()["data"]] == [made["id"]]
+    assert [each["id"] for each in tenant.api.get("/coupons").json()["data"]] == [new_coupon["id"]]
     assert len(tenant.at_stripe("coupon")) == 2
     assert list(reconciliation.compare(account=account, at=clock.now)) == []
-    tenant.api.delete(f"/coupons/{made['id']}")
+    tenant.api.delete(f"/coupons/{new_coupon['id']}")
     drain()
     assert [each for each in tenant.at_stripe("coupon") if not each.get("deleted")] == []
     assert tenant.api.get(f"/promotion-codes/{promo['id']}").json()["active"] is False
@@ -136,12 +136,14 @@ def test_a_coupon_for_all_grows_with_the_products(
 
 
 @pytest.mark.parametrize("limited", ["coupon", "code"])
-def test_a_limit_holds_for_both_together(tenant: Tenant, drain: Drain, limited: str) -> None:
+def test_a_redemption_limit_counts_old_and_new_codes_together(
+    tenant: Tenant, drain: Drain, limited: str
+) -> None:
     """What was used of the earlier one is taken off the new one, and the earlier one closes."""
     old = tenant.price(tenant.product("Old"), interval=None)
     two = {"max_redemptions": 2}
-    made = coupon(tenant, duration="once", **(two if limited == "coupon" else {}))
-    promo = code(tenant, made, "TWICE", **(two if limited == "code" else {}))
+    new_coupon = coupon(tenant, duration="once", **(two if limited == "coupon" else {}))
+    promo = code(tenant, new_coupon, "TWICE", **(two if limited == "code" else {}))
     tenant.sell(old, "ada", promotion_code="TWICE")
     new = tenant.price(tenant.product("New"), interval=None)
     page = tenant.open(new, "bob", promotion_code="TWICE")
@@ -153,14 +155,16 @@ def test_a_limit_holds_for_both_together(tenant: Tenant, drain: Drain, limited: 
     again = tenant.api.post("/checkout", order(old, "eve", promotion_code="TWICE"))
     assert (again.status_code, again.json()["code"]) == (409, "discount-refused")
     path = "coupons" if limited == "coupon" else "promotion-codes"
-    id = made["id"] if limited == "coupon" else promo["id"]
-    shown = tenant.api.get(f"/{path}/{id}").json()
-    assert (shown["max_redemptions"], shown["times_redeemed"]) == (2, 2)
+    id = new_coupon["id"] if limited == "coupon" else promo["id"]
+    body = tenant.api.get(f"/{path}/{id}").json()
+    assert (body["max_redemptions"], body["times_redeemed"]) == (2, 2)
 
 
 @pytest.mark.parametrize("path", ["/v1/coupons", "/v1/promotion_codes"])
 @pytest.mark.parametrize("fault", ["timeout_before", "timeout_after"])
-def test_it_grows_once_whatever_stripe_does(tenant: Tenant, path: str, fault: str) -> None:
+def test_a_coupon_is_recreated_once_although_stripe_fails(
+    tenant: Tenant, path: str, fault: str
+) -> None:
     tenant.product("Old")
     code(tenant, coupon(tenant), "HALF")
     body = order(tenant.price(tenant.product("New")), promotion_code="HALF")
@@ -172,20 +176,20 @@ def test_it_grows_once_whatever_stripe_does(tenant: Tenant, path: str, fault: st
     assert page["amount_total"] == 0
 
 
-def test_a_discount_for_ever_goes_along_to_a_new_product(
+def test_a_forever_discount_applies_to_a_later_product(
     tenant: Tenant, shop: Shop, clock: Clock, drain: Drain
 ) -> None:
     ada = Subscriber(tenant, shop, clock, "ada")
     price = tenant.price(tenant.product("Old"), 4000)
-    made = coupon(tenant, percent_off="25")
+    new_coupon = coupon(tenant, percent_off="25")
     ada.subscribe(price)
-    ada.change(price, discounts=[made["id"]])
+    ada.change(price, discounts=[new_coupon["id"]])
     better = tenant.price(tenant.product("New"), 8000)
     seen = ada.preview(price, price=better["id"])
     changed = ada.change(price, price=better["id"])
     assert seen["bill"]["next_invoice"] == changed["bill"]["next_invoice"]
     assert changed["bill"]["next_invoice"]["amount_due"]["amount"] == 6000
-    assert [each["coupon"] for each in changed["discounts"]] == [made["id"]]
+    assert [each["coupon"] for each in changed["discounts"]] == [new_coupon["id"]]
     cheaper = tenant.price(tenant.product("Small"), 400)
     seen = ada.preview(better, price=cheaper["id"])
     ada.change(better, price=cheaper["id"])
@@ -195,7 +199,7 @@ def test_a_discount_for_ever_goes_along_to_a_new_product(
     assert tenant.at_stripe("invoice")[-1]["total"] == 300
 
 
-def test_coupons_from_before_are_limited(
+def test_a_coupon_for_the_whole_account_is_replaced_by_a_limited_one(
     tenant: Tenant, project: Project, account: StripeAccount, clock: Clock, drain: Drain
 ) -> None:
     """One that holds in every shop of the account makes way for one of the project's products."""
@@ -211,11 +215,11 @@ def test_coupons_from_before_are_limited(
     )
     assert coupon_coverage.confine_due(at=clock.now) == 1
     drain()
-    shown = tenant.api.get(f"/coupons/{row.pk}").json()
-    assert (shown["products"], shown["valid"]) == ([], True)
-    assert products_at_stripe(tenant, shown["stripe_id"]) == set(stripe_products(tenant))
+    body = tenant.api.get(f"/coupons/{row.pk}").json()
+    assert (body["products"], body["valid"]) == ([], True)
+    assert products_at_stripe(tenant, body["stripe_id"]) == set(stripe_products(tenant))
     left = [each["id"] for each in tenant.at_stripe("coupon") if not each.get("deleted")]
-    assert left == [shown["stripe_id"]]
+    assert left == [body["stripe_id"]]
     assert tenant.api.get(f"/promotion-codes/{promo.pk}").json()["active"] is True
     assert tenant.sell(price, promotion_code="half")["total"]["amount"] == 1450
     drain()
@@ -223,18 +227,18 @@ def test_coupons_from_before_are_limited(
     assert list(reconciliation.compare(account=account, at=clock.now)) == []
 
 
-def test_in_an_account_of_ones_own_buyers_may_type(
+def test_a_project_with_its_own_account_lets_buyers_type_codes(
     tenant: Tenant, project: Project, stripe: SandboxStripe
 ) -> None:
     accounts.open_account(stripe.world, account_id="acct_1OwnOwnOwnOwnOwn", secret_key=OWN)
     path = f"/projects/{project.pk}/stripe-account"
     assert tenant.api.post(path, {"secret_key": OWN}).status_code == 201
-    made = coupon(tenant)
-    code(tenant, made, "FREE")
+    new_coupon = coupon(tenant)
+    code(tenant, new_coupon, "FREE")
     own = SandboxStripe(stripe.world, OWN)
     [promo] = own.v1.promotion_codes.list().data
     assert promo.code == "FREE"
-    assert getattr(own.v1.coupons.retrieve(made["stripe_id"]), "applies_to", None) is None
+    assert getattr(own.v1.coupons.retrieve(new_coupon["stripe_id"]), "applies_to", None) is None
     page = tenant.open(tenant.price(interval=None), allow_promotion_codes=True)
     assert tenant.pay(page, promotion_code="FREE", card=None).status == "complete"
     assert tenant.sync(page)["total"]["amount"] == 0

@@ -1,4 +1,4 @@
-"""``/checkout``: discounts, taxes, trials and free pages; what is detected, and why."""
+"""``/checkout`` handles discounts, taxes, trials and free pages, and detects the type."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +16,10 @@ Drain = Callable[[], None]
 @pytest.fixture
 def coupon(tenant: Tenant, project: Project, account: StripeAccount) -> Callable[..., Coupon]:
     def make(**fields: Any) -> Coupon:
-        said: Any = {"percent_off": 25, "duration": "once", **fields}
-        made = tenant.stripe.v1.coupons.create(said)
+        body: Any = {"percent_off": 25, "duration": "once", **fields}
+        new_coupon = tenant.stripe.v1.coupons.create(body)
         return Coupon.objects.for_project(project).create(
-            account=account, stripe_id=made.id, **said
+            account=account, stripe_id=new_coupon.id, **body
         )
 
     return make
@@ -29,9 +29,11 @@ def coupon(tenant: Tenant, project: Project, account: StripeAccount) -> Callable
 def code(tenant: Tenant, project: Project) -> Callable[..., PromotionCode]:
     def make(coupon: Coupon, text: str = "SPRING", **fields: Any) -> PromotionCode:
         promotion: Any = {"type": "coupon", "coupon": str(coupon.stripe_id)}
-        made = tenant.stripe.v1.promotion_codes.create({"promotion": promotion, "code": text})
+        promotion_code = tenant.stripe.v1.promotion_codes.create(
+            {"promotion": promotion, "code": text}
+        )
         return PromotionCode.objects.for_project(project).create(
-            account=coupon.account, coupon=coupon, stripe_id=made.id, code=text, **fields
+            account=coupon.account, coupon=coupon, stripe_id=promotion_code.id, code=text, **fields
         )
 
     return make
@@ -42,7 +44,7 @@ def session(tenant: Tenant) -> Json:
     return tenant.at_stripe("checkout.session")[-1]
 
 
-def refused(tenant: Tenant, body: Json) -> tuple[int, str]:
+def refusal(tenant: Tenant, body: Json) -> tuple[int, str]:
     """Status and code, once it is certain that nothing was opened."""
     before = len(tenant.at_stripe("checkout.session"))
     answer = tenant.api.post("/checkout", body)
@@ -54,20 +56,20 @@ def test_a_discount_by_code_by_id_or_by_coupon(
     tenant: Tenant, coupon: Callable[..., Coupon], code: Callable[..., PromotionCode]
 ) -> None:
     price = tenant.price(interval=None, amount=1001)
-    given = coupon()
-    promo = code(given)
+    new_coupon = coupon()
+    promo = code(new_coupon)
     for said, shown in (
         ({"promotion_code": "spring"}, {"promotion_code": promo.pk, "coupon": None}),
         ({"promotion_code": promo.pk}, {"promotion_code": promo.pk, "coupon": None}),
-        ({"coupon": given.pk}, {"promotion_code": None, "coupon": given.pk}),
+        ({"coupon": new_coupon.pk}, {"promotion_code": None, "coupon": new_coupon.pk}),
     ):
-        made = tenant.open(price, **said)
-        assert {name: made[name] for name in shown} == shown
-        amounts = [made[name]["amount"] for name in ("subtotal", "discount", "tax", "total")]
+        checkout = tenant.open(price, **said)
+        assert {name: checkout[name] for name in shown} == shown
+        amounts = [checkout[name]["amount"] for name in ("subtotal", "discount", "tax", "total")]
         assert amounts == [1001, 250, 0, 751]
         assert sum(amounts[:1]) - amounts[1] + amounts[2] == amounts[3]
-    assert tenant.pay(made).status == "complete"
-    assert tenant.sync(made)["total"] == {"amount": 751, "currency": "usd"}
+    assert tenant.pay(checkout).status == "complete"
+    assert tenant.sync(checkout)["total"] == {"amount": 751, "currency": "usd"}
 
 
 @pytest.mark.parametrize(
@@ -98,12 +100,12 @@ def test_a_discount_that_cannot_be_used(
     Coupon.objects.across_projects().update(**on_coupon or {"name": "x"})
     PromotionCode.objects.across_projects().update(**on_code or {"metadata": {}})
     wrong = (409, "discount-refused")
-    assert refused(tenant, order(price, promotion_code=promo.code)) == wrong
+    assert refusal(tenant, order(price, promotion_code=promo.code)) == wrong
     if on_coupon:
-        assert refused(tenant, order(price, coupon=given.pk)) == wrong
+        assert refusal(tenant, order(price, coupon=given.pk)) == wrong
 
 
-def test_a_discount_that_is_not_there(
+def test_an_unknown_discount_is_refused(
     tenant: Tenant, neighbour: Tenant, coupon: Callable[..., Coupon],
     code: Callable[..., PromotionCode],
 ) -> None:  # fmt: skip
@@ -117,13 +119,13 @@ def test_a_discount_that_is_not_there(
         {"promotion_code": promo.code, "allow_promotion_codes": True},
         {"coupon": given.pk, "allow_promotion_codes": True},
     ):
-        assert refused(tenant, order(price, **said)) == (422, "invalid"), said
+        assert refusal(tenant, order(price, **said)) == (422, "invalid"), said
     theirs = neighbour.price()
     for said in ({"coupon": given.pk}, {"promotion_code": promo.pk}, {"promotion_code": "SPRING"}):
-        assert refused(neighbour, order(theirs, **said)) == (422, "invalid")
+        assert refusal(neighbour, order(theirs, **said)) == (422, "invalid")
 
 
-def test_another_users_code(
+def test_another_users_promotion_code_is_refused(
     tenant: Tenant, coupon: Callable[..., Coupon], code: Callable[..., PromotionCode]
 ) -> None:
     price = tenant.price()
@@ -131,33 +133,33 @@ def test_another_users_code(
     tenant.api.post("/customers", {"user_id": "bob"})
     bob = tenant.api.get("/customers/bob").json()["id"]
     PromotionCode.objects.across_projects().update(customer_id=bob)
-    assert refused(tenant, order(price, promotion_code="SPRING")) == (409, "discount-refused")
+    assert refusal(tenant, order(price, promotion_code="SPRING")) == (409, "discount-refused")
     assert tenant.open(price, "bob", promotion_code="SPRING")["promotion_code"] == promo.pk
 
 
-def test_taxes_are_the_projects_choice_unless_said(tenant: Tenant, project: Project) -> None:
+def test_a_request_can_override_the_projects_tax_setting(tenant: Tenant, project: Project) -> None:
     Project.objects.filter(pk=project.pk).update(automatic_tax=True)
     price = tenant.price(interval=None)
-    made = tenant.open(price)
-    assert (made["automatic_tax"], made["tax_id_collection"]) == (True, True)
+    checkout = tenant.open(price)
+    assert (checkout["automatic_tax"], checkout["tax_id_collection"]) == (True, True)
     sent = session(tenant)
     assert sent["automatic_tax"]["enabled"] is True
     assert sent["tax_id_collection"]["enabled"] is True
-    made = tenant.open(price, automatic_tax=False, tax_id_collection=False)
-    assert (made["automatic_tax"], made["tax_id_collection"]) == (False, False)
+    checkout = tenant.open(price, automatic_tax=False, tax_id_collection=False)
+    assert (checkout["automatic_tax"], checkout["tax_id_collection"]) == (False, False)
 
 
 def test_a_trial_without_a_card(tenant: Tenant, project: Project, drain: Drain) -> None:
     tenant.feature(project, "sso")
     price = tenant.price(tenant.product(features=[{"feature": "sso"}]))
-    made = tenant.open(
+    checkout = tenant.open(
         price, trial_period_days=14, trial_without_card=True, trial_end_behavior="pause"
     )
-    assert (made["trial_without_card"], made["trial_end_behavior"]) == (True, "pause")
-    assert (made["total"]["amount"], made["payment_status"]) == (0, "no_payment_required")
+    assert (checkout["trial_without_card"], checkout["trial_end_behavior"]) == (True, "pause")
+    assert (checkout["total"]["amount"], checkout["payment_status"]) == (0, "no_payment_required")
     assert session(tenant)["payment_method_collection"] == "if_required"
-    assert tenant.pay(made, card=None).status == "complete"
-    done = tenant.sync(made)
+    assert tenant.pay(checkout, card=None).status == "complete"
+    done = tenant.sync(checkout)
     (decision,) = done["entitlements"]
     assert (decision["allowed"], decision["reason"]) == (True, "trial")
     (subscription,) = tenant.at_stripe("subscription")
@@ -177,30 +179,33 @@ def test_a_trial_without_a_card(tenant: Tenant, project: Project, drain: Drain) 
         {"automatic_tax": "yes"},
     ],
 )
-def test_malformed(tenant: Tenant, change: Json) -> None:
-    assert refused(tenant, order(tenant.price(), **change)) == (422, "invalid")
+def test_malformed_fields_are_refused(tenant: Tenant, change: Json) -> None:
+    assert refusal(tenant, order(tenant.price(), **change)) == (422, "invalid")
 
 
-def test_what_costs_nothing_asks_for_no_card(
+def test_a_free_page_asks_for_no_card(
     tenant: Tenant, coupon: Callable[..., Coupon], drain: Drain
 ) -> None:
     free = tenant.price(tenant.product("Free"), amount=0)
     item = tenant.price(tenant.product("Gift"), amount=0, interval=None)
-    given = coupon(percent_off=100, duration="forever")
-    for price, said in ((free, {}), (item, {}), (tenant.price(), {"coupon": given.pk})):
-        made = tenant.open(price, **said)
-        assert (made["total"]["amount"], made["payment_status"]) == (0, "no_payment_required")
-        assert tenant.pay(made, card=None).status == "complete"
-        assert tenant.sync(made)["status"] == "complete"
+    new_coupon = coupon(percent_off=100, duration="forever")
+    for price, said in ((free, {}), (item, {}), (tenant.price(), {"coupon": new_coupon.pk})):
+        checkout = tenant.open(price, **said)
+        assert (checkout["total"]["amount"], checkout["payment_status"]) == (
+            0,
+            "no_payment_required",
+        )
+        assert tenant.pay(checkout, card=None).status == "complete"
+        assert tenant.sync(checkout)["status"] == "complete"
     once = tenant.open(tenant.price(tenant.product("B")), coupon=coupon(percent_off=100).pk)
     assert session(tenant)["payment_method_collection"] == "always"  # the renewal costs something
     assert once["total"]["amount"] == 0
 
 
 def test_a_card_is_kept_when_asked_for(tenant: Tenant) -> None:
-    made = tenant.open(tenant.price(interval=None), save_payment_method=True)
-    assert made["save_payment_method"] is True
-    tenant.pay(made)
+    checkout = tenant.open(tenant.price(interval=None), save_payment_method=True)
+    assert checkout["save_payment_method"] is True
+    tenant.pay(checkout)
     (intent,) = tenant.at_stripe("payment_intent")
     assert intent["setup_future_usage"] == "off_session"
 
@@ -221,7 +226,7 @@ def test_the_type_is_detected_and_explained(tenant: Tenant, project: Project) ->
     monthly, once = tenant.price(product), tenant.price(product, interval=None)
     both = {"lines": [{"price": monthly["id"]}, {"price": once["id"]}], "price": None}
 
-    def detected(path: str, sells: list[str], sold: Json, **body: Any) -> Any:
+    def detected_type(path: str, sells: list[str], sold: Json, **body: Any) -> Any:
         Project.objects.filter(pk=project.pk).update(sells=sells)
         said = {name: value for name, value in {**order(sold), **body}.items() if value is not None}
         answer = tenant.api.post(path, said)
@@ -232,19 +237,19 @@ def test_the_type_is_detected_and_explained(tenant: Tenant, project: Project) ->
     recurring, one_time = "Every price is recurring.", "No price is recurring."
     together = "Recurring and one-time prices are sold together."
     for path in ("/checkout", "/checkout/session"):
-        assert detected(path, every, monthly) == ("subscription", recurring)
-        assert detected(path, every, once) == ("item", one_time)
-        assert detected(path, every, monthly, **both) == ("cart", together)
-        assert detected(path, ["cart"], monthly) == ("cart", recurring + only)
-        assert detected(path, ["cart"], once) == ("cart", one_time + only)
-        assert detected(path, ["item"], monthly) == "type-not-sold"
-        assert detected(path, ["subscription", "item"], monthly, **both) == "ambiguous-order"
+        assert detected_type(path, every, monthly) == ("subscription", recurring)
+        assert detected_type(path, every, once) == ("item", one_time)
+        assert detected_type(path, every, monthly, **both) == ("cart", together)
+        assert detected_type(path, ["cart"], monthly) == ("cart", recurring + only)
+        assert detected_type(path, ["cart"], once) == ("cart", one_time + only)
+        assert detected_type(path, ["item"], monthly) == "type-not-sold"
+        assert detected_type(path, ["subscription", "item"], monthly, **both) == "ambiguous-order"
     cart = tenant.cart(once)
     Project.objects.filter(pk=project.pk).update(sells=every)
     for named in ({}, {"cart": cart["id"], "price": once["id"]}):
         body = {"user_id": "alice", "success_url": HOME, **named}
         answer = tenant.api.post("/checkout", body)
         assert (answer.status_code, answer.json()["code"]) == (422, "ambiguous-order")
-    made = tenant.api.post("/checkout", {"cart": cart["id"], "success_url": HOME}).json()
-    assert made["detected"] == {"type": "cart", "because": "The request names a cart."}
+    response_body = tenant.api.post("/checkout", {"cart": cart["id"], "success_url": HOME}).json()
+    assert response_body["detected"] == {"type": "cart", "because": "The request names a cart."}
     assert tenant.api.post("/checkout/item", order(once)).json()["detected"] is None

@@ -1,4 +1,4 @@
-"""``/checkout``: what cannot be bought is refused with a reason, and nothing is made."""
+"""``/checkout`` refuses what cannot be bought, with a reason and without creating anything."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def refusal(tenant: Tenant, body: dict[str, Any], path: str = "/checkout") -> tu
         {"success_url": None},
     ],
 )
-def test_malformed(tenant: Tenant, change: dict[str, Any]) -> None:
+def test_malformed_bodies_are_refused(tenant: Tenant, change: dict[str, Any]) -> None:
     body = {**order(tenant.price()), **change}
     assert refusal(tenant, body) == (422, "invalid")
 
@@ -56,23 +56,25 @@ def test_the_same_price_twice(tenant: Tenant) -> None:
     assert refusal(tenant, body) == (422, "invalid")
 
 
-def test_archived(tenant: Tenant) -> None:
+def test_an_archived_price_is_refused(tenant: Tenant) -> None:
     price = tenant.price()
     tenant.api.patch(f"/prices/{price['id']}", {"active": False})
     assert refusal(tenant, order(price)) == (409, "not-on-sale")
 
 
-def test_archived_product(tenant: Tenant) -> None:
+def test_a_price_of_an_archived_product_is_refused(tenant: Tenant) -> None:
     price = tenant.price()
     tenant.api.patch(f"/products/{price['product']}", {"active": False})
     assert refusal(tenant, order(price)) == (409, "not-on-sale")
 
 
-def test_a_neighbours_price_is_like_none(tenant: Tenant, neighbour: Tenant) -> None:
+def test_a_neighbours_price_is_answered_like_a_missing_one(
+    tenant: Tenant, neighbour: Tenant
+) -> None:
     assert refusal(tenant, order(neighbour.price())) == (422, "invalid")
 
 
-def test_the_wrong_door(tenant: Tenant) -> None:
+def test_a_price_type_is_refused_at_the_other_types_address(tenant: Tenant) -> None:
     monthly, once = tenant.price(), tenant.price(interval=None)
     wrong = (422, "wrong-price-type")
     assert refusal(tenant, order(monthly), "/checkout/item") == wrong
@@ -85,7 +87,7 @@ def _lines(*prices: dict[str, Any], quantity: int = 1) -> dict[str, Any]:
     return {"user_id": "alice", "lines": lines, "success_url": HOME}
 
 
-def test_what_does_not_go_together(tenant: Tenant) -> None:
+def test_lines_that_cannot_share_a_page_are_refused(tenant: Tenant) -> None:
     monthly, once = tenant.price(), tenant.price(interval=None)
     yearly = tenant.price(tenant.product("B"), interval="year")
     euro = tenant.price(tenant.product("C"), interval=None, currency="eur")
@@ -95,7 +97,7 @@ def test_what_does_not_go_together(tenant: Tenant) -> None:
     assert refusal(tenant, _lines(once, quantity=999_999)) == (422, "amount-too-large")
 
 
-def test_what_the_project_does_not_sell(tenant: Tenant, project: Project) -> None:
+def test_a_type_that_the_project_does_not_sell_is_refused(tenant: Tenant, project: Project) -> None:
     Project.objects.filter(pk=project.pk).update(sells=["item"])
     assert refusal(tenant, order(tenant.price())) == (409, "type-not-sold")
 
@@ -120,7 +122,7 @@ def test_what_the_project_does_not_sell(tenant: Tenant, project: Project) -> Non
     ],
 )
 @pytest.mark.parametrize("field", ["success_url", "cancel_url"])
-def test_buyers_are_sent_to_known_places_only(tenant: Tenant, url: str, field: str) -> None:
+def test_return_urls_must_be_of_the_projects_origins(tenant: Tenant, url: str, field: str) -> None:
     body = {**order(tenant.price()), field: url}
     response = tenant.api.post("/checkout", body)
     assert (response.status_code, response.json()["code"]) == (422, "redirect-not-allowed")
@@ -128,7 +130,7 @@ def test_buyers_are_sent_to_known_places_only(tenant: Tenant, url: str, field: s
     assert tenant.at_stripe("checkout.session") == []
 
 
-def test_http_is_for_ones_own_machine_in_test_mode(tenant: Tenant, project: Project) -> None:
+def test_http_return_urls_are_for_localhost_in_test_mode(tenant: Tenant, project: Project) -> None:
     origins = ["http://localhost:3000", "http://app.example.com", "https://APP.example.com:443"]
     Project.objects.filter(pk=project.pk).update(return_origins=origins)
     price = tenant.price(interval=None)
@@ -142,11 +144,11 @@ def test_a_second_live_subscription_to_the_same_product(tenant: Tenant) -> None:
     product = tenant.product()
     monthly, yearly = tenant.price(product), tenant.price(product, interval="year")
     tenant.sell(monthly)
-    (standing,) = tenant.api.get("/subscriptions/alice").json()["data"]
+    (subscription,) = tenant.api.get("/subscriptions/alice").json()["data"]
     for price in (monthly, yearly):
         refused = tenant.api.post("/checkout", order(price))
         assert (refused.status_code, refused.json()["code"]) == (409, "already-subscribed")
-        assert refused.json()["subscription"] == standing["id"]
+        assert refused.json()["subscription"] == subscription["id"]
     assert len(tenant.at_stripe("checkout.session")) == 1
     assert tenant.open(monthly, user_id="bob")["status"] == "open"
     other = tenant.price(tenant.product("Other"))

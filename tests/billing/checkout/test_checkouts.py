@@ -1,4 +1,4 @@
-"""``/checkout``: open, pay, come back; the page, the mirror and the entitlements agree."""
+"""``/checkout`` opens a page whose payment changes mirror and entitlements."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,9 @@ from tests.billing.tenant import HOME, Tenant, order
 Drain = Callable[[], None]
 
 
-def test_the_page_and_our_row_say_the_same(tenant: Tenant) -> None:
+def test_the_page_and_our_row_agree(tenant: Tenant) -> None:
     price = tenant.price()
-    made = tenant.open(
+    checkout = tenant.open(
         price,
         quantity=3,
         success_url=f"{HOME}/thanks?checkout={{CHECKOUT_ID}}&session={{CHECKOUT_SESSION_ID}}",
@@ -27,10 +27,14 @@ def test_the_page_and_our_row_say_the_same(tenant: Tenant) -> None:
         name="Alice",
     )
     (session,) = tenant.at_stripe("checkout.session")
-    assert (made["type"], made["status"], made["url"]) == ("subscription", "open", session["url"])
-    assert made["lines"] == [
+    assert (checkout["type"], checkout["status"], checkout["url"]) == (
+        "subscription",
+        "open",
+        session["url"],
+    )
+    assert checkout["lines"] == [
         {
-            "id": made["lines"][0]["id"],
+            "id": checkout["lines"][0]["id"],
             "price": price["id"],
             "product": price["product"],
             "quantity": 3,
@@ -40,16 +44,16 @@ def test_the_page_and_our_row_say_the_same(tenant: Tenant) -> None:
             "revoked_at": None,
         }
     ]
-    assert made["success_url"] == (
-        f"{HOME}/thanks?checkout={made['id']}&session={{CHECKOUT_SESSION_ID}}"
+    assert checkout["success_url"] == (
+        f"{HOME}/thanks?checkout={checkout['id']}&session={{CHECKOUT_SESSION_ID}}"
     )
-    assert session["success_url"] == made["success_url"]
-    assert session["client_reference_id"] == made["id"]
-    assert session["metadata"] == {"campaign": "spring", "tollgate_id": made["id"]}
+    assert session["success_url"] == checkout["success_url"]
+    assert session["client_reference_id"] == checkout["id"]
+    assert session["metadata"] == {"campaign": "spring", "tollgate_id": checkout["id"]}
     (customer,) = tenant.at_stripe("customer")
     assert (customer["email"], customer["name"]) == ("alice@example.com", "Alice")
     assert session["customer"] == customer["id"]
-    assert tenant.api.get(f"/checkout/{made['id']}").json() == made
+    assert tenant.api.get(f"/checkout/{checkout['id']}").json() == checkout
 
 
 def test_a_subscription_is_paid_and_entitles_on_return(tenant: Tenant, project: Project) -> None:
@@ -113,9 +117,9 @@ def test_several_lines_on_one_page(tenant: Tenant) -> None:
     second = tenant.price(tenant.product("B"), interval=None, amount=700)
     lines = [{"price": first["id"], "quantity": 2}, {"price": second["id"]}]
     body = {"user_id": "alice", "lines": lines, "success_url": HOME}
-    made = tenant.api.post("/checkout/item", body).json()
-    assert made["total"] == {"amount": 1700, "currency": "usd"}
-    assert [(line["price"], line["quantity"]) for line in made["lines"]] == [
+    response_body = tenant.api.post("/checkout/item", body).json()
+    assert response_body["total"] == {"amount": 1700, "currency": "usd"}
+    assert [(line["price"], line["quantity"]) for line in response_body["lines"]] == [
         (first["id"], 2),
         (second["id"], 1),
     ]
@@ -159,7 +163,7 @@ def test_a_customer_deleted_at_stripe_is_made_anew(
     assert tenant.open(price)["status"] == "open"
 
 
-def test_a_neighbours_checkout_is_not_there(tenant: Tenant, neighbour: Tenant) -> None:
+def test_a_neighbours_checkout_is_not_found(tenant: Tenant, neighbour: Tenant) -> None:
     theirs = neighbour.open(neighbour.price())
     path = f"/checkout/{theirs['id']}"
     for response in (
@@ -189,22 +193,22 @@ def test_a_page_opens_although_stripes_clock_was_moved_forward(
     engine.advance(tenant.stripe.world, tenant.stripe.world.clock.now() + 40 * 86400)
     tenant.stripe.v1.customers.list()
     body = order(price) | ({"expires_in": expires_in} if expires_in else {})
-    made = tenant.api.post("/checkout", body)
-    assert made.status_code == 201, made.content
+    response = tenant.api.post("/checkout", body)
+    assert response.status_code == 201, response.content
     (session,) = tenant.at_stripe("checkout.session")
     left = session["expires_at"] - tenant.stripe.world.clock.now()
     assert abs(left - (expires_in or 86400)) < 600
 
 
-def test_a_buyer_comes_back_with_stripes_id(tenant: Tenant, neighbour: Tenant) -> None:
+def test_a_checkout_is_found_by_stripes_session_id(tenant: Tenant, neighbour: Tenant) -> None:
     """``{CHECKOUT_SESSION_ID}`` in the address becomes ``cs_…``; a neighbour's is not there."""
-    made = tenant.open(tenant.price())
-    tenant.pay(made)
-    stripe_id = made["stripe_id"]
+    checkout = tenant.open(tenant.price())
+    tenant.pay(checkout)
+    stripe_id = checkout["stripe_id"]
     assert stripe_id.startswith("cs_")
-    assert tenant.api.get(f"/checkout/{stripe_id}").json()["id"] == made["id"]
+    assert tenant.api.get(f"/checkout/{stripe_id}").json()["id"] == checkout["id"]
     synced = tenant.api.post(f"/checkout/{stripe_id}/sync").json()
-    assert (synced["id"], synced["status"]) == (made["id"], "complete")
+    assert (synced["id"], synced["status"]) == (checkout["id"], "complete")
     for response in (
         neighbour.api.get(f"/checkout/{stripe_id}"),
         neighbour.api.post(f"/checkout/{stripe_id}/sync"),
@@ -229,7 +233,9 @@ def test_the_address_that_the_buyer_types_reaches_the_customer(
     assert tenant.api.get("/customers/ada").json()["email"] == ""
 
 
-def test_our_id_of_a_user_names_them_everywhere(tenant: Tenant, neighbour: Tenant) -> None:
+def test_our_customer_id_is_accepted_wherever_a_user_id_is(
+    tenant: Tenant, neighbour: Tenant
+) -> None:
     """In filters and paths alike; and a subscription's own id stands for its product."""
     product = tenant.product()
     price = tenant.price(product)

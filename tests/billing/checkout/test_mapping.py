@@ -1,4 +1,4 @@
-"""Checkouts: whatever comes first, the buyer gets what was paid for, once."""
+"""Checkout sessions are applied once, whatever the order of return and events."""
 
 from collections.abc import Callable
 from itertools import permutations
@@ -12,7 +12,7 @@ from entitlements.decisions.selectors import decisions
 from entitlements.models import Fact
 from entitlements.resolution.facts import Reason
 from sandbox.deliveries import DeliveryMode
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 
@@ -36,7 +36,9 @@ def read(checkout: Checkout) -> None:
     sync.drain(at=timezone.now())
 
 
-def test_a_purchase(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain) -> None:
+def test_a_paid_session_entitles_the_buyer(
+    shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
+) -> None:
     checkout = shop.checkout(alice, once)
     read(checkout)
     checkout.refresh_from_db()
@@ -54,7 +56,7 @@ def test_a_purchase(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
         project=shop.project, user_id="alice", feature="sso", at=timezone.now()
     )
     assert (answer.reason, answer.valid_until) == (Reason.ENTITLED, None)
-    assert sorted(outbox.types(shop.project)) == [
+    assert sorted(outbox_events.types(shop.project)) == [
         "checkout.completed",
         "entitlements.changed",
         "payment.created",
@@ -62,7 +64,7 @@ def test_a_purchase(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
     ]
 
 
-def test_a_full_refund_takes_it_back_and_a_part_does_not(
+def test_only_a_full_refund_ends_access(
     shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
 ) -> None:
     checkout = shop.checkout(alice, once)
@@ -75,7 +77,9 @@ def test_a_full_refund_takes_it_back_and_a_part_does_not(
         assert allowed(shop) is still
 
 
-def test_a_subscription(shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain) -> None:
+def test_a_session_with_a_subscription_entitles_its_buyer(
+    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
+) -> None:
     checkout = shop.checkout(alice, monthly)
     shop.complete(checkout)
     drain()
@@ -87,7 +91,7 @@ def test_a_subscription(shop: Shop, alice: StripeCustomer, monthly: Price, drain
     assert sources == {("subscription", subscription.pk)}
 
 
-def test_what_it_names_is_read_even_if_its_own_events_never_come(
+def test_objects_named_by_a_session_are_read_without_their_own_events(
     shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, stripe: SandboxStripe
 ) -> None:
     for price in (monthly, once):
@@ -100,18 +104,20 @@ def test_what_it_names_is_read_even_if_its_own_events_never_come(
     assert [payment.status for payment in payments] == ["paid", "paid"]
 
 
-def test_expiry(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain) -> None:
+def test_an_expired_session_expires_the_checkout(
+    shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
+) -> None:
     checkout = shop.checkout(alice, once)
     shop.stripe.v1.checkout.sessions.expire(str(checkout.stripe_id))
     drain()
     checkout.refresh_from_db()
     assert checkout.status == "expired"
-    assert outbox.types(shop.project) == ["checkout.expired"]
+    assert outbox_events.types(shop.project) == ["checkout.expired"]
     assert not allowed(shop)
 
 
 @pytest.mark.parametrize("order", list(permutations(("event", "return", "payment"))))
-def test_the_return_and_the_events_in_any_order(
+def test_the_return_and_the_events_have_one_result_in_any_order(
     shop: Shop, alice: StripeCustomer, once: Price, stripe: SandboxStripe, drain: Drain,
     order: tuple[str, ...],
 ) -> None:  # fmt: skip
@@ -133,8 +139,8 @@ def test_the_return_and_the_events_in_any_order(
     for step in order:
         happens[step]()
     assert allowed(shop)
-    told = outbox.types(shop.project)
-    assert sorted(told) == [
+    event_types = outbox_events.types(shop.project)
+    assert sorted(event_types) == [
         "checkout.completed",
         "entitlements.changed",
         "payment.created",
@@ -143,7 +149,7 @@ def test_the_return_and_the_events_in_any_order(
     assert Payment.objects.for_project(shop.project).get().checkout_id == checkout.pk
 
 
-def test_the_event_overtakes_the_commit_of_our_row(
+def test_an_event_before_the_commit_of_our_row_is_applied_later(
     shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
 ) -> None:
     """Stripe has made the session, our row does not know its id yet: the metadata finds it."""
@@ -156,7 +162,7 @@ def test_the_event_overtakes_the_commit_of_our_row(
     assert allowed(shop)
 
 
-def test_forged_metadata_names_somebody_else_s_row(
+def test_metadata_that_names_a_neighbours_row_is_foreign(
     shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
 ) -> None:
     """Metadata alone proves nothing: the customer of the session is not the row's."""
@@ -180,7 +186,9 @@ def test_forged_metadata_names_somebody_else_s_row(
     assert (victim.stripe_id, victim.status) == (None, "opening")
 
 
-def test_a_session_that_stripe_forgot(shop: Shop, alice: StripeCustomer, once: Price) -> None:
+def test_a_session_missing_at_stripe_is_parked(
+    shop: Shop, alice: StripeCustomer, once: Price
+) -> None:
     checkout = shop.checkout(alice, once)
     with shop.stripe.world.transaction() as tx:
         tx.remove(tx.path_object("checkout.session", str(checkout.stripe_id)))

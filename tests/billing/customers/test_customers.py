@@ -1,4 +1,4 @@
-"""What Stripe knows of a customer follows what the project says; erasing reaches there too."""
+"""Customer changes and erasures reach Stripe."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from billing.customers import stripe_copies as customer_copies
+from billing.customers import stripe_copies
 from billing.models import StripeCustomer, StripeIntent
 from billing.outbound import intents
 from events.models import OutboxEvent
 from projects.models import Customer, Project
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.billing.tenant import Tenant
 from tests.billing_fixtures import Clock
 
@@ -34,10 +34,10 @@ def at_stripe(tenant: Tenant) -> dict[str, Any]:
 
 
 def sweep() -> int:
-    return customer_copies.update_due(at=timezone.now())
+    return stripe_copies.update_due(at=timezone.now())
 
 
-def traces(project: Project) -> list[str]:
+def tables_with_traces(project: Project) -> list[str]:
     """Where our tables still know who she was."""
     rows = [
         *Customer.objects.for_project(project).values(),
@@ -65,7 +65,9 @@ def test_a_new_name_or_address_reaches_stripe(
     assert (row.email, row.name) == ("b@example.com", "A. Liddell")
 
 
-def test_stripe_being_away_only_delays(tenant: Tenant, alice: dict[str, Any], clock: Clock) -> None:
+def test_an_outage_of_stripe_only_delays_the_change(
+    tenant: Tenant, alice: dict[str, Any], clock: Clock
+) -> None:
     tenant.stripe.fail("error_before", path="/v1/customers/*", times=3)
     tenant.api.patch(f"/customers/{alice['id']}", {"name": "Late"})
     sweep()
@@ -80,18 +82,18 @@ def test_stripe_being_away_only_delays(tenant: Tenant, alice: dict[str, Any], cl
     assert sweep() == 0
 
 
-def test_erasing_leaves_the_books_and_nothing_else(
+def test_erasing_keeps_financial_rows_only(
     tenant: Tenant, alice: dict[str, Any], drain: Callable[[], None], project: Project
 ) -> None:
     [payment] = tenant.api.get("/payments").json()["data"]
-    assert traces(project)
+    assert tables_with_traces(project)
     answer = tenant.api.delete(f"/customers/{ALICE['user_id']}")
     assert answer.status_code == 200, answer.content
     erased = answer.json()
     assert (erased["id"], erased["user_id"]) == (alice["id"], alice["id"])
     drain()
     assert at_stripe(tenant).get("deleted")
-    assert traces(project) == []
+    assert tables_with_traces(project) == []
     row = StripeCustomer.objects.for_project(project).get()
     assert row.deleted_at is not None
     [kept] = tenant.api.get("/payments").json()["data"]
@@ -122,19 +124,19 @@ def test_erasing_leaves_the_books_and_nothing_else(
     assert reborn["id"] != alice["id"]
 
 
-def test_running_subscriptions_end_only_when_that_is_said(
+def test_erasure_ends_running_subscriptions_only_if_requested(
     tenant: Tenant, drain: Callable[[], None], project: Project
 ) -> None:
-    bought = tenant.sell(tenant.price(), "bob")
+    checkout = tenant.sell(tenant.price(), "bob")
     drain()
     refusal = tenant.api.delete("/customers/bob")
     assert (refusal.status_code, refusal.json()["code"]) == (409, "customer-has-subscriptions")
-    assert refusal.json()["subscriptions"] == [bought["subscription"]]
+    assert refusal.json()["subscriptions"] == [checkout["subscription"]]
     assert tenant.api.get("/customers/bob").status_code == 200
     for wrong in ({"cancel_subscriptions": "maybe"}, {"force": "true"}):
         assert tenant.api.delete("/customers/bob", query=wrong).status_code == 422
-    said = {"cancel_subscriptions": "true"}
-    assert tenant.api.delete("/customers/bob", query=said).status_code == 200
+    body = {"cancel_subscriptions": "true"}
+    assert tenant.api.delete("/customers/bob", query=body).status_code == 200
     drain()
     [subscription] = tenant.api.get("/subscriptions").json()["data"]
     assert subscription["status"] == "canceled"
@@ -143,7 +145,7 @@ def test_running_subscriptions_end_only_when_that_is_said(
 
 
 @pytest.mark.parametrize("fault", ["error_before", "timeout_after", "error_after"])
-def test_what_stripe_did_not_hear_is_told_later(
+def test_a_change_missed_by_stripe_is_sent_later(
     tenant: Tenant, alice: dict[str, Any], clock: Clock, project: Project, fault: str
 ) -> None:
     tenant.stripe.fail(fault, path="/v1/customers/*", times=3)
@@ -156,12 +158,12 @@ def test_what_stripe_did_not_hear_is_told_later(
         intents.finish_due(at=timezone.now())
         sweep()
     assert at_stripe(tenant).get("deleted")
-    assert traces(project) == []
+    assert tables_with_traces(project) == []
     assert sweep() == 0
 
 
-def test_a_slash_in_a_user_id_is_reached_by_our_id(tenant: Tenant) -> None:
-    made = tenant.api.post("/customers", {"user_id": "team/7"}).json()
+def test_a_user_id_with_a_slash_is_reached_by_our_id(tenant: Tenant) -> None:
+    body = tenant.api.post("/customers", {"user_id": "team/7"}).json()
     assert tenant.api.get("/customers/team%2F7").status_code == 404
-    assert tenant.api.get(f"/customers/{made['id']}").json()["user_id"] == "team/7"
-    assert tenant.api.delete(f"/customers/{made['id']}").status_code == 200
+    assert tenant.api.get(f"/customers/{body['id']}").json()["user_id"] == "team/7"
+    assert tenant.api.delete(f"/customers/{body['id']}").status_code == 200

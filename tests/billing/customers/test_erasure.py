@@ -1,4 +1,4 @@
-"""After an erasure no byte of the person remains: in no column of any table, in Redis, in a log."""
+"""After an erasure no table, cache or log holds a byte of the person."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from projects.models import Customer, IdempotencyKey, Project
 from tests.billing.tenant import HOME, Json, Tenant
 from usage.models import Record
 from webhooks.models import InboundEvent
-from webhooks.services import erasure as inbound
+from webhooks.services import erasure as event_erasure
 from webhooks.services import replay
 
 MARK = "zqwonderland"
@@ -34,7 +34,7 @@ THANKS = {"success_url": f"{HOME}/thanks?user={USER_ID}"}
 Drain = Callable[[], None]
 
 
-def places() -> set[str]:
+def tables_with_traces() -> set[str]:
     """Every table of the database, however it came there, with a row that tells of the person:
     in text of any case, in JSON, or in bytes, which ``row::text`` writes as hex."""
     forms = [MARK, *(form.encode().hex() for form in (MARK, MARK.title(), MARK.upper()))]
@@ -74,18 +74,18 @@ def kept_in_redis() -> list[bytes]:
 @pytest.fixture
 def ada(tenant: Tenant, project: Project, drain: Drain) -> Json:
     """A customer of whom something is known in every way that a tenant and Stripe have."""
-    made = tenant.api.post("/customers", PERSON).json()
+    response_body = tenant.api.post("/customers", PERSON).json()
     feature = tenant.feature(project, code="sso")
     product = tenant.product(features=[{"feature": "sso", "value": True}])
-    bought = tenant.sell(tenant.price(product), USER_ID, **TEXTS, **THANKS)
-    sold = tenant.sell(tenant.price(product, interval=None), USER_ID, **TEXTS, **THANKS)
+    checkout = tenant.sell(tenant.price(product), USER_ID, **TEXTS, **THANKS)
+    new_checkout = tenant.sell(tenant.price(product, interval=None), USER_ID, **TEXTS, **THANKS)
     cart = tenant.cart(tenant.price(product, interval=None), user_id=USER_ID, **TEXTS)
     amount = {"amount": {"amount": 500, "currency": "usd"}, "description": f"For {USER_ID}"}
     reason = {"reason": f"{USER_ID} asked for it."}
     for number, (path, body) in enumerate(
         (
             ("/payments", {"user_id": USER_ID, **amount, **TEXTS}),
-            (f"/payments/{sold['payment']}/refunds", {"amount": 100, **TEXTS}),
+            (f"/payments/{new_checkout['payment']}/refunds", {"amount": 100, **TEXTS}),
             ("/admin/grant", {"user_id": USER_ID, "feature": feature.code, **reason}),
             (f"/credits/{USER_ID}/grant", {"amount": 100, **reason}),
             (f"/credits/{USER_ID}/spend", {"amount": 1}),
@@ -99,24 +99,24 @@ def ada(tenant: Tenant, project: Project, drain: Drain) -> Json:
     tenant.api.patch(f"/customers/{USER_ID}", {"name": f"Ada King {MARK}"})
     tenant.api.get("/entitlements/check", query={"user_id": USER_ID, "feature": "sso"})
     drain()
-    assert bought["status"] == "complete"
+    assert checkout["status"] == "complete"
     assert cart["id"]
-    return dict(made)
+    return dict(response_body)
 
 
 def erase(tenant: Tenant) -> None:
-    said = {"cancel_subscriptions": "true"}
-    assert tenant.api.delete(f"/customers/{USER_ID}", query=said).status_code == 200
+    body = {"cancel_subscriptions": "true"}
+    assert tenant.api.delete(f"/customers/{USER_ID}", query=body).status_code == 200
 
 
-def test_no_byte_remains(
+def test_no_table_cache_or_log_holds_the_erased_person(
     tenant: Tenant,
     ada: Json,
     project: Project,
     drain: Drain,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    known = places()
+    known = tables_with_traces()
     assert known >= {
         "billing_cart", "billing_checkout", "billing_payment", "billing_refund",
         "billing_stripecustomer", "billing_stripeintent", "entitlements_creditgrant",
@@ -128,29 +128,31 @@ def test_no_byte_remains(
 
     erase(tenant)
     drain()  # Stripe tells us once more, with name and address
-    inbound.forget_late(at=timezone.now())
+    event_erasure.forget_late(at=timezone.now())
 
-    assert places() == set()
+    assert tables_with_traces() == set()
     assert kept_in_redis() == []
     assert MARK not in caplog.text.lower()
     assert MARK not in str([record.__dict__ for record in caplog.records]).lower()
 
 
-def test_what_stripe_keeps_does_not_come_back(
+def test_objects_that_stripe_keeps_do_not_restore_the_person(
     tenant: Tenant, ada: Json, project: Project, account: StripeAccount, drain: Drain
 ) -> None:
     erase(tenant)
     drain()
-    inbound.forget_late(at=timezone.now())
+    event_erasure.forget_late(at=timezone.now())
     at = timezone.now()
     for model, kind in ((Payment, "payment_intent"), (Subscription, "subscription")):
         for row in model.objects.for_project(project).exclude(stripe_id=None):
             sync.now(account=account, kind=kind, stripe_id=str(row.stripe_id), at=at)
-    assert places() == set()
+    assert tables_with_traces() == set()
 
 
-def test_the_books_stay(tenant: Tenant, ada: Json, project: Project, drain: Drain) -> None:
-    def books() -> list[Any]:
+def test_financial_rows_stay_after_an_erasure(
+    tenant: Tenant, ada: Json, project: Project, drain: Drain
+) -> None:
+    def financial_rows() -> list[Any]:
         columns = ("pk", "stripe_id", "amount", "amount_received", "amount_refunded", "paid_at")
         return [
             list(Payment.objects.for_project(project).order_by("pk").values(*columns)),
@@ -162,10 +164,10 @@ def test_the_books_stay(tenant: Tenant, ada: Json, project: Project, drain: Drai
             ],
         ]
 
-    before = books()
+    before = financial_rows()
     erase(tenant)
     drain()
-    assert books() == before
+    assert financial_rows() == before
     assert Customer.objects.for_project(project).get().user_id == ada["id"]
 
 
@@ -180,7 +182,7 @@ def test_an_event_can_still_be_replayed(tenant: Tenant, ada: Json, drain: Drain)
     assert again.stripe_object_id == before[event.pk]
 
 
-def test_a_neighbour_of_the_same_account_keeps_theirs(
+def test_another_project_of_the_account_keeps_the_same_person(
     tenant: Tenant, neighbour: Tenant, ada: Json, other_project: Project, drain: Drain
 ) -> None:
     neighbour.api.post("/customers", PERSON)
@@ -188,8 +190,8 @@ def test_a_neighbour_of_the_same_account_keeps_theirs(
     drain()
     erase(tenant)
     drain()
-    inbound.forget_late(at=timezone.now())
+    event_erasure.forget_late(at=timezone.now())
     kept = Customer.objects.for_project(other_project).get()
     assert (kept.user_id, kept.email) == (USER_ID, PERSON["email"])
-    assert "webhooks_inboundevent" in places()
+    assert "webhooks_inboundevent" in tables_with_traces()
     assert IdempotencyKey.objects.for_project(other_project).count() == 0

@@ -1,4 +1,4 @@
-"""``/invoices``: whatever Stripe bills, its lines come to its totals, and so do its payments."""
+"""``/invoices``: the lines and payments of every invoice add up to its totals."""
 
 import random
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import Invoice
 from projects.models import Project
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.tenant import Json, Tenant
 from tests.sandbox_stripe import Clock
 from tests.shop import Shop
@@ -52,7 +52,9 @@ def adds_up(shown: Json) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_sums(shop: Shop, api: Any, drain: Drain, clock: Clock, seed: int) -> None:
+def test_lines_add_up_to_totals_and_payments(
+    shop: Shop, api: Any, drain: Drain, clock: Clock, seed: int
+) -> None:
     """Subscriptions with discounts, taxes of both kinds, changed seats and credit notes."""
     chosen = random.Random(seed)
     v1 = shop.stripe.v1
@@ -99,8 +101,10 @@ def test_sums(shop: Shop, api: Any, drain: Drain, clock: Clock, seed: int) -> No
     assert len(listed) == len(v1.invoices.list({"limit": 100}).data) >= 3
     for shown in listed:
         adds_up(shown)
-    told = outbox.types(shop.project, "invoice.")
-    assert told.count("invoice.paid") == len([row for row in listed if row["status"] == "paid"])
+    event_types = outbox_events.types(shop.project, "invoice.")
+    assert event_types.count("invoice.paid") == len(
+        [row for row in listed if row["status"] == "paid"]
+    )
 
 
 @pytest.fixture
@@ -110,7 +114,7 @@ def invoice(tenant: Tenant, project: Project, drain: Drain) -> Json:
     return dict(tenant.api.get("/invoices").json()["data"][0])
 
 
-def test_what_settles_it(tenant: Tenant, invoice: Json) -> None:
+def test_an_invoice_lists_the_payment_that_paid_it(tenant: Tenant, invoice: Json) -> None:
     (payment,) = tenant.api.get("/payments").json()["data"]
     assert payment["invoice"] == invoice["id"]
     assert invoice["payments"] == [
@@ -122,20 +126,26 @@ def test_what_settles_it(tenant: Tenant, invoice: Json) -> None:
     ]
 
 
-def test_credit_notes(tenant: Tenant, invoice: Json, drain: Drain) -> None:
-    made = tenant.stripe.v1.credit_notes.create(
+def test_credit_notes_reduce_the_invoice(tenant: Tenant, invoice: Json, drain: Drain) -> None:
+    credit_note = tenant.stripe.v1.credit_notes.create(
         {"invoice": invoice["stripe_id"], "amount": 900, "refund_amount": 900}
     )
     drain()
-    shown = tenant.api.get(f"/invoices/{invoice['id']}").json()
-    (note,) = shown["credit_notes"]
-    assert (note["stripe_id"], note["number"], note["status"]) == (made.id, made.number, "issued")
-    assert note["amount"] == shown["amount_credited"] == {"amount": 900, "currency": "usd"}
+    body = tenant.api.get(f"/invoices/{invoice['id']}").json()
+    (note,) = body["credit_notes"]
+    assert (note["stripe_id"], note["number"], note["status"]) == (
+        credit_note.id,
+        credit_note.number,
+        "issued",
+    )
+    assert note["amount"] == body["amount_credited"] == {"amount": 900, "currency": "usd"}
     (payment,) = tenant.api.get("/payments").json()["data"]
     assert (payment["status"], payment["amount_refunded"]["amount"]) == ("partially_refunded", 900)
 
 
-def test_filters(tenant: Tenant, invoice: Json, neighbour: Tenant) -> None:
+def test_invoices_are_filtered_by_user_status_and_subscription(
+    tenant: Tenant, invoice: Json, neighbour: Tenant
+) -> None:
     issued = invoice["issued_at"]
     for query, is_found in (
         ({"number": invoice["number"]}, True),
@@ -146,14 +156,14 @@ def test_filters(tenant: Tenant, invoice: Json, neighbour: Tenant) -> None:
         ({"status": "paid", "user_id": "alice", "subscription": invoice["subscription"]}, True),
         ({"user_id": "bob"}, False),
     ):
-        found = tenant.api.get("/invoices", query=query).json()["data"]
-        assert found == ([invoice] if is_found else []), query
+        rows = tenant.api.get("/invoices", query=query).json()["data"]
+        assert rows == ([invoice] if is_found else []), query
         assert neighbour.api.get("/invoices", query=query).json()["data"] == []
     for query in ({"issued_from": "yesterday"}, {"issued": issued}, {"number": "x" * 65}):
         assert tenant.api.get("/invoices", query=query).status_code == 422
 
 
-def test_the_pdf_is_at_stripe(tenant: Tenant, invoice: Json, neighbour: Tenant) -> None:
+def test_the_pdf_redirects_to_stripe(tenant: Tenant, invoice: Json, neighbour: Tenant) -> None:
     path = f"/invoices/{invoice['id']}/pdf"
     sent_on = tenant.api.get(path)
     assert (sent_on.status_code, sent_on.headers["Location"]) == (302, invoice["pdf_url"])
@@ -164,7 +174,7 @@ def test_the_pdf_is_at_stripe(tenant: Tenant, invoice: Json, neighbour: Tenant) 
     assert (refused.status_code, refused.json()["code"]) == (409, "no-document")
 
 
-def test_lists_cost_the_same_however_long_they_are(
+def test_the_query_count_of_lists_is_constant(
     tenant: Tenant, drain: Drain, project: Project
 ) -> None:
     price = tenant.price(tenant.product("Once"), interval=None)

@@ -1,4 +1,4 @@
-"""``/invoices``: what Stripe billed."""
+"""``/invoices`` shows what Stripe billed."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Credits are held against the money in our mirrors every night, and repaired where they differ."""
+"""The nightly check compares credits with mirrored money and repairs differences."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,7 @@ from billing.models import CheckoutLine, Payment, Price, Product, StripeCustomer
 from billing.operations import law_checks
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grant_terms, credit_grants
-from entitlements.credits import service as spending
+from entitlements.credits import service as credit_service
 from entitlements.credits.service import CreditSpendRequest
 from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
 from tests.sandbox_stripe import Clock
@@ -83,7 +83,7 @@ def pack(shop: Shop, alice: StripeCustomer, once: Price, drain: Drain) -> Checko
 
 
 def spend(buyer: StripeCustomer, amount: int) -> None:
-    spending.spend(
+    credit_service.spend(
         project_id=buyer.project_id,
         customer_id=buyer.customer_id,
         request=CreditSpendRequest(amount=amount),
@@ -91,7 +91,7 @@ def spend(buyer: StripeCustomer, amount: int) -> None:
     )
 
 
-def test_what_was_given_and_spent_is_no_difference(
+def test_granted_and_spent_credits_are_no_difference(
     shop: Shop, alice: StripeCustomer, subscription: str, once: Price, drain: Drain, clock: Clock
 ) -> None:
     Product.objects.for_project(shop.project).filter(pk=once.product_id).update(credits_amount=200)
@@ -107,7 +107,7 @@ def test_what_was_given_and_spent_is_no_difference(
     assert {law: check(law) for law in OF_CREDITS} == {law: [] for law in OF_CREDITS}
 
 
-def test_a_period_whose_credits_were_never_given(
+def test_missing_credits_of_a_period_are_granted(
     shop: Shop, alice: StripeCustomer, subscription: str
 ) -> None:
     [before] = grants(shop)
@@ -123,7 +123,7 @@ def test_a_period_whose_credits_were_never_given(
     assert (check(PERIODS), balance(alice)) == ([], 50)
 
 
-def test_a_period_that_holds_more_than_its_money_gives(
+def test_excess_credits_of_a_period_are_taken_back(
     shop: Shop, alice: StripeCustomer, subscription: str
 ) -> None:
     """What was spent of it stays spent and is shown; the rest is taken back."""
@@ -141,7 +141,7 @@ def test_a_period_that_holds_more_than_its_money_gives(
     assert check(PERIODS) == []
 
 
-def test_what_a_person_revoked_is_no_difference(
+def test_credits_that_an_operator_revoked_are_no_difference(
     shop: Shop, alice: StripeCustomer, subscription: str
 ) -> None:
     [grant] = grants(shop)
@@ -183,7 +183,7 @@ def test_a_change_of_the_catalog_that_is_on_its_way_is_no_difference(
     assert check(PERIODS) == []
 
 
-def test_a_purchase_whose_credits_were_never_given(
+def test_missing_credits_of_a_purchase_are_granted(
     shop: Shop, alice: StripeCustomer, pack: CheckoutLine
 ) -> None:
     """As many as when it was bought, whatever the product gives by now; once."""
@@ -200,7 +200,7 @@ def test_a_purchase_whose_credits_were_never_given(
     assert (check(PURCHASES), balance(alice)) == ([], 200)
 
 
-def test_a_product_that_gave_nothing_then_gives_nothing_later(
+def test_a_product_without_credits_at_the_purchase_gives_none_later(
     shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
 ) -> None:
     shop.complete(shop.checkout(alice, once))
@@ -210,7 +210,7 @@ def test_a_product_that_gave_nothing_then_gives_nothing_later(
     assert balance(alice) == 0
 
 
-def test_a_purchase_that_holds_something_else(
+def test_wrong_credits_of_a_purchase_are_corrected(
     shop: Shop, alice: StripeCustomer, pack: CheckoutLine
 ) -> None:
     CreditGrant.objects.for_project(shop.project).update(amount=900, due=900)
@@ -223,7 +223,7 @@ def test_a_purchase_that_holds_something_else(
     assert check(PURCHASES) == []
 
 
-def test_a_grant_that_does_not_hold_what_is_due(shop: Shop, alice: StripeCustomer) -> None:
+def test_a_grant_with_a_wrong_amount_is_corrected(shop: Shop, alice: StripeCustomer) -> None:
     """Also one that a person gave, of which no mirror knows."""
     grant = credit_grants.give_by_hand(
         project=shop.project,
@@ -275,7 +275,7 @@ def test_the_command_reports_and_repairs_and_then_finds_nothing(
     assert balance(alice) == 250
 
 
-def test_a_trial_that_ended_early_stays_what_it_gave(
+def test_credits_of_a_trial_that_ended_early_are_kept(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     """Half of the trial gave half of the credits, however often that is computed again."""

@@ -1,4 +1,4 @@
-"""An existing Stripe account is brought in once, whatever stops it on the way."""
+"""An existing Stripe account is imported once, whatever interrupts the import."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -27,7 +27,7 @@ from billing.sync import service as sync
 from events.models import OutboxEvent
 from projects.models import Customer, Project
 from sandbox import accounts
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import ProjectFactory
 from tests.sandbox_stripe import SandboxStripe as Hands
@@ -105,10 +105,10 @@ def everything() -> list[Any]:
     return [[*model.objects.across_projects().order_by("pk").values()] for model in MODELS]
 
 
-def test_all_of_it_comes_in_once(own: Any, project: Project) -> None:
+def test_an_import_brings_every_object_in_once(own: Any, project: Project) -> None:
     neighbour = ProjectFactory.create()
-    said = run(project, "--user-id-metadata", "uid")
-    assert said["customer"].startswith("3 listed, 3 new, 0 changed, 0 the same, 0 not for us, 0 ")
+    output = run(project, "--user-id-metadata", "uid")
+    assert output["customer"].startswith("3 listed, 3 new, 0 changed, 0 the same, 0 not for us, 0 ")
     assert counts() == {
         "StripeCustomer": 3,
         "Product": 1,
@@ -144,8 +144,8 @@ def test_all_of_it_comes_in_once(own: Any, project: Project) -> None:
 
 def test_a_dry_run_counts_and_stores_nothing(own: Any, project: Project) -> None:
     before = everything()
-    said = run(project, "--dry-run")
-    assert {kind: line.split(", ")[1] for kind, line in said.items()} == {
+    output = run(project, "--dry-run")
+    assert {kind: line.split(", ")[1] for kind, line in output.items()} == {
         "customer": "3 new",
         "product": "1 new",
         "price": "1 new",
@@ -162,7 +162,7 @@ def test_a_dry_run_counts_and_stores_nothing(own: Any, project: Project) -> None
     assert not SyncObject.objects.exists()
 
 
-def test_what_stands_here_already_is_corrected(own: Any, project: Project) -> None:
+def test_an_import_corrects_existing_rows(own: Any, project: Project) -> None:
     run(project, "--kinds", "product")
     own.products.update(own.products.list().data[0].id, {"name": "Pro Max"})
     assert run(project, "--kinds", "product")["product"].startswith("1 listed, 0 new, 1 changed")
@@ -179,7 +179,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("request_number", range(1, 10))
-def test_killed_in_the_middle_it_goes_on(
+def test_a_killed_import_goes_on_where_it_stopped(
     own: Any,
     project: Project,
     stripe: SandboxStripe,
@@ -217,7 +217,7 @@ def test_killed_in_the_middle_it_goes_on(
     assert asked == []
 
 
-def test_stripe_breaks_in_the_middle(
+def test_an_import_resumes_after_an_outage_of_stripe(
     own: Any, project: Project, stripe: SandboxStripe, small_pages: None
 ) -> None:
     for number in range(4):
@@ -230,7 +230,7 @@ def test_stripe_breaks_in_the_middle(
     assert Product.objects.for_project(project).count() == 5
 
 
-def test_a_cursor_whose_object_is_gone_begins_anew(own: Any, project: Project) -> None:
+def test_an_import_starts_again_if_its_cursor_is_gone(own: Any, project: Project) -> None:
     account = StripeAccount.objects.get(project=project)
     ImportProgress.objects.for_project(project).create(
         account=account, kind="product", after="prod_gone"
@@ -243,8 +243,8 @@ def test_one_object_that_cannot_be_stored_does_not_stop_the_others(
     own: Any, project: Project, stripe: SandboxStripe, drain: Callable[[], None]
 ) -> None:
     """Prices before their product: they wait, and come when the workers have read it."""
-    said = run(project, "--kinds", "price")
-    assert said["price"].endswith("1 still to be read, 0 that could not be read.")
+    output = run(project, "--kinds", "price")
+    assert output["price"].endswith("1 still to be read, 0 that could not be read.")
     SyncObject.objects.update(next_try_at=timezone.now())
     end_pauses()
     sync.drain(at=timezone.now())
@@ -253,7 +253,7 @@ def test_one_object_that_cannot_be_stored_does_not_stop_the_others(
     assert Price.objects.for_project(project).get().unit_amount == 2900
 
 
-def test_a_shared_account_is_nobodys_to_bring_in(stripe: SandboxStripe, project: Project) -> None:
+def test_a_shared_account_cannot_be_imported(stripe: SandboxStripe, project: Project) -> None:
     with pytest.raises(CommandError, match="nothing-to-import"):
         run(project)
     assert not ImportProgress.objects.across_projects().exists()
@@ -280,9 +280,9 @@ def test_an_object_that_cannot_be_mapped_is_left_to_the_workers(
 ) -> None:
     gone = own.products.create({"name": "Later"}).id
     stripe.fail("malformed_after", path="/v1/products", changes={"metadata": 5}, place=0, times=2)
-    said = run(project, "--kinds", "product")
-    assert said["product"].startswith("2 listed, 1 new, ")
-    assert said["product"].endswith("0 still to be read, 1 that could not be read.")
+    output = run(project, "--kinds", "product")
+    assert output["product"].startswith("2 listed, 1 new, ")
+    assert output["product"].endswith("0 still to be read, 1 that could not be read.")
     assert not Product.objects.for_project(project).filter(stripe_id=gone).exists()
     sync.drain(at=timezone.now())
     assert Product.objects.for_project(project).get(stripe_id=gone).name == "Later"

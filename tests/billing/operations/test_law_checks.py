@@ -1,4 +1,4 @@
-"""Our own tables are held to their laws every night, and what can be counted anew is."""
+"""The nightly check holds our own tables to their laws and recounts what differs."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -45,7 +45,7 @@ def forget_facts(source_type: SourceType, source_id: str, customer: Customer) ->
     )
 
 
-def test_everything_keeps_its_laws(
+def test_a_consistent_database_has_no_findings(
     shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, drain: Drain
 ) -> None:
     shop.subscribe(alice, monthly)
@@ -54,7 +54,7 @@ def test_everything_keeps_its_laws(
     assert {law: check(law) for law in law_checks.LAWS} == {law: [] for law in law_checks.LAWS}
 
 
-def test_facts_of_a_subscription_follow_its_mirror(
+def test_missing_facts_of_a_subscription_are_restored(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     shop.subscribe(alice, monthly)
@@ -70,7 +70,7 @@ def test_facts_of_a_subscription_follow_its_mirror(
     assert check("subscription facts") == []
 
 
-def test_facts_of_a_purchase_follow_its_mirror(
+def test_missing_facts_of_a_purchase_are_restored(
     shop: Shop, alice: StripeCustomer, once: Price, drain: Drain
 ) -> None:
     checkout = shop.checkout(alice, once)
@@ -117,17 +117,17 @@ def used(api: ApiClient, project: Project) -> Project:
         "meter": "requests",
         "period": "month",
     }
-    made = api.post("/features", feature)
-    assert made.status_code == 201, made.json()
-    given = api.put("/free-tier", {"features": [{"feature": "requests", "value": 10}]})
-    assert given.status_code in (200, 204), given.json()
+    response = api.post("/features", feature)
+    assert response.status_code == 201, response.json()
+    http_response = api.put("/free-tier", {"features": [{"feature": "requests", "value": 10}]})
+    assert http_response.status_code in (200, 204), http_response.json()
     body = {"user_id": "alice", "feature": "requests", "amount": 7}
     consumed = api.post("/entitlements/consume", body)
     assert consumed.status_code == 200, consumed.json()
     return project
 
 
-def test_a_counter_is_what_the_totals_come_to(used: Project) -> None:
+def test_a_wrong_counter_is_recounted_from_the_totals(used: Project) -> None:
     assert check("usage counters") == []
     Counter.objects.for_project(used).update(used=3)
     [(what, error)] = check("usage counters", repair=False)
@@ -137,7 +137,7 @@ def test_a_counter_is_what_the_totals_come_to(used: Project) -> None:
     assert Counter.objects.for_project(used).get().used == 7
 
 
-def test_a_total_is_what_the_records_come_to(used: Project) -> None:
+def test_a_wrong_total_is_recounted_from_the_records(used: Project) -> None:
     assert check("usage totals") == []
     Total.objects.for_project(used).update(sum=70, count=9)
     [(what, _)] = check("usage totals")
@@ -154,7 +154,7 @@ def test_a_total_whose_records_are_dropped_is_left_alone(used: Project) -> None:
 
 
 @pytest.mark.parametrize("aggregation", ["last", "max", "unique"])
-def test_a_counter_that_adds_nothing_up_is_what_its_records_come_to(
+def test_a_counter_without_totals_is_recounted_from_the_records(
     api: ApiClient, project: Project, aggregation: str
 ) -> None:
     meter = {"code": "seats", "name": "Seats", "aggregation": aggregation}

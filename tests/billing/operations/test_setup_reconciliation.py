@@ -1,4 +1,4 @@
-"""What we made at Stripe from settings is compared every night: somebody may edit it there."""
+"""Reconciliation compares portals and meters at Stripe with our settings every night."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -66,8 +66,8 @@ def make_meter(shop: Shop, code: str) -> StripeMeter:
 
 def at_stripe(shop: Shop, configuration: PortalConfiguration) -> dict[str, Any]:
     with shop.stripe.world.transaction() as tx:
-        found = tx.path_object("billing_portal.configuration", str(configuration.stripe_id))
-        return {name: found[name] for name in ("active", "default_return_url", "features")}
+        stripe_object = tx.path_object("billing_portal.configuration", str(configuration.stripe_id))
+        return {name: stripe_object[name] for name in ("active", "default_return_url", "features")}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_products_that_were_added_to_a_portal_are_taken_out_again(
     assert at_stripe(shop, configuration) == before
 
 
-def test_what_is_switched_off_here_is_switched_off_there(
+def test_a_setting_switched_off_here_is_switched_off_at_stripe(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     shop.subscribe(alice, monthly)
@@ -155,7 +155,7 @@ def test_a_portal_whose_content_is_not_known_is_completed_by_the_next_visit(
     assert ", 1 difference(s), 1 repaired" in reconcile()[0]
 
 
-def test_a_portal_that_stripe_does_not_know_is_for_a_person(
+def test_a_portal_unknown_to_stripe_is_reported_to_operators(
     shop: Shop, configuration: PortalConfiguration
 ) -> None:
     with shop.stripe.world.transaction() as tx:
@@ -166,7 +166,7 @@ def test_a_portal_that_stripe_does_not_know_is_for_a_person(
     assert "not repaired: Stripe does not have it" in printed
 
 
-def test_a_meter_that_was_switched_off_is_for_a_person(shop: Shop, meter: StripeMeter) -> None:
+def test_a_deactivated_meter_is_reported_to_operators(shop: Shop, meter: StripeMeter) -> None:
     printed, code = reconcile()
     assert (code, ", 0 difference(s), 0 repaired." in printed) == (0, True), printed
     shop.stripe.v1.billing.meters.deactivate(meter.stripe_id)
@@ -197,7 +197,7 @@ class Crash(BaseException):
     """The process dies here."""
 
 
-def test_a_step_goes_on_where_a_worker_died(shop: Shop, stripe: SandboxStripe) -> None:
+def test_a_step_resumes_where_a_worker_died(shop: Shop, stripe: SandboxStripe) -> None:
     """Of 130 meters the first page of a hundred is not read again, and none is missed."""
     for number in range(130):
         make_meter(shop, f"meter-{number}")
@@ -224,9 +224,9 @@ def test_a_step_goes_on_where_a_worker_died(shop: Shop, stripe: SandboxStripe) -
 
 def test_a_page_of_meters_costs_as_many_queries_as_one(shop: Shop) -> None:
     counts = []
-    for turn in range(3):
-        make_meter(shop, f"meter-{turn}")
-        plan = ReconcilePass(purpose=f"test {turn}", at=timezone.now())
+    for round_number in range(3):
+        make_meter(shop, f"meter-{round_number}")
+        plan = ReconcilePass(purpose=f"test {round_number}", at=timezone.now())
         reconcile_runs.begin(
             purpose=plan.purpose, account=shop.account, steps=["meter"], at=plan.at
         )

@@ -1,5 +1,4 @@
-"""What Stripe has counted of metered prices beside our records: few queries, and the account's
-budget of reads."""
+"""Reconciliation compares Stripe's usage counts with our records within the read budget."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -64,13 +63,13 @@ def metered(shop: Shop, meter: StripeMeter) -> Price:
     return row
 
 
-def tell_stripe(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, value: int) -> None:
+def send_meter_event(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, value: int) -> None:
     payload = {"stripe_customer_id": str(buyer.stripe_id), "value": str(value)}
     event: Any = {"event_name": meter.event_name, "payload": payload}
     shop.stripe.v1.billing.meter_events.create(event)
 
 
-def use(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, **fields: Any) -> None:
+def forwarded_record(shop: Shop, meter: StripeMeter, buyer: StripeCustomer, **fields: Any) -> None:
     """Five calls that Stripe was told of."""
     at = timezone.now()
     values: dict[str, Any] = {"forwarding": Forwarding.REPORTED, "forwarded_at": at, **fields}
@@ -102,8 +101,8 @@ def sell(shop: Shop, metered: Price, meter: StripeMeter, clock: Clock, *users: s
         shop.subscribe(buyer, metered)
     clock.advance(minutes=2)
     for buyer in buyers:
-        tell_stripe(shop, meter, buyer, 5)
-        use(shop, meter, buyer)
+        send_meter_event(shop, meter, buyer, 5)
+        forwarded_record(shop, meter, buyer)
     clock.advance(hours=1)
 
 
@@ -122,13 +121,13 @@ def test_a_page_costs_as_many_queries_as_one_item(
     assert counts[0][1] == counts[1][1] <= 6
 
 
-def test_what_stripe_counts_otherwise_is_shown(
+def test_a_different_count_at_stripe_is_reported(
     shop: Shop, metered: Price, meter: StripeMeter, drain: Drain, clock: Clock
 ) -> None:
     sell(shop, metered, meter, clock, "alice", "bob")
     drain()
     bob = StripeCustomer.objects.for_project(shop.project).get(customer__user_id="bob")
-    tell_stripe(shop, meter, bob, 7)
+    send_meter_event(shop, meter, bob, 7)
     clock.advance(hours=1)
     [difference] = page(shop).differences
     said = str(difference)
@@ -140,13 +139,13 @@ def test_what_stripe_counts_otherwise_is_shown(
     assert "not repaired: check the usage that Stripe refused" in out.getvalue()
 
 
-def test_use_that_is_on_its_way_is_looked_at_the_next_time(
+def test_unsent_usage_is_compared_in_the_next_pass(
     shop: Shop, metered: Price, meter: StripeMeter, drain: Drain, clock: Clock
 ) -> None:
     sell(shop, metered, meter, clock, "alice")
     drain()
     alice = StripeCustomer.objects.for_project(shop.project).get()
-    use(shop, meter, alice, forwarding=Forwarding.PENDING, forwarded_at=None)
+    forwarded_record(shop, meter, alice, forwarding=Forwarding.PENDING, forwarded_at=None)
     clock.advance(hours=1)
     assert page(shop).differences == []
     Record.objects.across_projects().update(forwarding=Forwarding.REFUSED)
@@ -154,7 +153,7 @@ def test_use_that_is_on_its_way_is_looked_at_the_next_time(
     assert (difference.ours, difference.refused) == (10, 2)
 
 
-def test_pages_follow_each_other(
+def test_a_pass_walks_through_all_pages(
     shop: Shop,
     metered: Price,
     meter: StripeMeter,
@@ -179,7 +178,7 @@ def spend_all(shop: Shop) -> None:
         pass
 
 
-def test_a_pass_waits_for_the_budget_and_leaves_buyers_theirs(
+def test_a_pass_waits_for_the_background_read_budget(
     shop: Shop, alice: StripeCustomer, stripe: SandboxStripe, settings: Settings
 ) -> None:
     """With nothing left at its beginning it goes on as the bucket fills, and after each of its
@@ -204,7 +203,7 @@ def test_a_pass_waits_for_the_budget_and_leaves_buyers_theirs(
     assert set(ReconcileRun.objects.values_list("phase", "attempts")) == {("finished", 0)}
 
 
-def test_a_pass_that_gets_no_budget_goes_on_later(
+def test_a_pass_without_budget_resumes_later(
     shop: Shop, alice: StripeCustomer, settings: Settings
 ) -> None:
     """It asks nothing, nothing of it counts as failed, and it loses no step."""

@@ -1,4 +1,4 @@
-"""A change that is sent again under its ``Idempotency-Key`` is written down once."""
+"""A change sent again under its ``Idempotency-Key`` leaves one audit entry."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("action", CHANGES)
-def test_three_tries_of_one_change_are_one_entry(
+def test_three_tries_of_one_change_leave_one_audit_entry(
     tenant: Tenant, subscribed: Json, action: str
 ) -> None:
     coupon = tenant.api.post("/coupons", {"percent_off": "25"}).json()

@@ -1,4 +1,4 @@
-"""What we ask of Stripe is carried out once, whatever happens on the way."""
+"""Each write to Stripe is carried out once, whatever happens on the way."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from billing.stripe.errors import StripeRefused, StripeUnavailable
 from common.ids import new_id
 from common.lease import LeaseLost
 from projects.models import Project
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.billing_fixtures import Clock, SandboxStripe
 
 AFTER_ALL_TRIES = 3
@@ -44,7 +44,7 @@ def change(product: Product, **params: Any) -> dict[str, Any]:
     )
 
 
-def only(**state: Any) -> StripeIntent:
+def only_intent(**state: Any) -> StripeIntent:
     return StripeIntent.objects.across_projects().get(**state)
 
 
@@ -61,59 +61,57 @@ def finish() -> int:
     return intents.finish_due(at=timezone.now())
 
 
-def test_made_once_and_read_again(stripe: SandboxStripe, product: Product) -> None:
+def test_an_object_is_created_once_and_read_again(stripe: SandboxStripe, product: Product) -> None:
     make(product)
     make(product)
     (made,) = stripe.v1.products.list().data
-    intent = only()
+    intent = only_intent()
     assert (intent.state, intent.stripe_id, intent.attempts) == ("done", made.id, 1)
     assert intent.answered_at is not None
     assert product.stripe_id == made.id
     assert SyncObject.objects.get().stripe_id == made.id
 
 
-def test_refused_means_no_row(stripe: SandboxStripe, product: Product) -> None:
+def test_a_refused_creation_leaves_no_row(stripe: SandboxStripe, product: Product) -> None:
     product.name = ""
     with pytest.raises(StripeRefused):
         make(product)
-    assert only().state == IntentState.FAILED
+    assert only_intent().state == IntentState.FAILED
     assert not Product.objects.across_projects().exists()
 
 
-def test_whoever_lost_the_lease_of_an_intent_writes_nothing_down(
+def test_a_worker_that_lost_the_intents_lease_writes_nothing(
     stripe: SandboxStripe, product: Product
 ) -> None:
     stripe.fail("timeout_after", path="/v1/products", times=AFTER_ALL_TRIES)
     with pytest.raises(StripeUnavailable):
         make(product)
     due_now()
-    slow = only()
+    slow = only_intent()
     assert intent_lease.take(slow)
     due_now()
-    faster = only()
+    faster = only_intent()
     assert intent_lease.take(faster)
 
     for write in (intent_lease.release, intent_lease.write):
         with pytest.raises(LeaseLost):
             write(slow, state=IntentState.FAILED)
-    assert only().state == IntentState.UNKNOWN
-    assert only().leased_until == faster.leased_until
+    assert only_intent().state == IntentState.UNKNOWN
+    assert only_intent().leased_until == faster.leased_until
     intent_lease.release(faster, state=IntentState.DONE)
-    assert (only().state, only().leased_until) == (IntentState.DONE, None)
+    assert (only_intent().state, only_intent().leased_until) == (IntentState.DONE, None)
 
 
-def test_the_janitor_finishes_what_nobody_asks_for_again(
-    stripe: SandboxStripe, product: Product
-) -> None:
+def test_the_janitor_finishes_an_abandoned_intent(stripe: SandboxStripe, product: Product) -> None:
     stripe.fail("timeout_after", path="/v1/products", times=AFTER_ALL_TRIES)
     with pytest.raises(StripeUnavailable):
         make(product)
-    assert only().state == IntentState.UNKNOWN
+    assert only_intent().state == IntentState.UNKNOWN
     assert finish() == 1
     product.refresh_from_db()
     (made,) = stripe.v1.products.list().data
-    assert (only().state, product.stripe_id) == ("done", made.id)
-    assert only().answered_at is None
+    assert (only_intent().state, product.stripe_id) == ("done", made.id)
+    assert only_intent().answered_at is None
 
 
 def test_a_saved_error_needs_another_key(
@@ -123,10 +121,10 @@ def test_a_saved_error_needs_another_key(
     with pytest.raises(StripeUnavailable):
         make(product)
     finish()
-    assert (only().state, only().key_generation) == (IntentState.UNKNOWN, 0)
+    assert (only_intent().state, only_intent().key_generation) == (IntentState.UNKNOWN, 0)
     clock.advance(seconds=61)
     finish()
-    assert (only().state, only().key_generation) == (IntentState.DONE, 1)
+    assert (only_intent().state, only_intent().key_generation) == (IntentState.DONE, 1)
     assert len(stripe.v1.products.list().data) == 1
 
 
@@ -139,13 +137,13 @@ def test_changes_of_one_target_keep_their_order(
     with pytest.raises(StripeUnavailable):
         change(product, name="One", description="by the first")
     change(product, name="Two")
-    made = stripe.v1.products.retrieve(str(product.stripe_id))
-    assert (made.name, made.description) == ("Two", "by the first")
+    new_product = stripe.v1.products.retrieve(str(product.stripe_id))
+    assert (new_product.name, new_product.description) == ("Two", "by the first")
     states = StripeIntent.objects.across_projects().order_by("id").values_list("state", flat=True)
     assert list(states) == ["done", "done", "done"]
 
 
-def test_a_change_that_was_overtaken_is_not_done_any_more(
+def test_an_overtaken_change_is_not_carried_out(
     stripe: SandboxStripe, product: Product, clock: Clock
 ) -> None:
     make(product)
@@ -159,7 +157,7 @@ def test_a_change_that_was_overtaken_is_not_done_any_more(
     with pytest.raises(StripeRefused, match="newer"):
         change(product, name="One", request="one")
     assert stripe.v1.products.retrieve(str(product.stripe_id)).name == "Two"
-    assert "Superseded" in only(state="failed").last_error
+    assert "Superseded" in only_intent(state="failed").last_error
     change(product, name="One", request="one")
     assert stripe.v1.products.retrieve(str(product.stripe_id)).name == "One"
 
@@ -182,10 +180,14 @@ def test_a_forgotten_key_is_not_sent_again(
     clock.advance(hours=25)
     finish()
     (made,) = stripe.v1.products.list().data
-    assert (only().state, only().stripe_id, only().key_generation) == ("done", made.id, 0)
+    assert (only_intent().state, only_intent().stripe_id, only_intent().key_generation) == (
+        "done",
+        made.id,
+        0,
+    )
 
 
-def test_what_was_last_tried_just_before_its_key_got_old_waits_for_the_list(
+def test_an_intent_tried_just_before_its_key_expired_waits_for_the_list(
     stripe: SandboxStripe, product: Product, clock: Clock
 ) -> None:
     for _ in range(2):
@@ -196,44 +198,44 @@ def test_what_was_last_tried_just_before_its_key_got_old_waits_for_the_list(
     finish()
     clock.advance(seconds=20)
     finish()
-    assert (only().state, only().attempts) == ("unknown", 2)
+    assert (only_intent().state, only_intent().attempts) == ("unknown", 2)
     clock.advance(seconds=61)
     finish()
-    assert (only().state, only().key_generation) == ("done", 1)
+    assert (only_intent().state, only_intent().key_generation) == ("done", 1)
     assert len(stripe.v1.products.list().data) == 1
 
 
-def test_other_parameters_under_a_key_are_a_defect_for_people(
+def test_other_parameters_under_a_key_park_the_intent(
     stripe: SandboxStripe, product: Product, clock: Clock
 ) -> None:
     stripe.fail("timeout_before", path="/v1/products", times=AFTER_ALL_TRIES)
     with pytest.raises(StripeUnavailable):
         make(product)
-    intent = only()
+    intent = only_intent()
     stripe.v1.products.create({"name": "Other"}, {"idempotency_key": intent.idempotency_key})
     finish()
-    assert (only().state, only().key_generation) == (IntentState.PARKED, 0)
-    assert "IdempotencyMismatch" in only().last_error
+    assert (only_intent().state, only_intent().key_generation) == (IntentState.PARKED, 0)
+    assert "IdempotencyMismatch" in only_intent().last_error
     assert finish() == 0
     with pytest.raises(StripeUnavailable, match="operator"):
         make(product)
     assert [each.name for each in stripe.v1.products.list().data] == ["Other"]
 
 
-def test_a_stripe_that_breaks_under_every_key_is_given_to_people(
+def test_errors_under_every_key_park_the_intent(
     stripe: SandboxStripe, product: Product, clock: Clock
 ) -> None:
     stripe.fail("error_before", method="POST", path="/v1/products", times=9)
     with pytest.raises(StripeUnavailable):
         make(product)
     for _ in range(4):
-        assert only().state == IntentState.UNKNOWN
+        assert only_intent().state == IntentState.UNKNOWN
         clock.advance(seconds=61)
         finish()
-    assert (only().state, only().key_generation) == (IntentState.PARKED, 4)
+    assert (only_intent().state, only_intent().key_generation) == (IntentState.PARKED, 4)
 
 
-def test_nobody_takes_what_somebody_is_at(stripe: SandboxStripe, product: Product) -> None:
+def test_a_leased_intent_is_left_alone(stripe: SandboxStripe, product: Product) -> None:
     """Planned and leased: the janitor leaves it alone, and finishes it when the lease is over."""
     stripe.fail("timeout_before", path="/v1/products", times=AFTER_ALL_TRIES)
     with pytest.raises(StripeUnavailable):
@@ -246,10 +248,10 @@ def test_nobody_takes_what_somebody_is_at(stripe: SandboxStripe, product: Produc
     assert intents.finish_due(at=timezone.now()) == 0
     rows.update(leased_until=timezone.now() - timedelta(seconds=1))
     assert intents.finish_due(at=timezone.now()) == 1
-    assert only().state == IntentState.DONE
+    assert only_intent().state == IntentState.DONE
 
 
-def test_an_account_that_is_silent_is_asked_once(
+def test_an_unreachable_account_is_asked_once_per_batch(
     stripe: SandboxStripe, project: Project, account: StripeAccount
 ) -> None:
     rows = [

@@ -1,4 +1,4 @@
-"""Stripe's billing credits: what they take off is shown, so that the invoice adds up."""
+"""Invoices show Stripe's billing credits, so that their amounts add up."""
 
 from collections.abc import Callable
 from typing import Any

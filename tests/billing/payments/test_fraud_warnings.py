@@ -1,4 +1,4 @@
-"""A card's issuer calls a payment fraudulent: shown and told, and nothing is given back."""
+"""An early fraud warning is shown and recorded, and nothing is refunded."""
 
 from collections.abc import Callable
 
@@ -18,42 +18,46 @@ WARNED = "payment.fraud_warning"
 def payment(tenant: Tenant, project: Project, drain: Drain) -> Json:
     tenant.feature(project, "export")
     product = tenant.product("Export", features=[{"feature": "export"}])
-    sold = tenant.sell(tenant.price(product, amount=9900, interval=None))
+    checkout = tenant.sell(tenant.price(product, amount=9900, interval=None))
     drain()
-    return dict(tenant.api.get(f"/payments/{sold['payment']}").json())
+    return dict(tenant.api.get(f"/payments/{checkout['payment']}").json())
 
 
-def told(project: Project) -> list[Json]:
+def warning_events(project: Project) -> list[Json]:
     rows = OutboxEvent.objects.for_project(project).filter(type=WARNED).order_by("id")
     return [row.data for row in rows]
 
 
 def warn(tenant: Tenant, payment: Json) -> str:
-    made = bank.issue_fraud_warning(
+    warning = bank.issue_fraud_warning(
         tenant.stripe.world, payment["stripe_id"], fraud_type="made_with_stolen_card"
     )
-    return str(made["id"])
+    return str(warning["id"])
 
 
 def show(tenant: Tenant, payment: Json) -> Json:
     return dict(tenant.api.get(f"/payments/{payment['id']}").json())
 
 
-def test_a_warning_is_shown_and_told_once(
+def test_a_warning_is_shown_and_recorded_once(
     tenant: Tenant, project: Project, payment: Json, drain: Drain
 ) -> None:
     stripe_id = warn(tenant, payment)
     drain()
-    shown = show(tenant, payment)
-    (warning,) = shown["fraud_warnings"]
+    shown_payment = show(tenant, payment)
+    (warning,) = shown_payment["fraud_warnings"]
     assert (warning["fraud_type"], warning["actionable"], warning["stripe_id"]) == (
         "made_with_stolen_card",
         True,
         stripe_id,
     )
-    (event,) = told(project)
+    (event,) = warning_events(project)
     assert (event["id"], event["fraud_warnings"]) == (payment["id"], [warning])
-    assert (shown["status"], shown["refunds"], shown["disputes"]) == ("paid", [], [])
+    assert (shown_payment["status"], shown_payment["refunds"], shown_payment["disputes"]) == (
+        "paid",
+        [],
+        [],
+    )
     assert tenant.at_stripe("refund") == []
     check = {"user_id": "alice", "feature": "export"}
     assert tenant.api.get("/entitlements/check", query=check).json()["allowed"]
@@ -61,7 +65,7 @@ def test_a_warning_is_shown_and_told_once(
 
 
 @pytest.mark.parametrize("what", ["dispute", "refund"])
-def test_it_is_over_once_the_money_is_contested_or_back(
+def test_a_warning_ends_with_a_dispute_or_refund(
     tenant: Tenant, project: Project, payment: Json, drain: Drain, what: str
 ) -> None:
     warn(tenant, payment)
@@ -72,15 +76,15 @@ def test_it_is_over_once_the_money_is_contested_or_back(
         tenant.api.post(f"/payments/{payment['id']}/refunds", {})
     drain()
     assert [each["actionable"] for each in show(tenant, payment)["fraud_warnings"]] == [False]
-    assert len(told(project)) == 1, "told once"
+    assert len(warning_events(project)) == 1, "told once"
 
 
-def test_it_waits_for_its_payment(
+def test_a_warning_before_its_payment_is_applied_later(
     tenant: Tenant, project: Project, payment: Json, drain: Drain
 ) -> None:
     """Of a payment that was made at Stripe the warning may come first."""
     customer = tenant.at_stripe("customer")[0]["id"]
-    made = tenant.stripe.v1.payment_intents.create(
+    intent = tenant.stripe.v1.payment_intents.create(
         {
             "amount": 500,
             "currency": "usd",
@@ -90,7 +94,7 @@ def test_it_waits_for_its_payment(
             "off_session": True,
         }
     )
-    stripe_id = str(bank.issue_fraud_warning(tenant.stripe.world, made.id)["id"])
+    stripe_id = str(bank.issue_fraud_warning(tenant.stripe.world, intent.id)["id"])
     tenant.stripe.deliver()
     SyncObject.objects.exclude(kind="fraud_warning").update(next_try_at="2999-01-01T00:00:00Z")
     drain()
@@ -98,11 +102,11 @@ def test_it_waits_for_its_payment(
     assert row.foreign_at is None
     SyncObject.objects.update(next_try_at="2000-01-01T00:00:00Z")
     drain()
-    (event,) = told(project)
-    assert event["stripe_id"] == made.id
+    (event,) = warning_events(project)
+    assert event["stripe_id"] == intent.id
 
 
-def test_a_neighbours_warning_is_not_ours(
+def test_a_neighbours_warning_is_foreign(
     tenant: Tenant, neighbour: Tenant, project: Project, payment: Json, drain: Drain
 ) -> None:
     theirs = neighbour.sell(neighbour.price(amount=500, interval=None))
@@ -114,7 +118,7 @@ def test_a_neighbours_warning_is_not_ours(
     )  # fmt: skip
     bank.issue_fraud_warning(tenant.stripe.world, stranger.id)
     drain()
-    assert told(project) == []
+    assert warning_events(project) == []
     assert show(tenant, payment)["fraud_warnings"] == []
     assert EarlyFraudWarning.objects.across_projects().count() == 1
     assert SyncObject.objects.filter(kind="fraud_warning", foreign_at__isnull=False).count() == 1
@@ -124,4 +128,4 @@ def test_the_card_that_is_warned_of(tenant: Tenant, project: Project, drain: Dra
     opened = tenant.open(tenant.price(interval=None))
     tenant.pay(opened, card="4000000000005423")
     drain()
-    assert len(told(project)) == 1
+    assert len(warning_events(project)) == 1

@@ -1,4 +1,4 @@
-"""Payments with their refunds, whatever the order in which the news comes."""
+"""Payments and their refunds are mirrored alike in any order of events."""
 
 import itertools
 from collections.abc import Callable
@@ -14,55 +14,61 @@ from billing.payments.mapping.payments import status_of
 from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
 from billing.sync import service as sync
 from sandbox.deliveries import DeliveryMode
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.sandbox_stripe import Clock
 from tests.shop import RETURN, Shop
 
 Drain = Callable[[], None]
 
 
-def only(shop: Shop) -> Payment:
+def only_payment(shop: Shop) -> Payment:
     return Payment.objects.for_project(shop.project).get()
 
 
-def test_a_payment(shop: Shop, alice: StripeCustomer, drain: Drain, clock: Clock) -> None:
+def test_a_succeeded_payment_is_mirrored(
+    shop: Shop, alice: StripeCustomer, drain: Drain, clock: Clock
+) -> None:
     stripe_id = shop.pay(alice, 2900, metadata={"order": "7"})
     drain()
-    row = only(shop)
+    row = only_payment(shop)
     assert (row.stripe_id, row.status, row.stripe_status) == (stripe_id, "paid", "succeeded")
     assert (row.amount, row.amount_received, row.amount_refunded) == (2900, 2900, 0)
     assert (row.paid_at, row.metadata) == (clock.now, {"order": "7"})
-    assert outbox.types(shop.project) == ["payment.created", "payment.paid"]
+    assert outbox_events.types(shop.project) == ["payment.created", "payment.paid"]
 
 
-def test_a_declined_payment(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:
+def test_a_declined_payment_is_mirrored_as_failed(
+    shop: Shop, alice: StripeCustomer, drain: Drain
+) -> None:
     intent = shop.stripe.v1.payment_intents.create(
         {"amount": 500, "currency": "usd", "customer": str(alice.stripe_id)}
     )
     drain()
-    assert only(shop).status == "pending"
+    assert only_payment(shop).status == "pending"
     shop.stripe.decline_payments(str(alice.stripe_id))
     with pytest.raises(CardError):
         shop.stripe.v1.payment_intents.confirm(
             intent.id, {"payment_method": "pm_card_visa", "return_url": RETURN}
         )
     drain()
-    row = only(shop)
+    row = only_payment(shop)
     assert (row.status, row.failure_code) == ("failed", "generic_decline")
     assert row.failure_message
-    assert outbox.types(shop.project) == ["payment.created", "payment.failed"]
+    assert outbox_events.types(shop.project) == ["payment.created", "payment.failed"]
 
 
-def test_refunds(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:
+def test_refunds_are_mirrored_with_their_payment(
+    shop: Shop, alice: StripeCustomer, drain: Drain
+) -> None:
     stripe_id = shop.pay(alice, 1000)
     drain()
     for amount, status in ((300, "partially_refunded"), (700, "refunded")):
         shop.stripe.v1.refunds.create({"payment_intent": stripe_id, "amount": amount})
         drain()
-        assert only(shop).status == status
-    assert only(shop).amount_refunded == only(shop).amount_received > 0
-    assert sorted(row.amount for row in only(shop).refunds.all()) == [300, 700]
-    refunded = outbox.events(shop.project, "payment.refunded")
+        assert only_payment(shop).status == status
+    assert only_payment(shop).amount_refunded == only_payment(shop).amount_received > 0
+    assert sorted(row.amount for row in only_payment(shop).refunds.all()) == [300, 700]
+    refunded = outbox_events.events(shop.project, "payment.refunded")
     assert [each.data["amount_refunded"]["amount"] for each in refunded] == [300, 1000]
     assert refunded[1].previous["amount_refunded"] == {"amount": 300, "currency": "usd"}
 
@@ -72,7 +78,7 @@ def test_a_refund_of_ours_finds_its_row(
 ) -> None:
     stripe_id = shop.pay(alice, 1000)
     drain()
-    payment = only(shop)
+    payment = only_payment(shop)
     waiting = Refund.objects.create(
         project=shop.project,
         account=shop.account,
@@ -82,16 +88,16 @@ def test_a_refund_of_ours_finds_its_row(
         amount=400,
         refunded_at=clock.now,
     )
-    made = shop.stripe.v1.refunds.create(
+    new_refund = shop.stripe.v1.refunds.create(
         {"payment_intent": stripe_id, "amount": 400, "metadata": {"tollgate_id": waiting.pk}}
     )
     drain()
     row = Refund.objects.for_project(shop.project).get()
-    assert (row.pk, row.stripe_id, row.status) == (waiting.pk, made.id, "succeeded")
+    assert (row.pk, row.stripe_id, row.status) == (waiting.pk, new_refund.id, "succeeded")
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_any_order_of_news(
+def test_events_in_any_order_have_one_result(
     shop: Shop, alice: StripeCustomer, drain: Drain, order: tuple[int, ...]
 ) -> None:
     """The refund may come before the payment that it refunds."""
@@ -100,17 +106,17 @@ def test_any_order_of_news(
     shop.stripe.v1.refunds.create({"payment_intent": stripe_id, "amount": 250})
     shop.stripe.deliver(DeliveryMode(shuffled=True, seed=order[0] * 9 + order[1] * 3 + order[2]))
     drain()
-    row = only(shop)
+    row = only_payment(shop)
     assert (row.status, row.amount_refunded) == ("partially_refunded", 500)
     assert row.refunds.count() == 2
-    assert outbox.types(shop.project) == [
+    assert outbox_events.types(shop.project) == [
         "payment.created",
         "payment.paid",
         "payment.refunded",
     ]
 
 
-def test_a_payment_of_nobody_here_is_foreign(
+def test_a_payment_of_an_unknown_customer_is_foreign(
     shop: Shop, alice: StripeCustomer, drain: Drain
 ) -> None:
     stranger = shop.stripe.v1.customers.create({"metadata": {"tollgate_id": alice.pk}})
@@ -126,7 +132,7 @@ def test_a_payment_of_nobody_here_is_foreign(
         ("payment_intent", ""),
         ("payment_intent", stranger.id),
     ]
-    assert outbox.types(shop.project) == []
+    assert outbox_events.types(shop.project) == []
 
 
 def test_foreign_objects_are_read_again_once_their_customer_is_ours(
@@ -142,7 +148,7 @@ def test_foreign_objects_are_read_again_once_their_customer_is_ours(
     drain()  # customer.created arrives: the row is proof, the metadata names it
     alice.refresh_from_db()
     assert alice.stripe_id == stripe_id
-    assert only(shop).stripe_id == payment
+    assert only_payment(shop).stripe_id == payment
     assert SyncObject.objects.get(stripe_id=payment).state == "applied"
 
 
@@ -193,11 +199,11 @@ def refund(amount: int, status: str = "succeeded") -> RefundSnapshot:
         (snapshot("succeeded", refunds=(refund(1000, "pending"),)), "refunded"),
     ],
 )
-def test_where_the_money_is(found: PaymentSnapshot, status: str) -> None:
+def test_payment_status_of_a_snapshot(found: PaymentSnapshot, status: str) -> None:
     assert status_of(found) == status
 
 
-def test_forged_metadata_names_somebody_else_s_payment(
+def test_metadata_that_names_a_neighbours_payment_is_foreign(
     shop: Shop, alice: StripeCustomer, drain: Drain
 ) -> None:
     """Metadata alone proves nothing: whose card was charged is not the row's customer."""

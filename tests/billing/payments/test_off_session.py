@@ -1,4 +1,4 @@
-"""Money while the user is away, from a method that they have saved; and the saved methods."""
+"""Saved payment methods are charged off session, listed and removed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from billing.subscriptions import default_methods
 from events.models import AuditEntry
 from projects.models import Project
 from sandbox import buyer
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.payments.test_payments import calls, confirm, intent, take
 from tests.billing.tenant import Json, Tenant
 from tests.sandbox_stripe import Clock
@@ -26,8 +26,8 @@ def charge(tenant: Tenant, **body: Any) -> Any:
 
 def save(tenant: Tenant, card: str = "pm_card_visa", user_id: str = "alice") -> None:
     """The user pays once on session, and lets the method be kept."""
-    made = take(tenant, user_id=user_id, save_payment_method=True)
-    confirm(tenant, made, card)
+    payment = take(tenant, user_id=user_id, save_payment_method=True)
+    confirm(tenant, payment, card)
 
 
 def attach(tenant: Tenant, card: str) -> str:
@@ -53,7 +53,7 @@ def test_a_saved_card_is_charged(tenant: Tenant, project: Project, drain: Drain)
     assert (again.status_code, again.json()["id"]) == (200, made.json()["id"])
     assert sorted(each["amount"] for each in tenant.at_stripe("charge")) == [500, 2900]
     told = ["payment.created", "payment.paid"]
-    assert outbox.types(project, "payment.") == [*told, *told]
+    assert outbox_events.types(project, "payment.") == [*told, *told]
 
 
 def test_a_declined_card_leaves_a_failed_payment(
@@ -67,15 +67,18 @@ def test_a_declined_card_leaves_a_failed_payment(
     refused = tenant.api.post("/payments", body, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (402, "card-declined")
     assert refused.json()["decline_code"] == "generic_decline"
-    shown = tenant.api.get(f"/payments/{refused.json()['payment']}").json()
-    assert (shown["status"], shown["failure"]["code"]) == ("failed", "generic_decline")
-    assert shown["client_secret"] is not None
+    response_body = tenant.api.get(f"/payments/{refused.json()['payment']}").json()
+    assert (response_body["status"], response_body["failure"]["code"]) == (
+        "failed",
+        "generic_decline",
+    )
+    assert response_body["client_secret"] is not None
     assert tenant.api.post("/payments", body, headers=headers).json() == refused.json()
     drain()
-    assert outbox.types(project, "payment.")[-2:] == ["payment.created", "payment.failed"]
+    assert outbox_events.types(project, "payment.")[-2:] == ["payment.created", "payment.failed"]
     assert Payment.objects.for_project(project).count() == 2
-    confirm(tenant, shown)
-    assert tenant.api.post(f"/payments/{shown['id']}/sync").json()["status"] == "paid"
+    confirm(tenant, response_body)
+    assert tenant.api.post(f"/payments/{response_body['id']}/sync").json()["status"] == "paid"
 
 
 def test_a_bank_that_wants_the_user_present(tenant: Tenant, project: Project, drain: Drain) -> None:
@@ -84,7 +87,7 @@ def test_a_bank_that_wants_the_user_present(tenant: Tenant, project: Project, dr
     made = charge(tenant, payment_method=wanted, reference="usage-1")
     assert (made.status_code, made.json()["status"]) == (201, "requires_action")
     drain()
-    assert outbox.types(project, "payment.failed") == []
+    assert outbox_events.types(project, "payment.failed") == []
     asked = confirm(tenant, made.json(), wanted)
     assert asked.status == "requires_action"
     path = f"/payments/{made.json()['id']}"
@@ -92,19 +95,19 @@ def test_a_bank_that_wants_the_user_present(tenant: Tenant, project: Project, dr
     buyer.authenticate(tenant.stripe.world, asked.id, succeeds=True)
     drain()
     assert tenant.api.get(path).json()["status"] == "paid"
-    assert outbox.types(project, "payment.paid") == ["payment.paid"] * 2
+    assert outbox_events.types(project, "payment.paid") == ["payment.paid"] * 2
 
 
-def test_who_has_saved_nothing(tenant: Tenant, project: Project) -> None:
+def test_a_user_without_a_saved_method_is_refused(tenant: Tenant, project: Project) -> None:
     nobody = charge(tenant)
     assert (nobody.status_code, nobody.json()["code"]) == (409, "no-payment-method")
-    assert outbox.types(project) == []
+    assert outbox_events.types(project) == []
     tenant.sell(tenant.price(interval=None))
-    asked = calls(tenant)
+    stripe_calls = calls(tenant)
     for method in ("default", "pm_of_somebody_else"):
         refused = charge(tenant, payment_method=method)
         assert (refused.status_code, refused.json()["code"]) == (409, "no-payment-method")
-    assert not [each for each in asked if each.startswith("POST")]
+    assert not [each for each in stripe_calls if each.startswith("POST")]
     assert Payment.objects.for_project(project).filter(off_session=True).count() == 0
     malformed: list[Json] = [
         {"payment_method": "default"},
@@ -115,7 +118,7 @@ def test_who_has_saved_nothing(tenant: Tenant, project: Project) -> None:
         assert tenant.api.post("/payments", intent(**body)).status_code == 422
 
 
-def test_saved_methods(tenant: Tenant, neighbour: Tenant) -> None:
+def test_saved_methods_are_listed_chosen_and_removed(tenant: Tenant, neighbour: Tenant) -> None:
     assert tenant.api.get("/customers/alice/payment-methods").status_code == 404
     take(tenant)
     assert saved(tenant) == []
@@ -162,21 +165,21 @@ def test_saved_methods(tenant: Tenant, neighbour: Tenant) -> None:
 def test_a_bank_debit_is_answered_days_later(
     tenant: Tenant, project: Project, drain: Drain, clock: Clock, account: str, status: str
 ) -> None:
-    made = take(tenant)
-    confirm(tenant, made, account)
+    payment = take(tenant)
+    confirm(tenant, payment, account)
     drain()
-    path = f"/payments/{made['id']}"
+    path = f"/payments/{payment['id']}"
     assert tenant.api.get(path).json()["status"] == "processing"
-    assert outbox.types(project, "payment.") == ["payment.created"]
+    assert outbox_events.types(project, "payment.") == ["payment.created"]
     clock.advance(days=5)
     drain()
-    shown = tenant.api.get(path).json()
-    assert (shown["status"], shown["paid_at"] is not None) == (status, status == "paid")
-    assert (shown["payment_method_type"], shown["client_secret"] is not None) == (
+    body = tenant.api.get(path).json()
+    assert (body["status"], body["paid_at"] is not None) == (status, status == "paid")
+    assert (body["payment_method_type"], body["client_secret"] is not None) == (
         "us_bank_account",
         True,
     )
-    assert outbox.types(project, "payment.") == ["payment.created", f"payment.{status}"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", f"payment.{status}"]
 
 
 def own_methods(tenant: Tenant) -> set[str]:

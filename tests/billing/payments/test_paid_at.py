@@ -1,4 +1,4 @@
-"""When the money was there: a bank debit pays days after its charge was made."""
+"""``paid_at`` is the time of the money, for bank debits days after the charge."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -26,14 +26,14 @@ def test_a_debit_is_paid_when_the_bank_has_paid(
 ) -> None:
     opened = tenant.open(tenant.price(interval=interval))
     assert tenant.pay(opened, card=ACH).status == "complete"
-    begun = clock.now
+    started_at = clock.now
     drain()
     assert paid_at(tenant, opened) is None
     clock.advance(days=4)
     drain()
     said = paid_at(tenant, opened)
     assert said is not None
-    assert begun + timedelta(days=4) <= said <= clock.now + SOON
+    assert started_at + timedelta(days=4) <= said <= clock.now + SOON
     for invoice in tenant.api.get("/invoices").json()["data"]:
         assert abs(datetime.fromisoformat(invoice["paid_at"]) - said) <= SOON
     clock.advance(days=1)
@@ -51,13 +51,13 @@ def test_a_card_is_paid_at_once(tenant: Tenant, clock: Clock, drain: Drain) -> N
     assert paid_at(tenant, opened) == then, "however late we hear of it"
 
 
-def test_an_old_debit_of_an_invoice_is_dated_by_it(
+def test_an_old_debit_takes_its_time_from_the_invoice(
     tenant: Tenant, clock: Clock, drain: Drain
 ) -> None:
     """As when history is imported: nobody here has seen it on its way."""
     opened = tenant.open(tenant.price())
     tenant.pay(opened, card=ACH)
-    begun = clock.now
+    started_at = clock.now
     drain()
     clock.advance(days=4)
     drain()
@@ -66,7 +66,11 @@ def test_an_old_debit_of_an_invoice_is_dated_by_it(
     payment = tenant.api.get("/payments").json()["data"][-1]
     tenant.api.post(f"/payments/{payment['id']}/sync")
     said = tenant.api.get(f"/payments/{payment['id']}").json()["paid_at"]
-    assert begun + timedelta(days=4) <= datetime.fromisoformat(said) <= begun + timedelta(days=5)
+    assert (
+        started_at + timedelta(days=4)
+        <= datetime.fromisoformat(said)
+        <= started_at + timedelta(days=5)
+    )
 
 
 def test_what_a_debit_buys_begins_when_it_is_paid(

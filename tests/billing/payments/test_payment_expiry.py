@@ -1,4 +1,4 @@
-"""``expires_in``: called off at Stripe, whose answer decides; told exactly once."""
+"""``expires_in`` cancels an unpaid payment at Stripe and records one event."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,10 +13,10 @@ from django.utils import timezone
 from stripe import StripeError
 
 from billing.models import Payment
-from billing.payments import expiry as payment_expiry
+from billing.payments import expiry
 from projects.models import Project
-from tests.back_off import end_pauses
-from tests.billing import outbox
+from tests.back_offs import end_pauses
+from tests.billing import outbox_events
 from tests.billing.payments.test_payments import confirm, intent, take
 from tests.billing.tenant import Json, Tenant
 from tests.sandbox_stripe import Clock
@@ -26,7 +26,7 @@ MINUTE = 60
 
 
 def expire() -> int:
-    return payment_expiry.expire_due(at=timezone.now())
+    return expiry.expire_due(at=timezone.now())
 
 
 def show(tenant: Tenant, payment: Json) -> Json:
@@ -39,16 +39,16 @@ def lease_ends(project: Project) -> None:
 
 
 @pytest.fixture
-def due(tenant: Tenant, drain: Drain, clock: Clock) -> Json:
+def due_payment(tenant: Tenant, drain: Drain, clock: Clock) -> Json:
     """A payment whose time has just ended."""
-    made = take(tenant, expires_in=MINUTE)
+    payment = take(tenant, expires_in=MINUTE)
     drain()
-    assert made["expires_at"] == (clock.now + timedelta(seconds=MINUTE)).strftime(
+    assert payment["expires_at"] == (clock.now + timedelta(seconds=MINUTE)).strftime(
         "%Y-%m-%dT%H:%M:%SZ"
     )
     assert expire() == 0
     clock.advance(seconds=MINUTE)
-    return made
+    return payment
 
 
 def at_the_moment_of(
@@ -67,90 +67,100 @@ def at_the_moment_of(
     monkeypatch.setattr(transport, "request", overtaken)
 
 
-def test_nobody_paid(tenant: Tenant, project: Project, due: Json, drain: Drain) -> None:
+def test_an_unpaid_payment_is_canceled_at_its_expiry(
+    tenant: Tenant, project: Project, due_payment: Json, drain: Drain
+) -> None:
     with CaptureQueriesContext(connection) as captured:
         assert expire() == 1
     assert len(captured) <= 60
-    shown = show(tenant, due)
-    assert (shown["status"], shown["expired_at"]) == ("expired", due["expires_at"])
+    payment = show(tenant, due_payment)
+    assert (payment["status"], payment["expired_at"]) == ("expired", due_payment["expires_at"])
     (at_stripe,) = tenant.at_stripe("payment_intent")
     assert (at_stripe["status"], at_stripe["cancellation_reason"]) == ("canceled", "abandoned")
     with pytest.raises(StripeError):
-        confirm(tenant, due)
+        confirm(tenant, due_payment)
     drain()
     lease_ends(project)
     assert expire() == 0
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.expired"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.expired"]
     call_command("reconcile", "--dry-run", stdout=StringIO())
-    told = outbox.last(project, "payment.expired")
-    assert (told.data["status"], told.previous["status"]) == ("expired", "pending")
+    event = outbox_events.last(project, "payment.expired")
+    assert (event.data["status"], event.previous["status"]) == ("expired", "pending")
 
 
-def test_paid_in_the_same_second(
-    tenant: Tenant, project: Project, due: Json, drain: Drain, monkeypatch: pytest.MonkeyPatch
+def test_a_payment_made_at_the_expiry_counts(
+    tenant: Tenant,
+    project: Project,
+    due_payment: Json,
+    drain: Drain,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The buyer is faster than our request, which Stripe refuses."""
-    at_the_moment_of(tenant, monkeypatch, "/cancel", lambda: confirm(tenant, due))
+    at_the_moment_of(tenant, monkeypatch, "/cancel", lambda: confirm(tenant, due_payment))
     assert expire() == 1
-    assert show(tenant, due)["status"] == "paid"
+    assert show(tenant, due_payment)["status"] == "paid"
     drain()
     lease_ends(project)
     assert expire() == 0
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
 
 
 def test_a_declined_card_does_not_keep_it_open(
-    tenant: Tenant, project: Project, due: Json, drain: Drain
+    tenant: Tenant, project: Project, due_payment: Json, drain: Drain
 ) -> None:
     with pytest.raises(StripeError):
-        confirm(tenant, due, card="pm_card_visa_chargeDeclined")
+        confirm(tenant, due_payment, card="pm_card_visa_chargeDeclined")
     drain()
-    assert show(tenant, due)["status"] == "failed"
+    assert show(tenant, due_payment)["status"] == "failed"
     assert expire() == 1
-    assert show(tenant, due)["status"] == "expired"
+    assert show(tenant, due_payment)["status"] == "expired"
     drain()
-    assert outbox.types(project, "payment.") == [
+    assert outbox_events.types(project, "payment.") == [
         "payment.created",
         "payment.failed",
         "payment.expired",
     ]
 
 
-def test_a_lost_answer(tenant: Tenant, project: Project, due: Json, drain: Drain) -> None:
+def test_a_lost_answer_to_the_cancellation_is_looked_up(
+    tenant: Tenant, project: Project, due_payment: Json, drain: Drain
+) -> None:
     """We crash after Stripe has canceled it: the event, or the next run, tells it, not both."""
     tenant.stripe.fail("timeout_after", path="/v1/payment_intents/*/cancel", times=3)
     assert expire() == 1
-    assert show(tenant, due)["status"] == "pending"
+    assert show(tenant, due_payment)["status"] == "pending"
     drain()
-    assert show(tenant, due)["status"] == "expired"
+    assert show(tenant, due_payment)["status"] == "expired"
     lease_ends(project)
     assert expire() == 0
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.expired"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.expired"]
 
 
-def test_stripe_is_away(tenant: Tenant, project: Project, due: Json, drain: Drain) -> None:
+def test_expiry_waits_for_stripe(
+    tenant: Tenant, project: Project, due_payment: Json, drain: Drain
+) -> None:
     tenant.stripe.fail("timeout_before", path="/v1/payment_intents/*/cancel", times=3)
     assert expire() == 1
     assert expire() == 0, "another worker leaves it alone"
-    assert show(tenant, due)["status"] == "pending"
-    confirm(tenant, due)
+    assert show(tenant, due_payment)["status"] == "pending"
+    confirm(tenant, due_payment)
     lease_ends(project)
     assert expire() == 1
     drain()
-    assert show(tenant, due)["status"] == "paid"
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert show(tenant, due_payment)["status"] == "paid"
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
 
 
-def test_called_off_by_the_project(tenant: Tenant, project: Project, drain: Drain) -> None:
-    made = take(tenant, expires_in=MINUTE)
-    path = f"/payments/{made['id']}/cancel"
+def test_a_project_cancels_a_payment(tenant: Tenant, project: Project, drain: Drain) -> None:
+    payment = take(tenant, expires_in=MINUTE)
+    path = f"/payments/{payment['id']}/cancel"
     for _ in range(2):
         canceled = tenant.api.post(path)
         assert (canceled.status_code, canceled.json()["status"]) == (200, "canceled")
     (at_stripe,) = tenant.at_stripe("payment_intent")
     assert at_stripe["cancellation_reason"] == "requested_by_customer"
     drain()
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.canceled"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.canceled"]
     paid = take(tenant, user_id="bob")
     confirm(tenant, paid)
     for _ in range(2):  # once unknown to us, once known
@@ -158,31 +168,31 @@ def test_called_off_by_the_project(tenant: Tenant, project: Project, drain: Drai
         assert (refused.status_code, refused.json()["code"]) == (409, "payment-not-cancelable")
         assert refused.json()["payment_status"] == "paid"
     drain()
-    assert outbox.types(project, "payment.paid") == ["payment.paid"]
+    assert outbox_events.types(project, "payment.paid") == ["payment.paid"]
 
 
 def test_standing(tenant: Tenant, neighbour: Tenant, drain: Drain) -> None:
-    made = take(tenant)
-    path = f"/payments/{made['id']}"
+    payment = take(tenant)
+    path = f"/payments/{payment['id']}"
     tenant.api.get(f"{path}/status")
     with CaptureQueriesContext(connection) as captured:
-        said = tenant.api.get(f"{path}/status").json()
+        body = tenant.api.get(f"{path}/status").json()
     payment_reads = [each for each in captured.captured_queries if "billing_" in each["sql"]]
     assert len(payment_reads) == 1
-    assert said == {
-        "id": made["id"],
+    assert body == {
+        "id": payment["id"],
         "status": "pending",
         "amount": {"amount": 2900, "currency": "usd"},
         "paid_at": None,
         "failure": None,
     }
     with pytest.raises(StripeError):
-        confirm(tenant, made, card="pm_card_visa_chargeDeclined")
+        confirm(tenant, payment, card="pm_card_visa_chargeDeclined")
     synced = tenant.api.post(f"{path}/sync").json()
-    said = tenant.api.get(f"{path}/status").json()
-    assert said["status"] == synced["status"] == "failed"
-    assert said["failure"]["code"] == "generic_decline"
-    confirm(tenant, made)
+    body = tenant.api.get(f"{path}/status").json()
+    assert body["status"] == synced["status"] == "failed"
+    assert body["failure"]["code"] == "generic_decline"
+    confirm(tenant, payment)
     assert tenant.api.post(f"{path}/sync").json()["status"] == "paid"
     assert tenant.api.get(f"{path}/status").json()["paid_at"] is not None
     for response in (
@@ -194,6 +204,6 @@ def test_standing(tenant: Tenant, neighbour: Tenant, drain: Drain) -> None:
 
 
 @pytest.mark.parametrize("seconds", [59, 30 * 86_400 + 1, 0, -1, "60"])
-def test_how_long(tenant: Tenant, seconds: Any) -> None:
+def test_an_invalid_expires_in_is_refused(tenant: Tenant, seconds: Any) -> None:
     assert tenant.api.post("/payments", intent(expires_in=seconds)).status_code == 422
     assert tenant.at_stripe("payment_intent") == []

@@ -1,4 +1,4 @@
-"""Money as tables: every currency and the edges of an amount; every status and what it tells."""
+"""Payments accept every currency within its limits, and each status change records its event."""
 
 from itertools import product
 from typing import Any
@@ -15,7 +15,7 @@ from common.currencies import EXPONENTS, max_amount, step
 from common.money import MAX_AMOUNT, Money
 from projects.models import Project
 from sandbox.currencies import MINIMUM_CHARGE
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.payments.test_payments import calls, intent
 from tests.billing.tenant import Tenant
 from tests.factories.projects import CustomerFactory
@@ -26,13 +26,13 @@ SAMPLES = ("jpy", "usd", "kwd", "idr", "isk")
 """One currency of each number of digits, and those with limits of their own."""
 
 
-def test_every_currency(tenant: Tenant) -> None:
+def test_amounts_have_the_limits_of_their_currency(tenant: Tenant) -> None:
     """Whole minor units go to Stripe as they came, whatever the number of digits.
 
     Amounts that are refused are tried in all currencies at the gate, the other edges over HTTP in
     one currency of each number of digits.
     """
-    asked = calls(tenant)
+    stripe_calls = calls(tenant)
     for currency in EXPONENTS:
         too_many = max_amount(currency) + 1
         for amount in (*TOO_FEW_OR_MANY, too_many, *_between_steps(currency)):
@@ -42,7 +42,7 @@ def test_every_currency(tenant: Tenant) -> None:
     for amount, currency in wrong:
         money = {"amount": amount, "currency": currency}
         assert tenant.api.post("/payments", intent(amount=money)).status_code == 422, money
-    assert asked == []
+    assert stripe_calls == []
     assert not Payment.objects.across_projects().exists()
     taken: list[tuple[str, int]] = []
     for currency, digits in EXPONENTS.items():
@@ -53,15 +53,15 @@ def test_every_currency(tenant: Tenant) -> None:
         edges = {multiple, smallest, largest} if currency in SAMPLES else {smallest}
         for amount in edges:
             money = {"amount": amount, "currency": currency}
-            made = tenant.api.post("/payments", intent(amount=money))
+            response = tenant.api.post("/payments", intent(amount=money))
             if amount < least:
-                assert made.json()["stripe_code"] == "amount_too_small", money
+                assert response.json()["stripe_code"] == "amount_too_small", money
                 continue
-            assert (made.status_code, made.json()["amount"]) == (201, money)
+            assert (response.status_code, response.json()["amount"]) == (201, money)
             taken.append((currency, amount))
         shown, _, code = str(Money(largest, currency)).partition(" ")
         assert (len(shown.partition(".")[2]), code) == (digits, currency.upper())
-    assert set(asked) == {"POST /payment_intents"}
+    assert set(stripe_calls) == {"POST /payment_intents"}
     at_stripe = tenant.at_stripe("payment_intent")
     assert sorted((each["currency"], each["amount"]) for each in at_stripe) == sorted(taken)
 
@@ -71,7 +71,7 @@ def _between_steps(currency: str) -> list[int]:
     return [each * step(currency) + 1 for each in (0, 7)] if step(currency) > 1 else []
 
 
-def test_unknown_currencies(tenant: Tenant) -> None:
+def test_unknown_currencies_are_refused(tenant: Tenant) -> None:
     for currency in ("xyz", "USD", "", "us", None, "xau"):
         refused = tenant.api.post("/payments", intent(amount={"amount": 1, "currency": currency}))
         assert refused.status_code == 422, currency
@@ -94,7 +94,7 @@ STATUSES: dict[tuple[str, str], tuple[str, str]] = {
 FINAL = {"paid", "canceled", "expired"}
 
 
-def test_every_way_from_one_status_to_another(project: Project, account: StripeAccount) -> None:
+def test_each_change_of_status_records_its_event(project: Project, account: StripeAccount) -> None:
     """What is told is what Stripe said last, once, from wherever it came."""
     customer = CustomerFactory.create(project=project, user_id="alice")
     for start, (first, _) in STATUSES.items():
@@ -111,19 +111,19 @@ def test_every_way_from_one_status_to_another(project: Project, account: StripeA
                 amount=2900,
                 expires_at=timezone.now(),
             )
-            say(row, start)
-            before = len(outbox.events(project))
+            apply_status(row, start)
+            before = len(outbox_events.events(project))
             for _ in range(2):
-                say(row, end)
-            told = outbox.types(project)[before:]
-            assert told == ([event] if first != second and event else []), (start, end)
+                apply_status(row, end)
+            event_types = outbox_events.types(project)[before:]
+            assert event_types == ([event] if first != second and event else []), (start, end)
             row.refresh_from_db()
             assert row.status == second, (start, end)
             assert (row.paid_at is not None) == (second == "paid")
             assert (row.expired_at is not None) == (second == "expired")
 
 
-def say(row: Payment, word: tuple[str, str]) -> None:
+def apply_status(row: Payment, word: tuple[str, str]) -> None:
     """Apply what Stripe might say of this payment."""
     status, why = word
     now = timezone.now()

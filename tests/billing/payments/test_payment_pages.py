@@ -1,75 +1,50 @@
-"""``POST /payments`` with prices and carts: our payment first, then the page, then its money."""
-
-from collections.abc import Callable
-from datetime import timedelta
-from io import StringIO
+"""``POST /payments`` with prices or a cart makes our payment, then the page, then the charge."""
 
 import pytest
-from django.core.management import call_command
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
-from billing.models import Checkout, Payment
-from billing.payments import expiry as payment_expiry
+from billing.models import Payment
 from projects.models import Project
 from sandbox.deliveries import DeliveryMode
-from tests.back_off import end_pauses
-from tests.billing import outbox
+from tests.billing import outbox_events
+from tests.billing.payments.payment_page_calls import (
+    DECLINED,
+    Drain,
+    agrees_with_stripe,
+    only_payment,
+    request_payment,
+    show,
+)
 from tests.billing.tenant import HOME, Json, Tenant
 from tests.sandbox_stripe import Clock
 
-Drain = Callable[[], None]
-DECLINED = "4000000000000002"
 
-
-def ask(tenant: Tenant, price: Json, status: int = 201, **body: object) -> Json:
-    said = {"user_id": "alice", "price": price["id"], "success_url": f"{HOME}/thanks", **body}
-    response = tenant.api.post("/payments", said)
-    assert response.status_code == status, response.content
-    return dict(response.json())
-
-
-def show(tenant: Tenant, payment: Json) -> Json:
-    return dict(tenant.api.get(f"/payments/{payment['id']}").json())
-
-
-def agrees_with_stripe() -> None:
-    """Reconciliation finds no difference, or exits."""
-    call_command("reconcile", "--dry-run", stdout=StringIO())
-
-
-def only(project: Project) -> Payment:
-    return Payment.objects.for_project(project).get()
-
-
-def test_an_item(tenant: Tenant, project: Project, drain: Drain) -> None:
+def test_a_page_for_an_item_is_paid(tenant: Tenant, project: Project, drain: Drain) -> None:
     price = tenant.price(interval=None, amount=9900)
-    made = ask(tenant, price, reference="order-1", metadata={"order": "1"})
-    assert (made["type"], made["status"], made["stripe_id"]) == ("item", "pending", None)
-    assert made["detected"] == {"type": "item", "because": "No price is recurring."}
-    assert (made["amount"]["amount"], made["client_secret"]) == (9900, None)
-    assert made["url"].startswith("http")
-    page = tenant.api.get(f"/checkout/{made['checkout']}").json()
-    assert (page["url"], page["status"], page["payment"]) == (made["url"], "open", made["id"])
-    again = ask(tenant, price, status=200, reference="order-1")
-    assert again == made
-    other = ask(tenant, tenant.price(interval=None), status=409, reference="order-1")
+    payment = request_payment(tenant, price, reference="order-1", metadata={"order": "1"})
+    assert (payment["type"], payment["status"], payment["stripe_id"]) == ("item", "pending", None)
+    assert payment["detected"] == {"type": "item", "because": "No price is recurring."}
+    assert (payment["amount"]["amount"], payment["client_secret"]) == (9900, None)
+    assert payment["url"].startswith("http")
+    page = tenant.api.get(f"/checkout/{payment['checkout']}").json()
+    assert (page["url"], page["status"], page["payment"]) == (payment["url"], "open", payment["id"])
+    again = request_payment(tenant, price, status=200, reference="order-1")
+    assert again == payment
+    other = request_payment(tenant, tenant.price(interval=None), status=409, reference="order-1")
     assert (other["code"], other["differs"]) == ("reference-reused", ["lines"])
     assert tenant.pay(page, card=DECLINED).status == "declined"
     drain()
-    assert show(tenant, made)["status"] == "failed"
+    assert show(tenant, payment)["status"] == "failed"
     assert tenant.pay(page).status == "complete"
-    synced = tenant.api.post(f"/payments/{made['id']}/sync").json()
+    synced = tenant.api.post(f"/payments/{payment['id']}/sync").json()
     assert (synced["status"], synced["url"]) == ("paid", None)
     drain()
-    assert only(project).stripe_id == synced["stripe_id"] is not None
-    assert outbox.types(project, "payment.") == [
+    assert only_payment(project).stripe_id == synced["stripe_id"] is not None
+    assert outbox_events.types(project, "payment.") == [
         "payment.created",
         "payment.failed",
         "payment.paid",
     ]
-    assert ask(tenant, price, status=200, reference="order-1")["status"] == "paid"
+    assert request_payment(tenant, price, status=200, reference="order-1")["status"] == "paid"
 
 
 @pytest.mark.parametrize(("seed", "card"), [(0, ""), (1, ""), (2, ""), (3, DECLINED)])
@@ -77,21 +52,21 @@ def test_a_subscription_adopts_its_first_payment(
     tenant: Tenant, project: Project, drain: Drain, seed: int, card: str
 ) -> None:
     """Only the invoice tells whose payment it is, in whichever order the news comes."""
-    made = ask(tenant, tenant.price(), reference="seat-1")
-    assert (made["type"], made["amount"]["amount"]) == ("subscription", 2900)
+    payment = request_payment(tenant, tenant.price(), reference="seat-1")
+    assert (payment["type"], payment["amount"]["amount"]) == ("subscription", 2900)
     if card:
-        assert tenant.pay(made, card=card).status == "declined"
+        assert tenant.pay(payment, card=card).status == "declined"
         drain()
-        assert show(tenant, made)["status"] == "pending"
-    assert tenant.pay(made).status == "complete"
+        assert show(tenant, payment)["status"] == "pending"
+    assert tenant.pay(payment).status == "complete"
     tenant.stripe.deliver(DeliveryMode(shuffled=True, seed=seed))
     drain()
     (at_stripe,) = tenant.at_stripe("payment_intent")
-    row = only(project)
-    assert (row.pk, row.status, row.stripe_id) == (made["id"], "paid", at_stripe["id"])
-    assert (row.amount_received, row.checkout_id) == (2900, made["checkout"])
+    row = only_payment(project)
+    assert (row.pk, row.status, row.stripe_id) == (payment["id"], "paid", at_stripe["id"])
+    assert (row.amount_received, row.checkout_id) == (2900, payment["checkout"])
     assert row.invoice_stripe_id == tenant.at_stripe("invoice")[0]["id"]
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
     agrees_with_stripe()
 
 
@@ -113,42 +88,46 @@ def test_a_page_says_what_is_due_now(
     body = {"user_id": "alice", "lines": lines, "success_url": f"{HOME}/thanks"}
     answer = tenant.api.post("/payments", body)
     assert answer.status_code == 201, answer.content
-    made = answer.json()
-    assert (made["status"], made["amount"]["amount"]) == ("pending", due)
-    assert outbox.last(project, "payment.created").data["amount"]["amount"] == due
-    page = tenant.api.get(f"/checkout/{made['checkout']}").json()
+    response_body = answer.json()
+    assert (response_body["status"], response_body["amount"]["amount"]) == ("pending", due)
+    assert outbox_events.last(project, "payment.created").data["amount"]["amount"] == due
+    page = tenant.api.get(f"/checkout/{response_body['checkout']}").json()
     assert page["total"]["amount"] == due
-    assert tenant.pay(made).status == "complete"
+    assert tenant.pay(response_body).status == "complete"
     drain()
-    shown = show(tenant, made)
-    assert (shown["status"], shown["amount"]["amount"]) == ("paid", due)
+    payment = show(tenant, response_body)
+    assert (payment["status"], payment["amount"]["amount"]) == ("paid", due)
     agrees_with_stripe()
 
 
-def test_a_cart(tenant: Tenant, project: Project, drain: Drain) -> None:
+def test_a_cart_is_paid_through_a_payment(tenant: Tenant, project: Project, drain: Drain) -> None:
     """A subscription and an item together: one payment, that of the first invoice."""
     tool = tenant.price(tenant.product("Tool"), amount=500, interval=None)
     cart = tenant.cart(tenant.price(amount=2900), tool)
     body = {"cart": cart["id"], "success_url": f"{HOME}/thanks", "reference": cart["id"]}
-    made = tenant.api.post("/payments", body).json()
-    assert (made["type"], made["amount"]["amount"], made["user_id"]) == ("cart", 3400, "alice")
-    assert made["detected"] == {"type": "cart", "because": "The request names a cart."}
-    tenant.pay(made)
+    response_body = tenant.api.post("/payments", body).json()
+    assert (response_body["type"], response_body["amount"]["amount"], response_body["user_id"]) == (
+        "cart",
+        3400,
+        "alice",
+    )
+    assert response_body["detected"] == {"type": "cart", "because": "The request names a cart."}
+    tenant.pay(response_body)
     drain()
-    row = only(project)
-    assert (row.pk, row.status, row.amount_received) == (made["id"], "paid", 3400)
+    row = only_payment(project)
+    assert (row.pk, row.status, row.amount_received) == (response_body["id"], "paid", 3400)
     again = tenant.api.post("/payments", body)
     assert (again.status_code, again.json()["status"]) == (200, "paid")
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
     agrees_with_stripe()
 
 
 def test_on_return_from_a_subscriptions_page(tenant: Tenant, project: Project) -> None:
     """Without a single webhook."""
-    made = ask(tenant, tenant.price())
-    tenant.pay(made)
-    assert tenant.api.post(f"/payments/{made['id']}/sync").json()["status"] == "paid"
-    assert only(project).amount_received == 2900
+    payment = request_payment(tenant, tenant.price())
+    tenant.pay(payment)
+    assert tenant.api.post(f"/payments/{payment['id']}/sync").json()["status"] == "paid"
+    assert only_payment(project).amount_received == 2900
 
 
 def test_payments_of_others_are_not_taken_for_the_pages(
@@ -157,159 +136,29 @@ def test_payments_of_others_are_not_taken_for_the_pages(
     """A renewal while a page for something else is open."""
     tenant.sell(tenant.price())
     drain()
-    made = ask(tenant, tenant.price(tenant.product("Other"), amount=500))
+    payment = request_payment(tenant, tenant.price(tenant.product("Other"), amount=500))
     clock.advance(days=31)
     drain()
-    rows = Payment.objects.for_project(project).exclude(pk=made["id"])
+    rows = Payment.objects.for_project(project).exclude(pk=payment["id"])
     assert sorted(rows.values_list("status", "amount")) == [("paid", 2900), ("paid", 2900)]
-    row = Payment.objects.for_project(project).get(pk=made["id"])
+    row = Payment.objects.for_project(project).get(pk=payment["id"])
     assert (row.stripe_id, row.status) == (None, "expired")
 
 
 @pytest.mark.parametrize("amount", [0, 2900])
-def test_nothing_to_pay(tenant: Tenant, project: Project, drain: Drain, amount: int) -> None:
+def test_a_page_with_nothing_to_pay_is_paid_without_a_stripe_payment(
+    tenant: Tenant, project: Project, drain: Drain, amount: int
+) -> None:
     """A free price, and a trial without a card."""
     trial = {"trial_period_days": 14, "trial_without_card": True} if amount else {}
-    made = ask(tenant, tenant.price(amount=amount), **trial)
-    tenant.pay(made, card=None)
+    payment = request_payment(tenant, tenant.price(amount=amount), **trial)
+    tenant.pay(payment, card=None)
     drain()
-    shown = show(tenant, made)
-    assert (shown["status"], shown["amount"]["amount"], shown["stripe_id"]) == ("paid", 0, None)
-    assert shown["paid_at"] is not None
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
-
-
-@pytest.mark.parametrize("tried", [False, True])
-@pytest.mark.parametrize(
-    ("end", "status"), [("time", "expired"), ("expires_in", "expired"), ("cancel", "canceled")]
-)
-def test_a_page_that_ends(
-    tenant: Tenant,
-    project: Project,
-    drain: Drain,
-    clock: Clock,
-    tried: bool,
-    end: str,
-    status: str,
-) -> None:
-    made = ask(tenant, tenant.price(interval=None), expires_in=3600)
-    if tried:
-        tenant.pay(made, card=DECLINED)
-        drain()
-    if end == "cancel":
-        assert tenant.api.post(f"/payments/{made['id']}/cancel").json()["status"] == "canceled"
-    elif end == "time":
-        clock.advance(hours=1, minutes=1)
-        drain()
-    else:
-        Payment.objects.for_project(project).update(expires_at=clock.now)
-        assert payment_expiry.expire_due(at=timezone.now()) == 1
-    shown = show(tenant, made)
-    assert (shown["status"], shown["url"]) == (status, None)
-    assert (shown["expired_at"] is not None) == (status == "expired")
-    drain()
-    Payment.objects.for_project(project).update(expiry_leased_until=None)
-    end_pauses()
-    assert payment_expiry.expire_due(at=timezone.now()) == 0
-    assert Checkout.objects.for_project(project).get().status == "expired"
-    agrees_with_stripe()
-    failed = ["payment.failed"] if tried else []
-    assert outbox.types(project, "payment.") == ["payment.created", *failed, f"payment.{status}"]
-
-
-def test_a_bank_says_no_days_after_the_page(
-    tenant: Tenant, project: Project, drain: Drain, clock: Clock
-) -> None:
-    """The page is done: its payment failed, and there is nothing left to call off."""
-    made = ask(tenant, tenant.price(interval=None))
-    tenant.pay(made, card="pm_usBankAccount_insufficientFunds")
-    drain()
-    assert show(tenant, made)["status"] == "processing"
-    clock.advance(days=5)
-    drain()
-    assert show(tenant, made)["status"] == "failed"
-    assert payment_expiry.expire_due(at=clock.now) == 0
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.failed"]
-
-
-def test_paid_when_its_time_ends(tenant: Tenant, project: Project, drain: Drain) -> None:
-    made = ask(tenant, tenant.price(interval=None))
-    tenant.pay(made)
-    Payment.objects.for_project(project).update(expires_at=timezone.now())
-    assert payment_expiry.expire_due(at=timezone.now()) == 1
-    assert show(tenant, made)["status"] == "paid"
-    late = tenant.api.post(f"/payments/{made['id']}/cancel")
-    assert (late.status_code, late.json()["code"]) == (409, "payment-not-cancelable")
-    drain()
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
-
-
-def test_one_page_however_stripe_fails(tenant: Tenant, project: Project, drain: Drain) -> None:
-    """The row of a request that had no answer is found again, or forgotten untold."""
-    price = tenant.price(interval=None)
-    tenant.stripe.fail("timeout_after", path="/v1/checkout/sessions", times=3)
-    body = {**page(price), "reference": "order-1"}
-    away = tenant.api.post("/payments", body)
-    assert (away.status_code, away.json()["code"]) == (503, "stripe-unavailable")
-    assert outbox.types(project, "payment.") == []
-    made = ask(tenant, price, status=200, reference="order-1")
-    assert [each["status"] for each in tenant.at_stripe("checkout.session")] == ["open"]
-    tenant.pay(made)
-    drain()
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
-    tenant.stripe.fail("timeout_before", path="/v1/checkout/sessions", times=3)
-    forgotten = {**page(price), "reference": "order-2", "expires_in": 1800}
-    assert tenant.api.post("/payments", forgotten).status_code == 503
-    row = Payment.objects.for_project(project).get(reference="order-2")
-    assert payment_expiry.expire_due(at=row.created_at + timedelta(seconds=1800)) == 1
-    assert only(project).reference == "order-1"
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
-
-
-def test_a_list_costs_the_same_whatever_its_length(tenant: Tenant) -> None:
-    price = tenant.price(interval=None)
-
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            listed = tenant.api.get("/payments", query={"type": "item", "status": "pending"})
-        assert listed.status_code == 200
-        return len(captured)
-
-    ask(tenant, price)
-    queries()
-    few = queries()
-    for user_id in ("bob", "carol"):
-        ask(tenant, price, user_id=user_id)
-    assert queries() == few <= 12
-
-
-def test_what_cannot_be_sold_leaves_nothing(tenant: Tenant, project: Project) -> None:
-    monthly, once = tenant.price(), tenant.price(interval=None)
-    amount = {"amount": 100, "currency": "usd"}
-    refused = [
-        (422, "ambiguous-order", {"user_id": "alice"}),
-        (422, "ambiguous-order", {"user_id": "alice", "price": once["id"], "amount": amount}),
-        (422, "invalid", {"user_id": "alice", "price": once["id"]}),
-        (422, "invalid", {"user_id": "alice", "amount": amount, "success_url": HOME}),
-        (422, "invalid", {"user_id": "a", "price": once["id"], "success_url": HOME} | AWAY),
-        (422, "wrong-price-type", page(once) | {"type": "subscription"}),
-        (422, "wrong-price-type", page(monthly) | {"type": "intent"}),
-        (422, "redirect-not-allowed", page(once) | {"success_url": "https://evil.example"}),
-        (422, "invalid", page(once) | {"expires_in": 86_401}),
-    ]
-    for status, code, body in refused:
-        response = tenant.api.post("/payments", body)
-        assert (response.status_code, response.json()["code"]) == (status, code), body
-    assert not Payment.objects.for_project(project).exists()
-    assert tenant.at_stripe("checkout.session") == tenant.at_stripe("payment_intent") == []
-    tenant.sell(monthly)
-    second = tenant.api.post("/payments", page(monthly))
-    assert (second.status_code, second.json()["code"]) == (409, "already-subscribed")
-    assert not Payment.objects.for_project(project).exclude(type="").exists()
-
-
-AWAY = {"off_session": True}
-
-
-def page(price: Json) -> Json:
-    return {"user_id": "alice", "price": price["id"], "success_url": f"{HOME}/thanks"}
+    shown_payment = show(tenant, payment)
+    assert (
+        shown_payment["status"],
+        shown_payment["amount"]["amount"],
+        shown_payment["stripe_id"],
+    ) == ("paid", 0, None)
+    assert shown_payment["paid_at"] is not None
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]

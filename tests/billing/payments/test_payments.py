@@ -1,4 +1,4 @@
-"""``POST /payments`` with an amount: one call to Stripe, one payment for a reference for life."""
+"""``POST /payments`` with an amount makes one Stripe call and one payment per reference."""
 
 import logging
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.models import Payment, StripeCustomer, StripeIntent
 from projects.models import Project
 from tests.api_client import ApiClient
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.billing.tenant import HOME, Json, Tenant
 from tests.factories.projects import key_of
 
@@ -33,8 +33,8 @@ def take(tenant: Tenant, **body: Any) -> Json:
 def confirm(tenant: Tenant, payment: Json, card: str = "pm_card_visa", **fields: Any) -> Any:
     """The front end's part, with the client secret's intent."""
     id_, _, _ = payment["client_secret"].partition("_secret_")
-    said: Any = {"payment_method": card, "return_url": RETURN, **fields}
-    return tenant.stripe.v1.payment_intents.confirm(id_, said)
+    body: Any = {"payment_method": card, "return_url": RETURN, **fields}
+    return tenant.stripe.v1.payment_intents.confirm(id_, body)
 
 
 def calls(tenant: Tenant) -> list[str]:
@@ -52,16 +52,16 @@ def calls(tenant: Tenant) -> list[str]:
 def test_an_amount_is_ready_to_be_paid_after_one_call(
     tenant: Tenant, project: Project, drain: Drain
 ) -> None:
-    asked = calls(tenant)
-    made = take(tenant, description="Agent run", metadata={"run": "7"})
-    assert asked == ["POST /payment_intents"]
+    stripe_calls = calls(tenant)
+    payment = take(tenant, description="Agent run", metadata={"run": "7"})
+    assert stripe_calls == ["POST /payment_intents"]
     (at_stripe,) = tenant.at_stripe("payment_intent")
-    assert made == {
-        "id": made["id"],
+    assert payment == {
+        "id": payment["id"],
         "type": "intent",
         "detected": {"type": "intent", "because": "The request names an amount and no price."},
         "status": "pending",
-        "customer": made["customer"],
+        "customer": payment["customer"],
         "user_id": "alice",
         "checkout": None,
         "invoice": None,
@@ -84,39 +84,39 @@ def test_an_amount_is_ready_to_be_paid_after_one_call(
         "expires_at": None,
         "expired_at": None,
         "paid_at": None,
-        "created_at": made["created_at"],
+        "created_at": payment["created_at"],
         "url": None,
         "client_secret": at_stripe["client_secret"],
     }
     assert (at_stripe["customer"], at_stripe["description"]) == (None, "Agent run")
-    assert at_stripe["metadata"] == {"run": "7", "tollgate_id": made["id"]}
+    assert at_stripe["metadata"] == {"run": "7", "tollgate_id": payment["id"]}
     assert at_stripe["automatic_payment_methods"]["enabled"] is True
     assert not StripeCustomer.objects.for_project(project).exists()
-    assert outbox.types(project, "payment.") == ["payment.created"]
+    assert outbox_events.types(project, "payment.") == ["payment.created"]
     drain()
-    confirm(tenant, made)
+    confirm(tenant, payment)
     drain()
-    paid = tenant.api.get(f"/payments/{made['id']}").json()
+    paid = tenant.api.get(f"/payments/{payment['id']}").json()
     assert (paid["status"], paid["amount_received"]["amount"]) == ("paid", 2900)
     assert paid["payment_method_type"] == "card"
-    assert outbox.types(project) == ["customer.created", "payment.created", "payment.paid"]
+    assert outbox_events.types(project) == ["customer.created", "payment.created", "payment.paid"]
 
 
 def test_the_secret_is_kept_from_everybody_else(
     tenant: Tenant, project: Project, drain: Drain, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    made = take(tenant)
+    payment = take(tenant)
     drain()
     row = Payment.objects.for_project(project).get()
-    secret = made["client_secret"]
+    secret = payment["client_secret"]
     assert secret not in row.client_secret
     assert row.client_secret
     reader = ApiClient(key_of(project, scopes=["payments:read"]))
-    assert reader.get(f"/payments/{made['id']}").json()["client_secret"] is None
-    assert tenant.api.get(f"/payments/{made['id']}").json()["client_secret"] == secret
+    assert reader.get(f"/payments/{payment['id']}").json()["client_secret"] is None
+    assert tenant.api.get(f"/payments/{payment['id']}").json()["client_secret"] == secret
     assert reader.post("/payments", intent()).status_code == 403
-    told = [str(each.data) + str(each.previous) for each in outbox.events(project)]
+    told = [str(each.data) + str(each.previous) for each in outbox_events.events(project)]
     listed = tenant.api.get("/payments").content.decode()
     kept = [str(vars(each)) for each in StripeIntent.objects.for_project(project)]
     assert "/api/v1/payments" in caplog.text
@@ -127,14 +127,14 @@ def test_the_secret_is_kept_from_everybody_else(
 
 def test_a_customer_of_stripes_is_named(tenant: Tenant) -> None:
     tenant.sell(tenant.price(interval=None))
-    asked = calls(tenant)
+    stripe_calls = calls(tenant)
     take(tenant)
-    assert asked == ["POST /payment_intents"]
+    assert stripe_calls == ["POST /payment_intents"]
     (buyer,) = tenant.at_stripe("customer")
     assert tenant.at_stripe("payment_intent")[-1]["customer"] == buyer["id"]
-    asked.clear()
+    stripe_calls.clear()
     take(tenant, user_id="bob", save_payment_method=True)
-    assert asked == ["POST /customers", "POST /payment_intents"]
+    assert stripe_calls == ["POST /customers", "POST /payment_intents"]
     saved = tenant.at_stripe("payment_intent")[-1]
     assert saved["setup_future_usage"] == "off_session"
     assert saved["customer"] == tenant.at_stripe("customer")[-1]["id"]
@@ -143,11 +143,11 @@ def test_a_customer_of_stripes_is_named(tenant: Tenant) -> None:
 def test_a_reference_is_one_payment_for_life(
     tenant: Tenant, project: Project, drain: Drain
 ) -> None:
-    made = take(tenant, reference="order-1")
+    payment = take(tenant, reference="order-1")
     again = tenant.api.post(
         "/payments", intent(type="intent", reference="order-1"), headers={"Idempotency-Key": "k"}
     )
-    assert (again.status_code, again.json()) == (200, made)
+    assert (again.status_code, again.json()) == (200, payment)
     wrong = [
         (intent(reference="order-1", amount={"amount": 2901, "currency": "usd"}), ["amount"]),
         (intent(reference="order-1", amount={"amount": 2900, "currency": "eur"}), ["currency"]),
@@ -165,20 +165,20 @@ def test_a_reference_is_one_payment_for_life(
     for body, differs in wrong:
         refused = tenant.api.post("/payments", body)
         assert (refused.status_code, refused.json()["code"]) == (409, "reference-reused")
-        assert (refused.json()["differs"], refused.json()["payment"]) == (differs, made["id"])
+        assert (refused.json()["differs"], refused.json()["payment"]) == (differs, payment["id"])
         assert differs[0] in refused.json()["detail"]
-    confirm(tenant, made)
+    confirm(tenant, payment)
     drain()
     paid = tenant.api.post("/payments", intent(reference="order-1"))
     assert (paid.status_code, paid.json()["status"]) == (200, "paid")
-    assert paid.json()["client_secret"] == made["client_secret"]
+    assert paid.json()["client_secret"] == payment["client_secret"]
     assert len(tenant.at_stripe("payment_intent")) == 1
-    assert outbox.types(project) == ["customer.created", "payment.created", "payment.paid"]
+    assert outbox_events.types(project) == ["customer.created", "payment.created", "payment.paid"]
     listed = tenant.api.get("/payments", query={"reference": "order-1"}).json()["data"]
-    assert [each["id"] for each in listed] == [made["id"]]
+    assert [each["id"] for each in listed] == [payment["id"]]
 
 
-def test_what_it_costs_us(tenant: Tenant) -> None:
+def test_a_payment_has_a_query_budget(tenant: Tenant) -> None:
     """A payment that is made, and one that is found by its reference."""
     counted = []
     for reference in ("warm", "order-1", "order-1"):
@@ -196,7 +196,7 @@ def test_a_reference_is_the_projects_own(tenant: Tenant, neighbour: Tenant) -> N
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_at_once_are_one_payment(tenant: Tenant, project: Project) -> None:
+def test_twenty_parallel_requests_make_one_payment(tenant: Tenant, project: Project) -> None:
     def ask(number: int) -> tuple[int, str, str]:
         try:
             body = (
@@ -205,8 +205,8 @@ def test_twenty_at_once_are_one_payment(tenant: Tenant, project: Project) -> Non
                 else intent(reference="order-1", type="intent")
             )
             response = ApiClient(tenant.api.key).post("/payments", body)
-            said = response.json()
-            return response.status_code, said["id"], said["client_secret"]
+            response_body = response.json()
+            return response.status_code, response_body["id"], response_body["client_secret"]
         finally:
             connection.close()
 
@@ -216,10 +216,10 @@ def test_twenty_at_once_are_one_payment(tenant: Tenant, project: Project) -> Non
     row = Payment.objects.for_project(project).get()
     assert {each[1:] for each in answers} == {(row.pk, at_stripe["client_secret"])}
     assert sorted({each[0] for each in answers}) == [200, 201]
-    assert outbox.types(project, "payment.") == ["payment.created"]
+    assert outbox_events.types(project, "payment.") == ["payment.created"]
 
 
-def test_the_same_request_again(tenant: Tenant) -> None:
+def test_the_same_request_returns_the_same_payment(tenant: Tenant) -> None:
     """With an Idempotency-Key it is the same payment; without one it is one more."""
     headers = {"Idempotency-Key": "k-1"}
     first, again = (tenant.api.post("/payments", intent(), headers=headers) for _ in range(2))
@@ -239,13 +239,13 @@ def test_one_intent_however_stripe_fails(
     answers = [tenant.api.post("/payments", body) for _ in range(3)]
     assert {each.status_code for each in answers} <= {200, 201, 503}
     drain()
-    known = [each.json() for each in answers if each.status_code < 300]
-    assert len({(each["id"], each["client_secret"]) for each in known}) <= 1
+    bodies = [each.json() for each in answers if each.status_code < 300]
+    assert len({(each["id"], each["client_secret"]) for each in bodies}) <= 1
     assert len(tenant.at_stripe("payment_intent")) <= 1
-    assert outbox.types(project, "payment.") in ([], ["payment.created"])
+    assert outbox_events.types(project, "payment.") in ([], ["payment.created"])
 
 
-def test_an_event_that_is_faster_than_the_answer(
+def test_an_event_before_the_answer_is_applied(
     tenant: Tenant, project: Project, drain: Drain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also paid before we have the answer: what is known already is not undone."""
@@ -262,10 +262,10 @@ def test_an_event_that_is_faster_than_the_answer(
         return answer
 
     monkeypatch.setattr(transport, "request", overtaken)
-    made = take(tenant)
-    assert (made["status"], made["client_secret"] is not None) == ("paid", True)
+    payment = take(tenant)
+    assert (payment["status"], payment["client_secret"] is not None) == ("paid", True)
     drain()
-    assert outbox.types(project, "payment.") == ["payment.created", "payment.paid"]
+    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.paid"]
 
 
 def test_what_stripe_refuses_leaves_nothing(tenant: Tenant, project: Project) -> None:
@@ -273,4 +273,4 @@ def test_what_stripe_refuses_leaves_nothing(tenant: Tenant, project: Project) ->
     assert (refused.status_code, refused.json()["code"]) == (409, "stripe-refused")
     assert refused.json()["stripe_code"] == "amount_too_small"
     assert not Payment.objects.for_project(project).exists()
-    assert outbox.types(project, "payment.") == []
+    assert outbox_events.types(project, "payment.") == []

@@ -1,4 +1,4 @@
-"""Whatever is asked, in whichever order, fails or is contested: no more goes back than came in."""
+"""No sequence of refunds and disputes returns more than was paid."""
 
 import random
 from collections.abc import Callable
@@ -74,8 +74,8 @@ class Counter:
 
     def at_stripe(self, kind: str) -> list[Json]:
         stripe_id = self.payment["stripe_id"]
-        found = self.tenant.at_stripe(kind)
-        return [each for each in found if each["payment_intent"] == stripe_id]
+        stripe_objects = self.tenant.at_stripe(kind)
+        return [each for each in stripe_objects if each["payment_intent"] == stripe_id]
 
     def check(self) -> None:
         """Stripe's books and ours say the same, and nobody got more than was paid."""
@@ -89,7 +89,9 @@ class Counter:
         assert sorted(each.amount for each in rows) == sorted(each["amount"] for each in back)
 
 
-def test_any_sequence(tenant: Tenant, price: Json, drain: Callable[[], None]) -> None:
+def test_any_sequence_of_refunds_returns_at_most_the_payment(
+    tenant: Tenant, price: Json, drain: Callable[[], None]
+) -> None:
     numbers = iter(range(10**6))
 
     @settings(
@@ -112,7 +114,7 @@ def test_any_sequence(tenant: Tenant, price: Json, drain: Callable[[], None]) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_at_once(
+def test_twenty_parallel_refunds_return_at_most_the_payment(
     tenant: Tenant, project: Project, price: Json, drain: Callable[[], None]
 ) -> None:
     """Each for a part, some for all that is left, some twice under one key: Stripe's count is the
@@ -149,5 +151,5 @@ def test_twenty_at_once(
     counter.refund(None)
     drain()
     counter.check()
-    shown = tenant.api.get(f"/payments/{payment['id']}").json()
-    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("refunded", PAID)
+    body = tenant.api.get(f"/payments/{payment['id']}").json()
+    assert (body["status"], body["amount_refunded"]["amount"]) == ("refunded", PAID)

@@ -1,4 +1,4 @@
-"""``/payments/{id}/refunds``: money back, never more than was paid, never twice."""
+"""``/payments/{id}/refunds`` refunds at most what was paid, once per request."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,8 +17,8 @@ def payment(tenant: Tenant, project: Project) -> Json:
     """99 dollars that Alice paid for the right to export."""
     tenant.feature(project, "export")
     product = tenant.product("Export", features=[{"feature": "export"}])
-    sold = tenant.sell(tenant.price(product, amount=9900, interval=None))
-    return dict(tenant.api.get(f"/payments/{sold['payment']}").json())
+    checkout = tenant.sell(tenant.price(product, amount=9900, interval=None))
+    return dict(tenant.api.get(f"/payments/{checkout['payment']}").json())
 
 
 def refund(tenant: Tenant, payment: Json, key: str = "", **body: Any) -> Any:
@@ -50,23 +50,23 @@ def test_a_full_refund_takes_access_away(tenant: Tenant, payment: Json) -> None:
         "refunded_at": made.json()["refunded_at"],
     }
     assert at_stripe["metadata"]["ticket"] == "7"
-    shown = tenant.api.get(f"/payments/{payment['id']}").json()
-    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("refunded", 9900)
-    assert shown["refunds"] == [made.json()]
+    body = tenant.api.get(f"/payments/{payment['id']}").json()
+    assert (body["status"], body["amount_refunded"]["amount"]) == ("refunded", 9900)
+    assert body["refunds"] == [made.json()]
     assert not allowed(tenant)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_partial_refund_keeps_access(tenant: Tenant, payment: Json) -> None:
     assert refund(tenant, payment, amount=900).json()["amount"]["amount"] == 900
-    shown = tenant.api.get(f"/payments/{payment['id']}").json()
-    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("partially_refunded", 900)
+    body = tenant.api.get(f"/payments/{payment['id']}").json()
+    assert (body["status"], body["amount_refunded"]["amount"]) == ("partially_refunded", 900)
     assert allowed(tenant)
     assert refund(tenant, payment).json()["amount"]["amount"] == 9000
     assert not allowed(tenant)
 
 
-def test_never_more_than_is_left(tenant: Tenant, payment: Json) -> None:
+def test_a_refund_never_exceeds_what_is_left(tenant: Tenant, payment: Json) -> None:
     refund(tenant, payment, amount=9000)
     refused = refund(tenant, payment, amount=901)
     assert (refused.status_code, refused.json()["code"]) == (409, "nothing-to-refund")
@@ -109,7 +109,7 @@ def test_what_has_not_been_paid_is_not_refunded(tenant: Tenant) -> None:
         {"payment_intent": "pi_1"},
     ],
 )
-def test_malformed(tenant: Tenant, payment: Json, body: dict[str, Any]) -> None:
+def test_malformed_refunds_are_refused(tenant: Tenant, payment: Json, body: dict[str, Any]) -> None:
     assert refund(tenant, payment, **body).status_code == 422
     assert tenant.at_stripe("refund") == []
 
@@ -135,7 +135,9 @@ def test_one_refund_however_stripe_fails(
 
 
 @pytest.mark.parametrize("fault", ["error_after", "timeout_after", "reset_after"])
-def test_a_lost_answer_is_looked_for(tenant: Tenant, payment: Json, fault: str) -> None:
+def test_a_refund_with_a_lost_answer_is_looked_up(
+    tenant: Tenant, payment: Json, fault: str
+) -> None:
     """Also without a key: what was given back is found and told, not given once more."""
     tenant.stripe.fail(fault, method="POST", path="/v1/refunds", times=3)
     made = refund(tenant, payment, amount=100)
@@ -157,7 +159,7 @@ def test_the_same_request_finishes_what_was_left_open(tenant: Tenant, payment: J
     assert len(tenant.at_stripe("refund")) == 2
 
 
-def test_a_faster_refund_leaves_nothing(
+def test_a_refund_overtaken_by_another_is_refused(
     tenant: Tenant, payment: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else gives the money back between our look at what is left and our request."""
@@ -197,13 +199,13 @@ def test_a_refund_stands_in_the_audit_trail(tenant: Tenant, payment: Json) -> No
 def test_a_refund_that_waits_is_called_off(
     tenant: Tenant, neighbour: Tenant, payment: Json, drain: Callable[[], None]
 ) -> None:
-    made = refund(tenant, payment).json()
-    path = f"/refunds/{made['id']}/cancel"
+    body = refund(tenant, payment).json()
+    path = f"/refunds/{body['id']}/cancel"
     refused = tenant.api.post(path)
     assert (refused.status_code, refused.json()["code"]) == (409, "refund-not-cancelable")
-    tenant.stripe.ask_for_details(made["stripe_id"])
+    tenant.stripe.ask_for_details(body["stripe_id"])
     drain()
-    assert tenant.api.get(f"/refunds/{made['id']}").json()["status"] == "requires_action"
+    assert tenant.api.get(f"/refunds/{body['id']}").json()["status"] == "requires_action"
     assert neighbour.api.post(path).status_code == 404
     assert not allowed(tenant)
     for _ in range(2):
@@ -211,16 +213,16 @@ def test_a_refund_that_waits_is_called_off(
         assert (canceled.status_code, canceled.json()["status"]) == (200, "canceled")
     assert allowed(tenant)
     assert tenant.api.post(path).json()["code"] == "refund-not-cancelable"
-    shown = tenant.api.get(f"/payments/{payment['id']}").json()
-    assert (shown["status"], shown["amount_refunded"]["amount"]) == ("paid", 0)
+    response_body = tenant.api.get(f"/payments/{payment['id']}").json()
+    assert (response_body["status"], response_body["amount_refunded"]["amount"]) == ("paid", 0)
     entry = AuditEntry.objects.get(action="refund.cancel")
-    assert entry.subject == made["id"]
+    assert entry.subject == body["id"]
 
 
 def test_refunds_are_listed(tenant: Tenant, neighbour: Tenant, payment: Json) -> None:
-    made = [refund(tenant, payment, amount=amount).json() for amount in (100, 200)]
-    newest = made[::-1]
-    for query, found in (
+    bodies = [refund(tenant, payment, amount=amount).json() for amount in (100, 200)]
+    newest = bodies[::-1]
+    for query, payment_ids in (
         ({}, newest),
         ({"payment": payment["id"]}, newest),
         ({"user_id": "alice", "status": "succeeded"}, newest),
@@ -228,27 +230,27 @@ def test_refunds_are_listed(tenant: Tenant, neighbour: Tenant, payment: Json) ->
         ({"status": "failed"}, []),
         ({"limit": "1"}, newest[:1]),
     ):
-        assert tenant.api.get("/refunds", query=query).json()["data"] == found, query
+        assert tenant.api.get("/refunds", query=query).json()["data"] == payment_ids, query
     for query in ({"payment": "pi_1"}, {"status": "lost"}, {"charge": "ch_1"}):
         assert tenant.api.get("/refunds", query=query).status_code == 422
-    assert tenant.api.get(f"/refunds/{made[0]['id']}").json() == made[0]
+    assert tenant.api.get(f"/refunds/{bodies[0]['id']}").json() == bodies[0]
     assert neighbour.api.get("/refunds").json()["data"] == []
-    assert neighbour.api.get(f"/refunds/{made[0]['id']}").status_code == 404
+    assert neighbour.api.get(f"/refunds/{bodies[0]['id']}").status_code == 404
 
 
-def test_filters(tenant: Tenant, payment: Json) -> None:
-    def found(**query: str) -> list[str]:
+def test_payments_are_filtered(tenant: Tenant, payment: Json) -> None:
+    def payment_ids(**query: str) -> list[str]:
         rows = tenant.api.get("/payments", query=query).json()["data"]
         return [row["id"] for row in rows]
 
-    assert found() == found(user_id="alice") == [payment["id"]]
-    assert found(checkout=payment["checkout"], status="paid") == [payment["id"]]
-    assert found(user_id="bob") == found(status="refunded") == []
+    assert payment_ids() == payment_ids(user_id="alice") == [payment["id"]]
+    assert payment_ids(checkout=payment["checkout"], status="paid") == [payment["id"]]
+    assert payment_ids(user_id="bob") == payment_ids(status="refunded") == []
     for query in ({"status": "lost"}, {"checkout": "cs_test_1"}, {"user": "alice"}):
         assert tenant.api.get("/payments", query=query).status_code == 422
 
 
-def test_a_neighbours_payment_is_not_there(
+def test_a_neighbours_payment_is_not_found(
     tenant: Tenant, neighbour: Tenant, payment: Json
 ) -> None:
     path = f"/payments/{payment['id']}"

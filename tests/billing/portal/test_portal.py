@@ -1,10 +1,10 @@
-"""Users are sent to Stripe's portal, as far as the project lets them."""
+"""``/portal`` opens Stripe's customer portal as far as the project allows."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
+from django.conf import settings as project_settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
@@ -28,7 +28,7 @@ def plans(tenant: Tenant) -> list[dict[str, Any]]:
     return made
 
 
-def opened(tenant: Tenant, user_id: str = "alice", **body: Any) -> str:
+def open_portal(tenant: Tenant, user_id: str = "alice", **body: Any) -> str:
     answer = tenant.api.post("/portal", {"user_id": user_id, **body})
     assert answer.status_code == 201, answer.content
     assert answer.json().keys() == {"url"}
@@ -39,18 +39,18 @@ def session_of(tenant: Tenant) -> dict[str, Any]:
     return tenant.at_stripe(SESSION)[-1]
 
 
-def reasons(tenant: Tenant, user_id: str = "alice") -> list[str]:
-    said = tenant.api.get("/portal/eligibility", query={"user_id": user_id}).json()
-    assert said["eligible"] is (said["reasons"] == [])
-    return list(said["reasons"])
+def eligibility_reasons(tenant: Tenant, user_id: str = "alice") -> list[str]:
+    body = tenant.api.get("/portal/eligibility", query={"user_id": user_id}).json()
+    assert body["eligible"] is (body["reasons"] == [])
+    return list(body["reasons"])
 
 
 @pytest.mark.usefixtures("plans")
-def test_a_user_is_sent_there_and_the_portal_is_made_once(
+def test_the_portal_configuration_is_created_once(
     tenant: Tenant, project: Project, plans: list[dict[str, Any]]
 ) -> None:
     for _ in range(2):
-        url = opened(tenant, return_url=ACCOUNT)
+        url = open_portal(tenant, return_url=ACCOUNT)
         assert url == session_of(tenant)["url"]
         assert session_of(tenant)["return_url"] == ACCOUNT
     answer = tenant.api.post("/portal/session", {"user_id": "alice"})
@@ -67,19 +67,19 @@ def test_a_user_is_sent_there_and_the_portal_is_made_once(
     assert (row.stripe_id, made["metadata"]["tollgate_id"]) == (made["id"], row.pk)
 
     tenant.price(tenant.product("Big"), 99900)  # one more to choose from
-    opened(tenant)
+    open_portal(tenant)
     newest = tenant.at_stripe(CONFIGURATION)[-1]
     assert len(newest["features"]["subscription_update"]["products"]) == 3
     assert session_of(tenant)["configuration"] == newest["id"] != made["id"]
 
 
 @pytest.mark.usefixtures("plans")
-def test_the_same_request_again_is_the_same_link(tenant: Tenant) -> None:
-    said = [
+def test_a_repeated_request_returns_the_same_link(tenant: Tenant) -> None:
+    responses = [
         tenant.api.post("/portal", {"user_id": "alice"}, headers={"Idempotency-Key": "k"})
         for _ in range(2)
     ]
-    assert said[0].content == said[1].content
+    assert responses[0].content == responses[1].content
     assert len(tenant.at_stripe(SESSION)) == 1
 
 
@@ -95,9 +95,9 @@ def test_the_configuration_holds_for_the_next_portal(
         "invoices": True,
         "default_return_url": None,
     }
-    shown = tenant.api.get("/portal/configuration").json()
-    offered = shown.pop("offered")
-    assert shown == usual
+    response_body = tenant.api.get("/portal/configuration").json()
+    offered = response_body.pop("offered")
+    assert response_body == usual
     assert [(each["product"], each["prices"]) for each in offered] == [
         (plans[0]["product"], [plans[0]["id"], plans[1]["id"]]),
         (plans[2]["product"], [plans[2]["id"]]),
@@ -119,7 +119,7 @@ def test_the_configuration_holds_for_the_next_portal(
         "products": [], "invoices": True, "cancellation": "period_end"}, wanted)  # fmt: skip
     assert tenant.at_stripe(CONFIGURATION) == [], "nobody has needed it yet"
 
-    opened(tenant)
+    open_portal(tenant)
     [made] = tenant.at_stripe(CONFIGURATION)
     assert made["business_profile"]["headline"] == "Acme, your plan"
     assert made["features"]["subscription_cancel"]["mode"] == "immediately"
@@ -128,7 +128,7 @@ def test_the_configuration_holds_for_the_next_portal(
     assert session_of(tenant)["return_url"] == ACCOUNT
 
     tenant.api.patch("/portal/configuration", {"cancellation": "never", "plan_changes": False})
-    opened(tenant)
+    open_portal(tenant)
     features = tenant.at_stripe(CONFIGURATION)[-1]["features"]
     assert not features["subscription_cancel"]["enabled"]
     assert not features["subscription_update"]["enabled"]
@@ -137,7 +137,7 @@ def test_the_configuration_holds_for_the_next_portal(
         assert tenant.api.post("/portal", body).status_code == 422
 
 
-def test_a_flow_leads_to_one_thing(tenant: Tenant, plans: list[dict[str, Any]]) -> None:
+def test_a_flow_opens_one_page_of_the_portal(tenant: Tenant, plans: list[dict[str, Any]]) -> None:
     pro, yearly = plans[0]["product"], plans[1]["id"]
     [subscription] = tenant.at_stripe("subscription")
     item = subscription["items"]["data"][0]["id"]
@@ -152,7 +152,7 @@ def test_a_flow_leads_to_one_thing(tenant: Tenant, plans: list[dict[str, Any]]) 
             {**target, "items": [{"id": item, "price": yearly_at_stripe, "quantity": 1}]},
         ),
     ):
-        opened(tenant, return_url=ACCOUNT, flow=flow)
+        open_portal(tenant, return_url=ACCOUNT, flow=flow)
         made = session_of(tenant)["flow"]
         assert made["type"] == flow["type"]
         assert made["after_completion"]["redirect"] == {"return_url": ACCOUNT}
@@ -161,7 +161,7 @@ def test_a_flow_leads_to_one_thing(tenant: Tenant, plans: list[dict[str, Any]]) 
             assert {name: told[name] for name in expected} == expected
 
 
-def test_what_cannot_be_is_refused_and_leaves_nothing(
+def test_an_invalid_request_is_refused_and_creates_nothing(
     tenant: Tenant, neighbour: Tenant, plans: list[dict[str, Any]], project: Project
 ) -> None:
     pro, foreign = plans[0]["product"], neighbour.product("Theirs")["id"]
@@ -199,30 +199,30 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.usefixtures("plans")
-def test_eligibility_says_why_not(
+def test_eligibility_lists_the_reasons_of_a_refusal(
     tenant: Tenant, neighbour: Tenant, project: Project, settings: Settings
 ) -> None:
-    assert reasons(tenant) == []
-    assert reasons(neighbour) == ["unknown_user"]
-    assert reasons(tenant, "nobody") == ["unknown_user"]
+    assert eligibility_reasons(tenant) == []
+    assert eligibility_reasons(neighbour) == ["unknown_user"]
+    assert eligibility_reasons(tenant, "nobody") == ["unknown_user"]
     tenant.api.post("/customers", {"user_id": "bob"})
-    assert reasons(tenant, "bob") == ["nothing_bought"]
+    assert eligibility_reasons(tenant, "bob") == ["nothing_bought"]
     tenant.open(tenant.price(), "bob")  # known at Stripe, nothing bought
-    assert reasons(tenant, "bob") == ["nothing_bought"]
-    settings.BILLING = replace(django_settings.BILLING, stripe_secret_key="sk_live_other_mode")
-    assert reasons(tenant) == ["account_not_connected"]
-    assert reasons(tenant, "nobody") == ["account_not_connected", "unknown_user"]
+    assert eligibility_reasons(tenant, "bob") == ["nothing_bought"]
+    settings.BILLING = replace(project_settings.BILLING, stripe_secret_key="sk_live_other_mode")
+    assert eligibility_reasons(tenant) == ["account_not_connected"]
+    assert eligibility_reasons(tenant, "nobody") == ["account_not_connected", "unknown_user"]
     refusal = tenant.api.post("/portal", {"user_id": "alice"})
     assert refusal.status_code == 409
     assert refusal.json()["reasons"] == ["account_not_connected"]
     with CaptureQueriesContext(connection) as queries:
-        reasons(tenant)
+        eligibility_reasons(tenant)
     assert len(queries) <= 8
 
 
 @pytest.mark.usefixtures("plans")
 @pytest.mark.parametrize("fault", ["error_after", "timeout_before", "timeout_after"])
-def test_a_portal_is_made_once_whatever_stripe_does(
+def test_a_portal_is_created_once_although_stripe_fails(
     tenant: Tenant, clock: Clock, fault: str
 ) -> None:
     tenant.stripe.fail(fault, path="/v1/billing_portal/configurations", times=3)
@@ -245,7 +245,7 @@ def test_what_the_portal_cannot_offer_is_left_out(
     metered = tenant.price(tenant.product("By use"), 2, meter=meter["code"])
     newer = tenant.price(pro, 3900)
     euros = tenant.price(pro, 3500, currency="eur")
-    opened(tenant)
+    open_portal(tenant)
     [made] = tenant.at_stripe(CONFIGURATION)
     offers = made["features"]["subscription_update"]["products"]
     assert [each["prices"] for each in offers] == [
@@ -270,10 +270,10 @@ def test_what_the_portal_cannot_offer_is_left_out(
 
 @pytest.mark.usefixtures("plans")
 def test_a_portal_that_was_switched_off_in_the_dashboard_is_switched_on(tenant: Tenant) -> None:
-    opened(tenant)
+    open_portal(tenant)
     [made] = tenant.at_stripe(CONFIGURATION)
     tenant.stripe.v1.billing_portal.configurations.update(made["id"], {"active": False})
-    assert opened(tenant) == session_of(tenant)["url"]
+    assert open_portal(tenant) == session_of(tenant)["url"]
     [again] = tenant.at_stripe(CONFIGURATION)
     assert (again["id"], again["active"]) == (made["id"], True)
     assert session_of(tenant)["configuration"] == made["id"]

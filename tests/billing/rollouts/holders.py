@@ -1,4 +1,4 @@
-"""Many holders of one product, as rows: nobody is asked at Stripe for any of them."""
+"""Create many holders of one product as rows, without Stripe."""
 
 from datetime import timedelta
 
@@ -47,10 +47,10 @@ def subscribers(price: Price, number: int, *, name: str = "user") -> list[Subscr
     return rows
 
 
-def say(rows: list[Subscription]) -> None:
+def record_facts(rows: list[Subscription]) -> None:
     """Write down the facts that follow from these subscriptions, all at once."""
     now = timezone.now()
-    said = purchase_facts.of_subscriptions(rows)
+    facts = purchase_facts.of_subscriptions(rows)
     Fact.objects.for_project(rows[0].project_id).bulk_create(
         Fact(
             project_id=row.project_id,
@@ -70,7 +70,7 @@ def say(rows: list[Subscription]) -> None:
             recorded_at=now,
         )
         for row in rows
-        for claim in said[row.pk]
+        for claim in facts[row.pk]
     )
     ids = [row.customer_id for row in rows]
     Customer.objects.for_project(rows[0].project_id).filter(pk__in=ids).update(version=1)

@@ -1,4 +1,4 @@
-"""A change of a product: seen first, then brought to everybody who holds it, or planned."""
+"""A change of a product is previewed, applied to its holders or saved as a plan."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -17,9 +17,9 @@ from common.admin.pages import everywhere
 from entitlements.models import Fact, Feature
 from events.models import AuditEntry, OutboxEvent
 from projects.models import Customer, Project
-from tests.back_off import end_pauses
-from tests.billing import outbox
-from tests.billing.rollouts.holders import say, subscribers
+from tests.back_offs import end_pauses
+from tests.billing import outbox_events
+from tests.billing.rollouts.holders import record_facts, subscribers
 from tests.billing.subscriptions.subscribers import Subscriber
 from tests.billing.tenant import Json, Tenant
 from tests.factories.entitlements import grant
@@ -30,19 +30,19 @@ Drain = Callable[[], None]
 TABLES = (Rollout, Fact, OutboxEvent, AuditEntry, StripeIntent, Customer)
 
 
-def written(project: Project) -> dict[str, int]:
+def row_counts(project: Project) -> dict[str, int]:
     """How many rows there are of whatever a change could write."""
     rows = {model.__name__: everywhere(model).filter(project_id=project.pk) for model in TABLES}
     return {name: found.count() for name, found in rows.items()}
 
 
-def settle() -> None:
+def run_rollouts() -> None:
     """Let workers do all that is due."""
     while rollouts_worker.run_due(at=timezone.now()):
         pass
 
 
-def sold(code: str, value: Any = True) -> Json:
+def feature_value(code: str, value: Any = True) -> Json:
     return {"feature": code, "value": value}
 
 
@@ -64,24 +64,26 @@ def pro(tenant: Tenant, project: Project) -> Json:
             },
         ),
     ):
-        made = tenant.api.post(path, body)
-        assert made.status_code == 201, made.content
-    return tenant.product("Pro", features=[sold("seats", 5), sold("calls", 100)])
+        response = tenant.api.post(path, body)
+        assert response.status_code == 201, response.content
+    return tenant.product("Pro", features=[feature_value("seats", 5), feature_value("calls", 100)])
 
 
-def test_what_is_previewed_is_what_then_happens_without_stripe(
+def test_the_preview_equals_the_effect_and_asks_nothing_of_stripe(
     tenant: Tenant, pro: Json, project: Project, stripe: SandboxStripe, neighbour: Tenant
 ) -> None:
     price = Price.objects.for_project(project).get(pk=tenant.price(pro)["id"])
     rows = subscribers(price, 4)
-    say(rows)
+    record_facts(rows)
     grant(rows[3].customer, (Feature.objects.for_project(project).get(code="seats"), None),
           at=timezone.now())  # fmt: skip
     used = {"user_id": "user-0000", "meter": "calls", "value": 60}
     assert tenant.api.post("/usage", used).status_code in (200, 201)
-    wanted = {"features": [sold("seats", 3), sold("calls", 50), sold("sso")]}
-    before, path = written(project), f"/products/{pro['id']}"
-    seen = tenant.api.post(f"{path}/preview", wanted)
+    request_body = {
+        "features": [feature_value("seats", 3), feature_value("calls", 50), feature_value("sso")]
+    }
+    before, path = row_counts(project), f"/products/{pro['id']}"
+    seen = tenant.api.post(f"{path}/preview", request_body)
     nothing = {"gain": 0, "lose": 0, "more": 0, "less": 0, "other": 0}
     assert (seen.status_code, seen.json()) == (
         200,
@@ -106,25 +108,31 @@ def test_what_is_previewed_is_what_then_happens_without_stripe(
         {"feature": "calls", **nothing, "lose": 4},
         {"feature": "seats", **nothing, "lose": 3},
     ]
-    for body, status in (({}, 422), ({"features": [sold("none")]}, 422), ({"price": 1}, 422)):
+    for body, status in (
+        ({}, 422),
+        ({"features": [feature_value("none")]}, 422),
+        ({"price": 1}, 422),
+    ):
         assert tenant.api.post(f"{path}/preview", body).status_code == status
-    assert neighbour.api.post(f"{path}/preview", wanted).status_code == 404
-    assert (written(project), tenant.api.get("/rollouts").json()["data"]) == (before, [])
+    assert neighbour.api.post(f"{path}/preview", request_body).status_code == 404
+    assert (row_counts(project), tenant.api.get("/rollouts").json()["data"]) == (before, [])
 
     stripe.fail("timeout_before", path="/v1/*", times=1000)
-    assert tenant.api.patch(path, wanted).status_code == 200
+    assert tenant.api.patch(path, request_body).status_code == 200
     (made,) = tenant.api.get("/rollouts", query={"product": pro["id"]}).json()["data"]
     assert (made["status"], made["progress"]["holders"]) == ("running", None)
-    told = len(outbox.types(project, "entitlements.changed"))
-    settle()
+    count = len(outbox_events.types(project, "entitlements.changed"))
+    run_rollouts()
     shown = tenant.api.get(f"/rollouts/{made['id']}").json()
     assert (shown["status"], shown["progress"]) == (
         "done",
         {"holders": 4, "looked_at": 4, "changed": 4, "failed": 0},
     )
     assert (shown["terms"], shown["refusals"], shown["failed_customers"]) == (None, [], [])
-    assert len(outbox.types(project, "entitlements.changed")) == told + 4
-    last = {event.subject: event.data for event in outbox.events(project, "entitlements.changed")}
+    assert len(outbox_events.types(project, "entitlements.changed")) == count + 4
+    last = {
+        event.subject: event.data for event in outbox_events.events(project, "entitlements.changed")
+    }
     seats = {
         said["user_id"]: next(
             each["limit"] for each in said["entitlements"] if each["feature"] == "seats"
@@ -136,7 +144,7 @@ def test_what_is_previewed_is_what_then_happens_without_stripe(
     ]  # fmt: skip
     with CaptureQueriesContext(connection) as one:
         assert len(tenant.api.get("/rollouts").json()["data"]) == 1
-    tenant.api.patch(path, {"features": [sold("sso")]})
+    tenant.api.patch(path, {"features": [feature_value("sso")]})
     with CaptureQueriesContext(connection) as two:
         assert len(tenant.api.get("/rollouts").json()["data"]) == 2
     assert len(one) == len(two)
@@ -175,14 +183,14 @@ def command(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_a_plan_is_looked_at_kept_and_carried_out_as_it_was_kept(
+def test_a_saved_plan_is_applied_as_it_was_previewed(
     tenant: Tenant, fleet: Fleet, pro: Json, project: Project, shop: Shop, clock: Clock
 ) -> None:
-    before = written(project)
+    before = row_counts(project)
     terms = ["--product", pro["id"], "--set", "sso", "seats=9", "--remove", "calls"]
     terms += ["--move", fleet.old["id"], fleet.new["id"]]
-    said = command(*terms)
-    assert said.splitlines() == [
+    output = command(*terms)
+    assert output.splitlines() == [
         "4 of 4 holders looked at: 3 would have another answer.",
         "  calls: 3 lose it",
         "  seats: 3 get more of it",
@@ -193,14 +201,14 @@ def test_a_plan_is_looked_at_kept_and_carried_out_as_it_was_kept(
         "  a month brings 90.00 USD now, 135.00 USD then: a difference of 45.00 USD",
         "Nothing was written.",
     ]
-    assert written(project) == before
+    assert row_counts(project) == before
     for wrong in (["--apply"], ["--set", "none=1"], ["--remove", "sso"], ["--set", "seats=x"]):
         with pytest.raises(CommandError):
             command("--product", pro["id"], *wrong)
-    assert written(project) == before
+    assert row_counts(project) == before
 
     kept = command(*terms, "--save").splitlines()[-1].split()[1]
-    assert written(project) == {**before, "Rollout": before["Rollout"] + 1}
+    assert row_counts(project) == {**before, "Rollout": before["Rollout"] + 1}
     late = Subscriber(tenant, shop, clock, "eve")
     late.subscribe(fleet.old)
     done = command("--rollout", kept, "--apply", "--reason", "New prices.").splitlines()
@@ -212,13 +220,13 @@ def test_a_plan_is_looked_at_kept_and_carried_out_as_it_was_kept(
     movers = [fleet.ada, fleet.bob, fleet.cyd, fleet.dan, late]
     new = [fleet.new["id"]]
     assert [fleet.planned(each) for each in movers] == [new, new, [], [], []]
-    shown = tenant.api.get(f"/rollouts/{kept}").json()
-    assert [(each["user_id"], each["code"]) for each in shown["refusals"]] == [
+    body = tenant.api.get(f"/rollouts/{kept}").json()
+    assert [(each["user_id"], each["code"]) for each in body["refusals"]] == [
         ("cyd", "subscription-not-running"),
         ("dan", "subscription-ending"),
     ]
-    assert shown["moves"] == {"subscriptions": 4, "moved": 2, "refused": 2}
-    assert shown["figures"]["mrr"] == [
+    assert body["moves"] == {"subscriptions": 4, "moved": 2, "refused": 2}
+    assert body["figures"]["mrr"] == [
         {"currency": "usd", "before": 9000, "after": 13500, "difference": 4500}
     ]
     given = {each["feature"]: each["value"] for each in tenant.api.get(f"/products/{pro['id']}")
@@ -230,10 +238,10 @@ def test_a_plan_is_looked_at_kept_and_carried_out_as_it_was_kept(
         command("--rollout", kept, "--apply", "--reason", "Again.")
 
 
-def test_a_plan_for_another_version_is_refused_and_a_lost_answer_moves_nobody_twice(
+def test_a_plan_for_another_version_is_refused(
     tenant: Tenant, fleet: Fleet, pro: Json, project: Project, stripe: SandboxStripe
 ) -> None:
-    plus = tenant.price(tenant.product("Plus", features=[sold("sso")]), amount=9000)
+    plus = tenant.price(tenant.product("Plus", features=[feature_value("sso")]), amount=9000)
     switch = {"from_price": fleet.old["id"], "to_price": plus["id"], "when": "now"}
     seen = tenant.api.post(f"/products/{pro['id']}/preview", {"move": switch}).json()
     nothing = {"gain": 0, "lose": 0, "more": 0, "less": 0, "other": 0}
@@ -266,16 +274,16 @@ def test_a_plan_for_another_version_is_refused_and_a_lost_answer_moves_nobody_tw
         command("--rollout", stale, "--apply", "--reason", "New prices.")
     assert tenant.api.get(f"/rollouts/{stale}").json()["status"] == "planned"
 
-    settle()
+    run_rollouts()
     kept = command(*move, "--save").splitlines()[-1].split()[1]
     row = Rollout.objects.for_project(project).get(pk=kept)
     rollouts.apply(rollout=row, actor="test", reason="New prices.", at=timezone.now())
     stripe.fail("timeout_after", path="/v1/subscription_schedules", times=3)
-    settle()
+    run_rollouts()
     waiting = tenant.api.get(f"/rollouts/{kept}").json()
     assert (waiting["status"], waiting["moves"]["moved"]) == ("moving", 0)
     end_pauses()
-    settle()
+    run_rollouts()
     assert tenant.api.get(f"/rollouts/{kept}").json()["moves"] == {
         "subscriptions": 4,
         "moved": 2,

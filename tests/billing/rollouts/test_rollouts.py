@@ -1,4 +1,4 @@
-"""Holders follow what a product gives: in batches, once each, whatever stops on the way."""
+"""Rollouts give each holder the product's features once, in batches that survive crashes."""
 
 from collections import Counter
 from dataclasses import replace
@@ -16,12 +16,12 @@ from billing.models import Price, Product, Rollout, Subscription
 from billing.models.product import DisputePolicy
 from billing.rollouts import worker as rollouts_worker
 from common import batch_runs
-from entitlements.decisions.selectors import facts as stored
+from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.models import Fact, Feature
 from entitlements.models.fact import SourceType
 from projects.models import Project
-from tests.billing import outbox
-from tests.billing.rollouts.holders import say, subscribers
+from tests.billing import outbox_events
+from tests.billing.rollouts.holders import record_facts, subscribers
 from tests.factories.entitlements import grant
 
 CHANGED = "entitlements.changed"
@@ -43,7 +43,7 @@ def product(monthly: Price) -> Product:
 def holders(monthly: Price) -> list[Subscription]:
     """Thirty subscribers of it."""
     rows = subscribers(monthly, 30)
-    say(rows)
+    record_facts(rows)
     return rows
 
 
@@ -54,7 +54,9 @@ def set_seats(product: Product, sso: Feature, seats: Feature, value: int) -> Non
 
 def limits(project: Project, rows: list[Subscription]) -> Counter[Any]:
     """How many subscriptions say which number of seats."""
-    found = stored.current_of_many(project=project, customer_ids=[row.customer_id for row in rows])
+    found = fact_selectors.current_of_many(
+        project=project, customer_ids=[row.customer_id for row in rows]
+    )
     return Counter(
         row.value
         for rows, _ in found.values()
@@ -65,66 +67,66 @@ def limits(project: Project, rows: list[Subscription]) -> Counter[Any]:
     )
 
 
-def told(project: Project) -> Counter[str]:
+def notices_by_customer(project: Project) -> Counter[str]:
     """How often each customer was told of other answers."""
-    return Counter(event.subject for event in outbox.events(project, CHANGED))
+    return Counter(event.subject for event in outbox_events.events(project, CHANGED))
 
 
-def turn() -> bool:
+def run_batch() -> bool:
     return batch_runs.run_batch(SMALL, at=timezone.now())
 
 
 def die_before_the_commit() -> None:
     with transaction.atomic():
-        assert turn()
+        assert run_batch()
         raise Killed
 
 
-def standing(project: Project) -> list[tuple[str, int, int, int]]:
+def rollout_states(project: Project) -> list[tuple[str, int, int, int]]:
     """Status, holders looked at, changed and failed of every rollout, oldest first."""
     rows = Rollout.objects.for_project(project).order_by("pk")
     return [(row.status, row.looked_at, row.changed, len(row.failed)) for row in rows]
 
 
-def test_who_dies_in_a_batch_leaves_nothing_of_it_and_the_next_one_goes_on(
+def test_a_batch_whose_worker_dies_is_rolled_back_and_done_again(
     project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
 ) -> None:
     for row in holders[:3]:
         grant(row.customer, (seats, 50), at=timezone.now())
-    before = told(project)
+    before = notices_by_customer(project)
     set_seats(product, sso, seats, 4)
-    assert turn()
+    assert run_batch()
     with pytest.raises(Killed):
         die_before_the_commit()
-    assert standing(project) == [("running", 8, 8, 0)]
+    assert rollout_states(project) == [("running", 8, 8, 0)]
     assert limits(project, holders) == {4: 8, 5: 22}
-    while turn():
+    while run_batch():
         pass
-    assert standing(project) == [("done", 30, 30, 0)]
+    assert rollout_states(project) == [("done", 30, 30, 0)]
     assert limits(project, holders) == {4: 30}
-    assert told(project) - before == Counter(row.customer_id for row in holders[3:])
+    assert notices_by_customer(project) - before == Counter(row.customer_id for row in holders[3:])
     assert not rollouts_worker.run_due(at=timezone.now())
 
 
-def test_an_edit_while_it_runs_begins_again_with_the_newer_version(
+def test_an_edit_during_a_rollout_restarts_it_with_the_newer_version(
     project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
 ) -> None:
     set_seats(product, sso, seats, 4)
-    assert [turn(), turn()] == [True, True]
+    assert [run_batch(), run_batch()] == [True, True]
     set_seats(product, sso, seats, 3)
-    while turn():
+    while run_batch():
         pass
-    assert standing(project) == [("superseded", 16, 16, 0), ("done", 30, 30, 0)]
+    assert rollout_states(project) == [("superseded", 16, 16, 0), ("done", 30, 30, 0)]
     assert limits(project, holders) == {3: 30}
-    assert sorted(told(project).values()) == [1] * 14 + [2] * 16
+    assert sorted(notices_by_customer(project).values()) == [1] * 14 + [2] * 16
     product.refresh_from_db()
     versions = Rollout.objects.for_project(project).order_by("pk")
     assert [row.catalog_version for row in versions] == [1, product.catalog_version]
     set_seats(product, sso, seats, 3)
-    assert len(standing(project)) == 2
+    assert len(rollout_states(project)) == 2
 
 
-def test_one_who_cannot_be_done_does_not_keep_the_others_waiting(
+def test_a_failing_holder_does_not_delay_the_others(
     project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
 ) -> None:
     broken = holders[11]
@@ -142,7 +144,7 @@ def test_one_who_cannot_be_done_does_not_keep_the_others_waiting(
     )
     set_seats(product, sso, seats, 4)
     for _ in range(60):
-        turn()
+        run_batch()
         Rollout.objects.for_project(project).update(next_try_at=timezone.now())
     row = Rollout.objects.for_project(project).get()
     assert (row.status, row.looked_at, row.failed) == ("done", 30, [broken.customer_id])
@@ -150,11 +152,11 @@ def test_one_who_cannot_be_done_does_not_keep_the_others_waiting(
     assert limits(project, [each for each in holders if each != broken]) == {4: 29}
 
 
-def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
+def test_a_thousand_unaffected_holders_cost_a_fixed_number_of_queries(
     project: Project, product: Product, monthly: Price
 ) -> None:
     rows = subscribers(monthly, 1000)
-    say(rows)
+    record_facts(rows)
     product_policies.replace(
         product=product, dispute_policy=DisputePolicy.KEEP, actor="test", at=timezone.now()
     )
@@ -164,14 +166,14 @@ def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
         with CaptureQueriesContext(connection) as captured:
             more = batch_runs.run_batch(rollouts.JOB, at=timezone.now())
         batches.append(len(captured))
-    assert standing(project) == [("done", 1000, 0, 0)]
-    assert outbox.types(project) == []
+    assert rollout_states(project) == [("done", 1000, 0, 0)]
+    assert outbox_events.types(project) == []
     begins, *full, ends, _ = batches
     assert set(full) == {16}
     assert (begins <= 20, ends <= 10) == (True, True)
 
 
-def test_what_has_begun_before_the_change_is_waited_for(
+def test_a_rollout_waits_for_transactions_from_before_the_change(
     project: Project, product: Product, holders: list[Subscription], sso: Feature, seats: Feature
 ) -> None:
     """Whoever has begun before may still write what followed from the older version."""
@@ -185,10 +187,10 @@ def test_what_has_begun_before_the_change_is_waited_for(
         dbname=settings["NAME"],
     ) as other:
         other.execute("SELECT pg_current_xact_id()")
-        assert turn()
-        assert standing(project) == [("running", 0, 0, 0)]
+        assert run_batch()
+        assert rollout_states(project) == [("running", 0, 0, 0)]
         assert Rollout.objects.for_project(project).get().total is None
     Rollout.objects.for_project(project).update(next_try_at=timezone.now())
-    while turn():
+    while run_batch():
         pass
-    assert standing(project) == [("done", 30, 30, 0)]
+    assert rollout_states(project) == [("done", 30, 30, 0)]

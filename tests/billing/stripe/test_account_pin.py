@@ -1,4 +1,4 @@
-"""A key of another Stripe account opens nothing: neither a read, nor a write, nor an event."""
+"""A key of another Stripe account reads, writes and applies nothing."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +32,7 @@ from events.models import OutboxEvent
 from projects.models import Project
 from sandbox import accounts
 from sandbox.world import DEFAULT_ACCOUNT, DEFAULT_SECRET_KEY
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 from webhooks.services import catch_up
@@ -95,7 +95,7 @@ def test_a_key_of_another_account_repairs_nothing(
     shop.subscribe(alice, monthly)
     drain()
     failures: list[tuple[str, type[Exception]]] = []
-    told = OutboxEvent.objects.across_projects().count()
+    count = OutboxEvent.objects.across_projects().count()
     use_key(STRANGE)
     plan = ReconcilePass(
         purpose="test",
@@ -110,8 +110,8 @@ def test_a_key_of_another_account_repairs_nothing(
     assert Price.objects.for_project(shop.project).get().active
     assert Product.objects.for_project(shop.project).get().active
     assert StripeCustomer.objects.for_project(shop.project).get().deleted_at is None
-    assert OutboxEvent.objects.across_projects().count() == told
-    assert outbox.types(shop.project, "subscription.canceled") == []
+    assert OutboxEvent.objects.across_projects().count() == count
+    assert outbox_events.types(shop.project, "subscription.canceled") == []
 
 
 def test_no_event_is_applied_and_none_is_lost(
@@ -139,7 +139,7 @@ def test_no_event_is_applied_and_none_is_lost(
     assert {row.state for row in SyncObject.objects.all()} == {"applied"}
 
 
-def test_nothing_is_written_with_it(
+def test_nothing_is_written_with_a_key_of_another_account(
     project: Project, shop: Shop, use_key: Callable[[str], None], stripe: SandboxStripe
 ) -> None:
     use_key(STRANGE)
@@ -155,7 +155,7 @@ def test_nothing_is_written_with_it(
     assert list(stripe.client(STRANGE).v1.products.list().data) == []
 
 
-def test_health_and_the_row_say_so_until_the_right_key_is_back(
+def test_health_reports_a_wrong_account_until_the_right_key_is_back(
     account: StripeAccount, use_key: Callable[[str], None]
 ) -> None:
     assert health.gather(timezone.now())["stripe_accounts"].status == "ok"

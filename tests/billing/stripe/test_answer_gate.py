@@ -1,4 +1,4 @@
-"""The gate: what is no answer of Stripe's, and what is sent again while time is left."""
+"""Answers that are not Stripe's are recognised, and requests retried while time is left."""
 
 import json
 from collections.abc import Callable
@@ -55,12 +55,14 @@ class Bench:
         self.busy += 1
 
 
-def lost() -> sdk.APIConnectionError:
+def connection_error() -> sdk.APIConnectionError:
     return sdk.APIConnectionError("lost", should_retry=True)
 
 
-@pytest.mark.parametrize("first", [BUSY, AWAY, lost(), (200, "null", {}), (404, "<h1>", {})])
-def test_a_lone_trouble_is_not_even_noticed(first: Any) -> None:
+@pytest.mark.parametrize(
+    "first", [BUSY, AWAY, connection_error(), (200, "null", {}), (404, "<h1>", {})]
+)
+def test_a_single_failure_is_retried_unnoticed(first: Any) -> None:
     bench = Bench(first, OK)
     assert bench.v1.products.create({"name": "Pro"}).id == "prod_1"
     (_, once), (_, again) = bench.stripe.sent
@@ -70,7 +72,7 @@ def test_a_lone_trouble_is_not_even_noticed(first: Any) -> None:
 
 
 @pytest.mark.parametrize(("answer", "error"), [(BUSY, StripeBusy), (AWAY, StripeUnavailable)])
-def test_three_tries_and_no_more(answer: Any, error: type[Exception]) -> None:
+def test_a_request_is_sent_at_most_three_times(answer: Any, error: type[Exception]) -> None:
     bench = Bench(answer, answer, answer, OK)
     with pytest.raises(error), translate():
         bench.v1.products.retrieve("prod_1")
@@ -79,7 +81,7 @@ def test_three_tries_and_no_more(answer: Any, error: type[Exception]) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"Stripe-Should-Retry": "false"}, {"Retry-After": "30"}])
-def test_what_stripe_does_not_want_again_is_not_sent_again(headers: dict[str, str]) -> None:
+def test_a_request_that_stripe_marks_as_final_is_not_sent_again(headers: dict[str, str]) -> None:
     status, body, _ = BUSY
     bench = Bench((status, body, headers), OK)
     with pytest.raises(StripeUnavailable), translate():
@@ -107,7 +109,7 @@ def test_nothing_is_sent_again_once_the_time_is_up(monkeypatch: pytest.MonkeyPat
     assert len(bench.stripe.sent) == 1
 
 
-def test_what_is_no_answer_keeps_the_id_of_its_request() -> None:
+def test_a_malformed_answer_keeps_its_request_id() -> None:
     page: Script = (404, "<h1>Not found</h1>", {})
     message = r"to request req_9 did not come from Stripe \(HTTP 404\)"
     with pytest.raises(StripeUnavailable, match=message):

@@ -1,4 +1,4 @@
-"""How often Stripe is asked: two lanes, half as often after a 429, and lists for a crowd."""
+"""Stripe reads have a budget with two lanes, halved after a 429, and lists for many objects."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from billing.sync import bulk_read, sync_queue
 from billing.sync import service as sync
 from common import redis
 from common.errors import Unavailable
-from tests.back_off import end_pauses
+from tests.back_offs import end_pauses
 from tests.billing_fixtures import SandboxStripe
 from tests.shop import Shop
 
@@ -35,7 +35,7 @@ def _closed_breaker() -> Iterator[None]:
 
 
 @pytest.fixture
-def slow(account: StripeAccount, settings: Settings) -> StripeAccount:
+def slow_account(account: StripeAccount, settings: Settings) -> StripeAccount:
     settings.BILLING = replace(settings.BILLING, stripe_test_reads=RATE)
     return account
 
@@ -54,7 +54,7 @@ def requests(stripe: SandboxStripe, monkeypatch: pytest.MonkeyPatch) -> list[str
     return seen
 
 
-def granted(account: StripeAccount, lane: Lane) -> int:
+def granted_requests(account: StripeAccount, lane: Lane) -> int:
     """How many requests may be sent at once."""
     count = 0
     while budget.take(account, lane) == 0:
@@ -62,48 +62,52 @@ def granted(account: StripeAccount, lane: Lane) -> int:
     return count
 
 
-def elapse() -> None:
+def end_waits() -> None:
     SyncObject.objects.update(next_try_at=Now() - timedelta(seconds=1), leased_until=None)
     end_pauses()
 
 
-def test_a_third_is_kept_for_who_waits(slow: StripeAccount) -> None:
-    assert granted(slow, Lane.BACKGROUND) == 4
-    assert granted(slow, Lane.INTERACTIVE) == 2
-    pause = budget.take(slow, Lane.INTERACTIVE)
+def test_a_third_of_the_budget_is_kept_for_interactive_requests(
+    slow_account: StripeAccount,
+) -> None:
+    assert granted_requests(slow_account, Lane.BACKGROUND) == 4
+    assert granted_requests(slow_account, Lane.INTERACTIVE) == 2
+    pause = budget.take(slow_account, Lane.INTERACTIVE)
     assert 0 < pause <= 1 / RATE
-    assert budget.wait(slow, Lane.INTERACTIVE, patience=1)
-    assert not budget.wait(slow, Lane.BACKGROUND, patience=0.01)
+    assert budget.wait(slow_account, Lane.INTERACTIVE, patience=1)
+    assert not budget.wait(slow_account, Lane.BACKGROUND, patience=0.01)
 
 
-def test_a_429_halves_the_rate(slow: StripeAccount) -> None:
-    granted(slow, Lane.INTERACTIVE)
-    budget.slow_down(slow)
-    assert 1 / RATE < budget.take(slow, Lane.INTERACTIVE) <= 2 / RATE
+def test_a_429_halves_the_rate(slow_account: StripeAccount) -> None:
+    granted_requests(slow_account, Lane.INTERACTIVE)
+    budget.slow_down(slow_account)
+    assert 1 / RATE < budget.take(slow_account, Lane.INTERACTIVE) <= 2 / RATE
 
 
-def test_accounts_do_not_share(slow: StripeAccount, account: StripeAccount) -> None:
-    granted(slow, Lane.INTERACTIVE)
+def test_each_account_has_its_own_budget(
+    slow_account: StripeAccount, account: StripeAccount
+) -> None:
+    granted_requests(slow_account, Lane.INTERACTIVE)
     other = StripeAccount(name="Another", livemode=False)
     assert budget.take(other, Lane.INTERACTIVE) == 0
 
 
-def test_without_redis_each_process_has_a_small_one(
-    slow: StripeAccount, settings: Settings
+def test_without_redis_each_process_has_a_small_budget(
+    slow_account: StripeAccount, settings: Settings
 ) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    assert granted(slow, Lane.INTERACTIVE) == 2
-    assert budget.take(slow, Lane.BACKGROUND) > 0
-    budget.slow_down(slow)
-    assert budget.take(slow, Lane.INTERACTIVE) > 1 / (RATE / budget.PROCESSES)
+    assert granted_requests(slow_account, Lane.INTERACTIVE) == 2
+    assert budget.take(slow_account, Lane.BACKGROUND) > 0
+    budget.slow_down(slow_account)
+    assert budget.take(slow_account, Lane.INTERACTIVE) > 1 / (RATE / budget.PROCESSES)
 
 
-def test_what_there_is_no_budget_for_waits_and_is_not_failed(
+def test_an_object_without_budget_waits_and_does_not_fail(
     shop: Shop, account: StripeAccount, requests: list[str], settings: Settings
 ) -> None:
     settings.BILLING = replace(settings.BILLING, stripe_test_reads=1)
-    crowd(shop, 3)
-    granted(account, Lane.INTERACTIVE)
+    due_objects(shop, 3)
+    granted_requests(account, Lane.INTERACTIVE)
     requests.clear()
     sync.drain(at=timezone.now())
     assert requests == []
@@ -111,7 +115,7 @@ def test_what_there_is_no_budget_for_waits_and_is_not_failed(
     assert rows.filter(next_try_at__lte=Now()).count() == 3
 
 
-def test_other_accounts_go_on(account: StripeAccount) -> None:
+def test_an_exhausted_budget_does_not_delay_other_accounts(account: StripeAccount) -> None:
     """What an account without budget has to read does not stand in the way of others."""
     other = StripeAccount.objects.create(name="Another", livemode=True)
     for owner in (account, account, other):
@@ -120,42 +124,46 @@ def test_other_accounts_go_on(account: StripeAccount) -> None:
     assert [each.account for each in sync_queue.claim_due(limit=1, without=[account.pk])] == [other]
 
 
-def test_who_waits_for_the_answer_waits_for_the_budget(
+def test_an_interactive_read_waits_for_the_budget(
     shop: Shop,
-    slow: StripeAccount,
+    slow_account: StripeAccount,
     alice: StripeCustomer,
     monkeypatch: pytest.MonkeyPatch,
     settings: Settings,
 ) -> None:
-    granted(slow, Lane.INTERACTIVE)
-    sync.now(account=slow, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now())
+    granted_requests(slow_account, Lane.INTERACTIVE)
+    sync.now(
+        account=slow_account, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now()
+    )
     assert SyncObject.objects.get().applied == 1
     monkeypatch.setattr(sync, "INTERACTIVE_WAIT_SECONDS", 0.02)
     settings.BILLING = replace(settings.BILLING, stripe_test_reads=1)
-    granted(slow, Lane.INTERACTIVE)
+    granted_requests(slow_account, Lane.INTERACTIVE)
     with pytest.raises(Unavailable) as caught:
-        sync.now(account=slow, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now())
+        sync.now(
+            account=slow_account, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now()
+        )
     assert caught.value.retry_after is not None
     row = SyncObject.objects.get()
     assert (row.requested, row.applied, row.leased_until, row.attempts) == (2, 1, None, 0)
 
 
 def test_a_429_while_reading_slows_down(
-    shop: Shop, slow: StripeAccount, alice: StripeCustomer
+    shop: Shop, slow_account: StripeAccount, alice: StripeCustomer
 ) -> None:
-    sync.request_sync(account_id=slow.pk, kind="customer", stripe_id=str(alice.stripe_id))
+    sync.request_sync(account_id=slow_account.pk, kind="customer", stripe_id=str(alice.stripe_id))
     shop.stripe.fail("rate_limit", times=1)
     sync.drain(at=timezone.now())
-    begun = time.monotonic()
-    granted(slow, Lane.INTERACTIVE)
-    pause = budget.take(slow, Lane.INTERACTIVE)
-    elapsed = time.monotonic() - begun  # on a busy machine a part of the pause is over already
+    started_at = time.monotonic()
+    granted_requests(slow_account, Lane.INTERACTIVE)
+    pause = budget.take(slow_account, Lane.INTERACTIVE)
+    elapsed = time.monotonic() - started_at  # on a busy machine a part of the pause is over already
     assert pause + elapsed > 1 / RATE
     assert SyncObject.objects.get().attempts == 0
 
 
-def crowd(shop: Shop, count: int) -> list[Product]:
-    """That many products, all renamed at Stripe and dirty."""
+def due_objects(shop: Shop, count: int) -> list[Product]:
+    """Create that many products, all renamed at Stripe and due for a sync."""
     products = [shop.product(f"Product {number}") for number in range(count)]
     for each in products:
         shop.stripe.v1.products.update(str(each.stripe_id), {"name": f"New {each.name}"})
@@ -163,13 +171,15 @@ def crowd(shop: Shop, count: int) -> list[Product]:
     return products
 
 
-def test_a_crowd_is_read_by_its_list(shop: Shop, requests: list[str], settings: Settings) -> None:
+def test_many_due_objects_are_read_by_list(
+    shop: Shop, requests: list[str], settings: Settings
+) -> None:
     """A thousand, most of them nobody's here, one renamed, and one deleted, which no list names."""
     settings.BILLING = replace(settings.BILLING, sync_lease=timedelta(seconds=120))
     for number in range(998):
-        made = shop.stripe.v1.products.create({"name": f"Product {number}"})
-        sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=made.id)
-    renamed, gone = crowd(shop, 2)
+        product = shop.stripe.v1.products.create({"name": f"Product {number}"})
+        sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=product.id)
+    renamed, gone = due_objects(shop, 2)
     shop.stripe.v1.products.delete(str(gone.stripe_id))
     requests.clear()
     assert sync.drain(at=timezone.now(), limit=2000) == 1000
@@ -182,9 +192,9 @@ def test_a_crowd_is_read_by_its_list(shop: Shop, requests: list[str], settings: 
     assert rows.filter(applied=1, leased_until=None).count() == rows.count() == 1000
 
 
-def test_news_while_a_list_is_read_stays_due(shop: Shop, settings: Settings) -> None:
+def test_an_object_that_changes_during_a_list_stays_due(shop: Shop, settings: Settings) -> None:
     settings.BILLING = replace(settings.BILLING, bulk_read_threshold=2)
-    products = crowd(shop, 5)
+    products = due_objects(shop, 5)
     during = str(products[0].stripe_id)
     stored: list[str] = []
 
@@ -201,23 +211,23 @@ def test_news_while_a_list_is_read_stays_due(shop: Shop, settings: Settings) -> 
     assert sync.drain(at=timezone.now()) == 1
 
 
-def test_a_list_that_fails_gives_everything_back(
+def test_a_failed_list_returns_its_objects_to_the_queue(
     shop: Shop, settings: Settings, drain: Callable[[], None]
 ) -> None:
     settings.BILLING = replace(settings.BILLING, bulk_read_threshold=2, sync_batch=2)
-    crowd(shop, 6)
+    due_objects(shop, 6)
     shop.stripe.fail("timeout_before", path="/v1/products", times=3)
     sync.drain(at=timezone.now())
     rows = SyncObject.objects
     assert rows.filter(applied=1).count() == 2
     assert not rows.filter(leased_until__isnull=False).exists()
     assert not rows.exclude(attempts=0).exists()
-    elapse()
+    end_waits()
     sync.drain(at=timezone.now())
     assert rows.filter(applied=1).count() == 6
 
 
-def test_a_crowd_of_invoices_is_read_by_its_list(
+def test_many_due_invoices_are_read_by_list(
     shop: Shop, monthly: Price, requests: list[str], settings: Settings
 ) -> None:
     """Among them some that a bank has yet to pay."""
@@ -236,7 +246,7 @@ def test_a_crowd_of_invoices_is_read_by_its_list(
 
 def test_a_list_that_is_refused_is_read_one_by_one(shop: Shop, settings: Settings) -> None:
     settings.BILLING = replace(settings.BILLING, bulk_read_threshold=2, sync_batch=2)
-    crowd(shop, 6)
+    due_objects(shop, 6)
     refusal = '{"error": {"type": "invalid_request_error", "message": "No."}}'
     shop.stripe.fail("malformed_before", path="/v1/products", times=9, status=400, body=refusal)
     assert sync.drain(at=timezone.now()) == 6
@@ -247,7 +257,7 @@ def test_an_object_that_a_list_shows_malformed_is_read_alone(
     shop: Shop, settings: Settings
 ) -> None:
     settings.BILLING = replace(settings.BILLING, bulk_read_threshold=2, sync_batch=2)
-    products = crowd(shop, 6)
+    products = due_objects(shop, 6)
     shop.stripe.fail(
         "malformed_after", path="/v1/products", without=["id"], changes={"name": 7}, place=3
     )
@@ -260,7 +270,7 @@ def test_an_object_that_a_list_shows_malformed_is_read_alone(
 def test_an_object_that_stays_malformed_is_parked_and_its_account_goes_on(
     shop: Shop, settings: Settings
 ) -> None:
-    bad = crowd(shop, 4)[0]
+    bad = due_objects(shop, 4)[0]
     shop.stripe.fail(
         "malformed_after", path=f"/v1/products/{bad.stripe_id}", without=["id"], times=99
     )
@@ -268,7 +278,7 @@ def test_an_object_that_stays_malformed_is_parked_and_its_account_goes_on(
     assert sync.drain(at=timezone.now()) == 4
     assert rows.filter(applied=1).count() == 3
     for _ in range(settings.BILLING.sync_attempts - 1):
-        elapse()
+        end_waits()
         sync.drain(at=timezone.now())
     row = rows.get(stripe_id=bad.stripe_id)
     assert (row.applied, row.attempts) == (0, settings.BILLING.sync_attempts)

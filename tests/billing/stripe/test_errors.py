@@ -1,4 +1,4 @@
-"""What the SDK raises, sorted by what the caller should do; through the SDK and the sandbox."""
+"""Errors of the SDK become domain errors by what the caller should do."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +36,7 @@ def make(client: StripeClient, name: str = "Pro", key: str = "k") -> object:
     )
 
 
-def raised(call: Callable[[], object]) -> DomainError:
+def error_of(call: Callable[[], object]) -> DomainError:
     with pytest.raises(DomainError) as caught:
         call()
     return caught.value
@@ -55,39 +55,41 @@ def raised(call: Callable[[], object]) -> DomainError:
         ("error_after", StripeFailed),
     ],
 )
-def test_come_back_later(
+def test_temporary_errors_are_stripe_unavailable(
     stripe: SandboxStripe, client: StripeClient, fault: str, expected: type[DomainError]
 ) -> None:
     stripe.fail(fault, times=10)
-    error = raised(lambda: make(client))
+    error = error_of(lambda: make(client))
     assert type(error) is expected
     assert (error.status, error.code) == (503, "stripe-unavailable")
     assert error.retry_after is not None
     assert 2 <= error.retry_after <= 60
 
 
-def test_a_repeated_error_is_told_apart(stripe: SandboxStripe, client: StripeClient) -> None:
+def test_an_error_stored_under_the_key_is_distinguished(
+    stripe: SandboxStripe, client: StripeClient
+) -> None:
     stripe.fail("error_before", times=1)
-    first, second = raised(lambda: make(client)), raised(lambda: make(client))
+    first, second = error_of(lambda: make(client)), error_of(lambda: make(client))
     assert isinstance(first, StripeFailed)
     assert isinstance(second, StripeFailed)
     assert second.replayed is True
 
 
-def test_a_passing_trouble_is_not_even_noticed(stripe: SandboxStripe, client: StripeClient) -> None:
+def test_a_single_failure_is_retried_unnoticed(stripe: SandboxStripe, client: StripeClient) -> None:
     stripe.fail("timeout_after", times=2)
     make(client)
     assert len(list(products.iterate(client))) == 1
 
 
-def test_gone(client: StripeClient) -> None:
-    error = raised(lambda: products.retrieve(client, "prod_nowhere"))
+def test_a_missing_object_is_stripe_object_missing(client: StripeClient) -> None:
+    error = error_of(lambda: products.retrieve(client, "prod_nowhere"))
     assert isinstance(error, StripeObjectMissing)
     assert error.status == 404
 
 
-def test_refused(client: StripeClient) -> None:
-    error = raised(lambda: make(client, name=""))
+def test_other_client_errors_are_stripe_refused(client: StripeClient) -> None:
+    error = error_of(lambda: make(client, name=""))
     assert type(error) is StripeRefused
     assert error.status == 409
     assert error.detail.startswith("Stripe says: ")
@@ -95,17 +97,17 @@ def test_refused(client: StripeClient) -> None:
 
 def test_a_key_with_other_parameters(client: StripeClient) -> None:
     make(client, name="A")
-    assert isinstance(raised(lambda: make(client, name="B")), IdempotencyMismatch)
+    assert isinstance(error_of(lambda: make(client, name="B")), IdempotencyMismatch)
 
 
-def test_a_wrong_secret_key_is_the_operators_matter(stripe: SandboxStripe) -> None:
-    error = raised(lambda: make(client_with("sk_test_wrong_0000")))
+def test_a_wrong_secret_key_is_reported_to_operators(stripe: SandboxStripe) -> None:
+    error = error_of(lambda: make(client_with("sk_test_wrong_0000")))
     assert type(error) is StripeCredentialsRefused
     assert "operator" in error.detail
     assert "sk_test" not in error.detail
 
 
-def test_the_card_says_no(client: StripeClient) -> None:
+def test_a_declined_card_is_card_declined(client: StripeClient) -> None:
     def charge() -> None:
         with translate():
             client.v1.payment_intents.create(
@@ -118,7 +120,7 @@ def test_the_card_says_no(client: StripeClient) -> None:
                 }
             )
 
-    error = raised(charge)
+    error = error_of(charge)
     assert isinstance(error, CardDeclined)
     assert (error.status, error.extra["decline_code"]) == (402, "insufficient_funds")
     (failed,) = payments.iterate(client)

@@ -1,4 +1,4 @@
-"""Lists at Stripe: within its limits, and no object of a list ends more than itself."""
+"""Lists at Stripe stay within its limits, and a bad object ends only itself."""
 
 import json
 from typing import Any
@@ -118,7 +118,7 @@ def test_what_the_list_of_open_payments_leaves_out_is_read_alone(
     assert listed == [invoices.retrieve(client, each.stripe_id) for each in listed]
 
 
-def test_without_leave_to_list_payments_only_open_invoices_cannot_be_read(
+def test_without_permission_to_list_payments_only_open_invoices_cannot_be_read(
     shop: Shop, monthly: Price
 ) -> None:
     sell(shop, monthly)

@@ -1,4 +1,4 @@
-"""One question, one answer: either Stripe signed these bytes just now, or SignatureInvalid."""
+"""A signature check accepts fresh signatures of live secrets and refuses all else."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ HEADER = sign(body=BODY, secret=SECRET, at=NOW)
 STAMP, SIGNATURE = HEADER.split(",")
 
 
-def holds(
+def is_accepted(
     *,
     body: bytes = BODY,
     header: str = HEADER,
@@ -28,48 +28,48 @@ def holds(
     return True
 
 
-def test_signed_just_now() -> None:
-    assert holds()
+def test_a_fresh_signature_is_accepted() -> None:
+    assert is_accepted()
 
 
 @pytest.mark.parametrize("secrets", [(SECRET, OLD), (OLD, SECRET), (WRONG, OLD, SECRET)])
-def test_any_live_secret_will_do(secrets: tuple[str, ...]) -> None:
-    assert holds(secrets=secrets)
+def test_any_live_secret_is_accepted(secrets: tuple[str, ...]) -> None:
+    assert is_accepted(secrets=secrets)
 
 
 @pytest.mark.parametrize("secrets", [(), (WRONG,), ("",), (" ",), (WRONG,) * 4 + (SECRET,)])
-def test_no_live_secret(secrets: tuple[str, ...]) -> None:
-    assert not holds(secrets=secrets)
+def test_without_a_live_secret_nothing_is_accepted(secrets: tuple[str, ...]) -> None:
+    assert not is_accepted(secrets=secrets)
 
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [(0, True), (300, True), (-300, True), (301, False), (-301, False), (86_400, False)],
 )
-def test_the_window_holds_both_ways(seconds: int, expected: bool) -> None:
-    assert holds(at=NOW + timedelta(seconds=seconds)) is expected
+def test_the_tolerance_holds_for_past_and_future(seconds: int, expected: bool) -> None:
+    assert is_accepted(at=NOW + timedelta(seconds=seconds)) is expected
 
 
 @pytest.mark.parametrize("tolerance", [0, -1])
-def test_no_window_is_no_entrance(tolerance: int) -> None:
-    assert not holds(tolerance=tolerance)
+def test_a_tolerance_of_zero_accepts_nothing(tolerance: int) -> None:
+    assert not is_accepted(tolerance=tolerance)
 
 
-def test_another_body() -> None:
-    assert not holds(body=BODY + b" ")
-    assert not holds(body=b"")
+def test_another_body_is_refused() -> None:
+    assert not is_accepted(body=BODY + b" ")
+    assert not is_accepted(body=b"")
 
 
 def test_a_rolled_secret_sends_two_signatures() -> None:
     other = sign(body=BODY, secret=OLD, at=NOW).split(",")[1]
-    assert holds(header=f"{STAMP},{other},{SIGNATURE}")
-    assert holds(header=f"{STAMP},{SIGNATURE},v0=ffff")
+    assert is_accepted(header=f"{STAMP},{other},{SIGNATURE}")
+    assert is_accepted(header=f"{STAMP},{SIGNATURE},v0=ffff")
 
 
 def test_only_the_first_five_signatures_are_tried() -> None:
     noise = ",".join(f"v1={index:064x}" for index in range(4))
-    assert holds(header=f"{STAMP},{noise},{SIGNATURE}")
-    assert not holds(header=f"{STAMP},{noise},v1={5:064x},{SIGNATURE}")
+    assert is_accepted(header=f"{STAMP},{noise},{SIGNATURE}")
+    assert not is_accepted(header=f"{STAMP},{noise},v1={5:064x},{SIGNATURE}")
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,10 @@ def test_only_the_first_five_signatures_are_tried() -> None:
         "\x00",
     ],
 )
-def test_nothing_but_a_refusal_comes_of_a_strange_header(header: str) -> None:
-    assert not holds(header=header)
+def test_a_strange_header_is_refused_without_a_crash(header: str) -> None:
+    assert not is_accepted(header=header)
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"[]", b"null", b'"x"', b"[" * 100_000, b"1" * 5000])
-def test_nothing_but_a_refusal_comes_of_a_strange_body(body: bytes) -> None:
-    assert not holds(body=body)
+def test_a_strange_body_is_refused_without_a_crash(body: bytes) -> None:
+    assert not is_accepted(body=body)

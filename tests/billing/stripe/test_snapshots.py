@@ -1,4 +1,4 @@
-"""Snapshots: from Stripe's published fixtures, from the sandbox, and from what may come."""
+"""Snapshots are read from Stripe's fixtures, the sandbox's answers and odd objects."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -31,12 +31,12 @@ EPOCH = 1_800_000_000
 MOMENT = datetime(2027, 1, 15, 8, tzinfo=UTC)
 
 
-def published(kind: str) -> dict[str, Any]:
+def stripe_fixture(kind: str) -> dict[str, Any]:
     return dict(json.loads(FIXTURES.read_text())[kind])
 
 
 PAYMENT: dict[str, Any] = {
-    **published("payment_intent"),
+    **stripe_fixture("payment_intent"),
     "id": "pi_1",
     "amount": 1000,
     "amount_received": 1000,
@@ -53,7 +53,7 @@ ITEM: dict[str, Any] = {
     "current_period_end": EPOCH + 86400,
 }
 SUBSCRIPTION: dict[str, Any] = {
-    **published("subscription"),
+    **stripe_fixture("subscription"),
     "id": "sub_1",
     "customer": "cus_1",
     "status": "active",
@@ -64,7 +64,7 @@ SUBSCRIPTION: dict[str, Any] = {
 
 def refund(amount: int, status: str) -> dict[str, Any]:
     made = {"id": f"re_{amount}", "amount": amount, "status": status, "created": EPOCH}
-    return {**published("refund"), **made}
+    return {**stripe_fixture("refund"), **made}
 
 
 def test_only_refunds_that_give_back_count() -> None:
@@ -75,9 +75,9 @@ def test_only_refunds_that_give_back_count() -> None:
         refund(4000, "canceled"),
         refund(50000, "a_new_word"),
     ]
-    found = payments.snapshot(PAYMENT, refunds)
-    assert found.amount_refunded == 50021
-    assert (found.customer_stripe_id, found.paid_at) == ("cus_1", MOMENT)
+    new_snapshot = payments.snapshot(PAYMENT, refunds)
+    assert new_snapshot.amount_refunded == 50021
+    assert (new_snapshot.customer_stripe_id, new_snapshot.paid_at) == ("cus_1", MOMENT)
 
 
 @pytest.mark.parametrize("charge", [None, "ch_1", {"id": "ch_1", "paid": False, "created": EPOCH}])
@@ -108,24 +108,24 @@ def test_the_running_period_stands_on_the_items() -> None:
     )
 
 
-def test_unknown_words_are_kept() -> None:
-    found = subscriptions.snapshot({**SUBSCRIPTION, "status": "hibernating"}, [])
-    assert found.status == "hibernating"
-    told = {"type": "auction", "recurring": {"interval": "moon"}, "unit_amount": None}
-    price = prices.snapshot({**published("price"), **told})
+def test_unknown_statuses_are_kept() -> None:
+    new_snapshot = subscriptions.snapshot({**SUBSCRIPTION, "status": "hibernating"}, [])
+    assert new_snapshot.status == "hibernating"
+    body = {"type": "auction", "recurring": {"interval": "moon"}, "unit_amount": None}
+    price = prices.snapshot({**stripe_fixture("price"), **body})
     assert (price.type, price.interval, price.unit_amount) == ("auction", "moon", None)
 
 
-def test_metadata_is_the_tenants_and_our_id_is_ours() -> None:
+def test_our_id_is_separated_from_the_tenants_metadata() -> None:
     metadata = {"tollgate_id": "prod_1", "tollgate_other": "x", "tier": "1"}
-    found = products.snapshot({**published("product"), "metadata": metadata})
-    assert (found.our_id, found.metadata) == ("prod_1", {"tier": "1"})
+    new_snapshot = products.snapshot({**stripe_fixture("product"), "metadata": metadata})
+    assert (new_snapshot.our_id, new_snapshot.metadata) == ("prod_1", {"tier": "1"})
 
 
 @pytest.mark.parametrize("module", [customers, products, prices])
-def test_deleted(module: Any) -> None:
-    found = module.snapshot({"id": "x_1", "object": "x", "deleted": True})
-    assert (found.stripe_id, found.deleted) == ("x_1", True)
+def test_deleted_objects_are_recognised(module: Any) -> None:
+    new_snapshot = module.snapshot({"id": "x_1", "object": "x", "deleted": True})
+    assert (new_snapshot.stripe_id, new_snapshot.deleted) == ("x_1", True)
 
 
 def write(client: Any, operation: str, row_id: str, params: Fields) -> Fields:
@@ -135,7 +135,7 @@ def write(client: Any, operation: str, row_id: str, params: Fields) -> Fields:
     return writes.send(client, operation, target="", params=named, idempotency_key=row_id)
 
 
-def test_the_main_job_as_the_sandbox_answers_it(stripe: SandboxStripe, clock: Clock) -> None:
+def test_every_kind_is_read_from_the_sandboxs_answers(stripe: SandboxStripe, clock: Clock) -> None:
     """Every retrieve and every list, over the SDK, agree about the same objects."""
     client = client_with(DEFAULT_SECRET_KEY)
     started = clock.now
@@ -197,7 +197,7 @@ def test_the_main_job_as_the_sandbox_answers_it(stripe: SandboxStripe, clock: Cl
     assert {"checkout.session.completed", "customer.subscription.created"} <= types
 
 
-def test_more_refunds_than_come_along(stripe: SandboxStripe) -> None:
+def test_refunds_beyond_the_first_page_are_read(stripe: SandboxStripe) -> None:
     client = client_with(DEFAULT_SECRET_KEY)
     intent = client.v1.payment_intents.create(
         {
@@ -215,15 +215,20 @@ def test_more_refunds_than_come_along(stripe: SandboxStripe) -> None:
 
 
 def test_stripes_published_fixtures_can_be_read() -> None:
-    intent, subscription = published("payment_intent"), published("subscription")
-    invoice = published("invoice")
-    assert payments.snapshot(intent, [published("refund")]).amount_refunded == 100
+    intent, subscription = stripe_fixture("payment_intent"), stripe_fixture("subscription")
+    invoice = stripe_fixture("invoice")
+    assert payments.snapshot(intent, [stripe_fixture("refund")]).amount_refunded == 100
     assert subscriptions.snapshot(subscription, subscription["items"]["data"]).status == "active"
-    found = invoices.snapshot(invoice, invoice["lines"]["data"], [], [published("credit_note")])
-    assert (found.subscription_stripe_id, found.lines[0].is_proration) == ("subscription", True)
-    assert found.credit_notes[0].status == "issued"
-    assert prices.snapshot(published("price")).unit_amount == 2000
-    assert products.snapshot(published("product")).name == "T-shirt"
-    assert customers.snapshot(published("customer")).currency == "usd"
-    assert customers.snapshot(published("deleted_customer")).deleted
-    assert checkouts.snapshot(published("checkout.session")).payment_stripe_id is not None
+    new_snapshot = invoices.snapshot(
+        invoice, invoice["lines"]["data"], [], [stripe_fixture("credit_note")]
+    )
+    assert (new_snapshot.subscription_stripe_id, new_snapshot.lines[0].is_proration) == (
+        "subscription",
+        True,
+    )
+    assert new_snapshot.credit_notes[0].status == "issued"
+    assert prices.snapshot(stripe_fixture("price")).unit_amount == 2000
+    assert products.snapshot(stripe_fixture("product")).name == "T-shirt"
+    assert customers.snapshot(stripe_fixture("customer")).currency == "usd"
+    assert customers.snapshot(stripe_fixture("deleted_customer")).deleted
+    assert checkouts.snapshot(stripe_fixture("checkout.session")).payment_stripe_id is not None

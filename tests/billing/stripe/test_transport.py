@@ -1,4 +1,4 @@
-"""A Stripe that hangs holds as many threads as it may, for as long as it may, and no more."""
+"""A hanging Stripe holds a limited number of threads for a limited time."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ class Hands:
         return self.now
 
 
-def ask(transport: Transport, port: int) -> float:
+def seconds_until_refused(transport: Transport, port: int) -> float:
     """One call through the SDK, as every call is made; how long the refusal took."""
     client = stripe.StripeClient(
         "sk_test_x",
@@ -45,17 +45,17 @@ def ask(transport: Transport, port: int) -> float:
     return time.monotonic() - started
 
 
-def test_the_rest_is_refused_at_once_while_stripe_hangs(silent_port: int) -> None:
+def test_further_calls_are_refused_at_once_while_stripe_hangs(silent_port: int) -> None:
     transport = Transport(timeout=(1.0, HANG), max_concurrent=3)
     with ThreadPoolExecutor(3) as pool:
-        waiting = [pool.submit(ask, transport, silent_port) for _ in range(3)]
+        waiting = [pool.submit(seconds_until_refused, transport, silent_port) for _ in range(3)]
         time.sleep(SLOW + 0.2)
-        took = [ask(transport, silent_port) for _ in range(5)]
+        took = [seconds_until_refused(transport, silent_port) for _ in range(5)]
     assert max(took) < HANG / 2
     assert all(each.result() >= HANG for each in waiting)
 
 
-def test_a_place_is_waited_for_while_stripe_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_waits_for_a_free_slot_while_stripe_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("billing.stripe.transport.PATIENCE", 5.0)
     limit = ConcurrencyLimit(1)
     with ThreadPoolExecutor(1) as pool, ExitStack() as held:
@@ -66,7 +66,7 @@ def test_a_place_is_waited_for_while_stripe_is_quick(monkeypatch: pytest.MonkeyP
         waiting.result(timeout=5)
 
 
-def test_nobody_waits_longer_than_the_patience() -> None:
+def test_no_call_waits_longer_than_its_limit() -> None:
     limit = ConcurrencyLimit(1)
     with limit.slot():
         started = time.monotonic()
@@ -75,7 +75,7 @@ def test_nobody_waits_longer_than_the_patience() -> None:
         assert PATIENCE <= time.monotonic() - started < PATIENCE + 1
 
 
-def test_nobody_waits_for_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_call_waits_for_the_slot_of_a_slow_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("billing.stripe.transport.PATIENCE", 5.0)
     clock = Hands()
     limit = ConcurrencyLimit(1, clock=clock)
@@ -88,7 +88,7 @@ def test_nobody_waits_for_a_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
     _pass_through(limit)
 
 
-def test_a_failure_gives_its_place_back() -> None:
+def test_a_failed_call_frees_its_slot() -> None:
     limit = ConcurrencyLimit(1)
     for _ in range(3):
         with pytest.raises(RuntimeError), limit.slot():
@@ -96,10 +96,14 @@ def test_a_failure_gives_its_place_back() -> None:
     _pass_through(limit)
 
 
-def test_what_took_long_is_not_sent_again(silent_port: int) -> None:
+def test_a_slow_call_is_not_retried(silent_port: int) -> None:
     """Three tries of ten seconds each would outlive the patience of whoever asked us."""
     wait = LAST_TRY + 0.2
-    assert wait <= ask(Transport(timeout=(1.0, wait), max_concurrent=1), silent_port) < 2 * wait
+    assert (
+        wait
+        <= seconds_until_refused(Transport(timeout=(1.0, wait), max_concurrent=1), silent_port)
+        < 2 * wait
+    )
 
 
 def _pass_through(limit: ConcurrencyLimit) -> None:

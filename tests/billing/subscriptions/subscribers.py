@@ -1,4 +1,4 @@
-"""A tenant's subscribers, made at Stripe directly: what is sold over HTTP, who pays for it."""
+"""Create a tenant's subscribers directly at Stripe."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.shop import Shop
 
 
 class Subscriber:
-    """One user of the tenant with a card on file, who subscribes."""
+    """A user of the tenant with a card on file and subscriptions."""
 
     def __init__(self, tenant: Tenant, shop: Shop, clock: Clock, user_id: str = "alice") -> None:
         self.tenant, self.shop, self.clock = tenant, shop, clock
@@ -19,11 +19,11 @@ class Subscriber:
         self.row: StripeCustomer = shop.buyer(user_id)
 
     def subscribe(self, *prices: Json, quantity: int = 1, **fields: Any) -> Json:
-        """To these prices; what the tenant then sees of it."""
+        """Subscribe to these prices; return the subscription as the tenant's API shows it."""
         items = [{"price": price["stripe_id"], "quantity": quantity} for price in prices]
         params: Any = {"customer": self.row.stripe_id, "items": items, **fields}
-        made = self.shop.stripe.v1.subscriptions.create(params)
-        self.sync(made.id)
+        subscription = self.shop.stripe.v1.subscriptions.create(params)
+        self.sync(subscription.id)
         return self.show(prices[0])
 
     def sync(self, stripe_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Periods at awkward instants: what we show is what Stripe says, to the second, never our own sum.
+"""Periods at awkward dates are shown as Stripe states them, to the second.
 
 The expected ends come from another calendar than the sandbox's (``dateutil``), and from a few rows
 that were written by hand.
@@ -93,7 +93,7 @@ Shown = tuple[dict[str, str], str | None, str | None]
 """The ends of its periods by interval, its end, and that of its trial."""
 
 
-def test_what_is_shown_is_what_stripe_says(
+def test_shown_periods_equal_stripes_periods(
     shop: Shop, project: Project, api: ApiClient, sso: Feature
 ) -> None:
     """Each instant begins periods of every interval on one subscription. Every third one ends with
@@ -119,12 +119,12 @@ def test_what_is_shown_is_what_stripe_says(
         stop = rfc3339(until) if number % 3 else None
         expected[stripe_id] = (ends, stop, stop if number % 3 == 2 else None)
     assert len(expected) * len(STEPS) >= 200
-    assert shown(api, {price.pk: step for step, price in prices.items()}) == expected
+    assert shown_subscriptions(api, {price.pk: step for step, price in prices.items()}) == expected
     for row in Subscription.objects.for_project(project).order_by("id")[:3]:
         assert {claim.ends_at for claim in purchase_facts.of_subscription(row)} == {row.cancel_at}
 
 
-def shown(api: ApiClient, steps: dict[str, str]) -> dict[str, Shown]:
+def shown_subscriptions(api: ApiClient, steps: dict[str, str]) -> dict[str, Shown]:
     """Every subscription, as its tenant sees it."""
     page = api.get("/subscriptions", query={"limit": 100}).json()
     assert not page["has_more"]

@@ -1,4 +1,4 @@
-"""A subscription that was not made by us is changed by us: what was not asked for stays."""
+"""Changing an imported subscription keeps every setting that the change does not name."""
 
 from collections.abc import Callable
 from typing import Any
@@ -67,13 +67,13 @@ def imported(shop: Shop, ada: Subscriber, *prices: Json) -> dict[str, Any]:
             "footer": "Thank you",
         },
     }
-    made = v1.subscriptions.create(furnished)
-    ada.sync(made.id)
-    return held(shop, made.id)
+    subscription = v1.subscriptions.create(furnished)
+    ada.sync(subscription.id)
+    return stripe_subscription(shop, subscription.id)
 
 
 def sent_by_invoice(shop: Shop, ada: Subscriber, price: Json) -> dict[str, Any]:
-    made = shop.stripe.v1.subscriptions.create(
+    subscription = shop.stripe.v1.subscriptions.create(
         {
             "customer": _id(ada),
             "items": [{"price": price["stripe_id"], "tax_rates": []}],
@@ -81,24 +81,24 @@ def sent_by_invoice(shop: Shop, ada: Subscriber, price: Json) -> dict[str, Any]:
             "days_until_due": 14,
         }
     )
-    ada.sync(made.id)
-    return held(shop, made.id)
+    ada.sync(subscription.id)
+    return stripe_subscription(shop, subscription.id)
 
 
 def _id(ada: Subscriber) -> str:
     return str(ada.row.stripe_id)
 
 
-def held(shop: Shop, subscription: str) -> dict[str, Any]:
+def stripe_subscription(shop: Shop, subscription: str) -> dict[str, Any]:
     return shop.stripe.v1.subscriptions.retrieve(subscription).to_dict(for_json=True)
 
 
-def terms(subscription: dict[str, Any]) -> dict[str, Any]:
+def unchanged_fields(subscription: dict[str, Any]) -> dict[str, Any]:
     """All of a subscription but its items and what every renewal moves."""
     return {name: value for name, value in subscription.items() if name not in FOLLOWS}
 
 
-def item_terms(subscription: dict[str, Any]) -> list[dict[str, Any]]:
+def unchanged_item_fields(subscription: dict[str, Any]) -> list[dict[str, Any]]:
     """Of each item all but its price and period."""
     left_out = {*MOVES, "price", "plan"}
     return [
@@ -107,7 +107,7 @@ def item_terms(subscription: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def billed(subscription: dict[str, Any]) -> list[tuple[int, int]]:
+def billed_items(subscription: dict[str, Any]) -> list[tuple[int, int]]:
     items = subscription["items"]["data"]
     return [(item["price"]["unit_amount"], item["quantity"]) for item in items]
 
@@ -117,22 +117,25 @@ def test_a_change_at_renewal_changes_only_the_price(
 ) -> None:
     before = imported(shop, ada, plus, seat)
     ada.change(plus, price=pro["id"])
-    planned = held(shop, before["id"])
-    assert (terms(planned), planned["items"]) == (terms(before), before["items"])
+    planned = stripe_subscription(shop, before["id"])
+    assert (unchanged_fields(planned), planned["items"]) == (
+        unchanged_fields(before),
+        before["items"],
+    )
     clock.advance(days=32)
     drain()
-    after = held(shop, before["id"])
-    assert billed(after) == [(3000, 2), (500, 1)]
-    assert terms(after) == terms(before)
-    assert item_terms(after) == item_terms(before)
+    after = stripe_subscription(shop, before["id"])
+    assert billed_items(after) == [(3000, 2), (500, 1)]
+    assert unchanged_fields(after) == unchanged_fields(before)
+    assert unchanged_item_fields(after) == unchanged_item_fields(before)
     (invoice, _) = shop.stripe.v1.invoices.list({"customer": _id(ada)}).data
     plan, seats = round(3000 * 0.9 * 1.07), round(500 * 0.9 * 1.2)
     assert (invoice.total, invoice.footer) == (plan + seats, "Thank you")
     clock.advance(days=31)
     drain()
-    released = held(shop, before["id"])
-    assert (terms(released), released["schedule"]) == (terms(before), None)
-    assert item_terms(released) == item_terms(before)
+    released = stripe_subscription(shop, before["id"])
+    assert (unchanged_fields(released), released["schedule"]) == (unchanged_fields(before), None)
+    assert unchanged_item_fields(released) == unchanged_item_fields(before)
 
 
 def test_a_second_change_takes_the_place_of_the_first_and_keeps_what_was_set_since(
@@ -144,12 +147,12 @@ def test_a_second_change_takes_the_place_of_the_first_and_keeps_what_was_set_sin
     ada.change(seat, quantity=3, when="renewal")
     clock.advance(days=32)
     drain()
-    after = held(shop, before["id"])
-    assert billed(after) == [(9000, 2), (500, 3)]
-    assert terms(after) == terms(before) | {"metadata": {"sold_by": "Linus"}}
+    after = stripe_subscription(shop, before["id"])
+    assert billed_items(after) == [(9000, 2), (500, 3)]
+    assert unchanged_fields(after) == unchanged_fields(before) | {"metadata": {"sold_by": "Linus"}}
 
 
-def test_a_declined_change_now_leaves_what_was_planned(
+def test_a_declined_immediate_change_keeps_the_scheduled_one(
     ada: Subscriber, plus: Json, pro: Json, seat: Json, shop: Shop, clock: Clock, drain: Drain
 ) -> None:
     before = imported(shop, ada, plus, seat)
@@ -157,16 +160,16 @@ def test_a_declined_change_now_leaves_what_was_planned(
     shop.stripe.decline_payments(_id(ada))
     assert ada.refused(plus, quantity=9)[0] == 402
     shop.stripe.accept_payments(_id(ada))
-    assert terms(held(shop, before["id"])) == terms(before)
+    assert unchanged_fields(stripe_subscription(shop, before["id"])) == unchanged_fields(before)
     clock.advance(days=32)
     drain()
-    after = held(shop, before["id"])
-    assert billed(after) == [(3000, 2), (500, 1)]
-    assert terms(after) == terms(before)
-    assert item_terms(after) == item_terms(before)
+    after = stripe_subscription(shop, before["id"])
+    assert billed_items(after) == [(3000, 2), (500, 1)]
+    assert unchanged_fields(after) == unchanged_fields(before)
+    assert unchanged_item_fields(after) == unchanged_item_fields(before)
 
 
-def test_a_new_default_card_pays_what_was_planned_before_it_was_chosen(
+def test_a_new_default_card_pays_a_change_scheduled_earlier(
     ada: Subscriber, plus: Json, pro: Json, seat: Json, shop: Shop, clock: Clock, drain: Drain
 ) -> None:
     before = imported(shop, ada, plus, seat)
@@ -175,20 +178,20 @@ def test_a_new_default_card_pays_what_was_planned_before_it_was_chosen(
     path = f"/customers/ada/payment-methods/{chosen}/default"
     assert ada.tenant.api.post(path).status_code == 200
     drain()
-    assert held(shop, before["id"])["default_payment_method"] == chosen
+    assert stripe_subscription(shop, before["id"])["default_payment_method"] == chosen
     clock.advance(days=32)
-    assert held(shop, before["id"])["default_payment_method"] == chosen
+    assert stripe_subscription(shop, before["id"])["default_payment_method"] == chosen
 
 
-def test_invoices_that_are_sent_stay_so(
+def test_collection_by_sent_invoice_is_kept(
     ada: Subscriber, plus: Json, pro: Json, shop: Shop, clock: Clock, drain: Drain
 ) -> None:
     before = sent_by_invoice(shop, ada, plus)
     ada.change(plus, price=pro["id"])
-    planned = held(shop, before["id"])
-    assert terms(planned) == terms(before)
+    planned = stripe_subscription(shop, before["id"])
+    assert unchanged_fields(planned) == unchanged_fields(before)
     clock.advance(days=32)
     drain()
-    after = held(shop, before["id"])
+    after = stripe_subscription(shop, before["id"])
     assert (after["collection_method"], after["days_until_due"]) == ("send_invoice", 14)
-    assert billed(after) == [(3000, 1)]
+    assert billed_items(after) == [(3000, 1)]

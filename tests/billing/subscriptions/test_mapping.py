@@ -1,40 +1,25 @@
-"""Subscriptions: the mirror, the access that follows, and what the world is told."""
+"""Subscriptions are mirrored with the access and the events that follow."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from billing.access import purchase_facts
 from billing.models import Invoice, Price, StripeCustomer, Subscription, SyncObject
 from billing.sync import service as sync
 from entitlements.decisions.selectors import decisions
-from entitlements.models import Feature
-from entitlements.resolution.decision import Decision
 from entitlements.resolution.facts import Reason
-from tests.billing import outbox
-from tests.factories.entitlements import FeatureFactory
-from tests.factories.projects import ProjectFactory
+from tests.billing import outbox_events
+from tests.billing.subscriptions.mapped_subscriptions import Drain, check, only_subscription
 from tests.sandbox_stripe import Clock
 from tests.shop import Shop
 
-Drain = Callable[[], None]
 
-
-def check(shop: Shop, clock: Clock, feature: str = "sso") -> Decision:
-    return decisions.check(project=shop.project, user_id="alice", feature=feature, at=clock.now)
-
-
-def only(shop: Shop) -> Subscription:
-    return Subscription.objects.for_project(shop.project).get()
-
-
-def test_an_active_one_entitles(
+def test_an_active_subscription_entitles(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly, metadata={"team": "7"})
     drain()
-    row = only(shop)
+    row = only_subscription(shop)
     assert (row.stripe_id, row.status, row.customer_id) == (stripe_id, "active", alice.customer_id)
     assert row.metadata == {"team": "7"}
     item = row.items.get()
@@ -43,87 +28,42 @@ def test_an_active_one_entitles(
     assert (check(shop, clock).allowed, check(shop, clock).reason) == (True, Reason.ENTITLED)
     assert check(shop, clock, "seats").limit == 5
     assert check(shop, clock).valid_until is None
-    assert outbox.types(shop.project, "subscription.") == ["subscription.created"]
-    told = outbox.last(shop.project, "subscription.created")
-    assert (told.subject, told.customer_id, told.previous) == (row.pk, alice.customer_id, {})
-    assert told.data["items"][0]["price"] == monthly.pk
+    assert outbox_events.types(shop.project, "subscription.") == ["subscription.created"]
+    event = outbox_events.last(shop.project, "subscription.created")
+    assert (event.subject, event.customer_id, event.previous) == (row.pk, alice.customer_id, {})
+    assert event.data["items"][0]["price"] == monthly.pk
 
 
-def test_a_quantity_does_not_multiply_a_limit(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
-) -> None:
-    shop.subscribe(alice, monthly, items=[{"price": monthly.stripe_id, "quantity": 10}])
-    drain()
-    assert only(shop).items.get().quantity == 10
-    assert check(shop, clock, "seats").limit == 5
-
-
-def test_a_quantity_of_nothing_gives_nothing(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
-) -> None:
-    """The dashboard can set it: the item stays, and is not billed."""
-    stripe_id = shop.subscribe(alice, monthly)
-    drain()
-    assert check(shop, clock).allowed
-    item = shop.stripe.v1.subscriptions.retrieve(stripe_id)["items"].data[0].id
-
-    shop.stripe.v1.subscriptions.update(stripe_id, {"items": [{"id": item, "quantity": 0}]})
-    drain()
-
-    assert only(shop).items.get().quantity == 0
-    assert not check(shop, clock).allowed
-    shop.stripe.v1.subscriptions.update(stripe_id, {"items": [{"id": item, "quantity": 2}]})
-    drain()
-    assert check(shop, clock).allowed
-
-
-def test_a_neighbours_price_gives_nothing_here(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
-) -> None:
-    """Two projects share the account; at Stripe anybody may put any price on a subscription."""
-    neighbour = Shop(shop.stripe, ProjectFactory.create(), shop.account)
-    sso = FeatureFactory.create(project=neighbour.project, code="sso")
-    theirs = neighbour.price(neighbour.product("Theirs", sso))
-
-    shop.subscribe(alice, theirs)
-    drain()
-
-    item = only(shop).items.get()
-    assert (item.price_id, item.price_stripe_id) == (None, theirs.stripe_id)
-    assert not check(shop, clock).allowed
-    assert not Subscription.objects.for_project(neighbour.project).exists()
-
-
-def test_a_trial(
+def test_a_trial_entitles(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     shop.subscribe(alice, monthly, trial_period_days=14)
     drain()
     assert check(shop, clock).reason == Reason.TRIAL
-    assert only(shop).trial_ends_at == clock.now + timedelta(days=14)
+    assert only_subscription(shop).trial_ends_at == clock.now + timedelta(days=14)
     clock.advance(days=15)
     drain()
     assert check(shop, clock).reason == Reason.ENTITLED
-    assert outbox.types(shop.project, "subscription.")[0] == "subscription.created"
+    assert outbox_events.types(shop.project, "subscription.")[0] == "subscription.created"
 
 
-def test_a_renewal_is_told_once(
+def test_a_renewal_is_recorded_once(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     shop.subscribe(alice, monthly)
     drain()
-    before = only(shop).items.get().period_end
+    before = only_subscription(shop).items.get().period_end
     clock.advance(days=32)
     drain()
-    assert only(shop).items.get().period_start == before
-    assert outbox.types(shop.project, "subscription.") == [
+    assert only_subscription(shop).items.get().period_start == before
+    assert outbox_events.types(shop.project, "subscription.") == [
         "subscription.created",
         "subscription.renewed",
     ]
-    assert outbox.types(shop.project, "entitlements.") == ["entitlements.changed"]
+    assert outbox_events.types(shop.project, "entitlements.") == ["entitlements.changed"]
 
 
-def test_a_failed_renewal_has_grace_and_then_not(
+def test_a_failed_renewal_entitles_until_grace_ends(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     shop.subscribe(alice, monthly)
@@ -131,52 +71,52 @@ def test_a_failed_renewal_has_grace_and_then_not(
     shop.stripe.decline_payments(str(alice.stripe_id))
     clock.advance(days=32)
     drain()
-    row = only(shop)
+    row = only_subscription(shop)
     assert row.status == "past_due"
     ends = row.items.get().period_start + timedelta(days=3, hours=1)
     assert (check(shop, clock).reason, check(shop, clock).valid_until) == (Reason.GRACE, ends)
-    assert outbox.types(shop.project, "subscription.")[-1] == "subscription.past_due"
+    assert outbox_events.types(shop.project, "subscription.")[-1] == "subscription.past_due"
     later = decisions.check(project=shop.project, user_id="alice", feature="sso", at=ends)
     assert (later.allowed, later.reason) == (False, Reason.NOT_ENTITLED)
     shop.stripe.accept_payments(str(alice.stripe_id))
     clock.advance(days=8)
     drain()
-    assert only(shop).status == "active"
+    assert only_subscription(shop).status == "active"
     assert check(shop, clock).reason == Reason.ENTITLED
 
 
-def test_canceled_at_the_period_s_end(
+def test_a_subscription_canceled_at_period_end_entitles_until_then(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
     drain()
     shop.stripe.v1.subscriptions.update(stripe_id, {"cancel_at_period_end": True})
     drain()
-    row = only(shop)
+    row = only_subscription(shop)
     assert row.cancel_at == row.items.get().period_end
     assert (check(shop, clock).allowed, check(shop, clock).valid_until) == (True, row.cancel_at)
-    assert outbox.types(shop.project, "subscription.")[-1] == "subscription.updated"
-    assert outbox.changed(shop.project, "subscription.updated")["cancel_at"] is None
+    assert outbox_events.types(shop.project, "subscription.")[-1] == "subscription.updated"
+    assert outbox_events.changed(shop.project, "subscription.updated")["cancel_at"] is None
     at_end = decisions.check(
         project=shop.project, user_id="alice", feature="sso", at=row.items.get().period_end
     )
     assert not at_end.allowed
     clock.advance(days=32)
     drain()
-    assert only(shop).status == "canceled"
-    assert outbox.types(shop.project, "subscription.")[-1] == "subscription.canceled"
+    assert only_subscription(shop).status == "canceled"
+    assert outbox_events.types(shop.project, "subscription.")[-1] == "subscription.canceled"
 
 
-def test_canceled_now(
+def test_an_immediate_cancellation_ends_access(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
     drain()
     shop.stripe.v1.subscriptions.cancel(stripe_id)
     drain()
-    assert only(shop).has_ended
+    assert only_subscription(shop).has_ended
     assert not check(shop, clock).allowed
-    assert outbox.types(shop.project, "subscription.", "entitlements.") == [
+    assert outbox_events.types(shop.project, "subscription.", "entitlements.") == [
         "subscription.created",
         "entitlements.changed",
         "subscription.canceled",
@@ -184,7 +124,7 @@ def test_canceled_now(
     ]
 
 
-def test_the_end_of_one_does_not_take_what_another_gives(
+def test_the_end_of_a_subscription_leaves_the_access_of_another(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     first = shop.subscribe(alice, monthly)
@@ -196,7 +136,7 @@ def test_the_end_of_one_does_not_take_what_another_gives(
 
 
 @pytest.mark.parametrize("status", ["unpaid", "incomplete", "paused", "a_word_of_tomorrow" * 2])
-def test_other_words_entitle_to_nothing_and_are_kept(
+def test_other_statuses_are_kept_and_entitle_to_nothing(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock, status: str
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -206,12 +146,12 @@ def test_other_words_entitle_to_nothing_and_are_kept(
         with tx.updating(subscription, "customer.subscription.updated"):
             subscription["status"] = status
     drain()
-    assert only(shop).status == status[:24]
+    assert only_subscription(shop).status == status[:24]
     assert (check(shop, clock).allowed, check(shop, clock).reason) == (False, Reason.NOT_ENTITLED)
     assert not SyncObject.objects.filter(last_error__gt="").exists()
 
 
-def test_paused_and_resumed(
+def test_a_pause_ends_access_until_it_is_resumed(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -222,56 +162,20 @@ def test_paused_and_resumed(
             with tx.updating(subscription, "customer.subscription.updated"):
                 subscription["status"] = status
         drain()
-    assert outbox.types(shop.project, "subscription.") == [
+    assert outbox_events.types(shop.project, "subscription.") == [
         "subscription.created",
         "subscription.paused",
         "subscription.resumed",
     ]
 
 
-def test_a_price_that_is_not_ours_gives_nothing(
-    shop: Shop, alice: StripeCustomer, drain: Drain
-) -> None:
-    made = shop.stripe.v1.prices.create(
-        {
-            "currency": "usd",
-            "unit_amount": 100,
-            "recurring": {"interval": "month"},
-            "product_data": {"name": "Made in the dashboard"},
-        }
-    )
-    shop.stripe.v1.subscriptions.create(
-        {"customer": str(alice.stripe_id), "items": [{"price": made.id}]}
-    )
-    drain()
-    item = only(shop).items.get()
-    assert (item.price_id, item.price_stripe_id) == (None, made.id)
-    assert not Price.objects.for_project(shop.project).exists()
-    assert outbox.types(shop.project, "entitlements.") == []
-
-
-def test_items_are_an_exact_set(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock, sso: Feature
-) -> None:
-    other = shop.price(shop.product("Basic"), amount=900)
-    stripe_id = shop.subscribe(alice, monthly)
-    drain()
-    item = shop.stripe.v1.subscriptions.retrieve(stripe_id)["items"].data[0]
-    shop.stripe.v1.subscriptions.update(
-        stripe_id, {"items": [{"id": item.id, "price": str(other.stripe_id)}]}
-    )
-    drain()
-    assert [each.price_id for each in only(shop).items.all()] == [other.pk]
-    assert not check(shop, clock).allowed
-
-
-def test_applying_it_again_changes_and_tells_nothing(
+def test_applying_a_snapshot_again_changes_and_records_nothing(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     shop.subscribe(alice, monthly)
     drain()
     before = (
-        outbox.types(shop.project),
+        outbox_events.types(shop.project),
         list(Subscription.objects.for_project(shop.project).values()),
         list(Invoice.objects.for_project(shop.project).values()),
         type(alice.customer).objects.for_project(shop.project).get(user_id="alice").version,
@@ -280,14 +184,14 @@ def test_applying_it_again_changes_and_tells_nothing(
         sync.request_sync(account_id=row.account_id, kind=row.kind, stripe_id=row.stripe_id)
     drain()
     assert before == (
-        outbox.types(shop.project),
+        outbox_events.types(shop.project),
         list(Subscription.objects.for_project(shop.project).values()),
         list(Invoice.objects.for_project(shop.project).values()),
         type(alice.customer).objects.for_project(shop.project).get(user_id="alice").version,
     )
 
 
-def test_a_subscription_that_stripe_forgot_stays_until_a_person_decides(
+def test_a_subscription_missing_at_stripe_stays_until_an_operator_decides(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
 ) -> None:
     """Stripe keeps subscriptions for ever: a 404 means a wrong key."""
@@ -297,7 +201,7 @@ def test_a_subscription_that_stripe_forgot_stays_until_a_person_decides(
         tx.remove(tx.path_object("subscription", stripe_id))
     sync.request_sync(account_id=shop.account.pk, kind="subscription", stripe_id=stripe_id)
     drain()
-    assert (only(shop).status, only(shop).ended_at) == ("active", None)
+    assert (only_subscription(shop).status, only_subscription(shop).ended_at) == ("active", None)
     assert check(shop, clock).allowed
     assert SyncObject.objects.get(stripe_id=stripe_id).state == "parked"
 
@@ -312,17 +216,3 @@ def test_deleting_the_customer_ends_everything(
     alice.refresh_from_db()
     assert alice.deleted_at == clock.now
     assert not check(shop, clock).allowed
-
-
-def test_a_first_invoice_that_was_given_away_gives(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
-) -> None:
-    """Voided before any attempt; one that a bank sent back after an attempt gives nothing."""
-    shop.subscribe(alice, monthly)
-    drain()
-    row = only(shop)
-    invoices = Invoice.objects.for_project(shop.project)
-    invoices.update(status="void", attempt_count=0)
-    assert {each.value for each in purchase_facts.of_subscription(row)} == {True, 5}
-    invoices.update(attempt_count=1)
-    assert purchase_facts.of_subscription(row) == []

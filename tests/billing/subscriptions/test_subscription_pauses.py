@@ -1,4 +1,4 @@
-"""Pausing and resuming, trials and their end, canceling now with a credit."""
+"""Subscriptions are paused, resumed, ended with a credit, and their trials announced."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,8 +10,8 @@ from billing.models import Subscription
 from billing.subscriptions import trials
 from common.times import rfc3339
 from projects.models import Project
-from sandbox.billing import billing_settings as dunning
-from tests.billing import outbox
+from sandbox.billing import billing_settings
+from tests.billing import outbox_events
 from tests.billing.subscriptions.subscribers import Subscriber
 from tests.billing.tenant import Json, Tenant
 from tests.billing_fixtures import Clock
@@ -36,8 +36,8 @@ def ada(tenant: Tenant, shop: Shop, clock: Clock) -> Subscriber:
 
 def decision(ada: Subscriber) -> tuple[bool, str]:
     query = {"user_id": ada.user_id, "feature": "sso"}
-    shown = ada.tenant.api.get("/entitlements/check", query=query).json()
-    return shown["allowed"], shown["reason"]
+    body = ada.tenant.api.get("/entitlements/check", query=query).json()
+    return body["allowed"], body["reason"]
 
 
 def test_a_pause_takes_access_until_its_date(
@@ -58,7 +58,7 @@ def test_a_pause_takes_access_until_its_date(
     assert decision(ada) == (True, "entitled")
     drain()
     assert ada.show(pro)["pause"] is None
-    assert outbox.types(project, "subscription.", "entitlements.") == [
+    assert outbox_events.types(project, "subscription.", "entitlements.") == [
         CREATED,
         CHANGED,
         PAUSED,
@@ -90,7 +90,7 @@ def test_a_pause_without_a_date_is_resumed_by_hand(
     resumed = ada.resume(pro)
     assert (resumed["pause"], decision(ada)) == (None, (True, "entitled"))
     drain()
-    kinds = outbox.types(project, "subscription.")
+    kinds = outbox_events.types(project, "subscription.")
     assert kinds == [CREATED, PAUSED, UPDATED, UPDATED, RESUMED]
     past = ada.tenant.api.post(ada.path(pro, "pause"), {"resumes_at": "2020-01-01T00:00:00Z"})
     assert (past.status_code, past.json()["code"]) == (422, "invalid")
@@ -98,10 +98,10 @@ def test_a_pause_without_a_date_is_resumed_by_hand(
     for action in ("pause", "resume"):
         refused = ada.tenant.api.post(ada.path(pro, action))
         assert (refused.status_code, refused.json()["code"]) == (409, "subscription-ended")
-    assert outbox.types(project, "subscription.") == [*kinds, "subscription.canceled"]
+    assert outbox_events.types(project, "subscription.") == [*kinds, "subscription.canceled"]
 
 
-def test_an_unbilled_gift_is_no_pause(
+def test_keeping_invoices_as_drafts_is_no_pause(
     ada: Subscriber, pro: Json, project: Project, drain: Drain
 ) -> None:
     """Set at Stripe: ``keep_as_draft`` collects later, ``mark_uncollectible`` never."""
@@ -112,10 +112,10 @@ def test_an_unbilled_gift_is_no_pause(
         drain()
         assert ada.show(pro)["pause"]["behavior"] == behavior
         assert decision(ada) == (True, "entitled")
-    assert outbox.types(project, "subscription.") == [CREATED, UPDATED, UPDATED]
+    assert outbox_events.types(project, "subscription.") == [CREATED, UPDATED, UPDATED]
 
 
-def test_the_end_of_a_trial_is_told_once_for_each_end(
+def test_the_end_of_a_trial_is_announced_once(
     ada: Subscriber, pro: Json, project: Project, clock: Clock, drain: Drain
 ) -> None:
     ada.subscribe(pro, trial_period_days=14)
@@ -129,8 +129,8 @@ def test_the_end_of_a_trial_is_told_once_for_each_end(
         trials.record_due_trial_endings(at=clock.now),
     ) == (1, 0)
     drain()
-    assert outbox.types(project, "subscription.") == [CREATED, ENDING]
-    assert outbox.last(project, ENDING).data == ada.show(pro)
+    assert outbox_events.types(project, "subscription.") == [CREATED, ENDING]
+    assert outbox_events.last(project, ENDING).data == ada.show(pro)
     later = rfc3339(clock.now + timedelta(days=20))
     seen = ada.preview(pro, trial_end=later)
     moved = ada.change(pro, trial_end=later)
@@ -139,7 +139,7 @@ def test_the_end_of_a_trial_is_told_once_for_each_end(
     assert trials.record_due_trial_endings(at=clock.now) == 0
     clock.advance(days=17)
     drain()
-    assert outbox.types(project, "subscription.") == [CREATED, ENDING, UPDATED, ENDING]
+    assert outbox_events.types(project, "subscription.") == [CREATED, ENDING, UPDATED, ENDING]
     seen = ada.preview(pro, trial_end="now")
     ended = ada.change(pro, trial_end="now")
     assert (seen["status"], ended["status"], decision(ada)) == (
@@ -155,12 +155,12 @@ def _usd(amount: int) -> Json:
     return {"amount": amount, "currency": "usd"}
 
 
-def test_a_short_trial_is_told_of_at_once(
+def test_the_end_of_a_short_trial_is_announced_at_once(
     ada: Subscriber, pro: Json, project: Project, drain: Drain, django_assert_num_queries: Any
 ) -> None:
     ada.subscribe(pro, trial_period_days=2)
     drain()
-    assert outbox.types(project, "subscription.") == [CREATED, ENDING]
+    assert outbox_events.types(project, "subscription.") == [CREATED, ENDING]
     row = Subscription.objects.for_project(project).get()
     with django_assert_num_queries(1):
         assert trials.record_due_trial_endings(at=row.started_at) == 0
@@ -196,9 +196,9 @@ def test_a_trial_without_a_card_ends(
     trials.record_due_trial_endings(at=clock.now)
     clock.advance(days=3, hours=1)
     drain()
-    shown = ada.show(pro)
-    assert (shown["status"], decision(ada)[0]) == (status, allowed)
-    assert outbox.types(project, "subscription.") == [CREATED, ENDING, *events]
+    subscription = ada.show(pro)
+    assert (subscription["status"], decision(ada)[0]) == (status, allowed)
+    assert outbox_events.types(project, "subscription.") == [CREATED, ENDING, *events]
     if behavior == "pause":
         method = stripe.payment_methods.attach("pm_card_visa", {"customer": customer})
         default: Any = {"invoice_settings": {"default_payment_method": method.id}}
@@ -206,7 +206,7 @@ def test_a_trial_without_a_card_ends(
         clock.advance(minutes=1)  # longer than an answer is cached
         assert ada.resume(pro)["status"] == "active"
         drain()
-        assert (decision(ada), outbox.types(project, "subscription.")[-1]) == (
+        assert (decision(ada), outbox_events.types(project, "subscription.")[-1]) == (
             (True, "entitled"),
             RESUMED,
         )
@@ -227,7 +227,7 @@ def test_canceled_now_the_rest_of_the_period_can_be_credited(
     assert -3200 < balance < -2800
 
 
-def test_grace_is_the_projects_and_recovery_ends_it(
+def test_the_project_sets_the_grace_period_and_a_payment_ends_it(
     ada: Subscriber, pro: Json, project: Project, clock: Clock, drain: Drain
 ) -> None:
     """Past due with access for the project's days, without afterwards, then recovered."""
@@ -245,10 +245,10 @@ def test_grace_is_the_projects_and_recovery_ends_it(
     ada.shop.stripe.accept_payments(str(ada.row.stripe_id))
     clock.advance(days=8)
     drain()
-    shown = ada.show(pro)
-    assert (shown["status"], shown["items"][0]["period_start"]) == ("active", began)
+    subscription = ada.show(pro)
+    assert (subscription["status"], subscription["items"][0]["period_start"]) == ("active", began)
     assert decision(ada) == (True, "entitled")
-    assert sorted(outbox.types(project, "subscription.")) == [
+    assert sorted(outbox_events.types(project, "subscription.")) == [
         CREATED,
         "subscription.past_due",
         "subscription.renewed",
@@ -260,7 +260,7 @@ def test_grace_is_the_projects_and_recovery_ends_it(
     ("after", "status", "last"),
     [("cancel", "canceled", "subscription.canceled"), ("mark_unpaid", "unpaid", UPDATED)],
 )
-def test_a_renewal_that_is_never_paid(
+def test_a_renewal_that_is_never_paid_ends_access(
     ada: Subscriber,
     pro: Json,
     project: Project,
@@ -271,18 +271,18 @@ def test_a_renewal_that_is_never_paid(
     last: str,
 ) -> None:
     with ada.shop.stripe.world.transaction() as tx:
-        dunning.change_settings(tx, after_retries=after)
+        billing_settings.change_settings(tx, after_retries=after)
     ada.subscribe(pro)
     drain()
     ada.shop.stripe.decline_payments(str(ada.row.stripe_id))
     clock.advance(days=50)
     drain()
     assert (ada.show(pro)["status"], decision(ada)) == (status, (False, "not_entitled"))
-    kinds = outbox.types(project, "subscription.")
+    kinds = outbox_events.types(project, "subscription.")
     assert (kinds[0], kinds[-1]) == (CREATED, last)
 
 
-def test_a_first_payment_that_never_comes(
+def test_a_subscription_without_a_first_payment_gives_nothing(
     ada: Subscriber, pro: Json, project: Project, clock: Clock, drain: Drain
 ) -> None:
     shown = ada.subscribe(pro, payment_behavior="default_incomplete")
@@ -292,5 +292,5 @@ def test_a_first_payment_that_never_comes(
     clock.advance(hours=24)
     drain()
     assert ada.show(pro)["status"] == "incomplete_expired"
-    assert outbox.types(project, "subscription.") == [CREATED, "subscription.canceled"]
-    assert outbox.types(project, "entitlements.") == []
+    assert outbox_events.types(project, "subscription.") == [CREATED, "subscription.canceled"]
+    assert outbox_events.types(project, "entitlements.") == []

@@ -1,4 +1,4 @@
-"""``/subscriptions``: read them, cancel them, take that back."""
+"""``/subscriptions`` lists, cancels and undoes cancellations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,42 +25,46 @@ def allowed(tenant: Tenant, user_id: str = "alice") -> bool:
     return bool(tenant.api.get("/entitlements/check", query=query).json()["allowed"])
 
 
-def test_what_a_subscription_looks_like(tenant: Tenant, project: Project) -> None:
-    sold = subscribe(tenant, project)
+def test_a_subscription_has_every_documented_field(tenant: Tenant, project: Project) -> None:
+    subscription = subscribe(tenant, project)
     (at_stripe,) = tenant.at_stripe("subscription")
-    shown = tenant.api.get(sold["path"]).json()
-    assert (shown["status"], shown["user_id"], shown["stripe_id"]) == (
+    body = tenant.api.get(subscription["path"]).json()
+    assert (body["status"], body["user_id"], body["stripe_id"]) == (
         "active",
         "alice",
         at_stripe["id"],
     )
-    (item,) = shown["items"]
-    assert (item["product"], item["quantity"]) == (sold["product"], 1)
+    (item,) = body["items"]
+    assert (item["product"], item["quantity"]) == (subscription["product"], 1)
     assert item["period_start"] < item["period_end"]
-    assert (shown["cancel_at"], shown["ended_at"]) == (None, None)
+    assert (body["cancel_at"], body["ended_at"]) == (None, None)
     for path in ("/subscriptions/alice", "/subscriptions", "/subscriptions?user_id=alice"):
-        assert tenant.api.get(path).json()["data"] == [shown]
+        assert tenant.api.get(path).json()["data"] == [body]
     assert tenant.api.get("/subscriptions/bob").json()["data"] == []
     assert tenant.api.get("/subscriptions?status=canceled").json()["data"] == []
 
 
-def test_cancel_at_the_end_of_the_period_and_take_it_back(
+def test_a_cancellation_at_period_end_can_be_undone(
     tenant: Tenant, project: Project, clock: Clock
 ) -> None:
     path = subscribe(tenant, project)["path"]
     canceled = tenant.api.delete(path)
     assert canceled.status_code == 200
-    shown = canceled.json()
-    assert (shown["status"], shown["cancel_at"]) == ("active", shown["items"][0]["period_end"])
+    body = canceled.json()
+    assert (body["status"], body["cancel_at"]) == ("active", body["items"][0]["period_end"])
     assert allowed(tenant)
-    kept = tenant.api.patch(path, {"cancel_at_period_end": False}).json()
-    assert (kept["status"], kept["cancel_at"], kept["canceled_at"]) == ("active", None, None)
+    response_body = tenant.api.patch(path, {"cancel_at_period_end": False}).json()
+    assert (response_body["status"], response_body["cancel_at"], response_body["canceled_at"]) == (
+        "active",
+        None,
+        None,
+    )
     tenant.api.patch(path, {"cancel_at_period_end": True})
     clock.advance(days=32)
     assert not allowed(tenant)
 
 
-def test_cancel_now(tenant: Tenant, project: Project) -> None:
+def test_an_immediate_cancellation_ends_the_subscription(tenant: Tenant, project: Project) -> None:
     path = subscribe(tenant, project)["path"]
     ended = tenant.api.delete(path, query={"when": "now"}).json()
     assert ended["status"] == "canceled"
@@ -76,16 +80,18 @@ def test_cancel_now(tenant: Tenant, project: Project) -> None:
     assert entry.actor.startswith("key:")
 
 
-def test_a_cancellation_to_a_date_is_taken_back_too(tenant: Tenant, project: Project) -> None:
+def test_a_cancellation_at_a_date_can_be_undone(tenant: Tenant, project: Project) -> None:
     path = subscribe(tenant, project)["path"]
     stripe_id = tenant.api.get(path).json()["stripe_id"]
     end = tenant.stripe.world.clock.now() + 5 * 86400
     tenant.stripe.v1.subscriptions.update(stripe_id, {"cancel_at": end})
-    kept = tenant.api.patch(path, {"cancel_at_period_end": False}).json()
-    assert (kept["status"], kept["cancel_at"]) == ("active", None)
+    body = tenant.api.patch(path, {"cancel_at_period_end": False}).json()
+    assert (body["status"], body["cancel_at"]) == ("active", None)
 
 
-def test_ended_at_stripe_before_we_heard_of_it(tenant: Tenant, project: Project) -> None:
+def test_canceling_a_subscription_that_has_ended_at_stripe_is_refused(
+    tenant: Tenant, project: Project
+) -> None:
     path = subscribe(tenant, project)["path"]
     tenant.stripe.v1.subscriptions.cancel(tenant.api.get(path).json()["stripe_id"])
     refused = tenant.api.delete(path)
@@ -93,7 +99,7 @@ def test_ended_at_stripe_before_we_heard_of_it(tenant: Tenant, project: Project)
     assert tenant.api.get(path).json()["status"] == "canceled"
 
 
-def test_canceled_now_while_the_answer_gets_lost(tenant: Tenant, project: Project) -> None:
+def test_an_immediate_cancellation_survives_a_lost_answer(tenant: Tenant, project: Project) -> None:
     """The SDK asks again and hears that there is nothing to cancel any more: that is a yes."""
     path = subscribe(tenant, project)["path"]
     tenant.stripe.fail("reset_after", method="DELETE", path="/v1/subscriptions/*", times=1)
@@ -105,38 +111,40 @@ def test_canceled_now_while_the_answer_gets_lost(tenant: Tenant, project: Projec
 def test_the_live_one_is_shown_before_a_newer_one_that_ended(
     tenant: Tenant, project: Project
 ) -> None:
-    sold = subscribe(tenant, project)
-    old = tenant.api.delete(sold["path"], query={"when": "now"}).json()
+    subscription = subscribe(tenant, project)
+    old = tenant.api.delete(subscription["path"], query={"when": "now"}).json()
     price = tenant.api.get("/prices").json()["data"][0]
     tenant.sell(price)
-    live = tenant.api.get(sold["path"]).json()
+    live = tenant.api.get(subscription["path"]).json()
     assert (live["status"], live["id"] > old["id"]) == ("active", True)
     Subscription.objects.for_project(project).filter(pk=old["id"]).update(status="active")
     Subscription.objects.for_project(project).filter(pk=live["id"]).update(status="canceled")
-    assert tenant.api.get(sold["path"]).json()["id"] == old["id"]
+    assert tenant.api.get(subscription["path"]).json()["id"] == old["id"]
 
 
 @pytest.mark.parametrize("word", ["paused_by_bank", "hibernating"])
 def test_an_unknown_status_is_kept_and_entitles_to_nothing(
     tenant: Tenant, project: Project, word: str
 ) -> None:
-    sold = subscribe(tenant, project)
+    subscription = subscribe(tenant, project)
     checkout = tenant.at_stripe("checkout.session")[0]
     with tenant.stripe.world.transaction() as tx:
         tx.path_object("subscription", checkout["subscription"])["status"] = word
     tenant.sync({"id": checkout["client_reference_id"]})
-    assert tenant.api.get(sold["path"]).json()["status"] == word
+    assert tenant.api.get(subscription["path"]).json()["status"] == word
     assert not allowed(tenant)
 
 
 @pytest.mark.parametrize("query", [{"when": "later"}, {"when": ""}, {"now": "1"}])
-def test_a_cancellation_says_when(tenant: Tenant, project: Project, query: dict[str, str]) -> None:
+def test_a_cancellation_must_say_when(
+    tenant: Tenant, project: Project, query: dict[str, str]
+) -> None:
     path = subscribe(tenant, project)["path"]
     assert tenant.api.delete(path, query=query).status_code == 422
     assert tenant.api.get(path).json()["cancel_at"] is None
 
 
-def test_a_neighbours_subscription_is_not_there(
+def test_a_neighbours_subscription_is_not_found(
     tenant: Tenant, neighbour: Tenant, project: Project
 ) -> None:
     path = subscribe(tenant, project)["path"]
@@ -150,7 +158,7 @@ def test_a_neighbours_subscription_is_not_there(
     assert tenant.api.get(path).json()["status"] == "active"
 
 
-def test_lists_cost_the_same_however_long(
+def test_the_query_count_of_lists_is_constant(
     tenant: Tenant, drain: Callable[[], None], django_assert_num_queries: Any
 ) -> None:
     price = tenant.price()

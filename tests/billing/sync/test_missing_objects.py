@@ -1,4 +1,4 @@
-"""A 404 of Stripe is "gone" only for what can be deleted, and only for a few objects at a time."""
+"""A 404 of Stripe means "gone" only for deletable kinds and a few objects at a time."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,7 +24,7 @@ from billing.models.sync_object import ObjectKind
 from billing.sync import kinds, missing_objects
 from billing.sync import service as sync
 from billing.sync.missing_objects import AlreadyDecided, StripeObjectVanished
-from billing.sync.selectors import missing_objects as stored
+from billing.sync.selectors import missing_objects as missing_object_selectors
 from config import health
 from events.models import AuditEntry, OutboxEvent
 from tests.api_client import ApiClient
@@ -77,7 +77,9 @@ def coupons(shop: Shop, count: int) -> list[Coupon]:
 
 
 @pytest.fixture
-def world(shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, drain: Drain) -> Shop:
+def account_objects(
+    shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, drain: Drain
+) -> Shop:
     """One object of each kind that Stripe never deletes; the page is still open."""
     shop.subscribe(alice, monthly)
     shop.checkout(alice, once)
@@ -88,16 +90,18 @@ def world(shop: Shop, alice: StripeCustomer, monthly: Price, once: Price, drain:
 
 
 @pytest.mark.parametrize("kind", KEPT_FOR_EVER)
-def test_what_stripe_keeps_for_ever_is_never_gone(world: Shop, kind: ObjectKind) -> None:
+def test_objects_that_stripe_never_deletes_are_never_gone(
+    account_objects: Shop, kind: ObjectKind
+) -> None:
     model: type[Mirror] = kinds.of(kind).mapper.model
-    row = model.objects.for_project(world.project).get()
-    before = model.objects.for_project(world.project).values().get()
-    told = OutboxEvent.objects.across_projects().count()
-    forget(world.stripe, kind, row.stripe_id)
+    row = model.objects.for_project(account_objects.project).get()
+    before = model.objects.for_project(account_objects.project).values().get()
+    count = OutboxEvent.objects.across_projects().count()
+    forget(account_objects.stripe, kind, row.stripe_id)
     with pytest.raises(StripeObjectVanished):
-        read(world.account, kind, row.stripe_id)
-    assert model.objects.for_project(world.project).values().get() == before
-    assert OutboxEvent.objects.across_projects().count() == told
+        read(account_objects.account, kind, row.stripe_id)
+    assert model.objects.for_project(account_objects.project).values().get() == before
+    assert OutboxEvent.objects.across_projects().count() == count
     assert waiting() == [(kind.value, "never_deleted")]
     parked = SyncObject.objects.get(kind=kind, stripe_id=row.stripe_id)
     assert (parked.state, parked.attempts) == ("parked", 0)
@@ -137,7 +141,7 @@ def test_one_product_may_be_deleted(shop: Shop, stripe: SandboxStripe, drain: Dr
     assert (row.state, row.reason, row.our_id) == ("gone", "deleted", product.pk)
 
 
-def test_a_deleted_customer_says_so_and_needs_nobody(
+def test_a_customer_deleted_at_stripe_needs_no_decision(
     shop: Shop, alice: StripeCustomer, stripe: SandboxStripe, drain: Drain
 ) -> None:
     stripe.v1.customers.delete(str(alice.stripe_id))
@@ -146,7 +150,7 @@ def test_a_deleted_customer_says_so_and_needs_nobody(
     assert not MissingObject.objects.across_projects().exists()
 
 
-def test_mass_disappearance_stops_and_asks(shop: Shop) -> None:
+def test_many_missing_objects_wait_for_an_operator(shop: Shop) -> None:
     """Of fewer than 200 objects one may go; the second waits, and the next day all still wait."""
     rows = coupons(shop, 4)
     for row in rows:
@@ -170,25 +174,27 @@ def test_mass_disappearance_stops_and_asks(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("mirrored", "allowed"), [(1, 1), (199, 1), (200, 2), (499, 4), (500, 5), (90_000, 5)]
 )
-def test_how_many_may_disappear(mirrored: int, allowed: int) -> None:
+def test_the_number_of_objects_that_may_disappear_has_a_limit(mirrored: int, allowed: int) -> None:
     assert missing_objects.allowed(mirrored) == allowed
 
 
-def test_the_rows_of_all_kinds_are_counted_and_no_further_than_needed(world: Shop) -> None:
+def test_the_rows_of_all_kinds_are_counted_and_no_further_than_needed(
+    account_objects: Shop,
+) -> None:
     models = [each.mapper.model for each in kinds.KINDS.values()]
     rows = sum(
         model.objects.across_projects().filter(stripe_id__isnull=False).count() for model in models
     )
-    assert stored.mirrored(world.account, models, at_most=500) == rows
-    assert stored.mirrored(world.account, models, at_most=3) == 3
+    assert missing_object_selectors.mirrored(account_objects.account, models, at_most=500) == rows
+    assert missing_object_selectors.mirrored(account_objects.account, models, at_most=3) == 3
 
 
-def test_what_a_project_deletes_by_our_api_needs_nobody(
+def test_an_object_deleted_through_our_api_needs_no_decision(
     shop: Shop, api: ApiClient, stripe: SandboxStripe
 ) -> None:
     product = shop.product()
     for number in range(7):
-        made = api.post(
+        response = api.post(
             "/coupons",
             {
                 "name": f"Sale {number}",
@@ -197,13 +203,13 @@ def test_what_a_project_deletes_by_our_api_needs_nobody(
                 "products": [product.pk],
             },
         )
-        assert made.status_code == 201, made.json()
-        assert api.delete(f"/coupons/{made.json()['id']}").status_code in (200, 204)
+        assert response.status_code == 201, response.json()
+        assert api.delete(f"/coupons/{response.json()['id']}").status_code in (200, 204)
     assert Coupon.objects.for_project(shop.project).filter(deleted_at__isnull=True).count() == 0
     assert waiting() == []
 
 
-def test_an_operator_takes_it_as_gone(
+def test_an_operator_accepts_that_an_object_is_gone(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain
 ) -> None:
     stripe_id = shop.subscribe(alice, monthly)
@@ -255,10 +261,10 @@ def test_accepting_ends_nothing_that_stripe_knows_again(
     assert Subscription.objects.for_project(shop.project).get().status == "active"
 
 
-def test_a_foreign_object_or_an_ended_row_asks_nobody(world: Shop) -> None:
-    read(world.account, ObjectKind.SUBSCRIPTION, "sub_of_nobody")
-    checkout = Checkout.objects.for_project(world.project).get()
-    Checkout.objects.for_project(world.project).update(status="complete")
-    forget(world.stripe, "checkout_session", checkout.stripe_id)
-    read(world.account, ObjectKind.CHECKOUT_SESSION, checkout.stripe_id)
+def test_foreign_objects_and_ended_rows_need_no_decision(account_objects: Shop) -> None:
+    read(account_objects.account, ObjectKind.SUBSCRIPTION, "sub_of_nobody")
+    checkout = Checkout.objects.for_project(account_objects.project).get()
+    Checkout.objects.for_project(account_objects.project).update(status="complete")
+    forget(account_objects.stripe, "checkout_session", checkout.stripe_id)
+    read(account_objects.account, ObjectKind.CHECKOUT_SESSION, checkout.stripe_id)
     assert not MissingObject.objects.across_projects().exists()

@@ -1,57 +1,26 @@
-"""The dirty queue: who reads what, when it is tried again, and what never happens."""
+"""The sync queue gives each object one reader and retries it with growing pauses."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
-from psycopg import errors as postgres
+from psycopg import errors as psycopg_errors
 
-from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint, SyncObject
+from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint
 from billing.stripe.errors import StripeUnavailable
 from billing.sync import service as sync
 from billing.sync import sync_queue
 from billing.sync.sync_queue import SyncLease
-from common import crypto
-from common.errors import Unavailable
-from common.logs import ERROR_LENGTH
-from projects.models import Project
 from sandbox.objects import Object
-from tests.back_off import end_pauses
+from tests.billing.sync.sync_rows import end_waits, make_unstorable, request_sync, row
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 
-Drain = Callable[[], None]
 
-
-def mark(account: StripeAccount, stripe_id: str, kind: str = "product") -> int:
-    return sync.request_sync(account_id=account.pk, kind=kind, stripe_id=stripe_id)[0]
-
-
-def row(sync_id: int) -> SyncObject:
-    return SyncObject.objects.get(pk=sync_id)
-
-
-def elapse(**filters: object) -> None:
-    """Pauses end and leases run out."""
-    rows = SyncObject.objects.filter(**filters)
-    rows.filter(leased_until__isnull=False).update(leased_until=Now() - timedelta(seconds=1))
-    rows.update(next_try_at=Now() - timedelta(seconds=1))
-    end_pauses()
-
-
-def spoil(shop: Shop, product: Product) -> None:
-    """Make the object impossible to store: a column that refuses what Stripe says."""
-    with shop.stripe.world.transaction() as tx:
-        price = tx.list_objects("price", lambda each: bool(each["product"] == product.stripe_id))[0]
-        price["unit_amount"] = -5
-
-
-def heal(shop: Shop, product: Product) -> None:
+def make_storable(shop: Shop, product: Product) -> None:
     with shop.stripe.world.transaction() as tx:
         price: Object = tx.list_objects(
             "price", lambda each: bool(each["product"] == product.stripe_id)
@@ -59,7 +28,7 @@ def heal(shop: Shop, product: Product) -> None:
         price["unit_amount"] = 2900
 
 
-def test_marks_count_and_coalesce(account: StripeAccount) -> None:
+def test_sync_requests_count_and_coalesce(account: StripeAccount) -> None:
     first = sync.request_sync(account_id=account.pk, kind="product", stripe_id="prod_1")
     again = sync.request_sync(account_id=account.pk, kind="product", stripe_id="prod_1")
     other = sync.request_sync(account_id=account.pk, kind="price", stripe_id="prod_1")
@@ -68,28 +37,28 @@ def test_marks_count_and_coalesce(account: StripeAccount) -> None:
 
 
 def test_a_claim_is_a_lease_and_a_fence(account: StripeAccount) -> None:
-    sync_id = mark(account, "prod_1")
+    sync_id = request_sync(account, "prod_1")
     (claim,) = sync.claim_due(limit=10)
     assert (claim.sync_id, claim.epoch, claim.seen, claim.is_abandoned) == (sync_id, 1, 1, False)
     assert claim.account == account
     assert sync.claim_due(limit=10) == []
-    elapse()
+    end_waits()
     (second,) = sync.claim_due(limit=10)
     assert (second.epoch, second.is_abandoned) == (2, True)
 
 
 def test_the_oldest_comes_first(account: StripeAccount) -> None:
-    ids = [mark(account, f"prod_{number}") for number in range(30)]
-    mark(account, "prod_5")  # news of it does not move it back
+    ids = [request_sync(account, f"prod_{number}") for number in range(30)]
+    request_sync(account, "prod_5")  # news of it does not move it back
     assert [each.sync_id for each in sync.claim_due(limit=20)] == ids[:20]
     assert [each.sync_id for each in sync.claim_due(limit=20)] == ids[20:]
 
 
-def test_what_a_dead_worker_held_comes_last(account: StripeAccount) -> None:
-    held = {mark(account, f"prod_{number}") for number in range(3)}
+def test_an_object_of_a_dead_worker_comes_last(account: StripeAccount) -> None:
+    held = {request_sync(account, f"prod_{number}") for number in range(3)}
     sync.claim_due(limit=3)
-    elapse()
-    fresh = mark(account, "prod_9")
+    end_waits()
+    fresh = request_sync(account, "prod_9")
     claims = sync.claim_due(limit=10)
     assert claims[0].sync_id == fresh
     assert {each.sync_id for each in claims[1:]} == held
@@ -106,11 +75,11 @@ def test_what_a_dead_worker_held_comes_last(account: StripeAccount) -> None:
 def test_a_zombie_changes_nothing(
     shop: Shop, alice: StripeCustomer, claim_again: Callable[[int], SyncLease]
 ) -> None:
-    sync_id = mark(shop.account, str(alice.stripe_id), "customer")
+    sync_id = request_sync(shop.account, str(alice.stripe_id), "customer")
     (zombie,) = sync.claim_due(limit=1)
     old = sync.read(zombie)
     shop.stripe.v1.customers.update(str(alice.stripe_id), {"name": "New"})
-    elapse()
+    end_waits()
     second = claim_again(sync_id)
     assert sync.store(second, sync.read(second), at=timezone.now())
     assert not sync.store(zombie, old, at=timezone.now())
@@ -122,192 +91,31 @@ def test_a_zombie_changes_nothing(
     assert (row(sync_id).attempts, row(sync_id).last_error) == (0, "")
 
 
-def test_a_mark_during_the_read_stays_due(shop: Shop, alice: StripeCustomer) -> None:
-    sync_id = mark(shop.account, str(alice.stripe_id), "customer")
+def test_a_sync_request_during_the_read_stays_due(shop: Shop, alice: StripeCustomer) -> None:
+    sync_id = request_sync(shop.account, str(alice.stripe_id), "customer")
     (claim,) = sync.claim_due(limit=1)
     snapshot = sync.read(claim)
-    mark(shop.account, str(alice.stripe_id), "customer")
+    request_sync(shop.account, str(alice.stripe_id), "customer")
     assert sync.store(claim, snapshot, at=timezone.now())
     assert (row(sync_id).requested, row(sync_id).applied) == (2, 1)
     assert sync.drain(at=timezone.now()) == 1
     assert row(sync_id).applied == 2
 
 
-def test_poison_is_parked_after_five_tries_and_the_others_go_on(shop: Shop) -> None:
+def test_a_new_event_wakes_a_parked_object(shop: Shop) -> None:
     product = shop.product("Poison")
     price = shop.price(product)
-    spoil(shop, product)
-    poison = mark(shop.account, str(price.stripe_id), "price")
-    for attempt in range(5):
-        good = shop.product(f"Good {attempt}")
-        shop.stripe.v1.products.update(str(good.stripe_id), {"name": f"Better {attempt}"})
-        mark(shop.account, str(good.stripe_id))
-        assert row(poison).parked_at is None
-        sync.drain(at=timezone.now())
-        good.refresh_from_db()
-        assert good.name == f"Better {attempt}"
-        assert row(poison).attempts == attempt + 1
-        assert row(poison).leased_until is None
-        elapse(pk=poison)
-    parked = row(poison)
-    assert parked.parked_at is not None
-    assert parked.state == "parked"
-    assert parked.last_error.startswith("ProgrammingError: pgtrigger: Cannot update rows")
-    assert sync.drain(at=timezone.now()) == 0
-
-
-def test_news_wakes_a_parked_object(shop: Shop) -> None:
-    product = shop.product("Poison")
-    price = shop.price(product)
-    spoil(shop, product)
-    poison = mark(shop.account, str(price.stripe_id), "price")
+    make_unstorable(shop, product)
+    poison = request_sync(shop.account, str(price.stripe_id), "price")
     for _ in range(5):
         sync.drain(at=timezone.now())
-        elapse(pk=poison)
+        end_waits(pk=poison)
     assert row(poison).parked_at is not None
-    heal(shop, product)
-    mark(shop.account, str(price.stripe_id), "price")
+    make_storable(shop, product)
+    request_sync(shop.account, str(price.stripe_id), "price")
     assert (row(poison).parked_at, row(poison).attempts) == (None, 0)
     assert sync.drain(at=timezone.now()) == 1
     assert (row(poison).state, row(poison).last_error) == ("applied", "")
-
-
-def test_pauses_grow_and_never_shrink_by_news(shop: Shop) -> None:
-    product = shop.product("Poison")
-    price = shop.price(product)
-    spoil(shop, product)
-    poison = mark(shop.account, str(price.stripe_id), "price")
-    pauses = []
-    for _ in range(4):
-        sync.drain(at=timezone.now())
-        due = row(poison).next_try_at
-        pauses.append((due - timezone.now()).total_seconds())
-        mark(shop.account, str(price.stripe_id), "price")
-        assert row(poison).next_try_at == due
-        elapse(pk=poison)
-    for pause, least in zip(pauses, (1, 5, 25, 125), strict=True):
-        assert least - 0.5 < pause < least * 1.5 + 0.5
-
-
-def test_an_outage_parks_nothing(stripe: SandboxStripe, account: StripeAccount) -> None:
-    sync_id = mark(account, "prod_1")
-    for _ in range(7):
-        stripe.fail("error_before", method="GET", times=3)
-        assert sync.drain(at=timezone.now()) == 1
-        elapse()
-    found = row(sync_id)
-    assert (found.attempts, found.parked_at, found.state) == (0, None, "waiting")
-    assert found.last_error.startswith("StripeFailed")
-    sync.drain(at=timezone.now())
-    assert row(sync_id).state == "foreign"
-
-
-def test_a_silent_account_is_asked_once_a_batch(
-    stripe: SandboxStripe, account: StripeAccount
-) -> None:
-    for number in range(10):
-        mark(account, f"prod_{number}")
-    stripe.fail("error_before", method="GET", times=3)
-    assert sync.drain(at=timezone.now()) == 10
-    assert {each.state for each in SyncObject.objects.all()} == {"waiting"}
-    assert stripe.world.faults.describe() == []
-
-
-def test_a_refused_key_parks_nothing(stripe: SandboxStripe, project: Project) -> None:
-    account = StripeAccount(project=project, name="wrong key", livemode=False)
-    account.secret_key = crypto.encrypt("sk_test_wrong", context=account.key_context)
-    account.save()
-    sync_id = mark(account, "prod_1")
-    for _ in range(6):
-        sync.drain(at=timezone.now())
-        elapse()
-    assert (row(sync_id).attempts, row(sync_id).parked_at) == (0, None)
-    assert row(sync_id).last_error.startswith("StripeCredentialsRefused")
-
-
-def test_errors_are_kept_without_secrets(account: StripeAccount) -> None:
-    sync_id = mark(account, "prod_1")
-    (claim,) = sync.claim_due(limit=1)
-    error = ValueError("key sk_test_abcdef123456 of ada@example.com\0 is bad" + "x" * 5000)
-    sync.fail(claim, error, at=timezone.now())
-    said = row(sync_id).last_error
-    assert said.startswith("ValueError: key [redacted] of [redacted]\ufffd is bad")
-    assert len(said) == ERROR_LENGTH
-
-
-def test_a_slow_batch_is_handed_back(shop: Shop) -> None:
-    """When half of the lease is gone, the rest is for others."""
-    names = [str(shop.product(f"P{number}").stripe_id) for number in range(6)]
-    for name in names:
-        mark(shop.account, name)
-    ticks = iter([0.0, 0.0, 0.0, 0.0, 1.0, 8.0, 8.0, 8.0, 8.0, 99.0])
-    assert sync.drain(at=timezone.now(), clock=lambda: next(ticks)) == 6
-    states = [each.state for each in SyncObject.objects.order_by("id")]
-    assert states == ["applied", "applied", "waiting", "waiting", "waiting", "waiting"]
-    assert not SyncObject.objects.filter(leased_until__isnull=False).exists()
-    assert sync.drain(at=timezone.now()) == 4
-
-
-def test_now_reads_at_once_whatever_the_pause(shop: Shop, alice: StripeCustomer) -> None:
-    mark(shop.account, str(alice.stripe_id), "customer")
-    SyncObject.objects.update(next_try_at=Now() + timedelta(hours=1), attempts=3)
-    shop.stripe.v1.customers.update(str(alice.stripe_id), {"name": "Alice"})
-    sync.now(
-        account=shop.account, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now()
-    )
-    alice.refresh_from_db()
-    assert alice.name == "Alice"
-    assert SyncObject.objects.get().state == "applied"
-
-
-def test_now_tells_that_stripe_is_away(shop: Shop, alice: StripeCustomer) -> None:
-    shop.stripe.fail("error_before", method="GET", times=3)
-    with pytest.raises(StripeUnavailable):
-        sync.now(
-            account=shop.account, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now()
-        )
-    assert SyncObject.objects.get().state == "waiting"
-
-
-def test_now_gives_up_waiting_for_another_worker(
-    shop: Shop, alice: StripeCustomer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sync, "INTERACTIVE_WAIT_SECONDS", 0.2)
-    mark(shop.account, str(alice.stripe_id), "customer")
-    (held,) = sync.claim_due(limit=1)
-    with pytest.raises(Unavailable, match="few seconds"):
-        sync.now(
-            account=shop.account, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now()
-        )
-    assert sync.store(held, sync.read(held), at=timezone.now())
-    assert SyncObject.objects.get().state == "waiting"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_now_waits_for_an_answer_that_is_new_enough(shop: Shop, alice: StripeCustomer) -> None:
-    """Another worker holds the object; what it has read may be older than this call."""
-    name = str(alice.stripe_id)
-    mark(shop.account, name, "customer")
-    (held,) = sync.claim_due(limit=1)
-    old = sync.read(held)
-    shop.stripe.v1.customers.update(name, {"name": "New"})
-    done = threading.Event()
-
-    def call() -> None:
-        try:
-            sync.now(account=shop.account, kind="customer", stripe_id=name, at=timezone.now())
-            done.set()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    assert not done.wait(0.3)
-    assert sync.store(held, old, at=timezone.now())
-    thread.join(5)
-    assert done.is_set()
-    alice.refresh_from_db()
-    assert alice.name == "New"
 
 
 def test_serialization_failures_are_tried_again(shop: Shop, alice: StripeCustomer) -> None:
@@ -317,7 +125,9 @@ def test_serialization_failures_are_tried_again(shop: Shop, alice: StripeCustome
     assert row(claim.sync_id).state == "applied"
 
 
-def test_but_not_for_ever(shop: Shop, alice: StripeCustomer) -> None:
+def test_serialization_failures_are_retried_at_most_three_times(
+    shop: Shop, alice: StripeCustomer
+) -> None:
     claim = _claimed(shop, alice)
     with pytest.raises(OperationalError), connection.execute_wrapper(_clash(times=3)):
         sync.store(claim, sync.read(claim), at=timezone.now())
@@ -325,18 +135,18 @@ def test_but_not_for_ever(shop: Shop, alice: StripeCustomer) -> None:
 
 
 def _claimed(shop: Shop, buyer: StripeCustomer) -> SyncLease:
-    mark(shop.account, str(buyer.stripe_id), "customer")
+    request_sync(shop.account, str(buyer.stripe_id), "customer")
     return sync.claim_due(limit=1)[0]
 
 
 def _clash(times: int) -> Callable[..., object]:
-    """PostgreSQL says deadlock to the first updates of the dirty row."""
+    """Fail the first updates of the sync-queue row with a deadlock."""
     left = [times]
 
     def execute(run: Callable[..., object], sql: str, *rest: object) -> object:
         if left[0] and sql.startswith('UPDATE "billing_syncobject"'):
             left[0] -= 1
-            raise OperationalError("deadlock detected") from postgres.DeadlockDetected()
+            raise OperationalError("deadlock detected") from psycopg_errors.DeadlockDetected()
         return run(sql, *rest)
 
     return execute
@@ -345,7 +155,7 @@ def _clash(times: int) -> Callable[..., object]:
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_never_get_the_same_object(account: StripeAccount) -> None:
     for number in range(200):
-        mark(account, f"prod_{number}")
+        request_sync(account, f"prod_{number}")
     taken: list[int] = []
     lock = threading.Lock()
 
@@ -366,9 +176,9 @@ def test_two_workers_never_get_the_same_object(account: StripeAccount) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_mark_that_is_not_committed_is_not_seen(account: StripeAccount) -> None:
+def test_an_uncommitted_sync_request_is_not_seen(account: StripeAccount) -> None:
     with transaction.atomic():
-        mark(account, "prod_1")
+        request_sync(account, "prod_1")
         transaction.set_rollback(True)
     assert sync.claim_due(limit=1) == []
 
@@ -378,7 +188,7 @@ def test_accounts_are_read_with_their_own_keys(
 ) -> None:
     """A claim carries its account; an object of one is not asked of the other."""
     product = shop.product("Mine")
-    mark(endpoint.account, str(product.stripe_id))
+    request_sync(endpoint.account, str(product.stripe_id))
     (claim,) = sync.claim_due(limit=1)
     assert sync.read(claim) is not None
     assert sync.read(replace(claim, stripe_id="prod_other")) is None

@@ -1,4 +1,4 @@
-"""Terms of use that a process remembers: shorter way, and never an older answer for it."""
+"""Terms that a process remembers shorten a consumption and never outlive a change."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,18 +11,18 @@ from django.utils import timezone
 
 from entitlements.balances.selectors.amounts import StaticDecision
 from entitlements.cache.local import local_cache
-from entitlements.consumption import consume_terms as terms
+from entitlements.consumption import consume_terms
 from entitlements.consumption import service as consumption
 from entitlements.free_tier import service as free_tier
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Question
-from projects.customers import selectors as stored
+from projects.customers import selectors as customer_selectors
 from projects.customers import service as customers
 from projects.models import Customer, Project
-from tests.factories.entitlements import FeatureFactory, claim, grant, state
+from tests.broadcast_sync import receive_broadcasts
+from tests.factories.entitlements import FeatureFactory, draft_fact, grant, state
 from tests.factories.usage import MeterFactory
-from tests.listening import hear
 from usage.models import Record
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def calls(project: Project) -> Feature:
     """A metered feature whose terms can be remembered: this process hears what changes."""
-    hear()
+    receive_broadcasts()
     with TestCase.captureOnCommitCallbacks(execute=True):
         return FeatureFactory.create(
             project=project,
@@ -45,25 +45,25 @@ def calls(project: Project) -> Feature:
 def allow(customer: Customer, feature: Feature, value: int) -> None:
     """From an hour ago on; nobody hears of it, as when Redis dies with the commit."""
     since = timezone.now() - timedelta(hours=1)
-    state(customer, claim(feature, value, starts_at=since), at=since)
+    state(customer, draft_fact(feature, value, starts_at=since), at=since)
 
 
-def use(project: Project, amount: int = 1, **more: Any) -> tuple[bool, str, int | None]:
+def consume(project: Project, amount: int = 1, **more: Any) -> tuple[bool, str, int | None]:
     at = timezone.now()
-    made = consumption.consume(
+    outcome = consumption.consume(
         project=project, user_id="ada", feature="api", amount=amount, at=at, **more
     )
-    return made.consumed > 0, made.decision.reason.value, made.decision.limit
+    return outcome.consumed > 0, outcome.decision.reason.value, outcome.decision.limit
 
 
-def remembered(project: Project) -> StaticDecision:
+def remembered_terms(project: Project) -> StaticDecision:
     """Once this process knows the version of the project's rules."""
     question = Question("ada", "api")
     for _ in range(50):
         local_cache.drop_all()
         for _ in range(3):  # read by one, known to the next
-            use(project)
-        found = terms.find(project_id=project.pk, question=question, at=timezone.now())
+            consume(project)
+        found = consume_terms.find(project_id=project.pk, question=question, at=timezone.now())
         if found is not None:
             return found
     raise AssertionError("Nothing is remembered.")
@@ -73,16 +73,16 @@ def test_remembered_terms_follow_every_change_of_the_customer_at_once(
     project: Project, customer: Customer, calls: Feature
 ) -> None:
     allow(customer, calls, 1000)
-    remembered(project)
+    remembered_terms(project)
     with CaptureQueriesContext(connection) as queries:
-        assert use(project) == (True, "entitled", 1000)
+        assert consume(project) == (True, "entitled", 1000)
     assert len(queries) == 1
 
     allow(customer, calls, 2000)
-    assert use(project) == (True, "entitled", 2000)
+    assert consume(project) == (True, "entitled", 2000)
     before = Record.objects.for_project(project).count()
     grant(customer, calls, effect="deny", at=timezone.now() - timedelta(minutes=1))
-    assert use(project)[:2] == (False, "revoked")
+    assert consume(project)[:2] == (False, "revoked")
     assert Record.objects.for_project(project).count() == before
 
 
@@ -90,52 +90,54 @@ def test_a_repeated_use_is_one_under_remembered_terms_too(
     project: Project, customer: Customer, calls: Feature
 ) -> None:
     allow(customer, calls, 1000)
-    remembered(project)
+    remembered_terms(project)
     before = Record.objects.for_project(project).count()
     for _ in range(2):
-        assert use(project, 3, key="job")[0]
+        assert consume(project, 3, key="job")[0]
     allow(customer, calls, 500)
-    assert use(project, 3, key="job") == (True, "entitled", 500)
+    assert consume(project, 3, key="job") == (True, "entitled", 500)
     assert Record.objects.for_project(project).count() == before + 1
 
 
-def test_an_erased_user_is_somebody_else_at_once(
+def test_an_erased_user_is_a_new_customer_at_once(
     project: Project, customer: Customer, calls: Feature
 ) -> None:
     allow(customer, calls, 1000)
-    remembered(project)
-    locked = stored.lock(project_id=project.pk, customer_id=customer.pk)
+    remembered_terms(project)
+    locked = customer_selectors.lock(project_id=project.pk, customer_id=customer.pk)
     customers.erase(customer=locked, at=timezone.now())
-    assert use(project)[:2] == (False, "not_entitled")
+    assert consume(project)[:2] == (False, "not_entitled")
 
 
-def test_rules_that_changed_end_what_was_remembered(
+def test_changed_rules_end_remembered_terms(
     project: Project, customer: Customer, calls: Feature
 ) -> None:
     allow(customer, calls, 1000)
-    remembered(project)
+    remembered_terms(project)
     with TestCase.captureOnCommitCallbacks(execute=True):
         free_tier.replace(
             project=project, features=[(calls, 5000)], actor="command", at=timezone.now()
         )
     question = Question("ada", "api")
-    assert terms.find(project_id=project.pk, question=question, at=timezone.now()) is None
+    assert consume_terms.find(project_id=project.pk, question=question, at=timezone.now()) is None
 
 
-def test_what_is_remembered_is_bounded_in_time_and_number(
+def test_remembered_terms_are_bounded_in_time_and_number(
     project: Project, customer: Customer, calls: Feature, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allow(customer, calls, 1000)
-    answer = remembered(project)
+    answer = remembered_terms(project)
     rules, at = local_cache.rules(project.pk), timezone.now()
     question = Question("ada", "api")
-    terms.keep(answer, project_id=project.pk, question=question, rules=rules, at=at)
-    asked = [at - timedelta(microseconds=1), at, at + terms.MAX_AGE]
-    found = [terms.find(project_id=project.pk, question=question, at=moment) for moment in asked]
+    consume_terms.keep(answer, project_id=project.pk, question=question, rules=rules, at=at)
+    asked = [at - timedelta(microseconds=1), at, at + consume_terms.MAX_AGE]
+    found = [
+        consume_terms.find(project_id=project.pk, question=question, at=moment) for moment in asked
+    ]
     assert found == [None, answer, None]
-    monkeypatch.setattr(terms, "MAX_TERMS", 1)
+    monkeypatch.setattr(consume_terms, "MAX_TERMS", 1)
     other = Question("eve", "api")
-    terms.keep(answer, project_id=project.pk, question=other, rules=rules, at=at)
-    assert terms.find(project_id=project.pk, question=question, at=at) is None
-    terms.keep(answer, project_id=project.pk, question=question, rules=None, at=at)
-    assert terms.find(project_id=project.pk, question=question, at=at) is None
+    consume_terms.keep(answer, project_id=project.pk, question=other, rules=rules, at=at)
+    assert consume_terms.find(project_id=project.pk, question=question, at=at) is None
+    consume_terms.keep(answer, project_id=project.pk, question=question, rules=None, at=at)
+    assert consume_terms.find(project_id=project.pk, question=question, at=at) is None

@@ -1,4 +1,4 @@
-"""An everyday use is taken in front of Django; everything else goes on to it, with its body."""
+"""Common consumptions are answered before Django; others reach it with their body."""
 
 import io
 from typing import Any
@@ -14,21 +14,20 @@ from config.wsgi import application
 from entitlements.free_tier import service as free_tier
 from entitlements.models.feature import FeatureKind
 from projects.models import Project
-from tests.config.test_hot import CONSUME
-from tests.config.test_ready import Served, environ, forgetful, nobody  # noqa: F401  # a fixture
 from tests.factories.entitlements import FeatureFactory
 from tests.factories.projects import key_of
 from tests.factories.usage import MeterFactory
+from tests.wsgi_calls import CONSUME, WsgiAnswer, fail_if_called, wsgi_environ
 from usage.models import Record
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("forgetful")]
-READY = FastPath(nobody)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_local_caches")]
+FAST_PATH = FastPath(fail_if_called)
 
 
-def using(key: str, more: str = "", **headers: Any) -> Environ:
+def consume_environ(key: str, more: str = "", **headers: Any) -> Environ:
     body = f'{{"user_id": "ada", "feature": "api"{more}}}'.encode()
     bearer = {"HTTP_AUTHORIZATION": f"Bearer {key}", "content_type": "application/json"}
-    return environ("POST", CONSUME, body, **{**bearer, **headers})
+    return wsgi_environ("POST", CONSUME, body, **{**bearer, **headers})
 
 
 @pytest.fixture
@@ -41,43 +40,47 @@ def key(project: Project) -> str:
         project=project, code="api", value=5, actor="ada", reason="All", at=timezone.now()
     )
     key = key_of(project)
-    assert Served(application, using(key)).json()["used"] == 1
+    assert WsgiAnswer(application, consume_environ(key)).json()["used"] == 1
     return key
 
 
-def test_it_is_answered_without_django(key: str) -> None:
+def test_a_common_use_is_answered_without_django(key: str) -> None:
     with CaptureQueriesContext(connection) as seen:
-        answer = Served(READY, using(key, ', "amount": 2, "key": "a"', HTTP_X_REQUEST_ID="job-7"))
+        answer = WsgiAnswer(
+            FAST_PATH, consume_environ(key, ', "amount": 2, "key": "a"', HTTP_X_REQUEST_ID="job-7")
+        )
     assert len(seen) <= 2
     assert answer.headers["X-Request-ID"] == "job-7"
-    said = answer.json()
-    assert (said["used"], said["remaining"], said["consumed"]) == (3, 2, 2)
-    again = Served(READY, using(key, ', "amount": 2, "key": "a"')).json()
+    body = answer.json()
+    assert (body["used"], body["remaining"], body["consumed"]) == (3, 2, 2)
+    again = WsgiAnswer(FAST_PATH, consume_environ(key, ', "amount": 2, "key": "a"')).json()
     assert (again["used"], again["duplicate"]) == (3, True)
-    denied = Served(READY, using(key, ', "amount": 3')).json()
+    denied = WsgiAnswer(FAST_PATH, consume_environ(key, ', "amount": 3')).json()
     assert (denied["allowed"], denied["consumed"]) == (False, 0)
     assert Record.objects.across_projects().count() == 2
 
 
-def test_what_is_unusual_goes_on_with_its_body(key: str) -> None:
-    odd = (
-        using(key, ', "amount": 9007199254740993'),
-        using(key, ', "surprise": 1'),
-        using(key, ', "feature": "api"'),
-        using(key, HTTP_IDEMPOTENCY_KEY="once"),
-        using(key, content_type="application/json; charset=utf-8"),
-        using("tg_test_" + "a" * 43),
+def test_an_unusual_request_reaches_django_with_its_body(key: str) -> None:
+    requests = (
+        consume_environ(key, ', "amount": 9007199254740993'),
+        consume_environ(key, ', "surprise": 1'),
+        consume_environ(key, ', "feature": "api"'),
+        consume_environ(key, HTTP_IDEMPOTENCY_KEY="once"),
+        consume_environ(key, content_type="application/json; charset=utf-8"),
+        consume_environ("tg_test_" + "a" * 43),
     )
-    for each in odd:
+    for request in requests:
         with pytest.raises(LookupError):
-            Served(READY, {**each, "wsgi.input": io.BytesIO(each["wsgi.input"].getvalue())})
-    statuses = [Served(application, each).status_code for each in odd]
+            WsgiAnswer(
+                FAST_PATH, {**request, "wsgi.input": io.BytesIO(request["wsgi.input"].getvalue())}
+            )
+    statuses = [WsgiAnswer(application, request).status_code for request in requests]
     assert statuses == [422, 422, 400, 200, 200, 401]
 
 
 def test_a_body_that_breaks_off_uses_nothing(key: str) -> None:
-    whole = using(key)
+    whole = consume_environ(key)
     half = io.BytesIO(whole["wsgi.input"].getvalue()[:-5])
-    answer = Served(application, {**whole, "wsgi.input": half})
+    answer = WsgiAnswer(application, {**whole, "wsgi.input": half})
     assert (answer.status_code, orjson.loads(answer.content)["code"]) == (400, "malformed-body")
     assert Record.objects.across_projects().count() == 1

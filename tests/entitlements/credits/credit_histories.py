@@ -1,4 +1,4 @@
-"""Random histories of one customer's credits, played on values alone or on the database.
+"""Random histories of a customer's credits, run on plain values or on the database.
 
 Both players have the same moves and answer the same: whether it was done, and the sums after it.
 """
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from entitlements.balances.selectors import credits as stored
+from entitlements.balances.selectors import credits as credit_selectors
 from entitlements.credits import credit_grants
 from entitlements.credits import service as credits
 from entitlements.credits.credit_grant_terms import CreditGrantTerms
@@ -18,7 +18,7 @@ from entitlements.credits.service import CreditSpendRequest
 from entitlements.errors import NotEnoughCredits
 from entitlements.models import CreditGrant
 from entitlements.models.credit_grant import SUMS, CreditSource
-from entitlements.resolution import credit_allocation as rules
+from entitlements.resolution import credit_allocation
 from entitlements.resolution.credit_allocation import (
     CreditBucket,
     CreditLeg,
@@ -34,7 +34,7 @@ Move = tuple[str, datetime, dict[str, Any]]
 
 
 def history(random: Random, length: int) -> Iterator[Move]:
-    """Moves in the order of time: what is given, spent, set aside, revised, booked as expired."""
+    """Random moves in the order of time: grants, spendings, reservations, revisions, expiries."""
     at, given, holds = NOW, 0, 0
     for _ in range(length):
         at += timedelta(hours=random.choice([0, 0, 1, 5, 24]))
@@ -100,14 +100,16 @@ class Values:
 
     def settle(self, at: datetime, *, reference: str, part: int) -> bool:
         held = self.held.pop(reference, [])
-        used, rest = rules.split_reserved(held, sum(share.amount for share in held) * part // 3)
+        used, rest = credit_allocation.split_reserved(
+            held, sum(share.amount for share in held) * part // 3
+        )
         self._post(
             CreditMovement.SETTLE,
-            rules.build_transfer(used, CreditBucket.RESERVED, CreditBucket.SPENT),
+            credit_allocation.build_transfer(used, CreditBucket.RESERVED, CreditBucket.SPENT),
         )
         self._post(
             CreditMovement.RELEASE,
-            rules.build_transfer(rest, CreditBucket.RESERVED, CreditBucket.AVAILABLE),
+            credit_allocation.build_transfer(rest, CreditBucket.RESERVED, CreditBucket.AVAILABLE),
         )
         for share in sorted(rest, key=lambda share: share.grant):
             self._come_to(share.grant, at)
@@ -139,14 +141,16 @@ class Values:
     def _take(
         self, at: datetime, amount: int, movement: CreditMovement, bucket: CreditBucket
     ) -> list[CreditShare] | None:
-        shares = rules.allocate(self.lots.values(), amount, at=at)
+        shares = credit_allocation.allocate(self.lots.values(), amount, at=at)
         if shares is not None:
-            self._post(movement, rules.build_transfer(shares, CreditBucket.AVAILABLE, bucket))
+            self._post(
+                movement, credit_allocation.build_transfer(shares, CreditBucket.AVAILABLE, bucket)
+            )
         return shares
 
     def _come_to(self, name: str, at: datetime) -> bool:
         due, is_withheld = self.terms[name]
-        steps = rules.plan_due_transactions(
+        steps = credit_allocation.plan_due_transactions(
             self.lots[name], due=due, is_withheld=is_withheld, at=at
         )
         for step in steps:
@@ -156,7 +160,9 @@ class Values:
     def _post(self, movement: CreditMovement, legs: tuple[CreditLeg, ...]) -> None:
         if legs:
             self.posted.append((movement, legs))
-            self.lots = {name: rules.apply_legs(lot, legs) for name, lot in self.lots.items()}
+            self.lots = {
+                name: credit_allocation.apply_legs(lot, legs) for name, lot in self.lots.items()
+            }
 
 
 @dataclass
@@ -209,7 +215,9 @@ class Stored:
         return held > 0
 
     def revise(self, at: datetime, *, number: int, due: int, is_withheld: bool) -> bool:
-        grant = stored.grant(project=self.customer.project_id, grant_id=self.grants[number])
+        grant = credit_selectors.grant(
+            project=self.customer.project_id, grant_id=self.grants[number]
+        )
         terms = CreditGrantTerms(
             amount=grant.amount, due=due, expires_at=grant.expires_at, is_withheld=is_withheld
         )
@@ -217,14 +225,15 @@ class Stored:
 
     def expire(self, at: datetime) -> bool:
         due = {
-            grant.pk for grant in stored.due_to_expire(at=at, limit=1000, rule=credit_grants.RULE)
+            grant.pk
+            for grant in credit_selectors.due_to_expire(at=at, limit=1000, rule=credit_grants.RULE)
         }
         return credit_grants.expire_due(at=at, limit=1000) == len(due) and bool(
             due & set(self.grants)
         )
 
     def balance(self, at: datetime) -> int:
-        return stored.balance(**self._who, at=at)
+        return credit_selectors.balance(**self._who, at=at)
 
     def sums(self) -> Sums:
         rows = CreditGrant.objects.for_project(self.customer.project_id).filter(pk__in=self.grants)

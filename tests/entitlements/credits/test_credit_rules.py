@@ -1,4 +1,4 @@
-"""How credits move, as tables and laws; no database."""
+"""Pure rules move credits between grants, without a database."""
 
 from collections import Counter
 from datetime import timedelta
@@ -47,7 +47,7 @@ def test_the_order_of_spending() -> None:
         assert [each.grant for each in sort_lots(reversed(lots))] == names, why
 
 
-def test_what_a_spending_takes() -> None:
+def test_a_spending_takes_from_grants_in_order() -> None:
     lots = [lot("bought", 100), lot("month", 30, days=9), lot("gift", 5, priority=0)]
     cases = [
         (1, [CreditShare("gift", 1)]),
@@ -62,7 +62,7 @@ def test_what_a_spending_takes() -> None:
         assert allocate(lots[::-1], amount, at=NOW) == shares, amount
 
 
-def test_the_last_moment_is_the_one_before_the_expiry() -> None:
+def test_a_grant_can_be_spent_until_just_before_its_expiry() -> None:
     expiring = lot("a", 10, days=1)
     for at, there in ((NOW + DAY - TICK, 10), (NOW + DAY, 0), (NOW + DAY + TICK, 0)):
         assert (expiring.available if expiring.is_live(at) else 0) == there
@@ -71,7 +71,7 @@ def test_the_last_moment_is_the_one_before_the_expiry() -> None:
         assert [step.movement for step in steps] == ([] if there else [CreditMovement.EXPIRE])
 
 
-def test_what_was_set_aside_is_divided_in_its_order() -> None:
+def test_a_reservation_is_posted_in_its_order() -> None:
     held = [CreditShare("a", 5), CreditShare("b", 3)]
     assert split_reserved(held, 0) == ([], held)
     assert split_reserved(held, 6) == (
@@ -83,7 +83,7 @@ def test_what_was_set_aside_is_divided_in_its_order() -> None:
         split_reserved(held, 9)
 
 
-def test_what_it_takes_to_come_to_what_is_due() -> None:
+def test_movements_bring_a_grant_to_the_amount_due() -> None:
     give, take, withhold, restore, expire = (
         CreditMovement.GRANT,
         CreditMovement.TAKE_BACK,
@@ -123,7 +123,7 @@ def test_what_it_takes_to_come_to_what_is_due() -> None:
     assert apply_legs(over, step.legs).reserved == 3
 
 
-def test_ten_thousand_histories_conserve() -> None:
+def test_ten_thousand_histories_conserve_credits() -> None:
     """Nothing comes from nowhere and nothing is lost; the ledger alone gives the same state."""
     random, moves = Random(20), Counter[str]()
     for number in range(HISTORIES):

@@ -1,4 +1,4 @@
-"""Credits over HTTP: what a tenant's back end sees, gives, spends and takes back."""
+"""``/credits`` grants, shows, spends and revokes credits over HTTP."""
 
 from datetime import timedelta
 
@@ -17,8 +17,8 @@ NOTHING = {"balance": 0, "reserved": 0, "withheld": 0, "low_at": 0, "grants": []
 
 
 def give(api, amount=100, user_id="ada", **body):
-    said = {"amount": amount, "reason": "Goodwill.", **body}
-    response = api.post(f"/credits/{user_id}/grant", said)
+    request_body = {"amount": amount, "reason": "Goodwill.", **body}
+    response = api.post(f"/credits/{user_id}/grant", request_body)
     assert response.status_code == 201, response.content
     return response.json()
 
@@ -27,18 +27,18 @@ def spend(api, amount, user_id="ada", **body):
     return api.post(f"/credits/{user_id}/spend", {"amount": amount, **body})
 
 
-def test_given_seen_and_spent(api):
+def test_credits_are_granted_shown_and_spent(api):
     soon = (timezone.now() + timedelta(days=1)).isoformat().replace("+00:00", "Z")
-    kept = give(api)
+    credit_grant = give(api)
     first = give(api, 20, priority=10, expires_at=soon)
-    assert (kept["balance"], first["balance"]) == (100, 120)
+    assert (credit_grant["balance"], first["balance"]) == (100, 120)
 
     spent = spend(api, 50, key="order-1", feature="renders", reason="A film.").json()
     again = spend(api, 50, key="order-1", feature="renders").json()
 
     shares = [
         {"grant": first["grant"]["id"], "amount": 20},
-        {"grant": kept["grant"]["id"], "amount": 30},
+        {"grant": credit_grant["grant"]["id"], "amount": 30},
     ]
     assert (spent["spent"], spent["balance"], spent["grants"]) == (50, 70, shares)
     assert again == {**spent, "duplicate": True}
@@ -49,7 +49,7 @@ def test_given_seen_and_spent(api):
     assert created_by.startswith("key:key_")
     assert granted_at.endswith("Z")
     assert left == {
-        "id": kept["grant"]["id"],
+        "id": credit_grant["grant"]["id"],
         "user_id": "ada",
         "status": "active",
         "source": {"type": "operator", "id": None},
@@ -74,7 +74,7 @@ def test_given_seen_and_spent(api):
     all_of_them = api.get("/credits/ada/grants").json()["data"]
     assert [(each["id"], each["status"]) for each in all_of_them] == [
         (first["grant"]["id"], "used_up"),
-        (kept["grant"]["id"], "active"),
+        (credit_grant["grant"]["id"], "active"),
     ]
 
 
@@ -98,7 +98,7 @@ def test_the_history_adds_up(api):
     assert (pages[0]["key"], pages[1]["key"]) == ("order-1", None)
 
 
-def test_what_is_refused_changes_nothing(api, project):
+def test_a_refused_request_changes_nothing(api, project):
     given = give(api)["grant"]["id"]
     soon = (timezone.now() - timedelta(days=1)).isoformat()
     refusals = [
@@ -134,21 +134,21 @@ def test_what_is_refused_changes_nothing(api, project):
     assert api.get("/credits/ada").json()["balance"] == 100
 
 
-def test_a_key_of_something_else_is_refused(api):
+def test_a_key_of_another_spending_is_refused(api):
     give(api)
     spend(api, 5, key="order-1")
     reused = spend(api, 6, key="order-1")
     assert (reused.status_code, reused.json()["code"]) == (409, "credits-key-reused")
 
 
-def test_nobody_has_nothing_and_no_history(api):
+def test_an_unknown_user_has_no_credits_and_no_history(api):
     seen = api.get("/credits/nobody").json()
     assert seen == {"user_id": "nobody", "customer": None, **NOTHING}
     for path in ("/credits/nobody/entries", "/credits/nobody/grants"):
         assert api.get(path).json() == {"data": [], "next": None, "has_more": False}
 
 
-def test_revoked_by_hand(api):
+def test_a_grant_is_revoked_by_hand(api):
     given = give(api)["grant"]["id"]
     spend(api, 30)
     revoked = api.post(f"/credits/ada/grants/{given}/revoke", {"reason": "Mistake."}).json()
@@ -156,13 +156,13 @@ def test_revoked_by_hand(api):
     assert revoked["grant"]["revoked_reason"] == "Mistake."
 
 
-def test_a_threshold_of_ones_own(api):
+def test_a_customer_can_have_its_own_threshold(api):
     give(api)
     assert api.patch("/credits/ada", {"low_at": 30}).json()["low_at"] == 30
     assert api.patch("/credits/ada", {"low_at": None}).json()["low_at"] == 10
 
 
-def test_who_may(api, project):
+def test_each_action_needs_its_scope(api, project):
     give(api)
     reader = ApiClient(key_of(project, scopes=["credits:read"]))
     writer = ApiClient(key_of(project, scopes=["credits:write"]))

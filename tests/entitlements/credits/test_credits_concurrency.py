@@ -1,4 +1,4 @@
-"""Many spenders at once, judged by the ledger and not only by the balance."""
+"""Parallel spenders never exceed the balance, judged by the ledger."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.db.models import Sum
 
-from entitlements.balances.selectors import credits as stored
+from entitlements.balances.selectors import credits as credit_selectors
 from entitlements.credits import credit_grants
 from entitlements.credits import service as credits
 from entitlements.credits.service import CreditSpendRequest
@@ -36,7 +36,7 @@ def spenders() -> Iterator[ThreadPoolExecutor]:
         list(threads.map(leave, range(SPENDERS)))
 
 
-def at_once(threads, act):
+def run_in_threads(threads, act):
     """What comes of it when everybody acts in the same moment; None for a refusal."""
     gate = Barrier(SPENDERS)
 
@@ -67,7 +67,7 @@ def spent_by_the_ledger(customer):
     return entries.filter(grant__customer=customer).aggregate(sum=Sum("amount"))["sum"] or 0
 
 
-def test_never_more_than_there_was(project, spenders):
+def test_parallel_spenders_never_exceed_the_balance(project, spenders):
     customer = CustomerFactory.create(project=project)
     who = {"project_id": project.pk, "customer_id": customer.pk}
     there = spent = 0
@@ -76,7 +76,7 @@ def test_never_more_than_there_was(project, spenders):
         give(customer, more)
         there += more
         request = CreditSpendRequest(amount=cost)
-        done = at_once(
+        done = run_in_threads(
             spenders,
             lambda _, request=request: credits.spend(**who, request=request, at=NOW),
         )
@@ -86,7 +86,7 @@ def test_never_more_than_there_was(project, spenders):
         assert sorted(left) == sorted(there - cost * (n + 1) for n in range(allowed)), run
         there, spent = there - allowed * cost, spent + allowed * cost
         assert spent_by_the_ledger(customer) == spent, run
-        assert stored.balance(**who, at=NOW) == there, run
+        assert credit_selectors.balance(**who, at=NOW) == there, run
 
 
 def test_one_key_is_spent_once_however_many_send_it(project, spenders):
@@ -95,7 +95,7 @@ def test_one_key_is_spent_once_however_many_send_it(project, spenders):
         give(customer, 100)
         who = {"project_id": project.pk, "customer_id": customer.pk}
         request = CreditSpendRequest(amount=7, key=f"k-{run}")
-        done = at_once(
+        done = run_in_threads(
             spenders,
             lambda _, who=who, request=request: credits.spend(**who, request=request, at=NOW),
         )
@@ -104,13 +104,15 @@ def test_one_key_is_spent_once_however_many_send_it(project, spenders):
         assert spent_by_the_ledger(customer) == 7
 
 
-def test_reservations_are_settled_once_and_low_is_told_once(project, spenders):
+def test_reservations_are_posted_once_and_a_low_balance_is_recorded_once(project, spenders):
     customer = CustomerFactory.create(project=project)
     give(customer, 50)
     who = {"project_id": project.pk, "customer_id": customer.pk}
-    held = at_once(spenders, lambda n: credits.hold(**who, amount=10, at=NOW, reference=f"res_{n}"))
+    held = run_in_threads(
+        spenders, lambda n: credits.hold(**who, amount=10, at=NOW, reference=f"res_{n}")
+    )
     assert sum(each is not None for each in held) == 5
-    at_once(
+    run_in_threads(
         spenders,
         lambda n: credits.post_reserved(
             **who, reference=f"res_{n // 2}", amount=4 if held[n // 2] else 0, at=NOW
@@ -118,7 +120,7 @@ def test_reservations_are_settled_once_and_low_is_told_once(project, spenders):
     )
     settled = sum(each is not None for each in held[:4])
     assert spent_by_the_ledger(customer) == 4 * settled
-    assert stored.balance(**who, at=NOW) == 6 * settled
+    assert credit_selectors.balance(**who, at=NOW) == 6 * settled
     rows = CreditTransaction.objects.for_project(project).filter(customer=customer)
     assert rows.filter(movement="settle").count() == settled
     told = OutboxEvent.objects.for_project(project).filter(type__startswith="credits.")

@@ -1,48 +1,19 @@
-"""``/entitlements`` and ``/entitlements/check`` as a tenant's software calls them."""
+"""``/entitlements`` and ``/entitlements/check`` answer a tenant's questions."""
 
-from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from entitlements.cache.local import local_cache
 from entitlements.models import Feature
 from projects.models import Customer
 from tests.api_client import ApiClient
-from tests.factories.entitlements import FeatureFactory, claim, grant, state
+from tests.entitlements.decisions.check_calls import CHECK, COLD, check, queries
+from tests.factories.entitlements import FeatureFactory, grant
 from tests.factories.projects import CustomerFactory, key_of, platform_key
 
 pytestmark = pytest.mark.django_db
-
-CHECK = "/entitlements/check"
-COLD = 1
-"""Queries of an answer that nobody has kept, and that needs no figures."""
-
-
-@pytest.fixture
-def commit(django_capture_on_commit_callbacks):
-    return lambda: django_capture_on_commit_callbacks(execute=True)
-
-
-@pytest.fixture
-def entitled(customer, sso, seats, commit):
-    """Ada may use sso, and five seats for an hour."""
-    now = timezone.now()
-    with commit():
-        state(
-            customer,
-            claim(sso, starts_at=now),
-            claim(seats, 5, starts_at=now, ends_at=now + timedelta(hours=1)),
-            at=now,
-        )
-    return customer
-
-
-def check(api, user_id="ada", feature="sso"):
-    return api.get(CHECK, query={"user_id": user_id, "feature": feature})
 
 
 def test_decision_has_every_member(api, entitled):
@@ -66,12 +37,6 @@ def test_decision_has_every_member(api, entitled):
     }
 
 
-def queries(call):
-    with CaptureQueriesContext(connection) as seen:
-        answer = call()
-    return answer, len(seen)
-
-
 def test_warm_and_cold_answers_are_the_same_and_warm_ones_cost_no_query(api, entitled):
     _, unknown_key = queries(lambda: check(api, user_id="somebody else"))
     first, cold = queries(lambda: check(api))
@@ -83,10 +48,10 @@ def test_warm_and_cold_answers_are_the_same_and_warm_ones_cost_no_query(api, ent
     assert unknown_key == 1 + 1 + COLD  # its row, its use
 
 
-def test_everyday_and_unusual_requests_get_the_same_answer(api, entitled, project):
+def test_common_and_unusual_requests_get_the_same_answer(api, entitled, project):
     CustomerFactory.create(project=project, user_id="line\nfeed")
-    everyday, padded = check(api), check(api, user_id=" ada ")
-    assert padded.content == everyday.content
+    plain, padded = check(api), check(api, user_id=" ada ")
+    assert padded.content == plain.content
     assert check(api, user_id="line\nfeed").status_code == 200
     assert api.request("HEAD", f"{CHECK}?user_id=ada&feature=sso").status_code == 200
 
@@ -106,7 +71,7 @@ def test_unknown_feature_is_denied_with_its_reason(api, entitled):
     assert (body["allowed"], body["reason"], body["value"]) == (False, "unknown_feature", False)
 
 
-def test_neighbour_gets_what_a_stranger_gets(other_api, other_project, entitled):
+def test_a_neighbour_is_answered_like_a_stranger(other_api, other_project, entitled):
     FeatureFactory.create(project=other_project, code="sso")
     for user_id in ("ada", entitled.pk, "cus_" + "0" * 26, "nobody"):
         body = check(other_api, user_id=user_id).json()
@@ -211,64 +176,6 @@ class TestWhoMayAsk:
         assert api.delete(path).status_code == 405
 
 
-def test_everything_a_user_may_do(api, entitled, project):
-    FeatureFactory.create(project=project, code="beta")
-    body = api.get("/entitlements", query={"user_id": "ada"}).json()
-    assert (body["user_id"], body["customer"], body["version"]) == ("ada", entitled.pk, 1)
-    assert [(each["feature"], each["allowed"], each["value"]) for each in body["entitlements"]] == [
-        ("beta", False, False),
-        ("seats", True, 5),
-        ("sso", True, True),
-    ]
-    for each in body["entitlements"]:
-        assert each == check(api, feature=each["feature"]).json()
-
-
-def test_everything_an_unknown_user_may_do(api, sso):
-    body = api.get("/entitlements", query={"user_id": "nobody"}).json()
-    assert (body["user_id"], body["customer"], body["version"]) == ("nobody", None, 0)
-    assert [each["allowed"] for each in body["entitlements"]] == [False]
-
-
-def test_everything_costs_the_same_for_any_number_of_features(api, entitled, project):
-    check(api)
-    with CaptureQueriesContext(connection) as few:
-        api.get("/entitlements", query={"user_id": "ada"})
-    for number in range(30):
-        state(entitled, claim(FeatureFactory.create(project=project)), source=f"sub_{number + 10}")
-    with CaptureQueriesContext(connection) as many:
-        api.get("/entitlements", query={"user_id": "ada"})
-    assert len(few) == len(many)
-
-
-def test_many_questions_are_answered_in_their_order(api, entitled):
-    asked = [("ada", "sso"), ("nobody", "sso"), ("ada", "seats"), ("ada", "sso"), ("ada", "warp")]
-    body = {"checks": [{"user_id": user, "feature": feature} for user, feature in asked]}
-    response = api.post(CHECK, body)
-    assert response.status_code == 200
-    answers = response.json()["data"]
-    assert [(each["user_id"], each["feature"]) for each in answers] == asked
-    assert [each["allowed"] for each in answers] == [True, False, True, True, False]
-    single = check(api, feature="seats").json()
-    assert answers[2] == {"user_id": "ada", **single}
-
-
-def test_thousand_questions_cost_as_many_queries_as_one(api, entitled, project):
-    users = [CustomerFactory.create(project=project).user_id for _ in range(3)]
-    strangers = [f"stranger-{number}" for number in range(997)]
-
-    def ask(names):
-        body = {"checks": [{"user_id": name, "feature": "sso"} for name in names]}
-        answer, count = queries(lambda: api.post(CHECK, body))
-        assert [each["user_id"] for each in answer.json()["data"]] == names
-        return count
-
-    check(api)
-    assert ask(users[:1]) == COLD
-    assert ask([*users[1:], users[0], *strangers]) == COLD
-    assert ask([*users, *strangers]) == 0
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -299,7 +206,7 @@ def test_nul_and_lone_surrogates_in_a_body_are_refused(api, entitled):
         assert (response.status_code, response.json()["code"]) == (400, "malformed-body")
 
 
-def test_nothing_was_written_by_asking(api, entitled):
+def test_checks_write_nothing(api, entitled):
     before = Feature.objects.across_projects().count(), Customer.objects.across_projects().count()
     check(api, user_id="x", feature="y")
     api.post(CHECK, {"checks": [{"user_id": "x", "feature": "y"}]})

@@ -1,4 +1,4 @@
-"""One statement says what the queries for any outlook say of this moment."""
+"""The single statement for current facts agrees with the general queries."""
 
 from dataclasses import astuple, replace
 from random import Random
@@ -6,8 +6,7 @@ from random import Random
 import pytest
 
 from entitlements.balances.selectors.amounts import StaticDecision
-from entitlements.decisions.selectors import current_facts as ground
-from entitlements.decisions.selectors import decisions
+from entitlements.decisions.selectors import current_facts, decisions
 from entitlements.decisions.selectors.facts_at import FactsInContext
 from entitlements.features.selectors import rules
 from entitlements.free_tier import service as free_tier
@@ -17,7 +16,7 @@ from entitlements.resolution.decision import Question
 from entitlements.resolution.evaluation_context import build_context
 from entitlements.resolution.facts import Reason
 from projects.models import Project
-from tests.factories.entitlements import NOW, FeatureFactory, LimitFactory, claim, grant, state
+from tests.factories.entitlements import NOW, FeatureFactory, LimitFactory, draft_fact, grant, state
 from tests.factories.projects import CustomerFactory
 from usage.meters import service as meters
 
@@ -52,7 +51,7 @@ def features_of(project):
 def state_anything(random, customer, features, at):
     source_type = random.choice([SourceType.SUBSCRIPTION, SourceType.GRANT])
     feature, values = random.choice(list(features.values()))
-    said = claim(
+    said = draft_fact(
         feature,
         random.choice(values),
         starts_at=at + random.uniform(-9, 9) * (at - at.replace(second=0, microsecond=0)),
@@ -72,16 +71,18 @@ def whole(answer: StaticDecision) -> object:
     return answer.customer_id, astuple(answer.decision)
 
 
-def test_one_statement_says_what_the_queries_say(project: Project, other_project: Project) -> None:
+def test_the_single_statement_agrees_with_the_queries(
+    project: Project, other_project: Project
+) -> None:
     random = Random(13)
     features = features_of(project)
     ada, bob = (CustomerFactory.create(project=project, user_id=each) for each in ("ada", "bob"))
     CustomerFactory.create(project=project, user_id=ada.pk)  # a name that is somebody's id
     stranger = CustomerFactory.create(project=other_project, user_id="carol")
     theirs = FeatureFactory.create(project=other_project, code="theirs")
-    state(stranger, claim(theirs))
+    state(stranger, draft_fact(theirs))
     people = ["ada", ada.pk, "bob", bob.pk, "carol", stranger.pk, "nobody", "cus_" + "0" * 26]
-    asked = [Question(user, code) for user in people for code in [*features, "theirs", "none"]]
+    questions = [Question(user, code) for user in people for code in [*features, "theirs", "none"]]
     seen = set()
     for number in range(60):
         at = NOW.replace(minute=number, second=number // 2, microsecond=number)
@@ -90,10 +91,10 @@ def test_one_statement_says_what_the_queries_say(project: Project, other_project
             feature, values = random.choice(list(features.values()))
             wanted = [] if number % 2 else [(feature, values[0])]
             free_tier.replace(project=project, features=wanted, actor="me", at=at)
-        said = ground.read(project=project, questions=asked, at=at)
+        said = current_facts.read(project=project, questions=questions, at=at)
         sight = FactsInContext(project=project, user_ids=people, context=build_context(at))
-        defined = sight.definitions({each.feature for each in asked})
-        for each in asked:
+        defined = sight.definitions({each.feature for each in questions})
+        for each in questions:
             expected = sight.decide(each, defined.get(each.feature))
             assert whole(said.decide(each)) == whole(expected)
             seen.add(expected.decision.reason)
@@ -108,8 +109,11 @@ def test_any_number_of_questions_costs_one_query(
     sso = FeatureFactory.create(project=project, code="sso")
     grant(customer, sso)
     for count in (1, 1000):
-        asked = [Question("ada", "sso"), *(Question(f"u{n}", f"f{n}") for n in range(count - 1))]
+        questions = [
+            Question("ada", "sso"),
+            *(Question(f"u{n}", f"f{n}") for n in range(count - 1)),
+        ]
         with django_assert_num_queries(1):
-            made = decisions.decide_static_many(project=project, questions=asked, at=NOW)
-        assert made[asked[0]].decision.allowed
+            made = decisions.decide_static_many(project=project, questions=questions, at=NOW)
+        assert made[questions[0]].decision.allowed
         assert len(made) == count

@@ -1,8 +1,7 @@
-"""Whole answers from the database; ``at=`` any time, ``assume=`` anything, ``explain=1``."""
+"""Decisions can be asked ``at=`` any time, with ``assume=`` and ``explain=1``."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,9 +12,9 @@ from common.times import rfc3339
 from entitlements import representation
 from entitlements.credits import credit_grants
 from entitlements.decisions.selectors import decisions, free_tier
-from entitlements.decisions.selectors import facts as stored
+from entitlements.decisions.selectors import facts as fact_selectors
 from entitlements.features.selectors import features
-from entitlements.free_tier import service as free
+from entitlements.free_tier import service as free_tier_service
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution import decision as resolution
@@ -23,7 +22,8 @@ from entitlements.resolution.decision import Question
 from entitlements.resolution.evaluation_context import EvaluationContext
 from entitlements.resolution.facts import Reason
 from projects.models import Customer
-from tests.factories.entitlements import FeatureFactory, claim, grant, state
+from tests.entitlements.decisions.context_calls import CHECK, look
+from tests.factories.entitlements import FeatureFactory, draft_fact, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import MeterFactory
 from usage.records import recording
@@ -31,7 +31,7 @@ from usage.records.recording import UsageEntry
 
 pytestmark = pytest.mark.django_db
 
-CHECK = "/entitlements/check"
+
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 
@@ -49,13 +49,6 @@ def render(project):
     return FeatureFactory.create(project=project, code="render", kind=FeatureKind.CREDITS)
 
 
-@pytest.fixture
-def theme(project):
-    return FeatureFactory.create(
-        project=project, code="theme", kind=FeatureKind.CONFIG, merge="priority"
-    )
-
-
 def use(project, value, at, user_id="ada"):
     [outcome] = recording.record(
         project=project,
@@ -71,19 +64,13 @@ def give_credits(project, amount, at, user_id="ada"):
     )
 
 
-def look(api, feature, user_id="ada", **query):
-    response = api.get(CHECK, query={"user_id": user_id, "feature": feature, **query})
-    assert response.status_code == 200, response.content
-    return response.json()
-
-
 def test_metered_priced_and_config_answers_are_whole(api, project, customer, calls, render, theme):
     now = timezone.now()
     state(
         customer,
-        claim(calls, 10, starts_at=now - DAY),
-        claim(render, 5, starts_at=now - DAY),
-        claim(theme, {"name": "dark"}, starts_at=now - DAY),
+        draft_fact(calls, 10, starts_at=now - DAY),
+        draft_fact(render, 5, starts_at=now - DAY),
+        draft_fact(theme, {"name": "dark"}, starts_at=now - DAY),
         at=now - DAY,
     )
     use(project, 7, now)
@@ -116,7 +103,7 @@ def random_change(random, customer, features, at):
     )
     ends_at = random.choice([None, at + random.randrange(1, 40) * SECOND])
     if random.random() < 0.2:
-        free.replace(
+        free_tier_service.replace(
             project=customer.project,
             features=[(feature, value)] if random.random() < 0.7 else [],
             actor="me",
@@ -125,7 +112,7 @@ def random_change(random, customer, features, at):
         return
     source_type = random.choice([SourceType.SUBSCRIPTION, SourceType.GRANT])
     is_denial = source_type == SourceType.GRANT and random.random() < 0.3
-    said = claim(
+    said = draft_fact(
         feature,
         None if is_denial else value,
         starts_at=at + random.randrange(0, 20) * SECOND,
@@ -138,23 +125,23 @@ def random_change(random, customer, features, at):
     state(customer, *claims, source=source, source_type=source_type, at=at)
 
 
-def test_past_is_answered_as_it_was_and_the_future_as_it_comes(
+def test_decisions_at_past_and_future_times_use_the_facts_of_that_time(
     project, customer, sso, seats, theme
 ):
     """Also: what the database answers is what the function says of the same facts."""
     random = Random(20261121)
     kinds = [sso, seats, theme]
-    asked = [Question(user, each.code) for user in ("ada", "nobody") for each in kinds]
+    questions = [Question(user, each.code) for user in ("ada", "nobody") for each in kinds]
     start = timezone.now() + SECOND
     answered = []
     for number in range(40):
         at = start + number * SECOND
         random_change(random, customer, kinds, at)
-        made = decisions.check_many(project=project, questions=asked, at=at + SECOND / 2)
+        made = decisions.check_many(project=project, questions=questions, at=at + SECOND / 2)
         answered.append((at + SECOND / 2, made))
-        rows = stored.current(customer=customer)
+        rows = fact_selectors.current(customer=customer)
         facts = [
-            *stored.to_decision_facts(rows),
+            *fact_selectors.to_decision_facts(rows),
             *free_tier.facts(free_tier.entries(project=project, at=at), at=at),
         ]
         for each in kinds:
@@ -168,74 +155,48 @@ def test_past_is_answered_as_it_was_and_the_future_as_it_comes(
             )
     now = at + DAY
     for moment, made in answered:
-        outlook = EvaluationContext(at=moment, now=now)
-        again = decisions.explain_many(project=project, questions=asked, context=outlook)
+        evaluation = EvaluationContext(at=moment, now=now)
+        again = decisions.explain_many(project=project, questions=questions, context=evaluation)
         assert {question: each.decision for question, each in again.items()} == made
     for later in (1, 3, 7, 20, 60):
         moment = at + later * SECOND
-        outlook = EvaluationContext(at=moment, now=at)
-        seen = decisions.explain_many(project=project, questions=asked, context=outlook)
-        made = decisions.check_many(project=project, questions=asked, at=moment)
+        evaluation = EvaluationContext(at=moment, now=at)
+        seen = decisions.explain_many(project=project, questions=questions, context=evaluation)
+        made = decisions.check_many(project=project, questions=questions, at=moment)
         assert {question: each.decision for question, each in seen.items()} == made
 
 
-def test_past_and_future_figures(api, project, customer, calls, render):
+def test_usage_at_past_and_future_times(api, project, customer, calls, render):
     now = datetime.now(tz=UTC).replace(minute=30)
     born = now - 3 * DAY
     state(
         customer,
-        claim(calls, 10, starts_at=born),
-        claim(render, 5, starts_at=born),
+        draft_fact(calls, 10, starts_at=born),
+        draft_fact(render, 5, starts_at=born),
         at=born,
     )
     type(calls).objects.for_project(project).update(created_at=born)
     give_credits(project, 10, now - DAY)
     use(project, 10, now - timedelta(hours=3))
 
-    def figures(at):
-        outlook = EvaluationContext(at=at, now=now)
-        asked = [Question("ada", "calls"), Question("ada", "render")]
-        found = decisions.explain_many(project=project, questions=asked, context=outlook)
-        return [(each.decision.reason.value, each.decision.remaining) for each in found.values()]
+    def usage_at(at):
+        evaluation = EvaluationContext(at=at, now=now)
+        questions = [Question("ada", "calls"), Question("ada", "render")]
+        decisions_by_question = decisions.explain_many(
+            project=project, questions=questions, context=evaluation
+        )
+        return [
+            (each.decision.reason.value, each.decision.remaining)
+            for each in decisions_by_question.values()
+        ]
 
     today, window = now - timedelta(hours=6), timedelta(days=62)
     reached = ("limit_reached", 0)
     if today.month == now.month:
-        assert figures(today) == [("entitled", 10), ("entitled", 2)]
-        assert figures(now) == [reached, ("entitled", 2)]
-    assert figures(now - 2 * DAY)[1] == ("credits_exhausted", 0)
-    assert figures(now + window) == [("entitled", 10), ("entitled", 2)]
-
-
-def same(one, other):
-    """But for what names the source, and how often the customer changed."""
-    return all(one[name] == other[name] for name in one.keys() - {"sources", "version"})
-
-
-def test_assumed_grant_is_answered_like_a_real_one(
-    api, project, customer, seats, theme, django_capture_on_commit_callbacks
-):
-    now = timezone.now()
-    state(customer, claim(seats, 5, starts_at=now), at=now)
-    assumed = {
-        "seats": look(api, "seats", assume="grant:seats=25"),
-        "theme": look(api, "theme", assume='grant:theme={"a":[1]}'),
-        "nobody": look(api, "seats", user_id="nobody", assume="grant:seats=25"),
-    }
-    body: dict[str, Any] = {"checks": [{"user_id": "ada", "feature": "theme"}]}
-    body["assume"] = [{"feature": "theme", "value": {"a": [1]}}]
-    assert api.post(CHECK, body).json()["data"][0] == {"user_id": "ada", **assumed["theme"]}
-    everything = api.get("/entitlements", query={"user_id": "ada", "assume": "grant:seats=25"})
-    assert everything.json()["entitlements"][0] == assumed["seats"]
-    assert assumed["seats"]["sources"] == [{"type": "grant", "id": "assumed:seats"}]
-    assert look(api, "seats")["value"] == 5
-    newcomer = CustomerFactory.create(project=project, user_id="nobody")
-    with django_capture_on_commit_callbacks(execute=True):
-        grant(customer, (seats, 25), (theme, {"a": [1]}), at=timezone.now())
-        grant(newcomer, (seats, 25), at=timezone.now())
-    assert same(look(api, "seats"), assumed["seats"])
-    assert same(look(api, "theme"), assumed["theme"])
-    assert same(look(api, "seats", user_id="nobody"), assumed["nobody"])
+        assert usage_at(today) == [("entitled", 10), ("entitled", 2)]
+        assert usage_at(now) == [reached, ("entitled", 2)]
+    assert usage_at(now - 2 * DAY)[1] == ("credits_exhausted", 0)
+    assert usage_at(now + window) == [("entitled", 10), ("entitled", 2)]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +223,7 @@ def test_assumed_grant_is_answered_like_a_real_one(
     ],
     ids=str,
 )
-def test_what_cannot_be_looked_at_is_refused(api, customer, sso, query):
+def test_an_invalid_time_is_refused(api, customer, sso, query):
     for path, said in (
         (CHECK, {"user_id": "ada", "feature": "sso"}),
         ("/entitlements", {"user_id": "ada"}),
@@ -272,42 +233,14 @@ def test_what_cannot_be_looked_at_is_refused(api, customer, sso, query):
         assert response["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"assume": [{}]},
-        {"assume": [{"feature": "sso", "product": "prod_1"}]},
-        {"assume": [{"product": "prod_1", "value": 5}]},
-        {"assume": [{"feature": "sso"}] * 11},
-        {"assume": "sso"},
-        {"at": 5},
-        {"explain": "yes"},
-    ],
-    ids=str,
-)
-def test_what_cannot_be_assumed_of_many_is_refused(api, customer, sso, said):
-    body = {"checks": [{"user_id": "ada", "feature": "sso"}], **said}
-    assert api.post(CHECK, body).status_code == 422
-
-
-def test_neighbours_features_and_figures_are_out_of_sight(
-    other_api, other_project, customer, seats
-):
-    for assume in ("grant:seats=25",):
-        response = other_api.get(
-            CHECK, query={"user_id": customer.pk, "feature": "seats", "assume": assume}
-        )
-        assert response.status_code == 422
-
-
 def test_a_thousand_pairs_cost_as_many_queries_as_one(project, calls, render, theme, seats, sso):
     now = timezone.now()
     people = [CustomerFactory.create(project=project, user_id=f"u{n}") for n in range(200)]
     for person in people[:20]:
         state(
             person,
-            claim(calls, 10, starts_at=now - DAY),
-            claim(render, 5, starts_at=now - DAY),
+            draft_fact(calls, 10, starts_at=now - DAY),
+            draft_fact(render, 5, starts_at=now - DAY),
             at=now,
         )
     codes = [each.code for each in (calls, render, theme, seats, sso)]
@@ -319,21 +252,21 @@ def test_a_thousand_pairs_cost_as_many_queries_as_one(project, calls, render, th
         return len(made), len(seen)
 
     one = [Question("u0", "calls"), Question("u0", "render")]
-    outlook = EvaluationContext(at=now + SECOND, now=now)
+    evaluation = EvaluationContext(at=now + SECOND, now=now)
     few = queries(lambda: decisions.check_many(project=project, questions=one, at=now))
     many = queries(lambda: decisions.check_many(project=project, questions=pairs, at=now))
     told = queries(
-        lambda: decisions.explain_many(project=project, questions=pairs, context=outlook)
+        lambda: decisions.explain_many(project=project, questions=pairs, context=evaluation)
     )
     assert (few[1], many, told) == (4, (1000, 4), (1000, 7))
     plain = queries(lambda: decisions.check_many(project=project, questions=pairs[4:5], at=now))
     assert plain == (1, 1)
 
 
-def test_decision_is_shown_without_what_is_not_for_showing(project, customer, calls):
-    made = decisions.check(project=project, user_id="ada", feature="calls", at=timezone.now())
-    assert set(representation.decision(made)) == {
+def test_a_shown_decision_leaves_internal_fields_out(project, customer, calls):
+    decision = decisions.check(project=project, user_id="ada", feature="calls", at=timezone.now())
+    assert set(representation.decision(decision)) == {
         "feature", "allowed", "reason", "value", "limit", "used", "remaining", "resets_at",
         "valid_until", "version", "sources"}  # fmt: skip
-    assert made.resets_at is not None
-    assert rfc3339(made.resets_at) == representation.decision(made)["resets_at"]
+    assert decision.resets_at is not None
+    assert rfc3339(decision.resets_at) == representation.decision(decision)["resets_at"]

@@ -1,4 +1,4 @@
-"""Many writers at once: one version each, nothing lost, nothing told twice."""
+"""Parallel writers of facts get one version each, lose nothing and record events once."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +10,14 @@ from entitlements.decisions.selectors import decisions
 from entitlements.grants import service as grants
 from entitlements.models import Fact, Grant
 from events.models import OutboxEvent
-from tests.factories.entitlements import NOW, claim, grant, state
+from tests.factories.entitlements import NOW, draft_fact, grant, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 WRITERS = 8
 
 
-def at_once(act, arguments):
+def run_in_threads(act, arguments):
     def run(argument):
         try:
             return act(argument)
@@ -30,8 +30,9 @@ def at_once(act, arguments):
 
 def test_each_change_has_a_version_of_its_own_and_none_is_lost(customer, seats):
     changes = [(number % WRITERS, number) for number in range(5 * WRITERS)]
-    at_once(
-        lambda change: state(customer, claim(seats, change[1]), source=f"sub_{change[0]}"), changes
+    run_in_threads(
+        lambda change: state(customer, draft_fact(seats, change[1]), source=f"sub_{change[0]}"),
+        changes,
     )
     customer.refresh_from_db()
     versions = Fact.objects.for_project(customer.project_id).values_list("version", flat=True)
@@ -40,21 +41,25 @@ def test_each_change_has_a_version_of_its_own_and_none_is_lost(customer, seats):
 
 
 def test_grant_is_revoked_once_however_many_try(customer, sso):
-    given = grant(customer, sso)
-    at_once(
-        lambda who: grants.revoke(grant=given, reason="Over.", actor=f"operator:{who}", at=NOW),
+    new_grant = grant(customer, sso)
+    run_in_threads(
+        lambda who: grants.revoke(grant=new_grant, reason="Over.", actor=f"operator:{who}", at=NOW),
         range(WRITERS),
     )
-    told = Counter(event.type for event in OutboxEvent.objects.for_project(customer.project_id))
-    assert told == {"grant.created": 1, "grant.revoked": 1, "entitlements.changed": 2}
+    event_counts = Counter(
+        event.type for event in OutboxEvent.objects.for_project(customer.project_id)
+    )
+    assert event_counts == {"grant.created": 1, "grant.revoked": 1, "entitlements.changed": 2}
 
 
 def test_grants_expire_once_however_many_sweep(customer, sso):
     for _ in range(3):
         grant(customer, sso, expires_at=NOW.replace(hour=13))
-    at_once(lambda _: grants.expire_due(at=NOW.replace(hour=14), limit=10), range(WRITERS))
-    told = Counter(event.type for event in OutboxEvent.objects.for_project(customer.project_id))
-    assert told["grant.expired"] == 3
+    run_in_threads(lambda _: grants.expire_due(at=NOW.replace(hour=14), limit=10), range(WRITERS))
+    event_counts = Counter(
+        event.type for event in OutboxEvent.objects.for_project(customer.project_id)
+    )
+    assert event_counts["grant.expired"] == 3
     assert not decisions.check(
         project=customer.project, user_id="ada", feature="sso", at=NOW.replace(hour=14)
     ).allowed

@@ -1,4 +1,4 @@
-"""Sources state sets of claims; what changes is appended, versioned and told."""
+"""Sources state facts; changes are appended, versioned and recorded."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from common.models import UnscopedQuery
 from entitlements.decisions.selectors import decisions
-from entitlements.decisions.selectors import facts as stored
-from entitlements.facts import notices as announcements
+from entitlements.decisions.selectors import facts as fact_selectors
+from entitlements.facts import notices
 from entitlements.facts import service as facts
 from entitlements.models import Fact, Snapshot
 from entitlements.models.fact import Effect, SourceType
@@ -18,7 +18,7 @@ from entitlements.resolution.decision import Question
 from entitlements.resolution.facts import Reason
 from events.models import OutboxEvent
 from projects.customers import selectors as customers
-from tests.factories.entitlements import NOW, FeatureFactory, claim, state
+from tests.factories.entitlements import NOW, FeatureFactory, draft_fact, state
 from tests.factories.projects import CustomerFactory
 
 DAY = timedelta(days=1)
@@ -41,7 +41,7 @@ def decision(customer, feature, at=NOW):
     )
 
 
-def told(customer):
+def change_events(customer):
     events = OutboxEvent.objects.for_project(customer.project).order_by("pk")
     return [event for event in events if event.type == "entitlements.changed"]
 
@@ -50,33 +50,35 @@ def rows(customer):
     return Fact.objects.for_project(customer.project).filter(customer=customer)
 
 
-def test_claims_become_answers(customer, sso, seats):
-    assert state(customer, claim(sso), claim(seats, 5))
+def test_stated_facts_become_decisions(customer, sso, seats):
+    assert state(customer, draft_fact(sso), draft_fact(seats, 5))
     assert decision(customer, sso).allowed
     assert decision(customer, seats).limit == 5
     assert version(customer) == 1
 
 
-def test_saying_the_same_again_changes_nothing(customer, sso, seats):
-    state(customer, claim(sso), claim(seats, None))
-    assert not state(customer, claim(seats, None), claim(sso), claim(sso), at=NOW + DAY)
+def test_stating_the_same_facts_again_changes_nothing(customer, sso, seats):
+    state(customer, draft_fact(sso), draft_fact(seats, None))
+    assert not state(
+        customer, draft_fact(seats, None), draft_fact(sso), draft_fact(sso), at=NOW + DAY
+    )
     assert version(customer) == 1
     assert rows(customer).count() == 2
-    assert len(told(customer)) == 1
+    assert len(change_events(customer)) == 1
 
 
-def test_source_speaks_for_itself_only(customer, sso, seats):
-    state(customer, claim(sso), claim(seats, 5), source="sub_1")
-    state(customer, claim(seats, 9), source="sub_2")
-    assert state(customer, claim(sso), source="sub_1")
-    assert not state(customer, claim(seats, 9), source="sub_2"), "it says the same as before"
+def test_a_source_replaces_its_own_facts_only(customer, sso, seats):
+    state(customer, draft_fact(sso), draft_fact(seats, 5), source="sub_1")
+    state(customer, draft_fact(seats, 9), source="sub_2")
+    assert state(customer, draft_fact(sso), source="sub_1")
+    assert not state(customer, draft_fact(seats, 9), source="sub_2"), "it says the same as before"
     assert decision(customer, sso).allowed
     assert decision(customer, seats).limit == 9
     assert [source.id for source in decision(customer, seats).sources] == ["sub_2"]
 
 
-def test_source_that_says_nothing_more_takes_away_and_leaves_one_row(customer, sso):
-    state(customer, claim(sso))
+def test_a_source_without_facts_ends_access_and_leaves_one_row(customer, sso):
+    state(customer, draft_fact(sso))
     assert state(customer)
     assert not state(customer)
     assert not decision(customer, sso).allowed
@@ -84,7 +86,7 @@ def test_source_that_says_nothing_more_takes_away_and_leaves_one_row(customer, s
     assert (silence.effect, silence.feature) == (Effect.NONE, None)
 
 
-def test_source_that_never_said_anything_has_nothing_to_take_away(customer):
+def test_an_unknown_source_ends_nothing(customer):
     assert not state(customer)
     assert version(customer) == 0
     assert not rows(customer).exists()
@@ -92,36 +94,36 @@ def test_source_that_never_said_anything_has_nothing_to_take_away(customer):
 
 def test_true_is_not_one_and_null_is_not_zero(customer, seats):
     for number, value in enumerate([1, True, 0, None], start=1):
-        assert state(customer, claim(seats, value))
+        assert state(customer, draft_fact(seats, value))
         assert version(customer) == number
 
 
-def test_each_difference_in_a_claim_is_a_change(customer, sso):
+def test_each_difference_of_a_fact_is_a_change(customer, sso):
     changes: list[dict[str, Any]] = [
         {"reason": Reason.TRIAL},
         {"starts_at": NOW + SECOND},
         {"ends_at": NOW + DAY},
         {"effect": Effect.DENY, "reason": Reason.REVOKED},
     ]
-    state(customer, claim(sso))
+    state(customer, draft_fact(sso))
     for number, change in enumerate(changes, start=2):
-        assert state(customer, claim(sso, **change))
+        assert state(customer, draft_fact(sso, **change))
         assert version(customer) == number
 
 
 def test_denials_and_permissions_share_no_reason(sso):
     with pytest.raises(ValueError, match="denys"):
-        claim(sso, effect=Effect.DENY)
+        draft_fact(sso, effect=Effect.DENY)
     with pytest.raises(ValueError, match="allows"):
-        claim(sso, reason=Reason.HELD)
+        draft_fact(sso, reason=Reason.HELD)
     with pytest.raises(ValueError, match="allows"):
-        claim(sso, reason=Reason.REVOKED)
+        draft_fact(sso, reason=Reason.REVOKED)
     with pytest.raises(ValueError, match="allows"):
-        claim(sso, reason=Reason.NOT_ENTITLED)
+        draft_fact(sso, reason=Reason.NOT_ENTITLED)
 
 
 def test_history_is_append_only(customer, sso):
-    state(customer, claim(sso))
+    state(customer, draft_fact(sso))
     for forbidden in (
         lambda: rows(customer).update(value=False),
         lambda: rows(customer).delete(),
@@ -134,21 +136,21 @@ def test_history_is_append_only(customer, sso):
 
 def test_neighbours_rows_cannot_be_mixed(customer, other_project, sso):
     theirs = FeatureFactory.create(project=other_project, code="sso")
-    state(customer, claim(theirs))
+    state(customer, draft_fact(theirs))
     with pytest.raises(IntegrityError, match="entitlements_fact_feature_tenant_fk"):
         connection.check_constraints()
     with pytest.raises(UnscopedQuery):
         Fact.objects.count()
 
 
-def test_copy_of_the_customer_that_is_out_of_date_is_refused(customer, sso, seats):
-    state(customer, claim(sso))
+def test_an_outdated_customer_object_is_refused(customer, sso, seats):
+    state(customer, draft_fact(sso))
     with transaction.atomic(), pytest.raises(RuntimeError, match="out of date"):
         facts.replace(
             customer=customer,
             source_type=SourceType.SUBSCRIPTION,
             source_id="sub_2",
-            drafts=[claim(seats, 1)],
+            drafts=[draft_fact(seats, 1)],
             at=NOW,
         )
     assert decision(customer, seats).limit == 0
@@ -156,20 +158,22 @@ def test_copy_of_the_customer_that_is_out_of_date_is_refused(customer, sso, seat
 
 def test_version_grows_by_one_with_each_change_and_every_version_can_be_read_again(customer, seats):
     for number in range(1, 6):
-        state(customer, claim(seats, number * 10), source=f"sub_{number % 2}")
+        state(customer, draft_fact(seats, number * 10), source=f"sub_{number % 2}")
         assert version(customer) == number
     read = [
-        sorted(int(row.value or 0) for row in stored.current(customer=customer, as_of=number))
+        sorted(
+            int(row.value or 0) for row in fact_selectors.current(customer=customer, as_of=number)
+        )
         for number in range(6)
     ]
     assert read == [[], [10], [10, 20], [20, 30], [30, 40], [40, 50]]
 
 
 def test_event_carries_the_whole_new_state_and_the_old_of_what_changed(customer, sso, seats):
-    state(customer, claim(sso), claim(seats, 5))
-    state(customer, claim(sso), claim(seats, 9))
+    state(customer, draft_fact(sso), draft_fact(seats, 5))
+    state(customer, draft_fact(sso), draft_fact(seats, 9))
 
-    event = told(customer)[-1]
+    event = change_events(customer)[-1]
 
     assert (event.subject, event.customer_id, event.version) == (customer.pk, customer.pk, 2)
     assert event.occurred_at == NOW
@@ -199,52 +203,54 @@ def test_event_carries_the_whole_new_state_and_the_old_of_what_changed(customer,
     ]
 
 
-def test_change_that_changes_no_answer_is_not_told(customer, seats):
-    state(customer, claim(seats, 9), source="sub_1")
-    assert state(customer, claim(seats, 5), source="sub_2")
+def test_a_change_without_effect_records_no_event(customer, seats):
+    state(customer, draft_fact(seats, 9), source="sub_1")
+    assert state(customer, draft_fact(seats, 5), source="sub_2")
     assert version(customer) == 2
-    assert [event.version for event in told(customer)] == [1]
+    assert [event.version for event in change_events(customer)] == [1]
 
 
-def test_what_time_took_away_is_told_with_the_next_change(customer, sso):
-    state(customer, claim(sso, ends_at=NOW + DAY))
+def test_an_expiry_is_recorded_with_the_next_change(customer, sso):
+    state(customer, draft_fact(sso, ends_at=NOW + DAY))
     state(customer, at=NOW + DAY + SECOND)
-    previous = told(customer)[-1].previous["entitlements"]
+    previous = change_events(customer)[-1].previous["entitlements"]
     assert [(each["feature"], each["allowed"]) for each in previous] == [("sso", True)]
 
 
-def test_what_time_changes_is_told_when_it_happens_and_once(customer, sso):
-    state(customer, claim(sso, starts_at=NOW + DAY, ends_at=NOW + 2 * DAY))
-    assert [event.data["entitlements"][0]["allowed"] for event in told(customer)] == [False]
+def test_a_change_by_time_is_recorded_once_when_it_happens(customer, sso):
+    state(customer, draft_fact(sso, starts_at=NOW + DAY, ends_at=NOW + 2 * DAY))
+    assert [event.data["entitlements"][0]["allowed"] for event in change_events(customer)] == [
+        False
+    ]
 
     for moment in (NOW + DAY - SECOND, NOW + DAY, NOW + DAY + SECOND, NOW + 3 * DAY, NOW + 4 * DAY):
-        announcements.notify_due(at=moment, limit=10)
+        notices.notify_due(at=moment, limit=10)
 
     assert [
         (event.occurred_at, event.data["entitlements"][0]["allowed"], event.version)
-        for event in told(customer)
+        for event in change_events(customer)
     ] == [(NOW, False, 1), (NOW + DAY, True, 2), (NOW + 3 * DAY, False, 3)]
     assert Snapshot.objects.for_project(customer.project).get().changes_at is None
 
 
-def test_moment_that_changes_no_answer_is_passed_in_silence(customer, seats):
-    state(customer, claim(seats, None), source="sub_1")
-    state(customer, claim(seats, 5, ends_at=NOW + DAY), source="sub_2")
-    announcements.notify_due(at=NOW + DAY, limit=10)
-    last = told(customer)[-1]
+def test_a_time_without_effect_records_no_event(customer, seats):
+    state(customer, draft_fact(seats, None), source="sub_1")
+    state(customer, draft_fact(seats, 5, ends_at=NOW + DAY), source="sub_2")
+    notices.notify_due(at=NOW + DAY, limit=10)
+    last = change_events(customer)[-1]
     assert last.data["entitlements"][0]["valid_until"] is None
     assert last.previous["entitlements"][0]["valid_until"] == "2026-11-22T12:00:00Z"
 
 
 def test_unknown_user_is_entitled_to_nothing_and_is_not_made(project, sso):
-    standing = decisions.entitlements_of(project=project, user_id="nobody", at=NOW)
-    assert (standing.customer_id, standing.version) == (None, 0)
-    assert standing.decisions["sso"].reason is Reason.NOT_ENTITLED
+    listing = decisions.entitlements_of(project=project, user_id="nobody", at=NOW)
+    assert (listing.customer_id, listing.version) == (None, 0)
+    assert listing.decisions["sso"].reason is Reason.NOT_ENTITLED
     assert customers.find(project=project, user_id="nobody") is None
 
 
 def test_same_user_elsewhere_has_nothing(customer, other_project, sso):
-    state(customer, claim(sso))
+    state(customer, draft_fact(sso))
     FeatureFactory.create(project=other_project, code="sso")
     CustomerFactory.create(project=other_project, user_id="ada")
     assert not decisions.check(project=other_project, user_id="ada", feature="sso", at=NOW).allowed
@@ -254,7 +260,7 @@ def test_same_user_elsewhere_has_nothing(customer, other_project, sso):
 
 
 def test_archived_feature_still_answers_who_has_it(customer, project, sso):
-    state(customer, claim(sso))
+    state(customer, draft_fact(sso))
     sso.archived_at = NOW
     sso.save()
     assert decision(customer, sso).allowed
@@ -266,8 +272,8 @@ def test_archived_feature_still_answers_who_has_it(customer, project, sso):
 @pytest.mark.parametrize("sources", [1, 40])
 def test_queries_do_not_grow_with_sources_versions_or_questions(project, customer, seats, sources):
     for number in range(sources):
-        state(customer, claim(seats, number), source=f"sub_{number}")
-        state(customer, claim(seats, number + 1), source=f"sub_{number}")
+        state(customer, draft_fact(seats, number), source=f"sub_{number}")
+        state(customer, draft_fact(seats, number + 1), source=f"sub_{number}")
     others = [CustomerFactory.create(project=project) for _ in range(sources)]
     questions = [
         Question(user_id, feature)
@@ -283,5 +289,5 @@ def test_queries_do_not_grow_with_sources_versions_or_questions(project, custome
         decisions.entitlements_of(project=project, user_id="ada", at=NOW)
     assert len(queries) == 4
     with CaptureQueriesContext(connection) as queries:
-        state(customer, claim(seats, 1000))
+        state(customer, draft_fact(seats, 1000))
     assert len(queries) == CHANGE

@@ -1,4 +1,4 @@
-"""``/features`` as a tenant manages what can be entitled."""
+"""``/features`` defines, renames and archives features."""
 
 import pytest
 from django.utils import timezone
@@ -52,14 +52,14 @@ def test_kind_is_boolean_unless_told_otherwise(api):
 
 def test_metered_feature_names_its_meter_and_its_period(api, other_api, project):
     meter = MeterFactory.create(project=project, code="calls")
-    said = {"kind": "metered", "merge": "sum", "meter": "calls", "period": "month"}
-    body = create(api, **said, anchored=True).json()
-    assert {name: body[name] for name in said} == said
+    request_body = {"kind": "metered", "merge": "sum", "meter": "calls", "period": "month"}
+    body = create(api, **request_body, anchored=True).json()
+    assert {name: body[name] for name in request_body} == request_body
     assert body["anchored"] is True
     meter.refresh_from_db()
     assert meter.is_watched
     assert rules.version(project) == 1
-    assert create(other_api, **said).json()["errors"][0]["pointer"] == "#/meter"
+    assert create(other_api, **request_body).json()["errors"][0]["pointer"] == "#/meter"
     assert rules.version(project) == 1
 
 

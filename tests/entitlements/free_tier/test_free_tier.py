@@ -1,4 +1,4 @@
-"""``/free-tier``: what everybody has, and that people are told when it changes."""
+"""``/free-tier`` sets every user's features and records who is affected."""
 
 from datetime import timedelta
 
@@ -8,13 +8,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from entitlements.decisions.selectors import decisions
-from entitlements.facts import notices as announcements
+from entitlements.facts import notices
 from entitlements.features.selectors import rules
 from entitlements.free_tier import service as free_tier
 from entitlements.models import FreeTierEntry, Snapshot
 from events.models import AuditEntry, OutboxEvent
 from projects.models import Customer
-from tests.factories.entitlements import FeatureFactory, LimitFactory, claim, grant, state
+from tests.factories.entitlements import FeatureFactory, LimitFactory, draft_fact, grant, state
 from tests.factories.projects import CustomerFactory
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,9 @@ def changes(project):
     ]
 
 
-def test_everybody_has_it_known_or_not_until_it_is_taken_back(api, other_api, project, seats, sso):
+def test_the_free_tier_holds_for_known_and_unknown_users_until_it_ends(
+    api, other_api, project, seats, sso
+):
     FeatureFactory.create(project=CustomerFactory.create(user_id="theirs").project, code="seats")
     assert api.get(PATH).json() == {"features": []}
     body = put(api, seats=3, sso=True).json()
@@ -68,8 +70,10 @@ def test_everybody_has_it_known_or_not_until_it_is_taken_back(api, other_api, pr
     assert entries[0]["sources"] == [{"type": "free_tier", "id": entry.pk}]
     assert other_api.get(PATH).json() == {"features": []}
     assert put(api, sso=True).status_code == 200
-    made = decisions.check(project=project, user_id="nobody", feature="seats", at=timezone.now())
-    assert (made.allowed, made.value) == (False, 0)
+    decision = decisions.check(
+        project=project, user_id="nobody", feature="seats", at=timezone.now()
+    )
+    assert (decision.allowed, decision.value) == (False, 0)
     audits = AuditEntry.objects.filter(project=project, action="project.set_free_tier")
     assert [(each.before, each.after) for each in audits.order_by("pk")] == [
         ({}, {"seats": 3, "sso": True}),
@@ -77,7 +81,7 @@ def test_everybody_has_it_known_or_not_until_it_is_taken_back(api, other_api, pr
     ]
 
 
-def test_an_answer_that_was_kept_ends_with_the_free_tier_that_it_was_made_under(
+def test_a_cached_answer_ends_with_a_change_of_the_free_tier(
     api, project, sso, customer, django_capture_on_commit_callbacks
 ):
     assert answer(api, feature="sso") == answer(api, "ada", "sso") == (False, "not_entitled", False)
@@ -90,7 +94,7 @@ def test_an_answer_that_was_kept_ends_with_the_free_tier_that_it_was_made_under(
     assert answer(api, feature="sso") == answer(api, "ada", "sso") == (True, "free_tier", True)
 
 
-def test_same_again_changes_nothing(api, project, seats):
+def test_setting_the_same_free_tier_changes_nothing(api, project, seats):
     put(api, seats=3)
     version, rows = rules.version(project), FreeTierEntry.objects.for_project(project).count()
     assert put(api, seats=3).status_code == 200
@@ -98,12 +102,12 @@ def test_same_again_changes_nothing(api, project, seats):
     assert FreeTierEntry.objects.for_project(project).count() == rows == 1
 
 
-def test_what_was_bought_is_named_before_what_everybody_has(customer, project, seats):
+def test_purchases_are_named_before_the_free_tier(customer, project, seats):
     now = timezone.now()
     replace(project, now, seats=5)
-    state(customer, claim(seats, 5, starts_at=now), at=now)
-    made = decisions.check(project=project, user_id="ada", feature="seats", at=now)
-    assert (made.reason, [each.type for each in made.sources]) == (
+    state(customer, draft_fact(seats, 5, starts_at=now), at=now)
+    decision = decisions.check(project=project, user_id="ada", feature="seats", at=now)
+    assert (decision.reason, [each.type for each in decision.sources]) == (
         "entitled",
         ["free_tier", "subscription"],
     )
@@ -124,53 +128,51 @@ def test_what_was_bought_is_named_before_what_everybody_has(customer, project, s
     ],
     ids=lambda body: str(body)[:60],
 )
-def test_what_nobody_can_have_is_refused_and_nothing_changes(api, project, seats, body):
+def test_an_invalid_free_tier_is_refused_and_changes_nothing(api, project, seats, body):
     FeatureFactory.create(project=project, code="old", archived_at=timezone.now())
     put(api, seats=3)
     assert api.put(PATH, body).status_code == 422
     assert answer(api) == (True, "free_tier", 3)
 
 
-def test_those_are_told_whose_answer_changed_and_only_once(project, seats, sso):
+def test_each_affected_customer_gets_one_event(project, seats, sso):
     born = timezone.now()
     few, many, new = (
         CustomerFactory.create(project=project, user_id=name) for name in ("few", "many", "new")
     )
-    state(many, claim(seats, 50, starts_at=born), at=born)
+    state(many, draft_fact(seats, 50, starts_at=born), at=born)
     at = born + SECOND
     replace(project, at, seats=3)
     ids = [few.pk, many.pk, new.pk]
     told = changes(project)
-    assert announcements.recheck(project_id=project.pk, customer_ids=ids, at=at) == 2
+    assert notices.recheck(project_id=project.pk, customer_ids=ids, at=at) == 2
     assert changes(project)[len(told) :] == [(few.pk, ["seats"]), (new.pk, ["seats"])]
     few.refresh_from_db()
     snapshot = Snapshot.objects.for_project(project).get(customer=few)
     assert (snapshot.version, snapshot.taken_at) == (few.version, at)
-    assert announcements.recheck(project_id=project.pk, customer_ids=ids, at=at + SECOND) == 0
+    assert notices.recheck(project_id=project.pk, customer_ids=ids, at=at + SECOND) == 0
     assert Customer.objects.for_project(project).get(pk=many.pk).version == 1
 
 
-def test_who_changes_meanwhile_is_told_of_both_at_once(project, seats, sso):
+def test_a_customer_changed_meanwhile_gets_one_event_for_both_changes(project, seats, sso):
     born = timezone.now()
     ada = CustomerFactory.create(project=project, user_id="ada")
-    state(ada, claim(sso, starts_at=born), at=born)
+    state(ada, draft_fact(sso, starts_at=born), at=born)
     replace(project, born + SECOND, seats=3)
     grant(ada, (seats, 2), at=born + 2 * SECOND)
     assert changes(project)[-1] == (ada.pk, ["seats"])
-    again = announcements.recheck(
-        project_id=project.pk, customer_ids=[ada.pk], at=born + 3 * SECOND
-    )
+    again = notices.recheck(project_id=project.pk, customer_ids=[ada.pk], at=born + 3 * SECOND)
     assert again == 0
 
 
-def test_looking_at_many_costs_as_many_queries_as_at_one(project, seats):
+def test_rechecking_many_customers_costs_as_many_queries_as_one(project, seats):
     at = timezone.now()
     ids = [CustomerFactory.create(project=project).pk for _ in range(20)]
     LimitFactory.create(project=project)
 
     def queries(of):
         with CaptureQueriesContext(connection) as seen:
-            announcements.recheck(project_id=project.pk, customer_ids=of, at=at)
+            notices.recheck(project_id=project.pk, customer_ids=of, at=at)
         return len(seen)
 
     assert queries(ids[:1]) == queries(ids) == 5

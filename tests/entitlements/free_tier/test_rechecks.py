@@ -1,4 +1,4 @@
-"""What holds for everybody has changed: each is looked at, and told where an answer differs."""
+"""A recheck records an event for each customer whose decision changes."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ from entitlements.free_tier import rechecks
 from entitlements.free_tier import service as free_tier
 from entitlements.models import Feature, Recheck
 from projects.models import Customer, Project
-from tests.billing import outbox
+from tests.billing import outbox_events
 from tests.factories.entitlements import FeatureFactory, LimitFactory, grant
 from tests.factories.projects import CustomerFactory
 
@@ -31,34 +31,36 @@ def give_everybody(feature: Feature, value: int) -> None:
     )
 
 
-def told(project: Project) -> Counter[str]:
-    return Counter(event.subject for event in outbox.events(project, CHANGED))
+def notices_by_customer(project: Project) -> Counter[str]:
+    return Counter(event.subject for event in outbox_events.events(project, CHANGED))
 
 
-def standing(project: Project) -> list[tuple[str, int, int]]:
+def recheck_states(project: Project) -> list[tuple[str, int, int]]:
     rows = Recheck.objects.for_project(project).order_by("pk")
     return [(row.status, row.looked_at, row.changed) for row in rows]
 
 
-def test_who_notices_is_told_once(project: Project, other_project: Project, seats: Feature) -> None:
+def test_each_affected_customer_gets_one_event(
+    project: Project, other_project: Project, seats: Feature
+) -> None:
     CustomerFactory.create(project=other_project)
     people = [CustomerFactory.create(project=project) for _ in range(5)]
     generous, same = people[3], people[4]
     grant(generous, (seats, 50), at=timezone.now())
-    before = told(project)
+    before = notices_by_customer(project)
     give_everybody(seats, 3)
     assert rechecks.run_due(at=timezone.now()) == 2
-    assert standing(project) == [("done", 5, 4)]
-    assert told(project) - before == Counter(each.pk for each in (*people[:3], same))
-    assert outbox.last(project, CHANGED).data["entitlements"][0]["reason"] == "free_tier"
+    assert recheck_states(project) == [("done", 5, 4)]
+    assert notices_by_customer(project) - before == Counter(each.pk for each in (*people[:3], same))
+    assert outbox_events.last(project, CHANGED).data["entitlements"][0]["reason"] == "free_tier"
     give_everybody(seats, 4)
     give_everybody(seats, 3)
     assert rechecks.run_due(at=timezone.now()) == 2
-    assert standing(project)[1:2] == [("superseded", 0, 0)]
-    assert outbox.types(other_project) == []
+    assert recheck_states(project)[1:2] == [("superseded", 0, 0)]
+    assert outbox_events.types(other_project) == []
 
 
-def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
+def test_a_thousand_unaffected_customers_cost_a_fixed_number_of_queries(
     project: Project, seats: Feature
 ) -> None:
     Customer.objects.for_project(project).bulk_create(
@@ -74,4 +76,4 @@ def test_a_thousand_who_notice_nothing_cost_a_fixed_number_of_queries(
         batches.append(len(captured))
     _, *full, _, _ = batches
     assert (set(full), len(full)) == ({10}, 9)
-    assert (standing(project), outbox.types(project)) == ([("done", 1000, 0)], [])
+    assert (recheck_states(project), outbox_events.types(project)) == ([("done", 1000, 0)], [])

@@ -1,4 +1,4 @@
-"""What people give and take by hand."""
+"""Manual grants and denials change decisions, expire and are audited."""
 
 from datetime import timedelta
 
@@ -8,14 +8,14 @@ from django.db import IntegrityError, connection
 from common.errors import Invalid
 from entitlements.decisions.selectors import decisions, effects
 from entitlements.errors import FeatureArchived, GrantExpired
-from entitlements.grants import selectors as stored
+from entitlements.grants import selectors as grant_selectors
 from entitlements.grants import service as grants
 from entitlements.models import Grant
 from entitlements.models.fact import Effect
 from entitlements.models.grant import GrantStatus
 from entitlements.resolution.facts import Reason
 from events.models import AuditEntry, OutboxEvent
-from tests.factories.entitlements import NOW, FeatureFactory, claim, grant, state
+from tests.factories.entitlements import NOW, FeatureFactory, draft_fact, grant, state
 
 DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
@@ -29,7 +29,7 @@ def decision(customer, feature, at=NOW):
     )
 
 
-def told(customer):
+def event_types(customer):
     events = OutboxEvent.objects.for_project(customer.project_id).order_by("pk")
     return [event.type for event in events]
 
@@ -48,17 +48,17 @@ def revoke(given, at=NOW, **kwargs):
     return grants.revoke(grant=given, at=at, **{"reason": "Over.", "actor": "key:k", **kwargs})
 
 
-def test_grant_gives_and_is_told_and_audited(customer, sso, seats):
-    given = grant(customer, sso, (seats, 7), expires_at=NOW + DAY)
+def test_a_grant_gives_access_and_is_recorded_and_audited(customer, sso, seats):
+    new_grant = grant(customer, sso, (seats, 7), expires_at=NOW + DAY)
 
     assert decision(customer, sso).reason is Reason.GRANTED
     assert decision(customer, seats).limit == 7
     assert decision(customer, seats).valid_until == NOW + DAY
-    assert told(customer) == ["entitlements.changed", "grant.created"]
+    assert event_types(customer) == ["entitlements.changed", "grant.created"]
     event = OutboxEvent.objects.for_project(customer.project_id).get(type="grant.created")
-    assert (event.subject, event.customer_id, event.version) == (given.pk, customer.pk, 1)
+    assert (event.subject, event.customer_id, event.version) == (new_grant.pk, customer.pk, 1)
     assert event.data == {
-        "id": given.pk,
+        "id": new_grant.pk,
         "user_id": "ada",
         "effect": "allow",
         "status": "active",
@@ -77,15 +77,15 @@ def test_grant_gives_and_is_told_and_audited(customer, sso, seats):
 
 
 def test_grant_holds_from_its_start_until_just_before_its_expiry(customer, sso):
-    given = grant(customer, sso, starts_at=NOW + DAY, expires_at=NOW + 2 * DAY)
+    new_grant = grant(customer, sso, starts_at=NOW + DAY, expires_at=NOW + 2 * DAY)
     moments = [NOW, NOW + DAY - TICK, NOW + DAY, NOW + 2 * DAY - TICK, NOW + 2 * DAY]
     answers = [decision(customer, sso, at=moment).allowed for moment in moments]
     assert answers == [False, False, True, True, False]
-    statuses = [given.status(moment) for moment in moments]
+    statuses = [new_grant.status(moment) for moment in moments]
     assert statuses == ["scheduled", "scheduled", "active", "active", "expired"]
     for moment, status in zip(moments, statuses, strict=True):
         for each in GrantStatus:
-            rows = stored.listing(project=customer.project, at=moment, status=each)
+            rows = grant_selectors.listing(project=customer.project, at=moment, status=each)
             assert rows.exists() is (each == status)
 
 
@@ -101,40 +101,38 @@ def test_revoking_ends_that_grant_only(customer, sso, seats):
     revoke(second, at=NOW + DAY)
     assert not decision(customer, sso, at=NOW + DAY).allowed
     assert audited(customer)[-1] == ("grant.revoke", "key:k", "Over.")
-    assert told(customer)[-1] == "grant.revoked"
+    assert event_types(customer)[-1] == "grant.revoked"
 
 
 @pytest.mark.parametrize(("starts_in", "before"), [(timedelta(0), "active"), (DAY, "scheduled")])
-def test_who_hears_of_a_revocation_hears_what_the_grant_was_before(
-    customer, sso, starts_in, before
-):
-    given = grant(customer, sso, starts_at=NOW + starts_in)
-    revoke(given)
+def test_the_event_of_a_revocation_holds_the_earlier_grant(customer, sso, starts_in, before):
+    new_grant = grant(customer, sso, starts_at=NOW + starts_in)
+    revoke(new_grant)
 
     event = OutboxEvent.objects.for_project(customer.project_id).get(type="grant.revoked")
     assert event.previous == {"status": before}
-    assert (event.subject, event.data["status"]) == (given.pk, "revoked")
+    assert (event.subject, event.data["status"]) == (new_grant.pk, "revoked")
 
 
 def test_revoking_twice_is_the_same_as_once(customer, sso):
-    given = grant(customer, sso)
-    revoke(given)
-    before = told(customer), audited(customer)
-    again = revoke(given, at=NOW + DAY, reason="Again.")
+    new_grant = grant(customer, sso)
+    revoke(new_grant)
+    before = event_types(customer), audited(customer)
+    again = revoke(new_grant, at=NOW + DAY, reason="Again.")
     assert again.revoked_reason == "Over."
-    assert (told(customer), audited(customer)) == before
+    assert (event_types(customer), audited(customer)) == before
 
 
 def test_expired_grant_cannot_be_revoked(customer, sso):
-    given = grant(customer, sso, expires_at=NOW + DAY)
+    new_grant = grant(customer, sso, expires_at=NOW + DAY)
     with pytest.raises(GrantExpired):
-        revoke(given, at=NOW + DAY)
-    assert told(customer) == ["entitlements.changed", "grant.created"]
-    revoke(given, at=NOW + DAY - TICK)
+        revoke(new_grant, at=NOW + DAY)
+    assert event_types(customer) == ["entitlements.changed", "grant.created"]
+    revoke(new_grant, at=NOW + DAY - TICK)
 
 
 def test_denial_beats_what_was_paid_for_until_it_is_revoked(customer, sso, seats):
-    state(customer, claim(sso), claim(seats, None))
+    state(customer, draft_fact(sso), draft_fact(seats, None))
     denial = deny(customer, sso, seats)
     assert decision(customer, sso).reason is Reason.REVOKED
     assert decision(customer, seats).limit == 0
@@ -147,8 +145,8 @@ def test_denial_beats_what_was_paid_for_until_it_is_revoked(customer, sso, seats
     assert audited(customer)[0] == ("grant.deny", "operator:ada", "Abuse.")
 
 
-def test_denial_that_expires_gives_back(customer, sso):
-    state(customer, claim(sso))
+def test_an_expired_denial_restores_access(customer, sso):
+    state(customer, draft_fact(sso))
     deny(customer, sso, expires_at=NOW + DAY)
     assert not decision(customer, sso, at=NOW + DAY - TICK).allowed
     assert decision(customer, sso, at=NOW + DAY).allowed
@@ -156,16 +154,16 @@ def test_denial_that_expires_gives_back(customer, sso):
 
 @pytest.mark.parametrize("reason", ["", "  \n"])
 def test_reason_is_required(customer, sso, reason):
-    given = grant(customer, sso)
-    before = told(customer), audited(customer)
+    new_grant = grant(customer, sso)
+    before = event_types(customer), audited(customer)
     for act in (
         lambda: grant(customer, sso, reason=reason),
         lambda: deny(customer, sso, reason=reason),
-        lambda: revoke(given, reason=reason),
+        lambda: revoke(new_grant, reason=reason),
     ):
         with pytest.raises(Invalid):
             act()
-    assert (told(customer), audited(customer)) == before
+    assert (event_types(customer), audited(customer)) == before
 
 
 @pytest.mark.parametrize(
@@ -215,7 +213,7 @@ def test_neighbours_feature_cannot_be_given(customer, other_project):
         connection.check_constraints()
 
 
-def test_expiry_is_told_once(customer, sso, seats):
+def test_expiry_is_recorded_once(customer, sso, seats):
     expiring = grant(customer, sso, expires_at=NOW + DAY)
     revoked = grant(customer, (seats, 1), expires_at=NOW + DAY)
     revoke(revoked)
@@ -225,7 +223,7 @@ def test_expiry_is_told_once(customer, sso, seats):
     assert grants.expire_due(at=NOW + DAY, limit=10) == 1
     assert grants.expire_due(at=NOW + 2 * DAY, limit=10) == 0
 
-    assert told(customer)[-2:] == ["entitlements.changed", "grant.expired"]
+    assert event_types(customer)[-2:] == ["entitlements.changed", "grant.expired"]
     events = OutboxEvent.objects.for_project(customer.project_id)
     expired = events.get(type="grant.expired")
     assert (expired.subject, expired.data["status"]) == (expiring.pk, "expired")
@@ -235,12 +233,12 @@ def test_expiry_is_told_once(customer, sso, seats):
     assert audited(customer)[-1] == ("grant.expire", "command", "")
 
 
-def test_grant_that_somebody_ended_meanwhile_does_not_expire(customer, sso):
-    given = grant(customer, sso, expires_at=NOW + DAY)
-    [due] = stored.due_to_expire(at=NOW + DAY, limit=10, rule=grants.RULE)
-    revoke(given, at=NOW + DAY - TICK)
+def test_a_grant_revoked_meanwhile_does_not_expire(customer, sso):
+    new_grant = grant(customer, sso, expires_at=NOW + DAY)
+    [due] = grant_selectors.due_to_expire(at=NOW + DAY, limit=10, rule=grants.RULE)
+    revoke(new_grant, at=NOW + DAY - TICK)
     assert not grants._expire(due, NOW + DAY)
-    assert told(customer)[-1] == "grant.revoked"
+    assert event_types(customer)[-1] == "grant.revoked"
     assert Grant.objects.for_project(customer.project_id).get().expired_at is None
 
 
@@ -253,23 +251,23 @@ def test_expiry_works_in_batches_oldest_first(customer, seats):
 
 
 def test_effect_is_what_the_grant_changed_even_when_asked_later(customer, sso, seats):
-    state(customer, claim(seats, 10))
-    given = grant(customer, sso, (seats, 5))
-    state(customer, claim(seats, 3))
+    state(customer, draft_fact(seats, 10))
+    new_grant = grant(customer, sso, (seats, 5))
+    state(customer, draft_fact(seats, 3))
 
-    said = {each.after.feature: each for each in effects.of_grant(grant=given, at=NOW)}
+    said = {each.after.feature: each for each in effects.of_grant(grant=new_grant, at=NOW)}
 
     assert (said["sso"].before.allowed, said["sso"].after.allowed) == (False, True)
     assert said["sso"].is_change
     assert (said["seats"].before.limit, said["seats"].after.limit) == (10, 10)
     assert not said["seats"].is_change
-    ended = effects.of_grant(grant=revoke(given), at=NOW)
+    ended = effects.of_grant(grant=revoke(new_grant), at=NOW)
     assert [(each.before.limit, each.after.limit) for each in ended] == [(5, 3), (None, None)]
 
 
-def test_scheduled_grant_changes_only_until_when_the_answer_is_certain(customer, sso):
-    given = grant(customer, sso, starts_at=NOW + DAY)
-    [effect] = effects.of_grant(grant=given, at=NOW)
+def test_a_scheduled_grant_changes_only_valid_until(customer, sso):
+    new_grant = grant(customer, sso, starts_at=NOW + DAY)
+    [effect] = effects.of_grant(grant=new_grant, at=NOW)
     assert not effect.after.allowed
     assert (effect.before.valid_until, effect.after.valid_until) == (None, NOW + DAY)
     assert effect.is_change

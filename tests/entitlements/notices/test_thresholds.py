@@ -1,4 +1,4 @@
-"""Coming to a limit by what is recorded: told once, soon after, whatever is interrupted."""
+"""Recorded usage that reaches a limit records one event per period."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from entitlements.models.feature import FeatureKind
 from entitlements.notices import thresholds
 from events.models import OutboxEvent
 from projects.models import Customer, Project
-from tests.factories.entitlements import FeatureFactory, claim, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import NOW, MeterFactory
 from usage.meters import service as meters
@@ -41,17 +41,17 @@ def metered(meter: Meter, code: str = "api", period: str = "month") -> Feature:
 
 
 def allow(customer: Customer, *values: tuple[Feature, int | None]) -> None:
-    claims = [claim(feature, value, starts_at=SINCE) for feature, value in values]
+    claims = [draft_fact(feature, value, starts_at=SINCE) for feature, value in values]
     state(customer, *claims, at=SINCE)
 
 
-def use(project: Project, value: int, user_id: str = "ada", at: Any = NOW) -> None:
+def record_usage(project: Project, value: int, user_id: str = "ada", at: Any = NOW) -> None:
     entries = [UsageEntry(user_id, "calls", value)]
     (outcome,) = recording.record(project=project, entries=entries, at=at)
     assert outcome.status == "recorded"
 
 
-def told(project: Project) -> list[tuple[str, str, int]]:
+def threshold_events(project: Project) -> list[tuple[str, str, int]]:
     events = OutboxEvent.objects.for_project(project).order_by("id")
     return [
         (event.type, event.data["feature"], event.data["used"])
@@ -60,18 +60,18 @@ def told(project: Project) -> list[tuple[str, str, int]]:
     ]
 
 
-def test_records_come_to_a_limit_once_in_each_period(project, customer, meter) -> None:
+def test_reaching_a_limit_is_recorded_once_in_each_period(project, customer, meter) -> None:
     allow(customer, (metered(meter), 10))
     for value, events in ((7, []), (1, [THRESHOLD]), (0, []), (3, [LIMIT]), (5, [])):
-        before = told(project)
-        use(project, value)
+        before = threshold_events(project)
+        record_usage(project, value)
         assert thresholds.notify_due(at=NOW, limit=10) == 1
-        assert [event[0] for event in told(project)[len(before) :]] == events
+        assert [event[0] for event in threshold_events(project)[len(before) :]] == events
     assert thresholds.notify_due(at=NOW, limit=10) == 0
     later = NOW + timedelta(days=20)
-    use(project, 10, at=later)
+    record_usage(project, 10, at=later)
     thresholds.notify_due(at=later, limit=10)
-    assert told(project)[2:] == [(THRESHOLD, "api", 10), (LIMIT, "api", 10)]
+    assert threshold_events(project)[2:] == [(THRESHOLD, "api", 10), (LIMIT, "api", 10)]
     event = OutboxEvent.objects.for_project(project).filter(type=LIMIT).latest("id")
     assert event.data["user_id"] == "ada"
     assert (event.data["threshold"], event.data["reason"]) == (100, "limit_reached")
@@ -79,7 +79,7 @@ def test_records_come_to_a_limit_once_in_each_period(project, customer, meter) -
     assert LimitNotice.objects.for_project(project).count() == 1
 
 
-def test_each_limit_that_shares_a_meter_is_told_of(project, customer, meter) -> None:
+def test_each_limit_of_a_shared_meter_records_its_event(project, customer, meter) -> None:
     features = {code: metered(meter, code, period) for code, period in LIMITS.items()}
     allow(customer, (features["by-month"], 100), (features["by-day"], 10), (features["more"], 20))
     for amount in (8, 1):
@@ -87,11 +87,11 @@ def test_each_limit_that_shares_a_meter_is_told_of(project, customer, meter) -> 
             project=project, user_id="ada", feature="by-month", amount=amount, at=NOW
         )
         thresholds.notify_due(at=NOW, limit=10)
-    assert told(project) == [(THRESHOLD, "by-day", 8)]
+    assert threshold_events(project) == [(THRESHOLD, "by-day", 8)]
     consumption.consume(project=project, user_id="ada", feature="by-day", amount=1, at=NOW)
-    use(project, 10)
+    record_usage(project, 10)
     thresholds.notify_due(at=NOW, limit=10)
-    assert told(project)[1:] == [
+    assert threshold_events(project)[1:] == [
         (LIMIT, "by-day", 10),
         (THRESHOLD, "more", 20),
         (LIMIT, "more", 20),
@@ -101,15 +101,15 @@ def test_each_limit_that_shares_a_meter_is_told_of(project, customer, meter) -> 
 LIMITS = {"by-month": "month", "by-day": "day", "more": "month"}
 
 
-def test_period_that_is_over_when_somebody_looks_is_still_told_of(project, customer, meter) -> None:
+def test_a_period_that_has_ended_is_still_recorded(project, customer, meter) -> None:
     allow(customer, (metered(meter, period="day"), 10))
     last = NOW.replace(hour=23, minute=59)
-    use(project, 9, at=last)
+    record_usage(project, 9, at=last)
     thresholds.notify_due(at=last + timedelta(minutes=5), limit=10)
-    assert told(project) == [(THRESHOLD, "api", 9)]
+    assert threshold_events(project) == [(THRESHOLD, "api", 9)]
 
 
-def test_tells_nobody_without_a_limit_and_many_at_once_in_few_queries(
+def test_customers_without_a_limit_get_no_event_and_many_cost_few_queries(
     project, meter, django_assert_num_queries
 ) -> None:
     feature = metered(meter)
@@ -117,18 +117,18 @@ def test_tells_nobody_without_a_limit_and_many_at_once_in_few_queries(
         customer = CustomerFactory.create(project=project, user_id=f"user-{number}")
         if number % 2:
             allow(customer, (feature, None if number % 4 == 1 else 5))
-        use(project, 4, f"user-{number}")
+        record_usage(project, 4, f"user-{number}")
     with django_assert_num_queries(21):
         assert thresholds.notify_due(at=NOW, limit=100) == 20
-    assert told(project) == [(THRESHOLD, "api", 4)] * 5
+    assert threshold_events(project) == [(THRESHOLD, "api", 4)] * 5
     assert not Movement.objects.for_project(project).exists()
 
 
-def test_what_was_interrupted_is_told_later(project, customer, meter) -> None:
+def test_an_interrupted_run_records_its_events_later(project, customer, meter) -> None:
     """As when the process dies between counting and telling."""
     allow(customer, (metered(meter), 10))
-    wish = CountRequest(project.pk, customer.pk, meter.pk, Period(Unit.MONTH), 10)
-    assert counting.count(wish, limit=10, at=NOW, marks=thresholds.threshold_amounts(10)).is_done
-    assert told(project) == []
+    request = CountRequest(project.pk, customer.pk, meter.pk, Period(Unit.MONTH), 10)
+    assert counting.count(request, limit=10, at=NOW, marks=thresholds.threshold_amounts(10)).is_done
+    assert threshold_events(project) == []
     assert thresholds.notify_due(at=NOW, limit=10) == 1
-    assert told(project) == [(THRESHOLD, "api", 10), (LIMIT, "api", 10)]
+    assert threshold_events(project) == [(THRESHOLD, "api", 10), (LIMIT, "api", 10)]

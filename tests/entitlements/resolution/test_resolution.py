@@ -1,4 +1,4 @@
-"""The rules of resolution, as a table, as properties, and at the microsecond."""
+"""Resolution follows its rules in tables, properties and to the microsecond."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -43,15 +43,15 @@ def fact(value=True, *, feature="sso", source="sub_1", **kwargs):
 
 
 def denial(**kwargs):
-    said = {"source": "grant_1", "reason": Reason.REVOKED, **kwargs}
-    return fact(None, effect=DENY, **said)
+    body = {"source": "grant_1", "reason": Reason.REVOKED, **kwargs}
+    return fact(None, effect=DENY, **body)
 
 
 def decide(*facts, kind="limit", at=NOW):
     return resolve(facts, definition=FeatureDefinition("sso", kind), at=at)
 
 
-def test_nothing_known_is_a_refusal():
+def test_no_facts_mean_a_denial():
     assert decide(kind="boolean") == Decision(
         feature="sso", allowed=False, reason=Reason.NOT_ENTITLED, value=False
     )
@@ -60,7 +60,7 @@ def test_nothing_known_is_a_refusal():
     )
 
 
-def test_unknown_feature_says_so():
+def test_an_unknown_feature_has_its_own_reason():
     assert decide_unknown_feature("sso", version=3) == Decision(
         feature="sso", allowed=False, reason=Reason.UNKNOWN_FEATURE, value=False, version=3
     )
@@ -83,7 +83,7 @@ def test_unknown_feature_says_so():
         (["10", 4], 4, True),
     ],
 )
-def test_most_generous_limit_wins_and_what_is_no_limit_gives_nothing(values, value, allowed):
+def test_the_largest_limit_wins_and_invalid_values_give_nothing(values, value, allowed):
     decision = decide(*(fact(each, source=f"sub_{each}") for each in values))
     assert (decision.value, decision.limit, decision.allowed) == (value, value, allowed)
     assert type(decision.value) is type(value)
@@ -161,7 +161,7 @@ def test_of_one_kind_of_source_priority_takes_the_newest():
     assert resolve([older, newer], definition=definition, at=NOW).value == "light"
 
 
-def test_what_a_person_took_away_is_named_before_what_a_bank_holds():
+def test_a_denial_is_named_before_a_dispute():
     held = fact(None, effect=DENY, reason=Reason.HELD, source="chk_1")
     assert decide(fact(5), held).reason is Reason.HELD
     both = decide(fact(5), held, denial())

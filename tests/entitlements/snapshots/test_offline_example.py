@@ -1,4 +1,4 @@
-"""The example of ``docs/offline.md``, run as it stands there, against the service."""
+"""The example of ``docs/offline.md`` works against the service as printed."""
 
 import re
 from datetime import timedelta
@@ -12,7 +12,7 @@ from django.test import Client, TestCase
 from django.utils import timezone
 
 from entitlements.snapshots import signing_keys
-from tests.factories.entitlements import claim, state
+from tests.factories.entitlements import draft_fact, state
 
 pytestmark = pytest.mark.django_db
 
@@ -57,14 +57,14 @@ def ada(customer, sso, seats):
     now = timezone.now()
     state(
         customer,
-        claim(sso, starts_at=now),
-        claim(seats, 5, starts_at=now, ends_at=now + timedelta(hours=1)),
+        draft_fact(sso, starts_at=now),
+        draft_fact(seats, 5, starts_at=now, ends_at=now + timedelta(hours=1)),
         at=now,
     )
     return customer
 
 
-def test_answers_while_the_service_is_away_as_long_as_they_are_certain(service, tenant, ada):
+def test_offline_answers_last_as_long_as_they_are_certain(service, tenant, ada):
     with time_machine.travel(timezone.now(), tick=False) as clock:
         assert tenant.allowed("ada", "sso")
         assert not tenant.allowed("ada", "warp-drive")
@@ -94,13 +94,13 @@ def test_a_new_snapshot_replaces_the_old_one_and_never_the_other_way(service, te
         assert not tenant.allowed("ada", "sso"), "an older version is not taken back"
 
 
-def test_what_is_counted_is_asked_for(service, tenant, api, ada):
+def test_counted_features_are_checked_online(service, tenant, api, ada):
     api.post("/meters", {"code": "calls", "name": "Calls", "aggregation": "sum"})
     for code in ("calls", "export"):
         feature = {"code": code, "name": code, "kind": "metered", "period": "month"}
         api.post("/features", {**feature, "meter": "calls"})
-        given = {"user_id": "ada", "feature": code, "value": 1, "reason": "Test."}
-        api.post("/admin/grant", given)
+        body = {"user_id": "ada", "feature": code, "value": 1, "reason": "Test."}
+        api.post("/admin/grant", body)
     with time_machine.travel(timezone.now(), tick=False):
         assert tenant.allowed("ada", "calls")
         with TestCase.captureOnCommitCallbacks(execute=True):
@@ -111,7 +111,7 @@ def test_what_is_counted_is_asked_for(service, tenant, api, ada):
         assert tenant.allowed("ada", "export"), "open"
 
 
-def test_nothing_forged_is_believed(service, tenant, ada, other_api):
+def test_forged_snapshots_are_refused(service, tenant, ada, other_api):
     service.api = other_api
     assert not tenant.allowed("ada", "sso"), "signed for another audience"
     assert tenant.held == {}

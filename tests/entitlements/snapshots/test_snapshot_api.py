@@ -1,4 +1,4 @@
-"""Signed snapshots as a tenant's software fetches, verifies and uses them."""
+"""Signed snapshots are fetched, verified and rotated."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from io import StringIO
 
 import jwt
 import pytest
-from django.conf import settings as live
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection
@@ -22,7 +22,7 @@ from entitlements.snapshots import signing_keys
 from events.models import AuditEntry
 from projects.keys.api.authentication import identify
 from tests.api_client import ApiClient
-from tests.factories.entitlements import FeatureFactory, claim, state
+from tests.factories.entitlements import FeatureFactory, draft_fact, state
 from tests.factories.projects import key_of
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,7 @@ def verified(token, project, **kwargs):
         token,
         jwt.PyJWK(named),
         algorithms=["EdDSA"],
-        **{"audience": project.pk, "issuer": live.PUBLIC_URL, **kwargs},
+        **{"audience": project.pk, "issuer": django_settings.PUBLIC_URL, **kwargs},
     )
 
 
@@ -66,14 +66,14 @@ def entitled(customer, sso, seats):
     now = timezone.now()
     state(
         customer,
-        claim(sso, starts_at=now),
-        claim(seats, 5, starts_at=now, ends_at=now + timedelta(hours=1)),
+        draft_fact(sso, starts_at=now),
+        draft_fact(seats, 5, starts_at=now, ends_at=now + timedelta(hours=1)),
         at=now,
     )
     return customer
 
 
-def test_it_says_what_entitlements_say_and_until_when(api, entitled, project):
+def test_a_snapshot_holds_the_entitlements_and_their_end(api, entitled, project):
     token, shown = snapshot(api), api.get("/entitlements", query={"user_id": "ada"}).json()
     (key,) = SigningKey.objects.all()
     assert jwt.get_unverified_header(token) == {
@@ -87,7 +87,7 @@ def test_it_says_what_entitlements_say_and_until_when(api, entitled, project):
     assert decisions == shown["entitlements"]
     signed_at, exp = claims.pop("iat"), claims.pop("exp")
     assert claims == {
-        "iss": live.PUBLIC_URL,
+        "iss": django_settings.PUBLIC_URL,
         "aud": project.pk,
         "sub": "ada",
         "customer": entitled.pk,
@@ -98,7 +98,7 @@ def test_it_says_what_entitlements_say_and_until_when(api, entitled, project):
     assert verified(snapshot(api, entitled.pk), project)["sub"] == "ada"
 
 
-def test_life_is_a_day_unless_set_otherwise(api, customer, sso, project, settings):
+def test_a_snapshot_lives_for_a_day_by_default(api, customer, sso, project, settings):
     claims = verified(snapshot(api), project)
     assert claims["exp"] - claims["iat"] == 86_400
     settings.ENTITLEMENTS = EntitlementsSettings(snapshot_life=timedelta(minutes=5))
@@ -110,7 +110,7 @@ def test_life_is_a_day_unless_set_otherwise(api, customer, sso, project, setting
             EntitlementsSettings(snapshot_life=wrong)
 
 
-def test_what_is_counted_must_be_asked_online_and_does_not_end_the_snapshot(api, entitled, project):
+def test_counted_features_need_an_online_check_and_do_not_end_the_snapshot(api, entitled, project):
     assert api.post("/meters", {"code": "calls", "name": "Calls", "aggregation": "sum"}).json()
     for feature in (
         {"code": "calls", "kind": "metered", "meter": "calls", "period": "hour"},
@@ -118,8 +118,8 @@ def test_what_is_counted_must_be_asked_online_and_does_not_end_the_snapshot(api,
     ):
         assert api.post("/features", {"name": "x", **feature}).status_code == 201
     for code, value in (("calls", 10), ("ai", 5)):
-        given = {"user_id": "ada", "feature": code, "value": value, "reason": "Test."}
-        assert api.post("/admin/grant", given).status_code == 201
+        body = {"user_id": "ada", "feature": code, "value": value, "reason": "Test."}
+        assert api.post("/admin/grant", body).status_code == 201
     api.post("/credits/ada/grant", {"amount": 12, "reason": "Test."})
     api.post("/usage", {"user_id": "ada", "meter": "calls", "value": 3})
     claims = verified(snapshot(api), project)
@@ -132,7 +132,7 @@ def test_what_is_counted_must_be_asked_online_and_does_not_end_the_snapshot(api,
     assert claims["exp"] - claims["iat"] == 86_400, "neither the hour nor the balance ends it"
 
 
-def test_nothing_altered_and_nobody_elses_verifies(api, other_api, entitled, project):
+def test_altered_and_foreign_snapshots_do_not_verify(api, other_api, entitled, project):
     token = snapshot(api)
     header, body, signature = token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
@@ -159,7 +159,7 @@ def test_a_neighbour_learns_nothing(api, other_api, other_project, entitled):
         assert claims["sub"] == user_id
 
 
-def test_who_may_ask_and_how(project, entitled, api):
+def test_snapshots_need_a_scope_and_a_valid_request(project, entitled, api):
     path = "/entitlements/ada/snapshot"
     assert ApiClient().get(path).status_code == 401
     assert ApiClient(key_of(project, scopes=["catalog:read"])).get(path).status_code == 403
@@ -189,7 +189,7 @@ def test_rotation_keeps_the_old_key_published(api, entitled, project):
     assert (entry.before, entry.after) == ({"key": old}, {"key": new, "withdrawn": False})
 
 
-def test_after_a_leak_nothing_of_the_older_keys_verifies(api, entitled, project):
+def test_after_a_leak_snapshots_of_older_keys_do_not_verify(api, entitled, project):
     tokens = [snapshot(api)]
     rotate()
     tokens.append(snapshot(api))
@@ -198,7 +198,7 @@ def test_after_a_leak_nothing_of_the_older_keys_verifies(api, entitled, project)
     assert {jwt.get_unverified_header(each)["kid"] for each in tokens}.isdisjoint({new})
 
 
-def test_the_key_set_is_public_and_may_be_kept(db):
+def test_the_key_set_is_public_and_cacheable(db):
     response = Client().get(JWKS)
     assert response["Content-Type"] == "application/jwk-set+json"
     directives = set(response["Cache-Control"].split(", "))
@@ -227,7 +227,11 @@ def test_queries_are_the_same_for_any_number_of_features(api, entitled, project)
     with CaptureQueriesContext(connection) as few:
         snapshot(api)
     for number in range(30):
-        state(entitled, claim(FeatureFactory.create(project=project)), source=f"sub_{number + 10}")
+        state(
+            entitled,
+            draft_fact(FeatureFactory.create(project=project)),
+            source=f"sub_{number + 10}",
+        )
     with CaptureQueriesContext(connection) as many:
         snapshot(api)
     assert len(few) == len(many)
@@ -238,7 +242,7 @@ def test_queries_are_the_same_for_any_number_of_features(api, entitled, project)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_first_use_makes_one_key_however_many_come_first():
+def test_parallel_first_requests_make_one_key():
     def use(number):
         try:
             now = timezone.now()

@@ -1,3 +1,5 @@
+"""Customers are created by their first use, versioned by each change, and unique per project."""
+
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,15 +8,15 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from events.models import OutboxEvent
-from projects.customers import selectors as stored
+from projects.customers import selectors as customer_selectors
 from projects.customers import service as customers
 from projects.models import Customer, Project
-from tests.refusing import refuse_rows
+from tests.full_disk import refuse_rows
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
 
-def test_first_use_makes_the_customer_and_tells(project: Project) -> None:
+def test_the_first_use_creates_the_customer_and_records_an_event(project: Project) -> None:
     customer = customers.ensure(project=project, user_id="u1", at=NOW, email="ada@example.com")
 
     assert (customer.user_id, customer.email, customer.version) == ("u1", "ada@example.com", 0)
@@ -27,7 +29,7 @@ def test_first_use_makes_the_customer_and_tells(project: Project) -> None:
     assert event.data["email"] == "ada@example.com"
 
 
-def test_second_use_finds_it_and_says_nothing(project: Project) -> None:
+def test_a_later_use_finds_the_customer_and_records_nothing(project: Project) -> None:
     first = customers.ensure(project=project, user_id="u1", at=NOW)
     again = customers.ensure(project=project, user_id="u1", at=NOW)
 
@@ -38,15 +40,18 @@ def test_second_use_finds_it_and_says_nothing(project: Project) -> None:
 def test_each_change_counts_the_version_up(project: Project) -> None:
     stale = customers.ensure(project=project, user_id="u1", at=NOW)
     with transaction.atomic():
-        locked = stored.lock(project_id=project.pk, customer_id=stale.pk)
-        assert [stored.raise_version(locked), stored.raise_version(locked)] == [1, 2]
+        locked = customer_selectors.lock(project_id=project.pk, customer_id=stale.pk)
+        assert [
+            customer_selectors.raise_version(locked),
+            customer_selectors.raise_version(locked),
+        ] == [1, 2]
 
     assert Customer.objects.for_project(project).get().version == 2
     with pytest.raises(RuntimeError, match="out of date"):
-        stored.raise_version(stale)
+        customer_selectors.raise_version(stale)
 
 
-def test_what_is_empty_is_filled_and_what_was_said_stays(project: Project) -> None:
+def test_empty_fields_are_filled_and_set_fields_stay(project: Project) -> None:
     customers.ensure(project=project, user_id="u1", at=NOW, name="Ada")
     filled = customers.ensure(
         project=project, user_id="u1", at=NOW, email="ada@example.com", name="Someone else"
@@ -58,7 +63,7 @@ def test_what_is_empty_is_filled_and_what_was_said_stays(project: Project) -> No
 
 
 @pytest.mark.parametrize("change", ["make", "update"])
-def test_nothing_changes_that_cannot_be_told(project: Project, change: str) -> None:
+def test_a_change_whose_event_fails_is_rolled_back(project: Project, change: str) -> None:
     """The event is written in the transaction of the change: there are both or neither."""
     customer = customers.ensure(project=project, user_id="u1", at=NOW, name="Ada")
     changes: dict[str, Callable[[], object]] = {
@@ -104,14 +109,14 @@ def test_eight_at_once_make_one_customer_and_one_event(project: Project) -> None
     assert OutboxEvent.objects.for_project(project).count() == 1
 
 
-def test_a_copy_of_older_details_does_not_count_as_told(project: Project) -> None:
+def test_an_acknowledged_older_copy_does_not_count_as_current(project: Project) -> None:
     """The tenant changes the address while Stripe is being told of the one before."""
     customer = customers.create(project=project, user_id="u1", at=NOW)
     being_told = customers.update(customer=customer, changes={"email": "a@example.com"}, at=NOW)
     customers.update(customer=being_told, changes={"email": "b@example.com"}, at=NOW)
 
-    stored.record_copied(being_told)
-    assert [row.email for row in stored.with_outdated_copies()] == ["b@example.com"]
+    customer_selectors.record_copied(being_told)
+    assert [row.email for row in customer_selectors.with_outdated_copies()] == ["b@example.com"]
 
-    stored.record_copied(Customer.objects.for_project(project).get())
-    assert not stored.with_outdated_copies().exists()
+    customer_selectors.record_copied(Customer.objects.for_project(project).get())
+    assert not customer_selectors.with_outdated_copies().exists()

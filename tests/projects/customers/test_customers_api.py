@@ -1,3 +1,5 @@
+"""``/customers`` adds, describes, lists and finds customers."""
+
 from typing import Any
 
 import pytest
@@ -15,20 +17,20 @@ def event_types(project: Project) -> list[str]:
 
 
 def test_a_customer_is_added_described_and_found(api: ApiClient, project: Project) -> None:
-    made = api.post(
+    response = api.post(
         "/customers", {"user_id": "u1", "email": "ada@example.com", "metadata": {"plan": "old"}}
     )
-    assert made.status_code == 201
+    assert response.status_code == 201
     changed = api.patch("/customers/u1", {"name": "Ada", "metadata": {}})
     assert changed.status_code == 200
 
-    shown = api.get("/customers/u1").json()
-    assert shown == changed.json()
-    assert (shown["email"], shown["name"], shown["metadata"]) == ("ada@example.com", "Ada", {})
-    assert api.get(f"/customers/{shown['id']}").json() == shown
+    body = api.get("/customers/u1").json()
+    assert body == changed.json()
+    assert (body["email"], body["name"], body["metadata"]) == ("ada@example.com", "Ada", {})
+    assert api.get(f"/customers/{body['id']}").json() == body
     assert event_types(project) == ["customer.created", "customer.updated"]
     told = OutboxEvent.objects.for_project(project).latest("id")
-    assert told.data == shown
+    assert told.data == body
     assert told.previous == {"name": "", "metadata": {"plan": "old"}}
 
 
@@ -41,7 +43,7 @@ def test_a_user_is_added_once(api: ApiClient, project: Project) -> None:
     assert event_types(project) == ["customer.created"]
 
 
-def test_a_change_that_changes_nothing_is_not_told(api: ApiClient, project: Project) -> None:
+def test_a_change_without_effect_records_no_event(api: ApiClient, project: Project) -> None:
     api.post("/customers", {"user_id": "u1", "name": "Ada"})
     api.patch("/customers/u1", {"name": "Ada"})
 
@@ -69,7 +71,7 @@ def test_a_list_holds_the_projects_users_only(
     assert api.get("/customers", query={"email": "shared@example.com"}).json()["data"] == []
 
 
-def test_a_neighbours_user_is_not_there(api: ApiClient, other_project: Project) -> None:
+def test_a_neighbours_user_is_not_found(api: ApiClient, other_project: Project) -> None:
     customer = CustomerFactory.create(project=other_project)
 
     for path in (f"/customers/{customer.user_id}", f"/customers/{customer.pk}"):

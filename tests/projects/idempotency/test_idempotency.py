@@ -1,56 +1,30 @@
-"""The promise of ``Idempotency-Key``, through HTTP, against every way it could be broken."""
+"""A request with an ``Idempotency-Key`` is carried out once, whatever interrupts it."""
 
 import base64
-import threading
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.db import DatabaseError, connection
-from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory
 
-from projects.idempotency import selectors as idempotency_keys
 from projects.idempotency import service as idempotency
-from projects.idempotency.api.idempotency import IdempotencyMiddleware
-from projects.idempotency.idempotency_leases import RENEWAL_SECONDS, LockRenewer
-from projects.idempotency.service import (
-    IdempotencyLock,
-    IdempotencyLockLost,
-    KeyReused,
-    RequestInFlight,
-    StoredResponse,
-)
-from projects.keys.credentials import PlatformCredential, ProjectCredential
 from projects.models import (
     ApiKey,
-    App,
     Customer,
-    IdempotencyKey,
-    PlatformIdempotencyKey,
-    PlatformKey,
     Project,
 )
-from projects.models.idempotency_key import KEPT_FOR, LEASE_TIME, LEGACY_LOCK_TIME
+from projects.models.idempotency_key import KEPT_FOR
 from tests.api_client import ApiClient
 from tests.factories.projects import key_of
-
-START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-ONCE = {"Idempotency-Key": "order-1"}
+from tests.projects.idempotency.keyed_requests import ONCE, START, rows
 
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
     with time_machine.travel(START, tick=False) as coordinates:
         yield coordinates
-
-
-def rows(project: Project) -> list[IdempotencyKey]:
-    return list(IdempotencyKey.objects.for_project(project))
 
 
 def test_the_same_request_is_carried_out_once(api: ApiClient, project: Project) -> None:
@@ -87,7 +61,7 @@ def test_a_key_that_comes_again_is_no_error_to_the_database(
     assert errors == []
 
 
-def test_a_refusal_of_the_business_is_repeated_too(api: ApiClient) -> None:
+def test_a_business_refusal_is_replayed(api: ApiClient) -> None:
     api.post("/customers", {"user_id": "u1"})
     first = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
     again = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
@@ -171,7 +145,7 @@ def test_a_revoked_key_is_not_answered_from_memory(api: ApiClient, project: Proj
     assert (again.status_code, again.json()["code"]) == (401, "invalid-key")
 
 
-def test_a_malformed_request_keeps_nothing(api: ApiClient, project: Project) -> None:
+def test_a_malformed_request_stores_nothing(api: ApiClient, project: Project) -> None:
     refused = api.post("/customers", {"user_id": ""}, headers=ONCE)
     assert refused.status_code == 422
 
@@ -182,7 +156,7 @@ def test_a_malformed_request_keeps_nothing(api: ApiClient, project: Project) -> 
     assert rows(project)[0].status is None
 
 
-def test_what_was_not_found_may_be_there_later(api: ApiClient) -> None:
+def test_a_not_found_answer_is_not_replayed(api: ApiClient) -> None:
     assert api.patch("/customers/u1", {"name": "Ada"}, headers=ONCE).status_code == 404
     api.post("/customers", {"user_id": "u1"})
     assert api.patch("/customers/u1", {"name": "Ada"}, headers=ONCE).status_code == 200
@@ -217,7 +191,7 @@ def test_the_longest_key_is_fine(api: ApiClient) -> None:
     assert api.post("/customers", {"user_id": "u1"}, headers=long).status_code == 201
 
 
-def test_an_oversized_body_is_refused_as_ever(api: ApiClient, project: Project) -> None:
+def test_an_oversized_body_is_refused(api: ApiClient, project: Project) -> None:
     answer = api.post("/customers", {"user_id": "u1", "name": "x" * 1_100_000}, headers=ONCE)
 
     assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
@@ -246,265 +220,3 @@ def test_the_sweep_forgets_what_is_older_than_a_day(
     assert idempotency.purge(at=now + KEPT_FOR - timedelta(seconds=1)) == 0
     assert idempotency.purge(at=now + KEPT_FOR + timedelta(seconds=5)) == 2
     assert rows(project) == []
-
-
-# What happens between the claim and the answer.
-
-
-@pytest.fixture
-def caller(project: Project) -> ProjectCredential:
-    return ProjectCredential(key_id="key_x", project=project, scopes=frozenset({"keys:write"}))
-
-
-def claim(caller: ProjectCredential, at: datetime, *, same: str = "a") -> IdempotencyLock:
-    return idempotency.claim(caller=caller, key="order-1", fingerprint=same, at=at)
-
-
-ANSWER = StoredResponse(
-    status=201, headers={"Content-Type": "application/json"}, body=b"\x00\xff{}"
-)
-
-
-LATER = START + timedelta(seconds=1)
-
-
-def let_the_lease_end(project: Project, *, left: timedelta = timedelta(0)) -> None:
-    IdempotencyKey.objects.for_project(project).update(locked_until=Now() + left)
-
-
-def test_a_second_request_waits_for_the_first(caller: ProjectCredential) -> None:
-    first = claim(caller, START)
-    assert first.response is None
-
-    with pytest.raises(RequestInFlight) as refused:
-        claim(caller, LATER)
-    assert refused.value.retry_after == LEASE_TIME.total_seconds()
-    idempotency.store_response(lock=first, response=ANSWER)
-    assert claim(caller, LATER).response == ANSWER
-
-
-@pytest.mark.parametrize(("left", "told"), [(0.5, 1), (1.5, 2), (3.9, 4)])
-def test_when_to_come_back_is_when_the_lease_ends(
-    caller: ProjectCredential, project: Project, left: float, told: int
-) -> None:
-    claim(caller, START)
-    let_the_lease_end(project, left=timedelta(seconds=left))
-
-    with pytest.raises(RequestInFlight) as refused:
-        claim(caller, LATER)
-    assert refused.value.retry_after == told
-
-
-def test_the_lock_of_a_process_that_knows_no_lease_holds_a_minute(
-    caller: ProjectCredential, project: Project
-) -> None:
-    claim(caller, START)
-    rows_of = IdempotencyKey.objects.for_project(project)
-    rows_of.update(locked_until=None, locked_at=Now() - LEGACY_LOCK_TIME + timedelta(seconds=9.5))
-    with pytest.raises(RequestInFlight) as refused:
-        claim(caller, LATER)
-    assert refused.value.retry_after == 10
-    rows_of.update(locked_at=Now() - LEGACY_LOCK_TIME)
-    assert claim(caller, LATER).response is None
-
-
-def test_a_crashed_request_is_taken_over(caller: ProjectCredential, project: Project) -> None:
-    crashed = claim(caller, START)
-    let_the_lease_end(project)
-    taken = claim(caller, LATER)
-    assert taken.response is None
-
-    with pytest.raises(IdempotencyLockLost):
-        idempotency.store_response(lock=crashed, response=ANSWER)
-    with pytest.raises(IdempotencyLockLost):
-        idempotency.release(lock=crashed)
-    other = StoredResponse(status=200, headers={}, body=b"mine")
-    idempotency.store_response(lock=taken, response=other)
-    assert claim(caller, LATER).response == other
-
-
-def test_a_claim_is_renewed_while_its_process_lives(
-    caller: ProjectCredential, project: Project
-) -> None:
-    now = [100.0]
-    leases, held = LockRenewer(clock=lambda: now[0]), claim(caller, START)
-    let_the_lease_end(project, left=timedelta(seconds=1))
-    with leases.renewing(held):
-        leases.renew()  # it has only just begun
-        assert left_of(caller, held) <= timedelta(seconds=1)
-        now[0] += RENEWAL_SECONDS
-        leases.renew()
-        assert left_of(caller, held) > timedelta(seconds=4)
-    let_the_lease_end(project)
-    leases.renew()
-    assert left_of(caller, held) <= timedelta(0)
-
-
-def test_what_was_taken_over_is_not_renewed_by_the_dead(
-    caller: ProjectCredential, project: Project
-) -> None:
-    crashed = claim(caller, START)
-    let_the_lease_end(project)
-    taken = claim(caller, LATER)
-    let_the_lease_end(project, left=timedelta(seconds=1))
-    idempotency.renew_leases(locks=[crashed])
-    assert left_of(caller, taken) <= timedelta(seconds=1)
-    idempotency.renew_leases(locks=[taken])
-    assert left_of(caller, taken) > timedelta(seconds=4)
-
-
-def test_a_platform_keys_claim_is_renewed_too(db: None) -> None:
-    PlatformKey.objects.create(pk="key_p", name="p", digest="d")
-    caller = PlatformCredential(key_id="key_p")
-    held = idempotency.claim(caller=caller, key="k", fingerprint="a", at=START)
-    PlatformIdempotencyKey.objects.update(locked_until=Now())
-    idempotency.renew_leases(locks=[held])
-    left = idempotency_keys.lease_left(caller=caller, row_id=held.row.pk)
-    assert left is not None
-    assert left > timedelta(seconds=4)
-
-
-def left_of(caller: ProjectCredential, held: IdempotencyLock) -> timedelta:
-    left = idempotency_keys.lease_left(caller=caller, row_id=held.row.pk)
-    assert left is not None
-    return left
-
-
-def test_a_crash_does_not_free_the_key_for_another_request(caller: ProjectCredential) -> None:
-    claim(caller, START)
-    let_the_lease_end(caller.project)
-    with pytest.raises(KeyReused):
-        claim(caller, LATER, same="b")
-
-
-def through(request: HttpRequest, view: Any) -> HttpResponse:
-    return IdempotencyMiddleware(view)(request)
-
-
-@pytest.fixture
-def request_once(project: Project) -> HttpRequest:
-    return RequestFactory().post(
-        "/api/v1/customers",
-        data="{}",
-        content_type="application/json",
-        headers={**ONCE, "Authorization": f"Bearer {key_of(project)}"},
-    )
-
-
-@pytest.mark.django_db(transaction=True)
-def test_work_and_answer_commit_together(request_once: HttpRequest, project: Project) -> None:
-    def view(request: HttpRequest) -> HttpResponse:
-        Customer.objects.create(project=project, user_id="u1")
-        assert connection.in_atomic_block
-        return HttpResponse("{}", status=201)
-
-    through(request_once, view)
-    assert Customer.objects.for_project(project).count() == 1
-    assert rows(project)[0].status == 201
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("status", [400, 404, 422, 429, 500, 503])
-def test_what_did_not_succeed_left_nothing(
-    request_once: HttpRequest, project: Project, status: int
-) -> None:
-    def view(request: HttpRequest) -> HttpResponse:
-        Customer.objects.create(project=project, user_id="u1")
-        return HttpResponse("{}", status=status)
-
-    assert through(request_once, view).status_code == status
-    assert Customer.objects.for_project(project).count() == 0
-    assert (rows(project)[0].status, rows(project)[0].locked_at) == (None, None)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_process_that_dies_before_its_answer_did_nothing(
-    request_once: HttpRequest, project: Project
-) -> None:
-    def view(request: HttpRequest) -> HttpResponse:
-        Customer.objects.create(project=project, user_id="u1")
-        raise SystemExit
-
-    with pytest.raises(SystemExit):
-        through(request_once, view)
-    assert Customer.objects.for_project(project).count() == 0
-    refused = through(request_once, lambda request: HttpResponse("{}", status=201))
-    assert (refused.status_code, refused.headers["Retry-After"]) == (409, "5")
-    let_the_lease_end(project)
-    again = through(request_once, lambda request: HttpResponse("{}", status=201))
-    assert again.status_code == 201
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_request_that_takes_longer_than_its_lease_keeps_it(
-    request_once: HttpRequest, project: Project
-) -> None:
-    """Whatever the view waits for, its process renews the claim meanwhile."""
-
-    def view(request: HttpRequest) -> HttpResponse:
-        assert connection.in_atomic_block
-        begun, deadline = rows(project)[0].locked_until, time.monotonic() + 20
-        while rows(project)[0].locked_until == begun:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        return HttpResponse("{}", status=201)
-
-    assert through(request_once, view).status_code == 201
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_request_that_was_given_up_on_does_nothing_after_all(
-    request_once: HttpRequest, project: Project
-) -> None:
-    def view(request: HttpRequest) -> HttpResponse:
-        Customer.objects.create(project=project, user_id="u1")
-        taken_over = {"locked_at": START, "locked_until": Now() + timedelta(seconds=2.5)}
-        IdempotencyKey.objects.for_project(project).update(**taken_over)
-        return HttpResponse("{}", status=201)
-
-    answer = through(request_once, view)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (409, "5")
-    assert Customer.objects.for_project(project).count() == 0
-
-
-@pytest.mark.django_db(transaction=True)
-def test_eight_at_once_are_carried_out_once(project: Project) -> None:
-    key, start = key_of(project), threading.Barrier(8)
-    answers: list[Any] = []
-
-    def call() -> None:
-        try:
-            start.wait(timeout=5)
-            answers.append(
-                ApiClient(key).post(f"/projects/{project.pk}/apps", {"name": "App"}, headers=ONCE)
-            )
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=call) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=20)
-
-    made = {answer.content for answer in answers if answer.status_code == 201}
-    refused = {answer.json()["code"] for answer in answers if answer.status_code != 201}
-    assert len(answers) == 8
-    assert len(made) == 1
-    assert refused <= {"idempotency-key-in-flight"}
-    assert App.objects.for_project(project).count() == 1
-
-
-def test_a_refusal_that_passes_is_not_repeated(project: Project) -> None:
-    """ "Come back in a second" is said once: the same request is tried again then."""
-    headers: Any = {"HTTP_AUTHORIZATION": f"Bearer {key_of(project)}", "HTTP_IDEMPOTENCY_KEY": "k"}
-    answers = [HttpResponse(status=409, headers={"Retry-After": "1"}), HttpResponse(status=201)]
-    answer = IdempotencyMiddleware(lambda request: answers.pop(0))
-
-    said = [
-        answer(RequestFactory().post("/api/v1/checkout", b"{}", "application/json", **headers))
-        for _ in range(3)
-    ]
-
-    assert [each.status_code for each in said] == [409, 201, 201]
-    assert said[2].headers["Idempotent-Replayed"] == "true"

@@ -1,4 +1,6 @@
-from datetime import UTC, datetime, timedelta
+"""``/api-keys`` issues, rotates and revokes keys within the issuer's scopes."""
+
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,12 +10,10 @@ from events.models import AuditEntry
 from projects.keys.credentials import ProjectCredential
 from projects.keys.scopes import ALL_SCOPES, APP_SCOPES, PROJECT_ONLY_SCOPES
 from projects.keys.selectors import credentials
-from projects.models import ApiKey, App, PlatformKey, Project
+from projects.models import ApiKey, App, Project
 from tests.api_client import ApiClient
 from tests.factories.projects import AppFactory, key_of
-
-START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-KEYS_ONLY = ["keys:read", "keys:write"]
+from tests.projects.keys.key_calls import KEYS_ONLY, START, newest
 
 
 @pytest.fixture
@@ -21,17 +21,15 @@ def app(project: Project) -> App:
     return AppFactory.create(project=project)
 
 
-def newest(project: Project) -> ApiKey:
-    return ApiKey.objects.for_project(project).latest("id")
-
-
 def test_a_key_is_shown_once(api: ApiClient, project: Project) -> None:
-    made = api.post(f"/projects/{project.pk}/keys", {"name": "CI", "scopes": ["entitlements:read"]})
+    response = api.post(
+        f"/projects/{project.pk}/keys", {"name": "CI", "scopes": ["entitlements:read"]}
+    )
 
-    assert made.status_code == 201
-    secret = made.json()["secret"]
-    shown = api.get(f"/projects/{project.pk}/keys/{made.json()['id']}")
-    assert "secret" not in shown.json()
+    assert response.status_code == 201
+    secret = response.json()["secret"]
+    http_response = api.get(f"/projects/{project.pk}/keys/{response.json()['id']}")
+    assert "secret" not in http_response.json()
     assert secret not in api.get(f"/projects/{project.pk}/keys").content.decode()
     assert secret not in str(newest(project).__dict__)
     assert ApiClient(secret).get(f"/projects/{project.pk}/keys").status_code == 403
@@ -49,20 +47,8 @@ def test_a_key_hands_out_its_own_scopes_at_most(project: Project) -> None:
     assert ApiKey.objects.for_project(project).count() == 2
 
 
-def test_rotation_is_no_way_to_more_scopes(api: ApiClient, project: Project) -> None:
-    strong = api.post(
-        f"/projects/{project.pk}/keys", {"name": "strong", "scopes": ALL_SCOPES}
-    ).json()
-    weak = ApiClient(key_of(project, scopes=KEYS_ONLY))
-
-    answer = weak.post(f"/projects/{project.pk}/keys/{strong['id']}/rotate")
-
-    assert (answer.status_code, answer.json()["code"]) == (403, "scopes-exceeded")
-    assert ApiClient(strong["secret"]).get("/projects").status_code == 200
-
-
 @pytest.mark.parametrize("verb", ["rotate", "revoke"])
-def test_a_weaker_key_rules_no_stronger_one(project: Project, verb: str) -> None:
+def test_a_key_cannot_manage_a_stronger_key(project: Project, verb: str) -> None:
     strong = key_of(project)
     path = f"/projects/{project.pk}/keys/{newest(project).pk}/{verb}"
     before = AuditEntry.objects.count()
@@ -75,7 +61,7 @@ def test_a_weaker_key_rules_no_stronger_one(project: Project, verb: str) -> None
     assert AuditEntry.objects.count() == before + 1  # the weak key was issued
 
 
-def test_a_key_rules_its_equals_and_itself(project: Project) -> None:
+def test_a_key_manages_itself_and_its_equals(project: Project) -> None:
     client = ApiClient(key_of(project, scopes=KEYS_ONLY))
     own = newest(project).pk
     key_of(project, scopes=["keys:read"])
@@ -88,7 +74,7 @@ def test_a_key_rules_its_equals_and_itself(project: Project) -> None:
     assert client.get(base).status_code == 401
 
 
-def test_what_a_key_issues_ends_with_it(project: Project) -> None:
+def test_an_issued_key_expires_no_later_than_its_issuer(project: Project) -> None:
     with time_machine.travel(START, tick=False):
         key_of(project, scopes=KEYS_ONLY)
         endless = newest(project).pk
@@ -106,33 +92,8 @@ def test_what_a_key_issues_ends_with_it(project: Project) -> None:
         assert ApiKey.objects.for_project(project).count() == before
 
 
-def test_a_rotated_key_leaves_nothing_behind_that_outlives_it(project: Project) -> None:
-    with time_machine.travel(START, tick=False) as clock:
-        client = ApiClient(key_of(project))
-        base = f"/projects/{project.pk}/keys"
-        client.post(f"{base}/{newest(project).pk}/rotate", {"overlap_hours": 1})
-
-        made = client.post(base, {"name": "x", "scopes": KEYS_ONLY}).json()
-
-        assert made["expires_at"] == "2026-11-21T10:30:00Z"
-        clock.shift(timedelta(hours=1))
-        assert ApiClient(made["secret"]).get(base).status_code == 401
-
-
-def test_rotating_does_not_extend_a_key(project: Project) -> None:
-    expires_at = START + timedelta(minutes=30)
-    with time_machine.travel(START, tick=False):
-        client = ApiClient(key_of(project, expires_at=expires_at))
-        old = newest(project)
-        rotated = client.post(f"/projects/{project.pk}/keys/{old.pk}/rotate", {"overlap_hours": 1})
-
-    old.refresh_from_db()
-    assert old.expires_at == expires_at
-    assert rotated.json()["expires_at"] == "2026-11-21T10:00:00Z"
-
-
 @pytest.mark.parametrize("scope", sorted(PROJECT_ONLY_SCOPES))
-def test_no_key_of_an_app_gets_what_is_the_projects(
+def test_no_app_key_gets_project_scopes(
     api: ApiClient, platform_api: ApiClient, project: Project, app: App, scope: str
 ) -> None:
     path = f"/projects/{project.pk}/apps/{app.pk}/keys"
@@ -143,55 +104,24 @@ def test_no_key_of_an_app_gets_what_is_the_projects(
 
 
 def test_the_platform_hands_out_every_scope(platform_api: ApiClient, project: Project) -> None:
-    made = platform_api.post(
+    body = platform_api.post(
         f"/projects/{project.pk}/keys", {"name": "all", "scopes": ALL_SCOPES}
     ).json()
 
-    assert made["scopes"] == ALL_SCOPES
-    assert ApiClient(made["secret"]).get("/customers").status_code == 200
-
-
-def test_two_keys_are_live_while_rotating(platform_api: ApiClient, project: Project) -> None:
-    with time_machine.travel(START, tick=False) as clock:
-        platform_key = PlatformKey.objects.get()
-        assert platform_key.is_live(START)
-        old = platform_api.post(
-            f"/projects/{project.pk}/keys", {"name": "back end", "scopes": ALL_SCOPES}
-        ).json()
-        new = platform_api.post(
-            f"/projects/{project.pk}/keys/{old['id']}/rotate", {"overlap_hours": 2}
-        ).json()
-        both = [ApiClient(old["secret"]), ApiClient(new["secret"])]
-        assert [client.get("/projects").status_code for client in both] == [200, 200]
-        shown = platform_api.get(f"/projects/{project.pk}/keys/{old['id']}").json()
-        assert shown["rotated_to"] == new["id"]
-        assert shown["expires_at"] == "2026-11-21T11:30:00Z"
-        clock.shift(timedelta(hours=2))
-        assert [client.get("/projects").status_code for client in both] == [401, 200]
-
-
-def test_a_key_is_rotated_once(platform_api: ApiClient, project: Project) -> None:
-    old = platform_api.post(
-        f"/projects/{project.pk}/keys", {"name": "back end", "scopes": ALL_SCOPES}
-    ).json()
-    path = f"/projects/{project.pk}/keys/{old['id']}/rotate"
-
-    assert platform_api.post(path).status_code == 201
-    again = platform_api.post(path)
-    assert (again.status_code, again.json()["code"]) == (409, "key-revoked")
-    assert ApiKey.objects.for_project(project).count() == 2
+    assert body["scopes"] == ALL_SCOPES
+    assert ApiClient(body["secret"]).get("/customers").status_code == 200
 
 
 def test_a_revoked_key_opens_nothing_at_once(api: ApiClient, project: Project) -> None:
-    made = api.post(f"/projects/{project.pk}/keys", {"name": "leaked", "scopes": ALL_SCOPES}).json()
-    path = f"/projects/{project.pk}/keys/{made['id']}/revoke"
+    body = api.post(f"/projects/{project.pk}/keys", {"name": "leaked", "scopes": ALL_SCOPES}).json()
+    path = f"/projects/{project.pk}/keys/{body['id']}/revoke"
 
     first = api.post(path, {"reason": "found in a log"}).json()
     again = api.post(path).json()
 
     assert first["revoked_at"] is not None
     assert again == first
-    assert ApiClient(made["secret"]).get("/projects").status_code == 401
+    assert ApiClient(body["secret"]).get("/projects").status_code == 401
     entry = AuditEntry.objects.filter(action="key.revoke").get()
     assert entry.reason == "found in a log"
 
@@ -229,14 +159,14 @@ def test_a_wrong_key_request_makes_no_key(
     assert ApiKey.objects.for_project(project).count() == 1
 
 
-def test_an_apps_key_rules_its_own_app_only(project: Project, app: App) -> None:
+def test_an_app_key_manages_keys_of_its_own_app_only(project: Project, app: App) -> None:
     other = AppFactory.create(project=project)
     client = ApiClient(key_of(project, app=app, scopes=APP_SCOPES))
     base = f"/projects/{project.pk}"
     elsewhere = newest(project).pk
 
-    made = client.post(f"{base}/keys", {"name": "second", "scopes": KEYS_ONLY}).json()
-    assert made["app"] == app.pk
+    body = client.post(f"{base}/keys", {"name": "second", "scopes": KEYS_ONLY}).json()
+    assert body["app"] == app.pk
     assert (
         client.post(
             f"{base}/apps/{app.pk}/keys", {"name": "third", "scopes": KEYS_ONLY}
@@ -254,25 +184,23 @@ def test_an_apps_key_rules_its_own_app_only(project: Project, app: App) -> None:
     assert {row["app"] for row in client.get(f"{base}/keys").json()["data"]} == {app.pk}
 
 
-def test_what_an_app_may_not_have_opens_nothing_even_if_its_key_says_so(
-    project: Project, app: App
-) -> None:
+def test_a_project_scope_on_an_app_key_opens_nothing(project: Project, app: App) -> None:
     """Such as a key from before that rule, which a process of the last version has written."""
     secret = key_of(project, app=app, scopes=["keys:read"])
     ApiKey.objects.for_project(project).filter(app=app).update(scopes=ALL_SCOPES)
 
-    found = credentials.find(secret=secret, at=START)
+    credential = credentials.find(secret=secret, at=START)
 
-    assert isinstance(found, ProjectCredential)
-    assert found.scopes == frozenset(APP_SCOPES)
+    assert isinstance(credential, ProjectCredential)
+    assert credential.scopes == frozenset(APP_SCOPES)
 
 
 def test_the_keys_of_an_archived_app_open_nothing(
     api: ApiClient, project: Project, app: App
 ) -> None:
     path = f"/projects/{project.pk}/apps/{app.pk}"
-    made = api.post(f"{path}/keys", {"name": "app", "scopes": ["project:read"]}).json()
-    client = ApiClient(made["secret"])
+    body = api.post(f"{path}/keys", {"name": "app", "scopes": ["project:read"]}).json()
+    client = ApiClient(body["secret"])
     assert client.get("/projects").status_code == 200
 
     assert api.patch(path, {"archived": True}).json()["archived_at"] is not None
@@ -284,7 +212,7 @@ def test_the_keys_of_an_archived_app_open_nothing(
     assert client.get("/projects").status_code == 200
 
 
-def test_a_neighbours_keys_are_not_there(
+def test_a_neighbours_keys_are_not_found(
     api: ApiClient, project: Project, other_project: Project
 ) -> None:
     key_of(other_project)

@@ -1,20 +1,22 @@
+"""API keys are random, show their mode, and are recognised by their format."""
+
 import pytest
 
-from projects.keys import bearer_keys as keys
+from projects.keys import bearer_keys
 
 
 @pytest.mark.parametrize("mode", ["test", "live", "platform"])
-def test_a_key_says_its_mode_and_shows_nothing_else(mode: str) -> None:
-    made = keys.make(mode)
+def test_a_key_shows_its_mode_only(mode: str) -> None:
+    new_key = bearer_keys.make(mode)
 
-    assert made.value.startswith(f"tg_{mode}_")
-    assert keys.looks_like_key(made.value)
-    assert keys.digest(made.value) == made.digest
-    assert made.value[len(made.prefix) : -4] not in repr(made)
+    assert new_key.value.startswith(f"tg_{mode}_")
+    assert bearer_keys.looks_like_key(new_key.value)
+    assert bearer_keys.digest(new_key.value) == new_key.digest
+    assert new_key.value[len(new_key.prefix) : -4] not in repr(new_key)
 
 
 def test_no_two_keys_are_the_same() -> None:
-    assert len({keys.make("test").digest for _ in range(1000)}) == 1000
+    assert len({bearer_keys.make("test").digest for _ in range(1000)}) == 1000
 
 
 @pytest.mark.parametrize(
@@ -29,5 +31,5 @@ def test_no_two_keys_are_the_same() -> None:
         "tg_test_" + "a" * 42 + "\n",
     ],
 )
-def test_anything_else_is_no_key(text: str) -> None:
-    assert not keys.looks_like_key(text)
+def test_invalid_keys_are_rejected(text: str) -> None:
+    assert not bearer_keys.looks_like_key(text)

@@ -1,3 +1,5 @@
+"""Return origins are normalised as browsers write them, and others are refused."""
+
 import pytest
 
 from projects.keys import origins
@@ -37,7 +39,7 @@ def test_an_origin_is_stored_as_browsers_write_it(written: str, normal: str) -> 
         "javascript:alert(1)",
     ],
 )
-def test_anything_else_is_refused(written: str) -> None:
+def test_invalid_origins_are_refused(written: str) -> None:
     with pytest.raises(OriginRefused):
         origins.normalise(written, livemode=False)
 

@@ -1,4 +1,4 @@
-"""Browsers of other origins: a project's own, on ``/billing/*`` only, and never with cookies."""
+"""Browsers of a project's origins can read ``/billing/*``, without cookies."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ def alice(api: ApiClient, project: Project) -> Browser:
 
 
 def preflight(origin: str, path: str = "/billing/subscription", method: str = "PATCH") -> Any:
-    asked = {
+    body = {
         "Origin": origin,
         "Access-Control-Request-Method": method,
         "Access-Control-Request-Headers": "authorization,tollgate-project",
     }
-    return ApiClient().request("OPTIONS", path, headers=asked)
+    return ApiClient().request("OPTIONS", path, headers=body)
 
 
 def cors(answer: Any) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A project says how its users sign in; its secret is never told again."""
+"""A project configures how its users sign in; its secret is never shown."""
 
 from typing import Any
 
@@ -31,15 +31,15 @@ PRIVATE = (
 """Hosts that need no look-up to be refused."""
 
 
-def shown(**said: Any) -> dict[str, Any]:
+def settings_body(**said: Any) -> dict[str, Any]:
     usual = {"jwks_url": None, "has_shared_secret": False, "issuer": ISSUER, "audience": AUDIENCE}
     return {**usual, **said}
 
 
-def test_keys_or_a_secret_and_back_to_none(api: ApiClient, project: Project) -> None:
+def test_a_project_sets_keys_or_a_secret_and_removes_them(api: ApiClient, project: Project) -> None:
     path = f"/projects/{project.pk}"
     assert api.get(path).json()["jwt"] is None
-    by_secret = shown(has_shared_secret=True, algorithms=["HS256"])
+    by_secret = settings_body(has_shared_secret=True, algorithms=["HS256"])
     answer = sign_in(api, project)
     assert answer.json()["jwt"] == api.get(path).json()["jwt"] == by_secret
     assert api.get("/projects").json()["data"][0]["jwt"] == by_secret
@@ -52,7 +52,7 @@ def test_keys_or_a_secret_and_back_to_none(api: ApiClient, project: Project) -> 
     assert (kept.shared_secret, kept.issuer) == (row.shared_secret, "https://new/")
     assert kept.algorithms == ["HS512", "HS256"]
 
-    by_keys = shown(jwks_url=KEYS, algorithms=["RS256", "ES256", "EdDSA"])
+    by_keys = settings_body(jwks_url=KEYS, algorithms=["RS256", "ES256", "EdDSA"])
     assert sign_in(api, project, jwks_url=KEYS).json()["jwt"] == by_keys
     assert JwtSettings.objects.for_project(project).get().shared_secret == ""
     assert api.patch(path, {"name": "Acme 2"}).json()["jwt"] == by_keys
@@ -67,7 +67,7 @@ def test_keys_or_a_secret_and_back_to_none(api: ApiClient, project: Project) -> 
     assert SECRET not in str([[each.before, each.after] for each in entries])
 
 
-def test_what_would_not_be_safe_is_refused(api: ApiClient, project: Project) -> None:
+def test_unsafe_settings_are_refused(api: ApiClient, project: Project) -> None:
     refused: tuple[tuple[dict[str, Any], str], ...] = (
         ({}, "#/jwt"),
         ({"jwks_url": KEYS, "shared_secret": SECRET}, "#/jwt"),
@@ -111,10 +111,10 @@ def test_a_project_is_registered_with_its_sign_in(platform_api: ApiClient) -> No
         "/projects", {"name": "New", "jwt": how, "grace_days": 7, "automatic_tax": True}
     )
     assert answer.status_code == 201, answer.content
-    made = answer.json()
-    assert made["jwt"] == shown(has_shared_secret=True, algorithms=["HS256"])
-    assert (made["grace_days"], made["automatic_tax"]) == (7, True)
+    body = answer.json()
+    assert body["jwt"] == settings_body(has_shared_secret=True, algorithms=["HS256"])
+    assert (body["grace_days"], body["automatic_tax"]) == (7, True)
     assert SECRET not in answer.content.decode()
-    own = ApiClient(made["key"]["secret"])
-    assert own.patch(f"/projects/{made['id']}", {"grace_days": None}).json()["grace_days"] is None
-    assert own.patch(f"/projects/{made['id']}", {"grace_days": -1}).status_code == 422
+    own = ApiClient(body["key"]["secret"])
+    assert own.patch(f"/projects/{body['id']}", {"grace_days": None}).json()["grace_days"] is None
+    assert own.patch(f"/projects/{body['id']}", {"grace_days": -1}).status_code == 422

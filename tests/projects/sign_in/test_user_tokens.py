@@ -1,4 +1,4 @@
-"""Which tokens of signed-in users are believed, and with which keys."""
+"""User tokens are verified by the project's own keys, algorithms and claims."""
 
 import json
 import threading
@@ -28,7 +28,7 @@ from tests.projects.sign_in.tokens import (
     IdentityProvider,
     claims,
     forged,
-    made,
+    new_private_key,
     sign_in,
     signed,
 )
@@ -44,13 +44,13 @@ def provider(settings: Settings) -> Iterator[IdentityProvider]:
 
 
 @pytest.fixture
-def by_secret(api: ApiClient, project: Project) -> Project:
+def secret_project(api: ApiClient, project: Project) -> Project:
     sign_in(api, project, shared_secret=SECRET, algorithms=["HS256", "HS512"])
     return project
 
 
 @pytest.fixture
-def by_keys(api: ApiClient, project: Project, provider: IdentityProvider) -> Project:
+def key_set_project(api: ApiClient, project: Project, provider: IdentityProvider) -> Project:
     provider.add("k1")
     sign_in(api, project, jwks_url=provider.jwks_url)
     return project
@@ -60,7 +60,7 @@ def user(project: Project, token: str) -> str:
     return user_tokens.verify(project_id=project.pk, token=token).user_id
 
 
-def refused(project: Project, token: str) -> type:
+def refusal_of(project: Project, token: str) -> type:
     with pytest.raises((errors.TokenRefused, errors.KeysUnavailable)) as refusal:
         user(project, token)
     assert refusal.value.detail
@@ -68,17 +68,17 @@ def refused(project: Project, token: str) -> type:
     return refusal.type
 
 
-def test_a_good_token_names_its_user(by_secret: Project) -> None:
-    found = user_tokens.verify(project_id=by_secret.pk, token=signed("ünïcode/with slash"))
-    assert (found.project.pk, found.user_id) == (by_secret.pk, "ünïcode/with slash")
-    assert user(by_secret, signed(way="HS512")) == "alice"
-    assert user(by_secret, signed(aud=["other", AUDIENCE])) == "alice"
-    assert user(by_secret, signed("x" * 255)) == "x" * 255
+def test_a_good_token_names_its_user(secret_project: Project) -> None:
+    found = user_tokens.verify(project_id=secret_project.pk, token=signed("ünïcode/with slash"))
+    assert (found.project.pk, found.user_id) == (secret_project.pk, "ünïcode/with slash")
+    assert user(secret_project, signed(way="HS512")) == "alice"
+    assert user(secret_project, signed(aud=["other", AUDIENCE])) == "alice"
+    assert user(secret_project, signed("x" * 255)) == "x" * 255
     now = int(time.time())
-    assert user(by_secret, signed(exp=now - 20, nbf=now + 20, iat=now + 20)) == "alice"
+    assert user(secret_project, signed(exp=now - 20, nbf=now + 20, iat=now + 20)) == "alice"
 
 
-def test_what_is_wrong_with_a_token_is_told(by_secret: Project) -> None:
+def test_a_refused_token_names_its_defect(secret_project: Project) -> None:
     now = int(time.time())
     for token, expected in (
         (signed(exp=now - 40), errors.TokenExpired),
@@ -102,48 +102,50 @@ def test_what_is_wrong_with_a_token_is_told(by_secret: Project) -> None:
         (signed(note="x" * 8192), errors.TokenMalformed),
         ("ä" + signed(), errors.TokenMalformed),
     ):
-        assert refused(by_secret, token) is expected, token[:80]
+        assert refusal_of(secret_project, token) is expected, token[:80]
 
 
-def test_a_sub_is_text_and_no_id_of_ours(by_secret: Project) -> None:
+def test_a_sub_is_text_and_no_id_of_ours(secret_project: Project) -> None:
     key = SECRET.encode()
     header = {"alg": "HS256"}
     cus = "cus_01j9zc3k5v8e4w2t7x6y5q4r3s"
     subs: list[Any] = ["", "x" * 256, 17, ["alice"], {"id": 1}, True, "a\x00b", "a\nb", " a", cus]
     for sub in subs:
-        assert refused(by_secret, forged(header, claims(sub), key)) is errors.TokenClaimMissing
+        assert (
+            refusal_of(secret_project, forged(header, claims(sub), key)) is errors.TokenClaimMissing
+        )
     for name in ("exp", "nbf", "iat"):
         values: list[Any] = ["soon", [], {}, 1e400]
         for value in values:
             token = forged(header, claims(**{name: value}), key)
-            assert issubclass(refused(by_secret, token), errors.TokenRefused)
+            assert issubclass(refusal_of(secret_project, token), errors.TokenRefused)
 
 
 def test_an_algorithm_is_never_the_tokens_choice(
-    by_secret: Project, api: ApiClient, provider: IdentityProvider
+    secret_project: Project, api: ApiClient, provider: IdentityProvider
 ) -> None:
     """No "none", and no public key as a shared secret."""
     for alg in ("none", "None", "NONE", "", None, 7, ["HS256"], "RS256", "ES256", "hs256"):
         token = forged({"alg": alg, "typ": "JWT"}, claims())
-        assert issubclass(refused(by_secret, token), errors.TokenRefused), alg
+        assert issubclass(refusal_of(secret_project, token), errors.TokenRefused), alg
     provider.add("k1", "2048")
-    sign_in(api, by_secret, jwks_url=provider.jwks_url)
+    sign_in(api, secret_project, jwks_url=provider.jwks_url)
     public = provider.keys["k1"][1].public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     for secret in (pem, provider.key_set().encode(), b""):
         for alg in ("HS256", "none"):
             token = forged({"alg": alg, "kid": "k1"}, claims(), secret)
-            assert refused(by_secret, token) is errors.TokenAlgorithmRefused
+            assert refusal_of(secret_project, token) is errors.TokenAlgorithmRefused
     key_in_header = jwt.encode(
-        claims(), made("2048"), algorithm="RS256",
+        claims(), new_private_key("2048"), algorithm="RS256",
         headers={"kid": "k1", "jwk": json.loads(provider.key_set())["keys"][0], "jku": "http://x/"},
     )  # fmt: skip
-    assert refused(by_secret, key_in_header) is errors.TokenUnverified
+    assert refusal_of(secret_project, key_in_header) is errors.TokenUnverified
     critical = jwt.encode(
         claims(), provider.keys["k1"][1], algorithm="RS256", headers={"kid": "k1", "crit": ["x"]}
     )
-    assert refused(by_secret, critical) is errors.TokenMalformed
-    assert user(by_secret, provider.token("k1")) == "alice"
+    assert refusal_of(secret_project, critical) is errors.TokenMalformed
+    assert user(secret_project, provider.token("k1")) == "alice"
 
 
 def test_each_key_verifies_its_own_algorithm_only(
@@ -159,9 +161,9 @@ def test_each_key_verifies_its_own_algorithm_only(
     assert user(project, jwt.encode(claims(), key, "PS256", headers={"kid": "r"})) == "alice"
     for kid in ("e", "f", "d"):
         token = jwt.encode(claims(), key, "RS256", headers={"kid": kid})
-        assert refused(project, token) is errors.TokenAlgorithmRefused
+        assert refusal_of(project, token) is errors.TokenAlgorithmRefused
     nameless = jwt.encode(claims(), key, "RS256")
-    assert refused(project, nameless) is errors.TokenUnverified, "which of four?"
+    assert refusal_of(project, nameless) is errors.TokenUnverified, "which of four?"
 
 
 def test_only_usable_public_keys_count() -> None:
@@ -183,48 +185,55 @@ def test_only_usable_public_keys_count() -> None:
 
 
 def test_a_key_set_is_fetched_once_and_its_rotation_is_followed(
-    by_keys: Project, provider: IdentityProvider
+    key_set_project: Project, provider: IdentityProvider
 ) -> None:
     assert provider.server is not None
     with time_machine.travel(time.time(), tick=False) as traveller:
         for _ in range(5):
-            assert user(by_keys, provider.token("k1")) == "alice"
+            assert user(key_set_project, provider.token("k1")) == "alice"
         jwks.forget_all()  # as another process, which finds the set in Redis
-        assert user(by_keys, provider.token("k1")) == "alice"
+        assert user(key_set_project, provider.token("k1")) == "alice"
         assert len(provider.server.asked) == 1
         provider.add("k2")
-        assert refused(by_keys, provider.token("k2")) is errors.TokenUnverified, "cooling down"
+        assert refusal_of(key_set_project, provider.token("k2")) is errors.TokenUnverified, (
+            "cooling down"
+        )
         traveller.shift(jwks.COOLDOWN_SECONDS + 1)
         client().flushdb()  # its clock does not travel
-        assert user(by_keys, provider.token("k2")) == "alice"
-        assert user(by_keys, provider.token("k1")) == "alice"
+        assert user(key_set_project, provider.token("k2")) == "alice"
+        assert user(key_set_project, provider.token("k1")) == "alice"
         assert len(provider.server.asked) == 2
         del provider.keys["k1"]
         old = IdentityProvider()
         old.add("k1")
         traveller.shift(jwks.FRESH_SECONDS + 1)
         client().flushdb()
-        assert user(by_keys, provider.token("k2")) == "alice"
-        assert refused(by_keys, old.token("k1")) is errors.TokenUnverified
+        assert user(key_set_project, provider.token("k2")) == "alice"
+        assert refusal_of(key_set_project, old.token("k1")) is errors.TokenUnverified
         assert len(provider.server.asked) == 3
 
 
-def test_unknown_kids_do_not_make_us_a_hammer(by_keys: Project, provider: IdentityProvider) -> None:
+def test_unknown_key_ids_cause_few_fetches(
+    key_set_project: Project, provider: IdentityProvider
+) -> None:
     assert provider.server is not None
     stranger = IdentityProvider()
     for number in range(30):
         stranger.add(f"unknown-{number}")
-        assert refused(by_keys, stranger.token(f"unknown-{number}")) is errors.TokenUnverified
+        assert (
+            refusal_of(key_set_project, stranger.token(f"unknown-{number}"))
+            is errors.TokenUnverified
+        )
     assert len(provider.server.asked) == 1
 
 
-def test_a_set_outlives_its_address_for_an_hour(
-    by_keys: Project, provider: IdentityProvider
+def test_a_key_set_is_used_for_an_hour_after_its_address_fails(
+    key_set_project: Project, provider: IdentityProvider
 ) -> None:
     assert provider.server is not None
     token = provider.token("k1", exp=int(time.time()) + 2 * 3600)
     with time_machine.travel(time.time(), tick=False) as traveller:
-        assert user(by_keys, token) == "alice"
+        assert user(key_set_project, token) == "alice"
         bad: list[tuple[int, dict[str, str], bytes]] = [
             (500, {}, b"{}"), (200, {}, b"not json"), (200, {}, b'{"keys": []}'),
             (302, {"Location": provider.jwks_url}, b""), (200, {}, b"[" * 60_000),
@@ -234,19 +243,21 @@ def test_a_set_outlives_its_address_for_an_hour(
             traveller.shift(jwks.FRESH_SECONDS + 1)
             client().flushdb()
             provider.server.reply = lambda path, answer=answer: answer  # type: ignore[misc]
-            assert user(by_keys, token) == "alice", answer[:2]
+            assert user(key_set_project, token) == "alice", answer[:2]
         assert len(provider.server.asked) == 1 + len(bad)
         traveller.shift(jwks.STALE_SECONDS - len(bad) * (jwks.FRESH_SECONDS + 1) + 1)
         client().flushdb()
-        assert refused(by_keys, token) is errors.KeysUnavailable
-        asked = len(provider.server.asked)
-        assert refused(by_keys, token) is errors.KeysUnavailable
-        assert len(provider.server.asked) == asked, "not asked again at once"
+        assert refusal_of(key_set_project, token) is errors.KeysUnavailable
+        count = len(provider.server.asked)
+        assert refusal_of(key_set_project, token) is errors.KeysUnavailable
+        assert len(provider.server.asked) == count, "not asked again at once"
 
 
-def test_a_herd_fetches_once(by_keys: Project, provider: IdentityProvider) -> None:
+def test_parallel_requests_fetch_the_key_set_once(
+    key_set_project: Project, provider: IdentityProvider
+) -> None:
     assert provider.server is not None
-    reply, settings = provider.server.reply, jwt_settings.of(by_keys)
+    reply, settings = provider.server.reply, jwt_settings.of(key_set_project)
     assert settings is not None
     inside = threading.Event()
 
@@ -262,26 +273,26 @@ def test_a_herd_fetches_once(by_keys: Project, provider: IdentityProvider) -> No
 
 
 def test_an_address_that_is_not_public_is_never_asked(
-    by_keys: Project, provider: IdentityProvider, settings: Settings
+    key_set_project: Project, provider: IdentityProvider, settings: Settings
 ) -> None:
     """Also when it was accepted before: the door decides each time."""
     assert provider.server is not None
     settings.EGRESS = EgressSettings()
-    assert refused(by_keys, provider.token("k1")) is errors.KeysUnavailable
+    assert refusal_of(key_set_project, provider.token("k1")) is errors.KeysUnavailable
     assert provider.server.asked == []
 
 
 def test_a_token_opens_the_named_project_only(
-    by_secret: Project, other_project: Project, other_api: ApiClient
+    secret_project: Project, other_project: Project, other_api: ApiClient
 ) -> None:
     """Even where two tenants say the same issuer and audience."""
     sign_in(other_api, other_project, shared_secret="o" * 64)
-    assert refused(other_project, signed()) is errors.TokenUnverified
-    by_secret.suspended_at = timezone.now()
-    by_secret.save()
+    assert refusal_of(other_project, signed()) is errors.TokenUnverified
+    secret_project.suspended_at = timezone.now()
+    secret_project.save()
     nobody = Project(pk="prj_" + "0" * 26)
     told = set()
-    for project in (by_secret, nobody, Project(pk="x"), Project(pk="")):
+    for project in (secret_project, nobody, Project(pk="x"), Project(pk="")):
         with pytest.raises(errors.ProjectUnnamed) as refusal:
             user(project, signed())
         told.add(refusal.value.detail)

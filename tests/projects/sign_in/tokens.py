@@ -1,4 +1,4 @@
-"""An identity provider in miniature: keys, a key set, tokens of signed-in users."""
+"""A small identity provider: keys, a key set and tokens of signed-in users."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ ISSUER, AUDIENCE = "https://id.example.com/", "acme-app"
 SECRET = "s" * 64
 
 
-def made(kind: str) -> Any:
+def new_private_key(kind: str) -> Any:
     """A new private key of this kind."""
     match kind:
         case "P-256":
@@ -52,7 +52,7 @@ class IdentityProvider:
         return f"http://127.0.0.1:{self.server.port}/jwks.json"
 
     def add(self, kid: str, kind: str = "P-256") -> None:
-        self.keys[kid] = (WAYS[kind], made(kind))
+        self.keys[kid] = (WAYS[kind], new_private_key(kind))
 
     def key_set(self, **more: Any) -> str:
         """Of every key, with ``more`` in each."""
@@ -69,9 +69,9 @@ class IdentityProvider:
 
 
 def claims(sub: Any = "alice", **changes: Any) -> dict[str, Any]:
-    """What a token says; a change to None leaves the claim out."""
-    said = {"sub": sub, "iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 600, **changes}
-    return {name: value for name, value in said.items() if value is not None}
+    """The claims of a token; a change to None leaves the claim out."""
+    body = {"sub": sub, "iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 600, **changes}
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def signed(sub: Any = "alice", *, secret: str = SECRET, way: str = "HS256", **changes: Any) -> str:
@@ -80,7 +80,7 @@ def signed(sub: Any = "alice", *, secret: str = SECRET, way: str = "HS256", **ch
 
 
 def forged(header: dict[str, Any], said: dict[str, Any], secret: bytes = b"") -> str:
-    """Any header over any claims, under HMAC-SHA256 or nothing: what libraries refuse to make."""
+    """A token with any header and claims, signed with HMAC-SHA256 or unsigned."""
     parts = [_b64(json.dumps(each).encode()) for each in (header, said)]
     signature = hmac.new(secret, ".".join(parts).encode(), hashlib.sha256).digest()
     return ".".join([*parts, _b64(signature) if secret else ""])
@@ -91,7 +91,7 @@ def _b64(data: bytes) -> str:
 
 
 def sign_in(api: ApiClient, project: Project, **said: Any) -> Any:
-    """The project says how its users sign in: with the shared secret unless told otherwise."""
+    """Configure the project's user sign-in, with the shared secret by default."""
     how = {"issuer": ISSUER, "audience": AUDIENCE, **(said or {"shared_secret": SECRET})}
     answer = api.patch(f"/projects/{project.pk}", {"jwt": how})
     assert answer.status_code == 200, answer.content
@@ -99,7 +99,7 @@ def sign_in(api: ApiClient, project: Project, **said: Any) -> Any:
 
 
 class Browser(ApiClient):
-    """A project's front end, with the token of whoever is signed in."""
+    """A project's front end with the token of its signed-in user."""
 
     def __init__(self, project: Project, sub: str = "alice", token: str = "") -> None:
         super().__init__(token or signed(sub))

@@ -1,3 +1,5 @@
+"""``/apps`` adds, renames and lists apps of a project."""
+
 from events.models import AuditEntry
 from projects.models import App, Project
 from tests.api_client import ApiClient
@@ -5,10 +7,10 @@ from tests.factories.projects import AppFactory
 
 
 def test_an_app_is_added_renamed_and_listed(api: ApiClient, project: Project) -> None:
-    made = api.post(f"/projects/{project.pk}/apps", {"name": "Mobile App"})
+    response = api.post(f"/projects/{project.pk}/apps", {"name": "Mobile App"})
 
-    assert (made.status_code, made.json()["slug"]) == (201, "mobile-app")
-    path = f"/projects/{project.pk}/apps/{made.json()['id']}"
+    assert (response.status_code, response.json()["slug"]) == (201, "mobile-app")
+    path = f"/projects/{project.pk}/apps/{response.json()['id']}"
     assert api.patch(path, {"name": "Mobile"}).json()["name"] == "Mobile"
     assert api.get(path).json()["slug"] == "mobile-app"
     assert [row["name"] for row in api.get(f"/projects/{project.pk}/apps").json()["data"]] == [
@@ -29,7 +31,7 @@ def test_a_slug_is_used_once_per_project(
     assert App.objects.for_project(project).count() == 1
 
 
-def test_a_neighbours_app_is_not_there(
+def test_a_neighbours_app_is_not_found(
     api: ApiClient, project: Project, other_project: Project
 ) -> None:
     app = AppFactory.create(project=other_project)

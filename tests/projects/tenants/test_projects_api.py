@@ -1,3 +1,5 @@
+"""``/projects`` registers, configures and suspends projects."""
+
 from typing import Any
 
 import pytest
@@ -27,7 +29,7 @@ def test_a_name_is_enough_to_register_and_call(platform_api: ApiClient) -> None:
     assert [row["id"] for row in itself["data"]] == [body["id"]]
 
 
-def test_what_is_said_is_not_detected(platform_api: ApiClient) -> None:
+def test_given_settings_are_not_detected(platform_api: ApiClient) -> None:
     body = platform_api.post(
         "/projects",
         {
@@ -60,9 +62,7 @@ def test_a_name_without_latin_letters_still_gets_a_slug(platform_api: ApiClient)
     assert platform_api.post("/projects", {"name": "東京"}).json()["slug"] == "project"
 
 
-def test_a_slug_that_was_asked_for_is_taken_or_not(
-    platform_api: ApiClient, project: Project
-) -> None:
+def test_a_requested_slug_is_used_or_refused(platform_api: ApiClient, project: Project) -> None:
     answer = platform_api.post("/projects", {"name": "Other", "slug": project.slug})
 
     assert (answer.status_code, answer.json()["code"]) == (409, "slug-taken")
@@ -155,21 +155,19 @@ def test_a_project_configures_itself(api: ApiClient, project: Project) -> None:
     assert entry.after == {"name": "Acme Ltd", "return_origins": ["http://localhost:3000"]}
 
 
-def test_a_change_that_changes_nothing_is_not_written_down(
-    api: ApiClient, project: Project
-) -> None:
+def test_a_change_without_effect_is_not_audited(api: ApiClient, project: Project) -> None:
     assert api.patch(f"/projects/{project.pk}", {"name": project.name}).status_code == 200
     assert not AuditEntry.objects.filter(action="project.configure").exists()
 
 
-def test_a_mode_is_for_ever(api: ApiClient, project: Project) -> None:
+def test_the_mode_of_a_project_cannot_change(api: ApiClient, project: Project) -> None:
     answer = api.patch(f"/projects/{project.pk}", {"livemode": True})
 
     assert answer.status_code == 422
     assert not Project.objects.get().livemode
 
 
-def test_a_neighbour_is_not_there(
+def test_another_project_is_not_found(
     api: ApiClient, other_project: Project, platform_api: ApiClient
 ) -> None:
     before = platform_api.get(f"/projects/{other_project.pk}").json()

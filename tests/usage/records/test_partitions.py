@@ -1,4 +1,4 @@
-"""Months of records: made ahead, filled from the rest, dropped when their time is over."""
+"""Monthly partitions of records are created, filled and dropped."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -40,7 +40,7 @@ def record(project: Project, at: datetime, key: str, back: timedelta = timedelta
     return outcome.id
 
 
-def test_months_follow_each_other() -> None:
+def test_months_are_created_without_gaps() -> None:
     december = Month(2026, 12)
     assert december.after() == Month(2027, 1)
     assert december.after(13) == Month(2028, 1)
@@ -52,7 +52,7 @@ def test_months_follow_each_other() -> None:
     )
 
 
-def test_a_year_and_a_half_of_months_comes_and_goes(project: Project) -> None:
+def test_months_are_created_and_dropped_over_a_year_and_a_half(project: Project) -> None:
     """Records go to the rest before the chore has run, and to their own month from then on."""
     meter = MeterFactory.create(project=project, code="bytes")
     first = record(project, NOW, "first")
@@ -87,7 +87,7 @@ def test_a_year_and_a_half_of_months_comes_and_goes(project: Project) -> None:
     assert record(project, at, "first") == first, "a key is new again when its record is gone"
 
 
-def test_what_is_moved_can_still_be_repeated_voided_and_corrected(project: Project) -> None:
+def test_moved_records_can_be_repeated_voided_and_corrected(project: Project) -> None:
     MeterFactory.create(project=project, code="bytes")
     ids = [record(project, NOW, f"key-{number}") for number in range(3)]
 
@@ -100,7 +100,7 @@ def test_what_is_moved_can_still_be_repeated_voided_and_corrected(project: Proje
     corrections.void(project=project, record_id=ids[0], at=NOW)
     corrections.correct(project=project, record_id=ids[1], value=9, at=NOW)
     assert Total.objects.for_project(project).get().sum == 14
-    assert law.holds(project)
+    assert law.is_kept(project)
 
 
 def test_indexes_and_columns_of_a_month_are_those_of_the_table() -> None:

@@ -1,13 +1,10 @@
-"""Records: each once, each counted, whoever sends it how often and in which order."""
+"""Each usage record counts once, however often and in whichever order it is sent."""
 
 import random
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import product
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from events.models import OutboxEvent
 from projects.customers import selectors as customers
@@ -16,6 +13,13 @@ from projects.models import Customer, Project
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import NOW, MeterFactory
 from tests.usage import law
+from tests.usage.records.record_calls import (
+    PERIODS,
+    entry,
+    make_counters,
+    meters_of_every_kind,
+    record_entries,
+)
 from usage.errors import (
     MeterArchived,
     MeterUnknown,
@@ -24,57 +28,21 @@ from usage.errors import (
     UsageTooOld,
     UsageValueInvalid,
 )
-from usage.meters import service as meters
-from usage.models import Meter, Movement, Record, Total
+from usage.models import Record, Total
 from usage.models.meter import Aggregation
-from usage.models.record import Forwarding
 from usage.periods import Period, Unit
-from usage.records import corrections, recording
+from usage.records import corrections
 from usage.records.recording import MAX_VALUE, RecordResult, RecordStatus, UsageEntry
-from usage.totals import counters
 from usage.totals.selectors.counting import CounterAmounts, CounterKey, read_usage
 
 pytestmark = pytest.mark.django_db
 
+
 HOUR, MICROSECOND = timedelta(hours=1), timedelta(microseconds=1)
-PERIODS = [Period(unit) for unit in Unit] + [Period(Unit.MONTH, NOW - timedelta(days=10))]
-THREADS = 8
 
 
-def recorded(project: Project, *entries: UsageEntry) -> list[RecordResult]:
-    return recording.record(project=project, entries=entries, at=NOW)
-
-
-def refusals(outcomes: list[RecordResult]) -> list[type | None]:
+def refusal_types(outcomes: list[RecordResult]) -> list[type | None]:
     return [None if each.refusal is None else type(each.refusal) for each in outcomes]
-
-
-def meters_of_every_kind(project: Project) -> dict[str, Meter]:
-    return {
-        kind: MeterFactory.create(project=project, code=kind, aggregation=kind)
-        for kind in Aggregation.values
-    }
-
-
-def entry(chance: random.Random, kind: str, users: int = 3) -> UsageEntry:
-    """One use by one of a few, within the last days; of the same key always the same."""
-    number = chance.randrange(10**9)
-    value = f"v{number % 5}" if kind == Aggregation.UNIQUE else number % 50
-    moment = NOW - timedelta(hours=chance.randrange(60), minutes=chance.choice([0, 0, 7, 59]))
-    return UsageEntry(f"user-{number % users}", kind, value, moment, f"key-{number}")
-
-
-def make_counters(project: Project, kinds: dict[str, Meter], periods: list[Period]) -> None:
-    for customer in Customer.objects.for_project(project):
-        for meter in kinds.values():
-            for period in periods:
-                counters.ensure(
-                    project_id=project.pk,
-                    customer_id=customer.pk,
-                    meter_id=meter.pk,
-                    period=period,
-                    at=NOW,
-                )
 
 
 def test_a_record_counts_once_whoever_sends_it_again(project: Project) -> None:
@@ -86,23 +54,23 @@ def test_a_record_counts_once_whoever_sends_it_again(project: Project) -> None:
         first._replace(occurred_at=NOW - MICROSECOND),
     ]
 
-    made, alone, again, *clash = recorded(
+    made, alone, again, *clash = record_entries(
         project, first, UsageEntry("ada", "bytes", 7), first, *others
     )
-    later = [outcome for _ in range(5) for outcome in recorded(project, first, *others)]
+    later = [outcome for _ in range(5) for outcome in record_entries(project, first, *others)]
 
     assert [made.status, alone.status, again] == [RecordStatus.RECORDED] * 2 + [
         RecordResult(RecordStatus.DUPLICATE, made.id)
     ]
-    assert refusals(clash) == [UsageKeyReused] * 3
+    assert refusal_types(clash) == [UsageKeyReused] * 3
     assert later[::4] == [RecordResult(RecordStatus.DUPLICATE, made.id)] * 5
-    assert refusals(later[1:4]) == [UsageKeyReused] * 3
-    without_a_moment = recorded(project, first._replace(occurred_at=None))
+    assert refusal_types(later[1:4]) == [UsageKeyReused] * 3
+    without_a_moment = record_entries(project, first._replace(occurred_at=None))
     assert without_a_moment == [RecordResult(RecordStatus.DUPLICATE, made.id)]
     ada = customers.get(project=project, user_id="ada")
     month = CounterKey(ada.pk, meter.pk, Period(Unit.MONTH))
     assert read_usage(project_id=project.pk, keys=[month], at=NOW) == {month: CounterAmounts(12, 0)}
-    assert law.holds(project)
+    assert law.is_kept(project)
 
 
 def test_a_key_belongs_to_its_project(project: Project, other_project: Project) -> None:
@@ -110,7 +78,7 @@ def test_a_key_belongs_to_its_project(project: Project, other_project: Project) 
         MeterFactory.create(project=each, code="bytes")
     one = UsageEntry("ada", "bytes", 5, NOW, "k1")
 
-    (mine,), (theirs,) = recorded(project, one), recorded(other_project, one)
+    (mine,), (theirs,) = record_entries(project, one), record_entries(other_project, one)
 
     assert (mine.status, theirs.status) == (RecordStatus.RECORDED, RecordStatus.RECORDED)
     assert mine.id != theirs.id
@@ -146,18 +114,18 @@ def test_each_record_is_judged_for_itself_and_a_refused_one_leaves_nothing(
         (UsageEntry("ada", "last", 0), None),
     ]
 
-    outcomes = recorded(project, *(each for each, _ in judged))
+    outcomes = record_entries(project, *(each for each, _ in judged))
 
-    assert refusals(outcomes) == [refusal for _, refusal in judged]
+    assert refusal_types(outcomes) == [refusal for _, refusal in judged]
     assert all(each.refusal.detail for each in outcomes if each.refusal)
     told = OutboxEvent.objects.for_project(project).values_list("type", "data__user_id")
     assert list(told) == [("customer.created", "ada")]
     assert Record.objects.for_project(project).count() == 5
     assert Total.objects.for_project(project).filter(meter=kinds["sum"]).count() == 2
-    assert law.holds(project)
+    assert law.is_kept(project)
 
 
-def test_judging_all_at_once_refuses_what_judging_each_does(project: Project) -> None:
+def test_a_batch_is_judged_like_single_records(project: Project) -> None:
     """One of an unknown meter makes a batch be judged one by one."""
     meters_of_every_kind(project)
     values = [None, -1, 0, MAX_VALUE, MAX_VALUE + 1, True, "", "x", "x" * 255, "x" * 256]
@@ -165,21 +133,24 @@ def test_judging_all_at_once_refuses_what_judging_each_does(project: Project) ->
     odd = UsageEntry("ada", "unheard-of", 1)
     for kind, value in product(Aggregation.values, values):
         one = UsageEntry("ada", kind, value)
-        (alone,), (beside, _) = recorded(project, one), recorded(project, one, odd)
-        assert refusals([alone]) == refusals([beside]), one
+        (alone,), (beside, _) = record_entries(project, one), record_entries(project, one, odd)
+        assert refusal_types([alone]) == refusal_types([beside]), one
     for one in (UsageEntry("ada", "sum", 1, moment) for moment in moments):
-        (alone, _), (beside, *_) = recorded(project, one, one), recorded(project, one, odd)
-        assert refusals([alone]) == refusals([beside]), one
-    assert law.holds(project)
+        (alone, _), (beside, *_) = (
+            record_entries(project, one, one),
+            record_entries(project, one, odd),
+        )
+        assert refusal_types([alone]) == refusal_types([beside]), one
+    assert law.is_kept(project)
 
 
 def test_sums_do_not_overflow_and_an_id_of_ours_names_the_same_user(project: Project) -> None:
     meter = MeterFactory.create(project=project, code="bytes")
-    recorded(project, UsageEntry("ada", "bytes", MAX_VALUE))
+    record_entries(project, UsageEntry("ada", "bytes", MAX_VALUE))
     ada = customers.get(project=project, user_id="ada")
 
     for _ in range(3):
-        recorded(project, *[UsageEntry(ada.pk, "bytes", MAX_VALUE)] * 1000)
+        record_entries(project, *[UsageEntry(ada.pk, "bytes", MAX_VALUE)] * 1000)
 
     month = CounterKey(ada.pk, meter.pk, Period(Unit.MONTH))
     assert read_usage(project_id=project.pk, keys=[month], at=NOW)[month].used == 3001 * MAX_VALUE
@@ -189,11 +160,11 @@ def test_sums_do_not_overflow_and_an_id_of_ours_names_the_same_user(project: Pro
 def test_late_records_count_in_their_own_period(project: Project) -> None:
     """Scenario E9: a closed hour, day or month takes what is late, and the running one does not."""
     meter = MeterFactory.create(project=project, code="bytes")
-    recorded(project, UsageEntry("ada", "bytes", 1))
+    record_entries(project, UsageEntry("ada", "bytes", 1))
     make_counters(project, {"bytes": meter}, PERIODS)
     last_month, yesterday = NOW - timedelta(days=21), NOW - timedelta(days=1)
 
-    recorded(
+    record_entries(
         project,
         UsageEntry("ada", "bytes", 10, last_month),
         UsageEntry("ada", "bytes", 100, yesterday),
@@ -213,7 +184,7 @@ def test_late_records_count_in_their_own_period(project: Project) -> None:
     month = CounterKey(ada.pk, meter.pk, Period(Unit.MONTH))
     closed = read_usage(project_id=project.pk, keys=[month], at=last_month, now=NOW)
     assert closed == {month: CounterAmounts(10, 0)}
-    assert law.holds(project)
+    assert law.is_kept(project)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -223,7 +194,7 @@ def test_totals_and_counters_follow_random_histories(project: Project, seed: int
     ids: list[str] = []
     for _ in range(4):
         batch = [entry(chance, chance.choice(list(kinds))) for _ in range(40)]
-        outcomes = recorded(project, *batch, *chance.sample(batch, 10))
+        outcomes = record_entries(project, *batch, *chance.sample(batch, 10))
         assert [each.status for each in outcomes[40:]] == [RecordStatus.DUPLICATE] * 10
         ids += [each.id for each in outcomes[:40]]
         make_counters(project, kinds, chance.sample(PERIODS, 1))
@@ -233,123 +204,4 @@ def test_totals_and_counters_follow_random_histories(project: Project, seed: int
                 corrections.correct(project=project, record_id=row.id, value=77, at=NOW)
             else:
                 corrections.void(project=project, record_id=row.id, at=NOW)
-        assert law.holds(project)
-
-
-def test_only_what_is_watched_or_forwarded_is_noted_or_waits(project: Project) -> None:
-    watched = MeterFactory.create(project=project, code="watched")
-    MeterFactory.create(project=project, code="told", is_forwarded=True)
-    meters.watch(meter=watched)
-
-    recorded(project, UsageEntry("ada", "watched", 1), UsageEntry("ada", "told", 1))
-    recorded(project, UsageEntry("ada", "watched", 1))
-
-    moved = Movement.objects.for_project(project).values_list("meter__code", "moved_at")
-    assert list(moved) == [("watched", NOW)]
-    rows = Record.objects.for_project(project).order_by("meter__code")
-    assert list(rows.values_list("meter__code", "forwarding")) == [
-        ("told", Forwarding.PENDING),
-        ("watched", Forwarding.NONE),
-        ("watched", Forwarding.NONE),
-    ]
-
-
-def test_many_are_copied_as_few_are_inserted_and_those_that_were_there_are_known(
-    project: Project,
-) -> None:
-    kinds = meters_of_every_kind(project)
-    Meter.objects.for_project(project).filter(code="sum").update(is_forwarded=True)
-    chance = random.Random(7)
-    batch = [entry(chance, chance.choice(list(kinds))) for _ in range(300)]
-    few = recorded(project, *batch[:90])
-    make_counters(project, kinds, PERIODS)
-    many = recorded(project, *batch[90:])
-    assert {each.status for each in few + many} == {RecordStatus.RECORDED}
-    rows = Record.objects.for_project(project).select_related("meter")
-    assert all(
-        row.forwarding == (Forwarding.PENDING if row.meter.code == "sum" else Forwarding.NONE)
-        and (row.member is not None) == (row.meter.aggregation == "unique")
-        and (row.corrects, row.forwarding_error, row.voided_at) == ("", "", None)
-        for row in rows
-    )
-    again = recorded(project, *batch, entry(chance, "sum"))
-    assert [each.status for each in again] == [RecordStatus.DUPLICATE] * 300 + [
-        RecordStatus.RECORDED
-    ]
-    assert [each.id for each in again[:300]] == [each.id for each in few + many]
-    assert rows.all().count() == 301
-    assert law.holds(project)
-
-
-def test_a_batch_takes_as_many_queries_as_one_record(project: Project) -> None:
-    MeterFactory.create(project=project, code="bytes")
-    recorded(project, *(UsageEntry(f"user-{number}", "bytes", 1) for number in range(100)))
-    counts = []
-    for size in (1, 1000):
-        with CaptureQueriesContext(connection) as queries:
-            recorded(project, *(UsageEntry(f"user-{n % 100}", "bytes", n) for n in range(size)))
-        counts.append(len(queries))
-    with CaptureQueriesContext(connection) as queries:
-        recorded(project, *(UsageEntry(f"new-{number}", "bytes", 1) for number in range(200)))
-
-    # Two begin and end it; many are recognised by two, and copied, twice within a savepoint.
-    assert counts == [8, 13]
-    assert len(queries) == 17  # customers and what is told of them, in a transaction of their own
-
-
-@pytest.mark.django_db(transaction=True)
-def test_nothing_is_lost_or_counted_twice_by_eight_writers_at_once(project: Project) -> None:
-    """Batches that share keys, customers and hours in any order; counters are made meanwhile."""
-    kinds = meters_of_every_kind(project)
-    chance = random.Random(7)
-    pool = [entry(chance, chance.choice(list(kinds)), users=6) for _ in range(600)]
-    recorded(project, *(UsageEntry(f"user-{number}", "sum", 1) for number in range(6)))
-    people = list(Customer.objects.for_project(project))
-
-    def work(seed: int) -> int:
-        chance = random.Random(seed)
-        done = 0
-        try:
-            for turn in range(4):
-                outcomes = recorded(project, *chance.sample(pool, 120))
-                done += sum(each.status is RecordStatus.RECORDED for each in outcomes)
-                counters.ensure(
-                    project_id=project.pk,
-                    customer_id=chance.choice(people).pk,
-                    meter_id=chance.choice(list(kinds.values())).pk,
-                    period=chance.choice(PERIODS),
-                    at=NOW,
-                )
-                if turn % 2:
-                    corrections.void(project=project, record_id=outcomes[0].id, at=NOW)
-        finally:
-            connection.close()
-        return done
-
-    with ThreadPoolExecutor(THREADS) as threads:
-        stored = sum(threads.map(work, range(THREADS)))
-
-    assert stored + 6 == Record.objects.for_project(project).count()
-    assert law.holds(project)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_newcomer_is_made_once_by_eight_writers_at_once(project: Project) -> None:
-    MeterFactory.create(project=project, code="bytes")
-
-    def work(seed: int) -> list[RecordResult]:
-        names = [f"new-{number}" for number in range(20)]
-        random.Random(seed).shuffle(names)
-        try:
-            return recorded(project, *(UsageEntry(name, "bytes", 1) for name in names))
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(THREADS) as threads:
-        outcomes = [each for made in threads.map(work, range(THREADS)) for each in made]
-
-    assert {each.status for each in outcomes} == {RecordStatus.RECORDED}
-    assert Customer.objects.for_project(project).count() == 20
-    assert OutboxEvent.objects.for_project(project).count() == 20
-    assert Total.objects.for_project(project).filter(sum=THREADS).count() == 20
-    assert law.holds(project)
+        assert law.is_kept(project)
