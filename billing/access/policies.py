@@ -9,7 +9,7 @@ from datetime import datetime
 
 REVOKE, PROPORTIONAL, PERIOD_END, KEEP = "revoke", "proportional", "period_end", "keep"
 
-FeatureValue = bool | int | None
+ScalableValue = bool | int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class RemainingAccess:
     ends_at: datetime | None = None
     held_since: datetime | None = None
 
-    def scale(self, value: FeatureValue) -> FeatureValue:
+    def scale(self, value: ScalableValue) -> ScalableValue:
         """A feature's value times the share: a limit is rounded down, booleans and unlimited
         (None) stay."""
         if value is None or isinstance(value, bool):

@@ -47,7 +47,7 @@ REQUIRED: dict[str, tuple[str, Probe]] = {
     ),
     "rak_dispute_read": ("disputes", lambda v1: v1.disputes.list(ONE)),
     "rak_event_read": (
-        "events whose webhook never arrived, and reports of lost usage",
+        "events whose webhook never arrived, and error reports of meter events",
         lambda v1: v1.events.list(ONE),
     ),
     "rak_invoice_read": ("invoices, their payments and previews", lambda v1: v1.invoices.list(ONE)),

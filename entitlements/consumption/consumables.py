@@ -24,7 +24,7 @@ from usage.errors import NotConsumable
 from usage.totals import cache
 from usage.totals.counting import CountResult
 
-KINDS = (FeatureKind.METERED, FeatureKind.CREDITS)
+CONSUMABLE_KINDS = (FeatureKind.METERED, FeatureKind.CREDITS)
 
 
 class Consumable(NamedTuple):
@@ -118,7 +118,7 @@ def forget_cached_decisions(consumable: Consumable) -> None:
 
 def _check_kind(project: Project, code: str) -> None:
     kind = features.get(project=project, code=code).kind
-    if kind not in KINDS:
+    if kind not in CONSUMABLE_KINDS:
         raise NotConsumable(
             f"{code} is a {kind} feature, and only metered ones and those that cost credits are "
             "used up. Ask GET /entitlements/check."

@@ -9,7 +9,7 @@ from django.db import transaction
 from common.errors import Invalid
 from common.inserts import insert
 from entitlements.errors import FeatureExists
-from entitlements.features import representation, rules
+from entitlements.features import representation, rules_version
 from entitlements.features.selectors import features
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
@@ -77,7 +77,7 @@ def create(
             )
         if meter is not None:
             meters.watch(meter=meter)
-        rules.bump(project)
+        rules_version.bump(project)
         _audit(feature, "feature.create", actor, at, reason=reason)
     return feature
 
@@ -105,7 +105,7 @@ def change(
             feature.archived_at = (feature.archived_at or at) if archived else None
         if representation.feature(feature) != before:
             feature.save(update_fields=["name", "unit", "archived_at"])
-            rules.bump(feature.project_id)
+            rules_version.bump(feature.project_id)
             _audit(feature, "feature.change", actor, at, before=before, reason=reason)
     return feature
 

@@ -14,7 +14,7 @@ from common.models import ProjectQuerySet, RunStatus
 from common.queue import enqueue
 from common.selectors import batch_runs as run_rows
 from entitlements.facts import notices
-from entitlements.features.selectors import rules
+from entitlements.features.selectors import rules_version
 from entitlements.models import Recheck
 from projects.customers import selectors as customers
 from projects.models import Customer, Project
@@ -31,7 +31,9 @@ def start(*, project: Project, at: datetime) -> Recheck:
     for row in run_rows.lock_running(Recheck.objects.for_project(project_id)):
         batch_runs.end(row, at=at, status=RunStatus.SUPERSEDED)
         row.save(update_fields=["status", "finished_at"])
-    run = Recheck.objects.for_project(project_id).create(rules_version=rules.version(project_id))
+    run = Recheck.objects.for_project(project_id).create(
+        rules_version=rules_version.read(project_id)
+    )
     enqueue(TASK)
     return run
 

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from common.errors import Invalid
 from entitlements.decisions.selectors import free_tier
-from entitlements.features import rules
+from entitlements.features import rules_version
 from entitlements.features.selectors import features
 from entitlements.free_tier import rechecks
 from entitlements.models import Feature, FreeTierEntry
@@ -51,7 +51,7 @@ def replace(
     if len(features) > MAX_FEATURES:
         raise Invalid(f"A free tier holds at most {MAX_FEATURES} features.", field="features")
     with transaction.atomic():
-        rules.lock(project)
+        rules_version.lock(project)
         current = list(free_tier.current(project=project))
         before = {row.feature.code: row.value for row in current}
         after = {feature.code: value for feature, value in features}
@@ -65,7 +65,7 @@ def replace(
             for feature, value in features
             if feature.code not in kept_codes
         )
-        rules.bump(project)
+        rules_version.bump(project)
         rechecks.start(project=project, at=at)
         audit.record(
             actor=actor,
@@ -86,7 +86,7 @@ def set_feature(
     """Add a feature to the free tier or change its value. Raises Invalid, as
     :func:`find_features` and :func:`replace`."""
     with transaction.atomic():
-        rules.lock(project)
+        rules_version.lock(project)
         entries = [*_others(project, code), *find_features(project=project, values=[(code, value)])]
         replace(project=project, features=entries, actor=actor, at=at, reason=reason)
         return free_tier.current(project=project).get(feature__code=code)
@@ -95,7 +95,7 @@ def set_feature(
 def remove_feature(*, project: Project, code: str, actor: str, at: datetime, reason: str) -> bool:
     """Remove a feature from the free tier. Returns whether it was there."""
     with transaction.atomic():
-        rules.lock(project)
+        rules_version.lock(project)
         entries = _others(project, code)
         return replace(project=project, features=entries, actor=actor, at=at, reason=reason)
 

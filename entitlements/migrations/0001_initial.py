@@ -510,7 +510,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "value",
-                    models.JSONField(help_text="true, a number, or null for no limit.", null=True),
+                    models.JSONField(help_text="A value of the feature's kind.", null=True),
                 ),
                 (
                     "reason",

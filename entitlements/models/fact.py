@@ -46,7 +46,7 @@ class Fact(ProjectOwned):
         null=True,
         db_constraint=False,
     )
-    value = models.JSONField(null=True, help_text="true, a number, or null for no limit.")
+    value = models.JSONField(null=True, help_text="A value of the feature's kind.")
     reason = models.CharField(max_length=24, help_text="A reason code of resolution.Reason.")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True)

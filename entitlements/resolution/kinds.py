@@ -122,4 +122,5 @@ KINDS: Mapping[str, FeatureKindRules] = {
         allows=lambda value: value is not None,
     ),
 }
-"""A new kind of feature is one entry here and one in ``models.feature.FeatureKind``."""
+"""Every check and every merge of a value reads this table. docs/how-to-add.md lists the other
+places of a new kind: its words, the console, its order."""

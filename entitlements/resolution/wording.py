@@ -94,6 +94,7 @@ def _describe_amount(
         return f"a use of {name} costs {decision.value} credits out of {amounts.balance}"
     if definition.kind == "config":
         return f"{name} is {kinds.canonical_json(decision.value)}"
+    assert definition.kind in ("limit", "metered"), f"No words for {definition.kind} features."
     limit = "has no limit" if decision.limit is None else f"goes up to {decision.limit}"
     if definition.period is None:
         return f"{name} {limit}"

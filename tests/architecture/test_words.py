@@ -1,7 +1,6 @@
 """Public class names are unique, and no module or class has a retired name.
 
-The words are those of the house's vocabulary; what each was replaced with stands in
-docs/glossary.md.
+docs/glossary.md has the words to use instead.
 """
 
 import ast

@@ -34,7 +34,7 @@ TONES = {
 }
 
 
-def format_value(decision: Decision) -> str:
+def format_decision_value(decision: Decision) -> str:
     """``on``, ``off``, ``25``, ``no limit``, ``250 of 1,000``, ``5 credits`` or JSON."""
     if isinstance(decision.value, bool):
         return "on" if decision.value else "off"
@@ -68,7 +68,7 @@ def build_section(explanations: Iterable[Explanation]) -> Section:
         rows=[
             [
                 columns.code(explanation.decision.feature),
-                columns.shortened(format_value(explanation.decision), most=40),
+                columns.shortened(format_decision_value(explanation.decision), most=40),
                 reason_badge(explanation.decision),
                 source_links(explanation.decision.sources),
                 columns.moment(explanation.decision.valid_until),
@@ -114,6 +114,6 @@ def change_rows(changes: Iterable[DecisionChange]) -> list[dict[str, object]]:
 
 def describe_decision(decision: Decision) -> str:
     """``25 (granted), until 2026-12-01 00:00:00 UTC``."""
-    text = f"{format_value(decision)} ({decision.reason.replace('_', ' ')})"
+    text = f"{format_decision_value(decision)} ({decision.reason.replace('_', ' ')})"
     until = decision.valid_until
     return text if until is None else f"{text}, until {columns.moment(until)}"

@@ -8,7 +8,7 @@ import pytest
 from entitlements.balances.selectors.amounts import StaticDecision
 from entitlements.decisions.selectors import current_facts, decisions
 from entitlements.decisions.selectors.facts_at import FactsInContext
-from entitlements.features.selectors import rules
+from entitlements.features.selectors import rules_version
 from entitlements.free_tier import service as free_tier
 from entitlements.models.fact import Effect, SourceType
 from entitlements.models.feature import FeatureKind
@@ -98,7 +98,7 @@ def test_the_single_statement_agrees_with_the_queries(
             expected = sight.decide(each, defined.get(each.feature))
             assert whole(said.decide(each)) == whole(expected)
             seen.add(expected.decision.reason)
-        assert said.rules == rules.version(project)
+        assert said.rules == rules_version.read(project)
     assert seen >= {Reason.ENTITLED, Reason.HELD, Reason.FREE_TIER, Reason.UNKNOWN_FEATURE}
 
 

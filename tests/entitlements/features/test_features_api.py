@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from entitlements.features.selectors import rules
+from entitlements.features.selectors import rules_version
 from entitlements.models import Feature
 from events.models import AuditEntry
 from tests.api_client import ApiClient
@@ -58,9 +58,9 @@ def test_metered_feature_names_its_meter_and_its_period(api, other_api, project)
     assert body["anchored"] is True
     meter.refresh_from_db()
     assert meter.is_watched
-    assert rules.version(project) == 1
+    assert rules_version.read(project) == 1
     assert create(other_api, **request_body).json()["errors"][0]["pointer"] == "#/meter"
-    assert rules.version(project) == 1
+    assert rules_version.read(project) == 1
 
 
 def test_merge_rule_is_the_usual_one_of_the_kind_unless_told_otherwise(api):

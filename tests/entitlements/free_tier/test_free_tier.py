@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from entitlements.decisions.selectors import decisions
 from entitlements.facts import notices
-from entitlements.features.selectors import rules
+from entitlements.features.selectors import rules_version
 from entitlements.free_tier import service as free_tier
 from entitlements.models import FreeTierEntry, Snapshot
 from events.models import AuditEntry, OutboxEvent
@@ -85,20 +85,20 @@ def test_a_cached_answer_ends_with_a_change_of_the_free_tier(
     api, project, sso, customer, django_capture_on_commit_callbacks
 ):
     assert answer(api, feature="sso") == answer(api, "ada", "sso") == (False, "not_entitled", False)
-    version = rules.version(project=project)
+    version = rules_version.read(project=project)
 
     with django_capture_on_commit_callbacks(execute=True):
         put(api, sso=True)
 
-    assert rules.version(project=project) == version + 1
+    assert rules_version.read(project=project) == version + 1
     assert answer(api, feature="sso") == answer(api, "ada", "sso") == (True, "free_tier", True)
 
 
 def test_setting_the_same_free_tier_changes_nothing(api, project, seats):
     put(api, seats=3)
-    version, rows = rules.version(project), FreeTierEntry.objects.for_project(project).count()
+    version, rows = rules_version.read(project), FreeTierEntry.objects.for_project(project).count()
     assert put(api, seats=3).status_code == 200
-    assert rules.version(project) == version
+    assert rules_version.read(project) == version
     assert FreeTierEntry.objects.for_project(project).count() == rows == 1
 
 

@@ -4,7 +4,7 @@ from entitlements.models import Rules
 from projects.models import Project
 
 
-def version(project: Project | str) -> int:
+def read(project: Project | str) -> int:
     """Grows with every change of the project's features or free tier; 0 before the first."""
     version_number = Rules.objects.for_project(project).values_list("version", flat=True).first()
     return version_number or 0

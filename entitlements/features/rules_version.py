@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models import F
 
 from entitlements.cache import service as cache
-from entitlements.features.selectors import rules
+from entitlements.features.selectors import rules_version
 from entitlements.models import Rules
 from projects.models import Project
 
@@ -26,4 +26,4 @@ def lock(project: Project | str) -> Rules:
     """The project's rules, created if missing, locked until the transaction ends."""
     row = Rules(project_id=project if isinstance(project, str) else project.pk)
     Rules.objects.for_project(project).bulk_create([row], ignore_conflicts=True)
-    return rules.lock(project)
+    return rules_version.lock(project)
