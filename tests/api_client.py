@@ -41,7 +41,8 @@ class ApiClient:
             },
             **({"query_params": query} if query else {}),  # type: ignore[arg-type]  # stubs
         )
-        if response.status_code < 300 and response.headers.get("Content-Type") == answers.JSON:
+        has_body = method != "HEAD" and response.headers.get("Content-Type") == answers.JSON
+        if response.status_code < 300 and has_body:
             answers.check(
                 method, full_path.partition("?")[0], response.status_code, response.json()
             )

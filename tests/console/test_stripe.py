@@ -221,7 +221,7 @@ def test_an_operator_connects_an_account_and_replaces_its_key(
         ("pk_test_123456", "Send a secret key"),
         ("sk_live_123456", "This project is test: send a test key."),
         ("sk_test_wrong_key", "key"),
-        (DEFAULT_SECRET_KEY, "That is the platform&#x27;s own"),
+        (DEFAULT_SECRET_KEY, "This is the platform&#x27;s account."),
     ],
 )
 def test_invalid_keys_are_refused(
@@ -249,7 +249,7 @@ def test_the_platforms_key_cannot_be_changed_in_the_console(
         secret_key="sk_test_123456",
     )
 
-    assert "The platform&#x27;s own keys live in the environment." in answer.text
+    assert "The platform&#x27;s own Stripe keys are set in its environment." in answer.text
 
 
 def test_an_operator_defines_changes_and_archives_a_feature(
