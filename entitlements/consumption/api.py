@@ -32,7 +32,7 @@ SHORTEST, USUAL, LONGEST = 10, 300, 86_400
 KEY = "Your own id of this {}. A second request with the same key is not {} again."
 
 
-class UseSerializer(StrictSerializer):
+class ConsumeSerializer(StrictSerializer):
     user_id = UserIdField()
     feature = serializers.CharField(max_length=64, help_text="The feature's code.")
     amount = WholeNumberField(min_value=1, max_value=MAX_LIMIT, default=1)
@@ -41,7 +41,7 @@ class UseSerializer(StrictSerializer):
     )
 
 
-class WishSerializer(UseSerializer):
+class ReserveSerializer(ConsumeSerializer):
     expires_in = WholeNumberField(
         min_value=SHORTEST, max_value=LONGEST, default=USUAL, help_text="Lifetime in seconds."
     )
@@ -50,11 +50,11 @@ class WishSerializer(UseSerializer):
     )
 
 
-class SettlementSerializer(StrictSerializer):
+class ReleaseSerializer(StrictSerializer):
     reservation = serializers.CharField(max_length=64, help_text="Id of the reservation.")
 
 
-class CommitmentSerializer(SettlementSerializer):
+class CommitSerializer(ReleaseSerializer):
     amount = WholeNumberField(
         min_value=0,
         max_value=MAX_LIMIT,
@@ -78,7 +78,7 @@ class ReservedBody(TypedDict):
     duplicate: Annotated[bool, "True: an earlier request with the same key did it."]
 
 
-class ReservationAnswerBody(TypedDict):
+class EndedReservationBody(TypedDict):
     reservation: ReservationBody
 
 
@@ -106,25 +106,27 @@ class ConsumptionViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="entitlements_consume",
         summary="Consume a feature, if it is allowed",
-        request=UseSerializer,
+        request=ConsumeSerializer,
         responses={200: serializer_of(ConsumptionBody)},
     )
     def consume(self, request: Request) -> Response:
         """Checks and counts in one step: concurrent requests never use more than the limit.
         A denial is a normal answer with `consumed` 0. 409 `not-consumable` if the feature is
         neither metered nor paid with credits."""
-        return Response(consume_use(self.calling_project, Use(**self.parse_body(UseSerializer))))
+        return Response(
+            consume_use(self.calling_project, Use(**self.parse_body(ConsumeSerializer)))
+        )
 
     @extend_schema(
         operation_id="entitlements_reserve",
         summary="Reserve an amount of a feature",
-        request=WishSerializer,
+        request=ReserveSerializer,
         responses={200: serializer_of(ReservedBody)},
     )
     def reserve(self, request: Request) -> Response:
         """For work whose amount is known only when it is done. The reserved amount counts against
         the limit until you release it or it expires; a commit consumes it."""
-        request_values = self.parse_body(WishSerializer)
+        request_values = self.parse_body(ReserveSerializer)
         lifetime = timedelta(seconds=request_values.pop("expires_in"))
         now = timezone.now()
         result = reservations.reserve(
@@ -141,13 +143,13 @@ class ConsumptionViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="entitlements_commit",
         summary="Commit a reservation",
-        request=CommitmentSerializer,
-        responses={200: serializer_of(ReservationAnswerBody, name="Settled")},
+        request=CommitSerializer,
+        responses={200: serializer_of(EndedReservationBody, name="EndedReservation")},
     )
     def commit(self, request: Request) -> Response:
         """Consumes all or part of the reserved amount and releases the rest. Repeating the request
         changes nothing."""
-        request_values = self.parse_body(CommitmentSerializer)
+        request_values = self.parse_body(CommitSerializer)
         row = reservations.commit(
             project=self.calling_project,
             reservation_id=request_values["reservation"],
@@ -159,12 +161,12 @@ class ConsumptionViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="entitlements_release",
         summary="Release a reservation",
-        request=SettlementSerializer,
-        responses={200: serializer_of(ReservationAnswerBody, name="Settled")},
+        request=ReleaseSerializer,
+        responses={200: serializer_of(EndedReservationBody, name="EndedReservation")},
     )
     def release(self, request: Request) -> Response:
         """The reserved amount is available again. Repeating the request changes nothing."""
-        request_values = self.parse_body(SettlementSerializer)
+        request_values = self.parse_body(ReleaseSerializer)
         row = reservations.release(
             project=self.calling_project,
             reservation_id=request_values["reservation"],
@@ -192,5 +194,5 @@ def consume_use(project: Project, use: Use) -> ConsumptionBody:
 
 
 def _settled(row: Reservation) -> Response:
-    body: ReservationAnswerBody = {"reservation": reservation(row, at=timezone.now())}
+    body: EndedReservationBody = {"reservation": reservation(row, at=timezone.now())}
     return Response(body)

@@ -122,7 +122,7 @@ class GrantsViewSet(ProjectViewSet):
         operation_id="admin_grant",
         summary="Give a user a feature or a product's features",
         request=NewGrantSerializer,
-        responses={201: serializer_of(GrantOutcomeBody, name="Outcome")},
+        responses={201: serializer_of(GrantOutcomeBody, name="GrantOutcome")},
     )
     def grant(self, request: Request) -> Response:
         """The grant is active from ``starts_at`` until it expires or is revoked. A denial of the
@@ -135,8 +135,8 @@ class GrantsViewSet(ProjectViewSet):
         summary="End a grant, or take a feature away from a user",
         request=RevocationSerializer,
         responses={
-            200: serializer_of(GrantOutcomeBody, name="Outcome"),
-            201: serializer_of(GrantOutcomeBody, name="Outcome"),
+            200: serializer_of(GrantOutcomeBody, name="GrantOutcome"),
+            201: serializer_of(GrantOutcomeBody, name="GrantOutcome"),
         },
     )
     def revoke(self, request: Request) -> Response:

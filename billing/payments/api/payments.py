@@ -104,7 +104,7 @@ class PaymentsViewSet(ProjectViewSet):
 
     @extend_schema(
         summary="Show a payment's status",
-        responses=serializer_of(PaymentStatusBody, name="Standing"),
+        responses=serializer_of(PaymentStatusBody, name="PaymentStatus"),
     )
     @action(detail=True, methods=["get"])
     def status(self, request: Request, pk: str) -> Response:

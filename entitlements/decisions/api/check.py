@@ -46,14 +46,14 @@ class QuestionsSerializer(OutlookBodySerializer):
     checks = ListField(child=QuestionSerializer(), min_length=1, max_length=MAX_QUESTIONS)
 
 
-class AnswerBody(ExplainedBody):
+class CheckResultBody(ExplainedBody):
     """The decision about one feature of one user."""
 
     user_id: UserId
 
 
-class AnswersBody(TypedDict):
-    data: list[AnswerBody]
+class CheckResultsBody(TypedDict):
+    data: list[CheckResultBody]
 
 
 class CheckViewSet(ProjectViewSet):
@@ -82,14 +82,14 @@ class CheckViewSet(ProjectViewSet):
         operation_id="entitlements_check_many",
         summary="Check many features of many users",
         request=QuestionsSerializer,
-        responses={200: serializer_of(AnswersBody)},
+        responses={200: serializer_of(CheckResultsBody)},
     )
     def create(self, request: Request) -> Response:
         """Returns up to 1,000 decisions, in the order of `checks`."""
         parameters = self.parse_body(QuestionsSerializer)
         questions = [Question(**each) for each in parameters["checks"]]
         answers = self._answers(questions, parameters)
-        body: AnswersBody = {
+        body: CheckResultsBody = {
             "data": [{"user_id": question.user_id, **answers[question]} for question in questions]
         }
         return Response(body)
