@@ -72,8 +72,8 @@ def read(lease: SyncLease) -> StripeSnapshot | None:
 
 
 def store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) -> bool:
-    """Apply what was read, and record that it was, in one transaction. A snapshot that was applied
-    before is not applied again, unless somebody of ours has asked for this read.
+    """Apply what was read, and record that it was, in one transaction. A snapshot that equals the
+    applied one is not applied again, unless a request of ours requires it.
 
     False when the lease is lost: then nothing is changed. Raises StripeObjectVanished for an object
     that Stripe never deletes, and StripeMalformed for a value that PostgreSQL cannot store, such

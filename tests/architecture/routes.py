@@ -4,39 +4,12 @@
 that is missing here fails the build, and so does an entry that no route answers to.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from projects.keys.scopes import PLATFORM, USER, KeyScope
+from tests.architecture.route import Route, get, patch, post
 
 THANKS = "https://app.example.com/thanks"
-
-
-@dataclass(frozen=True)
-class Route:
-    """One method of one address; ``status`` is the answer to its owner."""
-
-    method: str
-    path: str
-    scope: str
-    status: int = 200
-    body: dict[str, Any] | None = None
-    query: dict[str, str] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
-
-
-def get(path: str, scope: str, **query: str) -> Route:
-    return Route("GET", path, scope, query=query)
-
-
-def post(path: str, scope: str, body: dict[str, Any] | None = None, status: int = 201) -> Route:
-    return Route("POST", path, scope, status=status, body=body or {})
-
-
-def patch(path: str, scope: str, body: dict[str, Any], status: int = 200) -> Route:
-    return Route("PATCH", path, scope, status=status, body=body)
 
 
 def buying(price: str) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from common.models import ProjectOwned
 from projects.keys.scopes import ALL_SCOPES
 from projects.models import ApiKey, App, Project
 from tests.api_client import ApiClient
-from tests.architecture.routes import ROUTES, Route
+from tests.architecture.route import Route
+from tests.architecture.routes import ROUTES
 from tests.architecture.tables import tables_of
 from tests.architecture.tenant import Words, fill, unknown_words, words_of
 from tests.architecture.transactions import rolled_back

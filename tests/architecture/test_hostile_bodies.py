@@ -18,7 +18,8 @@ from common.api.problems import MAX_ERRORS
 from projects.keys.scopes import PLATFORM
 from projects.models import Project
 from tests.api_client import ApiClient
-from tests.architecture.routes import ROUTES, SIGNED_IN, Route
+from tests.architecture.route import Route
+from tests.architecture.routes import ROUTES, SIGNED_IN
 from tests.architecture.tenant import Words, fill, words_of
 from tests.architecture.transactions import rolled_back
 from tests.billing_fixtures import SandboxStripe

@@ -7,7 +7,8 @@ import pytest
 from projects.keys.scopes import PLATFORM
 from projects.models import Project
 from tests.api_client import ApiClient
-from tests.architecture.routes import ROUTES, Route
+from tests.architecture.route import Route
+from tests.architecture.routes import ROUTES
 from tests.architecture.tenant import Words, fill, words_of
 from tests.architecture.test_isolation import rows_of
 from tests.architecture.transactions import rolled_back
