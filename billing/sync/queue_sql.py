@@ -65,9 +65,9 @@ reads the result from ``sync_request``.
 
 An object that is due and that no worker has begun to read is left alone: a worker that claims it
 after this statement began also reads it after that, so the request that is there covers this one.
-A burst of events about it takes no lock and writes nothing. Exception: a request to apply the object
-even if it has not changed is added to one that does not say so. A lease that has ended still counts
-as begun: its holder may be alive and about to store an older answer.
+A burst of events about it takes no lock and writes nothing. Exception: a request to apply the
+object even if it has not changed is added to one that does not say so. A lease that has ended still
+counts as begun: its holder may be alive and about to store an older answer.
 """
 
 _IS_DUE = "applied < requested AND parked_at IS NULL AND next_try_at <= statement_timestamp()"
