@@ -14,7 +14,7 @@ therefore not started: it is prepared and sent once more.
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from itertools import count
@@ -95,7 +95,8 @@ class _BoundStatement(NamedTuple):
     """Encoded values; None for NULL."""
 
 
-_BOOL, _BYTEA, _INT8, _TEXT, _VARCHAR, _TIMESTAMPTZ, _NUMERIC = 16, 17, 20, 25, 1043, 1184, 1700
+_BOOL, _BYTEA, _INT8, _TEXT, _VARCHAR, _NUMERIC = 16, 17, 20, 25, 1043, 1700
+_TIMESTAMPTZ, _INTERVAL = 1184, 1186
 _INFERRED = 0
 """Type 0: the server infers the type from a cast or a comparison."""
 _names: WeakKeyDictionary[Connection[Any], dict[tuple[bytes, tuple[int, ...]], bytes]]
@@ -145,6 +146,8 @@ def _encode(value: Any) -> tuple[int, bytes | None] | None:
         return (_INT8, b"%d" % value) if -(2**63) <= value < 2**63 else None
     if isinstance(value, datetime):
         return None if value.tzinfo is None else (_TIMESTAMPTZ, value.isoformat(" ").encode())
+    if isinstance(value, timedelta):
+        return _INTERVAL, b"%d microseconds" % (value // timedelta(microseconds=1))
     if isinstance(value, bytes):
         return _BYTEA, b"\\x" + value.hex().encode()
     return (_INFERRED, _array(value)) if isinstance(value, list) and _is_flat(value) else None

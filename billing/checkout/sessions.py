@@ -34,6 +34,8 @@ from common.queue import enqueue
 
 CLOSE_REQUEST = "close"
 """Name of the request that closes a page: all attempts to close it are one request to Stripe."""
+RESULTS = ("subscription_stripe_id", "invoice_stripe_id", "payment_stripe_id")
+"""Columns of a checkout that name the objects which its page has created."""
 
 
 def create(*, checkout: Checkout, at: datetime) -> None:
@@ -47,7 +49,7 @@ def create(*, checkout: Checkout, at: datetime) -> None:
         intents.create_object(
             checkout,
             operation="checkout_session.create",
-            params=stripe_checkouts.params(_build_session_order(checkout, buyer)),
+            params=stripe_checkouts.params(_build_session_order(checkout, lines, buyer)),
             values=_values_of_session,
             at=at,
         )
@@ -119,7 +121,7 @@ def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
         raise CheckoutNotReady("Send the request that opens the page again.")
     account = checkout.account
     sync.now(account=account, kind=ObjectKind.CHECKOUT_SESSION, stripe_id=checkout.stripe_id, at=at)
-    checkout = checkouts.get(project=checkout.project, checkout_id=checkout.pk)
+    checkout.refresh_from_db(fields=RESULTS)
     results = {
         ObjectKind.SUBSCRIPTION: checkout.subscription_stripe_id,
         ObjectKind.INVOICE: checkout.invoice_stripe_id,
@@ -132,8 +134,9 @@ def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
     return checkouts.get(project=checkout.project, checkout_id=checkout.pk)
 
 
-def _build_session_order(row: Checkout, buyer: StripeCustomer) -> stripe_checkouts.Order:
-    lines = list(row.lines.select_related("price__product"))
+def _build_session_order(
+    row: Checkout, lines: Sequence[CheckoutLine], buyer: StripeCustomer
+) -> stripe_checkouts.Order:
     return stripe_checkouts.Order(
         our_id=row.pk,
         customer_stripe_id=buyer.stripe_id or "",

@@ -276,7 +276,7 @@ def _count_object(
 def _claim(run: ImportRun, account: StripeAccount, stripe_id: str) -> SyncLease | None:
     """The claim of the object; None while a worker reads it."""
     sync_id, _ = sync_queue.request_sync(account_id=account.pk, kind=run.kind, stripe_id=stripe_id)
-    return sync_queue.claim_object(sync_id=sync_id)
+    return sync_queue.claim_object(account=account, sync_id=sync_id)
 
 
 def _store(lease: SyncLease, snapshot: StripeSnapshot, at: datetime) -> bool:

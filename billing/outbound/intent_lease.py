@@ -14,26 +14,58 @@ from django.db.models.expressions import BaseExpression
 from billing.models import StripeIntent
 from billing.models.stripe_intent import OPEN
 from billing.outbound import selectors as intents
-from common import lease
+from common import lease, prepared_statements
 from common.lease import LeaseLost
 from common.models import ProjectQuerySet
 
 LEASE = timedelta(seconds=30)
 """Longer than the SDK takes with all of its tries, shorter than a minute."""
 
+PROGRESS = (
+    "state",
+    "key_generation",
+    "stripe_id",
+    "attempts",
+    "sent_at",
+    "asked_at",
+    "failed_at",
+    "answered_at",
+    "finished_at",
+    "next_try_at",
+    "leased_until",
+    "last_error",
+)
+"""Columns that workers change; the others stay as the intent was planned."""
+TAKE = f"""
+UPDATE billing_stripeintent SET leased_until = statement_timestamp() + %(duration)s
+WHERE project_id = %(project_id)s AND id = %(id)s AND state = ANY(%(open)s) AND {lease.IS_FREE}
+RETURNING {", ".join(PROGRESS)}
+"""  # noqa: S608  # made of constants
+
 
 def take(intent: StripeIntent) -> bool:
-    """Lease this intent. False while another worker holds it, while an intent that must end first
-    is open, and when this one is finished."""
+    """Lease this intent, and read its progress. False while another worker holds it, while an
+    intent that must end first is open, and when this one is finished."""
+    if not intent.target:
+        return _take(intent)
     with transaction.atomic():
-        if intent.target:
-            intents.lock_target(intent)
-            if intents.blocking(intent).exists():
-                return False
-        is_taken = lease.take(_row(intent).filter(state__in=OPEN), duration=LEASE) == 1
-        if is_taken:
-            intent.refresh_from_db(from_queryset=_row(intent).select_related("account"))
-    return is_taken
+        intents.lock_target(intent)
+        return not intents.blocking(intent).exists() and _take(intent)
+
+
+def _take(intent: StripeIntent) -> bool:
+    row = prepared_statements.fetch_row(
+        TAKE,
+        {
+            "project_id": intent.project_id,
+            "id": intent.pk,
+            "open": sorted(OPEN),
+            "duration": LEASE,
+        },
+    )
+    for name, value in zip(PROGRESS, row or (), strict=row is not None):
+        setattr(intent, name, value)
+    return row is not None
 
 
 def write(intent: StripeIntent, **values: Any) -> None:

@@ -59,7 +59,7 @@ def now(*, account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> N
     sync_id, number = request_sync(account_id=account.pk, kind=kind, stripe_id=stripe_id)
     deadline = time.monotonic() + INTERACTIVE_WAIT_SECONDS
     while (seconds_left := deadline - time.monotonic()) > 0:
-        lease = sync_queue.claim_object(sync_id=sync_id)
+        lease = sync_queue.claim_object(account=account, sync_id=sync_id)
         if lease is not None and read_and_store(
             lease, at=at, lane=Lane.INTERACTIVE, wait=seconds_left
         ):

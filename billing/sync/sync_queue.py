@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Now
 
 from billing.models import StripeAccount, SyncObject
 from billing.sync import queue_sql
+from common import prepared_statements
 from common.errors import DomainError
 from common.lease import LeaseColumns
 from common.lease import release as release_row
@@ -61,7 +61,7 @@ def request_sync(
     """
     parameters = {"account_id": account_id, "kind": kind, "stripe_id": stripe_id}
     flags = {"at_once": at_once, "even_if_unchanged": True}
-    rows = _run(queue_sql.REQUEST_SYNC, {**parameters, **flags})
+    rows = prepared_statements.fetch_rows(queue_sql.REQUEST_SYNC, {**parameters, **flags})
     sync_id, number = rows[0]
     return sync_id, number
 
@@ -101,7 +101,10 @@ def kinds_with_many_due(*, without: Collection[str] = ()) -> list[tuple[str, str
     threshold = settings.BILLING.bulk_read_threshold
     parameters = {"threshold": threshold, "without": list(without)}
     return [
-        (account_id, kind) for account_id, kind in _run(queue_sql.KINDS_WITH_MANY_DUE, parameters)
+        (account_id, kind)
+        for account_id, kind in prepared_statements.fetch_rows(
+            queue_sql.KINDS_WITH_MANY_DUE, parameters
+        )
     ]
 
 
@@ -110,18 +113,20 @@ def claim_kind(*, account_id: str, kind: str, limit: int) -> list[SyncLease]:
     return _claim(limit, account_id=account_id, kind=kind)
 
 
-def claim_object(*, sync_id: int) -> SyncLease | None:
-    """Lease one object, due or not. None while another worker holds it, or if no read of it is
-    requested."""
+def claim_object(*, account: StripeAccount, sync_id: int) -> SyncLease | None:
+    """Lease one object of this account, due or not. None while another worker holds it, or if no
+    read of it is requested."""
     parameters = {"sync_id": sync_id, "lease": settings.BILLING.sync_lease}
-    leases = _sync_leases(_run(queue_sql.CLAIM_OBJECT, parameters))
-    return leases[0] if leases else None
+    row = prepared_statements.fetch_row(queue_sql.CLAIM_OBJECT, parameters)
+    return None if row is None else SyncLease(row[0], account, *row[2:])
 
 
 def renew(leases: Collection[SyncLease]) -> None:
     """Begin these leases anew, except those that are lost."""
     ids, epochs = [lease.sync_id for lease in leases], [lease.epoch for lease in leases]
-    _run(queue_sql.RENEW, {"ids": ids, "epochs": epochs, "lease": settings.BILLING.sync_lease})
+    prepared_statements.fetch_rows(
+        queue_sql.RENEW, {"ids": ids, "epochs": epochs, "lease": settings.BILLING.sync_lease}
+    )
 
 
 def complete(
@@ -196,16 +201,9 @@ def _claim(
         "account_id": account_id,
         "kind": kind,
     }
-    return _sync_leases(_run(queue_sql.CLAIM_DUE, parameters))
+    return _sync_leases(prepared_statements.fetch_rows(queue_sql.CLAIM_DUE, parameters))
 
 
 def _sync_leases(rows: list[tuple[Any, ...]]) -> list[SyncLease]:
     accounts = StripeAccount.objects.in_bulk({row[1] for row in rows})
     return [SyncLease(row[0], accounts[row[1]], *row[2:]) for row in rows]
-
-
-def _run(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows

@@ -139,7 +139,7 @@ def die_everywhere(shop: Shop, kind: str, stripe_id: str) -> int:
     deaths = 0
     while True:
         expire_leases(pk=sync_id)
-        claim = sync_queue.claim_object(sync_id=sync_id)
+        claim = sync_queue.claim_object(account=shop.account, sync_id=sync_id)
         assert claim is not None
         snapshot = sync.read(claim)
         try:

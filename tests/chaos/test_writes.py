@@ -94,7 +94,9 @@ class Process(OutsideTransactions):
     def _execute(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.startswith('INSERT INTO "billing_stripeintent"'):
             self._die("before it is planned")
-        if sql.startswith('UPDATE "billing_stripeintent"'):
+        if sql.lstrip().startswith(
+            ('UPDATE "billing_stripeintent"', "UPDATE billing_stripeintent")
+        ):
             self._die("after it is planned")
             if self._has_sent:
                 self._die("before the answer is kept")

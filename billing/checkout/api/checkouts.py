@@ -121,7 +121,9 @@ class CheckoutsViewSet(ProjectViewSet):
     def retrieve(self, request: Request, pk: str) -> Response:
         """The path takes our id (`chk_…`) or Stripe's (`cs_…`), which Stripe writes into your
         `success_url` in place of `{CHECKOUT_SESSION_ID}`."""
-        return Response(shown.checkout(self._checkout_by_any_id(pk)))
+        row = self._row_by_any_id(pk)
+        checkout_selectors.load_parts(row)
+        return Response(shown.checkout(row))
 
     @extend_schema(
         summary="Read a checkout from Stripe now",
@@ -136,7 +138,7 @@ class CheckoutsViewSet(ProjectViewSet):
         our id (`chk_…`) or Stripe's (`cs_…`).
         """
         now = timezone.now()
-        row = checkouts.read_again(checkout=self._checkout_by_any_id(pk), at=now)
+        row = checkouts.read_again(checkout=self._row_by_any_id(pk), at=now)
         decisions_by_feature = decisions.by_feature(
             project=self.calling_project, user_id=row.customer.user_id, at=now
         )
@@ -154,14 +156,12 @@ class CheckoutsViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     def expire(self, request: Request, pk: str) -> Response:
         """The buyer can no longer pay on the page. 409 `checkout-not-open` if it has ended."""
-        row = checkouts.close(checkout=self._checkout(pk), at=timezone.now())
+        row = checkout_selectors.get_row(project=self.calling_project, checkout_id=pk)
+        row = checkouts.close(checkout=row, at=timezone.now())
         return Response(shown.checkout(row))
 
-    def _checkout_by_any_id(self, pk: str) -> Checkout:
-        return checkout_selectors.get_by_any_id(project=self.calling_project, any_id=pk)
-
-    def _checkout(self, pk: str) -> Checkout:
-        return checkout_selectors.get(project=self.calling_project, checkout_id=pk)
+    def _row_by_any_id(self, pk: str) -> Checkout:
+        return checkout_selectors.get_row_by_any_id(project=self.calling_project, any_id=pk)
 
     def _open(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, prefetch_related_objects
 
 from billing.models import Cart, Checkout, CheckoutLine, InvoicePayment, StripeAccount, Subscription
 from billing.models.checkout import CheckoutStatus
@@ -22,30 +22,38 @@ UNREAD_LIMIT = timedelta(days=1)
 
 def get(*, project: Project, checkout_id: str) -> Checkout:
     """Return one checkout with the rows that its representation needs. Raises NotFound."""
-    row = (
-        Checkout.objects.for_project(project)
-        .select_related("customer", "account", "project")
-        .prefetch_related("lines__price", "payments")
-        .filter(pk=checkout_id)
-        .first()
-    )
+    row = get_row(project=project, checkout_id=checkout_id)
+    load_parts(row)
+    return row
+
+
+def get_row(*, project: Project, checkout_id: str) -> Checkout:
+    """Return one checkout without its lines and payments. Raises NotFound."""
+    rows = Checkout.objects.for_project(project).select_related("customer", "account", "project")
+    row = rows.filter(pk=checkout_id).first()
     if row is None:
         raise NotFound("No checkout with this id.")
     return row
 
 
-def get_by_any_id(*, project: Project, any_id: str) -> Checkout:
-    """Return one checkout by our id or by Stripe's session id. Raises NotFound.
+def get_row_by_any_id(*, project: Project, any_id: str) -> Checkout:
+    """Return one checkout by our id or by Stripe's session id, without its lines and payments.
+    Raises NotFound.
 
     Stripe writes its own id into the address of a returning buyer, in place of
     ``{CHECKOUT_SESSION_ID}``.
     """
     if is_id(any_id, "chk"):
-        return get(project=project, checkout_id=any_id)
+        return get_row(project=project, checkout_id=any_id)
     accounts = StripeAccount.objects.filter(Q(project=None) | Q(project=project))
     rows = Checkout.objects.for_project(project).filter(account__in=accounts, stripe_id=any_id)
     checkout_id = rows.values_list("pk", flat=True).first()
-    return get(project=project, checkout_id=checkout_id or "")
+    return get_row(project=project, checkout_id=checkout_id or "")
+
+
+def load_parts(row: Checkout) -> None:
+    """Load the lines and payments that the representation of a checkout needs."""
+    prefetch_related_objects([row], "lines__price", "payments")
 
 
 def find_live_subscription(

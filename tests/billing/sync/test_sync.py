@@ -67,20 +67,20 @@ def test_an_object_of_a_dead_worker_comes_last(account: StripeAccount) -> None:
 @pytest.mark.parametrize(
     "claim_again",
     [
-        lambda sync_id: sync.claim_due(limit=1)[0],
-        lambda sync_id: sync_queue.claim_object(sync_id=sync_id),
+        lambda account, sync_id: sync.claim_due(limit=1)[0],
+        lambda account, sync_id: sync_queue.claim_object(account=account, sync_id=sync_id),
     ],
     ids=["claimed again in a batch", "claimed again by who waits for the answer"],
 )
 def test_a_zombie_changes_nothing(
-    shop: Shop, alice: StripeCustomer, claim_again: Callable[[int], SyncLease]
+    shop: Shop, alice: StripeCustomer, claim_again: Callable[[StripeAccount, int], SyncLease]
 ) -> None:
     sync_id = request_sync(shop.account, str(alice.stripe_id), "customer")
     (zombie,) = sync.claim_due(limit=1)
     old = sync.read(zombie)
     shop.stripe.v1.customers.update(str(alice.stripe_id), {"name": "New"})
     end_waits()
-    second = claim_again(sync_id)
+    second = claim_again(shop.account, sync_id)
     assert sync.store(second, sync.read(second), at=timezone.now())
     assert not sync.store(zombie, old, at=timezone.now())
     alice.refresh_from_db()
