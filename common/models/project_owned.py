@@ -146,12 +146,15 @@ class ProjectManager(models.Manager[ModelT]):
             return ScopedQuerySet(self.model)
         return ProjectQuerySet(self.model)
 
-    def for_project(self, project: models.Model | str) -> ProjectQuerySet[ModelT]:
-        """Only the rows of this project (or of the one with this id); new rows made through the
+    def for_project(
+        self, project: models.Model | models.Expression | str
+    ) -> ProjectQuerySet[ModelT]:
+        """Only the rows of this project, or of the one with this id; new rows made through the
         result belong to it."""
-        project_id = project if isinstance(project, str) else project.pk
+        project_id = project.pk if isinstance(project, models.Model) else project
         rows = self.across_projects().filter(project_id=project_id)
-        rows.project_id = project_id
+        if isinstance(project_id, str):
+            rows.project_id = project_id
         return rows
 
     def across_projects(self) -> ProjectQuerySet[ModelT]:
