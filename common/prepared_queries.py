@@ -41,6 +41,9 @@ class Parameter(Expression):
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         return "%s", (self,)
 
+    def __str__(self) -> str:
+        raise TypeError("A parameter is an expression: a list of values takes is_any().")
+
 
 def is_any(column: str, name: str) -> Func:
     """Condition of rows whose column equals an element of the list parameter ``name``."""

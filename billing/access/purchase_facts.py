@@ -22,6 +22,7 @@ from billing.models import (
     SubscriptionItem,
 )
 from billing.models.subscription import SubscriptionStatus
+from common.prepared_queries import Parameter, PreparedQuery, is_any
 from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.models.fact import Effect
 from entitlements.models.feature import FeatureKind
@@ -42,6 +43,30 @@ class ProductOffer:
 
 OfferOverrides = Mapping[str, ProductOffer] | None
 """By product id, the offer that replaces the stored one."""
+
+
+_ITEMS = PreparedQuery(
+    lambda: (
+        SubscriptionItem.objects.across_projects()
+        .filter(is_any("subscription_id", "subscription_ids"))
+        .order_by("id")
+    ),
+    related=["price", "price__product"],
+)
+_LINES = PreparedQuery(
+    lambda: (
+        CheckoutLine.objects.across_projects()
+        .filter(is_any("checkout_id", "checkout_ids"))
+        .order_by("id")
+    ),
+    related=["price", "price__product"],
+)
+_FEATURES = PreparedQuery(
+    lambda: ProductFeature.objects.for_project(Parameter("project_id")).filter(
+        is_any("product_id", "product_ids")
+    ),
+    related=["feature"],
+)
 
 
 def of_subscription(
@@ -125,8 +150,7 @@ def find_items(subscriptions: Iterable[Subscription]) -> dict[str, list[Subscrip
     items: dict[str, list[SubscriptionItem]] = {
         subscription.pk: [] for subscription in subscriptions
     }
-    rows = SubscriptionItem.objects.across_projects().filter(subscription__in=list(items))
-    for row in rows.select_related("price__product").order_by("id"):
+    for row in _ITEMS.rows(subscription_ids=list(items)):
         items[row.subscription_id].append(row)
     return items
 
@@ -145,8 +169,7 @@ def find_line_access_of_many(
 ) -> dict[str, LineAccess]:
     """:func:`find_line_access` for many of one project, by id. Up to five queries."""
     lines: dict[str, list[CheckoutLine]] = {checkout.pk: [] for checkout in checkouts}
-    rows = CheckoutLine.objects.across_projects().filter(checkout__in=list(lines))
-    for row in rows.select_related("price__product").order_by("id"):
+    for row in _LINES.rows(checkout_ids=list(lines)):
         lines[row.checkout_id].append(row)
     fulfilled = [checkout for checkout in checkouts if checkout.is_fulfilled]
     money: Mapping[str, Receipts] = {}
@@ -292,8 +315,7 @@ def _find_offers(
     """The offers of the products of these rows, by product id."""
     products = {row.price.product_id: row.price.product for row in sold_rows if row.price}
     features: dict[str, list[ProductFeature]] = {key: [] for key in products}
-    rows = ProductFeature.objects.for_project(project_id).filter(product_id__in=list(products))
-    for row in rows.select_related("feature"):
+    for row in _FEATURES.rows(project_id=project_id, product_ids=list(products)):
         features[row.product_id].append(row)
     offers = {key: ProductOffer(product, features[key]) for key, product in products.items()}
     return offers | {key: offer for key, offer in (overrides or {}).items() if key in offers}

@@ -16,9 +16,32 @@ from billing.models import (
     Payment,
     Subscription,
 )
+from common.prepared_queries import Parameter, PreparedQuery
 from entitlements.facts import service as facts
 from entitlements.models.fact import SourceType
 from projects.models import Customer
+
+_INVOICES = PreparedQuery(
+    lambda: (
+        Invoice.objects.for_project(Parameter("project_id"))
+        .filter(payments__payment_id=Parameter("payment_id"))
+        .distinct()
+    )
+)
+_CHECKOUTS = PreparedQuery(
+    lambda: Checkout.objects.for_project(Parameter("project_id")).filter(
+        account_id=Parameter("account_id"),
+        customer_id=Parameter("customer_id"),
+        invoice_stripe_id=Parameter("stripe_id"),
+    )
+)
+_SUBSCRIPTIONS = PreparedQuery(
+    lambda: Subscription.objects.for_project(Parameter("project_id")).filter(
+        account_id=Parameter("account_id"),
+        customer_id=Parameter("customer_id"),
+        stripe_id=Parameter("stripe_id"),
+    )
+)
 
 
 def follow_subscription(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
@@ -86,21 +109,18 @@ def follow_payment(*, payment: Payment, customer: Customer, at: datetime) -> Non
 
 
 def invoices_of(payment: Payment) -> list[Invoice]:
-    rows = Invoice.objects.for_project(payment.project_id).filter(payments__payment=payment)
-    return list(rows.distinct())
+    return _INVOICES.rows(project_id=payment.project_id, payment_id=payment.pk)
 
 
 def checkouts_of(invoice: Invoice) -> list[Checkout]:
     """The checkout that created the invoice, if one did."""
-    rows = Checkout.objects.for_project(invoice.project_id)
-    return list(rows.filter(**_owner_filter(invoice), invoice_stripe_id=invoice.stripe_id))
+    return _CHECKOUTS.rows(**_owner_of(invoice), stripe_id=invoice.stripe_id)
 
 
 def subscriptions_of(invoice: Invoice) -> list[Subscription]:
     if not invoice.subscription_stripe_id:
         return []
-    rows = Subscription.objects.for_project(invoice.project_id)
-    return list(rows.filter(**_owner_filter(invoice), stripe_id=invoice.subscription_stripe_id))
+    return _SUBSCRIPTIONS.rows(**_owner_of(invoice), stripe_id=invoice.subscription_stripe_id)
 
 
 def record_line_access(line_access: purchase_facts.LineAccess, *, at: datetime) -> None:
@@ -119,5 +139,6 @@ def _record_line(line: CheckoutLine, *, is_given: bool, at: datetime) -> None:
     line.save(update_fields=["fulfilled_at", "revoked_at"])
 
 
-def _owner_filter(invoice: Invoice) -> dict[str, str]:
-    return {"account_id": invoice.account_id, "customer_id": invoice.customer_id}
+def _owner_of(invoice: Invoice) -> dict[str, str]:
+    names = ("project_id", "account_id", "customer_id")
+    return {name: getattr(invoice, name) for name in names}

@@ -32,6 +32,7 @@ from billing.sync.request_back_off import RequestBackOff
 from common.errors import DomainError
 from common.inserts import insert
 from common.lease import LeaseLost
+from common.prepared_queries import Parameter, PreparedQuery
 
 log = structlog.get_logger(__name__)
 
@@ -162,7 +163,7 @@ def _plan_intent(
     With ``at``, an intent that ended longer ago than Stripe keeps a key belongs to another request.
     """
     rows = StripeIntent.objects.for_project(project_id)
-    intent = rows.filter(purpose=purpose).select_related("account").first()
+    intent = _OF_PURPOSE.first(project_id=project_id, purpose=purpose)
     if intent is not None and at is not None and _is_older_than_a_key(intent, at):
         rows.filter(pk=intent.pk).update(purpose=f"{intent.purpose[:200]} {intent.pk}")
         intent = None
@@ -180,6 +181,14 @@ def _plan_intent(
     if intent.params != params:
         log.warning("intent_params_differ", intent=intent.pk, operation=intent.operation)
     return intent
+
+
+_OF_PURPOSE = PreparedQuery(
+    lambda: StripeIntent.objects.for_project(Parameter("project_id")).filter(
+        purpose=Parameter("purpose")
+    ),
+    related=["account"],
+)
 
 
 def _resolve(intent: StripeIntent, *, at: datetime, values: Values = lambda fields: {}) -> Fields:

@@ -11,6 +11,7 @@ from common import prepared_statements
 from common.errors import NotFound
 from common.ids import is_id
 from common.models import ProjectQuerySet
+from common.prepared_queries import Parameter, PreparedQuery
 from projects.models import Customer, Project
 
 NO_CUSTOMER = ""
@@ -29,6 +30,14 @@ SELECT id, user_id, deleted_at FROM projects_customer
 WHERE project_id = %(project)s
   AND id = ANY (ARRAY(SELECT json_array_elements_text(%(ids)s::json)))
 """
+
+_LOCK = PreparedQuery(
+    lambda: (
+        Customer.objects.for_project(Parameter("project_id"))
+        .filter(pk=Parameter("id"))
+        .select_for_update(no_key=True)
+    )
+)
 
 
 def of(project: Project | str, *, email: str | None = None) -> ProjectQuerySet[Customer]:
@@ -110,8 +119,10 @@ def lock(*, project_id: str, customer_id: str) -> Customer:
 
     Rows that refer to the customer can still be written: its key does not change.
     """
-    rows = Customer.objects.for_project(project_id).select_for_update(no_key=True)
-    return rows.get(pk=customer_id)
+    customer = _LOCK.first(project_id=project_id, id=customer_id)
+    if customer is None:
+        raise Customer.DoesNotExist
+    return customer
 
 
 def lock_many(*, project_id: str, customer_ids: Collection[str]) -> dict[str, Customer]:

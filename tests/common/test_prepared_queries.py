@@ -128,3 +128,11 @@ def test_a_query_that_names_no_project_does_not_run(db: None) -> None:
     query = PreparedQuery(lambda: Price.objects.filter(pk=Parameter("id")))
     with pytest.raises(UnscopedQuery):
         query.rows(id="price_1")
+
+
+def test_a_parameter_in_a_list_is_refused(project: Project) -> None:
+    query = PreparedQuery(
+        lambda: Price.objects.for_project(project).filter(product_id__in=[Parameter("id")])
+    )
+    with pytest.raises(TypeError, match="is_any"):
+        query.rows(id="price_1")

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from django.db.models import Max
+from django.db.models import Max, prefetch_related_objects
 
 from billing.access.policies import Receipts
 from billing.access.selectors import line_receipts
@@ -29,9 +29,28 @@ from billing.models import (
     Subscription,
 )
 from billing.models.invoice import PAID
+from common.prepared_queries import Parameter, PreparedQuery, is_any
 
 PeriodEnds = dict[str, datetime | None]
 """Ids of invoices, each with the end of the last period that it bills."""
+
+_LINKS = PreparedQuery(
+    lambda: InvoicePayment.objects.for_project(Parameter("project_id")).filter(
+        is_any("invoice_id", "invoice_ids"), payment__isnull=False
+    ),
+    related=["payment"],
+)
+_LINKS_OF_BILLS = PreparedQuery(
+    lambda: InvoicePayment.objects.for_project(Parameter("project_id")).filter(
+        is_any("invoice__stripe_id", "invoice_stripe_ids"), payment__isnull=False
+    ),
+    related=["invoice", "payment"],
+)
+_OF_PAGES = PreparedQuery(
+    lambda: Payment.objects.for_project(Parameter("project_id")).filter(
+        is_any("stripe_id", "stripe_ids")
+    )
+)
 
 
 def of_lines(
@@ -74,15 +93,9 @@ def of_subscriptions(
     """Receipts by subscription id: of the invoices for the period that runs since ``since``, or of
     the last paid invoice if that period is not paid yet. Up to five queries."""
     period_ends = _find_paid_invoices(project_id, subscriptions, since)
-    links = (
-        InvoicePayment.objects.for_project(project_id)
-        .filter(
-            invoice_id__in=[key for invoices in period_ends.values() for key in invoices],
-            payment__isnull=False,
-        )
-        .select_related("payment")
-        .prefetch_related("payment__disputes")
-    )
+    invoice_ids = [key for invoices in period_ends.values() for key in invoices]
+    links = _LINKS.rows(project_id=project_id, invoice_ids=invoice_ids)
+    prefetch_related_objects(links, "payment__disputes")
     by_invoice: dict[str, list[Payment]] = defaultdict(list)
     for row in links:
         assert row.payment is not None
@@ -159,11 +172,12 @@ def _payments_of_customer(
 def _paid_on_pages(project_id: str, pages: Collection[Checkout]) -> dict[str, list[Payment]]:
     if not pages:
         return {}
-    rows = Payment.objects.for_project(project_id).filter(
-        stripe_id__in={page.payment_stripe_id for page in pages}
+    rows = _OF_PAGES.rows(
+        project_id=project_id, stripe_ids=sorted({page.payment_stripe_id for page in pages})
     )
+    prefetch_related_objects(rows, "disputes")
     payments: dict[tuple[str, ...], list[Payment]] = defaultdict(list)
-    for row in rows.prefetch_related("disputes"):
+    for row in rows:
         payments[row.account_id, row.customer_id, row.stripe_id or ""].append(row)
     return {
         page.pk: payments.get((page.account_id, page.customer_id, page.payment_stripe_id), [])
@@ -174,15 +188,11 @@ def _paid_on_pages(project_id: str, pages: Collection[Checkout]) -> dict[str, li
 def _paid_on_bills(project_id: str, pages: Collection[Checkout]) -> dict[str, list[Payment]]:
     if not pages:
         return {}
-    rows = (
-        InvoicePayment.objects.for_project(project_id)
-        .filter(
-            invoice__stripe_id__in={page.invoice_stripe_id for page in pages},
-            payment__isnull=False,
-        )
-        .select_related("invoice", "payment")
-        .prefetch_related("payment__disputes")
+    rows = _LINKS_OF_BILLS.rows(
+        project_id=project_id,
+        invoice_stripe_ids=sorted({page.invoice_stripe_id for page in pages}),
     )
+    prefetch_related_objects(rows, "payment__disputes")
     payments: dict[tuple[str, ...], dict[str, Payment]] = defaultdict(dict)
     for row in rows:
         payment = row.payment

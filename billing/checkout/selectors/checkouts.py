@@ -12,12 +12,18 @@ from billing.models.subscription import LIVE, SubscriptionStatus
 from common.errors import NotFound
 from common.ids import is_id
 from common.models import ProjectQuerySet
+from common.prepared_queries import Parameter, PreparedQuery
 from projects.models import Customer, Project
 
 CLOCK_SKEW = timedelta(minutes=10)
 """Stripe may close a page at most this much later than our clock says."""
 UNREAD_LIMIT = timedelta(days=1)
 """How long a completed page blocks others while its subscription is not stored yet."""
+
+_CHECKOUT = PreparedQuery(
+    lambda: Checkout.objects.for_project(Parameter("project_id")).filter(pk=Parameter("id")),
+    related=["customer", "account", "project"],
+)
 
 
 def get(*, project: Project, checkout_id: str) -> Checkout:
@@ -29,8 +35,7 @@ def get(*, project: Project, checkout_id: str) -> Checkout:
 
 def get_row(*, project: Project, checkout_id: str) -> Checkout:
     """Return one checkout without its lines and payments. Raises NotFound."""
-    rows = Checkout.objects.for_project(project).select_related("customer", "account", "project")
-    row = rows.filter(pk=checkout_id).first()
+    row = _CHECKOUT.first(project_id=project.pk, id=checkout_id)
     if row is None:
         raise NotFound("No checkout with this id.")
     return row

@@ -1,6 +1,7 @@
 """The owner of a Stripe object: our rows decide, metadata alone never does (docs/rules.md, R16)."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 from django.db.models import QuerySet
@@ -9,6 +10,7 @@ from billing.models import StripeAccount, StripeCustomer
 from billing.models.mirror import Mirror
 from billing.sync.selectors import page_rows
 from common.ids import is_id, prefix_of
+from common.prepared_queries import Parameter, PreparedQuery
 from projects.customers import selectors as customers
 from projects.models import Customer
 
@@ -42,8 +44,7 @@ def row_of(model: type[MirrorT], *, account: StripeAccount, stripe_id: str) -> M
     held = page_rows.find(model, account=account, stripe_id=stripe_id)
     if held is not None:
         return held[0] if held else None
-    rows: QuerySet[MirrorT] = model.objects.across_projects()
-    return rows.filter(account=account, stripe_id=stripe_id).order_by("id").first()
+    return _of_object(model).first(account_id=account.pk, stripe_id=stripe_id)
 
 
 def project_row(
@@ -53,8 +54,9 @@ def project_row(
     held = page_rows.find(model, account=account, stripe_id=stripe_id)
     if held is not None:
         return next((row for row in held if row.project_id == project_id), None)
-    rows: QuerySet[MirrorT] = model.objects.for_project(project_id)
-    return rows.filter(account=account, stripe_id=stripe_id).order_by("id").first()
+    return _of_object_in_project(model).first(
+        project_id=project_id, account_id=account.pk, stripe_id=stripe_id
+    )
 
 
 def claimed_row(
@@ -69,3 +71,20 @@ def claimed_row(
         return row
     rows: QuerySet[MirrorT] = model.objects.across_projects()
     return rows.filter(account=account, stripe_id__isnull=True, pk=our_id).first()
+
+
+@cache
+def _of_object(model: type[MirrorT]) -> PreparedQuery[MirrorT]:
+    rows: QuerySet[MirrorT] = model.objects.across_projects()
+    return PreparedQuery(lambda: _select_first(rows))
+
+
+@cache
+def _of_object_in_project(model: type[MirrorT]) -> PreparedQuery[MirrorT]:
+    rows: QuerySet[MirrorT] = model.objects.for_project(Parameter("project_id"))
+    return PreparedQuery(lambda: _select_first(rows))
+
+
+def _select_first(rows: QuerySet[MirrorT]) -> QuerySet[MirrorT]:
+    same_object = rows.filter(account_id=Parameter("account_id"), stripe_id=Parameter("stripe_id"))
+    return same_object.order_by("id")[:1]

@@ -12,9 +12,29 @@ from django.db.models import Q, Sum
 from common import fair_queue
 from common.errors import NotFound
 from common.fair_queue import RetryRule
+from common.prepared_queries import Parameter, PreparedQuery, is_any
 from entitlements.models import CreditAccount, CreditEntry, CreditGrant, CreditTransaction
 from entitlements.resolution.credit_allocation import CreditBucket, sort_lots
 from projects.models import Project
+
+_OF_SOURCES = PreparedQuery(
+    lambda: (
+        CreditGrant.objects.for_project(Parameter("project_id"))
+        .filter(is_any("source_id", "source_ids"), source_type=Parameter("source_type"))
+        .order_by("id")
+    )
+)
+_OF_PERIODS = PreparedQuery(
+    lambda: (
+        CreditGrant.objects.for_project(Parameter("project_id"))
+        .filter(
+            is_any("customer_id", "customer_ids"),
+            source_type=Parameter("source_type"),
+            starts_at__gt=Parameter("since"),
+        )
+        .order_by("starts_at", "id")
+    )
+)
 
 
 def balances(*, project_id: str, customer_ids: Collection[str], at: datetime) -> dict[str, int]:
@@ -118,11 +138,10 @@ def grants_of_sources(
     *, project: Project | str, source_type: str, source_ids: Collection[str]
 ) -> dict[str, list[CreditGrant]]:
     """The grants of each source, oldest first, by source id. One query."""
-    rows = CreditGrant.objects.for_project(project).filter(
-        source_type=source_type, source_id__in=source_ids
-    )
     grants: dict[str, list[CreditGrant]] = {key: [] for key in source_ids}
-    for row in rows.order_by("id"):
+    for row in _OF_SOURCES.rows(
+        project_id=_id(project), source_type=source_type, source_ids=list(source_ids)
+    ):
         grants[row.source_id].append(row)
     return grants
 
@@ -136,11 +155,13 @@ def period_grants(
 ) -> dict[str, list[CreditGrant]]:
     """Grants from sources of this type for periods that began after ``since``, in the order of
     these periods, by customer. One query."""
-    rows = CreditGrant.objects.for_project(project).filter(
-        customer_id__in=customer_ids, source_type=source_type, starts_at__gt=since
-    )
     grants: dict[str, list[CreditGrant]] = {key: [] for key in customer_ids}
-    for row in rows.order_by("starts_at", "id"):
+    for row in _OF_PERIODS.rows(
+        project_id=_id(project),
+        customer_ids=list(customer_ids),
+        source_type=source_type,
+        since=since,
+    ):
         grants[row.customer_id].append(row)
     return grants
 
@@ -159,3 +180,7 @@ def due_to_expire(*, at: datetime, limit: int, rule: RetryRule) -> list[CreditGr
 def is_live(at: datetime) -> Q:
     """Grants that have not expired at ``at``."""
     return Q(expires_at__isnull=True) | Q(expires_at__gt=at)
+
+
+def _id(project: Project | str) -> str:
+    return project if isinstance(project, str) else project.pk

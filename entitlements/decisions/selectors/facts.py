@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Expression, Max, OuterRef, Q, QuerySet, Subquery
 
+from common.prepared_queries import Parameter, PreparedQuery
 from entitlements.features.selectors import features
 from entitlements.models import Fact
 from entitlements.models.fact import Effect
@@ -15,8 +16,9 @@ from projects.models import Customer, Project
 def current(*, customer: Customer, as_of: int | None = None) -> list[Fact]:
     """The rows that count, with their features; with ``as_of`` those at an earlier version of
     the customer."""
-    until = None if as_of is None else Q(version__lte=as_of)
-    rows = _current(customer.project_id, [customer.pk], until)
+    if as_of is None:
+        return _CURRENT.rows(project_id=customer.project_id, customer_id=customer.pk)
+    rows = _current(customer.project_id, Q(customer_id=customer.pk), Q(version__lte=as_of))
     return list(rows.select_related("feature"))
 
 
@@ -29,9 +31,8 @@ def current_of_many(
     exactly that version. With ``recorded_at`` in the past only rows recorded by then count, and the
     version is the highest of these rows.
     """
-    rows = _current(
-        project, customer_ids, None if recorded_by is None else Q(recorded_at__lte=recorded_by)
-    )
+    until = None if recorded_by is None else Q(recorded_at__lte=recorded_by)
+    rows = _current(project, Q(customer_id__in=customer_ids), until)
     facts_by_customer: dict[str, tuple[list[Fact], int]] = {}
     for row in rows.select_related("feature", "customer"):
         customer_rows, version = facts_by_customer.get(row.customer_id, ([], 0))
@@ -42,7 +43,7 @@ def current_of_many(
 
 
 def _current(
-    project: Project | str, customer_ids: Collection[str], until: Q | None
+    project: Project | Expression | str, customers: Q, until: Q | None = None
 ) -> QuerySet[Fact]:
     facts = Fact.objects.for_project(project)
     if until is not None:
@@ -53,7 +54,13 @@ def _current(
         source_id=OuterRef("source_id"),
     )
     newest = same_source.values("source_id").annotate(newest=Max("version")).values("newest")
-    return facts.filter(customer_id__in=customer_ids, version=Subquery(newest))
+    return facts.filter(customers, version=Subquery(newest))
+
+
+_CURRENT = PreparedQuery(
+    lambda: _current(Parameter("project_id"), Q(customer_id=Parameter("customer_id"))),
+    related=["feature"],
+)
 
 
 def current_of_sources(

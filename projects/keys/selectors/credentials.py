@@ -2,11 +2,17 @@
 
 from datetime import datetime
 
+from common.prepared_queries import Parameter, PreparedQuery
 from projects.keys import bearer_keys, key_cache
 from projects.keys.credentials import PlatformCredential, ProjectCredential
 from projects.keys.key_cache import CachedKey
 from projects.keys.scopes import ALL_SCOPES, APP_SCOPES
 from projects.models import ApiKey, PlatformKey
+
+_PROJECT_KEY = PreparedQuery(
+    lambda: ApiKey.objects.across_projects().filter(digest=Parameter("digest")),
+    related=["project", "app"],
+)
 
 
 def find(*, secret: str, at: datetime) -> ProjectCredential | PlatformCredential | None:
@@ -48,12 +54,7 @@ def _find_platform_credential(digest: str, at: datetime) -> PlatformCredential |
 
 
 def _find_project_key(digest: str, at: datetime) -> CachedKey | None:
-    key = (
-        ApiKey.objects.across_projects()
-        .select_related("project", "app")
-        .filter(digest=digest)
-        .first()
-    )
+    key = _PROJECT_KEY.first(digest=digest)
     if key is None or not key.is_live(at) or (key.app and key.app.archived_at):
         return None
     allowed = ALL_SCOPES if key.app_id is None else APP_SCOPES
