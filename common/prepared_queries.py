@@ -17,7 +17,7 @@ part of its text, so that PostgreSQL can use a partial index. How a statement is
 errors that raises: :mod:`common.prepared_statements`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -32,10 +32,13 @@ ModelT = TypeVar("ModelT", bound=Model)
 
 
 class Parameter(Expression):
-    """A value of a prepared query, given by name when the query runs."""
+    """A value of a prepared query, given by name when the query runs.
 
-    def __init__(self, name: str) -> None:
-        super().__init__()
+    Compared with an aggregate it needs an ``output_field``, as Django's ``Value`` does.
+    """
+
+    def __init__(self, name: str, output_field: "Field[Any, Any] | None" = None) -> None:
+        super().__init__(output_field=output_field)
         self.name = name
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
@@ -84,12 +87,25 @@ class PreparedQuery(Generic[ModelT]):
     def _compiled(self) -> "_Compiled":
         """The query's SQL. A query with a lock is built inside a transaction, as Django demands."""
         query = self._build()
-        if isinstance(query, ProjectQuerySet):
-            query.demand_scope()
         parts = [_part(query.model, path) for path in ("", *self._related)]
         named = [f"{part.prefix}{name}" for part in parts for name in part.names]
-        text, values = query.values_list(*named).query.sql_with_params()
-        return _Compiled(_name_parameters(text, values), tuple(parts))
+        return _Compiled(_statement(query.values_list(*named)), tuple(parts))
+
+
+class PreparedValues:
+    """A query of one form whose rows are tuples. ``build`` returns a ``values_list``, of columns
+    that Django reads as the database returns them (no JSON)."""
+
+    def __init__(self, build: Callable[[], QuerySet[Any, Any]]) -> None:
+        self._build = build
+
+    def rows(self, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Return the rows for these values. Raises Django's database errors."""
+        return prepared_statements.fetch_rows(self._text, parameters)
+
+    @cached_property
+    def _text(self) -> str:
+        return _statement(self._build())
 
 
 class _Part(NamedTuple):
@@ -130,8 +146,11 @@ def _part(model: type[Model], path: str) -> _Part:
     )
 
 
-def _name_parameters(text: str, values: Iterable[Any]) -> str:
-    """The statement with ``%(name)s`` for parameters, and with its constants."""
+def _statement(query: QuerySet[Any, Any]) -> str:
+    """The query's SQL, with ``%(name)s`` for parameters, and with its constants."""
+    if isinstance(query, ProjectQuerySet):
+        query.demand_scope()
+    text, values = query.query.sql_with_params()
     pieces = text.split("%s")
     inserted = [
         f"%({value.name})s" if isinstance(value, Parameter) else _literal(value) for value in values

@@ -24,6 +24,7 @@ from billing.stripe.snapshots import AccountSnapshot
 from common import crypto, fair_queue
 from common.errors import Conflict, DomainError, Invalid, NotFound
 from common.inserts import insert
+from common.prepared_queries import Parameter, PreparedQuery
 from common.queue import enqueue
 from events.services import audit
 from projects.models import Project
@@ -37,6 +38,9 @@ PLATFORM_CACHE_KEYS = {True: "platform:live", False: "platform:test"}
 """Cache keys of the platform's endpoints; no token has this form."""
 MAX_LIVE_SECRETS = 2
 """Signing secrets that are valid at the same time: enough for one rotation."""
+_PLATFORM_ACCOUNT = PreparedQuery(
+    lambda: StripeAccount.objects.filter(project=None, livemode=Parameter("livemode"))
+)
 
 
 class AccountExists(Conflict):
@@ -51,7 +55,7 @@ def account_for(project: Project) -> StripeAccount:
 def platform_default(*, livemode: bool) -> StripeAccount:
     """The platform's shared account in this mode, created at first use."""
     rows = StripeAccount.objects.filter(project=None, livemode=livemode)
-    account = rows.first()
+    account = _PLATFORM_ACCOUNT.first(livemode=livemode)
     if account is not None:
         return account
     name = f"Platform ({'live' if livemode else 'test'})"

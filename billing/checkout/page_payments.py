@@ -28,7 +28,7 @@ from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import page_rows
 from billing.sync.selectors.owners import Owner
 from common.ids import is_id
-from common.models import ProjectQuerySet
+from common.prepared_queries import Parameter, PreparedQuery, PreparedValues
 from common.queue import enqueue
 from events.catalog import EventType
 from projects.models import Customer
@@ -46,6 +46,30 @@ EVENT_OF_STATUS = {
     PaymentStatus.EXPIRED: EventType.PAYMENT_EXPIRED,
     PaymentStatus.CANCELED: EventType.PAYMENT_CANCELED,
 }
+
+IS_PENDING = Q(checkout__isnull=False, stripe_id__isnull=True, status=PaymentStatus.PENDING)
+"""Condition of payments that were opened on a page and have no PaymentIntent yet."""
+_PENDING = PreparedQuery(
+    lambda: (
+        Payment.objects.for_project(Parameter("project_id"))
+        .filter(
+            IS_PENDING, customer_id=Parameter("customer_id"), checkout_id=Parameter("checkout_id")
+        )
+        .order_by("id")[:1]
+    )
+)
+_INVOICES = PreparedValues(
+    lambda: (
+        Invoice.objects.for_project(Parameter("project_id"))
+        .filter(
+            customer_id=Parameter("customer_id"),
+            payments__payment_stripe_id=Parameter("payment_stripe_id"),
+        )
+        .order_by("id")
+        .values_list("billing_reason", "stripe_id")
+    )
+)
+"""The invoices that a PaymentIntent pays."""
 
 
 def find_checkout_id(
@@ -92,17 +116,26 @@ def find_pending(owner: Owner, checkout: str | None) -> Payment | None:
     """Return the payment that this checkout was opened for, None once it has a PaymentIntent."""
     if checkout is None:
         return None
-    return _pending_payments(owner).filter(checkout_id=checkout).order_by("id").first()
+    return _PENDING.first(
+        project_id=owner.project_id, customer_id=owner.customer_id, checkout_id=checkout
+    )
 
 
 def may_belong_to_page(owner: Owner, snapshot: PaymentSnapshot) -> bool:
     """Return whether the payment may belong to a page whose invoice is not stored yet."""
     if snapshot.our_id is not None:
         return False
-    waiting = _pending_payments(owner).filter(type__in=[PaymentType.SUBSCRIPTION, PaymentType.CART])
-    reasons = set(
-        _invoices_of_payment(owner, snapshot.stripe_id).values_list("billing_reason", flat=True)
+    waiting = Payment.objects.for_project(owner.project_id).filter(
+        IS_PENDING,
+        customer_id=owner.customer_id,
+        type__in=[PaymentType.SUBSCRIPTION, PaymentType.CART],
     )
+    invoices = _INVOICES.rows(
+        project_id=owner.project_id,
+        customer_id=owner.customer_id,
+        payment_stripe_id=snapshot.stripe_id,
+    )
+    reasons = {reason for reason, _ in invoices}
     if reasons and FIRST_INVOICE not in reasons:
         return False
     if reasons:
@@ -120,10 +153,10 @@ def find_invoice_stripe_id(owner: Owner, stripe_id: str) -> str:
             if (row.project_id, row.customer_id) == (owner.project_id, owner.customer_id)
         )
         return next((str(row.stripe_id) for row in own), "")
-    invoice_stripe_id = (
-        _invoices_of_payment(owner, stripe_id).values_list("stripe_id", flat=True).first()
+    invoices = _INVOICES.rows(
+        project_id=owner.project_id, customer_id=owner.customer_id, payment_stripe_id=stripe_id
     )
-    return invoice_stripe_id or ""
+    return next((stripe_id or "" for _, stripe_id in invoices), "")
 
 
 def record_page(*, payment: Payment, checkout: Checkout, customer: Customer, at: datetime) -> None:
@@ -246,18 +279,3 @@ def request_sync_of_payments(*, invoice: Invoice) -> None:
             account_id=invoice.account_id, kind=ObjectKind.PAYMENT_INTENT, stripe_id=stripe_id
         )
         enqueue("billing.sync")
-
-
-def _pending_payments(owner: Owner) -> ProjectQuerySet[Payment]:
-    return Payment.objects.for_project(owner.project_id).filter(
-        customer_id=owner.customer_id,
-        checkout__isnull=False,
-        stripe_id__isnull=True,
-        status=PaymentStatus.PENDING,
-    )
-
-
-def _invoices_of_payment(owner: Owner, payment_stripe_id: str) -> ProjectQuerySet[Invoice]:
-    return Invoice.objects.for_project(owner.project_id).filter(
-        customer_id=owner.customer_id, payments__payment_stripe_id=payment_stripe_id
-    )

@@ -44,6 +44,12 @@ MAX_INTENTS_PER_RUN = 100
 """Default limit of :func:`finish_due`."""
 MAX_BROKEN_SENDS = 5
 """Sends of an intent that ended with an unexpected error before it is parked."""
+_OF_PURPOSE = PreparedQuery(
+    lambda: StripeIntent.objects.for_project(Parameter("project_id")).filter(
+        purpose=Parameter("purpose")
+    ),
+    related=["account"],
+)
 
 
 def create_object(
@@ -181,14 +187,6 @@ def _plan_intent(
     if intent.params != params:
         log.warning("intent_params_differ", intent=intent.pk, operation=intent.operation)
     return intent
-
-
-_OF_PURPOSE = PreparedQuery(
-    lambda: StripeIntent.objects.for_project(Parameter("project_id")).filter(
-        purpose=Parameter("purpose")
-    ),
-    related=["account"],
-)
 
 
 def _resolve(intent: StripeIntent, *, at: datetime, values: Values = lambda fields: {}) -> Fields:

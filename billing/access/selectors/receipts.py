@@ -9,16 +9,18 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Max, prefetch_related_objects
+from django.db.models import DateTimeField, Max, QuerySet, prefetch_related_objects
 
 from billing.access.policies import Receipts
 from billing.access.selectors import line_receipts
 from billing.access.selectors.line_receipts import ExtraRefunds, LinesByPage
 from billing.access.selectors.subscription_invoices import (
     SUBSCRIPTION_KEY,
-    invoices_of,
     key_of,
+    prepared_invoices,
+    stripe_ids,
 )
 from billing.models import (
     Checkout,
@@ -29,7 +31,7 @@ from billing.models import (
     Subscription,
 )
 from billing.models.invoice import PAID
-from common.prepared_queries import Parameter, PreparedQuery, is_any
+from common.prepared_queries import Parameter, PreparedQuery, PreparedValues, is_any
 
 PeriodEnds = dict[str, datetime | None]
 """Ids of invoices, each with the end of the last period that it bills."""
@@ -49,6 +51,22 @@ _LINKS_OF_BILLS = PreparedQuery(
 _OF_PAGES = PreparedQuery(
     lambda: Payment.objects.for_project(Parameter("project_id")).filter(
         is_any("stripe_id", "stripe_ids")
+    )
+)
+_PAID_SINCE = PreparedValues(
+    lambda: (
+        prepared_invoices()
+        .filter(status=PAID)
+        .annotate(ended=Max("lines__period_end"))
+        .filter(ended__gt=Parameter("since", DateTimeField()))
+        .values_list("pk", "ended", *SUBSCRIPTION_KEY)
+    )
+)
+_LATEST_PAID = PreparedValues(
+    lambda: (
+        _select_latest_paid()
+        .annotate(ended=Max("lines__period_end"))
+        .values_list("pk", "ended", *SUBSCRIPTION_KEY)
     )
 )
 
@@ -122,11 +140,11 @@ def _find_paid_invoices(
     """By subscription id, its paid invoices for the running period, or else its last paid one."""
     if not subscriptions:
         return {}
-    ended = Max("lines__period_end")
-    paid = invoices_of(project_id, subscriptions).filter(status=PAID).annotate(ended=ended)
+    recent = _PAID_SINCE.rows(
+        project_id=project_id, stripe_ids=stripe_ids(subscriptions), since=min(since.values())
+    )
     running: dict[tuple[str, ...], PeriodEnds] = defaultdict(dict)
-    recent = paid.filter(ended__gt=min(since.values()))
-    for key, end, *subscription_key in recent.values_list("pk", "ended", *SUBSCRIPTION_KEY):
+    for key, end, *subscription_key in recent:
         running[tuple(subscription_key)][key] = end
     invoices: dict[str, PeriodEnds] = {
         row.pk: {
@@ -146,19 +164,19 @@ def _find_latest(
     project_id: str, subscriptions: Collection[Subscription]
 ) -> dict[tuple[str, ...], PeriodEnds]:
     """By subscription key, its last paid invoice."""
-    paid = invoices_of(project_id, subscriptions).filter(status=PAID)
+    rows = _LATEST_PAID.rows(project_id=project_id, stripe_ids=stripe_ids(subscriptions))
+    return {tuple(subscription_key): {key: end} for key, end, *subscription_key in rows}
+
+
+def _select_latest_paid() -> QuerySet[Invoice, Any]:
     newest = (
-        paid.order_by(*SUBSCRIPTION_KEY, "-issued_at", "-id")
+        prepared_invoices()
+        .filter(status=PAID)
+        .order_by(*SUBSCRIPTION_KEY, "-issued_at", "-id")
         .distinct(*SUBSCRIPTION_KEY)
         .values("pk")
     )
-    ended = (
-        Invoice.objects.for_project(project_id)
-        .filter(pk__in=newest)
-        .annotate(ended=Max("lines__period_end"))
-    )
-    rows = ended.values_list("pk", "ended", *SUBSCRIPTION_KEY)
-    return {tuple(subscription_key): {key: end} for key, end, *subscription_key in rows}
+    return Invoice.objects.for_project(Parameter("project_id")).filter(pk__in=newest)
 
 
 def _payments_of_customer(

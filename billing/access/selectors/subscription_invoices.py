@@ -3,19 +3,29 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from billing.access.selectors.period_bills import CYCLE, FIRST
 from billing.models import Invoice, Subscription
 from billing.models.invoice import OPEN, PAID, UNPAYABLE, VOID
 from billing.models.payment import PaymentStatus
 from common.models import ProjectQuerySet
+from common.prepared_queries import Parameter, PreparedValues, is_any
 
 FAILED = (PaymentStatus.FAILED, PaymentStatus.CANCELED)
 
 SUBSCRIPTION_KEY = ("account_id", "customer_id", "subscription_stripe_id")
 """Fields of an invoice that name its subscription."""
+_UNPAID_FIRST = PreparedValues(lambda: _select_unpaid_first().values_list(*SUBSCRIPTION_KEY))
+_RENEWALS = PreparedValues(
+    lambda: (
+        prepared_invoices()
+        .filter(billing_reason=CYCLE, issued_at__gte=Parameter("since"))
+        .values_list("issued_at", "status", "attempt_count", *SUBSCRIPTION_KEY)
+    )
+)
 
 
 def find_unpaid(*, project_id: str, subscriptions: Collection[Subscription]) -> set[str]:
@@ -25,14 +35,13 @@ def find_unpaid(*, project_id: str, subscriptions: Collection[Subscription]) -> 
 
     One query, or two.
     """
-    invoices = invoices_of(project_id, subscriptions)
-    gift = Q(status=VOID, attempt_count=0)
-    failed = ~Q(status=PAID) & Q(payments__payment__status__in=FAILED)
-    first = invoices.filter((Q(status__in=UNPAYABLE) | failed) & ~gift, billing_reason=FIRST)
-    unpaid_keys = set(first.values_list(*SUBSCRIPTION_KEY))
+    unpaid_keys = set(
+        _UNPAID_FIRST.rows(project_id=project_id, stripe_ids=stripe_ids(subscriptions))
+    )
     if not unpaid_keys:
         return set()
-    paid_keys = set(invoices.filter(status=PAID).values_list(*SUBSCRIPTION_KEY))
+    paid = invoices_of(project_id, subscriptions).filter(status=PAID)
+    paid_keys = set(paid.values_list(*SUBSCRIPTION_KEY))
     return {row.pk for row in subscriptions if key_of(row) in unpaid_keys - paid_keys}
 
 
@@ -60,13 +69,11 @@ def find_skipped(
     without an attempt while collection is paused. One query."""
     if not subscriptions:
         return set()
-    rows = invoices_of(project_id, subscriptions).filter(
-        billing_reason=CYCLE, issued_at__gte=min(since.values())
+    rows = _RENEWALS.rows(
+        project_id=project_id, stripe_ids=stripe_ids(subscriptions), since=min(since.values())
     )
     renewals: dict[tuple[str, ...], list[tuple[datetime, bool]]] = defaultdict(list)
-    for issued, status, attempts, *key in rows.values_list(
-        "issued_at", "status", "attempt_count", *SUBSCRIPTION_KEY
-    ):
+    for issued, status, attempts, *key in rows:
         renewals[tuple(key)].append((issued, status == VOID and not attempts))
     return {row.pk for row in subscriptions if _is_skipped(renewals[key_of(row)], since[row.pk])}
 
@@ -92,10 +99,26 @@ def is_renewed(*, subscription: Subscription, since: datetime) -> bool | None:
 def invoices_of(project_id: str, subscriptions: Iterable[Subscription]) -> ProjectQuerySet[Invoice]:
     """Invoices with the Stripe id of one of these subscriptions; the caller checks the customer."""
     return Invoice.objects.for_project(project_id).filter(
-        subscription_stripe_id__in={
-            subscription.stripe_id for subscription in subscriptions if subscription.stripe_id
-        }
+        subscription_stripe_id__in=stripe_ids(subscriptions)
     )
+
+
+def stripe_ids(subscriptions: Iterable[Subscription]) -> list[str]:
+    return sorted({row.stripe_id for row in subscriptions if row.stripe_id})
+
+
+def prepared_invoices() -> ProjectQuerySet[Invoice]:
+    """:func:`invoices_of` as a part of a prepared query with the parameters ``project_id`` and
+    ``stripe_ids``."""
+    rows = Invoice.objects.for_project(Parameter("project_id"))
+    return rows.filter(is_any("subscription_stripe_id", "stripe_ids"))
+
+
+def _select_unpaid_first() -> QuerySet[Invoice, Any]:
+    gift = Q(status=VOID, attempt_count=0)
+    failed = ~Q(status=PAID) & Q(payments__payment__status__in=FAILED)
+    is_unpaid = (Q(status__in=UNPAYABLE) | failed) & ~gift
+    return prepared_invoices().filter(is_unpaid, billing_reason=FIRST)
 
 
 def key_of(subscription: Subscription) -> tuple[str, ...]:

@@ -12,6 +12,11 @@ from entitlements.models.fact import Effect
 from entitlements.resolution.facts import DecisionFact, FeatureDefinition, Reason, Source
 from projects.models import Customer, Project
 
+_CURRENT = PreparedQuery(
+    lambda: _current(Parameter("project_id"), Q(customer_id=Parameter("customer_id"))),
+    related=["feature"],
+)
+
 
 def current(*, customer: Customer, as_of: int | None = None) -> list[Fact]:
     """The rows that count, with their features; with ``as_of`` those at an earlier version of
@@ -55,12 +60,6 @@ def _current(
     )
     newest = same_source.values("source_id").annotate(newest=Max("version")).values("newest")
     return facts.filter(customers, version=Subquery(newest))
-
-
-_CURRENT = PreparedQuery(
-    lambda: _current(Parameter("project_id"), Q(customer_id=Parameter("customer_id"))),
-    related=["feature"],
-)
 
 
 def current_of_sources(

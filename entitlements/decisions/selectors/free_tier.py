@@ -5,11 +5,24 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
+from common.prepared_queries import Parameter, PreparedQuery
 from entitlements.features.selectors import features
 from entitlements.models import FreeTierEntry
 from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution.facts import DecisionFact, FeatureDefinition, Reason
 from projects.models import Project
+
+_HISTORY = PreparedQuery(
+    lambda: (
+        FreeTierEntry.objects.for_project(Parameter("project_id"))
+        .filter(
+            Q(ends_at__isnull=True) | Q(ends_at__gt=Parameter("since")),
+            starts_at__lte=Parameter("until"),
+        )
+        .order_by("feature__code")
+    ),
+    related=["feature"],
+)
 
 
 def entries(*, project: Project | str, at: datetime) -> list[FreeTierEntry]:
@@ -19,9 +32,8 @@ def entries(*, project: Project | str, at: datetime) -> list[FreeTierEntry]:
 
 def history(*, project: Project | str, since: datetime, until: datetime) -> list[FreeTierEntry]:
     """The entries of every moment from ``since`` to ``until`` with their features, by code."""
-    has_not_ended = Q(ends_at__isnull=True) | Q(ends_at__gt=since)
-    rows = FreeTierEntry.objects.for_project(project).filter(has_not_ended, starts_at__lte=until)
-    return list(rows.select_related("feature").order_by("feature__code"))
+    project_id = project if isinstance(project, str) else project.pk
+    return _HISTORY.rows(project_id=project_id, since=since, until=until)
 
 
 def current(*, project: Project | str) -> QuerySet[FreeTierEntry]:

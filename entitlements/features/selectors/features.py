@@ -1,15 +1,20 @@
 """The features that a project has defined."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
 from common.errors import NotFound
+from common.prepared_queries import Parameter, PreparedQuery
 from entitlements.models import Feature
 from entitlements.resolution.facts import FeatureDefinition
 from projects.models import Project
 from usage.periods import Unit
+
+_LIVE = PreparedQuery(
+    lambda: Feature.objects.for_project(Parameter("project_id")).filter(archived_at__isnull=True)
+)
 
 
 def get(*, project: Project | str, code: str) -> Feature:
@@ -55,12 +60,13 @@ def live_definitions(
     archived then."""
     rows = Feature.objects.for_project(project)
     if at is None:
-        return _index_definitions(rows.filter(archived_at__isnull=True))
+        project_id = project if isinstance(project, str) else project.pk
+        return _index_definitions(_LIVE.rows(project_id=project_id))
     is_live = Q(archived_at__isnull=True) | Q(archived_at__gt=at)
     return _index_definitions(rows.filter(is_live, created_at__lte=at))
 
 
-def _index_definitions(rows: QuerySet[Feature]) -> dict[str, FeatureDefinition]:
+def _index_definitions(rows: Iterable[Feature]) -> dict[str, FeatureDefinition]:
     return {row.code: definition(row) for row in rows}
 
 
