@@ -120,17 +120,16 @@ def _apply(
     if not sync_queue.complete(
         lease,
         at=at,
-        digest=digest if owner else None,
         project_id=owner.project_id if owner else None,
-        foreign_at=None if owner else at,
         foreign_customer="" if owner else apply.customer_of(snapshot),
+        digest=digest if owner else None,
     ):
         raise LeaseLost
 
 
 def _keep_row(lease: SyncLease, at: datetime) -> None:
     """Record the read without a change of our row, as an operator has decided."""
-    if not sync_queue.complete(lease, at=at):
+    if not sync_queue.complete_without_change(lease, at=at):
         raise LeaseLost
 
 

@@ -134,6 +134,26 @@ CLAIM_OBJECT = claim_sql(
 
 RENEW = renew_sql(table=TABLE)
 
+_COMPLETE = """
+UPDATE billing_syncobject
+SET leased_until = NULL, applied = %(seen)s, applied_at = %(at)s, attempts = 0,
+    next_try_at = statement_timestamp(), parked_at = NULL, last_error = ''
+"""
+_OF_LEASE = """
+WHERE id = %(id)s AND epoch = %(epoch)s
+RETURNING id
+"""
+COMPLETE_UNCHANGED = _COMPLETE + _OF_LEASE
+"""End a lease whose snapshot was applied before."""
+COMPLETE_WITHOUT_CHANGE = f"{_COMPLETE}, applied_digest = NULL {_OF_LEASE}"
+"""End a lease whose snapshot was not applied."""
+COMPLETE = f"""{_COMPLETE},
+    applied_digest = CASE WHEN requested = %(seen)s THEN %(digest)s::bytea END,
+    project_id = %(project_id)s, foreign_at = %(foreign_at)s,
+    foreign_customer = %(foreign_customer)s
+{_OF_LEASE}"""
+"""End a lease whose snapshot has been applied."""
+
 KINDS_WITH_MANY_DUE = f"""
 SELECT account_id, kind
 FROM billing_syncobject AS lane

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from billing.models import StripeAccount, SyncObject
@@ -130,32 +130,41 @@ def renew(leases: Collection[SyncLease]) -> None:
 
 
 def complete(
-    lease: SyncLease, *, at: datetime, digest: bytes | None = None, **ownership: Any
+    lease: SyncLease,
+    *,
+    at: datetime,
+    project_id: str | None,
+    foreign_customer: str = "",
+    digest: bytes | None = None,
 ) -> bool:
-    """Record that what was read has been applied. False when the lease is lost.
+    """Record that what was read has been applied: for this project, or as an object that belongs to
+    no project, with Stripe's customer. False when the lease is lost.
 
     Last statement of the transaction that applied it: the caller rolls back on False. With a
     ``digest`` the same snapshot need not be applied again, unless somebody has asked for that since
     the object was leased.
     """
-    unless_asked = Case(When(requested=lease.seen, then=Value(digest)), default=None)
-    return complete_unchanged(
-        lease, at=at, applied_digest=unless_asked if digest else None, **ownership
-    )
+    ownership = {
+        "project_id": project_id,
+        "foreign_at": None if project_id else at,
+        "foreign_customer": foreign_customer,
+    }
+    return _complete(queue_sql.COMPLETE, lease, at, digest=digest, **ownership)
 
 
-def complete_unchanged(lease: SyncLease, *, at: datetime, **values: Any) -> bool:
+def complete_without_change(lease: SyncLease, *, at: datetime) -> bool:
+    """Record that the object was read without a change of our row. False when the lease is lost."""
+    return _complete(queue_sql.COMPLETE_WITHOUT_CHANGE, lease, at)
+
+
+def complete_unchanged(lease: SyncLease, *, at: datetime) -> bool:
     """Record that what was read is what was applied before. False when the lease is lost."""
-    return _release(
-        lease,
-        applied=lease.seen,
-        applied_at=at,
-        attempts=0,
-        next_try_at=Now(),
-        parked_at=None,
-        last_error="",
-        **values,
-    )
+    return _complete(queue_sql.COMPLETE_UNCHANGED, lease, at)
+
+
+def _complete(statement: str, lease: SyncLease, at: datetime, **values: Any) -> bool:
+    parameters = {"id": lease.sync_id, "epoch": lease.epoch, "seen": lease.seen, "at": at}
+    return prepared_statements.fetch_row(statement, {**parameters, **values}) is not None
 
 
 def release(lease: SyncLease) -> bool:
