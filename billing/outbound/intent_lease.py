@@ -4,19 +4,16 @@ The end of the lease is also its fence (:mod:`common.lease`): a worker that took
 nothing any more. It may have asked Stripe as well, but under the same idempotency key.
 """
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models.expressions import BaseExpression
 
 from billing.models import StripeIntent
 from billing.models.stripe_intent import OPEN
 from billing.outbound import selectors as intents
 from common import lease, prepared_statements
 from common.lease import LeaseLost
-from common.models import ProjectQuerySet
 
 LEASE = timedelta(seconds=30)
 """Longer than the SDK takes with all of its tries, shorter than a minute."""
@@ -40,6 +37,14 @@ TAKE = f"""
 UPDATE billing_stripeintent SET leased_until = statement_timestamp() + %(duration)s
 WHERE project_id = %(project_id)s AND id = %(id)s AND state = ANY(%(open)s) AND {lease.IS_FREE}
 RETURNING {", ".join(PROGRESS)}
+"""  # noqa: S608  # made of constants
+
+TIMES = ("leased_until", "next_try_at", "updated_at")
+"""Columns that the database may compute when progress is stored."""
+WRITE = f"""
+UPDATE billing_stripeintent SET {{assignments}}
+WHERE project_id = %(project_id)s AND id = %(id)s AND leased_until = %(fence)s
+RETURNING {", ".join(TIMES)}
 """  # noqa: S608  # made of constants
 
 
@@ -70,30 +75,37 @@ def _take(intent: StripeIntent) -> bool:
 
 def write(intent: StripeIntent, **values: Any) -> None:
     """Store progress and keep the lease. Raises LeaseLost."""
-    _write(lease.write, intent, values, leased_until=intent.leased_until)
+    _write(intent, {}, values)
 
 
-def release(intent: StripeIntent, **values: Any) -> None:
-    """Store the result and end the lease. Raises LeaseLost."""
-    _write(lease.release, intent, values, leased_until=None)
+def release(intent: StripeIntent, *, pause: timedelta | None = None, **values: Any) -> None:
+    """Store the result and end the lease; after a ``pause`` the intent is due again. Raises
+    LeaseLost."""
+    computed = {"leased_until": "NULL"}
+    if pause is not None:
+        computed["next_try_at"] = "statement_timestamp() + %(pause)s"
+    _write(intent, computed, values, pause=pause)
 
 
 def _write(
-    store: Callable[..., bool],
     intent: StripeIntent,
+    computed: dict[str, str],
     values: dict[str, Any],
     *,
-    leased_until: datetime | None,
+    pause: timedelta | None = None,
 ) -> None:
-    """Store the values in the row and in ``intent``; what the database computes is read back."""
-    if not store(_row(intent), key=intent.pk, fence=intent.leased_until, **values):
+    """Store values and what the database computes, in the row and in ``intent``."""
+    columns = {
+        "updated_at": "statement_timestamp()",
+        **computed,
+        **{name: f"%({name})s" for name in values},
+    }
+    assignments = ", ".join(f"{name} = {value}" for name, value in columns.items())
+    lease = {"project_id": intent.project_id, "id": intent.pk, "fence": intent.leased_until}
+    row = prepared_statements.fetch_row(
+        WRITE.format(assignments=assignments), {**lease, "pause": pause, **values}
+    )
+    if row is None:
         raise LeaseLost
-    computed = [name for name, value in values.items() if isinstance(value, BaseExpression)]
-    for name, value in {**values, "leased_until": leased_until}.items():
+    for name, value in (values | dict(zip(TIMES, row, strict=True))).items():
         setattr(intent, name, value)
-    if computed:
-        intent.refresh_from_db(fields=computed)
-
-
-def _row(intent: StripeIntent) -> ProjectQuerySet[StripeIntent]:
-    return StripeIntent.objects.for_project(intent.project_id).filter(pk=intent.pk)

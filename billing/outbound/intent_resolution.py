@@ -17,7 +17,6 @@ from typing import Any
 import structlog
 from django.db import transaction
 from django.db.models.deletion import ProtectedError
-from django.db.models.functions import Now
 
 from billing.models import StripeIntent
 from billing.models.outbound import Outbound
@@ -255,9 +254,8 @@ def _pause(intent: StripeIntent, error: DomainError, **values: Any) -> None:
     intent_lease.release(
         intent,
         state=IntentState.UNKNOWN if intent.attempts else intent.state,
-        next_try_at=Now() + pause,
         last_error=error_text(error),
-        updated_at=Now(),
+        pause=pause,
         **values,
     )
 
