@@ -10,7 +10,12 @@ from datetime import datetime
 
 from billing.access import access_periods, policies
 from billing.access.policies import Receipts, RemainingAccess
-from billing.access.selectors import paid_periods, receipts, subscription_invoices
+from billing.access.selectors import (
+    paid_periods,
+    purchased_rows,
+    receipts,
+    subscription_invoices,
+)
 from billing.access.selectors.line_receipts import ExtraRefunds
 from billing.access.selectors.paid_periods import PeriodInvoice
 from billing.models import (
@@ -22,7 +27,6 @@ from billing.models import (
     SubscriptionItem,
 )
 from billing.models.subscription import SubscriptionStatus
-from common.prepared_queries import Parameter, PreparedQuery, is_any
 from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.models.fact import Effect
 from entitlements.models.feature import FeatureKind
@@ -43,30 +47,6 @@ class ProductOffer:
 
 OfferOverrides = Mapping[str, ProductOffer] | None
 """By product id, the offer that replaces the stored one."""
-
-
-_ITEMS = PreparedQuery(
-    lambda: (
-        SubscriptionItem.objects.across_projects()
-        .filter(is_any("subscription_id", "subscription_ids"))
-        .order_by("id")
-    ),
-    related=["price", "price__product"],
-)
-_LINES = PreparedQuery(
-    lambda: (
-        CheckoutLine.objects.across_projects()
-        .filter(is_any("checkout_id", "checkout_ids"))
-        .order_by("id")
-    ),
-    related=["price", "price__product"],
-)
-_FEATURES = PreparedQuery(
-    lambda: ProductFeature.objects.for_project(Parameter("project_id")).filter(
-        is_any("product_id", "product_ids")
-    ),
-    related=["feature"],
-)
 
 
 def of_subscription(
@@ -150,7 +130,7 @@ def find_items(subscriptions: Iterable[Subscription]) -> dict[str, list[Subscrip
     items: dict[str, list[SubscriptionItem]] = {
         subscription.pk: [] for subscription in subscriptions
     }
-    for row in _ITEMS.rows(subscription_ids=list(items)):
+    for row in purchased_rows.find_items(list(items)):
         items[row.subscription_id].append(row)
     return items
 
@@ -169,7 +149,7 @@ def find_line_access_of_many(
 ) -> dict[str, LineAccess]:
     """:func:`find_line_access` for many of one project, by id. Up to five queries."""
     lines: dict[str, list[CheckoutLine]] = {checkout.pk: [] for checkout in checkouts}
-    for row in _LINES.rows(checkout_ids=list(lines)):
+    for row in purchased_rows.find_lines(list(lines)):
         lines[row.checkout_id].append(row)
     fulfilled = [checkout for checkout in checkouts if checkout.is_fulfilled]
     money: Mapping[str, Receipts] = {}
@@ -315,7 +295,7 @@ def _find_offers(
     """The offers of the products of these rows, by product id."""
     products = {row.price.product_id: row.price.product for row in sold_rows if row.price}
     features: dict[str, list[ProductFeature]] = {key: [] for key in products}
-    for row in _FEATURES.rows(project_id=project_id, product_ids=list(products)):
+    for row in purchased_rows.find_features(project_id, list(products)):
         features[row.product_id].append(row)
     offers = {key: ProductOffer(product, features[key]) for key, product in products.items()}
     return offers | {key: offer for key, offer in (overrides or {}).items() if key in offers}

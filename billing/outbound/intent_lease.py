@@ -68,9 +68,11 @@ def _take(intent: StripeIntent) -> bool:
             "duration": LEASE,
         },
     )
-    for name, value in zip(PROGRESS, row or (), strict=row is not None):
+    if row is None:
+        return False
+    for name, value in zip(PROGRESS, row, strict=True):
         setattr(intent, name, value)
-    return row is not None
+    return True
 
 
 def write(intent: StripeIntent, **values: Any) -> None:

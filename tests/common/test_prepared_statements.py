@@ -12,10 +12,12 @@ from psycopg.types.numeric import Int8
 
 from common import prepared_statements
 
+SPAN = timedelta(days=-1, seconds=2, microseconds=3)
 AT = datetime(2026, 11, 21, 19, 2, 3, 120000, tzinfo=UTC)
 ECHO = """
 SELECT %(text)s::text, %(number)s, %(large)s::numeric, %(at)s, %(yes)s, %(bytes)s,
     %(texts)s::text[], %(numbers)s::numeric[], %(nothing)s::int, 7 %% 4, %(text)s::varchar,
+    %(at)s + %(span)s,
     '2026-11-21'::date, '{"a": [1]}'::jsonb
 """
 
@@ -31,6 +33,7 @@ def parameters(**more: Any) -> dict[str, Any]:
         "texts": ["a", 'say "b"', "back\\slash", "", "null", "{,}", " x "],
         "numbers": [Int8(1), Int8(2**53)],
         "nothing": None,
+        "span": SPAN,
         **more,
     }
 
@@ -42,6 +45,7 @@ def test_a_prepared_statement_and_a_cursor_return_the_same_rows() -> None:
         {},
         {"texts": [], "numbers": [], "yes": False, "bytes": b"", "text": ""},
         {"at": datetime(9999, 12, 31, 23, tzinfo=UTC), "number": Int8(-(2**63))},
+        {"span": timedelta(days=400, seconds=86_399), "text": "x"},
         {"at": AT.astimezone(timezone(timedelta(hours=5, minutes=30))), "large": None},
         {"nothing": 5, "number": 2**63},
     ):
@@ -54,7 +58,7 @@ def test_a_prepared_statement_and_a_cursor_return_the_same_rows() -> None:
     assert prepared_statements.fetch_row(ECHO, parameters()) == (
         *(parameters()["text"], 1, Decimal(2**53), AT, True, b"\x00\xff'"),
         *(parameters()["texts"], [Decimal(1), Decimal(2**53)], None, 3, parameters()["text"]),
-        *(AT.date(), '{"a": [1]}'),
+        *(AT + SPAN, AT.date(), '{"a": [1]}'),
     )
     assert prepared_statements.fetch_row("SELECT 1 WHERE %(no)s", {"no": False}) is None
 
