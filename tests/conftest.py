@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 from common import invalidation, redis
 from projects.models import Project
@@ -13,6 +14,7 @@ from tests import chromium, order
 from tests.api_client import ApiClient
 from tests.broadcast_sync import receive_broadcasts
 from tests.factories.projects import ProjectFactory, key_of, platform_key
+from tests.flush.management.commands import flush
 from tests.services import NOWHERE
 
 pytest_plugins = ["tests.billing_fixtures"]
@@ -28,6 +30,13 @@ def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
     """Servers of our own are deleted as a whole after the run: no database is dropped before, which
     a connection that a thread has left open would refuse."""
     return "TEST_TEMPLATE" in os.environ or bool(request.config.option.reuse_db)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The test database, as migrations have left it."""
+    with django_db_blocker.unblock():
+        flush.remember()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,7 @@ from config.env import database, encryption_keys, required
 from config.settings.base import *  # noqa: F403
 
 DEBUG = False
+INSTALLED_APPS += ["tests.flush"]  # noqa: F405
 ALLOWED_HOSTS = ["*"]
 SECRET_KEY = "tests-only-" + "x" * 40
 ENCRYPTION_KEYS = encryption_keys("t1:" + "A" * 43 + "=")

@@ -37,7 +37,9 @@ RARE = frozenset(
         "billing.check_stripe_keys",
         "billing.reconcile",
         "config.heartbeat",
+        "events.make_partitions",
         "projects.purge_idempotency_keys",
+        "usage.make_partitions",
         "webhooks.catch_up",
     }
 )
