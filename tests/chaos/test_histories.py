@@ -5,7 +5,7 @@ order, one in five not at all. Two to four workers take turns; they die at any p
 out under them, Stripe does not answer now and then. In the end the two nets are drawn through.
 
 A failing history names its seed: ``TOLLGATE_SEED=1234 pytest tests/chaos/test_histories.py``.
-``TOLLGATE_HISTORIES=50000`` runs more of them; a run of the whole suite has time for 300.
+``TOLLGATE_HISTORIES=50000`` runs more of them; a run of the whole suite has time for 200.
 """
 
 import logging
@@ -38,7 +38,7 @@ from tests.chaos.workers import (
 from webhooks.services import catch_up, intake
 
 CHUNK = 100
-HISTORIES = int(os.environ.get("TOLLGATE_HISTORIES", "300"))
+HISTORIES = int(os.environ.get("TOLLGATE_HISTORIES", "200"))
 CHUNKS = -(-HISTORIES // CHUNK)
 ONLY = os.environ.get("TOLLGATE_SEED")
 CHANGES = (3, 3, 4, 4, 5, 6, 8, 12)

@@ -12,7 +12,7 @@ from billing.models.subscription import LIVE, SubscriptionStatus
 from common.errors import NotFound
 from common.ids import is_id
 from common.models import ProjectQuerySet
-from common.prepared_queries import Parameter, PreparedQuery
+from common.prepared_queries import Parameter, PreparedQuery, is_any
 from projects.models import Customer, Project
 
 CLOCK_SKEW = timedelta(minutes=10)
@@ -22,6 +22,10 @@ UNREAD_LIMIT = timedelta(days=1)
 
 _CHECKOUT = PreparedQuery(
     lambda: Checkout.objects.for_project(Parameter("project_id")).filter(pk=Parameter("id")),
+    related=["customer", "account", "project"],
+)
+_BLOCKING_PAGES = PreparedQuery(
+    lambda: _select_blocking_pages(),  # noqa: PLW0108  # defined below
     related=["customer", "account", "project"],
 )
 
@@ -99,20 +103,41 @@ def find_blocking_pages(
     Completed pages whose subscription is not stored yet are included. A page that Stripe has not
     confirmed yet counts as open until the time at which it would close.
     """
-    payable = Q(status__in=[CheckoutStatus.OPENING, CheckoutStatus.OPEN])
-    payable &= ~Q(expires_at__lte=at - CLOCK_SKEW)
-    subscription_lines = CheckoutLine.objects.for_project(customer.project_id).filter(
-        checkout=OuterRef("pk"), price__type=PriceType.RECURRING, price__product__in=products
+    return _BLOCKING_PAGES.rows(
+        project_id=customer.project_id,
+        customer_id=customer.pk,
+        products=list(products),
+        cart_id=cart.pk if cart is not None else "",
+        closed_before=at - CLOCK_SKEW,
+        completed_since=at - UNREAD_LIMIT,
+    )
+
+
+def _select_blocking_pages() -> ProjectQuerySet[Checkout]:
+    subscription_lines = CheckoutLine.objects.for_project(Parameter("project_id")).filter(
+        is_any("price__product_id", "products"),
+        checkout=OuterRef("pk"),
+        price__type=PriceType.RECURRING,
     )
     same_products = Exists(subscription_lines)
-    same_cart = Q(cart=cart) if cart is not None else Q(pk__in=())
-    return list(
-        _checkouts_of(customer)
+    payable = Q(status__in=[CheckoutStatus.OPENING, CheckoutStatus.OPEN])
+    payable &= ~Q(expires_at__lte=Parameter("closed_before"))
+    mirrored = Subscription.objects.for_project(Parameter("project_id")).filter(
+        account=OuterRef("account"), stripe_id=OuterRef("subscription_stripe_id")
+    )
+    is_waiting_for_subscription = Q(
+        ~Exists(mirrored),
+        ~Q(subscription_stripe_id=""),
+        status=CheckoutStatus.COMPLETE,
+        completed_at__gt=Parameter("completed_since"),
+    )
+    return (
+        Checkout.objects.for_project(Parameter("project_id"))
         .filter(
-            (payable & (same_products | same_cart))
-            | (_is_waiting_for_subscription(customer, at) & same_products)
+            (payable & (same_products | Q(cart_id=Parameter("cart_id"))))
+            | (is_waiting_for_subscription & same_products),
+            customer_id=Parameter("customer_id"),
         )
-        .select_related("account", "customer", "project")
         .order_by("id")
     )
 
@@ -144,16 +169,3 @@ def find_subscription_id(*, checkout: Checkout) -> str | None:
         .values_list("pk", flat=True)
         .first()
     )
-
-
-def _is_waiting_for_subscription(customer: Customer, at: datetime) -> Q:
-    mirrored = Subscription.objects.for_project(customer.project_id).filter(
-        account=OuterRef("account"), stripe_id=OuterRef("subscription_stripe_id")
-    )
-    return Q(
-        ~Exists(mirrored), status=CheckoutStatus.COMPLETE, completed_at__gt=at - UNREAD_LIMIT
-    ) & ~Q(subscription_stripe_id="")
-
-
-def _checkouts_of(customer: Customer) -> ProjectQuerySet[Checkout]:
-    return Checkout.objects.for_project(customer.project_id).filter(customer=customer)
