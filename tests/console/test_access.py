@@ -10,10 +10,10 @@ from django.urls import reverse
 
 from console import roles
 from console.operators import Role
-from tests.architecture.transactions import rolled_back
 from tests.console.dialogs import send
 from tests.console.pages import NAMES, PAGES
 from tests.console.world import World
+from tests.transactions import rolled_back
 
 pytestmark = pytest.mark.django_db
 

@@ -10,10 +10,10 @@ from django.utils.html import strip_tags
 
 from common.admin.pages import everywhere
 from events.models import AuditEntry, OutboxEvent
-from tests.architecture.transactions import rolled_back
 from tests.console.dialogs import SENT
 from tests.console.pages import PAGES, Page
 from tests.console.world import World
+from tests.transactions import rolled_back
 
 pytestmark = pytest.mark.django_db
 

@@ -6,9 +6,9 @@ import re
 import pytest
 from django.test import Client
 
-from tests.architecture.transactions import rolled_back
 from tests.console.pages import PAGES
 from tests.console.world import build
+from tests.transactions import rolled_back
 
 pytestmark = pytest.mark.django_db
 
