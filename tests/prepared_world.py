@@ -67,12 +67,14 @@ class PreparedWorld:
         use_transport(self.stripe.transport)
         copy.world.close()
 
-    @contextmanager
-    def forgotten(self, stripe: SandboxStripe) -> Iterator[None]:
-        """Whatever happens inside, to rows and at Stripe, is forgotten before the test goes on."""
-        with rolled_back(), stripe.unchanged():
-            yield
-        drop_caches()
+
+@contextmanager
+def forgotten(stripe: SandboxStripe) -> Iterator[None]:
+    """Whatever happens inside, to rows and at Stripe, is forgotten before the test goes on. Time
+    does not move inside."""
+    with rolled_back(), stripe.unchanged():
+        yield
+    drop_caches()
 
 
 @contextmanager
