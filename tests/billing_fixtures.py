@@ -6,10 +6,9 @@ real view. ``drain`` delivers and reads until nothing is due. ``clock`` moves bo
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
-import time_machine
 from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker, Settings
@@ -31,7 +30,7 @@ from tests.prepared_world import (
     open_world,
     opened,
 )
-from tests.sandbox_stripe import Clock, SandboxStripe
+from tests.sandbox_stripe import Clock, SandboxStripe, standing_clock
 from tests.shop import Shop
 
 __all__ = ["Clock", "SandboxStripe"]
@@ -54,7 +53,7 @@ def prepared_world(
 def stripe(request: pytest.FixtureRequest, db: None, settings: Settings) -> Iterator[SandboxStripe]:
     """The platform's own Stripe account, with its endpoint registered."""
     if world := opened(request):
-        with world.copy_of_stripe() as copy:
+        with world.copy_of_stripe(in_present="clock" not in request.fixturenames) as copy:
             yield copy
         return
     sandbox = SandboxStripe(World(frozen_at=int(time.time())))
@@ -105,9 +104,8 @@ def _roll_out(at: datetime) -> int:
 @pytest.fixture
 def clock(stripe: SandboxStripe) -> Iterator[Clock]:
     """From here on time stands still unless moved."""
-    start = datetime.fromtimestamp(stripe.world.clock.now(), tz=UTC)
-    with time_machine.travel(start, tick=False) as traveller:
-        yield Clock(stripe.world, traveller)
+    with standing_clock(stripe.world) as clock:
+        yield clock
 
 
 @pytest.fixture

@@ -55,9 +55,11 @@ class PreparedWorld:
         return Project.objects.get(slug=slug)
 
     @contextmanager
-    def copy_of_stripe(self) -> Iterator[SandboxStripe]:
-        """The sandbox as it was prepared, at the present time, for one test."""
-        now = max(int(time.time()), self.stripe.world.clock.now())
+    def copy_of_stripe(self, *, in_present: bool) -> Iterator[SandboxStripe]:
+        """The sandbox as it was prepared, for one test: at the time of that or in the present."""
+        now = self.stripe.world.clock.now()
+        if in_present:
+            now = max(now, int(time.time()))
         copy = SandboxStripe(World(frozen_at=now))
         copy.world.store.clear()
         copy.world.store.write(self.stripe.world.store.items())
