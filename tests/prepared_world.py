@@ -80,9 +80,17 @@ def forgotten(stripe: SandboxStripe) -> Iterator[None]:
 
 
 @contextmanager
+def shared_rows(blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Rows that are written inside are there for every test inside, and gone in the end."""
+    with blocker.unblock(), rolled_back():
+        yield
+    drop_caches()
+
+
+@contextmanager
 def open_world(blocker: DjangoDbBlocker) -> Iterator[PreparedWorld]:
     """A world that is gone in the end."""
-    with blocker.unblock(), rolled_back():
+    with shared_rows(blocker):
         stripe = SandboxStripe(World(frozen_at=int(time.time())))
         secret = stripe.send_events_to(ADDRESS)
         with override_settings(BILLING=billing_settings(secret)):
@@ -93,7 +101,6 @@ def open_world(blocker: DjangoDbBlocker) -> Iterator[PreparedWorld]:
             yield _opened[-1]
             _opened.pop()
             use_transport(None)
-    drop_caches()
     stripe.world.close()
 
 

@@ -9,7 +9,7 @@ import re
 import pytest
 from django.test import Client
 
-from tests.console.world import build
+from tests.console.world import World, build
 
 pytestmark = pytest.mark.django_db
 
@@ -29,8 +29,7 @@ def test_home_and_search_escape_foreign_text(administrator: Client) -> None:
     assert not LIVE.search(response.text)
 
 
-def test_the_payload_of_an_event_is_escaped(administrator: Client) -> None:
-    world = build()
+def test_the_payload_of_an_event_is_escaped(world: World, administrator: Client) -> None:
     world.event.body = json.dumps({"note": PAYLOAD}).encode()
     world.event.save()
 
@@ -52,9 +51,8 @@ def test_the_payload_of_an_event_is_escaped(administrator: Client) -> None:
     ],
 )
 def test_odd_bytes_of_an_event_are_shown_as_text(
-    body: bytes, shown: str, administrator: Client
+    body: bytes, shown: str, world: World, administrator: Client
 ) -> None:
-    world = build()
     world.event.body = body
     world.event.save()
 
@@ -64,8 +62,9 @@ def test_odd_bytes_of_an_event_are_shown_as_text(
     assert shown in answer.text
 
 
-def test_an_invoice_address_with_another_scheme_is_no_link(administrator: Client) -> None:
-    world = build()
+def test_an_invoice_address_with_another_scheme_is_no_link(
+    world: World, administrator: Client
+) -> None:
     world.invoice.hosted_url = "javascript:alert(1)"
     world.invoice.save()
 
