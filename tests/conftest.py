@@ -52,8 +52,9 @@ def _warm_process() -> None:
 
 @pytest.fixture
 def project(request: pytest.FixtureRequest, db: None) -> Project:
-    world = prepared_world.opened(request)
-    return world.project() if world else ProjectFactory.create(name="Acme", slug="acme")
+    if world := prepared_world.opened(request):
+        return world.project()
+    return ProjectFactory.create(name="Acme", slug="acme")
 
 
 @pytest.fixture

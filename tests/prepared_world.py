@@ -37,8 +37,6 @@ from tests.sandbox_stripe import SandboxStripe
 from tests.transactions import rolled_back
 
 ADDRESS = "https://tollgate.example/webhooks/stripe"
-
-
 _opened: list["PreparedWorld"] = []
 
 
@@ -51,7 +49,8 @@ class PreparedWorld:
     """Acme's back end, which builds what the tests share."""
 
     def project(self, slug: str = "acme") -> Project:
-        """The project as it is in the database now."""
+        """The project as it was prepared, of which nothing is cached."""
+        drop_caches()
         return Project.objects.get(slug=slug)
 
     @contextmanager
