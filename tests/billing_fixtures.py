@@ -6,50 +6,59 @@ real view. ``drain`` delivers and reads until nothing is due. ``clock`` moves bo
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
-import time_machine
 from django.db import connection
 from django.utils import timezone
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
-from billing import endpoint_cache
 from billing.accounts import service as stripe_accounts
 from billing.models import Price, StripeAccount, StripeCustomer, StripeEndpoint
 from billing.rollouts import worker as rollouts_worker
-from billing.stripe import account_pin
-from billing.stripe.client import client_for, use_transport
+from billing.stripe.client import use_transport
 from billing.sync import service as sync
 from entitlements.models import Feature
 from projects.models import Project
-from sandbox.world import DEFAULT_SECRET_KEY, World
+from sandbox.world import World
 from tests.factories.entitlements import FeatureFactory, LimitFactory
-from tests.sandbox_stripe import Clock, SandboxStripe
+from tests.prepared_world import (
+    ADDRESS,
+    PreparedWorld,
+    billing_settings,
+    connect,
+    open_world,
+    opened,
+)
+from tests.sandbox_stripe import Clock, SandboxStripe, standing_clock
 from tests.shop import Shop
 
 __all__ = ["Clock", "SandboxStripe"]
 
-ADDRESS = "https://tollgate.example/webhooks/stripe"
 ROUNDS = 40
 """Of delivering and reading; what is still moving by then never stops."""
 ANY_ROLLOUT = "SELECT EXISTS (SELECT FROM billing_rollout)"
 
 
+@pytest.fixture(scope="module")
+def prepared_world(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[PreparedWorld]:
+    """What the tests of a module share, if they ask for it."""
+    with open_world(django_db_blocker) as world:
+        yield world
+
+
 @pytest.fixture
-def stripe(db: None, settings: Settings) -> Iterator[SandboxStripe]:
+def stripe(request: pytest.FixtureRequest, db: None, settings: Settings) -> Iterator[SandboxStripe]:
     """The platform's own Stripe account, with its endpoint registered."""
+    if world := opened(request):
+        with world.copy_of_stripe(in_present="clock" not in request.fixturenames) as copy:
+            yield copy
+        return
     sandbox = SandboxStripe(World(frozen_at=int(time.time())))
-    use_transport(sandbox.transport)
-    endpoint_cache.cache.drop_all()  # of a test whose rows are gone
-    settings.BILLING = replace(
-        settings.BILLING,
-        stripe_secret_key=DEFAULT_SECRET_KEY,
-        stripe_webhook_secrets=(sandbox.send_events_to(ADDRESS),),
-    )
-    account_pin.forget()  # the key of a test before
-    client_for(stripe_accounts.platform_default(livemode=False))  # as a process does that starts
+    settings.BILLING = billing_settings(sandbox.send_events_to(ADDRESS))
+    connect(sandbox)
     yield sandbox
     use_transport(None)
     sandbox.world.close()
@@ -69,17 +78,18 @@ def endpoint(stripe: SandboxStripe) -> StripeEndpoint:
 @pytest.fixture
 def drain(stripe: SandboxStripe) -> Callable[[], None]:
     """Deliver and read until nothing moves any more."""
+    return lambda: process_everything(stripe)
 
-    def process_everything() -> None:
-        for _ in range(ROUNDS):
-            delivered = stripe.deliver()
-            assert all(each.succeeded for each in delivered), delivered
-            now = timezone.now()
-            if not sync.drain(at=now) and not _roll_out(now) and not delivered:
-                return
-        raise AssertionError(f"Still moving after {ROUNDS} rounds.")
 
-    return process_everything
+def process_everything(stripe: SandboxStripe) -> None:
+    """Deliver and read until nothing moves any more."""
+    for _ in range(ROUNDS):
+        delivered = stripe.deliver()
+        assert all(each.succeeded for each in delivered), delivered
+        now = timezone.now()
+        if not sync.drain(at=now) and not _roll_out(now) and not delivered:
+            return
+    raise AssertionError(f"Still moving after {ROUNDS} rounds.")
 
 
 def _roll_out(at: datetime) -> int:
@@ -94,9 +104,8 @@ def _roll_out(at: datetime) -> int:
 @pytest.fixture
 def clock(stripe: SandboxStripe) -> Iterator[Clock]:
     """From here on time stands still unless moved."""
-    start = datetime.fromtimestamp(stripe.world.clock.now(), tz=UTC)
-    with time_machine.travel(start, tick=False) as traveller:
-        yield Clock(stripe.world, traveller)
+    with standing_clock(stripe.world) as clock:
+        yield clock
 
 
 @pytest.fixture

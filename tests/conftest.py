@@ -10,7 +10,7 @@ from pytest_django import DjangoDbBlocker
 
 from common import invalidation, redis
 from projects.models import Project
-from tests import chromium, order
+from tests import chromium, order, prepared_world
 from tests.api_client import ApiClient
 from tests.broadcast_sync import receive_broadcasts
 from tests.factories.projects import ProjectFactory, key_of, platform_key
@@ -60,13 +60,17 @@ def _warm_process() -> None:
 
 
 @pytest.fixture
-def project(db: None) -> Project:
+def project(request: pytest.FixtureRequest, db: None) -> Project:
+    if world := prepared_world.opened(request):
+        return world.project()
     return ProjectFactory.create(name="Acme", slug="acme")
 
 
 @pytest.fixture
-def other_project(db: None) -> Project:
+def other_project(request: pytest.FixtureRequest, db: None) -> Project:
     """A neighbour that must never notice anything."""
+    if world := prepared_world.opened(request):
+        return world.project("borealis")
     return ProjectFactory.create(name="Borealis", slug="borealis")
 
 

@@ -122,3 +122,11 @@ class Clock:
         engine.advance(self._world, int(target.timestamp()))
         self._traveller.move_to(target)
         return target
+
+
+@contextmanager
+def standing_clock(world: World) -> Iterator[Clock]:
+    """Inside, time stands still unless moved; it begins with the world's."""
+    start = datetime.fromtimestamp(world.clock.now(), tz=UTC)
+    with time_machine.travel(start, tick=False) as traveller:
+        yield Clock(world, traveller)

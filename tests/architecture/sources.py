@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +33,11 @@ class Source:
     text: str
     tree: ast.Module
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree, which is walked once for all tests."""
+        return tuple(ast.walk(self.tree))
+
     @property
     def lines(self) -> int:
         return self.text.count("\n")
@@ -55,19 +60,34 @@ class Source:
 @cache
 def sources() -> tuple[Source, ...]:
     """Every file of every app, but for migrations, which are generated."""
-    return tuple(_read())
+    return tuple(source for app in APPS for source in sources_of(app))
 
 
-def _read() -> Iterator[Source]:
-    for app in APPS:
-        for path in sorted((ROOT / app).rglob("*.py")):
-            if "migrations" not in path.parts:
-                text = path.read_text()
-                yield Source(path.relative_to(ROOT), text, ast.parse(text))
+@cache
+def sources_of(package: str) -> tuple[Source, ...]:
+    """Every file of a package at the top of the checkout, but for migrations."""
+    return tuple(_read(package))
 
 
-def calls(tree: ast.AST, dotted: str) -> Iterator[int]:
+def _read(package: str) -> Iterator[Source]:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        if "migrations" not in path.parts:
+            text = path.read_text()
+            yield Source(path.relative_to(ROOT), text, ast.parse(text))
+
+
+def calls(source: Source, dotted: str) -> Iterator[int]:
     """The lines on which ``a.b`` or ``b`` is called, as it is written there."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(dotted):
+    for node in source.nodes:
+        if isinstance(node, ast.Call) and called_name(node).endswith(dotted):
             yield node.lineno
+
+
+def called_name(call: ast.Call) -> str:
+    """The function as it is written in the call: ``a.b``."""
+    function, names = call.func, []
+    while isinstance(function, ast.Attribute):
+        names.append(function.attr)
+        function = function.value
+    names.append(function.id if isinstance(function, ast.Name) else ast.unparse(function))
+    return ".".join(reversed(names))

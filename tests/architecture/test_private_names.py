@@ -27,7 +27,7 @@ DOCUMENTED = frozenset(
 )
 USED = {
     # Marks a transaction of a test as Django's own test cases do.
-    "tests/architecture/transactions.py": {"_from_testcase"},
+    "tests/transactions.py": {"_from_testcase"},
     # Unfold tells its templates only which actions a page has.
     "tests/console/pages.py": {"_get_base_actions_detail", "_get_base_actions_list"},
     # The SDK's encoding of nested parameters, which the sandbox has to decode.

@@ -69,7 +69,7 @@ def test_every_room_says_what_it_owns() -> None:
 
 
 def _imported(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)

@@ -5,11 +5,10 @@ for more examples per operation than the suite has time for.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connection
@@ -29,11 +28,10 @@ from schemathesis.specs.openapi.checks import (
 from config.wsgi import application
 from projects.models import Project
 from tests.api_client import ApiClient
-from tests.architecture.tenant import Words, words_of
-from tests.architecture.transactions import rolled_back
-from tests.billing_fixtures import SandboxStripe
+from tests.architecture.tenant import Words
 from tests.factories.projects import key_of, platform_key
 from tests.projects.sign_in.tokens import sign_in, signed
+from tests.transactions import rolled_back
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 CHECKS = [
@@ -54,16 +52,11 @@ def _as_read(context: DeserializationContext, response: Response) -> Any:
     return response.text if media_type == "application/jwt" else response.json()
 
 
-@pytest.fixture
-def words(project: Project, stripe: SandboxStripe, drain: Callable[[], None]) -> Words:
-    return words_of(project, stripe, drain)
-
-
-def test_every_answer_is_one_that_the_schema_promises(words: Words, project: Project) -> None:
+def test_every_answer_is_one_that_the_schema_promises(own_words: Words, project: Project) -> None:
     keys = {"POST /api/v1/projects": platform_key()}
     own = key_of(project)
     sign_in(ApiClient(own), project)
-    token = signed(words["user_id"])
+    token = signed(own_words["user_id"])
     with within_the_tests_transaction():
         schema = schemathesis.openapi.from_wsgi("/api/schema", application)
         results: list[Any] = list(schema.get_all_operations())
@@ -72,7 +65,7 @@ def test_every_answer_is_one_that_the_schema_promises(words: Words, project: Pro
             of_user = "/api/v1/billing/" in operation.label
             key = token if of_user else keys.get(operation.label, own)
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-                fuzz(operation, mode, words, key)
+                fuzz(operation, mode, own_words, key)
     assert len(operations) > 50
 
 

@@ -3,7 +3,7 @@
 import ast
 from typing import TypeGuard
 
-from tests.architecture.sources import WIRING_AND_LANGUAGE, calls, sources
+from tests.architecture.sources import WIRING_AND_LANGUAGE, called_name, calls, sources
 
 FORBIDDEN_NAMES = {
     "utils.py",
@@ -29,7 +29,7 @@ def test_services_take_the_time_as_an_argument() -> None:
         if source.path.parts[0] not in WIRING_AND_LANGUAGE and source.on_shelf(*BELOW_THE_CLOCK)
         if str(source.path) != COMPARES_CLOCKS
         for clock in CLOCKS
-        for line in calls(source.tree, clock)
+        for line in calls(source, clock)
     ]
     assert read == []
 
@@ -39,12 +39,12 @@ def test_row_locks_are_taken_only_in_functions_called_lock() -> None:
     outside = []
     for source in sources():
         allowed: set[int] = set()
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if _is_lock(node) and source.on_shelf("selectors"):
                 allowed |= set(range(node.lineno, (node.end_lineno or 0) + 1))
         outside += [
             f"{source.path}:{line}"
-            for line in calls(source.tree, ".select_for_update")
+            for line in calls(source, ".select_for_update")
             if line not in allowed
         ]
     assert outside == []
@@ -60,7 +60,7 @@ def test_models_override_neither_save_nor_delete() -> None:
         f"{source.path}:{node.lineno} {node.name}"
         for source in sources()
         if source.on_shelf("models")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.FunctionDef)
         and node.name in {"save", "delete", "full_clean"}
         and "project_owned" not in source.path.name
@@ -91,10 +91,10 @@ def test_no_sql_is_formatted_from_text() -> None:
     """No f-string, ``%`` or ``format`` makes SQL: the parameters travel beside it."""
     made = []
     for source in sources():
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if not (isinstance(node, ast.Call) and node.args):
                 continue
-            name = ast.unparse(node.func)
+            name = called_name(node)
             if name.endswith((".execute", ".raw", "RawSQL")) and not _is_plain(node.args[0]):
                 made.append(f"{source.path}:{node.lineno}")
     assert made == []
@@ -120,7 +120,7 @@ def test_only_the_table_of_writes_calls_stripes_write_methods() -> None:
         f"{source.path}:{node.lineno}"
         for source in elsewhere
         if source.path.name not in ("write_operations.py", "writes.py")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if _writes(node)
     ]
     assert found == []
@@ -128,5 +128,5 @@ def test_only_the_table_of_writes_calls_stripes_write_methods() -> None:
 
 def _writes(node: ast.AST) -> TypeGuard[ast.Call | ast.Constant]:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return ".v1." in ast.unparse(node.func) and node.func.attr not in READS
+        return ".v1." in called_name(node) and node.func.attr not in READS
     return isinstance(node, ast.Constant) and node.value == "idempotency_key"

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from tests.architecture.sources import ROOT
+from tests.architecture.sources import Source, sources_of
 
 PACKAGES = (
     *("config", "devtools", "console", "webhooks", "billing", "entitlements", "usage", "projects"),
@@ -80,8 +80,8 @@ def test_no_parameter_hides_a_builtin() -> None:
 
 def _functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, list[str]]]:
     """Every function and method with its parameters, but for the object or class it belongs to."""
-    for path in _modules():
-        for node in ast.walk(ast.parse((ROOT / path).read_text())):
+    for path, source in _modules().items():
+        for node in source.nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 arguments = node.args
                 every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
@@ -93,8 +93,8 @@ def _functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, 
 def test_no_public_function_is_called_by_a_retired_word() -> None:
     functions = [
         f"{path}: {node.name}"
-        for path in _modules()
-        for node in _tree(path).body
+        for path, source in _modules().items()
+        for node in source.tree.body
         if isinstance(node, ast.FunctionDef) and node.name in RETIRED_FUNCTIONS
     ]
     assert functions == []
@@ -103,27 +103,22 @@ def test_no_public_function_is_called_by_a_retired_word() -> None:
 def test_no_parameter_is_called_by_a_retired_word() -> None:
     parameters = [
         f"{path}:{node.lineno}: {node.arg}"
-        for path in _modules()
-        for node in ast.walk(_tree(path))
+        for path, source in _modules().items()
+        for node in source.nodes
         if isinstance(node, ast.arg) and node.arg in RETIRED_PARAMETERS
     ]
     assert parameters == []
 
 
-def _tree(path: str) -> ast.Module:
-    return ast.parse((ROOT / path).read_text())
-
-
-def _modules() -> Iterator[str]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if "migrations" not in path.parts:
-                yield path.relative_to(ROOT).as_posix()
+def _modules() -> dict[str, Source]:
+    return {
+        source.path.as_posix(): source for package in PACKAGES for source in sources_of(package)
+    }
 
 
 def _classes() -> Iterator[tuple[str, str]]:
     """The file and name of every public class at the top of a module."""
-    for path in _modules():
-        for node in _tree(path).body:
+    for path, source in _modules().items():
+        for node in source.tree.body:
             if isinstance(node, ast.ClassDef) and not re.match("_", node.name):
                 yield path, node.name

@@ -6,8 +6,8 @@ from entitlements.models import Feature
 from sandbox import buyer
 from sandbox.checkout.completion import CheckoutResult
 from tests.api_client import ApiClient
-from tests.billing_fixtures import SandboxStripe
 from tests.factories.entitlements import FeatureFactory
+from tests.sandbox_stripe import SandboxStripe
 
 HOME = "https://app.example.com"
 

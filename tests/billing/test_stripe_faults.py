@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
-from billing.models import Checkout, Product, StripeCustomer
+from billing.models import Checkout, Product
 from projects.models import Project
 from tests.api_client import ApiClient
 from tests.billing.tenant import Tenant, order
@@ -69,20 +69,6 @@ def test_a_price_is_made_once(tenant: Tenant, clock: Clock, fault: str) -> None:
     assert [each["id"] for each in tenant.at_stripe("price")] == [response_body["stripe_id"]]
 
 
-@pytest.mark.parametrize("path", ["/v1/customers", "/v1/checkout/sessions"])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_checkout_is_opened_once(tenant: Tenant, clock: Clock, fault: str, path: str) -> None:
-    price = tenant.price()
-    tenant.stripe.fail(fault, path=path, times=AFTER_ALL_TRIES)
-    body = create_until_done(lambda: tenant.api.post("/checkout", order(price)), clock).json()
-    (session,) = tenant.at_stripe("checkout.session")
-    (customer,) = tenant.at_stripe("customer")
-    assert (body["stripe_id"], body["url"]) == (session["id"], session["url"])
-    assert session["customer"] == customer["id"]
-    assert Checkout.objects.across_projects().count() == 1
-    assert StripeCustomer.objects.across_projects().get().stripe_id == customer["id"]
-
-
 @pytest.mark.parametrize("kind", ["product", "price"])
 def test_an_event_before_the_answer_does_not_end_the_request(
     tenant: Tenant, drain: Callable[[], None], kind: str
@@ -120,31 +106,12 @@ def test_a_stale_list_does_not_prove_that_an_object_is_missing(
     assert [each["id"] for each in tenant.at_stripe("product")] == [response_body["stripe_id"]]
 
 
-def test_a_forgotten_key_is_not_sent_again(tenant: Tenant, clock: Clock, project: Project) -> None:
-    """A customer that was made while the answer got lost is found again after days."""
-    price = tenant.price()
-    tenant.stripe.fail("timeout_after", path="/v1/customers", times=AFTER_ALL_TRIES)
-    tenant.api.post("/checkout", order(price))
-    (customer,) = tenant.at_stripe("customer")
-    clock.advance(days=3)
-    tenant.open(price)
-    assert [each["id"] for each in tenant.at_stripe("customer")] == [customer["id"]]
-
-
 def test_an_unfinished_object_is_not_listed(tenant: Tenant) -> None:
     tenant.stripe.fail("timeout_before", path="/v1/products", times=AFTER_ALL_TRIES)
     assert tenant.api.post("/products", {"name": "Pro"}).status_code == 503
     row = Product.objects.across_projects().get()
     assert tenant.api.get("/products").json()["data"] == []
     assert tenant.api.get(f"/products/{row.pk}").status_code == 404
-
-
-def test_a_refused_request_leaves_nothing_behind(tenant: Tenant) -> None:
-    price = tenant.price()
-    tenant.stripe.v1.products.update(tenant.at_stripe("product")[0]["id"], {"active": False})
-    refused = tenant.api.post("/checkout", order(price))
-    assert (refused.status_code, refused.json()["code"]) == (409, "stripe-refused")
-    assert not Checkout.objects.across_projects().exists()
 
 
 def test_reading_needs_no_stripe(tenant: Tenant) -> None:
@@ -209,39 +176,6 @@ def test_parallel_requests_open_one_page(tenant: Tenant, project: Project) -> No
     assert len(tenant.at_stripe("customer")) == 1
     assert len(tenant.at_stripe("checkout.session")) == len(opened)
     assert Checkout.objects.for_project(project).count() == len(opened)
-
-
-@pytest.mark.parametrize("trouble", ["rate_limit", "unavailable", "page"])
-def test_a_single_failure_within_a_request_is_retried(tenant: Tenant, trouble: str) -> None:
-    price = tenant.price()
-    for path in ("/v1/customers", "/v1/checkout/sessions"):
-        if trouble == "rate_limit":
-            tenant.stripe.fail(trouble, path=path)
-        else:
-            body = (
-                '{"error": {"type": "api_error"}}' if trouble == "unavailable" else "<h1>503</h1>"
-            )
-            tenant.stripe.fail("malformed_before", path=path, status=503, body=body)
-    assert tenant.api.post("/checkout", order(price)).status_code == 201
-    assert not tenant.stripe.world.faults.describe()
-
-
-@pytest.mark.parametrize("member", ["id", "object", "url", "expires_at", "status"])
-def test_a_page_whose_answer_is_malformed_is_opened_once(tenant: Tenant, member: str) -> None:
-    price = tenant.price()
-    tenant.stripe.fail(
-        "malformed_after", path="/v1/checkout/sessions", without=[member], times=AFTER_ALL_TRIES
-    )
-    headers = {"Idempotency-Key": "order-1"}
-    refused = tenant.api.post("/checkout", order(price), headers=headers)
-    assert (refused.status_code, refused.json()["code"]) == (503, "stripe-unavailable")
-    assert refused.headers["Retry-After"]
-    assert not Checkout.objects.across_projects().get().stripe_id
-    tenant.stripe.world.faults.clear()
-    response = tenant.api.post("/checkout", order(price), headers=headers)
-    assert response.status_code == 201
-    (session,) = tenant.at_stripe("checkout.session")
-    assert (response.json()["stripe_id"], response.json()["url"]) == (session["id"], session["url"])
 
 
 @pytest.mark.parametrize("member", ["id", "client_secret", "amount", "metadata"])

@@ -10,10 +10,11 @@ from django.urls import reverse
 
 from console import roles
 from console.operators import Role
-from tests.architecture.transactions import rolled_back
 from tests.console.dialogs import send
 from tests.console.pages import NAMES, PAGES
-from tests.console.world import World
+from tests.console.test_escaping import LIVE, PAYLOAD
+from tests.console.world import World, build
+from tests.transactions import rolled_back
 
 pytestmark = pytest.mark.django_db
 
@@ -61,11 +62,12 @@ def test_console_has_a_page_for_each_noun() -> None:
 
 
 def test_each_role_reaches_its_pages_and_dialogs(
-    world: World,
     signed_in: Callable[[Role], Client],
     client: Client,
     subtests: pytest.Subtests,
 ) -> None:
+    """Administrators reach everything, and text of tenants and Stripe is escaped in all of it."""
+    world = build(name=PAYLOAD[:80])
     visitors = {
         "administrator": (signed_in(Role.ADMINISTRATOR), 200, 200),
         "operator": (signed_in(Role.OPERATOR), 200, 200),
@@ -78,10 +80,14 @@ def test_each_role_reaches_its_pages_and_dialogs(
             closed = who == "operator" and noun.name in FOR_ADMINISTRATORS
             dialog = 403 if closed else acts
             row = noun.row_of(world)
-            assert browser.get(noun.listing).status_code == seen
-            assert browser.get(noun.of(row)).status_code == seen
+            for address in (noun.listing, noun.of(row)):
+                answer = browser.get(address)
+                assert answer.status_code == seen, address
+                assert not LIVE.search(answer.text), address
             for address in [*noun.list_dialogs(), *noun.row_dialogs(row)]:
-                assert browser.get(address).status_code == dialog, address
+                answer = browser.get(address)
+                assert answer.status_code == dialog, address
+                assert not LIVE.search(answer.text), address
                 if dialog != 200:
                     assert send(browser, address).status_code == dialog, address
 

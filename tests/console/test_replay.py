@@ -8,7 +8,7 @@ from django.test import Client
 from billing.models import SyncObject
 from events.models import AuditEntry
 from tests.console.dialogs import messages_of, send, was_done
-from tests.console.world import World, build
+from tests.console.world import build
 from webhooks.models import InboundEvent
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +48,8 @@ def test_an_operator_replays_one_event(operator: Client) -> None:
     )
 
 
-def test_replaying_an_event_without_an_object_is_refused(world: World, operator: Client) -> None:
+def test_replaying_an_event_without_an_object_is_refused(operator: Client) -> None:
+    world = build()
     world.event.body = b"{}"
     world.event.save()
 

@@ -23,6 +23,8 @@ from webhooks.selectors.inbound_events import IN_STATUS
 
 pytestmark = pytest.mark.django_db
 
+WORLD_SIZE = 4
+
 
 def every_event(account: StripeAccount) -> None:
     """An event for each combination of what decides its status."""
@@ -97,7 +99,6 @@ def test_grants_are_filtered_by_status(world: World) -> None:
 
 def test_keys_are_filtered_by_state(world: World) -> None:
     now = timezone.now()
-    build(size=4)
     chosen = list(ApiKey.objects.across_projects())
     for key, expires, revoked in zip(
         chosen,
@@ -115,9 +116,9 @@ def test_keys_are_filtered_by_state(world: World) -> None:
 
 
 @pytest.mark.parametrize("status", IN_STATUS)
-def test_list_of_events_shows_the_chosen_status(status: str, operator: Client) -> None:
-    build(size=4)
-
+def test_list_of_events_shows_the_chosen_status(
+    status: str, world: World, operator: Client
+) -> None:
     answer = operator.get("/admin/webhooks/inboundevent/", {"status": status})
 
     shown = [row.status for row in answer.context["cl"].result_list]
@@ -125,8 +126,7 @@ def test_list_of_events_shows_the_chosen_status(status: str, operator: Client) -
     assert len(shown) == (1 if status in ("processed", "waiting", "parked", "foreign") else 0)
 
 
-def test_an_unknown_status_finds_nothing(operator: Client) -> None:
-    build(size=4)
+def test_an_unknown_status_finds_nothing(world: World, operator: Client) -> None:
 
     answer = operator.get("/admin/webhooks/inboundevent/", {"status": "nonsense"})
 

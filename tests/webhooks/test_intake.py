@@ -15,8 +15,8 @@ from pytest_django import DjangoAssertNumQueries
 from billing.models import StripeEndpoint, SyncObject
 from billing.sync import service as sync
 from billing.sync import sync_queue
-from tests.architecture.transactions import rolled_back
 from tests.full_disk import refuse_rows
+from tests.transactions import rolled_back
 from tests.webhooks.stripe_post import StripePost, event, sign
 from webhooks.models import InboundEvent
 from webhooks.services import intake

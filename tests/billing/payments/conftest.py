@@ -1,11 +1,14 @@
 """Fixtures of the tests of payments."""
 
+from copy import deepcopy
+
 import pytest
 
 from projects.models import Project
-from tests.billing.payments.line_refunds import sell
+from tests.billing.payments.line_refunds import create_line_prices, sell
 from tests.billing.payments.refund_desk import Desk, Drain
 from tests.billing.tenant import Json, Tenant
+from tests.prepared_world import PreparedWorld
 
 
 @pytest.fixture
@@ -13,15 +16,14 @@ def desk(tenant: Tenant, project: Project, drain: Drain) -> Desk:
     return Desk(tenant, project, drain)
 
 
+@pytest.fixture(scope="module")
+def prepared_line_prices(prepared_world: PreparedWorld) -> dict[str, Json]:
+    return create_line_prices(prepared_world.tenant, prepared_world.project())
+
+
 @pytest.fixture
-def line_prices(tenant: Tenant, project: Project) -> dict[str, Json]:
-    """Two features, each sold once: 60 and 40 dollars."""
-    found = {}
-    for code, amount in (("export", 6000), ("import", 4000)):
-        tenant.feature(project, code)
-        product = tenant.product(code.title(), features=[{"feature": code}])
-        found[code] = tenant.price(product, amount=amount, interval=None)
-    return found
+def line_prices(prepared_line_prices: dict[str, Json]) -> dict[str, Json]:
+    return deepcopy(prepared_line_prices)
 
 
 @pytest.fixture

@@ -3,9 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
+from projects.models import Project
 from tests.billing.tenant import Json, Tenant
 
 Drain = Callable[[], None]
+
+
+def create_line_prices(tenant: Tenant, project: Project) -> dict[str, Json]:
+    """Two features, each sold once: 60 and 40 dollars."""
+    prices = {}
+    for code, amount in (("export", 6000), ("import", 4000)):
+        tenant.feature(project, code)
+        product = tenant.product(code.title(), features=[{"feature": code}])
+        prices[code] = tenant.price(product, amount=amount, interval=None)
+    return prices
 
 
 def sell(tenant: Tenant, prices: Any, quantity: int = 1, **body: Any) -> Json:

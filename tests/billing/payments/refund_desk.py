@@ -1,6 +1,7 @@
 """A desk that refunds and disputes payments and watches access and events."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.utils import timezone
@@ -49,6 +50,11 @@ class Desk:
     def decision(self, feature: str, user_id: str = "alice") -> Decision:
         project, at = self.project, timezone.now()
         return decisions.check(project=project, user_id=user_id, feature=feature, at=at)
+
+    def decides_as(self, expected: Decision, user_id: str) -> bool:
+        """Whether the feature is decided like this now, whatever the version of the customer."""
+        found = self.decision(expected.feature, user_id)
+        return replace(found, version=expected.version) == expected
 
     def has(self, user_id: str = "alice") -> Answers:
         """Why the right to export is as it is, and how many seats there are."""

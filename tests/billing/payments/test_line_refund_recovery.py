@@ -1,19 +1,27 @@
 """Refunds of lines are refused, repeated and recovered without ending a line twice."""
 
-from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from typing import Any
 
 import pytest
-from django.db import connections
 from django.utils import timezone
 
 from billing.models import Checkout, Payment, Refund
 from billing.operations import law_checks
-from projects.models import Project
-from tests.api_client import ApiClient
 from tests.billing.payments.line_refunds import Drain, allowed, line_of, refund, sell, show
 from tests.billing.tenant import Json, Tenant
-from tests.factories.projects import key_of
+from tests.prepared_world import PreparedWorld
+
+
+@pytest.fixture(scope="module")
+def prepared_cart(prepared_world: PreparedWorld, prepared_line_prices: dict[str, Json]) -> Json:
+    return sell(prepared_world.tenant, prepared_line_prices.values())
+
+
+@pytest.fixture
+def paid_cart(prepared_cart: Json) -> Json:
+    """A cart of both prices, paid with one payment."""
+    return deepcopy(prepared_cart)
 
 
 @pytest.mark.parametrize(
@@ -165,24 +173,3 @@ def test_the_law_checks_hold_after_line_refunds(
     for law in ("purchase facts", "subscription facts", "credit ledger"):
         page = law_checks.check_page(law, after="", at=timezone.now(), repair=False)
         assert page.violations == [], law
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_parallel_refunds_refund_a_line_once(
-    tenant: Tenant, project: Project, line_prices: dict[str, Json], paid_cart: Json
-) -> None:
-    line, secret = line_of(paid_cart, line_prices["import"]), key_of(project)
-
-    def ask(number: int) -> int:
-        other = Tenant(ApiClient(secret), tenant.stripe)
-        try:
-            return int(refund(other, paid_cart, {"line": line}, key=f"r-{number}").status_code)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(max_workers=6) as pool:
-        answers = list(pool.map(ask, range(6)))
-    assert sorted(answers) == [201, 409, 409, 409, 409, 409]
-    assert [each["amount"] for each in tenant.at_stripe("refund")] == [4000]
-    assert show(tenant, paid_cart)[line] == (4000, 4000)
-    assert allowed(tenant) == {"export"}

@@ -13,10 +13,19 @@ from tests.shop import Shop
 class Subscriber:
     """A user of the tenant with a card on file and subscriptions."""
 
-    def __init__(self, tenant: Tenant, shop: Shop, clock: Clock, user_id: str = "alice") -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        shop: Shop,
+        clock: Clock,
+        user_id: str = "alice",
+        *,
+        row: StripeCustomer | None = None,
+    ) -> None:
+        """``row`` is the customer's; without it the customer is new."""
         self.tenant, self.shop, self.clock = tenant, shop, clock
         self.user_id = user_id
-        self.row: StripeCustomer = shop.buyer(user_id)
+        self.row = row or shop.buyer(user_id)
 
     def subscribe(self, *prices: Json, quantity: int = 1, **fields: Any) -> Json:
         """Subscribe to these prices; return the subscription as the tenant's API shows it."""

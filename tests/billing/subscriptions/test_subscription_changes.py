@@ -1,27 +1,15 @@
 """Subscription changes are previewed to the cent and take effect now or at renewal."""
 
-from typing import Any
-
-import pytest
-
 from events.models import AuditEntry
 from projects.models import Project
 from tests.billing import outbox_events
-from tests.billing.subscriptions.change_bills import Drain, item_quantities
+from tests.billing.subscriptions.change_bills import Drain, bill_of, item_quantities
 from tests.billing.subscriptions.subscribers import Subscriber
 from tests.billing.tenant import Json, Tenant
 from tests.billing_fixtures import Clock
 from tests.shop import Shop
 
 CREATED, UPDATED = "subscription.created", "subscription.updated"
-
-
-def bill_of(shown: Json) -> Json:
-    """What a bill says, whatever its invoice is called."""
-    bill = dict(shown["bill"])
-    bill.pop("invoice"), bill.pop("proration_date")
-    bill["lines"] = sorted(bill["lines"], key=str)
-    return bill
 
 
 def amounts_due(shown: Json) -> tuple[int, int, int | None]:
@@ -127,63 +115,6 @@ def test_a_discount_replaces_the_scheduled_change_as_previewed(ada: Subscriber, 
     assert changed["scheduled_change"] is None
     assert bill_of(seen) == bill_of(changed)
     assert amounts_due(changed) == (0, 0, 6750)
-
-
-CHANGES: list[dict[str, Any]] = [
-    {"price": "{plus}"},
-    {"price": "{cheap}", "when": "now"},
-    {"quantity": 7},
-    {"quantity": 1, "when": "now"},
-    {"price": "{plus}", "quantity": 1},
-    {"price": "{cheap}", "quantity": 9},
-    {"price": "{yearly}"},
-    {"price": "{plus}", "proration": "none"},
-    {"quantity": 4, "proration": "create_prorations"},
-    {"addons": [{"price": "{seats}", "quantity": 3}]},
-    {"addons": [{"price": "{seats}"}], "price": "{cheap}", "quantity": 1, "when": "now"},
-    {"price": "{yearly}", "when": "renewal"},
-    {"price": "{cheap}"},
-]
-MOMENTS = (0, 3_599, 1_234_567, 2_400_000)
-"""Seconds after the period began."""
-
-
-@pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_the_invoice_equals_the_preview(
-    tenant: Tenant, shop: Shop, clock: Clock, change: dict[str, Any]
-) -> None:
-    """At any instant: amounts, lines, credit and the next invoice, to the cent and the second."""
-    product = tenant.product("Pro")
-    new_price = tenant.price(product, amount=3333)
-    names = {
-        "plus": tenant.price(tenant.product("Plus"), amount=9999),
-        "cheap": tenant.price(tenant.product("Cheap"), amount=1001),
-        "yearly": tenant.price(product, amount=30001, interval="year"),
-        "seats": tenant.price(tenant.product("Seats"), amount=777),
-    }
-    asked = _named(change, {name: price["id"] for name, price in names.items()})
-    everyone = [Subscriber(tenant, shop, clock, f"user-{n}") for n in range(len(MOMENTS))]
-    for one in everyone:
-        one.subscribe(new_price, quantity=2)
-    began = clock.now
-    for one, moment in zip(everyone, MOMENTS, strict=True):
-        clock.advance(seconds=moment - (clock.now - began).total_seconds())
-        seen = one.preview(new_price, **asked)
-        exact = {"proration_date": seen["bill"]["proration_date"]}
-        if "{yearly}" not in str(change):  # whose new period begins with the change
-            clock.advance(seconds=2)
-        is_exact = exact["proration_date"] and change.get("proration") != "none"
-        made = one.change(new_price, **asked, **(exact if is_exact else {}))
-        assert bill_of(made) == bill_of(seen), moment
-        assert made["scheduled_change"] == seen["scheduled_change"]
-
-
-def _named(change: Any, names: dict[str, str]) -> Any:
-    if isinstance(change, dict):
-        return {key: _named(value, names) for key, value in change.items()}
-    if isinstance(change, list):
-        return [_named(each, names) for each in change]
-    return change.format(**names) if isinstance(change, str) else change
 
 
 def test_a_repeated_change_is_carried_out_once(
