@@ -4,15 +4,13 @@ A table may scroll within its own frame; the document never does, for then the m
 slide out of sight.
 """
 
-import re
-
 import pytest
 from django.urls import resolve, reverse
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from console.operators import Role, ensure
-from tests.browser.test_console import PASSWORD, PHONE
+from tests.browser.test_console import PASSWORD, PHONE, sign_in
 from tests.console.pages import PAGES
 from tests.console.world import World, build
 
@@ -47,10 +45,7 @@ def phone(page: Page, live_server: LiveServer, world: World) -> Page:
     page.set_viewport_size(PHONE)
     page.goto(f"{live_server.url}/admin/")
     assert page.evaluate(OVERFLOW) == []  # the page of the sign-in
-    page.get_by_label("Username").fill("ada")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page).to_have_title(re.compile("Overview"))
+    sign_in(page)
     return page
 
 
