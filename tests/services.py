@@ -15,9 +15,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from devtools.embedded.place import can_reach
+from devtools.embedded.postgres import DATABASE
 from devtools.embedded.servers import Servers
 from tests import template_cache
 
@@ -115,6 +117,22 @@ def new_home() -> Path:
     home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent if can_reach(parent) else "/tmp"))
     home.chmod(0o755)
     return home
+
+
+def lay_migrated_database(home: Path) -> None:
+    """Lay the kept, migrated database into a new home of servers, so that a stack which starts
+    there has nothing to migrate. Without a kept one the home stays empty."""
+    if not template_cache.restore(home):
+        return
+    servers = Servers(home, durable=False)
+    servers.postgres.start()
+    try:
+        with psycopg.connect(servers.postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {DATABASE}")
+            connection.execute(f"ALTER DATABASE {TEMPLATE} RENAME TO {DATABASE}")
+    finally:
+        servers.postgres.durable = True  # asks for a checkpoint instead of dropping everything
+        servers.postgres.stop()
 
 
 def sweep() -> None:

@@ -13,13 +13,14 @@ from devtools.embedded.place import home_of
 from devtools.embedded.servers import Servers
 from devtools.stack import Stack
 from tests.browser.hosted_page import SHOP
-from tests.services import new_home
+from tests.services import lay_migrated_database, new_home
 
 
 @pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
     """The product, running on servers of its own, until the last test of this directory."""
     var = new_home()
+    lay_migrated_database(home_of(var))
     try:
         with ExitStack() as undo:
             with pytest.MonkeyPatch.context() as environment:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, Page, Request, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 pytestmark = pytest.mark.browser
@@ -12,7 +12,8 @@ pytestmark = pytest.mark.browser
 METHODS = {"get", "post", "put", "patch", "delete"}
 STEP = 400
 """Pixels that the page is scrolled at once: fewer than a screen has."""
-PHONE = {"width": 390, "height": 844}
+LARGE: ViewportSize = {"width": 1280, "height": 720}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -38,19 +39,18 @@ def watched(page: Page, live_server: LiveServer) -> Iterator[Page]:
 
 
 def test_swagger_shows_every_operation(watched: Page, live_server: LiveServer) -> None:
-    watched.goto(f"{live_server.url}/api/docs")
-
+    """It fits a phone, lists every operation on a large screen, and opens one."""
+    open_on_a_phone(watched, f"{live_server.url}/api/docs")
     expect(watched.get_by_role("heading", name="Tollgate")).to_be_visible()
     expect(watched.locator(".opblock").first).to_be_visible()
+    assert needed_width(watched) <= PHONE["width"]
+
+    watched.set_viewport_size(LARGE)
     described = operations(watched.request.get(f"{live_server.url}/api/schema?format=json").json())
     assert read_through(watched) == described
 
-
-def test_an_operation_opens(watched: Page, live_server: LiveServer) -> None:
-    watched.goto(f"{live_server.url}/api/docs")
-
+    watched.evaluate("scrollTo(0, 0)")
     watched.locator(".opblock").first.click()
-
     expect(watched.get_by_role("button", name="Execute")).to_be_visible()
 
 
@@ -78,26 +78,31 @@ def read_through(page: Page) -> set[str]:
 
 
 def test_redoc_shows_every_operation(watched: Page, live_server: LiveServer) -> None:
-    watched.goto(f"{live_server.url}/api/redoc")
-
+    """It fits a phone, and its search finds an operation on a large screen."""
+    open_on_a_phone(watched, f"{live_server.url}/api/redoc")
     expect(watched.get_by_role("heading", name="Tollgate")).to_be_visible()
+    assert needed_width(watched) <= PHONE["width"]
+
+    watched.set_viewport_size(LARGE)
     expect(watched.get_by_role("heading", name="Register a project")).to_be_attached()
     watched.get_by_placeholder("Search...").fill("register a project")
     expect(watched.locator("[data-role='search:results'] label").first).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/api/docs", "/api/redoc", "/docs/errors"])
-def test_a_phone_needs_no_sideways_scrolling(
-    watched: Page, live_server: LiveServer, path: str
-) -> None:
-    watched.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a plain dict
-    watched.goto(f"{live_server.url}{path}")
-    watched.wait_for_load_state("networkidle")
+def open_on_a_phone(page: Page, address: str) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
 
-    assert watched.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+def needed_width(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth"))
 
 
 def test_a_problem_points_at_its_explanation(watched: Page, live_server: LiveServer) -> None:
-    watched.goto(f"{live_server.url}/docs/errors#idempotency-key-reused")
-
-    expect(watched.locator("#idempotency-key-reused")).to_be_in_viewport()
+    """On a large screen and on a phone."""
+    for screen in (LARGE, PHONE):
+        watched.set_viewport_size(screen)
+        watched.goto(f"{live_server.url}/docs/errors#idempotency-key-reused")
+        expect(watched.locator("#idempotency-key-reused")).to_be_in_viewport()
+        assert needed_width(watched) <= screen["width"]

@@ -7,13 +7,15 @@ import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from devtools.demo.narrator import until
+from devtools.demo.people import DemoBuyer
+from devtools.stack import Stack
 from tests.browser.hosted_page import (
     DECLINED,
+    GOOD,
     SECURE,
     SHOP,
     expect_thanks,
     fill_in,
-    pay,
     visit,
 )
 
@@ -22,18 +24,17 @@ pytestmark = pytest.mark.browser
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
-def subscribe(page: Page, shop: dict[str, Any], user_id: str) -> None:
-    """The user has the small plan, paid on the hosted page."""
+def subscribe(stack: Stack, shop: dict[str, Any], user_id: str) -> None:
+    """The user has the small plan. Paying for it in a browser is the subject of test_purchase."""
     order = {"user_id": user_id, "price": shop["price"], "success_url": f"{SHOP}/thanks"}
-    visit(page, shop["tenant"].post("/checkout/subscription", order)["url"])
-    pay(page, "4242 4242 4242 4242")
-    expect_thanks(page)
+    checkout = shop["tenant"].post("/checkout/subscription", order)
+    DemoBuyer(stack.sandbox_url).pay(checkout["url"], card=GOOD)
     shop["tenant"].wait_until_may(user_id, "sso", allowed=True)
 
 
 def enter(page: Page, shop: dict[str, Any], user_id: str) -> None:
     body = {"user_id": user_id, "return_url": f"{SHOP}/account"}
-    page.goto(shop["tenant"].post("/portal", body)["url"])
+    visit(page, shop["tenant"].post("/portal", body)["url"])
     expect(page.get_by_role("heading", name="Billing", exact=True)).to_be_visible()
 
 
@@ -60,8 +61,10 @@ def wait_for_invoices(shop: dict[str, Any], user_id: str, count: int) -> list[di
     return rows
 
 
-def test_a_subscriber_cancels_and_undoes_it_on_a_phone(page: Page, shop: dict[str, Any]) -> None:
-    subscribe(page, shop, "petra")
+def test_a_subscriber_cancels_and_undoes_it_on_a_phone(
+    page: Page, stack: Stack, shop: dict[str, Any]
+) -> None:
+    subscribe(stack, shop, "petra")
     page.set_viewport_size(PHONE)
     enter(page, shop, "petra")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -78,9 +81,9 @@ def test_a_subscriber_cancels_and_undoes_it_on_a_phone(page: Page, shop: dict[st
     expect_thanks(page)
 
 
-def test_a_subscriber_changes_the_card(page: Page, shop: dict[str, Any]) -> None:
+def test_a_subscriber_changes_the_card(page: Page, stack: Stack, shop: dict[str, Any]) -> None:
     """One that is declined leaves the old one; another is confirmed with the bank."""
-    subscribe(page, shop, "paul")
+    subscribe(stack, shop, "paul")
     enter(page, shop, "paul")
     expect(page.get_by_text("4242")).to_be_visible()
     page.get_by_role("link", name="Change card").click()
@@ -99,9 +102,9 @@ def test_a_subscriber_changes_the_card(page: Page, shop: dict[str, Any]) -> None
     assert saved["last4"] == "3184"
 
 
-def test_a_subscriber_changes_the_plan(page: Page, shop: dict[str, Any]) -> None:
+def test_a_subscriber_changes_the_plan(page: Page, stack: Stack, shop: dict[str, Any]) -> None:
     """What the page says is due today is what the invoice says."""
-    subscribe(page, shop, "pia")
+    subscribe(stack, shop, "pia")
     enter(page, shop, "pia")
     page.get_by_role("link", name="Update plan").click()
     page.get_by_label("Robot Team").check()

@@ -24,7 +24,7 @@ from devtools.stack.__main__ import down, up
 from devtools.stack.mark import processes_of
 from devtools.stack.program import Program
 from devtools.stack.supervision import Watch
-from tests.services import new_home
+from tests.services import lay_migrated_database, new_home
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """
@@ -160,6 +160,7 @@ def beat_after(web: str, moment: float) -> bool:
 
 def test_a_killed_program_is_started_again(var: Path) -> None:
     """One by one and all together; an orphan serves nobody beside its successor."""
+    lay_migrated_database(home_of(var))
     with starter(var) as stack:
         assert stack.stdout is not None
         web, sandbox = stack.stdout.readline().split()

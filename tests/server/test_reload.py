@@ -1,6 +1,7 @@
 """A reload (SIGHUP) replaces every server process without failed requests."""
 
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 from tests.server.proxy import proxy
 from tests.server.web_server import request, web_server
+
+PAUSE_SECONDS = 0.01
+"""Between two requests: the server needs the processor to start its new processes."""
 
 pytestmark = [pytest.mark.nginx, pytest.mark.django_db(transaction=True)]
 
@@ -32,6 +36,7 @@ def test_idempotent_requests_are_answered_during_a_reload(tmp_path: Path) -> Non
         parent.send_signal(signal.SIGHUP)
         while old & {each.pid for each in parent.children()}:
             statuses[request(port, "GET", "/live").status] += 1
+            time.sleep(PAUSE_SECONDS)
         statuses.update(request(port, "GET", "/live").status for _ in range(50))
     assert statuses.keys() == {200}
     assert statuses[200] > 50
