@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from billing.models import ReconcileRun, ReconcileSighting, StripeAccount
 from billing.models.mirror import Mirror
@@ -48,7 +48,7 @@ def _unlisted_in_project(model: type[Mirror]) -> PreparedValues:
     )
 
 
-def _select_unlisted(rows: ProjectQuerySet[Mirror]) -> ProjectQuerySet[Mirror, tuple[str]]:
+def _select_unlisted(rows: ProjectQuerySet[Mirror]) -> QuerySet[Mirror, tuple[str | None]]:
     of_account = rows.filter(account_id=Parameter("account_id"), stripe_id__gt=Parameter("after"))
     seen = ReconcileSighting.objects.filter(
         run_id=Parameter("run_id"), stripe_id=OuterRef("stripe_id")
