@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from django.db.models import Exists, OuterRef
-
-from billing.models import ReconcileRun, ReconcileSighting, StripeAccount
+from billing.models import ReconcileRun, StripeAccount
+from billing.operations.selectors import reconcile_runs
 from billing.stripe import budget
 from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
@@ -104,14 +103,9 @@ def find_differing(scope: ReconcileScope, page: Sequence[ListedObject]) -> list[
 
 def find_unlisted(run: ReconcileRun, scope: ReconcileScope, *, after: str) -> list[str]:
     """Stripe ids after ``after`` that we mirror and the list did not contain; at most one page."""
-    rows = scope.mirrored.mapper.model.objects.across_projects().filter(
-        account=scope.account, stripe_id__gt=after
+    return reconcile_runs.unlisted_ids(
+        run, scope.mirrored.mapper.model, account=scope.account, project=scope.project, after=after
     )
-    if scope.project is not None:
-        rows = rows.filter(project=scope.project)
-    seen = ReconcileSighting.objects.filter(run=run, stripe_id=OuterRef("stripe_id"))
-    ids = rows.filter(~Exists(seen)).order_by("stripe_id").values_list("stripe_id", flat=True)
-    return [str(stripe_id) for stripe_id in ids[:PAGE]]
 
 
 def find_affected_by_removal(scope: ReconcileScope, stripe_ids: Sequence[str]) -> list[str]:

@@ -13,8 +13,9 @@ from django.db.models.functions import Now
 
 from billing.models import ReconcileRun, ReconcileSighting, StripeAccount
 from billing.models.reconcile_run import ReconcilePhase
+from billing.operations import reconcile_sql
 from billing.operations.selectors import reconcile_runs
-from common import lease
+from common import prepared_statements
 from common.logs import error_text
 from common.retry_pause import RetryPause
 
@@ -63,21 +64,16 @@ def claim(
 
     None when nothing is due.
     """
-    with transaction.atomic():
-        rows = reconcile_runs.lock_due(purpose=purpose, accounts=accounts)
-        if not rows:
-            return None
-        rank = {step: number for number, step in enumerate(order)}
-        last_touched: dict[str | None, datetime] = {}
-        for row in rows:
-            last_touched[row.account_id] = max(
-                last_touched.get(row.account_id, row.touched_at), row.touched_at
-            )
-        first = min(
-            rows, key=lambda row: (last_touched[row.account_id], rank.get(row.step, len(rank)))
-        )
-        lease.take(ReconcileRun.objects.filter(pk=first.pk), duration=LEASE, touched_at=Now())
-    return first
+    claimed = prepared_statements.fetch_row(
+        reconcile_sql.CLAIM,
+        {
+            "purpose": purpose,
+            "account_ids": [account.pk for account in accounts],
+            "steps": list(order),
+            "lease": LEASE,
+        },
+    )
+    return None if claimed is None else reconcile_runs.find(claimed[0])
 
 
 def is_over(*, purpose: str) -> bool:
@@ -88,25 +84,15 @@ def save_progress(run: ReconcileRun, *, listed_ids: Iterable[str] = (), **values
     """Save the step's progress and the ids of its page, and renew the lease."""
     for name, value in values.items():
         setattr(run, name, value)
-    with transaction.atomic():
-        ReconcileSighting.objects.bulk_create(
-            [
-                ReconcileSighting(run=run, stripe_id=stripe_id)
-                for stripe_id in listed_ids
-                if stripe_id
-            ],
-            ignore_conflicts=True,
-        )
-        ReconcileRun.objects.filter(pk=run.pk).update(
-            phase=run.phase,
-            after=run.after,
-            compared=run.compared,
-            found=run.found,
-            failed=run.failed,
-            attempts=0,
-            leased_until=Now() + LEASE,
-            touched_at=Now(),
-        )
+    prepared_statements.fetch_rows(
+        reconcile_sql.SAVE_PROGRESS,
+        {
+            **_result(run, run.phase),
+            "after": run.after,
+            "lease": LEASE,
+            "listed_ids": [stripe_id for stripe_id in listed_ids if stripe_id],
+        },
+    )
 
 
 def release(run: ReconcileRun) -> None:
@@ -116,17 +102,20 @@ def release(run: ReconcileRun) -> None:
 
 def finish(run: ReconcileRun, phase: ReconcilePhase, *, at: datetime, error: str = "") -> None:
     """End the step in this pass."""
-    ReconcileSighting.objects.filter(run=run).delete()
-    ReconcileRun.objects.filter(pk=run.pk).update(
-        phase=phase,
-        compared=run.compared,
-        found=run.found,
-        failed=run.failed,
-        finished_at=at,
-        leased_until=None,
-        touched_at=Now(),
-        last_error=error,
+    prepared_statements.fetch_rows(
+        reconcile_sql.FINISH, {**_result(run, phase), "finished_at": at, "error": error}
     )
+
+
+def _result(run: ReconcileRun, phase: str) -> dict[str, object]:
+    """The phase and counts of a step as parameters of a statement."""
+    return {
+        "run_id": run.pk,
+        "phase": str(phase),
+        "compared": run.compared,
+        "found": run.found,
+        "failed": run.failed,
+    }
 
 
 def stop_account(

@@ -12,6 +12,7 @@ from billing.models import (
     Price,
     ReconcileRun,
     ReconcileSighting,
+    StripeAccount,
     StripeCustomer,
     SyncObject,
 )
@@ -19,6 +20,7 @@ from billing.operations import reconcile_pages, reconcile_runs, reconciliation
 from billing.operations.reconcile_pages import ReconcileScope
 from billing.operations.reconcile_steps import ReconcilePass
 from billing.sync import kinds
+from projects.models import Project
 from tests.billing.operations.reconcile_command import Drain, run
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
@@ -37,6 +39,28 @@ def test_a_step_belongs_to_one_worker(shop: Shop, alice: StripeCustomer) -> None
     assert not ReconcileRun.objects.exclude(compared=0).exists()
     ReconcileRun.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     assert reconciliation.work_on(plan, [shop.account])
+
+
+def test_accounts_take_turns(shop: Shop, other_project: Project) -> None:
+    """The next step is the first open one of the account that waited longest."""
+    own = StripeAccount.objects.create(project=other_project, name="own", livemode=False)
+    targets, steps = [shop.account, own], ["price", "customer"]
+    for account in targets:
+        reconcile_runs.begin(purpose="test", account=account, steps=steps, at=timezone.now())
+    claimed = []
+    for _ in range(4):
+        held = reconcile_runs.claim(
+            purpose="test", accounts=targets, order=reconciliation.stripe_steps()
+        )
+        assert held is not None
+        reconcile_runs.release(held)
+        claimed.append((held.account, held.step))
+    assert claimed == [(shop.account, "customer"), (own, "customer")] * 2
+    ReconcileRun.objects.filter(step="customer").update(finished_at=timezone.now())
+    held = reconcile_runs.claim(purpose="test", accounts=[own], order=reconciliation.stripe_steps())
+    assert held is not None
+    assert (held.account, held.step) == (own, "price")
+    assert reconcile_runs.claim(purpose="test", accounts=[own], order=steps) is None
 
 
 class Crash(BaseException):
