@@ -127,9 +127,7 @@ def _bills_our_price(item: SubscriptionItem) -> bool:
 
 def find_items(subscriptions: Iterable[Subscription]) -> dict[str, list[SubscriptionItem]]:
     """Items by subscription id, in order, with prices and products. One query."""
-    items: dict[str, list[SubscriptionItem]] = {
-        subscription.pk: [] for subscription in subscriptions
-    }
+    items: dict[str, list[SubscriptionItem]] = {row.pk: [] for row in subscriptions}
     for row in purchased_rows.find_items(list(items)):
         items[row.subscription_id].append(row)
     return items

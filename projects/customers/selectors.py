@@ -31,13 +31,7 @@ WHERE project_id = %(project)s
   AND id = ANY (ARRAY(SELECT json_array_elements_text(%(ids)s::json)))
 """
 
-_LOCK = PreparedQuery(
-    lambda: (
-        Customer.objects.for_project(Parameter("project_id"))
-        .filter(pk=Parameter("id"))
-        .select_for_update(no_key=True)
-    )
-)
+_LOCKED = PreparedQuery(lambda: lock_query())  # noqa: PLW0108  # defined below
 
 
 def of(project: Project | str, *, email: str | None = None) -> ProjectQuerySet[Customer]:
@@ -119,10 +113,16 @@ def lock(*, project_id: str, customer_id: str) -> Customer:
 
     Rows that refer to the customer can still be written: its key does not change.
     """
-    customer = _LOCK.first(project_id=project_id, id=customer_id)
+    customer = _LOCKED.first(project_id=project_id, id=customer_id)
     if customer is None:
         raise Customer.DoesNotExist
     return customer
+
+
+def lock_query() -> ProjectQuerySet[Customer]:
+    """The query of :func:`lock`, with its parameters."""
+    rows = Customer.objects.for_project(Parameter("project_id")).filter(pk=Parameter("id"))
+    return rows.select_for_update(no_key=True)
 
 
 def lock_many(*, project_id: str, customer_ids: Collection[str]) -> dict[str, Customer]:

@@ -29,14 +29,14 @@ _FEATURES = PreparedQuery(
 
 def find_items(subscription_ids: list[str]) -> list[SubscriptionItem]:
     """The items of these subscriptions in order, with prices and products. One query."""
-    return _ITEMS.rows(subscription_ids=subscription_ids)
+    return _ITEMS.rows(subscription_ids=subscription_ids) if subscription_ids else []
 
 
 def find_lines(checkout_ids: list[str]) -> list[CheckoutLine]:
     """The lines of these checkouts in order, with prices and products. One query."""
-    return _LINES.rows(checkout_ids=checkout_ids)
+    return _LINES.rows(checkout_ids=checkout_ids) if checkout_ids else []
 
 
 def find_features(project_id: str, product_ids: list[str]) -> list[ProductFeature]:
     """What these products of the project give, with the features. One query."""
-    return _FEATURES.rows(project_id=project_id, product_ids=product_ids)
+    return _FEATURES.rows(project_id=project_id, product_ids=product_ids) if product_ids else []

@@ -112,7 +112,7 @@ def of_subscriptions(
     the last paid invoice if that period is not paid yet. Up to five queries."""
     period_ends = _find_paid_invoices(project_id, subscriptions, since)
     invoice_ids = [key for invoices in period_ends.values() for key in invoices]
-    links = _LINKS.rows(project_id=project_id, invoice_ids=invoice_ids)
+    links = _LINKS.rows(project_id=project_id, invoice_ids=invoice_ids) if invoice_ids else []
     prefetch_related_objects(links, "payment__disputes")
     by_invoice: dict[str, list[Payment]] = defaultdict(list)
     for row in links:

@@ -35,6 +35,8 @@ def find_unpaid(*, project_id: str, subscriptions: Collection[Subscription]) -> 
 
     One query, or two.
     """
+    if not subscriptions:
+        return set()
     unpaid_keys = set(
         _UNPAID_FIRST.rows(project_id=project_id, stripe_ids=stripe_ids(subscriptions))
     )

@@ -139,8 +139,10 @@ def grants_of_sources(
 ) -> dict[str, list[CreditGrant]]:
     """The grants of each source, oldest first, by source id. One query."""
     grants: dict[str, list[CreditGrant]] = {key: [] for key in source_ids}
+    if not grants:
+        return grants
     for row in _OF_SOURCES.rows(
-        project_id=_id(project), source_type=source_type, source_ids=list(source_ids)
+        project_id=_id(project), source_type=source_type, source_ids=list(grants)
     ):
         grants[row.source_id].append(row)
     return grants
@@ -156,9 +158,11 @@ def period_grants(
     """Grants from sources of this type for periods that began after ``since``, in the order of
     these periods, by customer. One query."""
     grants: dict[str, list[CreditGrant]] = {key: [] for key in customer_ids}
+    if not grants:
+        return grants
     for row in _OF_PERIODS.rows(
         project_id=_id(project),
-        customer_ids=list(customer_ids),
+        customer_ids=list(grants),
         source_type=source_type,
         since=since,
     ):
