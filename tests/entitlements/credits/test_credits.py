@@ -82,8 +82,8 @@ def test_a_key_is_spent_once(customer):
     assert (balance(customer), balance(other)) == (50, 100)
 
 
-def test_a_thousand_keys_twice(project):
-    for number in range(40):
+def test_two_hundred_keys_twice(project):
+    for number in range(8):
         customer = CustomerFactory.create(project=project)
         give(customer, 200)
         keys = [f"order-{number}-{each}" for each in range(25)]
