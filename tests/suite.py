@@ -81,8 +81,9 @@ def _is_compiled() -> bool:
 
 
 def behaviour(*options: str) -> Check:
-    """The tests; the slowest twenty are listed in the end."""
-    workers = max(2, min(os.cpu_count() or 2, 8))
+    """The tests; the slowest twenty are listed in the end. One worker more than there are
+    processors works while the others wait for a program or a browser."""
+    workers = max(2, min(os.cpu_count() or 2, 8)) + 1
     arguments = ("-n", str(workers), "--dist", "worksteal", "-q", "--durations=20", *options)
     return Check("tests", (sys.executable, "-m", "pytest", *arguments))
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.db import connection
 from django.utils import timezone
 
 from billing.access import purchase_facts
@@ -12,6 +13,8 @@ from entitlements.models.fact import SourceType
 from projects.models import Customer
 
 DAY = timedelta(days=1)
+MANY = 100
+"""Rows from which on PostgreSQL plans badly without statistics."""
 
 
 def subscribers(price: Price, number: int, *, name: str = "user") -> list[Subscription]:
@@ -44,6 +47,10 @@ def subscribers(price: Price, number: int, *, name: str = "user") -> list[Subscr
         )
         for row in rows
     )
+    if number >= MANY:
+        with connection.cursor() as cursor:  # as autovacuum does in time
+            cursor.execute("ANALYZE projects_customer, billing_subscription")
+            cursor.execute("ANALYZE billing_subscriptionitem")
     return rows
 
 
