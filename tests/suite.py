@@ -80,16 +80,23 @@ def _is_compiled() -> bool:
     return any((ROOT / "tests").glob("*/__pycache__/test_*-pytest-*.pyc"))
 
 
-def behaviour(*options: str) -> Check:
-    """The tests; the slowest twenty are listed in the end. One worker more than there are
-    processors works while the others wait for a program or a browser."""
-    workers = max(2, min(os.cpu_count() or 2, 8)) + 1
-    arguments = ("-n", str(workers), "--dist", "worksteal", "-q", "--durations=20", *options)
-    return Check("tests", (sys.executable, "-m", "pytest", *arguments))
+def all_tests() -> Check:
+    """One worker more than processors works while the others wait for a program or a browser."""
+    return _tests(_processors() + 1)
 
 
 def fast_tests() -> Check:
-    return behaviour("-p", "tests.fast_selection")
+    return _tests(_processors(), "-p", "tests.fast_selection")
+
+
+def _processors() -> int:
+    return max(2, min(os.cpu_count() or 2, 8))
+
+
+def _tests(workers: int, *options: str) -> Check:
+    """The slowest twenty are listed in the end."""
+    arguments = ("-n", str(workers), "--dist", "worksteal", "-q", "--durations=20", *options)
+    return Check("tests", (sys.executable, "-m", "pytest", *arguments))
 
 
 def run(check: Check, *, shown: bool) -> Result:
@@ -144,7 +151,7 @@ def main(arguments: Sequence[str]) -> int:
         results = run_all(static_checks(), None)
     else:
         first, *others = static_checks()
-        results = run_all([first, *preparations(), *others], behaviour())
+        results = run_all([first, *preparations(), *others], all_tests())
     print(report(results), flush=True)  # noqa: T201
     return 0 if all(one.passed for one in results) else 1
 

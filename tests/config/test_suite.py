@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.suite import Check, Result, behaviour, report, run, run_all, static_checks
+from tests.suite import Check, Result, all_tests, report, run, run_all, static_checks
 
 
 def script(code: str) -> Check:
@@ -43,7 +43,7 @@ def test_report_shows_output_of_failures_only() -> None:
 
 
 def test_suite_checks_types_schema_migrations_layers_style_and_behaviour() -> None:
-    names = [check.name for check in [*static_checks(), behaviour()]]
+    names = [check.name for check in [*static_checks(), all_tests()]]
     assert names == ["types", "API schema", "migrations", "layers", "format", "style", "tests"]
 
 
@@ -59,4 +59,4 @@ def test_tests_have_the_processors_to_themselves_and_run_although_a_check_failed
 
 
 def test_slowest_tests_are_listed() -> None:
-    assert "--durations=20" in behaviour().command
+    assert "--durations=20" in all_tests().command
