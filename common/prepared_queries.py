@@ -23,6 +23,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import BooleanField, Expression, F, Field, Func, Model, QuerySet
+from django.db.transaction import TransactionManagementError
 from psycopg import sql
 
 from common import prepared_statements
@@ -72,8 +73,11 @@ class PreparedQuery(Generic[ModelT]):
         self._related = related
 
     def rows(self, **parameters: Any) -> list[ModelT]:
-        """Return the rows for these values. Raises Django's database errors."""
+        """Return the rows for these values. Raises Django's database errors, and
+        TransactionManagementError for a lock outside a transaction, which would end at once."""
         compiled = self._compiled
+        if compiled.is_locking and not connection.in_atomic_block:
+            raise TransactionManagementError("Rows are locked inside a transaction only.")
         rows = prepared_statements.fetch_rows(compiled.statement, parameters)
         return [_instance(compiled, row) for row in rows]
 
@@ -89,7 +93,9 @@ class PreparedQuery(Generic[ModelT]):
         query = self._build()
         parts = [_part(query.model, path) for path in ("", *self._related)]
         named = [f"{part.prefix}{name}" for part in parts for name in part.names]
-        return _Compiled(_statement(query.values_list(*named)), tuple(parts))
+        return _Compiled(
+            _statement(query.values_list(*named)), tuple(parts), query.query.select_for_update
+        )
 
 
 class PreparedValues:
@@ -127,6 +133,7 @@ class _Part(NamedTuple):
 class _Compiled(NamedTuple):
     statement: str
     parts: tuple[_Part, ...]
+    is_locking: bool
 
 
 def _part(model: type[Model], path: str) -> _Part:

@@ -103,9 +103,9 @@ def _write(
         **{name: f"%({name})s" for name in values},
     }
     assignments = ", ".join(f"{name} = {value}" for name, value in columns.items())
-    lease = {"project_id": intent.project_id, "id": intent.pk, "fence": intent.leased_until}
+    held = {"project_id": intent.project_id, "id": intent.pk, "fence": intent.leased_until}
     row = prepared_statements.fetch_row(
-        WRITE.format(assignments=assignments), {**lease, "pause": pause, **values}
+        WRITE.format(assignments=assignments), {**held, "pause": pause, **values}
     )
     if row is None:
         raise LeaseLost

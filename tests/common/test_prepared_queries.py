@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 from django.db.models import Model
+from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -122,6 +123,8 @@ def test_a_query_may_lock_its_rows() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE mode = 'RowShareLock'")
             assert cursor.fetchone() != (0,)
+    with pytest.raises(TransactionManagementError):
+        locked.first(project_id=customer.project_id, id=customer.pk)
 
 
 def test_a_query_that_names_no_project_does_not_run(db: None) -> None:
