@@ -80,6 +80,21 @@ def test_a_refused_creation_leaves_no_row(stripe: SandboxStripe, product: Produc
     assert not Product.objects.across_projects().exists()
 
 
+def test_an_intent_that_a_worker_holds_is_not_leased_by_another(
+    stripe: SandboxStripe, product: Product
+) -> None:
+    stripe.fail("timeout_after", path="/v1/products", times=AFTER_ALL_TRIES)
+    with pytest.raises(StripeUnavailable):
+        make(product)
+    first, second = only_intent(), only_intent()
+    assert intent_lease.take(first)
+    assert not intent_lease.take(second)
+    intent_lease.release(first, state=IntentState.UNKNOWN)
+    assert intent_lease.take(second)
+    intent_lease.release(second, state=IntentState.DONE)
+    assert not intent_lease.take(first)
+
+
 def test_a_worker_that_lost_the_intents_lease_writes_nothing(
     stripe: SandboxStripe, product: Product
 ) -> None:
