@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from common import heartbeats, queue
+from common.frames import call_with_room
 from config.schedule import POLLED
 
 log = structlog.get_logger(__name__)
@@ -20,6 +21,9 @@ class Chore(Task):  # type: ignore[type-arg]  # generic in the stubs alone
     """The class of every task. Its hooks run in workers only."""
 
     abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return call_with_room(super().__call__, *args, **kwargs)
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Allow the next wake-up before the database is read: this run may miss later commits."""

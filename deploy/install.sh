@@ -14,8 +14,10 @@ fits() {
         > /dev/null 2>&1
 }
 
+# The system's Python comes first: distributions compile it with profile-guided optimization, which
+# version managers leave out (pyenv's default build needs a tenth more CPU for the tests).
 find_python() {
-    for candidate in ${1:-python3 python3.13 python3.12 python3.11 python3.14 python}; do
+    for candidate in ${1:-/usr/bin/python3 python3 python3.13 python3.12 python3.11 python3.14 python}; do
         if fits "$candidate"; then
             echo "$candidate"
             return

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
+from common.frames import call_with_room
+
 Job = Callable[[], Any]
 
 
@@ -26,7 +28,9 @@ class Threads:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._threads = [
-            threading.Thread(target=self._work, name=f"request-{number}", daemon=True)
+            threading.Thread(
+                target=call_with_room, args=(self._work,), name=f"request-{number}", daemon=True
+            )
             for number in range(self._count)
         ]
         for thread in self._threads:
