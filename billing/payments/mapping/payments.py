@@ -22,6 +22,7 @@ from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from common import crypto
+from common.prepared_queries import Parameter, PreparedValues
 from projects.models import Customer
 
 _STATUSES = {
@@ -56,6 +57,19 @@ AUTHENTICATION_REQUIRED = "authentication_required"
 """Stripe's decline code when the buyer must authenticate. The payment can still succeed."""
 ABANDONED = "abandoned"
 """Stripe's cancellation reason. We send it only for payments that have expired."""
+
+_UNLINKED_INVOICE_PAYMENTS = PreparedValues(
+    lambda: (
+        InvoicePayment.objects.for_project(Parameter("project_id"))
+        .filter(
+            invoice__account_id=Parameter("account_id"),
+            invoice__customer_id=Parameter("customer_id"),
+            payment_stripe_id=Parameter("stripe_id"),
+            payment__isnull=True,
+        )
+        .values_list("pk")
+    )
+)
 
 
 def status_of(snapshot: PaymentSnapshot) -> PaymentStatus:
@@ -243,12 +257,15 @@ def _with_arrival_time(plan: RowPlan[Payment], at: datetime) -> RowPlan[Payment]
 
 def _link_invoices(row: Payment) -> None:
     """Link the invoice payments that were stored before this payment."""
-    InvoicePayment.objects.for_project(row.project_id).filter(
-        invoice__account_id=row.account_id,
-        invoice__customer_id=row.customer_id,
-        payment_stripe_id=row.stripe_id,
-        payment__isnull=True,
-    ).update(payment=row)
+    rows = _UNLINKED_INVOICE_PAYMENTS.rows(
+        project_id=row.project_id,
+        account_id=row.account_id,
+        customer_id=row.customer_id,
+        stripe_id=row.stripe_id,
+    )
+    if rows:
+        unlinked = InvoicePayment.objects.for_project(row.project_id)
+        unlinked.filter(pk__in=[pk for (pk,) in rows]).update(payment=row)
 
 
 MAPPER: Mapper[PaymentSnapshot, Payment] = Mapper(
