@@ -10,8 +10,15 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, When
 
 from billing.models import Subscription, SubscriptionItem
 from billing.models.subscription import LIVE
+from common.prepared_queries import Parameter, PreparedValues
 
 RowsT = TypeVar("RowsT", bound="QuerySet[Any]")
+
+_ORIGINAL = PreparedValues(
+    lambda: annotate_duplicates(  # type: ignore[misc]  # stubs do not know its annotation
+        Subscription.objects.for_project(Parameter("project_id")).filter(pk=Parameter("id"))
+    ).values_list("duplicates")
+)
 
 
 def annotate_duplicates(rows: RowsT) -> RowsT:
@@ -30,10 +37,8 @@ def find_original(*, subscription: Subscription) -> str | None:
         return original_id
     if not subscription.is_live:
         return None
-    row = annotate_duplicates(Subscription.objects.for_project(subscription.project_id)).get(
-        pk=subscription.pk
-    )
-    return find_original(subscription=row)
+    rows = _ORIGINAL.rows(project_id=subscription.project_id, id=subscription.pk)
+    return rows[0][0] if rows else None
 
 
 def condition() -> Q:

@@ -14,11 +14,26 @@ from common.errors import NotFound
 from common.fair_queue import RetryRule
 from common.lease import LeaseColumns
 from common.models import ProjectQuerySet
+from common.prepared_queries import Parameter, PreparedQuery
 from projects.customers import selectors as customers
 from projects.models import Project
 
 EXPIRY_LEASE = LeaseColumns(until="expiry_leased_until", fence="expiry_leased_until")
 """Columns of the lease that a worker holds while it expires a payment."""
+
+_PAYMENT = PreparedQuery(
+    lambda: Payment.objects.for_project(Parameter("project_id")).filter(pk=Parameter("id")),
+    related=["customer", "account", "checkout"],
+)
+_OF_REFERENCE = PreparedQuery(
+    lambda: (
+        Payment.objects.for_project(Parameter("project_id"))
+        .exclude(reference="")
+        .filter(reference=Parameter("reference"))
+        .order_by("pk")[:1]
+    ),
+    related=["customer", "account", "checkout"],
+)
 
 
 def listing(
@@ -49,7 +64,8 @@ def listing(
 
 def get(*, project: Project | str, payment_id: str) -> Payment:
     """Return one payment with its checkout. Raises NotFound."""
-    row = listing(project=project).select_related("checkout").filter(pk=payment_id).first()
+    project_id = project if isinstance(project, str) else project.pk
+    row = _PAYMENT.first(project_id=project_id, id=payment_id)
     if row is None:
         raise NotFound("No payment with this id.")
     return row
@@ -103,13 +119,8 @@ def select_expiring(*, at: datetime) -> QuerySet[Payment]:
 
 def find_by_reference(*, project: Project | str, reference: str) -> Payment | None:
     """Return the project's payment with this reference, None if there is none."""
-    return (
-        Payment.objects.for_project(project)
-        .exclude(reference="")
-        .filter(reference=reference)
-        .select_related("customer", "account", "checkout")
-        .first()
-    )
+    project_id = project if isinstance(project, str) else project.pk
+    return _OF_REFERENCE.first(project_id=project_id, reference=reference)
 
 
 def decrypt_client_secret(payment: Payment) -> str | None:
