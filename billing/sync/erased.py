@@ -11,10 +11,19 @@ from django.db.models import Model
 
 from billing.sync.plan import Children, RowPlan, Values
 from billing.sync.selectors.owners import Owner
+from common.prepared_queries import Parameter, PreparedValues
 from projects.models import Customer
 
 BLANK: Values = {"metadata": {}, "description": "", "url": "", "failure_message": "", "email": ""}
 """Columns that may hold personal data, with their empty values."""
+
+_ERASED = PreparedValues(
+    lambda: (
+        Customer.objects.for_project(Parameter("project_id"))
+        .filter(pk=Parameter("id"), deleted_at__isnull=False)
+        .values_list("pk")
+    )
+)
 
 
 def without_person(planned: RowPlan[Any], owner: Owner) -> RowPlan[Any]:
@@ -40,8 +49,7 @@ def _differs(row: Model | None, values: Values) -> bool:
 
 
 def _is_erased(owner: Owner) -> bool:
-    rows = Customer.objects.for_project(owner.project_id).filter(pk=owner.customer_id)
-    return rows.filter(deleted_at__isnull=False).exists()
+    return bool(_ERASED.rows(project_id=owner.project_id, id=owner.customer_id))
 
 
 def _blanked(children: Children) -> Children:

@@ -29,9 +29,18 @@ from common import fair_queue
 from common.errors import DomainError
 from common.fair_queue import IS_BACKING_OFF
 from common.models import BackOff
+from common.prepared_queries import PreparedValues
 
 SILENT_KINDS = 2
 """Kinds of request without an answer that stop the whole account."""
+
+_BACK_OFFS = PreparedValues(
+    lambda: (
+        BackOff.objects.filter(queue=RULE.queue)
+        .annotate(waits=Case(When(IS_BACKING_OFF, then=Value(True)), default=Value(False)))
+        .values_list("owner", "subject", "code", "waits")
+    )
+)
 
 REFUSED = (StripeUnavailable, StripeCredentialsRefused)
 """Errors that say nothing about the object of the request."""
@@ -53,9 +62,7 @@ class RequestBackOff:
     @cached_property
     def _rows(self) -> list[tuple[str, str, str, bool]]:
         """Read before the first request, so that a run without work makes no query."""
-        waits = Case(When(IS_BACKING_OFF, then=Value(True)), default=Value(False))
-        rows = BackOff.objects.filter(queue=RULE.queue).annotate(waits=waits)
-        return list(rows.values_list("owner", "subject", "code", "waits"))
+        return [(owner, kind, code, waits) for owner, kind, code, waits in _BACK_OFFS.rows()]
 
     def is_backing_off(self, account_id: str, kind: str) -> bool:
         """Whether this kind of request of the account must not be sent now."""

@@ -23,6 +23,7 @@ from common.errors import DomainError
 from common.lease import LeaseColumns
 from common.lease import release as release_row
 from common.logs import error_text
+from common.prepared_queries import PreparedQuery, is_any
 from common.queue import enqueue
 from common.retry_pause import RetryPause
 
@@ -31,6 +32,8 @@ PAUSE = RetryPause(first=timedelta(seconds=1), factor=5, jitter=(1.0, 1.5))
 """Of an object that fails."""
 OUTAGE_PAUSE = RetryPause(first=timedelta(seconds=5), jitter=(1.0, 1.5))
 """After Stripe did not answer, or refused the account's key."""
+
+_ACCOUNTS = PreparedQuery(lambda: StripeAccount.objects.filter(is_any("id", "ids")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,5 +217,8 @@ def _claim(
 
 
 def _sync_leases(rows: list[tuple[Any, ...]]) -> list[SyncLease]:
-    accounts = StripeAccount.objects.in_bulk({row[1] for row in rows})
+    if not rows:
+        return []
+    account_ids = sorted({row[1] for row in rows})
+    accounts = {account.pk: account for account in _ACCOUNTS.rows(ids=account_ids)}
     return [SyncLease(row[0], accounts[row[1]], *row[2:]) for row in rows]
