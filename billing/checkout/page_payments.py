@@ -96,7 +96,7 @@ def find_checkout_id(
         account=account,
         payment_stripe_id=snapshot.stripe_id,
         invoice_stripe_id=invoice_stripe_id,
-        our_id=snapshot.our_id if is_id(snapshot.our_id, "chk") else "",
+        our_id=snapshot.our_id or "" if is_id(snapshot.our_id, "chk") else "",
     )
 
 

@@ -1,6 +1,7 @@
 """Products and prices of a project. Rows without a Stripe id are left out."""
 
 from collections.abc import Collection
+from typing import Any
 
 from django.db.models import Prefetch, Q, prefetch_related_objects
 
@@ -52,7 +53,7 @@ def product(*, project: Project, product_id: str) -> Product:
     return row
 
 
-def _features(project: Project) -> Prefetch:
+def _features(project: Project) -> "Prefetch[Any]":
     """The features of products, read with what they are features of."""
     rows = ProductFeature.objects.for_project(project).select_related("feature")
     return Prefetch("features", queryset=rows)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Prefetch, Q, prefetch_related_objects
 
@@ -89,7 +90,7 @@ def _with_related_rows(project: Project | str) -> ProjectQuerySet[Cart]:
     return rows.prefetch_related(*_parts(project))
 
 
-def _parts(project: Project | str) -> Sequence[Prefetch | str]:
+def _parts(project: Project | str) -> Sequence["Prefetch[Any] | str"]:
     """The lines of carts, the prices on sale of their products, the lines of their checkouts."""
     prices = catalog.prices(project=project, active=True)
     lines = CartLine.objects.for_project(project).select_related("price__product")
