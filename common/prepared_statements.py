@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -118,7 +118,7 @@ def _bind(statement: str, parameters: Mapping[str, Any]) -> _BoundStatement | No
     return _BoundStatement(text, tuple(types), values)
 
 
-@lru_cache(maxsize=64)
+@cache
 def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
     """The statement with ``$1`` for ``%(name)s``, and the names in order."""
     names: list[str] = []

@@ -5,7 +5,6 @@ dialogs that ask for a reason. Staff accounts, groups and platform keys need a s
 """
 
 from django.contrib.auth.models import Group, Permission
-from django.db.models import Q
 
 APPS = ("common", "projects", "usage", "entitlements", "billing", "webhooks", "events")
 
@@ -47,28 +46,20 @@ VIEWERS, OPERATORS = "Viewers", "Operators"
 
 def apply() -> dict[str, Group]:
     """Give both groups exactly these permissions. Returns the groups by name; safe to repeat."""
-    view_permissions = list(
-        Permission.objects.filter(_named_view() & Q(content_type__app_label__in=APPS))
+    permissions = list(
+        Permission.objects.filter(content_type__app_label__in=APPS).values_list(
+            "pk", "content_type__app_label", "codename"
+        )
     )
+    view_permissions = [pk for pk, _, codename in permissions if codename.startswith("view_")]
     operator_permissions = [
-        permission
-        for name in OPERATOR_PERMISSIONS
-        for permission in Permission.objects.filter(_named(name))
+        pk for pk, app, codename in permissions if f"{app}.{codename}" in OPERATOR_PERMISSIONS
     ]
     groups = {}
-    for name, permissions in {
+    for name, group_permissions in {
         VIEWERS: view_permissions,
         OPERATORS: [*view_permissions, *operator_permissions],
     }.items():
         groups[name], _ = Group.objects.get_or_create(name=name)
-        groups[name].permissions.set(permissions)
+        groups[name].permissions.set(group_permissions)
     return groups
-
-
-def _named_view() -> Q:
-    return Q(codename__startswith="view_")
-
-
-def _named(permission: str) -> Q:
-    app, _, codename = permission.partition(".")
-    return Q(content_type__app_label=app, codename=codename)

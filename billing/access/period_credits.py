@@ -14,6 +14,7 @@ from billing.access.selectors import plan_periods
 from billing.access.selectors.line_receipts import ExtraRefunds
 from billing.access.selectors.plan_periods import PeriodKey, PlanPeriods
 from billing.models import Subscription, SubscriptionItem
+from common.prepared_queries import Parameter, PreparedValues, is_any
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grant_terms, credit_grants
 from entitlements.credits.credit_grant_terms import CreditGrantTerms
@@ -24,6 +25,13 @@ from projects.models import Customer
 
 FOLLOW_LIMIT = timedelta(days=400)
 """How long after its start a period's credits are still revised by refunds and disputes."""
+_GIVING = PreparedValues(
+    lambda: (
+        SubscriptionItem.objects.for_project(Parameter("project_id"))
+        .filter(is_any("subscription_id", "ids"), price__product__credits_amount__gt=0)
+        .values_list("subscription_id")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +147,7 @@ def _find_giving(project_id: str, subscription_ids: Collection[str]) -> set[str]
     """Ids of the subscriptions among these that bill a product with credits."""
     if not subscription_ids:
         return set()
-    rows = SubscriptionItem.objects.for_project(project_id).filter(
-        subscription__in=subscription_ids, price__product__credits_amount__gt=0
-    )
-    return set(rows.values_list("subscription_id", flat=True))
+    return {key for (key,) in _GIVING.rows(project_id=project_id, ids=list(subscription_ids))}
 
 
 def _revise_other_plans(

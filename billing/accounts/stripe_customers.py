@@ -6,7 +6,20 @@ from billing.models import StripeAccount, StripeCustomer
 from billing.outbound import intents
 from billing.stripe import customers
 from common.inserts import insert
+from common.prepared_queries import Parameter, PreparedQuery
 from projects.models import Customer
+
+_LIVE = PreparedQuery(
+    lambda: (
+        StripeCustomer.objects.for_project(Parameter("project_id"))
+        .filter(
+            account=Parameter("account_id"),
+            customer=Parameter("customer_id"),
+            deleted_at__isnull=True,
+        )
+        .order_by("pk")
+    )
+)
 
 
 def ensure(*, customer: Customer, account: StripeAccount, at: datetime) -> StripeCustomer:
@@ -28,10 +41,9 @@ def ensure(*, customer: Customer, account: StripeAccount, at: datetime) -> Strip
 
 def _row(customer: Customer, account: StripeAccount) -> StripeCustomer:
     """The live row, created if there is none; parallel calls get the same row."""
-    rows = StripeCustomer.objects.for_project(customer.project_id).filter(
-        account=account, customer=customer, deleted_at__isnull=True
+    existing = _LIVE.first(
+        project_id=customer.project_id, account_id=account.pk, customer_id=customer.pk
     )
-    existing = rows.first()
     if existing is not None:
         return existing
     row = StripeCustomer(
@@ -41,4 +53,7 @@ def _row(customer: Customer, account: StripeAccount) -> StripeCustomer:
         email=customer.email,
         name=customer.name,
     )
-    return row if insert(row) else rows.get()
+    if insert(row):
+        return row
+    rows = StripeCustomer.objects.for_project(customer.project_id)
+    return rows.get(account=account, customer=customer, deleted_at__isnull=True)

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from billing.access import rollouts
+from billing.access.selectors import purchased_rows
 from billing.catalog.selectors import catalog
 from billing.errors import ValueDoesNotFit
 from billing.models import Product, ProductFeature
@@ -111,7 +112,7 @@ def resolve_for(
 
 
 def _current_values(product: Product) -> dict[str, Any]:
-    rows = product.features.select_related("feature")
+    rows = purchased_rows.find_features(product.project_id, [product.pk])
     return {row.feature.code: row.value for row in rows}
 
 

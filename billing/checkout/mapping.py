@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.access import service as access
+from billing.access.selectors import purchased_rows
 from billing.checkout import carts, page_payments
 from billing.checkout.representation import checkouts as shown
 from billing.models import Checkout, StripeAccount
@@ -106,7 +107,9 @@ def _plan_fulfilled_lines(plan: RowPlan[Checkout], at: datetime) -> tuple[Childr
     is_paid = values.get("payment_status", row.payment_status) in PAID
     if status != CheckoutStatus.COMPLETE or not is_paid:
         return ()
-    lines = {str(line.pk): line for line in row.lines.filter(fulfilled_at__isnull=True)}
+    lines = {
+        line.pk: line for line in purchased_rows.find_lines([row.pk]) if line.fulfilled_at is None
+    }
     new_values = {pk: {"fulfilled_at": at} for pk in lines}
     return (Children(name="lines", rows=lines, wanted=new_values, new=lines.__getitem__),)
 

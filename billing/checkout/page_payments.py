@@ -10,6 +10,9 @@ from datetime import datetime
 from django.db.models import Q
 
 from billing import representation
+from billing.access.selectors import purchased_rows
+from billing.checkout.selectors import page_links
+from billing.checkout.selectors.page_links import IS_PENDING
 from billing.models import (
     Checkout,
     Invoice,
@@ -47,8 +50,6 @@ EVENT_OF_STATUS = {
     PaymentStatus.CANCELED: EventType.PAYMENT_CANCELED,
 }
 
-IS_PENDING = Q(checkout__isnull=False, stripe_id__isnull=True, status=PaymentStatus.PENDING)
-"""Condition of payments that were opened on a page and have no PaymentIntent yet."""
 _PENDING = PreparedQuery(
     lambda: (
         Payment.objects.for_project(Parameter("project_id"))
@@ -80,11 +81,6 @@ def find_checkout_id(
     It is the checkout that names the payment or its invoice, or the one that the payment's metadata
     names if that checkout has no other payment.
     """
-    is_match = Q(payment_stripe_id=snapshot.stripe_id)
-    if invoice_stripe_id:
-        is_match |= Q(invoice_stripe_id=invoice_stripe_id)
-    if is_id(snapshot.our_id, "chk"):
-        is_match |= Q(pk=snapshot.our_id, payment_stripe_id="")
     if (page := page_rows.purchases()) is not None:
         return next(
             (
@@ -95,11 +91,12 @@ def find_checkout_id(
             ),
             None,
         )
-    return (
-        Checkout.objects.for_project(owner.project_id)
-        .filter(is_match, account=account, customer_id=owner.customer_id)
-        .values_list("pk", flat=True)
-        .first()
+    return page_links.find_checkout_id(
+        owner=owner,
+        account=account,
+        payment_stripe_id=snapshot.stripe_id,
+        invoice_stripe_id=invoice_stripe_id,
+        our_id=snapshot.our_id or "" if is_id(snapshot.our_id, "chk") else "",
     )
 
 
@@ -125,11 +122,9 @@ def may_belong_to_page(owner: Owner, snapshot: PaymentSnapshot) -> bool:
     """Return whether the payment may belong to a page whose invoice is not stored yet."""
     if snapshot.our_id is not None:
         return False
-    waiting = Payment.objects.for_project(owner.project_id).filter(
-        IS_PENDING,
-        customer_id=owner.customer_id,
-        type__in=[PaymentType.SUBSCRIPTION, PaymentType.CART],
-    )
+    waiting = page_links.find_invoices_of_waiting_pages(owner)
+    if not waiting:
+        return False
     invoices = _INVOICES.rows(
         project_id=owner.project_id,
         customer_id=owner.customer_id,
@@ -138,9 +133,7 @@ def may_belong_to_page(owner: Owner, snapshot: PaymentSnapshot) -> bool:
     reasons = {reason for reason, _ in invoices}
     if reasons and FIRST_INVOICE not in reasons:
         return False
-    if reasons:
-        waiting = waiting.filter(checkout__invoice_stripe_id="")
-    return waiting.exists()
+    return not reasons or "" in waiting
 
 
 def find_invoice_stripe_id(owner: Owner, stripe_id: str) -> str:
@@ -170,7 +163,8 @@ def record_page(*, payment: Payment, checkout: Checkout, customer: Customer, at:
     expires_at = min(filter(None, [payment.expires_at, checkout.expires_at]), default=None)
     amount = checkout.amount_total
     if amount is None:
-        amount = sum(line.price.amount_of(line.quantity) for line in checkout.lines.all())
+        lines = purchased_rows.find_lines([checkout.pk])
+        amount = sum(line.price.amount_of(line.quantity) for line in lines)
     values = {"checkout_id": checkout.pk, "expires_at": expires_at, "amount": amount}
     write_and_record(
         RowPlan(row=payment, values=values),
@@ -266,15 +260,7 @@ def ended_values(row: Payment, at: datetime | None) -> Values:
 
 def request_sync_of_payments(*, invoice: Invoice) -> None:
     """Request a sync of the payments of this invoice whose rows do not name it yet."""
-    invoice_payments = invoice.payments.exclude(payment_stripe_id="")
-    payment_stripe_ids = set(invoice_payments.values_list("payment_stripe_id", flat=True))
-    linked_stripe_ids = (
-        Payment.objects.for_project(invoice.project_id)
-        .filter(account_id=invoice.account_id, stripe_id__in=payment_stripe_ids)
-        .filter(invoice_stripe_id=invoice.stripe_id)
-        .values_list("stripe_id", flat=True)
-    )
-    for stripe_id in sorted(payment_stripe_ids - set(linked_stripe_ids)):
+    for stripe_id in page_links.find_unlinked_payments(invoice):
         sync_queue.request_sync(
             account_id=invoice.account_id, kind=ObjectKind.PAYMENT_INTENT, stripe_id=stripe_id
         )

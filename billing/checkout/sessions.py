@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.models import F
 
+from billing.access.selectors import purchased_rows
 from billing.checkout.checkout_requests import CLOCK_MARGIN, LONGEST_OPEN, REQUEST_MARGIN
 from billing.checkout.selectors import checkouts
 from billing.errors import CheckoutNotOpen, CheckoutNotReady
@@ -30,12 +31,24 @@ from billing.stripe.errors import (
 )
 from billing.stripe.fields import Fields
 from billing.sync import service as sync
+from common.prepared_queries import Parameter, PreparedQuery
 from common.queue import enqueue
 
 CLOSE_REQUEST = "close"
 """Name of the request that closes a page: all attempts to close it are one request to Stripe."""
 RESULTS = ("subscription_stripe_id", "invoice_stripe_id", "payment_stripe_id")
 """Columns of a checkout that name the objects which its page has created."""
+_STRIPE_CUSTOMER = PreparedQuery(
+    lambda: (
+        StripeCustomer.objects.for_project(Parameter("project_id"))
+        .filter(
+            account_id=Parameter("account_id"),
+            customer_id=Parameter("customer_id"),
+            stripe_id__isnull=False,
+        )
+        .order_by(F("deleted_at").asc(nulls_first=True), "-pk")[:1]
+    )
+)
 
 
 def create(*, checkout: Checkout, at: datetime) -> None:
@@ -43,7 +56,7 @@ def create(*, checkout: Checkout, at: datetime) -> None:
 
     Raises StripeUnavailable, and StripeRefused if there will be no page.
     """
-    lines = list(checkout.lines.select_related("price__product"))
+    lines = purchased_rows.find_lines([checkout.pk])
     buyer = _get_stripe_customer(checkout)
     try:
         intents.create_object(
@@ -194,10 +207,11 @@ def _needs_card(row: Checkout, lines: Sequence[CheckoutLine]) -> bool:
 
 def _get_stripe_customer(row: Checkout) -> StripeCustomer:
     """Return the customer's Stripe customer, which exists before the checkout row is inserted."""
-    buyers = StripeCustomer.objects.for_project(row.project_id).filter(
-        account_id=row.account_id, customer_id=row.customer_id, stripe_id__isnull=False
+    buyer = _STRIPE_CUSTOMER.first(
+        project_id=row.project_id, account_id=row.account_id, customer_id=row.customer_id
     )
-    return buyers.order_by(F("deleted_at").asc(nulls_first=True), "-pk")[0]
+    assert buyer is not None
+    return buyer
 
 
 def _values_of_session(answer: Fields) -> dict[str, Any]:

@@ -31,6 +31,14 @@ WHERE project_id = %(project)s
   AND id = ANY (ARRAY(SELECT json_array_elements_text(%(ids)s::json)))
 """
 
+_BY_USER_ID = PreparedQuery(
+    lambda: Customer.objects.for_project(Parameter("project_id")).filter(
+        user_id=Parameter("user_id")
+    )
+)
+_BY_ID = PreparedQuery(
+    lambda: Customer.objects.for_project(Parameter("project_id")).filter(pk=Parameter("id"))
+)
 _LOCKED = PreparedQuery(lambda: lock_query())  # noqa: PLW0108  # defined below
 
 
@@ -42,10 +50,10 @@ def of(project: Project | str, *, email: str | None = None) -> ProjectQuerySet[C
 
 def find(*, project: Project | str, user_id: str) -> Customer | None:
     """The customer with this user_id, else with this ``cus_…`` id, else None."""
-    customers = Customer.objects.for_project(project)
-    customer = customers.filter(user_id=user_id).first()
+    project_id = project if isinstance(project, str) else project.pk
+    customer = _BY_USER_ID.first(project_id=project_id, user_id=user_id)
     if customer is None and is_id(user_id, "cus"):
-        return customers.filter(pk=user_id).first()
+        return _BY_ID.first(project_id=project_id, id=user_id)
     return customer
 
 

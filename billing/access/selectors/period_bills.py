@@ -14,12 +14,25 @@ from billing.access.credit_terms import CreditPeriod
 from billing.models import InvoiceLine, Subscription
 from billing.models.invoice import PAID, UNPAID, VOID
 from billing.models.product import RenewalPolicy
+from common.prepared_queries import Parameter, PreparedQuery, is_any
 
 FIRST = "subscription_create"
 """The billing reason of the invoice with which a subscription begins."""
 CYCLE = "subscription_cycle"
 """The billing reason of a renewal."""
 UPDATE = "subscription_update"
+_LINES = PreparedQuery(
+    lambda: (
+        InvoiceLine.objects.for_project(Parameter("project_id"))
+        .filter(
+            is_any("invoice__customer_id", "customer_ids"),
+            is_any("invoice__subscription_stripe_id", "stripe_ids"),
+            period_end__gte=Parameter("since"),
+        )
+        .order_by("id")
+    ),
+    related=["invoice", "price"],
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +86,12 @@ def has_money(bills: Iterable[PeriodBill], *, since: datetime, renewal_policy: s
 
 def _lines(
     project_id: str, subscriptions: Iterable[Subscription], since: datetime
-) -> Iterable[InvoiceLine]:
-    return (
-        InvoiceLine.objects.for_project(project_id)
-        .filter(
-            invoice__customer_id__in={each.customer_id for each in subscriptions},
-            invoice__subscription_stripe_id__in={each.stripe_id for each in subscriptions},
-            period_end__gte=since,
-        )
-        .select_related("invoice", "price")
-        .order_by("id")
+) -> list[InvoiceLine]:
+    return _LINES.rows(
+        project_id=project_id,
+        customer_ids=sorted({each.customer_id for each in subscriptions}),
+        stripe_ids=sorted({each.stripe_id for each in subscriptions if each.stripe_id}),
+        since=since,
     )
 
 

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from django.db.models import prefetch_related_objects
+
 from billing.access.credit_terms import CreditPeriod
 from billing.access.policies import Receipts
 from billing.access.selectors import line_receipts
@@ -11,9 +13,17 @@ from billing.access.selectors.line_receipts import ExtraRefunds, LinesByPage
 from billing.access.selectors.period_bills import PeriodBill
 from billing.models import InvoicePayment, Payment, Subscription
 from billing.models.invoice import PAID
+from common.prepared_queries import Parameter, PreparedQuery, is_any
 
 BilledPeriods = tuple[Subscription, Collection[PeriodBill], Collection[CreditPeriod]]
 """A subscription, the lines of its invoices, and the periods to find receipts of."""
+_LINKS = PreparedQuery(
+    lambda: InvoicePayment.objects.for_project(Parameter("project_id")).filter(
+        is_any("invoice_id", "invoice_ids"), payment__isnull=False
+    ),
+    related=["payment"],
+)
+"""Payments of invoices."""
 
 
 def of_periods(
@@ -65,12 +75,10 @@ def _of_subscription(
 
 
 def _find_payments(project_id: str, invoices: Collection[str]) -> dict[str, list[Payment]]:
-    rows = (
-        InvoicePayment.objects.for_project(project_id)
-        .filter(invoice_id__in=invoices, payment__isnull=False)
-        .select_related("payment")
-        .prefetch_related("payment__disputes")
-    )
+    if not invoices:
+        return {}
+    rows = _LINKS.rows(project_id=project_id, invoice_ids=sorted(invoices))
+    prefetch_related_objects(rows, "payment__disputes")
     payments: dict[str, list[Payment]] = defaultdict(list)
     for row in rows:
         if row.payment is not None:

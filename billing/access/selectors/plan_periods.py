@@ -15,7 +15,7 @@ from billing.access import billed_units, policies
 from billing.access.billed_units import BilledLine
 from billing.access.credit_terms import CreditPeriod
 from billing.access.policies import Receipts, RemainingAccess
-from billing.access.selectors import period_bills, period_receipts
+from billing.access.selectors import period_bills, period_receipts, purchased_rows
 from billing.access.selectors.line_receipts import ExtraRefunds
 from billing.access.selectors.period_bills import PeriodBill
 from billing.models import Product, Subscription, SubscriptionItem
@@ -164,7 +164,7 @@ def of_subscriptions(
     """By subscription id, its running periods and the ``granted`` ones. ``extra_refunds`` as in
     :mod:`billing.access.selectors.receipts`. Up to six queries for any number."""
     starts_by_id = {row.pk: dict(granted.get(row.pk, ())) for row in subscriptions}
-    running = _running(project_id, subscriptions)
+    running = _running(subscriptions)
     since = {key: _since(running[key], starts_by_id[key], at) for key in starts_by_id}
     bills = period_bills.find_bills(project_id=project_id, subscriptions=subscriptions, since=since)
     products = _products(project_id, running.values(), starts_by_id.values())
@@ -210,16 +210,13 @@ def _with_money(
 
 
 def _running(
-    project_id: str, subscriptions: Iterable[Subscription]
+    subscriptions: Iterable[Subscription],
 ) -> dict[str, dict[PeriodKey, list[SubscriptionItem]]]:
     """Items of our products by subscription id and running period; none if it has ended."""
     items_by_period: dict[str, dict[PeriodKey, list[SubscriptionItem]]]
     items_by_period = {row.pk: defaultdict(list) for row in subscriptions}
     live = [row.pk for row in subscriptions if not row.has_ended]
-    if not live:
-        return items_by_period
-    items = SubscriptionItem.objects.for_project(project_id).filter(subscription__in=live)
-    for item in items.select_related("price__product").order_by("id"):
+    for item in purchased_rows.find_items(live):
         if item.price is not None:
             items_by_period[item.subscription_id][
                 PeriodKey(item.price.product_id, item.period_end)

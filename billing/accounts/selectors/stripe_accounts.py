@@ -6,12 +6,22 @@ from django.db.models import Q
 from billing.models import StripeAccount, StripeEndpoint
 from billing.stripe.client import is_live
 from common import crypto
+from common.prepared_queries import Parameter, PreparedQuery
 from projects.models import Project
+
+_OWN = PreparedQuery(
+    lambda: StripeAccount.objects.filter(project=Parameter("project_id")).order_by("id")[:1]
+)
+_LIVE_ENDPOINT = PreparedQuery(
+    lambda: StripeEndpoint.objects.filter(
+        account=Parameter("account_id"), disabled_at__isnull=True
+    ).order_by("id")[:1]
+)
 
 
 def own(project: Project) -> StripeAccount | None:
     """The project's own account, if it has connected one."""
-    return StripeAccount.objects.filter(project=project).first()
+    return _OWN.first(project_id=project.pk)
 
 
 def with_key() -> list[StripeAccount]:
@@ -40,7 +50,10 @@ def lacking_permissions() -> int:
 
 def endpoint_of(account: StripeAccount) -> StripeEndpoint | None:
     """The live endpoint to which Stripe sends this account's events."""
-    return account.endpoints.filter(disabled_at__isnull=True).order_by("id").first()
+    endpoint = _LIVE_ENDPOINT.first(account_id=account.pk)
+    if endpoint is not None:
+        endpoint.account = account
+    return endpoint
 
 
 def endpoint_by_token(token: str) -> StripeEndpoint | None:

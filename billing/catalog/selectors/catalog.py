@@ -1,33 +1,62 @@
 """Products and prices of a project. Rows without a Stripe id are left out."""
 
 from collections.abc import Collection
+from typing import Any
 
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch, Q, prefetch_related_objects
 
-from billing.models import Price, Product, StripeAccount
+from billing.models import Price, Product, ProductFeature, StripeAccount
 from billing.models.price import PriceType
 from billing.sync.selectors import page_rows
 from common.errors import NotFound
 from common.models import ProjectQuerySet
+from common.prepared_queries import Parameter, PreparedQuery, PreparedValues, is_any
 from projects.models import Project
+
+_PRODUCT = PreparedQuery(
+    lambda: Product.objects.for_project(Parameter("project_id")).filter(
+        pk=Parameter("id"), stripe_id__isnull=False
+    )
+)
+_LOCKED_PRODUCT = PreparedQuery(lambda: lock_query())  # noqa: PLW0108  # defined below
+_PRICES_BY_ID = PreparedQuery(
+    lambda: Price.objects.for_project(Parameter("project_id")).filter(
+        is_any("id", "ids"), stripe_id__isnull=False
+    ),
+    related=["meter", "product"],
+)
+_PRICES_BY_STRIPE_ID = PreparedValues(
+    lambda: (
+        Price.objects.for_project(Parameter("project_id"))
+        .filter(is_any("stripe_id", "stripe_ids"), account_id=Parameter("account_id"))
+        .values_list("stripe_id", "pk")
+    )
+)
 
 
 def products(*, project: Project, active: bool | None = None) -> ProjectQuerySet[Product]:
-    """The project's products with their features. Three queries for any number."""
+    """The project's products with their features. Two queries for any number."""
     rows = (
         Product.objects.for_project(project)
         .filter(stripe_id__isnull=False)
-        .prefetch_related("features__feature")
+        .prefetch_related(_features(project))
     )
     return rows if active is None else rows.filter(active=active)
 
 
 def product(*, project: Project, product_id: str) -> Product:
     """One product with its features; raises NotFound."""
-    row = products(project=project).filter(pk=product_id).first()
+    row = _PRODUCT.first(project_id=project.pk, id=product_id)
     if row is None:
         raise NotFound("No product with this id.")
+    prefetch_related_objects([row], _features(project))
     return row
+
+
+def _features(project: Project) -> "Prefetch[Any]":
+    """The features of products, read with what they are features of."""
+    rows = ProductFeature.objects.for_project(project).select_related("feature")
+    return Prefetch("features", queryset=rows)
 
 
 def prices(
@@ -57,7 +86,10 @@ def price(*, project: Project, price_id: str) -> Price:
 
 def prices_by_id(*, project: Project, ids: Collection[str]) -> dict[str, Price]:
     """The existing prices among these ids, by id, with their products."""
-    return prices(project=project).select_related("product").in_bulk(list(ids))
+    if not ids:
+        return {}
+    rows = _PRICES_BY_ID.rows(project_id=project.pk, ids=sorted(ids))
+    return {row.pk: row for row in rows}
 
 
 def plans(*, project: Project, currency: str = "") -> ProjectQuerySet[Product]:
@@ -91,7 +123,16 @@ def open_price(*, project: Project, price_id: str) -> Price:
 
 def lock_product(*, project_id: str, product_id: str) -> Product:
     """The product's row, locked until the transaction ends."""
-    return Product.objects.for_project(project_id).select_for_update().get(pk=product_id)
+    row = _LOCKED_PRODUCT.first(project_id=project_id, id=product_id)
+    if row is None:
+        raise Product.DoesNotExist
+    return row
+
+
+def lock_query() -> ProjectQuerySet[Product]:
+    """The query of :func:`lock_product`."""
+    rows = Product.objects.for_project(Parameter("project_id")).filter(pk=Parameter("id"))
+    return rows.select_for_update()
 
 
 def prices_by_stripe_id(
@@ -103,5 +144,9 @@ def prices_by_stripe_id(
     )
     if loaded is not None:
         return {stripe_id: row.pk for stripe_id, row in loaded.items()}
-    rows = Price.objects.for_project(project_id).filter(account=account, stripe_id__in=stripe_ids)
-    return dict(rows.values_list("stripe_id", "pk"))
+    if not stripe_ids:
+        return {}
+    rows = _PRICES_BY_STRIPE_ID.rows(
+        project_id=project_id, account_id=account.pk, stripe_ids=sorted(stripe_ids)
+    )
+    return dict(rows)

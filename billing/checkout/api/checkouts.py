@@ -122,7 +122,6 @@ class CheckoutsViewSet(ProjectViewSet):
         """The path takes our id (`chk_…`) or Stripe's (`cs_…`), which Stripe writes into your
         `success_url` in place of `{CHECKOUT_SESSION_ID}`."""
         row = self._row_by_any_id(pk)
-        checkout_selectors.load_parts(row)
         return Response(shown.checkout(row))
 
     @extend_schema(
@@ -156,12 +155,12 @@ class CheckoutsViewSet(ProjectViewSet):
     @action(detail=True, methods=["post"])
     def expire(self, request: Request, pk: str) -> Response:
         """The buyer can no longer pay on the page. 409 `checkout-not-open` if it has ended."""
-        row = checkout_selectors.get_row(project=self.calling_project, checkout_id=pk)
+        row = checkout_selectors.get(project=self.calling_project, checkout_id=pk)
         row = checkouts.close(checkout=row, at=timezone.now())
         return Response(shown.checkout(row))
 
     def _row_by_any_id(self, pk: str) -> Checkout:
-        return checkout_selectors.get_row_by_any_id(project=self.calling_project, any_id=pk)
+        return checkout_selectors.get_by_any_id(project=self.calling_project, any_id=pk)
 
     def _open(
         self,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, TypedDict
 
-from billing.access.selectors import line_receipts
+from billing.access.selectors import line_receipts, purchased_rows
 from billing.checkout.selectors import checkouts
 from billing.models import Checkout, Payment
 from billing.models.checkout import CheckoutType
@@ -65,7 +65,7 @@ class CheckoutBody(TypedDict):
 
 
 def checkout(row: Checkout) -> CheckoutBody:
-    payments = list(row.payments.all())
+    payments = checkouts.find_payments(checkout=row)
     return {
         "id": row.pk,
         "type": row.type,
@@ -107,7 +107,7 @@ def checkout(row: Checkout) -> CheckoutBody:
 
 def _lines(row: Checkout, payments: Iterable[Payment]) -> list[CheckoutLineBody]:
     """Return the lines' bodies. ``total`` is null until the page is complete."""
-    lines = list(row.lines.all())
+    lines = purchased_rows.find_lines([row.pk])
     totals = line_receipts.totals_by_line(row, lines)
     refunded: Counter[str] = Counter()
     for payment in payments:

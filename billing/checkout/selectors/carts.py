@@ -1,19 +1,26 @@
 """Read carts with their lines, the prices on sale of their products, and their checkouts."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch, Q, prefetch_related_objects
 
 from billing.catalog.selectors import catalog
 from billing.models import Cart, CartLine, Price
 from billing.models.cart import CartStatus
 from common.errors import NotFound
 from common.models import ProjectQuerySet
+from common.prepared_queries import Parameter, PreparedQuery
 from projects.customers import selectors as customers
 from projects.models import Project
 
 ON_PAGE = Q(status=CartStatus.FROZEN, checkout__isnull=False)
 """Condition: the cart is on a page now."""
+_CART = PreparedQuery(
+    lambda: Cart.objects.for_project(Parameter("project_id")).filter(pk=Parameter("id")),
+    related=["customer", "project", "checkout"],
+)
 
 
 def listing(
@@ -28,9 +35,11 @@ def listing(
 
 def get(*, project: Project | str, cart_id: str) -> Cart:
     """Return one cart. Raises NotFound."""
-    row = _with_related_rows(project).filter(pk=cart_id).first()
+    project_id = project if isinstance(project, str) else project.pk
+    row = _CART.first(project_id=project_id, id=cart_id)
     if row is None:
         raise NotFound("No cart with this id.")
+    prefetch_related_objects([row], *_parts(project))
     return row
 
 
@@ -77,16 +86,18 @@ def lock_free(rows: ProjectQuerySet[Cart], *, limit: int) -> list[str]:
 
 
 def _with_related_rows(project: Project | str) -> ProjectQuerySet[Cart]:
+    rows = Cart.objects.for_project(project).select_related("customer", "project")
+    return rows.prefetch_related(*_parts(project))
+
+
+def _parts(project: Project | str) -> Sequence["Prefetch[Any] | str"]:
+    """The lines of carts, the prices on sale of their products, the lines of their checkouts."""
     prices = catalog.prices(project=project, active=True)
     lines = CartLine.objects.for_project(project).select_related("price__product")
     return (
-        Cart.objects.for_project(project)
-        .select_related("customer", "project")
-        .prefetch_related(
-            Prefetch("lines", queryset=lines),
-            Prefetch("lines__price__product__prices", queryset=prices, to_attr="on_sale"),
-            "checkout__lines",
-        )
+        Prefetch("lines", queryset=lines),
+        Prefetch("lines__price__product__prices", queryset=prices, to_attr="on_sale"),
+        "checkout__lines",
     )
 
 

@@ -1,18 +1,27 @@
 """Read checkouts, and the pages and subscriptions that prevent another checkout."""
 
+import json
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, prefetch_related_objects
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q
 
-from billing.models import Cart, Checkout, CheckoutLine, InvoicePayment, StripeAccount, Subscription
+from billing.models import (
+    Cart,
+    Checkout,
+    CheckoutLine,
+    InvoicePayment,
+    Payment,
+    StripeAccount,
+    Subscription,
+)
 from billing.models.checkout import CheckoutStatus
 from billing.models.price import PriceType
 from billing.models.subscription import LIVE, SubscriptionStatus
 from common.errors import NotFound
 from common.ids import is_id
 from common.models import ProjectQuerySet
-from common.prepared_queries import Parameter, PreparedQuery, is_any
+from common.prepared_queries import Parameter, PreparedQuery, PreparedValues, is_any
 from projects.models import Customer, Project
 
 CLOCK_SKEW = timedelta(minutes=10)
@@ -28,41 +37,51 @@ _BLOCKING_PAGES = PreparedQuery(
     lambda: _select_blocking_pages(),  # noqa: PLW0108  # defined below
     related=["customer", "account", "project"],
 )
+_LIVE_SUBSCRIPTION = PreparedQuery(
+    lambda: _select_live_subscription()  # noqa: PLW0108  # defined below
+)
+_SUBSCRIPTION_ID = PreparedValues(
+    lambda: (
+        Subscription.objects.for_project(Parameter("project_id"))
+        .filter(account_id=Parameter("account_id"), stripe_id=Parameter("stripe_id"))
+        .order_by("id")
+        .values_list("pk")[:1]
+    )
+)
+_PAYMENTS = PreparedQuery(
+    lambda: (
+        Payment.objects.for_project(Parameter("project_id"))
+        .filter(checkout_id=Parameter("checkout_id"))
+        .order_by("id")
+    )
+)
 
 
 def get(*, project: Project, checkout_id: str) -> Checkout:
-    """Return one checkout with the rows that its representation needs. Raises NotFound."""
-    row = get_row(project=project, checkout_id=checkout_id)
-    load_parts(row)
-    return row
-
-
-def get_row(*, project: Project, checkout_id: str) -> Checkout:
-    """Return one checkout without its lines and payments. Raises NotFound."""
+    """Return one checkout with its customer, account and project. Raises NotFound."""
     row = _CHECKOUT.first(project_id=project.pk, id=checkout_id)
     if row is None:
         raise NotFound("No checkout with this id.")
     return row
 
 
-def get_row_by_any_id(*, project: Project, any_id: str) -> Checkout:
-    """Return one checkout by our id or by Stripe's session id, without its lines and payments.
-    Raises NotFound.
+def get_by_any_id(*, project: Project, any_id: str) -> Checkout:
+    """Return one checkout by our id or by Stripe's session id. Raises NotFound.
 
     Stripe writes its own id into the address of a returning buyer, in place of
     ``{CHECKOUT_SESSION_ID}``.
     """
     if is_id(any_id, "chk"):
-        return get_row(project=project, checkout_id=any_id)
+        return get(project=project, checkout_id=any_id)
     accounts = StripeAccount.objects.filter(Q(project=None) | Q(project=project))
     rows = Checkout.objects.for_project(project).filter(account__in=accounts, stripe_id=any_id)
     checkout_id = rows.values_list("pk", flat=True).first()
-    return get_row(project=project, checkout_id=checkout_id or "")
+    return get(project=project, checkout_id=checkout_id or "")
 
 
-def load_parts(row: Checkout) -> None:
-    """Load the lines and payments that the representation of a checkout needs."""
-    prefetch_related_objects([row], "lines__price", "payments")
+def find_payments(*, checkout: Checkout) -> list[Payment]:
+    """Return the payments of this checkout, oldest first."""
+    return _PAYMENTS.rows(project_id=checkout.project_id, checkout_id=checkout.pk)
 
 
 def find_live_subscription(
@@ -73,25 +92,41 @@ def find_live_subscription(
     It bills the product now or from its next period on, and is not ``except_id``. An incomplete
     subscription counts if its page was completed: its payment is in transit.
     """
+    if not products:
+        return None
+    return _LIVE_SUBSCRIPTION.first(
+        project_id=customer.project_id,
+        customer_id=customer.pk,
+        products=sorted(products),
+        scheduled=[json.dumps([{"product": product}]) for product in sorted(products)],
+        except_id=except_id,
+    )
+
+
+def _select_live_subscription() -> ProjectQuerySet[Subscription]:
+    """``scheduled`` has for each product the JSON that scheduled items with it contain."""
     paid_for = (
-        Checkout.objects.for_project(customer.project_id)
-        .filter(customer=customer, status=CheckoutStatus.COMPLETE)
+        Checkout.objects.for_project(Parameter("project_id"))
+        .filter(customer_id=Parameter("customer_id"), status=CheckoutStatus.COMPLETE)
         .exclude(subscription_stripe_id="")
     )
     is_beginning = Q(
         status=SubscriptionStatus.INCOMPLETE,
         stripe_id__in=paid_for.values("subscription_stripe_id"),
     )
-    bills_product = Q(items__price__product__in=products)
-    for product in products:
-        bills_product |= Q(scheduled_items__contains=[{"product": product}])
+    will_bill_product = Func(
+        F("scheduled_items"),
+        Parameter("scheduled"),
+        template="(%(expressions)s::jsonb[]))",
+        arg_joiner=" @> ANY(",
+        output_field=BooleanField(),
+    )
     return (
-        Subscription.objects.for_project(customer.project_id)
-        .filter(Q(status__in=LIVE) | is_beginning, customer=customer)
-        .filter(bills_product)
-        .exclude(pk=except_id)
-        .order_by("id")
-        .first()
+        Subscription.objects.for_project(Parameter("project_id"))
+        .filter(Q(status__in=LIVE) | is_beginning, customer_id=Parameter("customer_id"))
+        .filter(Q(is_any("items__price__product_id", "products")) | Q(will_bill_product))
+        .exclude(pk=Parameter("except_id"))
+        .order_by("id")[:1]
     )
 
 
@@ -163,9 +198,9 @@ def find_subscription_id(*, checkout: Checkout) -> str | None:
     """Return our id of the subscription that the page created, None until it is stored."""
     if not checkout.subscription_stripe_id:
         return None
-    return (
-        Subscription.objects.for_project(checkout.project_id)
-        .filter(account_id=checkout.account_id, stripe_id=checkout.subscription_stripe_id)
-        .values_list("pk", flat=True)
-        .first()
+    rows = _SUBSCRIPTION_ID.rows(
+        project_id=checkout.project_id,
+        account_id=checkout.account_id,
+        stripe_id=checkout.subscription_stripe_id,
     )
+    return rows[0][0] if rows else None

@@ -9,7 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
+
+from django.db.models import prefetch_related_objects
 
 from billing.models import (
     Checkout,
@@ -26,6 +29,8 @@ from billing.models import (
 )
 from billing.models.mirror import Mirror
 from billing.stripe.snapshots import StripeSnapshot
+from common.models import ProjectQuerySet
+from common.prepared_queries import Parameter, PreparedQuery, is_any
 
 Ids = dict[type[Mirror], set[str]]
 
@@ -157,13 +162,30 @@ def _load(
     *,
     with_children: bool,
 ) -> None:
-    rows = model.objects.across_projects().filter(account=account, stripe_id__in=stripe_ids)
-    if with_children:
-        rows = rows.select_related(*RELATED.get(model, ()) or [None])
-        rows = rows.prefetch_related(*CHILDREN.get(model, ()))
     page.asked[model] = frozenset(stripe_ids)
-    for row in rows.order_by("id"):
+    if not stripe_ids:
+        return
+    query = _of_objects_with_related(model) if with_children else _of_objects(model)
+    rows = query.rows(account_id=account.pk, stripe_ids=sorted(stripe_ids))
+    if with_children:
+        prefetch_related_objects(rows, *CHILDREN.get(model, ()))
+    for row in rows:
         page.rows.setdefault((model, str(row.stripe_id)), []).append(row)
+
+
+@cache
+def _of_objects(model: type[Mirror]) -> PreparedQuery[Any]:
+    return PreparedQuery(lambda: _select_objects(model))
+
+
+@cache
+def _of_objects_with_related(model: type[Mirror]) -> PreparedQuery[Any]:
+    return PreparedQuery(lambda: _select_objects(model), related=RELATED.get(model, ()))
+
+
+def _select_objects(model: type[Mirror]) -> ProjectQuerySet[Any]:
+    rows = model.objects.across_projects().filter(account_id=Parameter("account_id"))
+    return rows.filter(is_any("stripe_id", "stripe_ids")).order_by("id")
 
 
 def _load_purchases(

@@ -12,11 +12,28 @@ from django.db.models import Q, Sum
 from common import fair_queue
 from common.errors import NotFound
 from common.fair_queue import RetryRule
-from common.prepared_queries import Parameter, PreparedQuery, is_any
+from common.prepared_queries import Parameter, PreparedQuery, PreparedValues, is_any
 from entitlements.models import CreditAccount, CreditEntry, CreditGrant, CreditTransaction
 from entitlements.resolution.credit_allocation import CreditBucket, sort_lots
 from projects.models import Project
 
+_BALANCES = PreparedValues(
+    lambda: (
+        CreditGrant.objects.for_project(Parameter("project_id"))
+        .filter(is_live(Parameter("at")), is_any("customer_id", "customer_ids"), available__gt=0)
+        .values_list("customer_id")
+        .annotate(Sum("available"))
+    )
+)
+_SPENDABLE = PreparedQuery(
+    lambda: CreditGrant.objects.for_project(Parameter("project_id")).filter(
+        is_live(Parameter("at")), customer_id=Parameter("customer_id"), available__gt=0
+    )
+)
+_GRANT = PreparedQuery(
+    lambda: CreditGrant.objects.for_project(Parameter("project_id")).filter(pk=Parameter("id")),
+    related=["customer"],
+)
 _OF_SOURCES = PreparedQuery(
     lambda: (
         CreditGrant.objects.for_project(Parameter("project_id"))
@@ -40,13 +57,11 @@ _OF_PERIODS = PreparedQuery(
 def balances(*, project_id: str, customer_ids: Collection[str], at: datetime) -> dict[str, int]:
     """Credits that each of these customers can spend at ``at``: not expired, reserved or
     withheld. One query."""
-    rows = (
-        CreditGrant.objects.for_project(project_id)
-        .filter(is_live(at), customer_id__in=customer_ids, available__gt=0)
-        .values_list("customer_id")
-        .annotate(Sum("available"))
-    )
-    return dict.fromkeys(customer_ids, 0) | {customer: int(total) for customer, total in rows}
+    balances = dict.fromkeys(customer_ids, 0)
+    if balances:
+        rows = _BALANCES.rows(project_id=project_id, customer_ids=list(balances), at=at)
+        balances |= {customer: int(total) for customer, total in rows}
+    return balances
 
 
 def balance(*, project_id: str, customer_id: str, at: datetime) -> int:
@@ -62,8 +77,7 @@ def live_grant_ids(*, project_id: str, grant_ids: Collection[str], at: datetime)
 
 def spendable_grants(*, project_id: str, customer_id: str, at: datetime) -> list[CreditGrant]:
     """The customer's grants with credits to spend at ``at``, unordered."""
-    rows = CreditGrant.objects.for_project(project_id).filter(customer_id=customer_id)
-    return list(rows.filter(is_live(at), available__gt=0))
+    return _SPENDABLE.rows(project_id=project_id, customer_id=customer_id, at=at)
 
 
 def account(*, project_id: str, customer_id: str) -> CreditAccount | None:
@@ -119,8 +133,7 @@ def reserved_by_grant(
 
 def grant(*, project: Project | str, grant_id: str) -> CreditGrant:
     """The project's grant of credits with its customer; raises NotFound."""
-    rows = CreditGrant.objects.for_project(project).select_related("customer")
-    row = rows.filter(pk=grant_id).first()
+    row = _GRANT.first(project_id=_id(project), id=grant_id)
     if row is None:
         raise NotFound("No credits with this id. GET /credits/{user_id} lists a user's.")
     return row
@@ -181,7 +194,7 @@ def due_to_expire(*, at: datetime, limit: int, rule: RetryRule) -> list[CreditGr
     return fair_queue.round_robin(rows, owner="project_id", order=("expires_at", "pk"), limit=limit)
 
 
-def is_live(at: datetime) -> Q:
+def is_live(at: datetime | Parameter) -> Q:
     """Grants that have not expired at ``at``."""
     return Q(expires_at__isnull=True) | Q(expires_at__gt=at)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import Expression, Max, OuterRef, Q, QuerySet, Subquery
 
-from common.prepared_queries import Parameter, PreparedQuery
+from common.prepared_queries import Parameter, PreparedQuery, is_any
 from entitlements.features.selectors import features
 from entitlements.models import Fact
 from entitlements.models.fact import Effect
@@ -16,6 +16,11 @@ _CURRENT = PreparedQuery(
     lambda: _current(Parameter("project_id"), Q(customer_id=Parameter("customer_id"))),
     related=["feature"],
 )
+_CURRENT_OF_MANY = PreparedQuery(
+    lambda: _current(Parameter("project_id"), Q(is_any("customer_id", "customer_ids"))),
+    related=["feature", "customer"],
+)
+_CURRENT_OF_SOURCES = PreparedQuery(lambda: _select_current_of_sources())  # noqa: PLW0108  # defined below
 
 
 def current(*, customer: Customer, as_of: int | None = None) -> list[Fact]:
@@ -36,15 +41,25 @@ def current_of_many(
     exactly that version. With ``recorded_at`` in the past only rows recorded by then count, and the
     version is the highest of these rows.
     """
-    until = None if recorded_by is None else Q(recorded_at__lte=recorded_by)
-    rows = _current(project, Q(customer_id__in=customer_ids), until)
     facts_by_customer: dict[str, tuple[list[Fact], int]] = {}
-    for row in rows.select_related("feature", "customer"):
+    for row in _current_rows(project, list(customer_ids), recorded_by):
         customer_rows, version = facts_by_customer.get(row.customer_id, ([], 0))
         version = row.customer.version if recorded_by is None else max(version, row.version)
         customer_rows.append(row)
         facts_by_customer[row.customer_id] = customer_rows, version
     return facts_by_customer
+
+
+def _current_rows(
+    project: Project | str, customer_ids: list[str], recorded_by: datetime | None
+) -> Iterable[Fact]:
+    """The rows that count, with their features and customers."""
+    if not customer_ids:
+        return []
+    if recorded_by is None:
+        return _CURRENT_OF_MANY.rows(project_id=_id(project), customer_ids=customer_ids)
+    rows = _current(project, Q(customer_id__in=customer_ids), Q(recorded_at__lte=recorded_by))
+    return rows.select_related("feature", "customer")
 
 
 def _current(
@@ -71,15 +86,34 @@ def current_of_sources(
 ) -> dict[str, list[Fact]]:
     """The rows that count, by source id, for those of these sources that have stated any. One
     query."""
-    facts = Fact.objects.for_project(project).filter(source_type=source_type)
-    same_source = facts.filter(customer_id=OuterRef("customer_id"), source_id=OuterRef("source_id"))
-    newest = same_source.values("source_id").annotate(newest=Max("version")).values("newest")
-    facts = facts.filter(customer_id__in=customer_ids)
-    rows = facts.filter(source_id__in=source_ids, version=Subquery(newest))
     rows_by_source: dict[str, list[Fact]] = {}
-    for row in rows:
+    if not customer_ids or not source_ids:
+        return rows_by_source
+    for row in _CURRENT_OF_SOURCES.rows(
+        project_id=_id(project),
+        source_type=source_type,
+        customer_ids=list(customer_ids),
+        source_ids=list(source_ids),
+    ):
         rows_by_source.setdefault(row.source_id, []).append(row)
     return rows_by_source
+
+
+def _select_current_of_sources() -> QuerySet[Fact]:
+    facts = Fact.objects.for_project(Parameter("project_id")).filter(
+        source_type=Parameter("source_type")
+    )
+    same_source = facts.filter(customer_id=OuterRef("customer_id"), source_id=OuterRef("source_id"))
+    newest = same_source.values("source_id").annotate(newest=Max("version")).values("newest")
+    return facts.filter(
+        is_any("customer_id", "customer_ids"),
+        is_any("source_id", "source_ids"),
+        version=Subquery(newest),
+    )
+
+
+def _id(project: Project | str) -> str:
+    return project if isinstance(project, str) else project.pk
 
 
 def latest_version(*, customer: Customer, source: Source) -> int:

@@ -5,13 +5,20 @@ from datetime import datetime
 
 from common import fair_queue
 from common.fair_queue import RetryRule
+from common.prepared_queries import Parameter, PreparedQuery
 from entitlements.models import Snapshot
 from projects.models import Customer
+
+_OF_CUSTOMER = PreparedQuery(
+    lambda: Snapshot.objects.for_project(Parameter("project_id")).filter(
+        customer_id=Parameter("customer_id")
+    )
+)
 
 
 def of(customer: Customer) -> Snapshot | None:
     """The customer's snapshot; None before the first fact. Read it under the customer's lock."""
-    return Snapshot.objects.for_project(customer.project_id).filter(customer_id=customer.pk).first()
+    return _OF_CUSTOMER.first(project_id=customer.project_id, customer_id=customer.pk)
 
 
 def of_many(*, project_id: str, customer_ids: Collection[str]) -> dict[str, Snapshot]:

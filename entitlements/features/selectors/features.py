@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 
 from common.errors import NotFound
-from common.prepared_queries import Parameter, PreparedQuery
+from common.prepared_queries import Parameter, PreparedQuery, is_any
 from entitlements.models import Feature
 from entitlements.resolution.facts import FeatureDefinition
 from projects.models import Project
@@ -15,12 +15,18 @@ from usage.periods import Unit
 _LIVE = PreparedQuery(
     lambda: Feature.objects.for_project(Parameter("project_id")).filter(archived_at__isnull=True)
 )
+_OF_CODE = PreparedQuery(
+    lambda: Feature.objects.for_project(Parameter("project_id")).filter(code=Parameter("code")),
+    related=["meter"],
+)
+_OF_CODES = PreparedQuery(
+    lambda: Feature.objects.for_project(Parameter("project_id")).filter(is_any("code", "codes"))
+)
 
 
 def get(*, project: Project | str, code: str) -> Feature:
     """The feature with this code, archived or not; raises NotFound."""
-    rows = Feature.objects.for_project(project).select_related("meter")
-    feature = rows.filter(code=code).first()
+    feature = _OF_CODE.first(project_id=_id(project), code=code)
     if feature is None:
         raise NotFound("No feature with this code. GET /features lists them.")
     return feature
@@ -34,7 +40,9 @@ def listing(*, project: Project | str, archived: bool | None = None) -> QuerySet
 
 def find_many(*, project: Project | str, codes: Collection[str]) -> dict[str, Feature]:
     """The features with these codes, by code; unknown codes are absent."""
-    rows = Feature.objects.for_project(project).filter(code__in=codes)
+    if not codes:
+        return {}
+    rows = _OF_CODES.rows(project_id=_id(project), codes=list(codes))
     return {feature.code: feature for feature in rows}
 
 
@@ -58,16 +66,19 @@ def live_definitions(
 ) -> dict[str, FeatureDefinition]:
     """Definitions by code of every feature that is not archived; with ``at`` that was not
     archived then."""
-    rows = Feature.objects.for_project(project)
     if at is None:
-        project_id = project if isinstance(project, str) else project.pk
-        return _index_definitions(_LIVE.rows(project_id=project_id))
+        return _index_definitions(_LIVE.rows(project_id=_id(project)))
     is_live = Q(archived_at__isnull=True) | Q(archived_at__gt=at)
-    return _index_definitions(rows.filter(is_live, created_at__lte=at))
+    rows = Feature.objects.for_project(project).filter(is_live, created_at__lte=at)
+    return _index_definitions(rows)
 
 
 def _index_definitions(rows: Iterable[Feature]) -> dict[str, FeatureDefinition]:
     return {row.code: definition(row) for row in rows}
+
+
+def _id(project: Project | str) -> str:
+    return project if isinstance(project, str) else project.pk
 
 
 def definition(row: Feature) -> FeatureDefinition:
