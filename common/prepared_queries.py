@@ -18,7 +18,7 @@ errors that raises: :mod:`common.prepared_statements`.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
@@ -27,7 +27,7 @@ from django.db.transaction import TransactionManagementError
 from psycopg import sql
 
 from common import prepared_statements
-from common.models import ProjectOwned, ProjectQuerySet
+from common.models import ProjectQuerySet
 
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -112,35 +112,6 @@ class PreparedValues:
     @cached_property
     def _text(self) -> str:
         return _statement(self._build())
-
-
-def related_rows(row: ProjectOwned, name: str, *, related: tuple[str, ...] = ()) -> list[Any]:
-    """The rows of ``row.<name>.all()``, such as a payment's refunds: those that were prefetched
-    with the row, else those that a prepared query reads now, together with their ``related`` rows.
-    """
-    if name in getattr(row, "_prefetched_objects_cache", ()):
-        return list(getattr(row, name).all())
-    query, foreign_key = _of_parent(type(row), name, related)
-    children = query.rows(project_id=row.project_id, parent_id=row.pk)
-    for child in children:
-        setattr(child, foreign_key, row)
-    return children
-
-
-@cache
-def _of_parent(
-    model: type[Model], name: str, related: tuple[str, ...]
-) -> tuple[PreparedQuery[Any], str]:
-    """The query of the rows below one row, and the name of their foreign key."""
-    relation: Any = model._meta.get_field(name)
-    foreign_key, rows = relation.field, relation.related_model.objects
-    query: PreparedQuery[Any] = PreparedQuery(
-        lambda: rows.for_project(Parameter("project_id")).filter(
-            **{foreign_key.attname: Parameter("parent_id")}
-        ),
-        related=related,
-    )
-    return query, foreign_key.name
 
 
 class _Part(NamedTuple):

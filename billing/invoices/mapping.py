@@ -31,7 +31,6 @@ from billing.sync.mapper import Mapper
 from billing.sync.plan import Children, Differences, RowPlan, Values
 from billing.sync.selectors import owners, page_rows
 from billing.sync.selectors.owners import Owner
-from common.prepared_queries import related_rows
 from events.catalog import EventType
 from projects.models import Customer
 
@@ -141,7 +140,7 @@ def _find_subscription_id(
 
 
 def _plan_lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
-    stored_rows = [] if row._state.adding else related_rows(row, "lines")
+    stored_rows = [] if row._state.adding else list(row.lines.all())
     stripe_ids = {line.price_stripe_id for line in snapshot.lines if line.price_stripe_id}
     price_ids = prices_by_stripe_id(
         account=account, project_id=row.project_id, stripe_ids=stripe_ids
@@ -172,7 +171,7 @@ def _plan_lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot)
 
 
 def _plan_payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
-    stored_rows = [] if row._state.adding else related_rows(row, "payments")
+    stored_rows = [] if row._state.adding else list(row.payments.all())
     stripe_ids = {
         payment.payment_stripe_id for payment in snapshot.payments if payment.payment_stripe_id
     }
@@ -210,7 +209,7 @@ def _find_payment_ids(
 
 def _plan_credit_notes(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
     """Plan the credit notes. Stripe deletes none: a stored one that it no longer lists is void."""
-    stored_rows = [] if row._state.adding else related_rows(row, "credit_notes")
+    stored_rows = [] if row._state.adding else list(row.credit_notes.all())
     listed_ids = {note.stripe_id for note in snapshot.credit_notes}
     voided_ids = {str(note.stripe_id) for note in stored_rows} - listed_ids
     return Children(

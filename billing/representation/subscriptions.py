@@ -5,7 +5,6 @@ from typing import Annotated, TypedDict
 from billing.models import Subscription, SubscriptionItem
 from billing.representation import duplicates
 from common.bodies import Time
-from common.prepared_queries import related_rows
 from common.times import rfc3339
 
 
@@ -82,9 +81,7 @@ def subscription(row: Subscription) -> SubscriptionBody:
         "status": row.status,
         "customer": row.customer_id,
         "user_id": row.customer.user_id,
-        "items": [
-            _subscription_item(each) for each in related_rows(row, "items", related=("price",))
-        ],
+        "items": [_subscription_item(each) for each in row.items.all()],
         "started_at": rfc3339(row.started_at),
         "trial_ends_at": rfc3339(row.trial_ends_at),
         "cancel_at": rfc3339(row.cancel_at),

@@ -30,7 +30,7 @@ from billing.sync.mapper import Mapper
 from billing.sync.plan import Children, Differences, RowPlan, Values
 from billing.sync.selectors import owners, page_rows
 from billing.sync.selectors.owners import Owner
-from common.prepared_queries import Parameter, PreparedValues, related_rows
+from common.prepared_queries import Parameter, PreparedValues
 from common.times import rfc3339
 from events.catalog import EventType
 from projects.models import Customer
@@ -49,7 +49,7 @@ _UNLINKED_INVOICES = PreparedValues(
             subscription_stripe_id=Parameter("stripe_id"),
             subscription__isnull=True,
         )
-        .values_list("pk")
+        .values_list("pk")[:1]
     )
 )
 
@@ -149,7 +149,7 @@ def _discount_values(
 def _plan_items(
     account: StripeAccount, row: Subscription, snapshot: SubscriptionSnapshot
 ) -> Children:
-    stored_rows = [] if row._state.adding else related_rows(row, "items")
+    stored_rows = [] if row._state.adding else list(row.items.all())
     price_ids = prices_by_stripe_id(
         account=account,
         project_id=row.project_id,
@@ -198,16 +198,20 @@ def _write_plan(plan: RowPlan[Subscription], customer: Customer | None, at: date
 
 
 def _link_invoices(row: Subscription) -> None:
-    """Link the invoices that were stored before their subscription."""
-    rows = _UNLINKED_INVOICES.rows(
+    """Link the invoices that were stored before their subscription. Mostly there are none."""
+    if not _UNLINKED_INVOICES.rows(
         project_id=row.project_id,
         account_id=row.account_id,
         customer_id=row.customer_id,
         stripe_id=row.stripe_id,
-    )
-    if rows:
-        invoices = Invoice.objects.for_project(row.project_id).filter(pk__in=[pk for (pk,) in rows])
-        invoices.update(subscription=row)
+    ):
+        return
+    Invoice.objects.for_project(row.project_id).filter(
+        account_id=row.account_id,
+        customer_id=row.customer_id,
+        subscription_stripe_id=row.stripe_id,
+        subscription__isnull=True,
+    ).update(subscription=row)
 
 
 def _event_types(plan: RowPlan[Subscription], differences: Differences) -> Iterator[EventType]:

@@ -7,7 +7,6 @@ from typing import Any
 from billing.models import Dispute, Payment, Refund, StripeAccount
 from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
 from billing.sync.plan import Children, Values
-from common.prepared_queries import related_rows
 
 
 def plan_refunds(
@@ -18,7 +17,7 @@ def plan_refunds(
     A row that has no Stripe id yet is matched by the id of ours in the refund's metadata. Stripe
     never deletes a refund, so rows that the snapshot lacks are newer than it and stay.
     """
-    stored_rows = [] if payment._state.adding else related_rows(payment, "refunds")
+    stored_rows = [] if payment._state.adding else list(payment.refunds.all())
     stripe_ids = {refund.stripe_id for refund in snapshot.refunds}
     rows = {row.stripe_id: row for row in stored_rows if row.stripe_id in stripe_ids}
     unsent_rows = {row.pk: row for row in stored_rows if not row.stripe_id}
@@ -59,7 +58,7 @@ def _refund_lines(refund: RefundSnapshot, row: Refund | None) -> list[dict[str, 
 
 def sum_refunded_lines(*, payment: Payment, snapshot: PaymentSnapshot) -> dict[str, int]:
     """Sum the refunded minor units by line id, of refunds that were not refused or canceled."""
-    stored_rows = [] if payment._state.adding else related_rows(payment, "refunds")
+    stored_rows = [] if payment._state.adding else list(payment.refunds.all())
     rows = {row.stripe_id: row for row in stored_rows} | {row.pk: row for row in stored_rows}
     amounts: Counter[str] = Counter()
     for refund in filter(lambda refund: refund.counts, snapshot.refunds):
@@ -73,7 +72,7 @@ def plan_disputes(
     *, account: StripeAccount, payment: Payment, snapshot: PaymentSnapshot
 ) -> Children:
     """Match the snapshot's disputes with our rows by Stripe id; plan new rows for the others."""
-    stored_rows = [] if payment._state.adding else related_rows(payment, "disputes")
+    stored_rows = [] if payment._state.adding else list(payment.disputes.all())
     return Children(
         name="disputes",
         rows={str(row.stripe_id): row for row in stored_rows},

@@ -67,7 +67,7 @@ _UNLINKED_INVOICE_PAYMENTS = PreparedValues(
             payment_stripe_id=Parameter("stripe_id"),
             payment__isnull=True,
         )
-        .values_list("pk")
+        .values_list("pk")[:1]
     )
 )
 
@@ -256,16 +256,20 @@ def _with_arrival_time(plan: RowPlan[Payment], at: datetime) -> RowPlan[Payment]
 
 
 def _link_invoices(row: Payment) -> None:
-    """Link the invoice payments that were stored before this payment."""
-    rows = _UNLINKED_INVOICE_PAYMENTS.rows(
+    """Link the invoice payments that were stored before this payment. Mostly there are none."""
+    if not _UNLINKED_INVOICE_PAYMENTS.rows(
         project_id=row.project_id,
         account_id=row.account_id,
         customer_id=row.customer_id,
         stripe_id=row.stripe_id,
-    )
-    if rows:
-        unlinked = InvoicePayment.objects.for_project(row.project_id)
-        unlinked.filter(pk__in=[pk for (pk,) in rows]).update(payment=row)
+    ):
+        return
+    InvoicePayment.objects.for_project(row.project_id).filter(
+        invoice__account_id=row.account_id,
+        invoice__customer_id=row.customer_id,
+        payment_stripe_id=row.stripe_id,
+        payment__isnull=True,
+    ).update(payment=row)
 
 
 MAPPER: Mapper[PaymentSnapshot, Payment] = Mapper(

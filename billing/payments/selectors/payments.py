@@ -21,10 +21,6 @@ from projects.models import Project
 EXPIRY_LEASE = LeaseColumns(until="expiry_leased_until", fence="expiry_leased_until")
 """Columns of the lease that a worker holds while it expires a payment."""
 
-_PAYMENT = PreparedQuery(
-    lambda: Payment.objects.for_project(Parameter("project_id")).filter(pk=Parameter("id")),
-    related=["customer", "account", "checkout"],
-)
 _OF_REFERENCE = PreparedQuery(
     lambda: (
         Payment.objects.for_project(Parameter("project_id"))
@@ -64,8 +60,7 @@ def listing(
 
 def get(*, project: Project | str, payment_id: str) -> Payment:
     """Return one payment with its checkout. Raises NotFound."""
-    project_id = project if isinstance(project, str) else project.pk
-    row = _PAYMENT.first(project_id=project_id, id=payment_id)
+    row = listing(project=project).select_related("checkout").filter(pk=payment_id).first()
     if row is None:
         raise NotFound("No payment with this id.")
     return row
