@@ -1,6 +1,7 @@
 """Plan the rows that belong to a payment: its refunds, with their lines, and its disputes."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,15 +10,23 @@ from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
 from billing.sync.plan import Children, Values
 
 
+def list_refunds(payment: Payment) -> list[Refund]:
+    """Return our rows of the payment's refunds; none for a payment that is not stored yet."""
+    return [] if payment._state.adding else list(payment.refunds.all())
+
+
 def plan_refunds(
-    *, account: StripeAccount, payment: Payment, snapshot: PaymentSnapshot
+    *,
+    account: StripeAccount,
+    payment: Payment,
+    stored_rows: Sequence[Refund],
+    snapshot: PaymentSnapshot,
 ) -> Children:
     """Match the snapshot's refunds with our rows by Stripe id; plan new rows for the others.
 
     A row that has no Stripe id yet is matched by the id of ours in the refund's metadata. Stripe
     never deletes a refund, so rows that the snapshot lacks are newer than it and stay.
     """
-    stored_rows = [] if payment._state.adding else list(payment.refunds.all())
     stripe_ids = {refund.stripe_id for refund in snapshot.refunds}
     rows = {row.stripe_id: row for row in stored_rows if row.stripe_id in stripe_ids}
     unsent_rows = {row.pk: row for row in stored_rows if not row.stripe_id}
@@ -56,9 +65,10 @@ def _refund_lines(refund: RefundSnapshot, row: Refund | None) -> list[dict[str, 
     return row.lines if row is not None and row.lines else [asdict(line) for line in refund.lines]
 
 
-def sum_refunded_lines(*, payment: Payment, snapshot: PaymentSnapshot) -> dict[str, int]:
+def sum_refunded_lines(
+    *, stored_rows: Sequence[Refund], snapshot: PaymentSnapshot
+) -> dict[str, int]:
     """Sum the refunded minor units by line id, of refunds that were not refused or canceled."""
-    stored_rows = [] if payment._state.adding else list(payment.refunds.all())
     rows = {row.stripe_id: row for row in stored_rows} | {row.pk: row for row in stored_rows}
     amounts: Counter[str] = Counter()
     for refund in filter(lambda refund: refund.counts, snapshot.refunds):

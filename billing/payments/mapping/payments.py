@@ -132,6 +132,7 @@ def _plan_row(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -
         row = page_payments.find_pending(owner, checkout) or Payment(
             project_id=owner.project_id, account=account
         )
+    refunds = payment_parts.list_refunds(row)
     return RowPlan(
         row=row,
         values={
@@ -144,7 +145,9 @@ def _plan_row(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -
             "amount": snapshot.amount,
             "amount_received": snapshot.amount_received,
             "amount_refunded": snapshot.amount_refunded,
-            "refunded_lines": payment_parts.sum_refunded_lines(payment=row, snapshot=snapshot),
+            "refunded_lines": payment_parts.sum_refunded_lines(
+                stored_rows=refunds, snapshot=snapshot
+            ),
             "amount_disputed": _sum_withheld(snapshot),
             "payment_method_type": snapshot.payment_method_type or row.payment_method_type,
             "failure_code": snapshot.failure_code,
@@ -155,7 +158,9 @@ def _plan_row(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -
             **_client_secret_values(row, snapshot),
         },
         children=(
-            payment_parts.plan_refunds(account=account, payment=row, snapshot=snapshot),
+            payment_parts.plan_refunds(
+                account=account, payment=row, stored_rows=refunds, snapshot=snapshot
+            ),
             payment_parts.plan_disputes(account=account, payment=row, snapshot=snapshot),
         ),
     )
