@@ -3,8 +3,16 @@
 from billing.models import Refund
 from common.errors import NotFound
 from common.models import ProjectQuerySet
+from common.prepared_queries import Parameter, PreparedQuery
 from projects.customers import selectors as customers
 from projects.models import Project
+
+_REFUND = PreparedQuery(
+    lambda: Refund.objects.for_project(Parameter("project_id")).filter(
+        pk=Parameter("id"), stripe_id__isnull=False
+    ),
+    related=["payment", "payment__account", "account"],
+)
 
 
 def listing(
@@ -25,8 +33,7 @@ def listing(
 
 def get(*, project: Project, refund_id: str) -> Refund:
     """Return one refund with its payment. Raises NotFound."""
-    rows = listing(project=project).select_related("payment__account", "account")
-    row = rows.filter(pk=refund_id).first()
+    row = _REFUND.first(project_id=project.pk, id=refund_id)
     if row is None:
         raise NotFound("No refund with this id.")
     return row
