@@ -19,9 +19,24 @@ from billing.stripe.snapshots import REFUND_GONE, RefundLineSnapshot
 from billing.sync import service as sync
 from common.currencies import step
 from common.errors import Invalid
+from common.prepared_queries import Parameter, PreparedQuery
 
 MAX_PAIRS = 49
 """Stripe allows 50 metadata keys. The tenant and the lines share 49; one names our row."""
+
+_LINES = PreparedQuery(
+    lambda: CheckoutLine.objects.for_project(Parameter("project_id")).filter(
+        checkout_id=Parameter("checkout_id")
+    ),
+    related=["price", "price__product"],
+)
+_REFUNDS = PreparedQuery(
+    lambda: (
+        Refund.objects.for_project(Parameter("project_id"))
+        .filter(payment_id=Parameter("payment_id"))
+        .exclude(status__in=REFUND_GONE)
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +71,7 @@ def list_refundable(payment: Payment) -> list[RefundableLine]:
     page = payment.checkout
     if page is None:
         return []
-    lines = list(page.lines.select_related("price__product"))
+    lines = _LINES.rows(project_id=page.project_id, checkout_id=page.pk)
     costs = line_receipts.payments_by_line(page, lines=lines, payment=payment)
     amounts, units = _sum_refunded(payment)
     return [
@@ -116,9 +131,8 @@ def _sum_refunded(payment: Payment) -> tuple[Counter[str], Counter[str]]:
     """Sum refunded minor units and units by line id, of refunds that were not refused."""
     amounts: Counter[str] = Counter()
     units: Counter[str] = Counter()
-    rows = Refund.objects.for_project(payment.project_id).filter(payment=payment)
-    for lines in rows.exclude(status__in=REFUND_GONE).values_list("lines", flat=True):
-        for line in lines:
+    for refund in _REFUNDS.rows(project_id=payment.project_id, payment_id=payment.pk):
+        for line in refund.lines:
             amounts[line["line"]] += line["amount"]
             units[line["line"]] += line["quantity"] or 0
     return amounts, units

@@ -2,6 +2,42 @@
 
 from billing.models import Invoice, InvoiceLine, Payment
 from billing.models.invoice import PAID
+from common.prepared_queries import Parameter, PreparedValues, is_any
+
+_PAID_PERIODS = PreparedValues(
+    lambda: (
+        InvoiceLine.objects.for_project(Parameter("project_id"))
+        .filter(
+            invoice__payments__payment_id=Parameter("payment_id"),
+            is_credit=False,
+            amount__gt=0,
+            price__isnull=False,
+        )
+        .values_list("price_id", "period_end")
+    )
+)
+_SUBSCRIPTIONS = PreparedValues(
+    lambda: (
+        Invoice.objects.for_project(Parameter("project_id"))
+        .filter(payments__payment_id=Parameter("payment_id"))
+        .exclude(subscription_stripe_id="")
+        .values_list("subscription_stripe_id")
+    )
+)
+_CREDITS = PreparedValues(
+    lambda: (
+        InvoiceLine.objects.for_project(Parameter("project_id"))
+        .filter(
+            is_any("invoice__subscription_stripe_id", "stripe_ids"),
+            invoice__account_id=Parameter("account_id"),
+            invoice__customer_id=Parameter("customer_id"),
+            invoice__status=PAID,
+            invoice__total__lt=0,
+            is_credit=True,
+        )
+        .values_list("invoice_id", "invoice__total", "price_id", "period_end", "amount")
+    )
+)
 
 
 def sum_credited(payment: Payment) -> int:
@@ -10,31 +46,22 @@ def sum_credited(payment: Payment) -> int:
     A later invoice counts if its credit lines are for the same price and period end as lines that
     this payment paid, and at most with its negative total. Up to three queries.
     """
-    paid_for = InvoiceLine.objects.for_project(payment.project_id).filter(
-        invoice__payments__payment=payment, is_credit=False, amount__gt=0, price__isnull=False
-    )
-    paid_periods = {(price, end) for price, end in paid_for.values_list("price_id", "period_end")}
-    subscriptions = set(
-        Invoice.objects.for_project(payment.project_id)
-        .filter(payments__payment=payment)
-        .exclude(subscription_stripe_id="")
-        .values_list("subscription_stripe_id", flat=True)
-    )
-    if not paid_periods or not subscriptions:
+    of_payment = {"project_id": payment.project_id, "payment_id": payment.pk}
+    paid_periods = set(_PAID_PERIODS.rows(**of_payment))
+    if not paid_periods:
         return 0
-    rows = InvoiceLine.objects.for_project(payment.project_id).filter(
-        invoice__account_id=payment.account_id,
-        invoice__customer_id=payment.customer_id,
-        invoice__subscription_stripe_id__in=subscriptions,
-        invoice__status=PAID,
-        invoice__total__lt=0,
-        is_credit=True,
+    subscriptions = {stripe_id for (stripe_id,) in _SUBSCRIPTIONS.rows(**of_payment)}
+    if not subscriptions:
+        return 0
+    rows = _CREDITS.rows(
+        project_id=payment.project_id,
+        account_id=payment.account_id,
+        customer_id=payment.customer_id,
+        stripe_ids=sorted(subscriptions),
     )
     credited: dict[str, int] = {}
     totals: dict[str, int] = {}
-    for invoice, total, price, end, amount in rows.values_list(
-        "invoice_id", "invoice__total", "price_id", "period_end", "amount"
-    ):
+    for invoice, total, price, end, amount in rows:
         if (price, end) in paid_periods:
             totals[invoice] = -total
             credited[invoice] = credited.get(invoice, 0) - amount
