@@ -9,13 +9,13 @@ from billing.access import service as access
 from billing.catalog.selectors import coupons as named_coupons
 from billing.catalog.selectors.catalog import prices_by_stripe_id
 from billing.checkout import page_payments
+from billing.invoices.selectors import payments_by_stripe_id
 from billing.models import (
     Coupon,
     CreditNote,
     Invoice,
     InvoiceLine,
     InvoicePayment,
-    Payment,
     PromotionCode,
     StripeAccount,
     Subscription,
@@ -29,7 +29,7 @@ from billing.sync.changes import write_and_record
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
 from billing.sync.plan import Children, Differences, RowPlan, Values
-from billing.sync.selectors import owners, page_rows
+from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from events.catalog import EventType
 from projects.models import Customer
@@ -175,7 +175,9 @@ def _plan_payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapsh
     stripe_ids = {
         payment.payment_stripe_id for payment in snapshot.payments if payment.payment_stripe_id
     }
-    payment_ids = _find_payment_ids(account, row.project_id, stripe_ids)
+    payment_ids = payments_by_stripe_id(
+        account=account, project_id=row.project_id, stripe_ids=stripe_ids
+    )
     return Children(
         name="payments",
         rows={stored.stripe_id: stored for stored in stored_rows},
@@ -193,18 +195,6 @@ def _plan_payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapsh
         },
         new=lambda stripe_id: InvoicePayment(project_id=row.project_id, invoice=row),
     )
-
-
-def _find_payment_ids(
-    account: StripeAccount, project_id: str, stripe_ids: set[str]
-) -> dict[str | None, str]:
-    page = page_rows.find_many(
-        Payment, account=account, project_id=project_id, stripe_ids=stripe_ids
-    )
-    if page is not None:
-        return {stripe_id: row.pk for stripe_id, row in page.items()}
-    rows = Payment.objects.for_project(project_id).filter(account=account, stripe_id__in=stripe_ids)
-    return dict(rows.values_list("stripe_id", "pk"))
 
 
 def _plan_credit_notes(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:

@@ -4,12 +4,22 @@ from datetime import datetime
 from typing import Any
 
 from billing.errors import NoDocument
-from billing.models import Invoice, Subscription
+from billing.models import Invoice, Payment, StripeAccount, Subscription
 from billing.models.invoice import UNPAID
+from billing.sync.selectors import page_rows
 from common.errors import NotFound
 from common.models import ProjectQuerySet
+from common.prepared_queries import Parameter, PreparedValues, is_any
 from projects.customers import selectors as customers
 from projects.models import Project
+
+_PAYMENTS_BY_STRIPE_ID = PreparedValues(
+    lambda: (
+        Payment.objects.for_project(Parameter("project_id"))
+        .filter(is_any("stripe_id", "stripe_ids"), account_id=Parameter("account_id"))
+        .values_list("stripe_id", "pk")
+    )
+)
 
 
 def listing(
@@ -70,3 +80,18 @@ def select_unpaid(subscription: Subscription) -> ProjectQuerySet[Invoice]:
         status__in=UNPAID,
     )
     return rows.order_by("-issued_at", "-id")
+
+
+def payments_by_stripe_id(
+    *, account: StripeAccount, project_id: str, stripe_ids: set[str]
+) -> dict[str | None, str]:
+    """Our payment ids by Stripe id. Without Stripe ids no query."""
+    loaded = page_rows.find_many(
+        Payment, account=account, project_id=project_id, stripe_ids=stripe_ids
+    )
+    if loaded is not None:
+        return {stripe_id: row.pk for stripe_id, row in loaded.items()}
+    rows = _PAYMENTS_BY_STRIPE_ID.rows(
+        project_id=project_id, account_id=account.pk, stripe_ids=sorted(stripe_ids)
+    )
+    return dict(rows)
