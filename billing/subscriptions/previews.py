@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from billing.invoices import selectors as stored
 from billing.models import Invoice, InvoiceLine, Price, Subscription
 from billing.models.sync_object import ObjectKind
 from billing.stripe.client import client_for
@@ -19,6 +18,7 @@ from billing.subscriptions import schedules, subscription_items
 from billing.subscriptions.changes import ChangePlan, ChangeTime
 from billing.subscriptions.writes import require_stripe_id
 from billing.sync import service as sync
+from billing.sync.selectors import owners
 from common.errors import Unavailable
 
 NO_PRORATION = {"proration_behavior": "none"}
@@ -227,8 +227,12 @@ def _find_new_invoice(
     sync.now(
         account=subscription.account, kind=ObjectKind.INVOICE, stripe_id=invoice_stripe_id, at=at
     )
-    rows = stored.listing(project=subscription.project)
-    return rows.filter(account=subscription.account, stripe_id=invoice_stripe_id).first()
+    return owners.project_row(
+        Invoice,
+        account=subscription.account,
+        project_id=subscription.project_id,
+        stripe_id=invoice_stripe_id,
+    )
 
 
 def _price_ids_by_stripe_id(
