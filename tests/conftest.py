@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.flush.management.commands import flush
 from tests.services import NOWHERE
 
 pytest_plugins = ["tests.billing_fixtures"]
+SANDBOX = Path(__file__).resolve().parent / "sandbox"
 
 
 @pytest.hookimpl(trylast=True)
@@ -47,14 +49,15 @@ def _stop_broadcast_listener() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _warm_process() -> None:
+def _warm_process(request: pytest.FixtureRequest) -> None:
     """Start each test in the state of a process that has been serving for a while: it listens, has
     received every broadcast, and takes Redis for alive.
 
     Left to itself the listener connects in the middle of the first test that asks for a copy, and
-    drops every copy then.
+    drops every copy then. Tests of the sandbox, which has no copies, have a process of any kind.
     """
-    if os.environ["REDIS_URL"] != NOWHERE["REDIS_URL"]:
+    is_serving = not request.path.is_relative_to(SANDBOX)
+    if is_serving and os.environ["REDIS_URL"] != NOWHERE["REDIS_URL"]:
         redis.breaker.close()
         receive_broadcasts()
 

@@ -1,9 +1,10 @@
 """Everything that CI runs, with one summary: `python -m tests.suite [--without-tests | --fast]`.
 
-The static checks come first, as many at once as there are processors. Beside them the database that
-the tests copy is migrated, and in a fresh checkout pytest compiles the tests once for all workers.
-Then the tests have the processors to themselves. The output of the static checks is shown only when
-they fail. ``--fast`` checks style and runs the tests that `tests/fast_selection.py` chooses.
+First the database that the tests copy is migrated, and in a fresh checkout pytest compiles the
+tests once for all workers. Then the tests run. The static checks begin at the same time as these,
+as many at once as there are processors, and the last of them end beside the tests: no processor
+waits for the check of types. The output of the static checks is shown only when they fail.
+``--fast`` checks style and runs the tests that `tests/fast_selection.py` chooses.
 """
 
 import os
@@ -127,11 +128,15 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != KEEPS_NOTHING}
 
 
-def run_all(before: Sequence[Check], tests: Check | None) -> list[Result]:
-    """The tests run in any case: whoever broke the style wants to know what else is broken."""
+def run_all(before: Sequence[Check], beside: Sequence[Check], tests: Check | None) -> list[Result]:
+    """Run the tests after the checks ``before`` them. They run in any case: whoever broke the style
+    wants to know what else is broken."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as processors:
-        results = list(processors.map(lambda check: run(check, shown=False), before))
-    return results if tests is None else [*results, run(tests, shown=True)]
+        pending = [processors.submit(run, check, shown=False) for check in (*before, *beside)]
+        for each in pending[: len(before)]:
+            each.result()
+        shown = [] if tests is None else [run(tests, shown=True)]
+        return [*(each.result() for each in pending), *shown]
 
 
 def report(results: Iterable[Result]) -> str:
@@ -146,12 +151,11 @@ def report(results: Iterable[Result]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     if "--fast" in arguments:
-        results = run_all(style_checks(), fast_tests())
+        results = run_all(style_checks(), [], fast_tests())
     elif "--without-tests" in arguments:
-        results = run_all(static_checks(), None)
+        results = run_all([], static_checks(), None)
     else:
-        first, *others = static_checks()
-        results = run_all([first, *preparations(), *others], all_tests())
+        results = run_all(preparations(), static_checks(), all_tests())
     print(report(results), flush=True)  # noqa: T201
     return 0 if all(one.passed for one in results) else 1
 

@@ -83,7 +83,7 @@ def create(
     key = request_dedup.request_key(idempotency_key, "coupon", fingerprint)
     rows = Coupon.objects.for_project(project)
     row = request_dedup.find_earlier(
-        rows, key=key, is_named=bool(idempotency_key), at=at
+        Coupon, project_id=project.pk, key=key, is_named=bool(idempotency_key), at=at
     ) or rows.create(
         account=account,
         request_key=key,

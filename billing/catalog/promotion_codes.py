@@ -138,7 +138,13 @@ def _find_or_create_row(
     rows = PromotionCode.objects.for_project(coupon.project_id)
     with transaction.atomic():
         projects.lock(project_id=coupon.project_id)
-        row = request_dedup.find_earlier(rows, key=key, is_named=bool(idempotency_key), at=at)
+        row = request_dedup.find_earlier(
+            PromotionCode,
+            project_id=coupon.project_id,
+            key=key,
+            is_named=bool(idempotency_key),
+            at=at,
+        )
         if row is not None:
             return row
         _refuse_same_text(coupon.project, request.code, buyer)

@@ -45,7 +45,9 @@ def create_product(
     key = request_dedup.request_key(idempotency_key, "product", *content)
     with transaction.atomic():
         rows = Product.objects.for_project(project)
-        earlier = request_dedup.find_earlier(rows, key=key, is_named=bool(idempotency_key), at=at)
+        earlier = request_dedup.find_earlier(
+            Product, project_id=project.pk, key=key, is_named=bool(idempotency_key), at=at
+        )
         row = earlier or rows.create(
             account=account,
             name=request.name,
@@ -129,7 +131,9 @@ def create_price(
     content = values if meter is None else {**values, "meter": meter.pk}
     key = request_dedup.request_key(idempotency_key, "price", product.pk, content)
     rows = Price.objects.for_project(product.project_id)
-    earlier = request_dedup.find_earlier(rows, key=key, is_named=bool(idempotency_key), at=at)
+    earlier = request_dedup.find_earlier(
+        Price, project_id=product.project_id, key=key, is_named=bool(idempotency_key), at=at
+    )
     row = earlier or rows.create(
         account=product.account,
         product=product,

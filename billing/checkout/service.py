@@ -123,8 +123,15 @@ def _find_or_create_row(
         _check_not_subscribed(customer, order)
         fingerprint = [buyer.pk, order.fingerprint()]
         key = request_dedup.request_key(idempotency_key, "checkout", *fingerprint)
-        rows = Checkout.objects.for_project(customer.project_id).filter(customer=customer)
-        earlier = request_dedup.find_earlier(rows, key=key, is_named=bool(idempotency_key), at=at)
+        earlier = request_dedup.find_earlier(
+            Checkout,
+            project_id=customer.project_id,
+            key=key,
+            is_named=bool(idempotency_key),
+            at=at,
+            condition=request_dedup.OF_CUSTOMER,
+            customer_id=customer.pk,
+        )
         if earlier is not None:
             return earlier
         order_key = request_dedup.request_key("", "checkout", *fingerprint)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import datetime
+from functools import cache
 from typing import TypeVar
 
 from django.db.models import Q
@@ -10,9 +11,12 @@ from django.db.models import Q
 from billing.models.outbound import Outbound
 from billing.outbound import selectors as intents
 from billing.outbound.intent_resolution import KEY_LIFE
-from common.models import ProjectQuerySet
+from common.prepared_queries import Parameter, PreparedQuery
 
 OutboundT = TypeVar("OutboundT", bound=Outbound)
+
+ANY_ROW = Q()
+OF_CUSTOMER = Q(customer=Parameter("customer_id"))
 
 
 def request_key(idempotency_key: str, *parts: object) -> str:
@@ -22,13 +26,36 @@ def request_key(idempotency_key: str, *parts: object) -> str:
 
 
 def find_earlier(
-    rows: ProjectQuerySet[OutboundT], *, key: str, is_named: bool, at: datetime
+    model: type[OutboundT],
+    *,
+    project_id: str,
+    key: str,
+    is_named: bool,
+    at: datetime,
+    condition: Q = ANY_ROW,
+    **parameters: str,
 ) -> OutboundT | None:
-    """Find the row that an earlier try of the same request has created.
+    """Find the project's row that an earlier try of the same request has created.
 
     A repeated request with an idempotency key of its own (``is_named``) always means that row. A
     request without one means it only until the earlier try is answered; then it asks for a new row.
+    ``condition`` is a constant; its ``parameters`` are given by name.
     """
-    same = rows.filter(request_key=key, created_at__gt=at - KEY_LIFE)
-    unanswered = Q(stripe_id__isnull=True) | intents.unanswered("pk")
-    return (same if is_named else same.filter(unanswered)).order_by("id").first()
+    query = _earlier(model, is_named, condition)
+    return query.first(project_id=project_id, key=key, since=at - KEY_LIFE, **parameters)
+
+
+@cache
+def _earlier(model: type[OutboundT], is_named: bool, condition: Q) -> PreparedQuery[OutboundT]:
+    return PreparedQuery(
+        lambda: (
+            model.objects.for_project(Parameter("project_id"))
+            .filter(
+                condition,
+                ANY_ROW if is_named else Q(stripe_id__isnull=True) | intents.unanswered("pk"),
+                request_key=Parameter("key"),
+                created_at__gt=Parameter("since"),
+            )
+            .order_by("id")
+        )
+    )

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from billing.checkout.checkout_requests import LONGEST_OPEN
 from billing.errors import ReferenceReused
@@ -22,6 +23,8 @@ from common.inserts import insert
 from common.money import Money
 from projects.customers import selectors as people
 from projects.models import Customer, Project
+
+_WITHOUT_PAGE = request_dedup.OF_CUSTOMER & Q(checkout__isnull=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +72,14 @@ def find_earlier_attempt(
     Without an idempotency key a payment that has its page is not returned: that request was
     answered, so this one is new.
     """
-    rows = Payment.objects.for_project(customer.project_id).filter(customer=customer)
-    if not idempotency_key:
-        rows = rows.filter(checkout__isnull=True)
     return request_dedup.find_earlier(
-        rows,
+        Payment,
+        project_id=customer.project_id,
         key=_request_key(customer, payment_request, idempotency_key),
         is_named=bool(idempotency_key),
         at=at,
+        condition=request_dedup.OF_CUSTOMER if idempotency_key else _WITHOUT_PAGE,
+        customer_id=customer.pk,
     )
 
 

@@ -212,8 +212,9 @@ def _ensure_row(
 
 
 def _find_earlier_attempt(payment: Payment, keyed: _KeyedRequest, at: datetime) -> Refund | None:
-    rows = Refund.objects.for_project(payment.project_id)
-    return request_dedup.find_earlier(rows, key=keyed.key, is_named=keyed.is_named, at=at)
+    return request_dedup.find_earlier(
+        Refund, project_id=payment.project_id, key=keyed.key, is_named=keyed.is_named, at=at
+    )
 
 
 def _create_at_stripe(row: Refund, payment: Payment, amount: int | None, at: datetime) -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 import resource
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from celery import Celery
@@ -11,6 +9,7 @@ from celery import Celery
 from common.frames import call_with_room
 from config.chores import Chore
 from config.server.threads import Threads
+from tests.threads import run_in_a_loop, run_in_a_thread
 
 DEPTHS = 300
 CALLS = 200
@@ -23,22 +22,16 @@ def test_arguments_result_and_exceptions_pass_through() -> None:
 
 
 def test_no_depth_of_a_thread_with_room_asks_for_memory() -> None:
-    assert in_a_thread(lambda: call_with_room(most_page_faults)) < CALLS / 2
+    assert run_in_a_thread(lambda: call_with_room(most_page_faults)) < CALLS / 2
 
 
 def test_a_request_has_room() -> None:
-    assert asyncio.run(measure_in_a_request_thread()) < CALLS / 2
+    assert run_in_a_loop(measure_in_a_request_thread) < CALLS / 2
 
 
 def test_a_task_has_room() -> None:
     task = Celery(set_as_current=False, task_cls=Chore).task(most_page_faults)
-    assert in_a_thread(task) < CALLS / 2
-
-
-def in_a_thread(measure: Callable[[], int]) -> int:
-    """A thread of its own: pytest's has room already."""
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(measure).result()
+    assert run_in_a_thread(task) < CALLS / 2
 
 
 async def measure_in_a_request_thread() -> int:

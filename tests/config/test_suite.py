@@ -47,15 +47,22 @@ def test_suite_checks_types_schema_migrations_layers_style_and_behaviour() -> No
     assert names == ["types", "API schema", "migrations", "layers", "format", "style", "tests"]
 
 
-def test_tests_have_the_processors_to_themselves_and_run_although_a_check_failed(
-    tmp_path: Path,
-) -> None:
+def test_tests_follow_their_preparation_and_run_although_a_check_failed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     note = f"with open({str(log)!r}, 'a') as log: log.write"
     before = [script(f"{note}('check '); exit(1)"), script(f"{note}('check ')")]
-    results = run_all(before, script(f"{note}('tests')"))
+    results = run_all(before, [], script(f"{note}('tests')"))
     assert log.read_text() == "check check tests"
     assert [each.passed for each in results] == [False, True, True]
+
+
+def test_tests_do_not_wait_for_the_checks_beside_them(tmp_path: Path) -> None:
+    """A check that waits for the tests, and fails, is reported."""
+    done = tmp_path / "done"
+    wait = f"while not os.path.exists({str(done)!r}): time.sleep(0.01)"
+    check = script(f"import os, time\n{wait}\nraise SystemExit(1)")
+    results = run_all([], [check], script(f"open({str(done)!r}, 'w').close()"))
+    assert [each.passed for each in results] == [False, True]
 
 
 def test_slowest_tests_are_listed() -> None:

@@ -1,14 +1,14 @@
 """Bodies are received within time and memory limits, in a test's own event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from config.server.bodies import BodyIncomplete, BodyQueue, BodyTimeout, BodyTooLong
 from config.server.limits import KIB, Limits
+from tests.threads import run_in_a_loop
 
 SHORT = Limits(body_seconds=0.01, max_open_bodies=2, max_body_bytes=10)
 PATIENT = Limits(max_open_bodies=2, max_body_bytes=10)
@@ -32,12 +32,6 @@ class Protocol:
             await asyncio.get_running_loop().create_future()
 
 
-def run(story: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    """In a thread of its own: the browser tests leave a running loop in the main one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(story())).result()
-
-
 def test_a_whole_body_is_returned() -> None:
     async def story() -> list[bytes]:
         queue = BodyQueue(PATIENT)
@@ -46,7 +40,7 @@ def test_a_whole_body_is_returned() -> None:
         assert len(queue) == 0
         return [said, chunked]
 
-    assert run(story) == [b"abcdef", b"abcdef"]
+    assert run_in_a_loop(story) == [b"abcdef", b"abcdef"]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +62,7 @@ def test_an_incomplete_body_is_refused(
             await queue.receive(protocol, length=length)
         return len(queue)
 
-    assert run(story) == 0
+    assert run_in_a_loop(story) == 0
 
 
 def test_the_oldest_body_is_dropped_for_a_new_one() -> None:
@@ -89,7 +83,7 @@ def test_the_oldest_body_is_dropped_for_a_new_one() -> None:
             await other
         return [quick, len(queue)]
 
-    assert run(story) == [b"ab", 0]
+    assert run_in_a_loop(story) == [b"ab", 0]
 
 
 def test_the_bytes_of_all_bodies_are_limited() -> None:
@@ -108,7 +102,7 @@ def test_the_bytes_of_all_bodies_are_limited() -> None:
         await asyncio.gather(*waiting, return_exceptions=True)
         return ended
 
-    assert run(story) == [True, True, False]
+    assert run_in_a_loop(story) == [True, True, False]
 
 
 def test_a_long_body_gets_the_time_of_the_least_rate() -> None:

@@ -50,7 +50,8 @@ def find_checkout_id(
     our_id: str,
 ) -> str | None:
     """Return the id of the owner's checkout that names this payment or invoice, or that has our id
-    and no payment; None without one. An empty argument matches nothing."""
+    and no payment; None without one. An empty ``invoice_stripe_id`` or ``our_id`` matches
+    nothing."""
     rows = _CHECKOUT_IDS.rows(
         project_id=owner.project_id,
         account_id=account.pk,

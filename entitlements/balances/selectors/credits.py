@@ -12,6 +12,7 @@ from django.db.models import Q, Sum
 from common import fair_queue
 from common.errors import NotFound
 from common.fair_queue import RetryRule
+from common.models import ProjectQuerySet
 from common.prepared_queries import Parameter, PreparedQuery, PreparedValues, is_any
 from entitlements.models import CreditAccount, CreditEntry, CreditGrant, CreditTransaction
 from entitlements.resolution.credit_allocation import CreditBucket, sort_lots
@@ -34,6 +35,7 @@ _GRANT = PreparedQuery(
     lambda: CreditGrant.objects.for_project(Parameter("project_id")).filter(pk=Parameter("id")),
     related=["customer"],
 )
+_LOCKED_ACCOUNT = PreparedQuery(lambda: lock_query(), related=["customer"])  # noqa: PLW0108  # defined below
 _OF_SOURCES = PreparedQuery(
     lambda: (
         CreditGrant.objects.for_project(Parameter("project_id"))
@@ -97,8 +99,14 @@ def low_at(account: CreditAccount) -> int:
 def lock(*, project_id: str, customer_id: str) -> CreditAccount | None:
     """The customer's account with its customer, locked until the transaction ends; None before
     the first grant."""
-    rows = CreditAccount.objects.for_project(project_id).select_for_update(of=("self",))
-    return rows.filter(customer_id=customer_id).select_related("customer").first()
+    return _LOCKED_ACCOUNT.first(project_id=project_id, customer_id=customer_id)
+
+
+def lock_query() -> ProjectQuerySet[CreditAccount]:
+    """The query of :func:`lock`, with its parameters."""
+    rows = CreditAccount.objects.for_project(Parameter("project_id"))
+    rows = rows.select_for_update(of=("self",))
+    return rows.filter(customer_id=Parameter("customer_id"))
 
 
 def find_transaction(*, project_id: str, key: str) -> CreditTransaction | None:

@@ -38,7 +38,7 @@ def current_of_many(
     """For each customer with facts: the rows that count, and the customer's version.
 
     Both come from one snapshot of the database, so a decision made from these rows belongs to
-    exactly that version. With ``recorded_at`` in the past only rows recorded by then count, and the
+    exactly that version. With ``recorded_by`` in the past only rows recorded by then count, and the
     version is the highest of these rows.
     """
     facts_by_customer: dict[str, tuple[list[Fact], int]] = {}

@@ -1,0 +1,19 @@
+"""A thread of its own for a test: pytest's has room for frames, and a loop after a browser test."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def run_in_a_thread(function: Callable[[], Result]) -> Result:
+    """Call ``function`` in a new thread, and return or raise what it does."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(function).result()
+
+
+def run_in_a_loop(coroutine: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Await ``coroutine()`` in an event loop of a new thread."""
+    return run_in_a_thread(lambda: asyncio.run(coroutine()))
