@@ -23,6 +23,7 @@ class Chore(Task):  # type: ignore[type-arg]  # generic in the stubs alone
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task with room for its frames (:mod:`common.frames`)."""
         return call_with_room(super().__call__, *args, **kwargs)
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:

@@ -2,24 +2,12 @@
 
 from datetime import datetime
 
+from billing.accounts.selectors import stripe_customers
 from billing.models import StripeAccount, StripeCustomer
 from billing.outbound import intents
 from billing.stripe import customers
 from common.inserts import insert
-from common.prepared_queries import Parameter, PreparedQuery
 from projects.models import Customer
-
-_LIVE = PreparedQuery(
-    lambda: (
-        StripeCustomer.objects.for_project(Parameter("project_id"))
-        .filter(
-            account=Parameter("account_id"),
-            customer=Parameter("customer_id"),
-            deleted_at__isnull=True,
-        )
-        .order_by("pk")
-    )
-)
 
 
 def ensure(*, customer: Customer, account: StripeAccount, at: datetime) -> StripeCustomer:
@@ -41,9 +29,7 @@ def ensure(*, customer: Customer, account: StripeAccount, at: datetime) -> Strip
 
 def _row(customer: Customer, account: StripeAccount) -> StripeCustomer:
     """The live row, created if there is none; parallel calls get the same row."""
-    existing = _LIVE.first(
-        project_id=customer.project_id, account_id=account.pk, customer_id=customer.pk
-    )
+    existing = stripe_customers.find_row(customer=customer, account=account)
     if existing is not None:
         return existing
     row = StripeCustomer(

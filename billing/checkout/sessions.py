@@ -9,9 +9,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
-
 from billing.access.selectors import purchased_rows
+from billing.accounts.selectors import stripe_customers
 from billing.checkout.checkout_requests import CLOCK_MARGIN, LONGEST_OPEN, REQUEST_MARGIN
 from billing.checkout.selectors import checkouts
 from billing.errors import CheckoutNotOpen, CheckoutNotReady
@@ -31,24 +30,12 @@ from billing.stripe.errors import (
 )
 from billing.stripe.fields import Fields
 from billing.sync import service as sync
-from common.prepared_queries import Parameter, PreparedQuery
 from common.queue import enqueue
 
 CLOSE_REQUEST = "close"
 """Name of the request that closes a page: all attempts to close it are one request to Stripe."""
 RESULTS = ("subscription_stripe_id", "invoice_stripe_id", "payment_stripe_id")
 """Columns of a checkout that name the objects which its page has created."""
-_STRIPE_CUSTOMER = PreparedQuery(
-    lambda: (
-        StripeCustomer.objects.for_project(Parameter("project_id"))
-        .filter(
-            account_id=Parameter("account_id"),
-            customer_id=Parameter("customer_id"),
-            stripe_id__isnull=False,
-        )
-        .order_by(F("deleted_at").asc(nulls_first=True), "-pk")[:1]
-    )
-)
 
 
 def create(*, checkout: Checkout, at: datetime) -> None:
@@ -207,7 +194,7 @@ def _needs_card(row: Checkout, lines: Sequence[CheckoutLine]) -> bool:
 
 def _get_stripe_customer(row: Checkout) -> StripeCustomer:
     """Return the customer's Stripe customer, which exists before the checkout row is inserted."""
-    buyer = _STRIPE_CUSTOMER.first(
+    buyer = stripe_customers.find_latest(
         project_id=row.project_id, account_id=row.account_id, customer_id=row.customer_id
     )
     assert buyer is not None

@@ -8,6 +8,7 @@ from common.models.project_owned import (
     ProjectOwned,
     ProjectQuerySet,
     UnscopedQuery,
+    project_id_of,
 )
 from common.models.tenant_foreign_key import TenantForeignKey, tenant_key, tenant_links
 
@@ -21,6 +22,7 @@ __all__ = [
     "RunStatus",
     "TenantForeignKey",
     "UnscopedQuery",
+    "project_id_of",
     "tenant_key",
     "tenant_links",
 ]

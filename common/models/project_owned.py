@@ -14,6 +14,11 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 ModelT_co = TypeVar("ModelT_co", bound=models.Model, covariant=True)
 
 
+def project_id_of(project: models.Model | str) -> str:
+    """The id of a project that is given as a row or by its id."""
+    return project if isinstance(project, str) else str(project.pk)
+
+
 class UnscopedQuery(RuntimeError):
     """A query on a tenant's table named no project."""
 

@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.db.models import F
 
+from common.models import project_id_of
 from entitlements.cache import service as cache
 from entitlements.features.selectors import rules_version
 from entitlements.models import Rules
@@ -24,6 +25,6 @@ def bump(project: Project | str) -> int:
 
 def lock(project: Project | str) -> Rules:
     """The project's rules, created if missing, locked until the transaction ends."""
-    row = Rules(project_id=project if isinstance(project, str) else project.pk)
+    row = Rules(project_id=project_id_of(project))
     Rules.objects.for_project(project).bulk_create([row], ignore_conflicts=True)
     return rules_version.lock(project)

@@ -10,7 +10,7 @@ from django.db.models import Q
 from common import prepared_statements
 from common.errors import NotFound
 from common.ids import is_id
-from common.models import ProjectQuerySet
+from common.models import ProjectQuerySet, project_id_of
 from common.prepared_queries import Parameter, PreparedQuery
 from projects.models import Customer, Project
 
@@ -50,7 +50,7 @@ def of(project: Project | str, *, email: str | None = None) -> ProjectQuerySet[C
 
 def find(*, project: Project | str, user_id: str) -> Customer | None:
     """The customer with this user_id, else with this ``cus_…`` id, else None."""
-    project_id = project if isinstance(project, str) else project.pk
+    project_id = project_id_of(project)
     customer = _BY_USER_ID.first(project_id=project_id, user_id=user_id)
     if customer is None and is_id(user_id, "cus"):
         return _BY_ID.first(project_id=project_id, id=user_id)
@@ -92,7 +92,7 @@ def _select_ids(
     """(id, user_id, deleted_at) of these users. SQL: one parameter for a thousand, and a
     statement that is planned once per connection."""
     parameters = {
-        "project": project if isinstance(project, str) else project.pk,
+        "project": project_id_of(project),
         "names": orjson.dumps(list(user_ids)).decode(),
     }
     customer_ids = [user_id for user_id in user_ids if is_id(user_id, "cus")]

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from common import prepared_statements
 from common.errors import NotFound
+from common.models import project_id_of
 from projects.models import Project
 from usage.models import Meter
 
@@ -40,7 +41,7 @@ def listing(*, project: Project | str, archived: bool | None = None) -> QuerySet
 def find_many(*, project: Project | str, codes: Collection[str]) -> dict[str, Meter]:
     """The meters with these codes, by code. Called for every use, hence a prepared statement: it
     is planned once per connection."""
-    project_id = project if isinstance(project, str) else project.pk
+    project_id = project_id_of(project)
     parameters = {"project": project_id, "codes": orjson.dumps(list(codes)).decode()}
     rows = [
         dict(zip(FIELDS, row, strict=True))

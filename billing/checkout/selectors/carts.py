@@ -10,7 +10,7 @@ from billing.catalog.selectors import catalog
 from billing.models import Cart, CartLine, Price
 from billing.models.cart import CartStatus
 from common.errors import NotFound
-from common.models import ProjectQuerySet
+from common.models import ProjectQuerySet, project_id_of
 from common.prepared_queries import Parameter, PreparedQuery
 from projects.customers import selectors as customers
 from projects.models import Project
@@ -35,8 +35,7 @@ def listing(
 
 def get(*, project: Project | str, cart_id: str) -> Cart:
     """Return one cart. Raises NotFound."""
-    project_id = project if isinstance(project, str) else project.pk
-    row = _CART.first(project_id=project_id, id=cart_id)
+    row = _CART.first(project_id=project_id_of(project), id=cart_id)
     if row is None:
         raise NotFound("No cart with this id.")
     prefetch_related_objects([row], *_parts(project))

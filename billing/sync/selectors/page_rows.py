@@ -79,7 +79,8 @@ _held: ContextVar[PageRows | None] = ContextVar("page_rows", default=None)
 def hold(
     account: StripeAccount, *, model: type[Mirror], snapshots: Collection[StripeSnapshot]
 ) -> Iterator[PageRows]:
-    """Read what the page needs; look-ups inside are answered from it."""
+    """Read what the page needs; look-ups inside are answered from it. For comparisons only: a row
+    that is written while the page is held would be seen with the children that it had before."""
     ids = _ids(model, snapshots)
     page = PageRows(account.pk)
     for each, stripe_ids in ids.items():

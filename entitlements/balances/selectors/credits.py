@@ -12,7 +12,7 @@ from django.db.models import Q, Sum
 from common import fair_queue
 from common.errors import NotFound
 from common.fair_queue import RetryRule
-from common.models import ProjectQuerySet
+from common.models import ProjectQuerySet, project_id_of
 from common.prepared_queries import Parameter, PreparedQuery, PreparedValues, is_any
 from entitlements.models import CreditAccount, CreditEntry, CreditGrant, CreditTransaction
 from entitlements.resolution.credit_allocation import CreditBucket, sort_lots
@@ -141,7 +141,7 @@ def reserved_by_grant(
 
 def grant(*, project: Project | str, grant_id: str) -> CreditGrant:
     """The project's grant of credits with its customer; raises NotFound."""
-    row = _GRANT.first(project_id=_id(project), id=grant_id)
+    row = _GRANT.first(project_id=project_id_of(project), id=grant_id)
     if row is None:
         raise NotFound("No credits with this id. GET /credits/{user_id} lists a user's.")
     return row
@@ -163,7 +163,7 @@ def grants_of_sources(
     if not grants:
         return grants
     for row in _OF_SOURCES.rows(
-        project_id=_id(project), source_type=source_type, source_ids=list(grants)
+        project_id=project_id_of(project), source_type=source_type, source_ids=list(grants)
     ):
         grants[row.source_id].append(row)
     return grants
@@ -182,7 +182,7 @@ def period_grants(
     if not grants:
         return grants
     for row in _OF_PERIODS.rows(
-        project_id=_id(project),
+        project_id=project_id_of(project),
         customer_ids=list(grants),
         source_type=source_type,
         since=since,
@@ -205,7 +205,3 @@ def due_to_expire(*, at: datetime, limit: int, rule: RetryRule) -> list[CreditGr
 def is_live(at: datetime | Parameter) -> Q:
     """Grants that have not expired at ``at``."""
     return Q(expires_at__isnull=True) | Q(expires_at__gt=at)
-
-
-def _id(project: Project | str) -> str:
-    return project if isinstance(project, str) else project.pk

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import Expression, Max, OuterRef, Q, QuerySet, Subquery
 
+from common.models import project_id_of
 from common.prepared_queries import Parameter, PreparedQuery, is_any
 from entitlements.features.selectors import features
 from entitlements.models import Fact
@@ -57,7 +58,7 @@ def _current_rows(
     if not customer_ids:
         return []
     if recorded_by is None:
-        return _CURRENT_OF_MANY.rows(project_id=_id(project), customer_ids=customer_ids)
+        return _CURRENT_OF_MANY.rows(project_id=project_id_of(project), customer_ids=customer_ids)
     rows = _current(project, Q(customer_id__in=customer_ids), Q(recorded_at__lte=recorded_by))
     return rows.select_related("feature", "customer")
 
@@ -90,7 +91,7 @@ def current_of_sources(
     if not customer_ids or not source_ids:
         return rows_by_source
     for row in _CURRENT_OF_SOURCES.rows(
-        project_id=_id(project),
+        project_id=project_id_of(project),
         source_type=source_type,
         customer_ids=list(customer_ids),
         source_ids=list(source_ids),
@@ -110,10 +111,6 @@ def _select_current_of_sources() -> QuerySet[Fact]:
         is_any("source_id", "source_ids"),
         version=Subquery(newest),
     )
-
-
-def _id(project: Project | str) -> str:
-    return project if isinstance(project, str) else project.pk
 
 
 def latest_version(*, customer: Customer, source: Source) -> int:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
+from common.models import project_id_of
 from common.prepared_queries import Parameter, PreparedQuery
 from entitlements.features.selectors import features
 from entitlements.models import FreeTierEntry
@@ -32,8 +33,7 @@ def entries(*, project: Project | str, at: datetime) -> list[FreeTierEntry]:
 
 def history(*, project: Project | str, since: datetime, until: datetime) -> list[FreeTierEntry]:
     """The entries of every moment from ``since`` to ``until`` with their features, by code."""
-    project_id = project if isinstance(project, str) else project.pk
-    return _HISTORY.rows(project_id=project_id, since=since, until=until)
+    return _HISTORY.rows(project_id=project_id_of(project), since=since, until=until)
 
 
 def current(*, project: Project | str) -> QuerySet[FreeTierEntry]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 
 from common.errors import NotFound
+from common.models import project_id_of
 from common.prepared_queries import Parameter, PreparedQuery, is_any
 from entitlements.models import Feature
 from entitlements.resolution.facts import FeatureDefinition
@@ -26,7 +27,7 @@ _OF_CODES = PreparedQuery(
 
 def get(*, project: Project | str, code: str) -> Feature:
     """The feature with this code, archived or not; raises NotFound."""
-    feature = _OF_CODE.first(project_id=_id(project), code=code)
+    feature = _OF_CODE.first(project_id=project_id_of(project), code=code)
     if feature is None:
         raise NotFound("No feature with this code. GET /features lists them.")
     return feature
@@ -42,7 +43,7 @@ def find_many(*, project: Project | str, codes: Collection[str]) -> dict[str, Fe
     """The features with these codes, by code; unknown codes are absent."""
     if not codes:
         return {}
-    rows = _OF_CODES.rows(project_id=_id(project), codes=list(codes))
+    rows = _OF_CODES.rows(project_id=project_id_of(project), codes=list(codes))
     return {feature.code: feature for feature in rows}
 
 
@@ -67,7 +68,7 @@ def live_definitions(
     """Definitions by code of every feature that is not archived; with ``at`` that was not
     archived then."""
     if at is None:
-        return _index_definitions(_LIVE.rows(project_id=_id(project)))
+        return _index_definitions(_LIVE.rows(project_id=project_id_of(project)))
     is_live = Q(archived_at__isnull=True) | Q(archived_at__gt=at)
     rows = Feature.objects.for_project(project).filter(is_live, created_at__lte=at)
     return _index_definitions(rows)
@@ -75,10 +76,6 @@ def live_definitions(
 
 def _index_definitions(rows: Iterable[Feature]) -> dict[str, FeatureDefinition]:
     return {row.code: definition(row) for row in rows}
-
-
-def _id(project: Project | str) -> str:
-    return project if isinstance(project, str) else project.pk
 
 
 def definition(row: Feature) -> FeatureDefinition:
