@@ -34,17 +34,34 @@ if [ -x .venv/bin/python ] && [ "$(cat $stamp 2> /dev/null)" = "$wanted" ]; then
     exit 0
 fi
 
-if ! .venv/bin/python -m pip --version > /dev/null 2>&1; then
+if ! .venv/bin/python -c "" > /dev/null 2>&1; then
     python=$(find_python "${1:-}")
     echo "Making .venv with $("$python" --version) …"
-    "$python" -m venv --clear .venv
+    "$python" -m venv --without-pip --clear .venv
 fi
+
+# uv comes with the pip of the Python that made .venv; another pip just for it would take 5 s.
+# What is installed is compiled when it is first imported: that is a quarter of it.
+install_with_uv() {
+    [ -x .venv/bin/uv ] || install_uv || return 1
+    .venv/bin/uv pip install --quiet --python .venv/bin/python -r $pins
+}
+
+install_uv() {
+    uv=$(grep '^uv==' $pins)
+    "${python:-python3}" -m pip --python .venv/bin/python install --quiet "$uv" 2> /dev/null ||
+        install_with_pip "$uv"
+}
+
+install_with_pip() {
+    .venv/bin/python -m pip --version > /dev/null 2>&1 || .venv/bin/python -m ensurepip > /dev/null
+    .venv/bin/python -m pip install --quiet "$@"
+}
 
 echo "Installing what $pins lists …"
 # uv installs in seconds, pip in a minute. If uv does not work, use pip.
-if ! { .venv/bin/python -m pip install --quiet "$(grep '^uv==' $pins)" &&
-    .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python -r $pins; }; then
+if ! install_with_uv; then
     echo "uv does not work here; installing with pip …"
-    .venv/bin/python -m pip install --quiet -r $pins
+    install_with_pip -r $pins
 fi
 echo "$wanted" > $stamp
