@@ -91,7 +91,7 @@ def _write_plan(plan: RowPlan[Checkout], customer: Customer | None, at: datetime
         plan = replace(plan, values={**plan.values, "completed_at": at})
     plan = replace(plan, children=_plan_fulfilled_lines(plan, at))
     differences = write_and_record(
-        plan, customer=customer, render=shown.checkout, happened=_event_types, at=at
+        plan, customer=customer, render=shown.checkout, event_types=_event_types, at=at
     )
     if differences and row.status == CheckoutStatus.COMPLETE:
         _request_sync_of_results(row)
@@ -111,7 +111,7 @@ def _plan_fulfilled_lines(plan: RowPlan[Checkout], at: datetime) -> tuple[Childr
         line.pk: line for line in purchased_rows.find_lines([row.pk]) if line.fulfilled_at is None
     }
     new_values = {pk: {"fulfilled_at": at} for pk in lines}
-    return (Children(name="lines", rows=lines, wanted=new_values, new=lines.__getitem__),)
+    return (Children(name="lines", rows=lines, values_by_id=new_values, new=lines.__getitem__),)
 
 
 def _event_types(plan: RowPlan[Checkout], differences: Differences) -> Iterator[EventType]:

@@ -170,7 +170,7 @@ def record_page(*, payment: Payment, checkout: Checkout, customer: Customer, at:
         RowPlan(row=payment, values=values),
         customer=customer,
         render=representation.payment,
-        happened=lambda plan, differences: [EventType.PAYMENT_CREATED],
+        event_types=lambda plan, differences: [EventType.PAYMENT_CREATED],
         at=at,
     )
 
@@ -193,7 +193,7 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
             RowPlan(row=row, values=values),
             customer=customer,
             render=representation.payment,
-            happened=lambda plan, differences: [EVENT_OF_STATUS[plan.values["status"]]],
+            event_types=lambda plan, differences: [EVENT_OF_STATUS[plan.values["status"]]],
             at=at,
         )
     _request_sync_of_undecided(checkout)

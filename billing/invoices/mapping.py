@@ -148,7 +148,7 @@ def _plan_lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot)
     return Children(
         name="lines",
         rows={line.stripe_id: line for line in stored_rows},
-        wanted={
+        values_by_id={
             line.stripe_id: {
                 "stripe_id": line.stripe_id,
                 "description": line.description,
@@ -181,7 +181,7 @@ def _plan_payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapsh
     return Children(
         name="payments",
         rows={stored.stripe_id: stored for stored in stored_rows},
-        wanted={
+        values_by_id={
             payment.stripe_id: {
                 "stripe_id": payment.stripe_id,
                 "payment_id": payment_ids.get(payment.payment_stripe_id),
@@ -205,7 +205,7 @@ def _plan_credit_notes(account: StripeAccount, row: Invoice, snapshot: InvoiceSn
     return Children(
         name="credit_notes",
         rows={str(note.stripe_id): note for note in stored_rows},
-        wanted={
+        values_by_id={
             **{stripe_id: {"status": "void"} for stripe_id in voided_ids},
             **{
                 note.stripe_id: {
@@ -234,7 +234,7 @@ def _write_plan(plan: RowPlan[Invoice], customer: Customer | None, at: datetime)
     assert customer is not None
     plan.row.customer = customer
     write_and_record(
-        plan, customer=customer, render=representation.invoice, happened=_event_types, at=at
+        plan, customer=customer, render=representation.invoice, event_types=_event_types, at=at
     )
     page_payments.request_sync_of_payments(invoice=plan.row)
     access.follow_invoice(invoice=plan.row, customer=customer, at=at)
@@ -258,7 +258,7 @@ def _has_payment_failed(plan: RowPlan[Invoice], differences: Differences, status
         (getattr(children.rows.get(stripe_id), "status", ""), values["status"])
         for children in plan.children
         if children.name == "payments"
-        for stripe_id, values in children.wanted.items()
+        for stripe_id, values in children.values_by_id.items()
     ]
     if any(after == PROCESSING for _, after in status_changes):
         return False

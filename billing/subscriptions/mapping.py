@@ -158,7 +158,7 @@ def _plan_items(
     return Children(
         name="items",
         rows={item.stripe_id: item for item in stored_rows},
-        wanted={
+        values_by_id={
             item.stripe_id: {
                 "stripe_id": item.stripe_id,
                 "price_id": price_ids.get(item.price_stripe_id),
@@ -189,7 +189,7 @@ def _write_plan(plan: RowPlan[Subscription], customer: Customer | None, at: date
     row.customer = customer
     was_new = plan.is_new
     write_and_record(
-        plan, customer=customer, render=representation.subscription, happened=_event_types, at=at
+        plan, customer=customer, render=representation.subscription, event_types=_event_types, at=at
     )
     if was_new:
         _link_invoices(row)

@@ -17,18 +17,18 @@ def write_and_record(
     *,
     customer: Customer,
     render: Callable[[RowT], Mapping[str, object]],
-    happened: Callable[[RowPlan[RowT], Differences], Iterable[EventType]],
+    event_types: Callable[[RowPlan[RowT], Differences], Iterable[EventType]],
     at: datetime,
 ) -> Differences:
     """Write the plan of a locked customer's row. Returns the differences, empty if there are none.
 
-    ``happened`` names the events; it is called before the plan is written.
+    ``event_types`` names the events; it is called before the plan is written.
     """
     differences = planned.differences()
     if not differences:
         return differences
     before: Mapping[str, object] = {} if planned.is_new else render(planned.row)
-    types = list(happened(planned, differences))
+    types = list(event_types(planned, differences))
     planned.write(at=at)
     version = customers.raise_version(customer)
     after = render(planned.row)

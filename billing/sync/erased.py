@@ -39,7 +39,7 @@ def _brings_texts(planned: RowPlan[Any]) -> bool:
     return _differs(planned.row, planned.values) or any(
         _differs(each.rows.get(stripe_id), values)
         for each in planned.children
-        for stripe_id, values in each.wanted.items()
+        for stripe_id, values in each.values_by_id.items()
     )
 
 
@@ -53,8 +53,10 @@ def _is_erased(owner: Owner) -> bool:
 
 
 def _blanked(children: Children) -> Children:
-    wanted = {stripe_id: _without(values) for stripe_id, values in children.wanted.items()}
-    return replace(children, wanted=wanted)
+    values_by_id = {
+        stripe_id: _without(values) for stripe_id, values in children.values_by_id.items()
+    }
+    return replace(children, values_by_id=values_by_id)
 
 
 def _without(values: Values) -> Values:

@@ -27,20 +27,20 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Children:
-    """The complete set of rows below a mirrored row: our ``rows`` and the ``wanted`` values, by
+    """The complete set of rows below a mirrored row: our ``rows`` and the values of Stripe's, both by
     Stripe id. ``new`` creates a row."""
 
     name: str
     rows: Mapping[str, models.Model]
-    wanted: Mapping[str, Values]
+    values_by_id: Mapping[str, Values]
     new: Callable[[str], models.Model]
 
     def differences(self) -> Differences:
         differences: Differences = {
             f"{self.name}[{stripe_id}]": (str(self.rows[stripe_id]), None)
-            for stripe_id in self.rows.keys() - self.wanted.keys()
+            for stripe_id in self.rows.keys() - self.values_by_id.keys()
         }
-        for stripe_id, values in self.wanted.items():
+        for stripe_id, values in self.values_by_id.items():
             row = self.rows.get(stripe_id)
             if row is None:
                 differences[f"{self.name}[{stripe_id}]"] = (None, dict(values))
@@ -50,9 +50,9 @@ class Children:
         return differences
 
     def write(self) -> None:
-        for stripe_id in self.rows.keys() - self.wanted.keys():
+        for stripe_id in self.rows.keys() - self.values_by_id.keys():
             self.rows[stripe_id].delete()
-        for stripe_id, values in self.wanted.items():
+        for stripe_id, values in self.values_by_id.items():
             _write(self.rows.get(stripe_id) or self.new(stripe_id), values)
 
 

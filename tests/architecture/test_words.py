@@ -1,4 +1,4 @@
-"""Public class names are unique, and no module or class has a retired name.
+"""Public class names are unique; modules, classes, functions and variables have no retired name.
 
 docs/glossary.md has the words to use instead.
 """
@@ -37,6 +37,11 @@ RETIRED_PARAMETERS = frozenset(
         *("anybody", "known", "made", "given"),
     }
 )
+
+RETIRED_VARIABLES = frozenset(
+    {"made", "found", "said", "told", "asked", "known", "wanted", "given", "theirs"}
+)
+"""Participles that do not say what they hold."""
 
 
 def test_no_two_public_classes_share_a_name() -> None:
@@ -108,6 +113,25 @@ def test_no_parameter_is_called_by_a_retired_word() -> None:
         if isinstance(node, ast.arg) and node.arg in RETIRED_PARAMETERS
     ]
     assert parameters == []
+
+
+def test_no_variable_is_called_by_a_retired_word() -> None:
+    """In the tests and benchmarks too, with the parameters that are variables of a test."""
+    variables = [
+        f"{source.path}:{node.lineno}: {name}"
+        for package in (*PACKAGES, "tests", "benchmarks")
+        for source in sources_of(package)
+        for node in source.nodes
+        if (name := _bound_name(node)) in RETIRED_VARIABLES
+    ]
+    assert variables == []
+
+
+def _bound_name(node: ast.AST) -> str:
+    """The name of a variable or parameter that this node binds."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        return node.id
+    return node.arg if isinstance(node, ast.arg) else ""
 
 
 def _modules() -> dict[str, Source]:

@@ -71,5 +71,5 @@ def _child_rows(plan: RowPlan[Payment], name: str) -> Iterator[tuple[Model | Non
     """Yield each planned refund or dispute: its row, None if it is new, and its new values."""
     for children in plan.children:
         if children.name == name:
-            for stripe_id, values in children.wanted.items():
+            for stripe_id, values in children.values_by_id.items():
                 yield children.rows.get(stripe_id), values

@@ -36,7 +36,7 @@ def plan_refunds(
     return Children(
         name="refunds",
         rows=rows,
-        wanted={
+        values_by_id={
             refund.stripe_id: _refund_values(refund, rows.get(refund.stripe_id))
             for refund in snapshot.refunds
         },
@@ -86,7 +86,7 @@ def plan_disputes(
     return Children(
         name="disputes",
         rows={str(row.stripe_id): row for row in stored_rows},
-        wanted={
+        values_by_id={
             dispute.stripe_id: {
                 "stripe_id": dispute.stripe_id,
                 "status": dispute.status,

@@ -242,7 +242,7 @@ def _write_plan(plan: RowPlan[Payment], customer: Customer | None, at: datetime)
         plan,
         customer=customer,
         render=representation.payment,
-        happened=payment_events.event_types,
+        event_types=payment_events.event_types,
         at=at,
     )
     _link_invoices(plan.row)
