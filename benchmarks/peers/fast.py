@@ -33,9 +33,9 @@ async def find_tenant(authorization: Annotated[str, Header()] = "") -> dict[str,
     raw = await cache.get(f"key:{digest}")
     if raw is None:
         raise HTTPException(401)
-    found: dict[str, Any] = orjson.loads(raw)
-    keys[digest] = (time.monotonic() + 30.0, found)
-    return found
+    tenant: dict[str, Any] = orjson.loads(raw)
+    keys[digest] = (time.monotonic() + 30.0, tenant)
+    return tenant
 
 
 @app.get("/api/v1/entitlements/check")

@@ -20,9 +20,9 @@ TINY = dataclasses.replace(QUICK, crowd=20, projects=3, customers=60, records=12
 
 def test_a_ratio_compares_figures_of_the_same_round() -> None:
     measurements = Measurements()
-    for ours, theirs in ((50, 100), (5, 10), (30, 40)):
-        measurements.add("ours", ours)
-        measurements.add("theirs", theirs)
+    for own_figure, other_figure in ((50, 100), (5, 10), (30, 40)):
+        measurements.add("ours", own_figure)
+        measurements.add("theirs", other_figure)
     ratio = Ratio("ours : theirs", "ours", "theirs", 0.6)
     assert ratio.of(measurements) == [0.5, 0.5, 0.75]
     assert Ratio("x", "ours", "theirs", factor=100).of(measurements) == [50, 50, 75]
@@ -31,32 +31,32 @@ def test_a_ratio_compares_figures_of_the_same_round() -> None:
 
 def test_the_table_marks_missed_targets_and_missing_measurements() -> None:
     measurements = Measurements()
-    for ours in (700, 900, 840):
-        measurements.add(report.case_name(report.WARM), ours)
+    for own_figure in (700, 900, 840):
+        measurements.add(report.case_name(report.WARM), own_figure)
         measurements.add(report.BARE, 1000)
-    told = report.render_markdown(
+    markdown = report.render_markdown(
         measurements,
         size=QUICK,
         machine="2 cores",
         pages={"home": (12, 3.5)},
         now=datetime(2026, 11, 21, 12, tzinfo=UTC),
     )
-    assert "| check, warm in the process : bare view | 0.84 ✗ | 0.70 | 0.90 | ≥ 0.85 |" in told
-    assert "| consume : bare UPDATE … RETURNING view | not measured | | | ≥ 0.5 |" in told
-    assert "| console home with that data, queries | 12 | | | < 15 |" in told
-    assert "| bare view | 1,000 | 1,000 | 1,000 |" in told
-    assert told.startswith("Measured on 2026-11-21 12:00 UTC: 2 cores; 20 projects, 20,000")
+    assert "| check, warm in the process : bare view | 0.84 ✗ | 0.70 | 0.90 | ≥ 0.85 |" in markdown
+    assert "| consume : bare UPDATE … RETURNING view | not measured | | | ≥ 0.5 |" in markdown
+    assert "| console home with that data, queries | 12 | | | < 15 |" in markdown
+    assert "| bare view | 1,000 | 1,000 | 1,000 |" in markdown
+    assert markdown.startswith("Measured on 2026-11-21 12:00 UTC: 2 cores; 20 projects, 20,000")
 
 
 def test_failed_responses_are_counted() -> None:
-    said = """  4028 requests in 2.01s, 1.03MB read
+    output = """  4028 requests in 2.01s, 1.03MB read
   Socket errors: connect 0, read 2, write 0, timeout 1
   Non-2xx or 3xx responses: 7
 Requests/sec:   2003.98
 Transfer/sec:    524.50KB
 """
-    assert wrk.parse_output(said) == wrk.LoadResult(2003.98, 4028, 2.01, bad=10)
-    timed = said + "  Latency Distribution\n     50%    1.02ms\n     99%    1.25s\n"
+    assert wrk.parse_output(output) == wrk.LoadResult(2003.98, 4028, 2.01, bad=10)
+    timed = output + "  Latency Distribution\n     50%    1.02ms\n     99%    1.25s\n"
     assert wrk.parse_output(timed).p99_ms == 1250
 
 
@@ -70,19 +70,19 @@ def test_without_the_load_generator_it_says_what_to_install(
 
 @pytest.mark.django_db(transaction=True)
 def test_loaded_rows_equal_rows_that_the_product_writes() -> None:
-    made = measured_project.create_project()
+    project = measured_project.create_project()
     params = connection.get_connection_params()
     for unknown in ("cursor_factory", "context", "prepare_threshold"):
         params.pop(unknown, None)
     with psycopg.connect(**params, autocommit=True) as own:
-        bulk_data.insert_measured_customers(own, made, TINY)
-        bulk_data.insert_other_projects(own, made, TINY)
+        bulk_data.insert_measured_customers(own, project, TINY)
+        bulk_data.insert_other_projects(own, project, TINY)
 
     assert (Project.objects.count(), Customer.objects.across_projects().count()) == (3, 61)
     for model in (Record, RecordKey, Total):
         assert model.objects.across_projects().count() == 121
     assert _sums("usage_record", "value") == _sums("usage_total", "sum")
-    api = ApiClient(made.key)
+    api = ApiClient(project.key)
     mine, pattern = (
         api.get("/entitlements", query={"user_id": name}).json() for name in ("u7", "pattern")
     )

@@ -36,8 +36,8 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="package")
 def shop(stack: Stack) -> dict[str, Any]:
     """A tenant with two plans and an item on sale: its hands, and price ids."""
-    said = stack.manage("create_project", "Robots", "--return-origin", SHOP)
-    key = next(word for word in said.split() if word.startswith("tg_test_"))
+    output = stack.manage("create_project", "Robots", "--return-origin", SHOP)
+    key = next(word for word in output.split() if word.startswith("tg_test_"))
     tenant = Tenant(Api(stack.web_url, key))
     monthly = {"interval": "month"}
     return {
@@ -52,5 +52,7 @@ def _sells(tenant: Tenant, name: str, feature: str, amount: int, **price: Any) -
     tenant.post("/features", {"code": feature, "name": feature.title()})
     product = tenant.post("/products", {"name": name, "features": [{"feature": feature}]})
     unit_amount = {"amount": amount, "currency": "usd"}
-    made = tenant.post("/prices", {"product": product["id"], "unit_amount": unit_amount, **price})
-    return str(made["id"])
+    created_price = tenant.post(
+        "/prices", {"product": product["id"], "unit_amount": unit_amount, **price}
+    )
+    return str(created_price["id"])

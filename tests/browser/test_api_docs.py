@@ -57,9 +57,9 @@ def test_swagger_shows_every_operation(watched: Page, live_server: LiveServer) -
 def operations(schema: dict[str, Any]) -> set[str]:
     """What the schema describes, by the ids that the page gives them."""
     return {
-        f"operations-{said['tags'][0]}-{said['operationId']}"
+        f"operations-{operation['tags'][0]}-{operation['operationId']}"
         for path in schema["paths"].values()
-        for method, said in path.items()
+        for method, operation in path.items()
         if method in METHODS
     }
 

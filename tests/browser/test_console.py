@@ -36,11 +36,11 @@ def console(page: Page, live_server: LiveServer, world: World) -> Iterator[Page]
     """The console of a signed-in operator. It must ask this host only, and must not complain."""
     elsewhere: list[str] = []
     complaints: list[str] = []
-    page.on("request", lambda asked: elsewhere.append(asked.url))
+    page.on("request", lambda request: elsewhere.append(request.url))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(
         "console",
-        lambda said: complaints.append(said.text) if said.type == "error" else None,
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
     )
     ensure(username="ada", password=PASSWORD, role=Role.OPERATOR)
     browser = Client()

@@ -42,11 +42,11 @@ def wait_for(shop: dict[str, Any], user_id: str, what: str, is_so: Any) -> dict[
     """The user's subscription, once the tenant sees it like this."""
 
     def look() -> dict[str, Any] | None:
-        [found] = shop["tenant"].get(f"/subscriptions/{user_id}")["data"]
-        return found if is_so(found) else None
+        [subscription] = shop["tenant"].get(f"/subscriptions/{user_id}")["data"]
+        return subscription if is_so(subscription) else None
 
-    found: dict[str, Any] = until(what, look, seconds=5.0)
-    return found
+    subscription: dict[str, Any] = until(what, look, seconds=5.0)
+    return subscription
 
 
 def wait_for_invoices(shop: dict[str, Any], user_id: str, count: int) -> list[dict[str, Any]]:

@@ -39,20 +39,20 @@ def sign_in(page: Page, stack: Stack) -> None:
     page.get_by_role("button", name="Log in").click()
 
 
-@pytest.mark.parametrize(("card", "said"), [(DECLINED, "declined"), (NO_FUNDS, "insufficient")])
+@pytest.mark.parametrize(("card", "reason"), [(DECLINED, "declined"), (NO_FUNDS, "insufficient")])
 def test_a_declined_card_is_reported_on_the_page(
-    page: Page, shop: dict[str, Any], card: str, said: str
+    page: Page, shop: dict[str, Any], card: str, reason: str
 ) -> None:
-    open_checkout(page, shop, f"declined-{said}")
+    open_checkout(page, shop, f"declined-{reason}")
     pay(page, card)
 
-    expect(page.get_by_text(re.compile(said)).first).to_be_visible()
+    expect(page.get_by_text(re.compile(reason)).first).to_be_visible()
     expect(page.get_by_label("Card number")).to_have_value("")
-    assert not shop["tenant"].may(f"declined-{said}", "sso")["allowed"]
+    assert not shop["tenant"].may(f"declined-{reason}", "sso")["allowed"]
 
     pay(page, GOOD)
     expect_thanks(page)
-    shop["tenant"].wait_until_may(f"declined-{said}", "sso", allowed=True)
+    shop["tenant"].wait_until_may(f"declined-{reason}", "sso", allowed=True)
 
 
 def test_a_buyer_confirms_the_payment_with_the_bank(page: Page, shop: dict[str, Any]) -> None:

@@ -73,7 +73,7 @@ def overdue_reservation(project: Project, code: str) -> str:
     customer = CustomerFactory.create(project=project, user_id=f"user-{code}")
     since = now - timedelta(hours=1)
     state(customer, draft_fact(feature, 10, starts_at=since), at=since)
-    made = reservations.reserve(
+    reservation_result = reservations.reserve(
         project=project,
         user_id=customer.user_id,
         feature=code,
@@ -81,8 +81,8 @@ def overdue_reservation(project: Project, code: str) -> str:
         lifetime=timedelta(minutes=5),
         at=now - timedelta(minutes=10),
     )
-    assert made.reservation is not None
-    return str(made.reservation.pk)
+    assert reservation_result.reservation is not None
+    return str(reservation_result.reservation.pk)
 
 
 def is_given_back(reservation_id: str) -> bool:

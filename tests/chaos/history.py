@@ -160,9 +160,9 @@ class History:
         return body, webhook_signatures.build_headers(body, [SECRET])["Stripe-Signature"]
 
     def truth(self, kind: str, stripe_id: str) -> Object:
-        found = self.shop.stripe.world.store.get((DEFAULT_ACCOUNT, kind, stripe_id))
-        assert found is not None
-        return found
+        stripe_object = self.shop.stripe.world.store.get((DEFAULT_ACCOUNT, kind, stripe_id))
+        assert stripe_object is not None
+        return stripe_object
 
     def number(self, kind: str, stripe_id: str) -> int:
         """The number that the mirror of an object shows."""

@@ -67,7 +67,7 @@ def check_queue(history: History) -> None:
 
 def check_outbox(history: History) -> None:
     """Every change is recorded once, and each recorded version differs from the one before."""
-    told: dict[str, OutboxEvent] = {}
+    events_by_subject: dict[str, OutboxEvent] = {}
     seen: set[tuple[str, str, int]] = set()
     version = 0
     for event in OutboxEvent.objects.for_project(history.project).order_by("id"):
@@ -75,10 +75,10 @@ def check_outbox(history: History) -> None:
         version = event.version
         assert (event.subject, event.type, version) not in seen, f"{event.type} told twice"
         seen.add((event.subject, event.type, version))
-        before = told.get(event.subject)
+        before = events_by_subject.get(event.subject)
         if before is not None and before.version < version:
             assert before.data != event.data, f"{event.type} told nothing new"
-        told[event.subject] = event
+        events_by_subject[event.subject] = event
     kinds = Counter(type_ for _, type_, _ in seen)
     counts = Counter(thing.kind for thing in history.things)
     paid = Payment.objects.for_project(history.project).count()

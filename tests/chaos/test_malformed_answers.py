@@ -73,26 +73,26 @@ def cases(operation: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("operation", sorted(WRITES))
 def test_a_write_with_a_malformed_answer_is_done_once(shop: Shop, operation: str) -> None:
     """It stays open, and the janitor finds out."""
-    bench, known = Bench(shop), set[str]()
+    bench, earlier_ids = Bench(shop), set[str]()
     for name, when in cases(operation):
         status, body = BODIES[name]
-        said = (operation, name, when)
+        description = (operation, name, when)
         case, at = RECIPES[operation](bench), timezone.now()
         malform_answers(shop, when, status, body)
         with pytest.raises(StripeUnavailable) as raised:
             start_write(shop, operation, case, at)
-        assert raised.value.retry_after, said
+        assert raised.value.retry_after, description
         shop.stripe.world.faults.clear()
-        intent = intent_of(operation, known)
+        intent = intent_of(operation, earlier_ids)
         assert intent is not None
-        assert intent.state == IntentState.UNKNOWN, said
-        assert "req_" in intent.last_error, said
+        assert intent.state == IntentState.UNKNOWN, description
+        assert "req_" in intent.last_error, description
         passed = finish(intent, at)
         ended = {IntentState.DONE, IntentState.FAILED} if case.is_refused else {IntentState.DONE}
-        assert intent.state in ended, said
+        assert intent.state in ended, description
         ask_again(shop, operation, case, at + timedelta(seconds=passed))
-        assert case.done() == (not case.is_refused), said
-        known |= {row.pk for row in StripeIntent.objects.across_projects()}
+        assert case.done() == (not case.is_refused), description
+        earlier_ids |= {row.pk for row in StripeIntent.objects.across_projects()}
 
 
 @pytest.mark.django_db
@@ -160,16 +160,16 @@ def reads(shop: Shop, alice: StripeCustomer, monthly: Price) -> dict[str, Callab
     shop.subscribe(alice, monthly, discounts=[{"coupon": coupon}])
     shop.checkout(alice, monthly)
     bank.issue_fraud_warning(shop.stripe.world, shop.stripe.v1.payment_intents.list().data[0].id)
-    found: dict[str, Callable[[], Any]] = {}
+    reads_by_name: dict[str, Callable[[], Any]] = {}
     for mirrored in KINDS.values():
         first = next(iter(mirrored.iterate(client)))
-        found[f"{mirrored.kind}"] = partial(mirrored.retrieve, client, first.stripe_id)
-        found[f"{mirrored.kind} list"] = partial(_listed, mirrored, client)
+        reads_by_name[f"{mirrored.kind}"] = partial(mirrored.retrieve, client, first.stripe_id)
+        reads_by_name[f"{mirrored.kind} list"] = partial(_listed, mirrored, client)
     buyer = str(alice.stripe_id)
     method = shop.stripe.v1.customers.payment_methods.list(buyer).data[0].id
     meter = bench.meter
     preview: Any = {"customer": buyer, "invoice_items": [{"amount": 5, "currency": "usd"}]}
-    return found | {
+    return reads_by_name | {
         "account": lambda: accounts.current(client),
         "saved methods": lambda: payment_methods.list_saved(client, buyer),
         "saved method": lambda: payment_methods.retrieve(client, buyer, method),
@@ -203,12 +203,12 @@ def test_an_absent_or_wrong_field_makes_no_wrong_row(
     fields = _answer(shop, kind, whole.stripe_id)
     missed = 0
     for name in fields:
-        found = _read_spoilt(shop, read, without=[name])
-        assert found in (None, whole), (kind, name)
-        missed += found is None
+        snapshot = _read_spoilt(shop, read, without=[name])
+        assert snapshot in (None, whole), (kind, name)
+        missed += snapshot is None
         for value in WRONG:
-            found = _read_spoilt(shop, read, changes={name: value})
-            assert found is None or isinstance(found, StripeSnapshot), (kind, name, value)
+            snapshot = _read_spoilt(shop, read, changes={name: value})
+            assert snapshot is None or isinstance(snapshot, StripeSnapshot), (kind, name, value)
     assert missed >= 4
 
 

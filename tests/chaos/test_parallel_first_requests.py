@@ -34,7 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 CALLERS = 8
 T = TypeVar("T")
-Said = tuple[str, Any]
+PathAndBody = tuple[str, Any]
 """A path below /api/v1 and what is posted there."""
 
 
@@ -54,9 +54,11 @@ def answers_of_callers(act: Callable[[int], T]) -> list[T]:
     return [*answers, act(CALLERS)]
 
 
-def post_by_callers(key: str, said: Callable[[int], Said], **headers: str) -> list[Any]:
+def post_by_callers(
+    key: str, request_of_caller: Callable[[int], PathAndBody], **headers: str
+) -> list[Any]:
     def post(number: int) -> Any:
-        path, body = said(number)
+        path, body = request_of_caller(number)
         return ApiClient(key).post(path, body, headers=headers)
 
     return answers_of_callers(post)
@@ -64,9 +66,9 @@ def post_by_callers(key: str, said: Callable[[int], Said], **headers: str) -> li
 
 def assert_statuses(answers: Sequence[Any], *statuses: int) -> None:
     """All were answered so; the first of the statuses is among them."""
-    found = {answer.status_code: answer.content for answer in answers}
-    assert found.keys() <= set(statuses), found
-    assert statuses[0] in found, found
+    contents_by_status = {answer.status_code: answer.content for answer in answers}
+    assert contents_by_status.keys() <= set(statuses), contents_by_status
+    assert statuses[0] in contents_by_status, contents_by_status
 
 
 @pytest.fixture
@@ -112,7 +114,7 @@ def test_parallel_projects_with_one_slug_are_one(db: None) -> None:
 def test_parallel_usage_of_new_users_makes_each_once(project: Project, metered: None) -> None:
     key, log = key_of(project), DatabaseLog()
 
-    def uses(number: int) -> Said:
+    def uses(number: int) -> PathAndBody:
         names = [f"user-{(number + each) % 20}" for each in range(20)]
         records = [{"user_id": name, "meter": "calls", "value": 1} for name in names]
         return "/usage", {"records": records}
@@ -145,8 +147,10 @@ def test_parallel_uses_under_one_key_are_one(project: Project, metered: None) ->
     key, log = key_of(project), DatabaseLog()
     body = {"user_id": "ada", "feature": "api", "amount": 1, "key": "job"}
     assert_statuses(post_by_callers(key, lambda _: ("/entitlements/consume", body)), 200)
-    given: Said = ("/credits/ada/grant", {"amount": 5, "reason": "Welcome."})
-    assert_statuses(post_by_callers(key, lambda _: given, **{"Idempotency-Key": "k"}), 201, 409)
+    grant_request: PathAndBody = ("/credits/ada/grant", {"amount": 5, "reason": "Welcome."})
+    assert_statuses(
+        post_by_callers(key, lambda _: grant_request, **{"Idempotency-Key": "k"}), 201, 409
+    )
     assert log.errors() == []
 
 
@@ -164,7 +168,7 @@ def test_parallel_payments_under_one_reference_are_one(project: Project, shop: S
     key, log = key_of(project), DatabaseLog()
     once = shop.price(shop.product("Lifetime"), amount=9900, interval="")
 
-    def pays(number: int) -> Said:
+    def pays(number: int) -> PathAndBody:
         body = {"price": once.pk, "success_url": RETURN, "reference": "order-1"}
         return "/payments", {"user_id": f"user-{number}", **body}
 
@@ -236,15 +240,17 @@ def test_the_web_server_logs_no_error_under_load(
     with web_server(tmp_path / "web.log") as port:
 
         def work(number: int) -> set[int]:
-            found = set()
+            statuses = set()
             for path, body in posts * 2:
-                said = json.dumps(body).encode()
-                found.add(
-                    request(port, "POST", f"/api/v1{path}", said, Authorization=bearer).status
+                request_body = json.dumps(body).encode()
+                statuses.add(
+                    request(
+                        port, "POST", f"/api/v1{path}", request_body, Authorization=bearer
+                    ).status
                 )
-                asked = f"/api/v1/entitlements/check?user_id=user-{number}&feature=api"
-                found.add(request(port, "GET", asked, Authorization=bearer).status)
-            return found
+                check_path = f"/api/v1/entitlements/check?user_id=user-{number}&feature=api"
+                statuses.add(request(port, "GET", check_path, Authorization=bearer).status)
+            return statuses
 
         statuses = set().union(*answers_of_callers(work))
     assert {200, 201, 409} <= statuses <= {200, 201, 409, 404}

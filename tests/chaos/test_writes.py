@@ -125,9 +125,9 @@ def start_write(shop: Shop, operation: str, case: Case, at: datetime) -> None:
     )
 
 
-def intent_of(operation: str, known: set[str]) -> StripeIntent | None:
+def intent_of(operation: str, earlier_ids: set[str]) -> StripeIntent | None:
     rows = StripeIntent.objects.across_projects().filter(operation=operation)
-    return rows.exclude(pk__in=known).first()
+    return rows.exclude(pk__in=earlier_ids).first()
 
 
 def let_pass(intent: StripeIntent) -> float:
@@ -158,9 +158,9 @@ def finish(intent: StripeIntent, at: datetime) -> float:
 def test_every_write_is_done_once_whatever_happens(shop: Shop, operation: str) -> None:
     process = Process(shop.stripe.world)
     use_transport(process)
-    bench, known = Bench(shop), set[str]()
+    bench, earlier_ids = Bench(shop), set[str]()
     for point, fault in cases(operation):
-        said = (operation, point, fault)
+        description = (operation, point, fault)
         case, at = RECIPES[operation](bench), timezone.now()
         for method in ("POST", "DELETE") if fault else ():
             shop.stripe.fail(fault, method=method, times=FAULTS[fault])
@@ -168,19 +168,19 @@ def test_every_write_is_done_once_whatever_happens(shop: Shop, operation: str) -
             try:
                 start_write(shop, operation, case, at)
             except (StripeUnavailable, StripeRefused, StripeObjectMissing):
-                assert fault or case.is_refused, said
-        intent = intent_of(operation, known)
+                assert fault or case.is_refused, description
+        intent = intent_of(operation, earlier_ids)
         passed = 0.0
         if intent is not None:
             passed = finish(intent, at)
             makes_anew = case.row is not None and fault in SAVED
-            assert passed <= A_MINUTE + LAG * makes_anew, said
-            assert intent.state in (IntentState.DONE, IntentState.FAILED), said
+            assert passed <= A_MINUTE + LAG * makes_anew, description
+            assert intent.state in (IntentState.DONE, IntentState.FAILED), description
         shop.stripe.world.faults.clear()
-        assert case.done() == (intent is not None and not case.is_refused), said
+        assert case.done() == (intent is not None and not case.is_refused), description
         ask_again(shop, operation, case, at + timedelta(seconds=passed))
-        assert case.done() == (not case.is_refused), said
-        known |= {row.pk for row in StripeIntent.objects.across_projects()}
+        assert case.done() == (not case.is_refused), description
+        earlier_ids |= {row.pk for row in StripeIntent.objects.across_projects()}
 
 
 def cases(operation: str) -> list[tuple[str, str]]:

@@ -76,8 +76,8 @@ class Bench:
 
     @cached_property
     def schedule(self) -> str:
-        made = self.v1.subscription_schedules.create({"from_subscription": self.subscribe()})
-        return str(made.id)
+        schedule = self.v1.subscription_schedules.create({"from_subscription": self.subscribe()})
+        return str(schedule.id)
 
     @cached_property
     def portal(self) -> str:
@@ -106,14 +106,14 @@ class Bench:
 
     def paused(self) -> str:
         """A subscription whose trial has ended without a card."""
-        made = self.subscribe()
+        subscription_id = self.subscribe()
         with self.shop.stripe.world.transaction() as tx:
-            subscription = tx.path_object("subscription", made)
+            subscription = tx.path_object("subscription", subscription_id)
             with tx.updating(subscription):
                 subscription_pauses.set_paused(
                     tx, subscription, reason="trial_end_without_payment_method"
                 )
-        return made
+        return subscription_id
 
     def intent(self) -> str:
         params = {"amount": 500, "currency": "usd", "customer": self.buyer.stripe_id}
@@ -141,12 +141,12 @@ class Bench:
     def labels(self, target: str, service: Any) -> Case:
         """A case that changes an object that stays: it is done once the object shows the change."""
         self.number += 1
-        wanted = f"case {self.number}"
+        label = f"case {self.number}"
 
         def done() -> int:
-            return int(service.retrieve(target).metadata.to_dict().get("case") == wanted)
+            return int(service.retrieve(target).metadata.to_dict().get("case") == label)
 
-        return Case({"metadata": {"case": wanted}}, done, target=target)
+        return Case({"metadata": {"case": label}}, done, target=target)
 
     def ends(self, target: str, service: Any, **ended: Any) -> Case:
         """A case that ends or converts an object: it is done once the object shows it."""

@@ -82,8 +82,8 @@ def refund(bench: Bench) -> Case:
 
 def canceled_refund(bench: Bench) -> Case:
     """Stripe cancels only refunds that wait for the buyer, which cards never do."""
-    made = bench.v1.refunds.create({"payment_intent": bench.shop.pay(bench.buyer, 500)}).id
-    case = bench.ends(made, bench.v1.refunds, status="canceled")
+    refund_id = bench.v1.refunds.create({"payment_intent": bench.shop.pay(bench.buyer, 500)}).id
+    case = bench.ends(refund_id, bench.v1.refunds, status="canceled")
     return replace(case, is_refused=True)
 
 
@@ -133,23 +133,23 @@ def visit(bench: Bench) -> Case:
 
 
 def deleted_customer(bench: Bench) -> Case:
-    made = bench.v1.customers.create({}).id
+    customer_id = bench.v1.customers.create({}).id
 
     def done() -> int:
-        return int(bool(bench.v1.customers.retrieve(made).to_dict().get("deleted")))
+        return int(bool(bench.v1.customers.retrieve(customer_id).to_dict().get("deleted")))
 
-    return Case({}, done, target=made)
+    return Case({}, done, target=customer_id)
 
 
 def deleted_coupon(bench: Bench) -> Case:
-    made = bench.v1.coupons.create({"percent_off": 10, "duration": "once"}).id
+    coupon_id = bench.v1.coupons.create({"percent_off": 10, "duration": "once"}).id
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
-            stripe_object = tx.get("coupon", made)
+            stripe_object = tx.get("coupon", coupon_id)
         return int(stripe_object is None or bool(stripe_object.get("deleted")))
 
-    return Case({}, done, target=made)
+    return Case({}, done, target=coupon_id)
 
 
 def meter(bench: Bench) -> Case:
@@ -181,15 +181,15 @@ def meter_event(bench: Bench) -> Case:
 
 def canceled_meter_event(bench: Bench) -> Case:
     identifier = new_id("use")
-    told = event(bench, identifier)
-    bench.v1.billing.meter_events.create(told)
+    event_fields = event(bench, identifier)
+    bench.v1.billing.meter_events.create(event_fields)
 
     def done() -> int:
         with bench.shop.stripe.world.transaction() as tx:
             return int(tx.path_object(meter_usage.EVENT, identifier)["canceled"])
 
     params = {
-        "event_name": told["event_name"],
+        "event_name": event_fields["event_name"],
         "type": "cancel",
         "cancel": {"identifier": identifier},
     }

@@ -15,12 +15,12 @@ BOUNDS = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_time
 
 
 def bounds() -> list[str]:
-    found = []
+    values = []
     with connection.cursor() as cursor:
         for name in BOUNDS:
             cursor.execute("SELECT current_setting(%s)", [name])
-            found += cursor.fetchone()
-    return found
+            values += cursor.fetchone()
+    return values
 
 
 @pytest.mark.django_db

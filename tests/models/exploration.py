@@ -51,10 +51,10 @@ def explore(
     is_right: Callable[[StateT], bool],
 ) -> Tally:
     """Count over all schedules from ``start``."""
-    known: dict[StateT, _Count] = {}
+    counts_by_state: dict[StateT, _Count] = {}
 
     def count(state: StateT) -> _Count:
-        if state not in known:
+        if state not in counts_by_state:
             total = _Count(0, 0, 0)
             for move in moves(state):
                 below = count(move.to)
@@ -63,22 +63,24 @@ def explore(
                     total.wrong + below.wrong,
                     total.backwards + below.backwards + move.backwards * below.schedules,
                 )
-            known[state] = total if total.schedules else _Count(1, int(not is_right(state)), 0)
-        return known[state]
+            counts_by_state[state] = (
+                total if total.schedules else _Count(1, int(not is_right(state)), 0)
+            )
+        return counts_by_state[state]
 
     result = count(start)
-    example = _example(start, moves, known) if result.wrong else ()
-    return Tally(*result, states=len(known), example=example)
+    example = _example(start, moves, counts_by_state) if result.wrong else ()
+    return Tally(*result, states=len(counts_by_state), example=example)
 
 
 def _example(
     state: StateT,
     moves: Callable[[StateT], Iterable[Move[StateT]]],
-    known: dict[StateT, _Count],
+    counts_by_state: dict[StateT, _Count],
 ) -> tuple[str, ...]:
     names: list[str] = []
     while True:
-        wrong = next((move for move in moves(state) if known[move.to].wrong), None)
+        wrong = next((move for move in moves(state) if counts_by_state[move.to].wrong), None)
         if wrong is None:
             return tuple(names)
         names.append(wrong.name)

@@ -110,8 +110,8 @@ class Ours:
 
     def find(self, at: datetime) -> int | None:
         local_cache.drop_all()  # each look-up is one of a process that has no copies
-        found = cache.find(project_id="prj_model", questions=[self.question], at=at).ready
-        return orjson.loads(found[self.question])["version"] if found else None
+        bodies = cache.find(project_id="prj_model", questions=[self.question], at=at).ready
+        return orjson.loads(bodies[self.question])["version"] if bodies else None
 
     def fill(self, version: int, computed_at: datetime, at: datetime) -> None:
         decision = Decision(
@@ -144,11 +144,11 @@ class Run:
     hits: int = 0
 
     def look_up(self) -> int | None:
-        found = self.design.find(self.now)
-        if found is not None:
+        version = self.design.find(self.now)
+        if version is not None:
             self.hits += 1
-            self.stale |= found < self.invalidated
-        return found
+            self.stale |= version < self.invalidated
+        return version
 
     def reader(self) -> Iterator[None]:
         looked_at = self.now

@@ -40,14 +40,14 @@ class Shop:
         return str(new_price.id)
 
     def meter(self, event_name: str = "calls", formula: str = "sum") -> str:
-        made = self.client.v1.billing.meters.create(
+        meter = self.client.v1.billing.meters.create(
             {
                 "display_name": "Calls",
                 "event_name": event_name,
                 "default_aggregation": {"formula": formula},
             }
         )
-        return str(made.id)
+        return str(meter.id)
 
     def metered(self, amount: int = 5, event_name: str = "calls", **params: Any) -> str:
         """A monthly price for each unit of a new meter."""

@@ -50,10 +50,10 @@ def test_the_payment_names_its_invoice_only_through_the_invoice_payment(shop):
     assert (payment.status, payment.amount_paid) == ("paid", 1000)
     assert (intent.status, intent.customer) == ("succeeded", subscription.customer)
     assert "invoice" not in intent
-    found = shop.client.v1.invoice_payments.list(
+    invoice_payments = shop.client.v1.invoice_payments.list(
         {"payment": {"type": "payment_intent", "payment_intent": intent.id}}
     )
-    assert [each.invoice for each in found.data] == [invoice.id]
+    assert [each.invoice for each in invoice_payments.data] == [invoice.id]
     assert "payments" not in shop.client.v1.invoices.retrieve(invoice.id)
 
 

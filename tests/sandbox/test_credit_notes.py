@@ -82,9 +82,9 @@ def test_a_paid_invoice_gives_back_in_three_ways(shop):
     assert (note.type, note.post_payment_amount, note.out_of_band_amount) == (
         "post_payment", 1000, 100,
     )  # fmt: skip
-    (given,) = note.refunds
-    assert (given.amount_refunded, given.type) == (600, "refund")
-    assert shop.client.v1.refunds.retrieve(given.refund).amount == 600
+    (note_refund,) = note.refunds
+    assert (note_refund.amount_refunded, note_refund.type) == (600, "refund")
+    assert shop.client.v1.refunds.retrieve(note_refund.refund).amount == 600
     customer = shop.client.v1.customers.retrieve(invoice.customer)
     assert customer.balance == -300
     (entry,) = shop.client.v1.customers.balance_transactions.list(invoice.customer).data
@@ -128,14 +128,14 @@ def test_lines_carry_their_discounts(shop):
     invoice = invoiced(shop, (1000, 505), discounts=[{"coupon": coupon.id}])
     assert (invoice.subtotal, invoice.total) == (1505, 1354)  # 150.5 is rounded up
     first, second = invoice.lines.data
-    wanted: list[Any] = [
+    note_lines: list[Any] = [
         {"type": "invoice_line_item", "invoice_line_item": first.id, "amount": 500},
         {"type": "invoice_line_item", "invoice_line_item": second.id, "quantity": 1},
         {"type": "custom_line_item", "description": "A gift", "quantity": 3, "unit_amount": 7},
     ]
-    preview = shop.client.v1.credit_notes.preview({"invoice": invoice.id, "lines": wanted})
+    preview = shop.client.v1.credit_notes.preview({"invoice": invoice.id, "lines": note_lines})
     assert shop.client.v1.credit_notes.list().data == []
-    note = issue(shop, invoice, lines=wanted)
+    note = issue(shop, invoice, lines=note_lines)
     for each in (preview, note):
         assert [(line.amount, line.discount_amount) for line in each.lines.data] == [
             (500, 50), (505, 51), (21, 0),
@@ -144,7 +144,7 @@ def test_lines_carry_their_discounts(shop):
     assert len(shop.client.v1.credit_notes.line_items.list(note.id).data) == 3
     assert read_invoice(shop, invoice).amount_remaining == 1354 - 925
     with pytest.raises(stripe.InvalidRequestError, match="between 1 and 500"):
-        issue(shop, invoice, lines=[{**wanted[0], "amount": 501}])
+        issue(shop, invoice, lines=[{**note_lines[0], "amount": 501}])
 
 
 def test_invalid_credit_notes_are_refused(shop):

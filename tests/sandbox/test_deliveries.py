@@ -47,7 +47,7 @@ def test_an_endpoint_receives_its_enabled_types_only(world, client):
 
 def test_a_seed_repeats_the_order_of_a_shuffle(client, world):
     orders = []
-    made = customers_with_endpoint(client)
+    created_customers = customers_with_endpoint(client)
     for seed in (1, 1, 2):
         seen: list[bytes] = []
         order = deliveries.deliver_due(
@@ -55,7 +55,7 @@ def test_a_seed_repeats_the_order_of_a_shuffle(client, world):
         )
         orders.append(seen)
         world.move_clock(world.clock.now() + RETRY_DELAYS[2])
-        assert len(order) == len(made)
+        assert len(order) == len(created_customers)
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == sorted(orders[2])
 
@@ -101,9 +101,9 @@ def test_webhooks_can_be_lost(world, client, sink):
 def test_random_choices_continue_across_rounds(world, client, sink):
     """One event per round: with dice thrown anew each time, all would share one fate."""
     dice = random.Random(1)
-    made = []
+    created_customers = []
     for _ in range(40):
-        made += customers(client, 1)
+        created_customers += customers(client, 1)
         world.deliver(sink, drop=0.5, seed=dice)
     assert 10 < len(sink.events) < 30
 

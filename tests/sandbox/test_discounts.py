@@ -15,10 +15,12 @@ from tests.sandbox.shop import DAY, NOW
 
 
 def invoices(shop, subscription):
-    found = shop.client.v1.invoices.list({"subscription": subscription.id, "limit": 100}).data
+    invoice_list = shop.client.v1.invoices.list(
+        {"subscription": subscription.id, "limit": 100}
+    ).data
     return [
         (invoice.subtotal, invoice.total, sum(d.amount for d in invoice.total_discount_amounts))
-        for invoice in reversed(found)
+        for invoice in reversed(invoice_list)
     ]
 
 
@@ -198,14 +200,14 @@ def test_a_discount_applies_to_its_products_above_its_minimum(shop):
     with pytest.raises(stripe.InvalidRequestError) as raised:
         shop.session(cheap, "payment", discounts=[{"coupon": nearly}])
     assert raised.value.code == "amount_too_small"
-    for given, param in [
+    for discounts, param in [
         ([{"coupon": "no"}], "discounts[0][coupon]"),
         ([{"coupon": id, "promotion_code": "x"}], "discounts[0]"),
         ([{"coupon": id}, {"coupon": id}], "discounts"),
         ([{"promotion_code": "promo_no"}], "discounts[0][promotion_code]"),
     ]:
         with pytest.raises(stripe.InvalidRequestError) as raised:
-            shop.session(dear, "payment", discounts=given)
+            shop.session(dear, "payment", discounts=discounts)
         assert error_of(raised).param == param
 
 

@@ -52,7 +52,7 @@ def test_events_of_the_sandbox_itself_have_no_request(world, client):
 
 
 @pytest.mark.parametrize(
-    ("params", "found"),
+    ("params", "expected_types"),
     [
         ({"type": "customer.*"}, ["customer.updated", "customer.created"]),
         ({"type": "product.created"}, ["product.created"]),
@@ -61,12 +61,12 @@ def test_events_of_the_sandbox_itself_have_no_request(world, client):
         ({"created": {"gte": NOW + 60}}, ["product.created"]),
     ],
 )  # fmt: skip
-def test_events_are_filtered(world, client, params, found):
+def test_events_are_filtered(world, client, params, expected_types):
     ada = client.v1.customers.create({"name": "Ada"})
     client.v1.customers.update(ada.id, {"name": "Eve"})
     world.move_clock(NOW + 60)
     client.v1.products.create({"name": "Pro"})
-    assert [event.type for event in client.v1.events.list(params)] == found
+    assert [event.type for event in client.v1.events.list(params)] == expected_types
 
 
 def test_at_most_twenty_types(client):

@@ -84,7 +84,7 @@ def objects(client, shop):
             "expand": ["latest_charge.balance_transaction", "payment_method"],
         }
     )
-    made = [
+    stripe_objects = [
         client.v1.accounts.retrieve_current(),
         client.v1.customers.retrieve(customer.id),
         product,
@@ -102,7 +102,7 @@ def objects(client, shop):
         *managed_objects(shop),
         *discounted_objects(shop),
     ]
-    return {each.object: each.to_dict(for_json=True) for each in made}
+    return {each.object: each.to_dict(for_json=True) for each in stripe_objects}
 
 
 def fraud_warning(shop, intent):
@@ -202,13 +202,13 @@ def test_the_fields_of_stripes_fixtures_are_there(objects):
     fixtures = json.loads(FIXTURES.read_text())["resources"]
     for kind in SANDBOX_KINDS:
         fixture = fixtures[kind]
-        known = set(_named_class(kind).__annotations__)
-        expected = (set(fixture) & known) - ABSENT.get(kind, set())
+        declared_fields = set(_named_class(kind).__annotations__)
+        expected = (set(fixture) & declared_fields) - ABSENT.get(kind, set())
         assert expected - set(objects[kind]) == set(), kind
         for name in expected:
-            ours, theirs = objects[kind][name], fixture[name]
-            if isinstance(ours, dict) and isinstance(theirs, dict) and name not in FREE:
-                assert set(theirs) - set(ours) == set(), (kind, name)
+            value, fixture_value = objects[kind][name], fixture[name]
+            if isinstance(value, dict) and isinstance(fixture_value, dict) and name not in FREE:
+                assert set(fixture_value) - set(value) == set(), (kind, name)
 
 
 FREE = {"metadata", "data", "fraud_details", "last_payment_error", "next_action", "outcome"}

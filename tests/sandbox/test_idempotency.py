@@ -107,9 +107,9 @@ def test_a_key_has_at_most_255_characters(client):
 
 def test_a_parallel_request_is_told_that_the_key_is_in_use(world, client):
     world.faults.add("slow", method="POST", path="/v1/customers", seconds=0.3)
-    made = []
+    created_customers = []
     first = threading.Thread(
-        target=lambda: made.append(client.v1.customers.create({"name": "Ada"}, KEY))
+        target=lambda: created_customers.append(client.v1.customers.create({"name": "Ada"}, KEY))
     )
     first.start()
     while not world.in_flight:
@@ -119,7 +119,7 @@ def test_a_parallel_request_is_told_that_the_key_is_in_use(world, client):
     first.join()
     assert refused.value.http_status == 409
     assert error_of(refused).code == "idempotency_key_in_use"
-    assert client.v1.customers.create({"name": "Ada"}, KEY).id == made[0].id
+    assert client.v1.customers.create({"name": "Ada"}, KEY).id == created_customers[0].id
 
 
 def test_keys_belong_to_an_account(world, client):

@@ -9,22 +9,22 @@ from tests.sandbox.shop import NOW
 @pytest.fixture
 def customers(world, client):
     """Twelve, one a minute, the oldest first."""
-    made = []
+    customer_ids = []
     for number in range(12):
         world.move_clock(NOW + 60 * number)
-        made.append(client.v1.customers.create({"email": f"c{number % 2}@example.com"}).id)
-    return made
+        customer_ids.append(client.v1.customers.create({"email": f"c{number % 2}@example.com"}).id)
+    return customer_ids
 
 
-def ids(found):
-    return [item.id for item in found.data]
+def ids(page):
+    return [item.id for item in page.data]
 
 
 def test_lists_are_newest_first_with_ten_rows_by_default(client, customers):
-    found = client.v1.customers.list()
-    assert ids(found) == customers[::-1][:10]
-    assert found.has_more is True
-    assert found.url == "/v1/customers"
+    page = client.v1.customers.list()
+    assert ids(page) == customers[::-1][:10]
+    assert page.has_more is True
+    assert page.url == "/v1/customers"
 
 
 def test_pages_have_no_gap_and_no_overlap(client, customers):
@@ -44,17 +44,17 @@ def test_the_sdk_walks_through_all_pages(client, customers):
 
 
 def test_filters_hold_across_pages(client, customers):
-    wanted = customers[1::2][::-1]
-    found = client.v1.customers.list({"limit": 4, "email": "c1@example.com"})
-    assert [customer.id for customer in found.auto_paging_iter()] == wanted
+    expected_ids = customers[1::2][::-1]
+    page = client.v1.customers.list({"limit": 4, "email": "c1@example.com"})
+    assert [customer.id for customer in page.auto_paging_iter()] == expected_ids
 
 
 def test_a_cursor_that_the_filter_leaves_out_still_marks_a_place(client, customers):
     even = {"email": "c0@example.com"}
-    found = client.v1.customers.list({**even, "starting_after": customers[5]})
-    assert ids(found) == [customers[4], customers[2], customers[0]]
-    found = client.v1.customers.list({**even, "ending_before": customers[7]})
-    assert ids(found) == [customers[10], customers[8]]
+    page = client.v1.customers.list({**even, "starting_after": customers[5]})
+    assert ids(page) == [customers[4], customers[2], customers[0]]
+    page = client.v1.customers.list({**even, "ending_before": customers[7]})
+    assert ids(page) == [customers[10], customers[8]]
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_a_cursor_that_the_filter_leaves_out_still_marks_a_place(client, custome
     ],
 )
 def test_lists_filter_by_ranges_of_created(client, customers, created, places):
-    found = client.v1.customers.list({"created": created})
-    assert ids(found) == [customers[place] for place in places]
+    page = client.v1.customers.list({"created": created})
+    assert ids(page) == [customers[place] for place in places]
 
 
 @pytest.mark.parametrize("limit", [0, 101, -1])

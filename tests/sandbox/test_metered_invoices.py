@@ -121,16 +121,16 @@ def test_usage_in_a_trial_is_not_billed(shop):
     shop.later(11)
     shop.use(new_session.customer, 3)
     shop.later(40)
-    found = invoices(shop, shop.subscription(new_session.subscription))
-    assert [each.total for each in found] == [15, 0, 0]
+    invoice_list = invoices(shop, shop.subscription(new_session.subscription))
+    assert [each.total for each in invoice_list] == [15, 0, 0]
 
 
 def test_a_test_clock_counts_by_its_own_time(shop):
     clock = shop.client.v1.test_helpers.test_clocks.create({"frozen_time": NOW - 100 * DAY})
     meter = shop.meter()
     customer = shop.client.v1.customers.create({"test_clock": clock.id}).id
-    told = shop.use(customer, 4)
-    assert (told.created, told.timestamp) == (NOW - 100 * DAY, NOW - 100 * DAY)
+    meter_event = shop.use(customer, 4)
+    assert (meter_event.created, meter_event.timestamp) == (NOW - 100 * DAY, NOW - 100 * DAY)
     span = {"start": NOW - 101 * DAY, "end": NOW - 99 * DAY}
     assert [value for _, value in total(shop, meter, customer, **span)] == [0]
     shop.client.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": NOW - 100 * DAY + 60})

@@ -17,7 +17,7 @@ def refusal(call, *args):
 
 def test_a_meter_is_made_changed_stopped_and_started(shop, event_types):
     meters = shop.client.v1.billing.meters
-    made = meters.create(
+    meter = meters.create(
         {
             "display_name": "Calls",
             "event_name": "calls",
@@ -26,8 +26,8 @@ def test_a_meter_is_made_changed_stopped_and_started(shop, event_types):
             "value_settings": {"event_payload_key": "n"},
         }
     )
-    assert made.to_dict() == {
-        "id": made.id,
+    assert meter.to_dict() == {
+        "id": meter.id,
         "object": "billing.meter",
         "created": NOW,
         "customer_mapping": {"event_payload_key": "who", "type": "by_id"},
@@ -44,21 +44,21 @@ def test_a_meter_is_made_changed_stopped_and_started(shop, event_types):
     status, param, message = refusal(shop.meter, "calls")
     assert (status, param) == (400, "event_name")
     assert "already exists" in message
-    assert meters.update(made.id, {"display_name": "API calls"}).display_name == "API calls"
+    assert meters.update(meter.id, {"display_name": "API calls"}).display_name == "API calls"
     other = shop.meter("other")
-    stopped = meters.deactivate(made.id)
+    stopped = meters.deactivate(meter.id)
     assert (stopped.status, stopped.status_transitions.deactivated_at) == ("inactive", NOW)
     assert [each.id for each in meters.list({"status": "active"})] == [other]
-    assert [each.id for each in meters.list()] == [other, made.id]
-    recurring = {"usage_type": "metered", "meter": made.id}
+    assert [each.id for each in meters.list()] == [other, meter.id]
+    recurring = {"usage_type": "metered", "meter": meter.id}
     assert refusal(lambda: shop.price(recurring=recurring))[1] == "recurring[meter]"
     again = shop.meter("calls")
-    assert refusal(meters.reactivate, made.id)[1] == "event_name"
+    assert refusal(meters.reactivate, meter.id)[1] == "event_name"
     meters.deactivate(again)
-    assert meters.reactivate(made.id).status == "active"
-    assert meters.retrieve(made.id).status == "active"
+    assert meters.reactivate(meter.id).status == "active"
+    assert meters.retrieve(meter.id).status == "active"
     shop.price(recurring=recurring)
-    assert "attached to active prices" in refusal(meters.deactivate, made.id)[2]
+    assert "attached to active prices" in refusal(meters.deactivate, meter.id)[2]
     assert [type for type in event_types() if type.startswith("billing.meter.")] == [
         "billing.meter.created",
         "billing.meter.updated",
@@ -83,8 +83,8 @@ def test_a_metered_price_names_its_meter_and_no_other_price_does(shop):
 
 def test_a_meter_event_counts_a_minute_after_it_was_sent(shop):
     meter, customer, other = shop.meter(), shop.customer(), shop.customer()
-    told = shop.use(customer, 7, "one", timestamp=NOW - 60)
-    assert told.to_dict() == {
+    meter_event = shop.use(customer, 7, "one", timestamp=NOW - 60)
+    assert meter_event.to_dict() == {
         "object": "billing.meter_event",
         "created": NOW,
         "event_name": "calls",
@@ -150,8 +150,8 @@ def test_invalid_meter_events_are_refused(shop):
         ({"payload": {"stripe_customer_id": customer, "value": "9" * 16}}, "payload[value]"),
         ({"identifier": "x" * 101}, "identifier"),
     ):
-        wanted = {"identifier": "one", **sent}
-        assert refusal(lambda wanted=wanted: shop.use(customer, 1, **wanted))[:2] == (400, param)
+        fields = {"identifier": "one", **sent}
+        assert refusal(lambda fields=fields: shop.use(customer, 1, **fields))[:2] == (400, param)
     for timestamp in (NOW - 35 * DAY, NOW + 300):
         shop.use(customer, 1, timestamp=timestamp)
     shop.client.v1.billing.meters.deactivate(meter)
@@ -193,6 +193,6 @@ def test_invalid_summary_times_are_refused(shop):
         ({"start": NOW + 60, "value_grouping_window": "hour"}, "start_time"),
         ({"start": NOW, "value_grouping_window": "day"}, "start_time"),
     ):
-        found = refusal(lambda times=times: total(shop, meter, customer, **times))
-        assert found[:2] == (400, param)
+        error = refusal(lambda times=times: total(shop, meter, customer, **times))
+        assert error[:2] == (400, param)
     assert refusal(lambda: total(shop, meter, "cus_no"))[:2] == (400, "customer")

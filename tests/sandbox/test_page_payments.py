@@ -11,9 +11,9 @@ from tests.sandbox.shop import SUCCESS
 
 def value(response, name) -> str:
     """What a field of the form holds."""
-    found = re.search(rf'<input id="{name}"[^>]*?value="([^"]*)"', response.text)
-    assert found, f"no field {name}"
-    return found[1]
+    match = re.search(rf'<input id="{name}"[^>]*?value="([^"]*)"', response.text)
+    assert match, f"no field {name}"
+    return match[1]
 
 
 def test_a_decline_is_shown_in_place_and_the_rest_is_kept(shop, visitor):
@@ -88,9 +88,9 @@ def test_no_card_number_is_kept(shop, visitor, world):
 
 def test_a_page_asks_for_three_d_secure(shop, visitor):
     session = shop.session(shop.price())
-    asked = fill(visitor, session, number="4000002760003184")
-    assert asked.status_code == 303
-    bank = asked.headers["Location"]
+    response = fill(visitor, session, number="4000002760003184")
+    assert response.status_code == 303
+    bank = response.headers["Location"]
     assert bank.startswith("/pages/3ds/pi_")
     assert "Your bank asks you to approve this payment with the card ending in 3184" in page_text(
         visitor.get(bank)

@@ -17,13 +17,17 @@ def test_portal_configurations_are_created_and_updated(shop, portal_prices, conf
     portals = shop.client.v1.billing_portal
     assert not hasattr(portals.configurations.retrieve(id).features.subscription_update, "products")
     products = "features.subscription_update.products"
-    made = portals.configurations.retrieve(id, {"expand": [products]})
+    configuration = portals.configurations.retrieve(id, {"expand": [products]})
     [listed] = portals.configurations.list({"expand": [f"data.{products}"]}).data
-    assert listed.to_dict() == made.to_dict()
-    assert (made.active, made.is_default, made.login_page.enabled) == (True, False, False)
-    cancel = made.features.subscription_cancel
+    assert listed.to_dict() == configuration.to_dict()
+    assert (configuration.active, configuration.is_default, configuration.login_page.enabled) == (
+        True,
+        False,
+        False,
+    )
+    cancel = configuration.features.subscription_cancel
     assert (cancel.mode, cancel.proration_behavior) == ("at_period_end", "none")
-    offers = made.features.subscription_update.products
+    offers = configuration.features.subscription_update.products
     assert [offer.prices for offer in offers] == [[price.id] for price in portal_prices]
     offer = offers[0]
     assert offer.adjustable_quantity.to_dict() == {"enabled": False, "maximum": None, "minimum": 1}

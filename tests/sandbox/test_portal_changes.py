@@ -11,8 +11,8 @@ from tests.sandbox.shop import DAY, NOW
 
 def test_a_subscription_is_canceled_and_kept(shop, visitor, portal_subscription, enter_portal):
     path = enter_portal()
-    asked = page_text(visitor.get(path + portal_path(portal_subscription, "cancel")))
-    assert "Pro stays yours until 15 February 2027 and is not renewed" in asked
+    cancel_text = page_text(visitor.get(path + portal_path(portal_subscription, "cancel")))
+    assert "Pro stays yours until 15 February 2027 and is not renewed" in cancel_text
     sent = {"feedback": "too_expensive", "comment": "Sorry"}
     answer = visitor.post(path + portal_path(portal_subscription, "cancel"), data=sent)
     assert (answer.status_code, answer.location) == (303, f"{path}?done=canceled")

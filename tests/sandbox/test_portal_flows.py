@@ -118,12 +118,12 @@ def test_flows_lead_to_one_page_and_on(
             "subscription_update_confirm": target | {"items": [item]},
         }
     )
-    asked = visitor.get(path).location
-    assert asked == path + portal_path(portal_subscription, "confirm")
-    page = visitor.get(asked)
+    confirm_path = visitor.get(path).location
+    assert confirm_path == path + portal_path(portal_subscription, "confirm")
+    page = visitor.get(confirm_path)
     assert "To Pro $62.00 per month" in page_text(page)
     sent = {"price": portal_prices[2].id, "moment": hidden(page)}
-    assert visitor.post(asked, data=sent).location == f"{path}?done=changed"
+    assert visitor.post(confirm_path, data=sent).location == f"{path}?done=changed"
     assert (
         shop.subscription(portal_subscription.id)["items"].data[0].price.id == portal_prices[1].id
     )

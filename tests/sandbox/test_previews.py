@@ -68,13 +68,15 @@ def test_the_preview_equals_what_follows(shop, world, subscription, changes, kin
     shop.client.v1.subscriptions.update(subscription.id, details)
     if behavior != "always_invoice" and kind not in AT_ONCE:
         shop.until(NOW + MONTH)
-    made = shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
+    invoice = shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
     if kind in AT_ONCE:  # a period that begins now begins when it is asked for
-        assert [line[:2] for line in lines(invoice_preview)] == [line[:2] for line in lines(made)]
+        assert [line[:2] for line in lines(invoice_preview)] == [
+            line[:2] for line in lines(invoice)
+        ]
     else:
-        assert lines(invoice_preview) == lines(made)
+        assert lines(invoice_preview) == lines(invoice)
     for name in ("total", "subtotal", "amount_due", "starting_balance", "currency"):
-        assert invoice_preview[name] == made[name], name
+        assert invoice_preview[name] == invoice[name], name
 
 
 def test_the_next_renewal_can_be_previewed(shop, subscription):
@@ -139,8 +141,8 @@ def test_a_preview_includes_discounts(shop, subscription, changes):
     )
     assert shop.client.v1.coupons.retrieve(half.id).times_redeemed == 0
     shop.client.v1.subscriptions.update(subscription.id, {**details, "discounts": chosen})
-    made = shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
-    assert (invoice_preview.total, lines(invoice_preview)) == (made.total, lines(made))
+    invoice = shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
+    assert (invoice_preview.total, lines(invoice_preview)) == (invoice.total, lines(invoice))
     new = {"items": [{"price": shop.price(3100)}]}
     first = preview(
         shop, customer=subscription.customer, subscription_details=new, discounts=chosen
@@ -190,8 +192,8 @@ def test_a_resumption_can_be_previewed(shop, world, subscription, anchor):
     invoice_preview = preview(shop, subscription=subscription.id, subscription_details=details)
     assert shop.subscription(subscription.id).status == "paused"
     shop.client.v1.subscriptions.resume(subscription.id, sent)
-    made = shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
-    assert (lines(invoice_preview), invoice_preview.total) == (lines(made), made.total)
+    invoice = shop.client.v1.invoices.list({"subscription": subscription.id}).data[0]
+    assert (lines(invoice_preview), invoice_preview.total) == (lines(invoice), invoice.total)
     with pytest.raises(stripe.InvalidRequestError, match="only paused"):
         preview(shop, subscription=subscription.id, subscription_details=details)
 

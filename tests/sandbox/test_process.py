@@ -63,9 +63,9 @@ class Sandbox:
         )
         assert self.process.stdout
         line = self.process.stdout.readline()
-        found = re.fullmatch(r"Stripe sandbox listening on (http://\S+)\n", line)
-        assert found, line or self.process.communicate()
-        self.address = found[1]
+        match = re.fullmatch(r"Stripe sandbox listening on (http://\S+)\n", line)
+        assert match, line or self.process.communicate()
+        self.address = match[1]
 
     def client(self, *, retries: int = 0, timeout: float = 10) -> stripe.StripeClient:
         return stripe.StripeClient(
@@ -172,13 +172,13 @@ def test_a_webhook_answered_with_500_is_sent_again(sandbox, receiver):
 def test_held_webhooks_are_shuffled_and_sent_twice(sandbox, receiver):
     client = sandbox.client()
     sandbox.control("delivery-mode", hold=True)
-    made = [client.v1.customers.create({"name": str(number)}).id for number in range(10)]
+    customer_ids = [client.v1.customers.create({"name": str(number)}).id for number in range(10)]
     assert receiver.events == []
     sandbox.control("delivery-mode", hold=False, shuffled=True, seed=2, duplicates=1)
     receiver.wait_for(20)
     arrived = [event.data.object.id for event in receiver.events]
-    assert sorted(arrived) == sorted(made * 2)
-    assert list(dict.fromkeys(arrived)) != made
+    assert sorted(arrived) == sorted(customer_ids * 2)
+    assert list(dict.fromkeys(arrived)) != customer_ids
 
 
 def test_a_connection_can_be_reset(sandbox):
@@ -205,8 +205,8 @@ def test_one_key_from_many_threads_makes_one_object(sandbox):
         return str(client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"}).id)
 
     with ThreadPoolExecutor(8) as pool:
-        made = set(pool.map(create, range(24)))
-    assert len(made) == 1
+        customer_ids = set(pool.map(create, range(24)))
+    assert len(customer_ids) == 1
     assert len(sandbox.client().v1.customers.list().data) == 1
 
 

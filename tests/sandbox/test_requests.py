@@ -14,8 +14,8 @@ from tests.sandbox.shop import client_of
 
 
 def send(world, method="GET", path="/v1/customers", form="", **headers):
-    known = {"authorization": "Bearer sk_test_sandbox"}
-    return StripeAPI(world).respond(ApiRequest(method, path, form, known | headers))
+    default_headers = {"authorization": "Bearer sk_test_sandbox"}
+    return StripeAPI(world).respond(ApiRequest(method, path, form, default_headers | headers))
 
 
 def error_in(answer):
@@ -151,5 +151,7 @@ def test_several_worlds_are_independent():
 
 
 def test_a_seed_makes_ids_repeatable():
-    made = [client_of(World(frozen_at=1, seed=seed)).v1.customers.create().id for seed in (5, 5, 6)]
-    assert made[0] == made[1] != made[2]
+    customer_ids = [
+        client_of(World(frozen_at=1, seed=seed)).v1.customers.create().id for seed in (5, 5, 6)
+    ]
+    assert customer_ids[0] == customer_ids[1] != customer_ids[2]

@@ -39,8 +39,8 @@ def test_a_missing_permission_is_a_403_that_names_it(world, client):
 def test_writing_includes_reading_and_some_permissions_imply_others(world, client):
     client.v1.customers.create({"name": "Ada"})
     writer = restricted(world, "customer_write", "plan_read")
-    made = writer.customers.create({"name": "Bob"})
-    assert writer.customers.retrieve(made.id).name == "Bob"
+    customer = writer.customers.create({"name": "Bob"})
+    assert writer.customers.retrieve(customer.id).name == "Bob"
     assert writer.products.list().data == []
     with pytest.raises(stripe.PermissionError, match="rak_product_write"):
         writer.products.create({"name": "Pro"})
@@ -78,9 +78,9 @@ def test_an_unknown_permission_is_refused(world):
 
 def test_controls_create_restricted_keys(world):
     http = Client(SandboxApplication(world))
-    made = http.post("/_sandbox/accounts", json={"permissions": ["event_read"]}).get_json()
-    assert made["secret_key"].startswith("rk_test_")
-    v1 = client_of(world, made["secret_key"]).v1
+    account = http.post("/_sandbox/accounts", json={"permissions": ["event_read"]}).get_json()
+    assert account["secret_key"].startswith("rk_test_")
+    v1 = client_of(world, account["secret_key"]).v1
     assert v1.events.list().data == []
     with pytest.raises(stripe.PermissionError):
         v1.accounts.retrieve_current()

@@ -10,7 +10,7 @@ from tests.sandbox.shop import NOW
 @pytest.fixture
 def named_customers(shop):
     create = shop.client.v1.customers.create
-    made = {
+    customers_by_name = {
         "ada": create(
             {"name": "Ada Lovelace", "email": "ada@example.com", "metadata": {"plan": "big"}}
         ),
@@ -20,7 +20,7 @@ def named_customers(shop):
         "nobody": create({"phone": "+15550100"}),
     }
     shop.later(seconds=60)
-    return {each.id: name for name, each in made.items()}
+    return {each.id: name for name, each in customers_by_name.items()}
 
 
 def search_names(shop, named_customers, query, **params):

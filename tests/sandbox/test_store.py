@@ -51,11 +51,11 @@ def test_a_restart_forgets_nothing(path):
 def test_the_order_survives_updates_and_a_restart(path):
     world = World(path=path, frozen_at=NOW)
     client = client_of(world)
-    made = [client.v1.customers.create({"name": str(number)}).id for number in range(3)]
-    client.v1.customers.update(made[0], {"name": "changed"})
+    customer_ids = [client.v1.customers.create({"name": str(number)}).id for number in range(3)]
+    client.v1.customers.update(customer_ids[0], {"name": "changed"})
     world.close()
     again = World(path=path, frozen_at=NOW)
-    assert [each.id for each in client_of(again).v1.customers.list()] == made[::-1]
+    assert [each.id for each in client_of(again).v1.customers.list()] == customer_ids[::-1]
     again.close()
 
 

@@ -99,9 +99,9 @@ GONE = "The `payment_method_types` parameter is no longer supported"
     ],
 )  # fmt: skip
 def test_invalid_parameters_are_refused_with_stripes_message(declared, form, code, param, message):
-    found = refusal(form, declared)
-    assert found[:2] == (code, param)
-    assert found[2].startswith(message)
+    error = refusal(form, declared)
+    assert error[:2] == (code, param)
+    assert error[2].startswith(message)
 
 
 def test_metadata_has_at_most_fifty_keys():

@@ -89,22 +89,22 @@ def test_what_belongs_to_the_clock_lives_at_its_time(shop, clocks, clock, custom
 
 
 def test_other_customers_keep_their_time(shop, clocks, clock, customer):
-    mine, theirs = subscribe(shop, customer), shop.subscribe(shop.price(1000))
+    subscription, other_subscription = subscribe(shop, customer), shop.subscribe(shop.price(1000))
     clocks.advance(clock.id, {"frozen_time": START + 40 * DAY})
-    assert (len(invoices(shop, mine)), len(invoices(shop, theirs))) == (2, 1)
+    assert (len(invoices(shop, subscription)), len(invoices(shop, other_subscription))) == (2, 1)
     shop.later(40)
-    assert (len(invoices(shop, mine)), len(invoices(shop, theirs))) == (2, 2)
+    assert (len(invoices(shop, subscription)), len(invoices(shop, other_subscription))) == (2, 2)
     assert clocks.retrieve(clock.id).frozen_time == START + 40 * DAY
 
 
 def test_lists_leave_out_what_lives_by_a_clock(shop, clock, customer):
-    mine, theirs = subscribe(shop, customer), shop.subscribe()
+    subscription, other_subscription = subscribe(shop, customer), shop.subscribe()
     v1 = shop.client.v1
-    assert [each.id for each in v1.customers.list()] == [theirs.customer]
+    assert [each.id for each in v1.customers.list()] == [other_subscription.customer]
     assert [each.id for each in v1.customers.list({"test_clock": clock.id})] == [customer.id]
-    assert [each.id for each in v1.subscriptions.list()] == [theirs.id]
+    assert [each.id for each in v1.subscriptions.list()] == [other_subscription.id]
     for filter in ({"test_clock": clock.id}, {"customer": customer.id}):
-        assert [each.id for each in v1.subscriptions.list(filter)] == [mine.id]
+        assert [each.id for each in v1.subscriptions.list(filter)] == [subscription.id]
 
 
 def test_changes_previews_schedules_and_trials_at_the_clocks_time(shop, clocks, clock, customer):
@@ -122,9 +122,9 @@ def test_changes_previews_schedules_and_trials_at_the_clocks_time(shop, clocks, 
     )
     assert invoice.created == START + 10 * DAY
     shop.client.v1.subscriptions.update(subscription.id, details)
-    made = invoices(shop, subscription)[0]
+    new_invoice = invoices(shop, subscription)[0]
     assert (
-        made.total
+        new_invoice.total
         == invoice.total
         == round(6200 * (days - 10) / days) - round(3100 * (days - 10) / days)
     )

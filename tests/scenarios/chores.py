@@ -116,8 +116,8 @@ def _idle_query() -> tuple[tuple[str, ...], str, tuple[Any, ...]]:
     parts: list[str] = []
     parameters: list[Any] = []
     for task, rows in rows_by_task().items():
-        part, given = rows.order_by().values("pk").query.sql_with_params()
+        part, part_parameters = rows.order_by().values("pk").query.sql_with_params()
         tasks.append(task)
         parts.append(f"EXISTS ({part})")
-        parameters += given
+        parameters += part_parameters
     return tuple(tasks), f"SELECT {', '.join(parts)}", tuple(parameters)

@@ -31,8 +31,8 @@ def record_calls(story: Story, value: int, key: str, *, user: str = "alice", ago
 
 def invoice_totals(story: Story, user: str = "alice") -> list[int]:
     """The total of each invoice in cents, newest first."""
-    found = story.get("/invoices", user_id=user)["data"]
-    return [each["total"]["amount"] for each in found]
+    invoices = story.get("/invoices", user_id=user)["data"]
+    return [each["total"]["amount"] for each in invoices]
 
 
 def forwarding_state(story: Story, record: str) -> tuple[str, str]:
@@ -44,8 +44,8 @@ def forwarding_state(story: Story, record: str) -> tuple[str, str]:
 def counted_events(story: Story) -> list[tuple[str, str]]:
     """The events that count at Stripe: identifier and value."""
     with story.stripe.world.transaction() as tx:
-        found = tx.list_objects(meter_usage.EVENT, lambda event: not event["canceled"])
-    return [(event["id"], event["value"]) for event in found]
+        events = tx.list_objects(meter_usage.EVENT, lambda event: not event["canceled"])
+    return [(event["id"], event["value"]) for event in events]
 
 
 def identifier(story: Story, record: str) -> str:

@@ -83,8 +83,8 @@ def test_use_that_is_only_reported_counts_and_is_corrected(
     story.buys(plans[0])
     story.events()
     late = {"user_id": "alice", "meter": "calls", "value": 70, "key": "job-1"}
-    made = [story.post("/usage", late)["status"] for _ in range(3)]
-    assert made == ["recorded", "duplicate", "duplicate"]
+    statuses = [story.post("/usage", late)["status"] for _ in range(3)]
+    assert statuses == ["recorded", "duplicate", "duplicate"]
     wrong = story.post("/usage", {**late, "key": "job-2"})
     story.process_everything()
     assert usage_counts(story) == (100, 140, 0)

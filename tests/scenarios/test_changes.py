@@ -64,8 +64,8 @@ def test_a_downgrade_waits_for_the_renewal(story: Story, plans: tuple[Json, Json
     assert story.events() == ["subscription.updated"]
     story.advance(days=22)
     assert (seats(story), story.may("sso")) == (3, "no: not_entitled")
-    told = {*RENEWED, "entitlements.changed", "subscription.updated"}
-    assert sorted(set(story.events())) == sorted(told)
+    expected_types = {*RENEWED, "entitlements.changed", "subscription.updated"}
+    assert sorted(set(story.events())) == sorted(expected_types)
     assert story.payload("invoice.paid")["total"]["amount"] == 1000
 
 

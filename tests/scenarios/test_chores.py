@@ -19,9 +19,9 @@ def test_each_listed_task_exists() -> None:
 def test_a_task_looks_for_the_rows_of_its_entry(db: None, task: str) -> None:
     """Without them it reads nothing else, so there is nothing else that it could act on."""
     table = chores.rows_by_task()[task].model._meta.db_table
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         chores.run(task)
-    selects = [each["sql"] for each in asked.captured_queries if "SELECT" in each["sql"]]
+    selects = [each["sql"] for each in queries.captured_queries if "SELECT" in each["sql"]]
     assert selects
     assert all(f'"{table}"' in each for each in selects)
 
@@ -33,10 +33,10 @@ def test_a_skipped_task_would_change_nothing(story: Story) -> None:
     resting = chores.idle_tasks()
     assert resting
     before = list(story.stripe.world.store.items())
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         for task in sorted(resting):
             chores.run(task)
-    assert all(each["sql"].startswith(READS) for each in asked.captured_queries)
+    assert all(each["sql"].startswith(READS) for each in queries.captured_queries)
     assert [pair for pair in story.stripe.world.store.items() if pair not in before] == []
 
 

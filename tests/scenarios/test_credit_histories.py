@@ -87,10 +87,10 @@ class History:
         per_product = {each["product"]: credits for each, credits in self.sold()}
         for row in shown:
             if row["status"] not in ("canceled", "incomplete_expired"):
-                given = sum(
+                total_credits = sum(
                     per_product.get(item["product"], 0) * item["quantity"] for item in row["items"]
                 )
-                self.largest = max(self.largest, given)
+                self.largest = max(self.largest, total_credits)
         return self.largest
 
     def sold(self) -> list[tuple[Json, int]]:

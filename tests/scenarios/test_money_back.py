@@ -69,12 +69,12 @@ def test_a_refunded_period_is_used_up_first(story: Story) -> None:
 
 def test_a_refund_that_bounces_gives_access_back(story: Story) -> None:
     paid = paid_purchase(story)
-    given = refund(story, paid, 10_000)
+    bounced_refund = refund(story, paid, 10_000)
     story.process_everything()
     assert story.may("sso") == "no: not_entitled"
     story.events()
     story.advance(days=3)
-    bank.fail_refund(story.stripe.world, given["stripe_id"])
+    bank.fail_refund(story.stripe.world, bounced_refund["stripe_id"])
     story.process_everything()
     assert story.may("sso") == "entitled"
     assert sorted(story.events()) == ["entitlements.changed", "payment.refund_failed"]
@@ -96,8 +96,8 @@ def test_a_dispute_suspends_access_until_it_is_decided(
     story.process_everything()
     held = policy == "hold"
     assert story.may("sso") == ("no: held" if held else "entitled")
-    told = ["entitlements.changed"] if held else []
-    assert sorted(story.events()) == [*told, "payment.disputed"]
+    event_types = ["entitlements.changed"] if held else []
+    assert sorted(story.events()) == [*event_types, "payment.disputed"]
     assert story.get(f"/payments/{paid['id']}")["status"] == "disputed"
     bank.decide_dispute(story.stripe.world, opened["id"], outcome)
     story.process_everything()

@@ -190,8 +190,8 @@ def test_a_decision_in_the_future_uses_scheduled_facts(story: Story) -> None:
     story.advance(days=30, hours=2)
     at = (story.now + timedelta(days=1)).isoformat()
     assert check_feature(story, "calls", at=at)["used"] == 70
-    told = check_feature(story, "calls", explain="1")["explanation"]["steps"]
-    (metering,) = [each for each in told if each["step"] == "metering"]
+    steps = check_feature(story, "calls", explain="1")["explanation"]["steps"]
+    (metering,) = [each for each in steps if each["step"] == "metering"]
     assert metering["data"]["resets_at"] is None
     assert "paid" in metering["text"]
 
@@ -201,5 +201,7 @@ def test_facts_say_until_when_quotas_are_paid(story: Story) -> None:
     story.buys(story.sells("Pro", features={"calls": 100, "sso": True}))
     item = SubscriptionItem.objects.for_project(story.project).get()
     rows = Fact.objects.for_project(story.project).order_by("version").select_related("feature")
-    said = {row.feature.code: row.paid_until for row in rows if row.feature is not None}
-    assert said == {"calls": item.period_end, "sso": None}
+    paid_until_by_feature = {
+        row.feature.code: row.paid_until for row in rows if row.feature is not None
+    }
+    assert paid_until_by_feature == {"calls": item.period_end, "sso": None}

@@ -90,8 +90,8 @@ def test_a_payment_that_never_succeeds_ends_the_subscription(story: Story) -> No
     story.events()
     story.advance(days=60)
     assert story.may("sso") == "no: not_entitled"
-    (found,) = story.get("/subscriptions/alice")["data"]
-    assert found["status"] == "canceled"
+    (subscription,) = story.get("/subscriptions/alice")["data"]
+    assert subscription["status"] == "canceled"
     event_types = story.events()
     assert event_types.count("subscription.canceled") == 1
     assert event_types[-1] == "subscription.canceled"

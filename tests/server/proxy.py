@@ -24,7 +24,7 @@ def write_configuration(
         "server web:8000 ": f"server 127.0.0.1:{upstream} ",
         "/tmp/": f"{directory}/",  # first: the place itself is there
         "/etc/nginx/": f"{directory}/",
-        **{f"listen {said}": f"listen 127.0.0.1:{port}" for said, port in ports.items()},
+        **{f"listen {original}": f"listen 127.0.0.1:{port}" for original, port in ports.items()},
     }
     (directory / "tollgate").mkdir()
     for name, target in [
@@ -33,8 +33,8 @@ def write_configuration(
         (server, "tollgate/server.conf"),
     ]:
         text = (CONFIGURATION / name).read_text()
-        for said, here in replacements.items():
-            text = text.replace(said, here)
+        for original, replacement in replacements.items():
+            text = text.replace(original, replacement)
         (directory / target).write_text(text)
     return directory / "nginx.conf"
 

@@ -35,10 +35,10 @@ class Protocol:
 def test_a_whole_body_is_returned() -> None:
     async def story() -> list[bytes]:
         queue = BodyQueue(PATIENT)
-        said = await queue.receive(Protocol(b"abc", b"def"), length=6)
+        body = await queue.receive(Protocol(b"abc", b"def"), length=6)
         chunked = await queue.receive(Protocol(b"abc", b"def"), length=None)
         assert len(queue) == 0
-        return [said, chunked]
+        return [body, chunked]
 
     assert run_in_a_loop(story) == [b"abcdef", b"abcdef"]
 

@@ -68,10 +68,10 @@ def test_recently_used_connections_stay_open(accepted: Accepted) -> None:
 
 
 def last_data_received_ms(one: socket.socket) -> int:
-    found: tuple[int, int] = LAST_DATA.unpack_from(
+    ages_ms: tuple[int, int] = LAST_DATA.unpack_from(
         one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
     )
-    return found[1]
+    return ages_ms[1]
 
 
 def test_busy_connections_are_never_closed(accepted: Accepted) -> None:

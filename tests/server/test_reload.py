@@ -19,12 +19,12 @@ pytestmark = [pytest.mark.nginx, pytest.mark.django_db(transaction=True)]
 
 def parent_of_the_server(port: int) -> psutil.Process:
     """The process that takes signals, by the port in its command."""
-    (found,) = (
+    (parent,) = (
         each
         for each in psutil.Process().children()
         if {"granian", str(port)} <= set(each.cmdline())
     )
-    return found
+    return parent
 
 
 def test_idempotent_requests_are_answered_during_a_reload(tmp_path: Path) -> None:

@@ -211,10 +211,10 @@ class TestRemembered:
     def own(self, endpoint: StripeEndpoint, project: Project) -> StripeEndpoint:
         """Of an account of the project's own, whose secrets are rows."""
         account = StripeAccount.objects.create(project=project, livemode=False)
-        found = StripeEndpoint(account=account, token="own")
-        found.secrets = [crypto.encrypt(SECRETS[0], context=found.secret_context)]
-        found.save(force_insert=True)
-        return found
+        own_endpoint = StripeEndpoint(account=account, token="own")
+        own_endpoint.secrets = [crypto.encrypt(SECRETS[0], context=own_endpoint.secret_context)]
+        own_endpoint.save(force_insert=True)
+        return own_endpoint
 
     @pytest.mark.parametrize("is_redis_dead", [False, True])
     def test_within_five_seconds_although_nobody_said_so(

@@ -116,5 +116,8 @@ def test_an_event_of_a_connected_account_is_quarantined(
     StripeAccount.objects.filter(pk=account.pk).update(stripe_id="acct_ours")
     post(event(account="acct_theirs"))
     post(event(account="acct_ours", id="evt_2"))
-    found = dict(InboundEvent.objects.values_list("event_id", "quarantined"))
-    assert found == {"evt_1": "The event is about another Stripe account.", "evt_2": ""}
+    reason_by_event_id = dict(InboundEvent.objects.values_list("event_id", "quarantined"))
+    assert reason_by_event_id == {
+        "evt_1": "The event is about another Stripe account.",
+        "evt_2": "",
+    }

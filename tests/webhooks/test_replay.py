@@ -81,14 +81,14 @@ def test_the_command_filters_events(
     shop.subscribe(alice, monthly)
     drain()
     every = InboundEvent.objects.count()
-    theirs = InboundEvent.objects.filter(sync__project=shop.project).count()
+    project_events = InboundEvent.objects.filter(sync__project=shop.project).count()
     subscriptions = InboundEvent.objects.filter(type="customer.subscription.created").count()
     one = InboundEvent.objects.filter(type="invoice.paid").get()
     ignored = InboundEvent.objects.filter(sync__isnull=True).count()
     assert run("--event", one.event_id).startswith("1 event(s) replayed, 0 ")
     assert run("--event", one.pk).startswith("1 event(s) replayed, 0 ")
     assert run("--type", "customer.subscription.created").startswith(f"{subscriptions} event(s)")
-    assert run("--project", "acme").startswith(f"{theirs} event(s) replayed, 0 ")
+    assert run("--project", "acme").startswith(f"{project_events} event(s) replayed, 0 ")
     assert f"0 event(s) replayed, {ignored} without" in run("--status", "ignored")
     past, future = timezone.now() - timedelta(days=1), timezone.now() + timedelta(days=1)
     assert f"{every - ignored} event(s) replayed, {ignored} " in run("--since", past.isoformat())
@@ -100,12 +100,12 @@ def test_replaying_everything_changes_nothing(
 ) -> None:
     shop.subscribe(alice, monthly)
     drain()
-    told = OutboxEvent.objects.for_project(shop.project).values_list("pk", flat=True)
-    before = list(told)
+    event_ids = OutboxEvent.objects.for_project(shop.project).values_list("pk", flat=True)
+    before = list(event_ids)
     rows = list(Subscription.objects.for_project(shop.project).values())
     run("--since", "2000-01-01")
     drain()
-    assert list(told.all()) == before
+    assert list(event_ids.all()) == before
     assert list(Subscription.objects.for_project(shop.project).values()) == rows
 
 
