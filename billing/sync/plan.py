@@ -27,7 +27,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Children:
-    """The complete set of rows below a mirrored row: our ``rows`` and the values of Stripe's, both by
+    """The complete set of rows below a mirrored row: our ``rows`` and Stripe's values, both by
     Stripe id. ``new`` creates a row."""
 
     name: str
