@@ -118,20 +118,20 @@ def test_no_parameter_is_called_by_a_retired_word() -> None:
 def test_no_variable_is_called_by_a_retired_word() -> None:
     """In the tests and benchmarks too, with the parameters that are variables of a test."""
     variables = [
-        f"{source.path}:{node.lineno}: {name}"
+        f"{source.path}:{node.lineno}: {_bound_name(node)}"
         for package in (*PACKAGES, "tests", "benchmarks")
         for source in sources_of(package)
         for node in source.nodes
-        if (name := _bound_name(node)) in RETIRED_VARIABLES
+        if isinstance(node, ast.Name | ast.arg) and _bound_name(node) in RETIRED_VARIABLES
     ]
     assert variables == []
 
 
-def _bound_name(node: ast.AST) -> str:
-    """The name of a variable or parameter that this node binds."""
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        return node.id
-    return node.arg if isinstance(node, ast.arg) else ""
+def _bound_name(node: ast.Name | ast.arg) -> str:
+    """The name of a variable or parameter that this node binds; empty where it only reads one."""
+    if isinstance(node, ast.arg):
+        return node.arg
+    return node.id if isinstance(node.ctx, ast.Store) else ""
 
 
 def _modules() -> dict[str, Source]:
