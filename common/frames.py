@@ -2,8 +2,8 @@
 
 CPython keeps a thread's frames in chunks of 16 KiB. When a call does not fit, it asks the operating
 system for another chunk, and gives it back when the call returns. A call that is repeated at the
-end of a chunk costs 6 µs instead of 0.05 µs, and a request to Django fills a chunk: a tenth of the
-CPU time was spent there (CPython issue gh-142183, mended in 3.13.13 and 3.14.4).
+end of a chunk costs 6 µs instead of 0.05 µs, and deep requests to Django fill a chunk: the tests
+spent a tenth of their CPU time there (CPython issue gh-142183, mended in 3.13.13 and 3.14.4).
 """
 
 from collections.abc import Callable
