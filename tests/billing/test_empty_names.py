@@ -13,8 +13,8 @@ from tests.billing.tenant import HOME, Tenant, order
 def test_a_buyer_can_have_no_name(tenant: Tenant, project: Project, path: str, empty: str) -> None:
     """As if it were left out: nothing that is known is forgotten, and Stripe is told nothing."""
     price = tenant.price()
-    known = {"user_id": "ada", "name": "Ada", "email": "ada@example.com"}
-    assert tenant.api.post("/customers", known).status_code == 201
+    customer = {"user_id": "ada", "name": "Ada", "email": "ada@example.com"}
+    assert tenant.api.post("/customers", customer).status_code == 201
     for user_id in ("ada", "nobody"):
         body: dict[str, Any] = {"user_id": user_id, "price": price["id"], "name": empty}
         sent = {**body, "email": empty, "success_url": f"{HOME}/thanks"}

@@ -88,10 +88,10 @@ class TestSync:
         for number in range(30):
             request_sync(shop.account, "coupon", f"coupon_{number}")
         (fault,) = stripe.world.faults._plan  # how often it was hit
-        for asked in (1, 2, 3):
+        for request_count in (1, 2, 3):
             sync.drain(at=timezone.now())
             sync.drain(at=timezone.now())
-            assert 1_000_000 - fault.times == asked
+            assert 1_000_000 - fault.times == request_count
             end_pauses()
             SyncObject.objects.update(next_try_at=Now())
         assert BackOff.objects.get().failures == 3
@@ -165,8 +165,10 @@ class TestIntents:
         mine.refresh_from_db()
         assert mine.state == "done"
         assert {subject for _, subject, _ in back_offs()} == {"", "customer.update"}
-        asked = StripeIntent.objects.across_projects().filter(pk__in=rows_of(rows), attempts__gt=0)
-        assert asked.count() == 1
+        attempted_intents = StripeIntent.objects.across_projects().filter(
+            pk__in=rows_of(rows), attempts__gt=0
+        )
+        assert attempted_intents.count() == 1
 
     def test_only_the_oldest_of_a_target_is_due(self, shop: Shop) -> None:
         """Many wait for one: they take nobody else's place."""

@@ -37,8 +37,12 @@ def test_credits_due_after_a_refund_or_dispute() -> None:
         (RemainingAccess(ends_at=START + 99 * DAY), 100, False, MONTH.ends_at),
     ]
     for left, due, is_withheld, expires_at in cases:
-        found = apply_remaining_access(terms, left)
-        assert (found.due, found.is_withheld, found.expires_at) == (due, is_withheld, expires_at)
+        remaining_terms = apply_remaining_access(terms, left)
+        assert (remaining_terms.due, remaining_terms.is_withheld, remaining_terms.expires_at) == (
+            due,
+            is_withheld,
+            expires_at,
+        )
     assert (
         apply_remaining_access(
             CreditGrantTerms(amount=5, due=0), RemainingAccess(ends_at=START)

@@ -33,7 +33,7 @@ def remaining_access(
 
 
 @pytest.mark.parametrize(
-    ("refunds", "refunded", "lost", "end", "wanted"),
+    ("refunds", "refunded", "lost", "end", "expected"),
     [
         ("revoke", 0, 0, None, RemainingAccess()),
         ("revoke", 99, 0, None, RemainingAccess()),
@@ -58,7 +58,7 @@ def remaining_access(
     ],
 )
 def test_returned_money_reduces_access_by_the_refund_policy(
-    refunds: str, refunded: int, lost: int, end: datetime | None, wanted: RemainingAccess | None
+    refunds: str, refunded: int, lost: int, end: datetime | None, expected: RemainingAccess | None
 ) -> None:
     for disputes in DisputePolicy.values:
         remaining = find_remaining_access(
@@ -66,7 +66,7 @@ def test_returned_money_reduces_access_by_the_refund_policy(
             refund_policy=refunds,
             dispute_policy=disputes,
         )
-        assert remaining == wanted
+        assert remaining == expected
 
 
 def test_a_dispute_suspends_access_from_its_first_day() -> None:
@@ -94,7 +94,7 @@ def test_a_purchase_without_receipts_keeps_all_access() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "share", "wanted"),
+    ("value", "share", "expected"),
     [
         (True, (1, 100), True),
         (None, (1, 100), None),
@@ -107,10 +107,10 @@ def test_a_purchase_without_receipts_keeps_all_access() -> None:
     ],
 )
 def test_remaining_shares(
-    value: bool | int | None, share: tuple[int, int], wanted: bool | int | None
+    value: bool | int | None, share: tuple[int, int], expected: bool | int | None
 ) -> None:
-    found = RemainingAccess(share).scale(value)
-    assert (found, type(found)) == (wanted, type(wanted))
+    scaled_value = RemainingAccess(share).scale(value)
+    assert (scaled_value, type(scaled_value)) == (expected, type(expected))
 
 
 @given(receipts, policy, st.sampled_from(DisputePolicy.values), limits)

@@ -69,10 +69,10 @@ def test_secrets_are_sealed_and_never_shown(
     account = StripeAccount.objects.get(project__isnull=False)
     endpoint = account_selectors.endpoint_of(account)
     assert endpoint is not None
-    told = [html, caplog.text, account.secret_key, *endpoint.secrets]
-    told += [f"{entry.before}{entry.after}" for entry in AuditEntry.objects.all()]
+    texts = [html, caplog.text, account.secret_key, *endpoint.secrets]
+    texts += [f"{entry.before}{entry.after}" for entry in AuditEntry.objects.all()]
     for secret in (OWN, SPARE, FIRST, SECOND):
-        assert not any(secret in text for text in told)
+        assert not any(secret in text for text in texts)
     assert account_selectors.signing_secrets(endpoint) == [SECOND, FIRST]
 
 
@@ -96,13 +96,13 @@ def test_no_project_can_connect_the_platforms_account(
     api: ApiClient, neighbour: Tenant, own: SandboxStripe, path: str
 ) -> None:
     """By any key of it: what every other project sells there would be this one's."""
-    theirs = neighbour.product("Theirs")
+    neighbours_product = neighbour.product("Theirs")
     platform = own.v1.accounts.retrieve_current().id
     accounts.open_account(own.world, account_id=platform, secret_key="rk_test_platform_spare")
     for key in (DEFAULT_SECRET_KEY, "rk_test_platform_spare"):
         assert refusal(api.post(path, {"secret_key": key})) == (409, "wrong-stripe-account")
     assert not StripeAccount.objects.filter(project__isnull=False).exists()
-    assert api.get(f"/products/{theirs['id']}").status_code == 404
+    assert api.get(f"/products/{neighbours_product['id']}").status_code == 404
 
 
 def test_connecting_does_not_need_the_platforms_key(

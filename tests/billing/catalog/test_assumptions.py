@@ -31,26 +31,26 @@ def test_assumed_products_and_prices_are_answered_like_real_ones(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     LimitFactory.create(project=project, code="seats")
-    made = {}
+    catalog = {}
     for name, interval, seats in (("Item", None, 3), ("Plan", "month", 5), ("Gift", None, 9)):
         product = tenant.product(name, features=[{"feature": "seats", "value": seats}])
-        made[name] = product, tenant.price(product, interval=interval)
+        catalog[name] = product, tenant.price(product, interval=interval)
     assert look(tenant)["allowed"] is False
     for name in ("Item", "Plan"):
-        price = made[name][1]
+        price = catalog[name][1]
         assumed = look(tenant, assume=price["id"])
         assert (assumed["allowed"], assumed["reason"]) == (True, "entitled")
         with django_capture_on_commit_callbacks(execute=True):
             tenant.sell(price)
             drain()
         assert look(tenant) == assumed
-    gift = made["Gift"][0]
+    gift = catalog["Gift"][0]
     assumed = look(tenant, assume=gift["id"])
     body = {"user_id": "alice", "product_id": gift["id"], "reason": "Goodwill."}
     with django_capture_on_commit_callbacks(execute=True):
         assert tenant.api.post("/admin/grant", body).status_code == 201
     assert look(tenant) == assumed
-    for each in (gift, made["Plan"][1]):
+    for each in (gift, catalog["Plan"][1]):
         query = {"user_id": "alice", "feature": "seats", "assume": each["id"]}
         assert other_api.get("/entitlements/check", query=query).status_code == 422
 

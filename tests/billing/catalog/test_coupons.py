@@ -86,7 +86,7 @@ def test_an_amount_in_a_currency_for_some_months(tenant: Tenant) -> None:
 def test_a_promotion_code_is_made_closed_and_opened(tenant: Tenant, drain: Drain) -> None:
     tenant.product()
     of = coupon(tenant)
-    made = code(
+    promo = code(
         tenant,
         of,
         code="ADA-ONLY",
@@ -94,9 +94,9 @@ def test_a_promotion_code_is_made_closed_and_opened(tenant: Tenant, drain: Drain
         first_time_transaction=True,
         minimum_amount={"amount": 1000, "currency": "usd"},
     )
-    assert (made["code"], made["user_id"], made["active"]) == ("ADA-ONLY", "ada", True)
-    assert made["minimum_amount"] == {"amount": 1000, "currency": "usd"}
-    path = f"/promotion-codes/{made['id']}"
+    assert (promo["code"], promo["user_id"], promo["active"]) == ("ADA-ONLY", "ada", True)
+    assert promo["minimum_amount"] == {"amount": 1000, "currency": "usd"}
+    path = f"/promotion-codes/{promo['id']}"
     for active in (False, True):
         assert tenant.api.patch(path, {"active": active}).json()["active"] is active
     clash = tenant.api.post("/promotion-codes", {"coupon": of["id"], "code": "ADA-ONLY"})
@@ -104,12 +104,12 @@ def test_a_promotion_code_is_made_closed_and_opened(tenant: Tenant, drain: Drain
     unnamed = code(tenant, of)
     assert len(unnamed["code"]) == 8
     body = tenant.api.get(f"/promotion-codes?coupon={of['id']}&code=ADA-ONLY&active=true").json()
-    assert [each["id"] for each in body["data"]] == [made["id"]]
+    assert [each["id"] for each in body["data"]] == [promo["id"]]
 
 
 def test_invalid_coupons_are_refused(tenant: Tenant, neighbour: Tenant) -> None:
     product = neighbour.product()
-    theirs = coupon(neighbour)
+    neighbours_coupon = coupon(neighbour)
     wrong: list[Json] = [
         {},
         {"percent_off": "0"},
@@ -130,16 +130,16 @@ def test_invalid_coupons_are_refused(tenant: Tenant, neighbour: Tenant) -> None:
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid"), body
     assert Coupon.objects.across_projects().count() == 1
     codes: list[tuple[Json, int]] = [
-        ({"coupon": theirs["id"]}, 404),
-        ({"coupon": theirs["stripe_id"]}, 422),
-        ({"coupon": theirs["id"], "code": "not a code"}, 422),
-        ({"coupon": theirs["id"], "code": "NOT_A_CODE"}, 422),
-        ({"coupon": theirs["id"], "expires_at": "2020-01-01T00:00:00Z"}, 404),
+        ({"coupon": neighbours_coupon["id"]}, 404),
+        ({"coupon": neighbours_coupon["stripe_id"]}, 422),
+        ({"coupon": neighbours_coupon["id"], "code": "not a code"}, 422),
+        ({"coupon": neighbours_coupon["id"], "code": "NOT_A_CODE"}, 422),
+        ({"coupon": neighbours_coupon["id"], "expires_at": "2020-01-01T00:00:00Z"}, 404),
     ]
     for body, status in codes:
         assert tenant.api.post("/promotion-codes", body).status_code == status, body
     for method in ("get", "delete"):
-        answer = getattr(tenant.api, method)(f"/coupons/{theirs['id']}")
+        answer = getattr(tenant.api, method)(f"/coupons/{neighbours_coupon['id']}")
         assert answer.status_code == 404
     assert not PromotionCode.objects.across_projects().exists()
 
@@ -182,9 +182,9 @@ def test_a_discount_on_a_subscription(
     changed = ada.change(price, **body)
     assert seen["bill"]["next_invoice"] == changed["bill"]["next_invoice"]
     assert changed["bill"]["next_invoice"]["amount_due"]["amount"] == 3000
-    (given,) = changed["discounts"]
+    (discount,) = changed["discounts"]
     named = None if by == "id" else promo["id"]
-    assert (given["coupon"], given["promotion_code"]) == (spring["id"], named)
+    assert (discount["coupon"], discount["promotion_code"]) == (spring["id"], named)
     drain()
     assert outbox_events.types(project, "subscription.") == [
         "subscription.created",

@@ -85,7 +85,7 @@ def test_a_neighbours_rows_are_answered_like_missing_rows(
     granting_api, other_api, other_project, shop, sso
 ):
     product = shop.product("Pro", sso)
-    given = grant(granting_api, feature="sso").json()["grant"]
+    new_grant = grant(granting_api, feature="sso").json()["grant"]
     customer = Customer.objects.across_projects().get(user_id="ada")
 
     def status_and_body(response):
@@ -93,25 +93,27 @@ def test_a_neighbours_rows_are_answered_like_missing_rows(
         body.pop("request_id")
         return response.status_code, body
 
-    for theirs, random, call in (
+    for neighbours_id, random, call in (
         (product.pk, "prod_" + "0" * 26, lambda id: grant(other_api, product_id=id)),
-        (given["id"], "grant_" + "0" * 26, lambda id: revoke(other_api, grant_id=id)),
+        (new_grant["id"], "grant_" + "0" * 26, lambda id: revoke(other_api, grant_id=id)),
         ("sso", "nothing", lambda id: grant(other_api, feature=id)),
         ("sso", "nothing", lambda id: revoke(other_api, user_id="ada", feature=id)),
     ):
-        assert status_and_body(call(theirs)) == status_and_body(call(random))
-        assert status_and_body(call(theirs))[0] == 404
+        assert status_and_body(call(neighbours_id)) == status_and_body(call(random))
+        assert status_and_body(call(neighbours_id))[0] == 404
     assert not Customer.objects.for_project(other_project).exists()
     assert other_api.get("/admin/grants", query={"user_id": customer.pk}).json()["data"] == []
     assert check(granting_api)["allowed"]
 
 
 def test_expired_grant_cannot_be_revoked(granting_api, project, sso):
-    given = grant(granting_api, feature="sso", expires_at=time_from_now(hours=1)).json()["grant"]
+    new_grant = grant(granting_api, feature="sso", expires_at=time_from_now(hours=1)).json()[
+        "grant"
+    ]
     Grant.objects.for_project(project).update(
         starts_at=timezone.now() - timedelta(days=2), expires_at=timezone.now() - timedelta(days=1)
     )
-    response = revoke(granting_api, grant_id=given["id"])
+    response = revoke(granting_api, grant_id=new_grant["id"])
     assert (response.status_code, response.json()["code"]) == (409, "grant-expired")
 
 

@@ -13,23 +13,27 @@ def test_feature_is_given_and_the_effect_shown(granting_api, project, sso):
 
     assert response.status_code == 201
     body = response.json()
-    given = body["grant"]
-    assert (given["user_id"], given["effect"], given["status"]) == ("ada", "allow", "active")
-    assert given["features"] == [{"feature": "sso", "value": True}]
-    assert given["reason"] == "Beta tester."
-    assert given["created_by"].startswith("key:key_")
+    new_grant = body["grant"]
+    assert (new_grant["user_id"], new_grant["effect"], new_grant["status"]) == (
+        "ada",
+        "allow",
+        "active",
+    )
+    assert new_grant["features"] == [{"feature": "sso", "value": True}]
+    assert new_grant["reason"] == "Beta tester."
+    assert new_grant["created_by"].startswith("key:key_")
     [effect] = body["effect"]
     assert (effect["feature"], effect["changed"]) == ("sso", True)
     assert (effect["before"]["allowed"], effect["before"]["reason"]) == (False, "not_entitled")
     assert (effect["after"]["allowed"], effect["after"]["reason"]) == (True, "granted")
     assert effect["after"] == check(granting_api)
-    assert effect["after"]["valid_until"] == given["expires_at"]
+    assert effect["after"]["valid_until"] == new_grant["expires_at"]
     assert event_types(project) == ["customer.created", "entitlements.changed", "grant.created"]
     entry = AuditEntry.objects.get(action="grant.create")
     assert (entry.subject, entry.reason, entry.actor) == (
-        given["id"],
+        new_grant["id"],
         "Beta tester.",
-        given["created_by"],
+        new_grant["created_by"],
     )
 
 
@@ -64,8 +68,8 @@ def test_granting_a_product_without_features_is_refused(granting_api, shop):
 
 
 def test_revoking_by_id_ends_that_grant(granting_api, project, sso):
-    given = grant(granting_api, feature="sso").json()["grant"]
-    response = revoke(granting_api, grant_id=given["id"], reason="Over.")
+    new_grant = grant(granting_api, feature="sso").json()["grant"]
+    response = revoke(granting_api, grant_id=new_grant["id"], reason="Over.")
     assert response.status_code == 200
     body = response.json()
     assert (body["grant"]["status"], body["grant"]["revoked_reason"]) == ("revoked", "Over.")
@@ -75,7 +79,7 @@ def test_revoking_by_id_ends_that_grant(granting_api, project, sso):
     )
     assert not check(granting_api)["allowed"]
     assert event_types(project)[-2:] == ["entitlements.changed", "grant.revoked"]
-    again = revoke(granting_api, grant_id=given["id"], reason="Again.")
+    again = revoke(granting_api, grant_id=new_grant["id"], reason="Again.")
     assert again.status_code == 200
     assert again.json()["grant"]["revoked_reason"] == "Over."
     assert event_types(project)[-2:] == ["entitlements.changed", "grant.revoked"]

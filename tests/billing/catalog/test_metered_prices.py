@@ -24,14 +24,17 @@ def test_two_prices_of_one_meter(tenant: Tenant) -> None:
     second = tenant.price(amount=5, meter="calls", interval="year")
     assert (first["meter"], second["meter"], tenant.price()["meter"]) == ("calls", "calls", None)
     meter = Meter.objects.across_projects().get(code="calls")
-    (made,) = tenant.at_stripe("billing.meter")
-    assert (made["event_name"], made["default_aggregation"]) == (meter.pk, {"formula": "sum"})
-    known = StripeMeter.objects.across_projects().get()
-    assert (known.stripe_id, known.meter_id) == (made["id"], meter.pk)
+    (meter_at_stripe,) = tenant.at_stripe("billing.meter")
+    assert (meter_at_stripe["event_name"], meter_at_stripe["default_aggregation"]) == (
+        meter.pk,
+        {"formula": "sum"},
+    )
+    stripe_meter = StripeMeter.objects.across_projects().get()
+    assert (stripe_meter.stripe_id, stripe_meter.meter_id) == (meter_at_stripe["id"], meter.pk)
     assert meter.is_forwarded
     recurring = [each["recurring"] for each in tenant.at_stripe("price")[:2]]
     assert [(each["usage_type"], each["meter"]) for each in recurring] == [
-        ("metered", made["id"])
+        ("metered", meter_at_stripe["id"])
     ] * 2
     assert [each["meter"] for each in tenant.api.get("/prices").json()["data"]] == [
         None,

@@ -122,18 +122,19 @@ def test_an_invalid_product_is_refused_and_not_created(
 
 
 def test_a_neighbours_product_is_not_found(tenant: Tenant, neighbour: Tenant) -> None:
-    theirs = neighbour.product("Theirs")
-    path = f"/products/{theirs['id']}"
-    random = f"/products/prod_{'0' * 26}"
+    neighbours_product = neighbour.product("Theirs")
+    path = f"/products/{neighbours_product['id']}"
+    missing_path = f"/products/prod_{'0' * 26}"
     for ask in (tenant.api.get, tenant.api.patch):
-        found, nowhere = ask(path), ask(random)
-        assert (found.status_code, found.json()["code"]) == (404, "not-found")
-        assert without_request_id(found.json()) == without_request_id(nowhere.json())
+        response, missing_response = ask(path), ask(missing_path)
+        assert (response.status_code, response.json()["code"]) == (404, "not-found")
+        assert without_request_id(response.json()) == without_request_id(missing_response.json())
     price = tenant.api.post(
-        "/prices", {"product": theirs["id"], "unit_amount": {"amount": 1, "currency": "usd"}}
+        "/prices",
+        {"product": neighbours_product["id"], "unit_amount": {"amount": 1, "currency": "usd"}},
     )
     assert price.status_code == 404
-    assert neighbour.api.get(path).json() == theirs
+    assert neighbour.api.get(path).json() == neighbours_product
     assert tenant.api.get("/products").json()["data"] == []
 
 

@@ -60,14 +60,14 @@ def test_a_neighbours_code_cannot_be_typed(tenant: Tenant, neighbour: Tenant) ->
 def test_the_shared_accounts_portal_takes_no_promotion_codes(tenant: Tenant) -> None:
     tenant.sell(tenant.price())
     assert tenant.api.post("/portal", {"user_id": "alice"}).status_code == 201
-    [made] = tenant.at_stripe("billing_portal.configuration")
-    update = made["features"]["subscription_update"]
+    [configuration] = tenant.at_stripe("billing_portal.configuration")
+    update = configuration["features"]["subscription_update"]
     assert update["default_allowed_updates"] == ["price", "quantity"]
 
 
 def test_a_coupon_is_for_the_projects_own_products(tenant: Tenant, neighbour: Tenant) -> None:
     """Also one for all of them: at Stripe it names them, and the neighbour's are left alone."""
-    theirs = neighbour.price()
+    neighbours_price = neighbour.price()
     tenant.product("Basic"), tenant.product("Pro")
     new_coupon = coupon(tenant)
     assert new_coupon["products"] == []
@@ -75,7 +75,7 @@ def test_a_coupon_is_for_the_projects_own_products(tenant: Tenant, neighbour: Te
     page = neighbour.stripe.v1.checkout.sessions.create(
         {
             "mode": "subscription",
-            "line_items": [{"price": theirs["stripe_id"], "quantity": 1}],
+            "line_items": [{"price": neighbours_price["stripe_id"], "quantity": 1}],
             "discounts": [{"coupon": new_coupon["stripe_id"]}],
             "success_url": "https://app.example.com",
         }
@@ -94,10 +94,10 @@ def test_the_same_text_is_free_for_every_project(tenant: Tenant, neighbour: Tena
     """Nobody learns of a neighbour's code, nobody keeps a text from others."""
     for each in (tenant, neighbour):
         each.product()
-        made = code(each, coupon(each), "SPRING")
-        assert made["code"] == "SPRING"
-        assert each.api.get("/promotion-codes?code=SPRING").json()["data"] == [made]
-        again = {"coupon": made["coupon"], "code": "spring"}
+        promotion_code = code(each, coupon(each), "SPRING")
+        assert promotion_code["code"] == "SPRING"
+        assert each.api.get("/promotion-codes?code=SPRING").json()["data"] == [promotion_code]
+        again = {"coupon": promotion_code["coupon"], "code": "spring"}
         clash = each.api.post("/promotion-codes", again)
         assert (clash.status_code, clash.json()["code"]) == (409, "promotion-code-exists")
     texts = {each["code"] for each in tenant.at_stripe("promotion_code")}

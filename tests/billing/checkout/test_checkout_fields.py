@@ -58,12 +58,12 @@ def test_a_discount_by_code_by_id_or_by_coupon(
     price = tenant.price(interval=None, amount=1001)
     new_coupon = coupon()
     promo = code(new_coupon)
-    for said, shown in (
+    for fields, shown in (
         ({"promotion_code": "spring"}, {"promotion_code": promo.pk, "coupon": None}),
         ({"promotion_code": promo.pk}, {"promotion_code": promo.pk, "coupon": None}),
         ({"coupon": new_coupon.pk}, {"promotion_code": None, "coupon": new_coupon.pk}),
     ):
-        checkout = tenant.open(price, **said)
+        checkout = tenant.open(price, **fields)
         assert {name: checkout[name] for name in shown} == shown
         amounts = [checkout[name]["amount"] for name in ("subtotal", "discount", "tax", "total")]
         assert amounts == [1001, 250, 0, 751]
@@ -95,34 +95,38 @@ def test_a_discount_that_cannot_be_used(
     on_coupon: Json,
     on_code: Json,
 ) -> None:
-    price, given = tenant.price(), coupon()
-    promo = code(given)
+    price, new_coupon = tenant.price(), coupon()
+    promo = code(new_coupon)
     Coupon.objects.across_projects().update(**on_coupon or {"name": "x"})
     PromotionCode.objects.across_projects().update(**on_code or {"metadata": {}})
     wrong = (409, "discount-refused")
     assert refusal(tenant, order(price, promotion_code=promo.code)) == wrong
     if on_coupon:
-        assert refusal(tenant, order(price, coupon=given.pk)) == wrong
+        assert refusal(tenant, order(price, coupon=new_coupon.pk)) == wrong
 
 
 def test_an_unknown_discount_is_refused(
     tenant: Tenant, neighbour: Tenant, coupon: Callable[..., Coupon],
     code: Callable[..., PromotionCode],
 ) -> None:  # fmt: skip
-    price, given = tenant.price(), coupon()
-    promo = code(given)
-    for said in (
+    price, new_coupon = tenant.price(), coupon()
+    promo = code(new_coupon)
+    for fields in (
         {"coupon": f"cpn_{'0' * 26}"},
-        {"coupon": given.stripe_id},
+        {"coupon": new_coupon.stripe_id},
         {"promotion_code": "AUTUMN"},
-        {"promotion_code": promo.code, "coupon": given.pk},
+        {"promotion_code": promo.code, "coupon": new_coupon.pk},
         {"promotion_code": promo.code, "allow_promotion_codes": True},
-        {"coupon": given.pk, "allow_promotion_codes": True},
+        {"coupon": new_coupon.pk, "allow_promotion_codes": True},
     ):
-        assert refusal(tenant, order(price, **said)) == (422, "invalid"), said
-    theirs = neighbour.price()
-    for said in ({"coupon": given.pk}, {"promotion_code": promo.pk}, {"promotion_code": "SPRING"}):
-        assert refusal(neighbour, order(theirs, **said)) == (422, "invalid")
+        assert refusal(tenant, order(price, **fields)) == (422, "invalid"), fields
+    neighbours_price = neighbour.price()
+    for fields in (
+        {"coupon": new_coupon.pk},
+        {"promotion_code": promo.pk},
+        {"promotion_code": "SPRING"},
+    ):
+        assert refusal(neighbour, order(neighbours_price, **fields)) == (422, "invalid")
 
 
 def test_another_users_promotion_code_is_refused(
@@ -189,8 +193,8 @@ def test_a_free_page_asks_for_no_card(
     free = tenant.price(tenant.product("Free"), amount=0)
     item = tenant.price(tenant.product("Gift"), amount=0, interval=None)
     new_coupon = coupon(percent_off=100, duration="forever")
-    for price, said in ((free, {}), (item, {}), (tenant.price(), {"coupon": new_coupon.pk})):
-        checkout = tenant.open(price, **said)
+    for price, fields in ((free, {}), (item, {}), (tenant.price(), {"coupon": new_coupon.pk})):
+        checkout = tenant.open(price, **fields)
         assert (checkout["total"]["amount"], checkout["payment_status"]) == (
             0,
             "no_payment_required",
@@ -211,13 +215,13 @@ def test_a_card_is_kept_when_asked_for(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "kept"), [(None, 86_400), (86_400, 86_400), (7200, 7200), (1800, 1920)]
+    ("expires_in", "kept"), [(None, 86_400), (86_400, 86_400), (7200, 7200), (1800, 1920)]
 )
 def test_how_long_a_page_stays_open(
-    tenant: Tenant, clock: Clock, asked: int | None, kept: int
+    tenant: Tenant, clock: Clock, expires_in: int | None, kept: int
 ) -> None:
-    said: Json = {"expires_in": asked} if asked else {}
-    tenant.open(tenant.price(), **said)
+    fields: Json = {"expires_in": expires_in} if expires_in else {}
+    tenant.open(tenant.price(), **fields)
     assert session(tenant)["expires_at"] - int(clock.now.timestamp()) == kept
 
 
@@ -228,10 +232,16 @@ def test_the_type_is_detected_and_explained(tenant: Tenant, project: Project) ->
 
     def detected_type(path: str, sells: list[str], sold: Json, **body: Any) -> Any:
         Project.objects.filter(pk=project.pk).update(sells=sells)
-        said = {name: value for name, value in {**order(sold), **body}.items() if value is not None}
-        answer = tenant.api.post(path, said)
-        found = answer.json().get("detected")
-        return (found["type"], found["because"]) if found else answer.json()["code"]
+        request_body = {
+            name: value for name, value in {**order(sold), **body}.items() if value is not None
+        }
+        answer = tenant.api.post(path, request_body)
+        checkout_type = answer.json().get("detected")
+        return (
+            (checkout_type["type"], checkout_type["because"])
+            if checkout_type
+            else answer.json()["code"]
+        )
 
     every, only = ["subscription", "item", "cart"], " The project sells that in carts only."
     recurring, one_time = "Every price is recurring.", "No price is recurring."

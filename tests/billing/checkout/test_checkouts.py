@@ -164,15 +164,15 @@ def test_a_customer_deleted_at_stripe_is_made_anew(
 
 
 def test_a_neighbours_checkout_is_not_found(tenant: Tenant, neighbour: Tenant) -> None:
-    theirs = neighbour.open(neighbour.price())
-    path = f"/checkout/{theirs['id']}"
+    neighbours_checkout = neighbour.open(neighbour.price())
+    path = f"/checkout/{neighbours_checkout['id']}"
     for response in (
         tenant.api.get(path),
         tenant.api.post(f"{path}/sync"),
         tenant.api.post(f"{path}/expire"),
     ):
         assert (response.status_code, response.json()["code"]) == (404, "not-found")
-    assert neighbour.api.get(path).json() == theirs
+    assert neighbour.api.get(path).json() == neighbours_checkout
 
 
 @pytest.mark.parametrize("word", ["paused_by_bank", "x" * 16])

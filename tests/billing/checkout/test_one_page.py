@@ -76,15 +76,15 @@ def test_an_unfinished_page_is_finished_and_closed(
     """The first request was broken off; nobody knows whether Stripe has made its page."""
     tenant.stripe.fail(fault, method="POST", path=SESSIONS, times=AFTER_ALL_TRIES)
     assert open_page(tenant, monthly_plan)[0] == 503
-    status, said = open_page(tenant, yearly_plan)
+    status, checkout_id = open_page(tenant, yearly_plan)
     if status == 503:  # an error inside Stripe: the list is waited for
         clock.advance(seconds=90)
-        status, said = open_page(tenant, yearly_plan)
+        status, checkout_id = open_page(tenant, yearly_plan)
     assert status == 201
     assert page_statuses(tenant)[-1] == "open"
     assert page_statuses(tenant).count("open") == 1
     intents.finish_due(at=timezone.now())
-    assert open_page(tenant, yearly_plan) == (201, said)
+    assert open_page(tenant, yearly_plan) == (201, checkout_id)
     assert page_statuses(tenant).count("open") == 1
 
 

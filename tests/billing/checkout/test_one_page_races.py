@@ -121,8 +121,8 @@ def in_parallel(project: Project, bodies: list[tuple[Json, str]]) -> list[Any]:
     """All of these requests at once; their answers."""
     key = key_of(project)
 
-    def send(asked: tuple[Json, str]) -> Any:
-        body, name = asked
+    def send(request: tuple[Json, str]) -> Any:
+        body, name = request
         try:
             headers = {"Idempotency-Key": name} if name else {}
             return ApiClient(key).post("/checkout", body, headers=headers)
@@ -141,13 +141,13 @@ def test_twenty_parallel_requests_open_one_page(
     """Either price, with and without a key: never two open pages, and who is told of a page that
     is open then can pay on it. However many of all pages are tried, one subscription begins."""
     chosen = random.Random(seed)
-    asked = [
+    requests = [
         (order(chosen.choice([monthly_plan, yearly_plan])), chosen.choice(["", f"order-{number}"]))
         for number in range(20)
     ]
-    answers = in_parallel(project, asked)
-    told = {each.status_code for each in answers}
-    assert told <= {201, 409, 503}
+    answers = in_parallel(project, requests)
+    statuses = {each.status_code for each in answers}
+    assert statuses <= {201, 409, 503}
     assert {each.json()["code"] for each in answers if each.status_code == 409} <= {
         "checkout-not-open"
     }

@@ -29,8 +29,8 @@ def alice(tenant: Tenant, drain: Callable[[], None]) -> dict[str, Any]:
 
 
 def at_stripe(tenant: Tenant) -> dict[str, Any]:
-    [found] = tenant.at_stripe("customer")
-    return found
+    [customer] = tenant.at_stripe("customer")
+    return customer
 
 
 def sweep() -> int:

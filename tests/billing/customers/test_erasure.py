@@ -43,15 +43,15 @@ def tables_with_traces() -> set[str]:
             "SELECT quote_ident(relname) FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace "
             "WHERE relkind IN ('r', 'p') AND nspname = 'public' AND NOT relispartition"
         )
-        found = set()
+        tables = set()
         for (table,) in cursor.fetchall():
             cursor.execute(
                 f"SELECT EXISTS (SELECT FROM {table} r WHERE lower(r::text) LIKE ANY (%s))",
                 [[f"%{form}%" for form in forms]],
             )
             if cursor.fetchone()[0]:
-                found.add(table)
-    return found
+                tables.add(table)
+    return tables
 
 
 READS: dict[Any, Callable[[Any, bytes], Any]] = {
@@ -116,8 +116,8 @@ def test_no_table_cache_or_log_holds_the_erased_person(
     drain: Drain,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    known = tables_with_traces()
-    assert known >= {
+    tables = tables_with_traces()
+    assert tables >= {
         "billing_cart", "billing_checkout", "billing_payment", "billing_refund",
         "billing_stripecustomer", "billing_stripeintent", "entitlements_creditgrant",
         "entitlements_grant", "events_auditentry", "events_outboxevent", "projects_customer",

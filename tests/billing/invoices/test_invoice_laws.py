@@ -181,12 +181,12 @@ def test_the_query_count_of_lists_is_constant(
     monthly = tenant.price()
 
     def queries() -> dict[str, int]:
-        found = {}
+        query_counts = {}
         for path in ("/payments", "/refunds", "/disputes", "/invoices"):
             with CaptureQueriesContext(connection) as captured:
                 assert tenant.api.get(path).json()["data"]
-            found[path] = len(captured)
-        return found
+            query_counts[path] = len(captured)
+        return query_counts
 
     def sell(user_id: str) -> None:
         tenant.sell(monthly, user_id)

@@ -112,9 +112,9 @@ def test_missing_credits_of_a_period_are_granted(
 ) -> None:
     [before] = grants(shop)
     forget_grants(shop)
-    [said] = check(PERIODS, repair=False)
+    [violation] = check(PERIODS, repair=False)
     row = Subscription.objects.for_project(shop.project).get()
-    assert said == f"subscription {row.pk}: credits of {before.key}: not given, 50 are due"
+    assert violation == f"subscription {row.pk}: credits of {before.key}: not given, 50 are due"
     assert balance(alice) == 0
     assert len(check(PERIODS)) == 1
     assert balance(alice) == 50
@@ -133,8 +133,8 @@ def test_excess_credits_of_a_period_are_taken_back(
     credit_grants.revise(customer=alice.customer, grant=grant, terms=more, at=timezone.now())
     spend(alice, 80)
     assert balance(alice) == 420
-    [said] = check(PERIODS)
-    assert said.endswith(f"credits of {grant.pk}: amount 500 -> 50, due 500 -> 50")
+    [violation] = check(PERIODS)
+    assert violation.endswith(f"credits of {grant.pk}: amount 500 -> 50, due 500 -> 50")
     assert balance(alice) == 0
     [held] = grants(shop)
     assert (held.given, held.spent, held.overspent) == (80, 80, 30)
@@ -170,8 +170,8 @@ def test_money_that_went_back_unnoticed_takes_its_credits_back(
 ) -> None:
     """The mirror of the payment knows of the refund; nobody let the credits follow."""
     Payment.objects.for_project(shop.project).update(amount_refunded=2900)
-    [said] = check(PERIODS)
-    assert said.endswith("due 50 -> 0")
+    [violation] = check(PERIODS)
+    assert violation.endswith("due 50 -> 0")
     assert balance(alice) == 0
 
 
@@ -190,8 +190,8 @@ def test_missing_credits_of_a_purchase_are_granted(
     [before] = grants(shop)
     forget_grants(shop)
     Product.objects.for_project(shop.project).update(credits_amount=1)
-    [said] = check(PURCHASES, repair=False)
-    assert said == f"checkout {pack.checkout_id}: credits of {pack.pk}: not given, 200 are due"
+    [violation] = check(PURCHASES, repair=False)
+    assert violation == f"checkout {pack.checkout_id}: credits of {pack.pk}: not given, 200 are due"
     assert balance(alice) == 0
     assert len(check(PURCHASES)) == 1
     [after] = grants(shop)

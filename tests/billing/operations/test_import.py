@@ -120,9 +120,9 @@ def test_an_import_brings_every_object_in_once(own: Any, project: Project) -> No
         "Payment": 1,
     }
     ada = Customer.objects.for_project(project).get(user_id="ada-1")
-    known = StripeCustomer.objects.for_project(project)
-    by_email = dict(known.values_list("email", "customer__user_id"))
-    stripes = dict(known.values_list("email", "stripe_id"))
+    stripe_customers = StripeCustomer.objects.for_project(project)
+    by_email = dict(stripe_customers.values_list("email", "customer__user_id"))
+    stripes = dict(stripe_customers.values_list("email", "stripe_id"))
     assert (ada.email, ada.name) == ("ada@example.com", "Ada") or by_email[
         "again@example.com"
     ] == "ada-1"
@@ -189,11 +189,11 @@ def test_a_killed_import_goes_on_where_it_stopped(
 ) -> None:
     for number in range(6):
         own.products.create({"name": f"Product {number}"})
-    send, asked = stripe.transport.request, list[str]()
+    send, urls = stripe.transport.request, list[str]()
 
     def dying(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-        asked.append(url)
-        if len(asked) == request_number:
+        urls.append(url)
+        if len(urls) == request_number:
             raise Killed
         return send(method, url, *args, **kwargs)
 
@@ -204,17 +204,17 @@ def test_a_killed_import_goes_on_where_it_stopped(
         stored = Product.objects.for_project(project).count()
         assert stored <= request_number
         SyncObject.objects.update(leased_until=None)  # in fifteen seconds
-        asked.clear()
-        asked.extend([""] * request_number)
+        urls.clear()
+        urls.extend([""] * request_number)
         run(project, "--kinds", "product", "--since-cursor")
-        assert ("starting_after" in asked[request_number]) == (stored >= 2)
+        assert ("starting_after" in urls[request_number]) == (stored >= 2)
     names = Product.objects.for_project(project).values_list("name", flat=True)
     assert sorted(names) == sorted(["Pro", *(f"Product {number}" for number in range(6))])
     progress = ImportProgress.objects.for_project(project).get()
     assert (progress.after, progress.finished_at is not None) == ("", True)
-    asked.clear()
+    urls.clear()
     assert run(project, "--kinds", "product", "--since-cursor")["product"].startswith("0 listed")
-    assert asked == []
+    assert urls == []
 
 
 def test_an_import_resumes_after_an_outage_of_stripe(

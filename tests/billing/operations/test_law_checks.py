@@ -62,10 +62,10 @@ def test_missing_facts_of_a_subscription_are_restored(
     row = Subscription.objects.for_project(shop.project).get()
     forget_facts(SourceType.SUBSCRIPTION, row.pk, row.customer)
     assert not is_allowed(shop.project)
-    said = [(f"facts of subscription {row.pk}", None)]
-    assert check("subscription facts", repair=False) == said
+    violations = [(f"facts of subscription {row.pk}", None)]
+    assert check("subscription facts", repair=False) == violations
     assert not is_allowed(shop.project)
-    assert check("subscription facts") == said
+    assert check("subscription facts") == violations
     assert is_allowed(shop.project)
     assert check("subscription facts") == []
 

@@ -102,12 +102,12 @@ def test_each_difference_is_named_and_repaired(
     SubscriptionItem.objects.for_project(project).update(quantity=9)
     Invoice.objects.for_project(project).get().lines.all().delete()
     Product.objects.for_project(project).update(name="Drifted")
-    found = "\n".join(findings(shop))
-    assert f"subscription {stripe_id} (" in found
-    assert "items[" in found
-    assert "].quantity: 9 -> 1; status: past_due -> active" in found
-    assert "name: Drifted -> Pro" in found
-    assert "lines[" in found
+    report = "\n".join(findings(shop))
+    assert f"subscription {stripe_id} (" in report
+    assert "items[" in report
+    assert "].quantity: 9 -> 1; status: past_due -> active" in report
+    assert "name: Drifted -> Pro" in report
+    assert "lines[" in report
     assert run()[1] == 0
     assert findings(shop) == []
     assert Subscription.objects.for_project(project).get().status == "active"
@@ -142,15 +142,15 @@ def test_an_object_missing_from_a_stale_list_is_not_gone(
 def test_a_pass_can_be_limited_to_one_project(
     shop: Shop, alice: StripeCustomer, other_project: Project, stripe: SandboxStripe
 ) -> None:
-    theirs = Shop(stripe, other_project, shop.account).buyer("bob")
+    bob = Shop(stripe, other_project, shop.account).buyer("bob")
     printed, _ = run("--dry-run", "--project", "borealis")
-    assert str(theirs.stripe_id) in printed
+    assert str(bob.stripe_id) in printed
     assert str(alice.stripe_id) not in printed
     printed, code = run("--project", other_project.pk)
     assert code == 0
-    theirs.refresh_from_db()
+    bob.refresh_from_db()
     alice.refresh_from_db()
-    assert (theirs.email, alice.email) == ("bob@example.com", "")
+    assert (bob.email, alice.email) == ("bob@example.com", "")
 
 
 def test_every_account_with_a_key_is_compared(

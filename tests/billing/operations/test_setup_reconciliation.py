@@ -170,10 +170,10 @@ def test_a_deactivated_meter_is_reported_to_operators(shop: Shop, meter: StripeM
     printed, code = reconcile()
     assert (code, ", 0 difference(s), 0 repaired." in printed) == (0, True), printed
     shop.stripe.v1.billing.meters.deactivate(meter.stripe_id)
-    said = f"meter {meter.stripe_id} ({meter.pk}): status: inactive at Stripe, active here"
+    difference = f"meter {meter.stripe_id} ({meter.pk}): status: inactive at Stripe, active here"
     for arguments in (["--dry-run"], []):
         printed, code = reconcile(*arguments)
-        assert (code, said in printed) == (1, True), printed
+        assert (code, difference in printed) == (1, True), printed
     assert "not repaired: Stripe counts no usage for it" in printed
     shop.stripe.v1.billing.meters.reactivate(meter.stripe_id)
     assert reconcile()[1] == 0

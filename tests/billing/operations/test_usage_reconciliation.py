@@ -33,8 +33,8 @@ RATE = 40
 
 @pytest.fixture
 def meter(shop: Shop) -> StripeMeter:
-    made = MeterFactory.create(project=shop.project, code="calls", is_forwarded=True)
-    return stripe_meters.ensure(meter=made, account=shop.account, at=timezone.now())
+    new_meter = MeterFactory.create(project=shop.project, code="calls", is_forwarded=True)
+    return stripe_meters.ensure(meter=new_meter, account=shop.account, at=timezone.now())
 
 
 @pytest.fixture
@@ -114,9 +114,9 @@ def test_a_page_costs_as_many_queries_as_one_item(
         sell(shop, metered, meter, clock, *users)
         drain()
         with CaptureQueriesContext(connection) as queries:
-            found = page(shop)
-        assert found.differences == []
-        counts.append((found.checked, len(queries)))
+            usage_page = page(shop)
+        assert usage_page.differences == []
+        counts.append((usage_page.checked, len(queries)))
     assert [checked for checked, _ in counts] == [1, 4]
     assert counts[0][1] == counts[1][1] <= 6
 
@@ -130,9 +130,9 @@ def test_a_different_count_at_stripe_is_reported(
     send_meter_event(shop, meter, bob, 7)
     clock.advance(hours=1)
     [difference] = page(shop).differences
-    said = str(difference)
-    assert said.startswith(f"usage of calls by bob ({bob.stripe_id}) since ")
-    assert said.endswith(": 5 -> 12")
+    text = str(difference)
+    assert text.startswith(f"usage of calls by bob ({bob.stripe_id}) since ")
+    assert text.endswith(": 5 -> 12")
     out = StringIO()
     with pytest.raises(SystemExit):
         call_command("reconcile", stdout=out)

@@ -64,12 +64,12 @@ def finish() -> int:
 def test_an_object_is_created_once_and_read_again(stripe: SandboxStripe, product: Product) -> None:
     make(product)
     make(product)
-    (made,) = stripe.v1.products.list().data
+    (stripe_product,) = stripe.v1.products.list().data
     intent = only_intent()
-    assert (intent.state, intent.stripe_id, intent.attempts) == ("done", made.id, 1)
+    assert (intent.state, intent.stripe_id, intent.attempts) == ("done", stripe_product.id, 1)
     assert intent.answered_at is not None
-    assert product.stripe_id == made.id
-    assert SyncObject.objects.get().stripe_id == made.id
+    assert product.stripe_id == stripe_product.id
+    assert SyncObject.objects.get().stripe_id == stripe_product.id
 
 
 def test_a_refused_creation_leaves_no_row(stripe: SandboxStripe, product: Product) -> None:
@@ -124,8 +124,8 @@ def test_the_janitor_finishes_an_abandoned_intent(stripe: SandboxStripe, product
     assert only_intent().state == IntentState.UNKNOWN
     assert finish() == 1
     product.refresh_from_db()
-    (made,) = stripe.v1.products.list().data
-    assert (only_intent().state, product.stripe_id) == ("done", made.id)
+    (stripe_product,) = stripe.v1.products.list().data
+    assert (only_intent().state, product.stripe_id) == ("done", stripe_product.id)
     assert only_intent().answered_at is None
 
 
@@ -194,10 +194,10 @@ def test_a_forgotten_key_is_not_sent_again(
         make(product)
     clock.advance(hours=25)
     finish()
-    (made,) = stripe.v1.products.list().data
+    (stripe_product,) = stripe.v1.products.list().data
     assert (only_intent().state, only_intent().stripe_id, only_intent().key_generation) == (
         "done",
-        made.id,
+        stripe_product.id,
         0,
     )
 

@@ -53,8 +53,8 @@ class Desk:
 
     def decides_as(self, expected: Decision, user_id: str) -> bool:
         """Whether the feature is decided like this now, whatever the version of the customer."""
-        found = self.decision(expected.feature, user_id)
-        return replace(found, version=expected.version) == expected
+        decision = self.decision(expected.feature, user_id)
+        return replace(decision, version=expected.version) == expected
 
     def has(self, user_id: str = "alice") -> Answers:
         """Why the right to export is as it is, and how many seats there are."""

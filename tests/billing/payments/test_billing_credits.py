@@ -20,11 +20,11 @@ def billed(tenant: Tenant, project: Project, clock: Clock, drain: Drain) -> Call
     def bill(credits: int, percent_off: str = "", *, declines: bool = False) -> Json:
         tenant.meter("calls")
         calls = tenant.price(amount=3, meter="calls")
-        said: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         if percent_off:
             body = {"name": "Off", "percent_off": percent_off, "duration": "forever"}
-            said["coupon"] = tenant.api.post("/coupons", body).json()["id"]
-        tenant.sell(calls, **said)
+            fields["coupon"] = tenant.api.post("/coupons", body).json()["id"]
+        tenant.sell(calls, **fields)
         drain()
         customer = tenant.at_stripe("customer")[0]["id"]
         if credits:

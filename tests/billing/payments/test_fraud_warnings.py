@@ -109,8 +109,8 @@ def test_a_warning_before_its_payment_is_applied_later(
 def test_a_neighbours_warning_is_foreign(
     tenant: Tenant, neighbour: Tenant, project: Project, payment: Json, drain: Drain
 ) -> None:
-    theirs = neighbour.sell(neighbour.price(amount=500, interval=None))
-    paid = neighbour.api.get(f"/payments/{theirs['payment']}").json()
+    neighbours_checkout = neighbour.sell(neighbour.price(amount=500, interval=None))
+    paid = neighbour.api.get(f"/payments/{neighbours_checkout['payment']}").json()
     warn(neighbour, paid)
     stranger = tenant.stripe.v1.payment_intents.create(
         {"amount": 500, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True,

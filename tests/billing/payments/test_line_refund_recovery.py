@@ -97,8 +97,8 @@ def test_a_refund_with_a_lost_answer_keeps_its_lines(
     tenant: Tenant, line_prices: dict[str, Json], paid_cart: Json, fault: str
 ) -> None:
     tenant.stripe.fail(fault, method="POST", path="/v1/refunds", times=3)
-    made = refund(tenant, paid_cart, {"line": line_of(paid_cart, line_prices["import"])})
-    assert made.status_code == 201, made.content
+    response = refund(tenant, paid_cart, {"line": line_of(paid_cart, line_prices["import"])})
+    assert response.status_code == 201, response.content
     assert len(tenant.at_stripe("refund")) == 1
     assert allowed(tenant) == {"export"}
 
@@ -112,8 +112,8 @@ def test_the_lines_of_a_lost_refund_row_are_read_from_stripe(
     Refund.objects.across_projects().all().delete()
     Payment.objects.across_projects().update(refunded_lines={}, amount_refunded=0, status="paid")
     response_body = tenant.api.post(f"/payments/{paid_cart['payment']}/sync").json()
-    (found,) = response_body["refunds"]
-    assert (found["lines"], found["metadata"]) == (body["lines"], {"ticket": "7"})
+    (shown_refund,) = response_body["refunds"]
+    assert (shown_refund["lines"], shown_refund["metadata"]) == (body["lines"], {"ticket": "7"})
     assert allowed(tenant) == {"export"}
 
 

@@ -14,10 +14,10 @@ def test_refunding_a_line_ends_its_access_only(
         line_of(paid_cart, line_prices["import"]),
         line_of(paid_cart, line_prices["export"]),
     )
-    made = refund(tenant, paid_cart, {"line": line})
-    assert made.status_code == 201, made.content
-    assert made.json()["amount"]["amount"] == 4000
-    assert made.json()["lines"] == [
+    response = refund(tenant, paid_cart, {"line": line})
+    assert response.status_code == 201, response.content
+    assert response.json()["amount"]["amount"] == 4000
+    assert response.json()["lines"] == [
         {"line": line, "quantity": 1, "amount": {"amount": 4000, "currency": "usd"}}
     ]
     assert allowed(tenant) == {"export"}
@@ -25,7 +25,7 @@ def test_refunding_a_line_ends_its_access_only(
     body = tenant.api.get(f"/payments/{paid_cart['payment']}").json()
     assert body["status"] == "partially_refunded"
     assert body["refunded_lines"] == [{"line": line, "amount": {"amount": 4000, "currency": "usd"}}]
-    assert body["refunds"] == [made.json()]
+    assert body["refunds"] == [response.json()]
     drain()
     assert allowed(tenant) == {"export"}, "the webhooks say the same"
     rest = refund(tenant, paid_cart)
@@ -68,8 +68,8 @@ def test_units_of_a_line(tenant: Tenant, line_prices: dict[str, Json]) -> None:
     line = line_of(paid_cart, line_prices["export"])
     amounts = []
     for _ in range(3):
-        made = refund(tenant, paid_cart, {"line": line, "quantity": 1})
-        amounts.append(made.json()["amount"]["amount"])
+        response = refund(tenant, paid_cart, {"line": line, "quantity": 1})
+        amounts.append(response.json()["amount"]["amount"])
     assert amounts == [6000, 6000, 6000]
     assert allowed(tenant) == set()
     refused = refund(tenant, paid_cart, {"line": line, "quantity": 1})
@@ -84,8 +84,8 @@ def test_a_discount_is_divided_as_stripe_divided_it(
     shown_row = show(tenant, paid_cart)
     assert sum(total for total, _ in shown_row.values()) == paid_cart["total"]["amount"] < 10000
     line = line_of(paid_cart, line_prices["export"])
-    made = refund(tenant, paid_cart, {"line": line})
-    assert made.json()["amount"]["amount"] == shown_row[line][0]
+    response = refund(tenant, paid_cart, {"line": line})
+    assert response.json()["amount"]["amount"] == shown_row[line][0]
     assert allowed(tenant) == {"import"}
     refund(tenant, paid_cart, {"line": line_of(paid_cart, line_prices["import"])})
     paid = tenant.api.get(f"/payments/{paid_cart['payment']}").json()

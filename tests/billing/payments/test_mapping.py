@@ -182,7 +182,7 @@ def refund(amount: int, status: str = "succeeded") -> RefundSnapshot:
 
 
 @pytest.mark.parametrize(
-    ("found", "status"),
+    ("payment_snapshot", "status"),
     [
         (snapshot("requires_payment_method"), "pending"),
         (snapshot("requires_payment_method", failure_code="x"), "failed"),
@@ -199,8 +199,8 @@ def refund(amount: int, status: str = "succeeded") -> RefundSnapshot:
         (snapshot("succeeded", refunds=(refund(1000, "pending"),)), "refunded"),
     ],
 )
-def test_payment_status_of_a_snapshot(found: PaymentSnapshot, status: str) -> None:
-    assert status_of(found) == status
+def test_payment_status_of_a_snapshot(payment_snapshot: PaymentSnapshot, status: str) -> None:
+    assert status_of(payment_snapshot) == status
 
 
 def test_metadata_that_names_a_neighbours_payment_is_foreign(
@@ -221,5 +221,5 @@ def test_metadata_that_names_a_neighbours_payment_is_foreign(
 
     waiting.refresh_from_db()
     assert (waiting.stripe_id, waiting.status, waiting.amount_received) == (None, "pending", 0)
-    made = Payment.objects.for_project(shop.project).get(stripe_id=stripe_id)
-    assert made.customer_id == bob.customer_id
+    payment = Payment.objects.for_project(shop.project).get(stripe_id=stripe_id)
+    assert payment.customer_id == bob.customer_id

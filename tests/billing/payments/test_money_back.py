@@ -122,23 +122,24 @@ def test_a_lost_dispute_after_a_partial_refund(desk: Desk) -> None:
 def test_an_inquiry_holds_nothing_until_it_becomes_more(desk: Desk) -> None:
     payment = desk.sell(desk.price())
     desk.new_event_types()
-    asked = desk.tenant.stripe.dispute(payment["stripe_id"], inquiry=True)
+    dispute_id = desk.tenant.stripe.dispute(payment["stripe_id"], inquiry=True)
     desk.drain()
     assert (desk.has(), desk.new_event_types()) == (ALL, ["payment.disputed"])
     shown_payment = desk.payment(payment)
     assert (shown_payment["status"], shown_payment["amount_disputed"]["amount"]) == ("paid", 0)
     assert shown_payment["disputes"][0]["is_inquiry"] is True
     desk.tenant.stripe.v1.disputes.update(
-        asked, {"evidence": {"uncategorized_text": "escalate_inquiry_evidence"}, "submit": True}
+        dispute_id,
+        {"evidence": {"uncategorized_text": "escalate_inquiry_evidence"}, "submit": True},
     )
     desk.drain()
     assert (desk.has(), desk.new_event_types()) == (("held", 0), ["payment.disputed", CHANGED])
-    desk.tenant.stripe.decide(asked, "won")
+    desk.tenant.stripe.decide(dispute_id, "won")
     desk.drain()
     assert (desk.has(), desk.new_event_types()) == (ALL, ["payment.dispute_closed", CHANGED])
 
     other = desk.sell(desk.price(), "bob")
-    asked = desk.tenant.stripe.dispute(other["stripe_id"], inquiry=True)
+    dispute_id = desk.tenant.stripe.dispute(other["stripe_id"], inquiry=True)
     desk.refund(other)
     desk.drain()
     assert desk.has("bob") == NONE
@@ -174,14 +175,14 @@ def test_disputes_are_listed(desk: Desk, neighbour: Tenant) -> None:
     assert (shown["stripe_id"], shown["payment"]) == (stripe_id, payment["id"])
     assert shown["evidence_due_by"] > shown["opened_at"]
     assert api.get(f"/disputes/{shown['id']}").json() == shown
-    for query, found in (
+    for query, expected in (
         ({"payment": payment["id"]}, [shown]),
         ({"user_id": "alice"}, [shown]),
         ({"user_id": "bob"}, []),
         ({"status": "needs_response"}, [shown]),
         ({"status": "won"}, []),
     ):
-        assert api.get("/disputes", query=query).json()["data"] == found
+        assert api.get("/disputes", query=query).json()["data"] == expected
     assert api.get("/disputes", query={"payment": "pi_1"}).status_code == 422
     assert neighbour.api.get("/disputes").json()["data"] == []
     assert neighbour.api.get(f"/disputes/{shown['id']}").status_code == 404

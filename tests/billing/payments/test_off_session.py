@@ -45,15 +45,18 @@ def saved(tenant: Tenant, user_id: str = "alice") -> list[Json]:
 def test_a_saved_card_is_charged(tenant: Tenant, project: Project, drain: Drain) -> None:
     save(tenant)
     drain()
-    made = charge(tenant, amount={"amount": 500, "currency": "usd"}, reference="usage-1")
-    assert (made.status_code, made.json()["status"]) == (201, "paid")
-    assert (made.json()["off_session"], made.json()["payment_method_type"]) == (True, "card")
+    response = charge(tenant, amount={"amount": 500, "currency": "usd"}, reference="usage-1")
+    assert (response.status_code, response.json()["status"]) == (201, "paid")
+    assert (response.json()["off_session"], response.json()["payment_method_type"]) == (
+        True,
+        "card",
+    )
     drain()
     again = charge(tenant, amount={"amount": 500, "currency": "usd"}, reference="usage-1")
-    assert (again.status_code, again.json()["id"]) == (200, made.json()["id"])
+    assert (again.status_code, again.json()["id"]) == (200, response.json()["id"])
     assert sorted(each["amount"] for each in tenant.at_stripe("charge")) == [500, 2900]
-    told = ["payment.created", "payment.paid"]
-    assert outbox_events.types(project, "payment.") == [*told, *told]
+    event_types = ["payment.created", "payment.paid"]
+    assert outbox_events.types(project, "payment.") == [*event_types, *event_types]
 
 
 def test_a_declined_card_leaves_a_failed_payment(
@@ -61,9 +64,9 @@ def test_a_declined_card_leaves_a_failed_payment(
 ) -> None:
     save(tenant)
     drain()
-    wanted = attach(tenant, CHARGED_LATER)
+    payment_method = attach(tenant, CHARGED_LATER)
     headers = {"Idempotency-Key": "k-1"}
-    body = intent(off_session=True, payment_method=wanted)
+    body = intent(off_session=True, payment_method=payment_method)
     refused = tenant.api.post("/payments", body, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (402, "card-declined")
     assert refused.json()["decline_code"] == "generic_decline"
@@ -83,16 +86,16 @@ def test_a_declined_card_leaves_a_failed_payment(
 
 def test_a_bank_that_wants_the_user_present(tenant: Tenant, project: Project, drain: Drain) -> None:
     save(tenant)
-    wanted = attach(tenant, ALWAYS_ASKS)
-    made = charge(tenant, payment_method=wanted, reference="usage-1")
-    assert (made.status_code, made.json()["status"]) == (201, "requires_action")
+    payment_method = attach(tenant, ALWAYS_ASKS)
+    response = charge(tenant, payment_method=payment_method, reference="usage-1")
+    assert (response.status_code, response.json()["status"]) == (201, "requires_action")
     drain()
     assert outbox_events.types(project, "payment.failed") == []
-    asked = confirm(tenant, made.json(), wanted)
-    assert asked.status == "requires_action"
-    path = f"/payments/{made.json()['id']}"
+    payment_intent = confirm(tenant, response.json(), payment_method)
+    assert payment_intent.status == "requires_action"
+    path = f"/payments/{response.json()['id']}"
     assert tenant.api.post(f"{path}/sync").json()["status"] == "requires_action"
-    buyer.authenticate(tenant.stripe.world, asked.id, succeeds=True)
+    buyer.authenticate(tenant.stripe.world, payment_intent.id, succeeds=True)
     drain()
     assert tenant.api.get(path).json()["status"] == "paid"
     assert outbox_events.types(project, "payment.paid") == ["payment.paid"] * 2

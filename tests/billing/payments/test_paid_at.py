@@ -16,8 +16,8 @@ SOON = timedelta(minutes=1)
 
 
 def paid_at(tenant: Tenant, bought: Json) -> datetime | None:
-    said = tenant.api.get("/payments", query={"user_id": "alice"}).json()["data"][0]["paid_at"]
-    return datetime.fromisoformat(said) if said else None
+    timestamp = tenant.api.get("/payments", query={"user_id": "alice"}).json()["data"][0]["paid_at"]
+    return datetime.fromisoformat(timestamp) if timestamp else None
 
 
 @pytest.mark.parametrize("interval", [None, "month"])
@@ -31,15 +31,15 @@ def test_a_debit_is_paid_when_the_bank_has_paid(
     assert paid_at(tenant, opened) is None
     clock.advance(days=4)
     drain()
-    said = paid_at(tenant, opened)
-    assert said is not None
-    assert started_at + timedelta(days=4) <= said <= clock.now + SOON
+    payment_time = paid_at(tenant, opened)
+    assert payment_time is not None
+    assert started_at + timedelta(days=4) <= payment_time <= clock.now + SOON
     for invoice in tenant.api.get("/invoices").json()["data"]:
-        assert abs(datetime.fromisoformat(invoice["paid_at"]) - said) <= SOON
+        assert abs(datetime.fromisoformat(invoice["paid_at"]) - payment_time) <= SOON
     clock.advance(days=1)
     payment = tenant.api.get("/payments").json()["data"][0]
     tenant.api.post(f"/payments/{payment['id']}/sync")
-    assert paid_at(tenant, opened) == said, "said once"
+    assert paid_at(tenant, opened) == payment_time, "said once"
 
 
 def test_a_card_is_paid_at_once(tenant: Tenant, clock: Clock, drain: Drain) -> None:
@@ -65,10 +65,10 @@ def test_an_old_debit_takes_its_time_from_the_invoice(
     clock.advance(days=30, hours=-1)
     payment = tenant.api.get("/payments").json()["data"][-1]
     tenant.api.post(f"/payments/{payment['id']}/sync")
-    said = tenant.api.get(f"/payments/{payment['id']}").json()["paid_at"]
+    timestamp = tenant.api.get(f"/payments/{payment['id']}").json()["paid_at"]
     assert (
         started_at + timedelta(days=4)
-        <= datetime.fromisoformat(said)
+        <= datetime.fromisoformat(timestamp)
         <= started_at + timedelta(days=5)
     )
 

@@ -54,9 +54,9 @@ def test_a_parallel_request_does_not_take_over_the_payment(
         wrong = take(tenant, cheap, success_url="https://evil.example/")
         return [take(tenant, dear).json()["code"], wrong.json()["code"]]
 
-    with once_at(tenant, SESSIONS, others) as said:
+    with once_at(tenant, SESSIONS, others) as codes:
         payment = take(tenant, cheap)
-    assert said == [["reference-reused", "redirect-not-allowed"]]
+    assert codes == [["reference-reused", "redirect-not-allowed"]]
     assert (payment.status_code, page_amounts(tenant)) == (201, [2900])
     assert Payment.objects.for_project(project).get().checkout_id == payment.json()["checkout"]
 

@@ -116,11 +116,11 @@ def test_the_secret_is_kept_from_everybody_else(
     assert reader.get(f"/payments/{payment['id']}").json()["client_secret"] is None
     assert tenant.api.get(f"/payments/{payment['id']}").json()["client_secret"] == secret
     assert reader.post("/payments", intent()).status_code == 403
-    told = [str(each.data) + str(each.previous) for each in outbox_events.events(project)]
+    event_texts = [str(each.data) + str(each.previous) for each in outbox_events.events(project)]
     listed = tenant.api.get("/payments").content.decode()
     kept = [str(vars(each)) for each in StripeIntent.objects.for_project(project)]
     assert "/api/v1/payments" in caplog.text
-    for text in (*told, listed, *kept, caplog.text):
+    for text in (*event_texts, listed, *kept, caplog.text):
         assert secret not in text
     assert "client_secret" not in listed
 

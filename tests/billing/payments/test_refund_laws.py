@@ -53,8 +53,8 @@ class Counter:
     def refund(self, amount: int | None) -> None:
         body = {} if amount is None else {"amount": amount}
         answer = self.tenant.api.post(f"/payments/{self.payment['id']}/refunds", body)
-        told = answer.json().get("code", "made")
-        assert told in ("made", "nothing-to-refund", "stripe-refused"), answer.content
+        code = answer.json().get("code", "made")
+        assert code in ("made", "nothing-to-refund", "stripe-refused"), answer.content
 
     def act(self, step: str, how: Any) -> None:
         """Raises StripeFailure or StripeError for what Stripe refuses."""
@@ -123,15 +123,15 @@ def test_twenty_parallel_refunds_return_at_most_the_payment(
     limit, whoever is told no is told why, and no row is left of what was refused."""
     payment = sell(tenant, price, "alice")
     key, chosen = key_of(project), random.Random(7)
-    asked = [
+    requests = [
         (chosen.choice([None, 90, 130, 210]), f"key-{number // 2 if number < 8 else number}")
         for number in range(20)
     ]
     for place in range(1, 8, 2):
-        asked[place] = asked[place - 1]
+        requests[place] = requests[place - 1]
 
-    def ask(wanted: tuple[int | None, str]) -> tuple[int, str]:
-        amount, name = wanted
+    def ask(request: tuple[int | None, str]) -> tuple[int, str]:
+        amount, name = request
         try:
             answer = ApiClient(key).post(
                 f"/payments/{payment['id']}/refunds",
@@ -143,7 +143,7 @@ def test_twenty_parallel_refunds_return_at_most_the_payment(
             connections.close_all()
 
     with ThreadPoolExecutor(20) as pool:
-        answers = set(pool.map(ask, asked))
+        answers = set(pool.map(ask, requests))
     drain()
     assert {status for status, _ in answers} <= {201, 409, 503}
     codes = {code for status, code in answers if status == 409}

@@ -34,11 +34,11 @@ def allowed(tenant: Tenant) -> bool:
 @pytest.mark.django_db(transaction=True)
 def test_a_full_refund_takes_access_away(tenant: Tenant, payment: Json) -> None:
     assert allowed(tenant)
-    made = refund(tenant, payment, reason="requested_by_customer", metadata={"ticket": "7"})
-    assert made.status_code == 201
+    response = refund(tenant, payment, reason="requested_by_customer", metadata={"ticket": "7"})
+    assert response.status_code == 201
     (at_stripe,) = tenant.at_stripe("refund")
-    assert made.json() == {
-        "id": made.json()["id"],
+    assert response.json() == {
+        "id": response.json()["id"],
         "payment": payment["id"],
         "status": "succeeded",
         "amount": {"amount": 9900, "currency": "usd"},
@@ -47,12 +47,12 @@ def test_a_full_refund_takes_access_away(tenant: Tenant, payment: Json) -> None:
         "failure_reason": None,
         "metadata": {"ticket": "7"},
         "stripe_id": at_stripe["id"],
-        "refunded_at": made.json()["refunded_at"],
+        "refunded_at": response.json()["refunded_at"],
     }
     assert at_stripe["metadata"]["ticket"] == "7"
     body = tenant.api.get(f"/payments/{payment['id']}").json()
     assert (body["status"], body["amount_refunded"]["amount"]) == ("refunded", 9900)
-    assert body["refunds"] == [made.json()]
+    assert body["refunds"] == [response.json()]
     assert not allowed(tenant)
 
 
@@ -125,9 +125,9 @@ def test_one_refund_however_stripe_fails(
     answers = [refund(tenant, payment, key="r-1", amount=100) for _ in range(3)]
     clock.advance(seconds=61)
     answers.append(refund(tenant, payment, key="r-1", amount=100))
-    made = [answer for answer in answers if answer.status_code == 201]
+    successes = [answer for answer in answers if answer.status_code == 201]
     assert {answer.status_code for answer in answers} <= {201, 503}
-    assert len({answer.json()["id"] for answer in made}) == 1
+    assert len({answer.json()["id"] for answer in successes}) == 1
     for answer in answers:
         assert answer.status_code == 201 or int(answer.headers["Retry-After"]) >= 2
     assert [each["amount"] for each in tenant.at_stripe("refund")] == [100]
@@ -140,10 +140,10 @@ def test_a_refund_with_a_lost_answer_is_looked_up(
 ) -> None:
     """Also without a key: what was given back is found and told, not given once more."""
     tenant.stripe.fail(fault, method="POST", path="/v1/refunds", times=3)
-    made = refund(tenant, payment, amount=100)
-    assert made.status_code == 201
+    response = refund(tenant, payment, amount=100)
+    assert response.status_code == 201
     (at_stripe,) = tenant.at_stripe("refund")
-    assert made.json()["stripe_id"] == at_stripe["id"]
+    assert response.json()["stripe_id"] == at_stripe["id"]
 
 
 def test_the_same_request_finishes_what_was_left_open(tenant: Tenant, payment: Json) -> None:

@@ -23,9 +23,13 @@ CONFIGURATION, SESSION = "billing_portal.configuration", "billing_portal.session
 def plans(tenant: Tenant) -> list[dict[str, Any]]:
     """Pro at 29 and 290, Team at 99; alice has Pro."""
     pro, team = tenant.product("Pro"), tenant.product("Team")
-    made = [tenant.price(pro), tenant.price(pro, 29000, interval="year"), tenant.price(team, 9900)]
-    tenant.sell(made[0])
-    return made
+    prices = [
+        tenant.price(pro),
+        tenant.price(pro, 29000, interval="year"),
+        tenant.price(team, 9900),
+    ]
+    tenant.sell(prices[0])
+    return prices
 
 
 def open_portal(tenant: Tenant, user_id: str = "alice", **body: Any) -> str:
@@ -55,22 +59,25 @@ def test_the_portal_configuration_is_created_once(
         assert session_of(tenant)["return_url"] == ACCOUNT
     answer = tenant.api.post("/portal/session", {"user_id": "alice"})
     assert answer.status_code == 201
-    [made] = tenant.at_stripe(CONFIGURATION)
-    features = made["features"]
+    [configuration] = tenant.at_stripe(CONFIGURATION)
+    features = configuration["features"]
     assert features["subscription_cancel"]["mode"] == "at_period_end"
     assert features["payment_method_update"]["enabled"] is True
     assert features["invoice_history"] == {"enabled": True}
     offers = features["subscription_update"]["products"]
     assert [len(each["prices"]) for each in offers] == [2, 1]
-    assert {each["configuration"] for each in tenant.at_stripe(SESSION)} == {made["id"]}
+    assert {each["configuration"] for each in tenant.at_stripe(SESSION)} == {configuration["id"]}
     row = PortalConfiguration.objects.for_project(project).get()
-    assert (row.stripe_id, made["metadata"]["tollgate_id"]) == (made["id"], row.pk)
+    assert (row.stripe_id, configuration["metadata"]["tollgate_id"]) == (
+        configuration["id"],
+        row.pk,
+    )
 
     tenant.price(tenant.product("Big"), 99900)  # one more to choose from
     open_portal(tenant)
     newest = tenant.at_stripe(CONFIGURATION)[-1]
     assert len(newest["features"]["subscription_update"]["products"]) == 3
-    assert session_of(tenant)["configuration"] == newest["id"] != made["id"]
+    assert session_of(tenant)["configuration"] == newest["id"] != configuration["id"]
 
 
 @pytest.mark.usefixtures("plans")
@@ -103,28 +110,28 @@ def test_the_configuration_holds_for_the_next_portal(
         (plans[2]["product"], [plans[2]["id"]]),
     ]
     team = plans[2]["product"]
-    wanted = {
+    fields = {
         "headline": "Acme, your plan",
         "cancellation": "now",
         "products": [team],
         "invoices": False,
         "default_return_url": ACCOUNT,
     }
-    answer = tenant.api.patch("/portal/configuration", wanted)
-    expected = usual | wanted | {"offered": offered[1:]}
+    answer = tenant.api.patch("/portal/configuration", fields)
+    expected = usual | fields | {"offered": offered[1:]}
     assert (answer.status_code, answer.json()) == (200, expected)
     assert tenant.api.get("/portal/configuration").json() == expected
     entry = AuditEntry.objects.get(action="portal.configure")
-    assert (entry.before, entry.after) == ({n: usual[n] or "" for n in wanted} | {
-        "products": [], "invoices": True, "cancellation": "period_end"}, wanted)  # fmt: skip
+    assert (entry.before, entry.after) == ({n: usual[n] or "" for n in fields} | {
+        "products": [], "invoices": True, "cancellation": "period_end"}, fields)  # fmt: skip
     assert tenant.at_stripe(CONFIGURATION) == [], "nobody has needed it yet"
 
     open_portal(tenant)
-    [made] = tenant.at_stripe(CONFIGURATION)
-    assert made["business_profile"]["headline"] == "Acme, your plan"
-    assert made["features"]["subscription_cancel"]["mode"] == "immediately"
-    assert made["features"]["invoice_history"] == {"enabled": False}
-    assert len(made["features"]["subscription_update"]["products"]) == 1
+    [configuration] = tenant.at_stripe(CONFIGURATION)
+    assert configuration["business_profile"]["headline"] == "Acme, your plan"
+    assert configuration["features"]["subscription_cancel"]["mode"] == "immediately"
+    assert configuration["features"]["invoice_history"] == {"enabled": False}
+    assert len(configuration["features"]["subscription_update"]["products"]) == 1
     assert session_of(tenant)["return_url"] == ACCOUNT
 
     tenant.api.patch("/portal/configuration", {"cancellation": "never", "plan_changes": False})
@@ -153,12 +160,12 @@ def test_a_flow_opens_one_page_of_the_portal(tenant: Tenant, plans: list[dict[st
         ),
     ):
         open_portal(tenant, return_url=ACCOUNT, flow=flow)
-        made = session_of(tenant)["flow"]
-        assert made["type"] == flow["type"]
-        assert made["after_completion"]["redirect"] == {"return_url": ACCOUNT}
-        told = made.get(flow["type"])
+        flow_at_stripe = session_of(tenant)["flow"]
+        assert flow_at_stripe["type"] == flow["type"]
+        assert flow_at_stripe["after_completion"]["redirect"] == {"return_url": ACCOUNT}
+        flow_details = flow_at_stripe.get(flow["type"])
         if expected is not None:
-            assert {name: told[name] for name in expected} == expected
+            assert {name: flow_details[name] for name in expected} == expected
 
 
 def test_an_invalid_request_is_refused_and_creates_nothing(
@@ -233,8 +240,8 @@ def test_a_portal_is_created_once_although_stripe_fails(
         assert (answer.status_code, answer.json()["code"]) == (503, "stripe-unavailable")
         clock.advance(seconds=int(answer.headers["Retry-After"]) + 61)
     assert answer.status_code == 201
-    [made] = tenant.at_stripe(CONFIGURATION)
-    assert session_of(tenant)["configuration"] == made["id"]
+    [configuration] = tenant.at_stripe(CONFIGURATION)
+    assert session_of(tenant)["configuration"] == configuration["id"]
 
 
 def test_what_the_portal_cannot_offer_is_left_out(
@@ -246,8 +253,8 @@ def test_what_the_portal_cannot_offer_is_left_out(
     newer = tenant.price(pro, 3900)
     euros = tenant.price(pro, 3500, currency="eur")
     open_portal(tenant)
-    [made] = tenant.at_stripe(CONFIGURATION)
-    offers = made["features"]["subscription_update"]["products"]
+    [configuration] = tenant.at_stripe(CONFIGURATION)
+    offers = configuration["features"]["subscription_update"]["products"]
     assert [each["prices"] for each in offers] == [
         [plans[1]["stripe_id"], newer["stripe_id"]],
         [plans[2]["stripe_id"]],
@@ -271,9 +278,9 @@ def test_what_the_portal_cannot_offer_is_left_out(
 @pytest.mark.usefixtures("plans")
 def test_a_portal_that_was_switched_off_in_the_dashboard_is_switched_on(tenant: Tenant) -> None:
     open_portal(tenant)
-    [made] = tenant.at_stripe(CONFIGURATION)
-    tenant.stripe.v1.billing_portal.configurations.update(made["id"], {"active": False})
+    [configuration] = tenant.at_stripe(CONFIGURATION)
+    tenant.stripe.v1.billing_portal.configurations.update(configuration["id"], {"active": False})
     assert open_portal(tenant) == session_of(tenant)["url"]
     [again] = tenant.at_stripe(CONFIGURATION)
-    assert (again["id"], again["active"]) == (made["id"], True)
-    assert session_of(tenant)["configuration"] == made["id"]
+    assert (again["id"], again["active"]) == (configuration["id"], True)
+    assert session_of(tenant)["configuration"] == configuration["id"]

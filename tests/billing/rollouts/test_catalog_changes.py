@@ -33,7 +33,7 @@ TABLES = (Rollout, Fact, OutboxEvent, AuditEntry, StripeIntent, Customer)
 def row_counts(project: Project) -> dict[str, int]:
     """How many rows there are of whatever a change could write."""
     rows = {model.__name__: everywhere(model).filter(project_id=project.pk) for model in TABLES}
-    return {name: found.count() for name, found in rows.items()}
+    return {name: queryset.count() for name, queryset in rows.items()}
 
 
 def run_rollouts() -> None:
@@ -119,11 +119,11 @@ def test_the_preview_equals_the_effect_and_asks_nothing_of_stripe(
 
     stripe.fail("timeout_before", path="/v1/*", times=1000)
     assert tenant.api.patch(path, request_body).status_code == 200
-    (made,) = tenant.api.get("/rollouts", query={"product": pro["id"]}).json()["data"]
-    assert (made["status"], made["progress"]["holders"]) == ("running", None)
+    (rollout,) = tenant.api.get("/rollouts", query={"product": pro["id"]}).json()["data"]
+    assert (rollout["status"], rollout["progress"]["holders"]) == ("running", None)
     count = len(outbox_events.types(project, "entitlements.changed"))
     run_rollouts()
-    shown = tenant.api.get(f"/rollouts/{made['id']}").json()
+    shown = tenant.api.get(f"/rollouts/{rollout['id']}").json()
     assert (shown["status"], shown["progress"]) == (
         "done",
         {"holders": 4, "looked_at": 4, "changed": 4, "failed": 0},
@@ -134,10 +134,10 @@ def test_the_preview_equals_the_effect_and_asks_nothing_of_stripe(
         event.subject: event.data for event in outbox_events.events(project, "entitlements.changed")
     }
     seats = {
-        said["user_id"]: next(
-            each["limit"] for each in said["entitlements"] if each["feature"] == "seats"
+        event_data["user_id"]: next(
+            each["limit"] for each in event_data["entitlements"] if each["feature"] == "seats"
         )
-        for said in last.values()
+        for event_data in last.values()
     }
     assert sorted(seats.items()) == [
         ("user-0000", 3), ("user-0001", 3), ("user-0002", 3), ("user-0003", None)
@@ -148,7 +148,7 @@ def test_the_preview_equals_the_effect_and_asks_nothing_of_stripe(
     with CaptureQueriesContext(connection) as two:
         assert len(tenant.api.get("/rollouts").json()["data"]) == 2
     assert len(one) == len(two)
-    assert neighbour.api.get(f"/rollouts/{made['id']}").status_code == 404
+    assert neighbour.api.get(f"/rollouts/{rollout['id']}").status_code == 404
     assert neighbour.api.get("/rollouts").json()["data"] == []
 
 
@@ -172,9 +172,9 @@ class Fleet:
 
 @pytest.fixture
 def fleet(tenant: Tenant, shop: Shop, clock: Clock, pro: Json, drain: Drain) -> Fleet:
-    made = Fleet(tenant, shop, clock, pro)
+    new_fleet = Fleet(tenant, shop, clock, pro)
     drain()
-    return made
+    return new_fleet
 
 
 def command(*arguments: str) -> str:
@@ -229,9 +229,9 @@ def test_a_saved_plan_is_applied_as_it_was_previewed(
     assert body["figures"]["mrr"] == [
         {"currency": "usd", "before": 9000, "after": 13500, "difference": 4500}
     ]
-    given = {each["feature"]: each["value"] for each in tenant.api.get(f"/products/{pro['id']}")
+    features = {each["feature"]: each["value"] for each in tenant.api.get(f"/products/{pro['id']}")
              .json()["features"]}  # fmt: skip
-    assert given == {"seats": 9, "sso": True}
+    assert features == {"seats": 9, "sso": True}
     changes = AuditEntry.objects.filter(action="subscription.change", actor="command")
     assert {(each.reason, each.after["price"]) for each in changes} == {("New prices.", new[0])}
     with pytest.raises(CommandError, match="rollout-not-planned"):

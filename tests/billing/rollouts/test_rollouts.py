@@ -48,18 +48,18 @@ def holders(monthly: Price) -> list[Subscription]:
 
 
 def set_seats(product: Product, sso: Feature, seats: Feature, value: int) -> None:
-    wanted: list[tuple[Feature, Any]] = [(sso, True), (seats, value)]
-    product_features.replace(product=product, features=wanted, actor="test", at=timezone.now())
+    features: list[tuple[Feature, Any]] = [(sso, True), (seats, value)]
+    product_features.replace(product=product, features=features, actor="test", at=timezone.now())
 
 
 def limits(project: Project, rows: list[Subscription]) -> Counter[Any]:
     """How many subscriptions say which number of seats."""
-    found = fact_selectors.current_of_many(
+    facts_by_customer = fact_selectors.current_of_many(
         project=project, customer_ids=[row.customer_id for row in rows]
     )
     return Counter(
         row.value
-        for rows, _ in found.values()
+        for rows, _ in facts_by_customer.values()
         for row in rows
         if row.source_type == SourceType.SUBSCRIPTION
         and row.feature is not None

@@ -104,11 +104,11 @@ def test_a_user_never_sees_another_users_data(
 ) -> None:
     tenant.sell(plans[0], "alice")
     drain()
-    theirs = alice.get("/billing/subscription").json()
+    alices_subscription = alice.get("/billing/subscription").json()
     rows = Subscription.objects.for_project(project)
     before = [*rows.values_list("pk", "status", "cancel_at", "updated_at")]
     intents = StripeIntent.objects.for_project(project).count()
-    for sub in ("bob", "ALICE", "alice ", theirs["customer"], "alic", "alice\u200b"):
+    for sub in ("bob", "ALICE", "alice ", alices_subscription["customer"], "alic", "alice\u200b"):
         other = Browser(project, sub)
         product = {"product": plans[0]["product"]}
         answers = [
@@ -124,21 +124,21 @@ def test_a_user_never_sees_another_users_data(
         listed = [other.get("/billing/invoices"), other.get("/billing/usage")]
         for answer in [*answers, *listed]:
             text = answer.content.decode()
-            assert theirs["id"] not in text
-            assert theirs["stripe_id"] not in text
+            assert alices_subscription["id"] not in text
+            assert alices_subscription["stripe_id"] not in text
         if listed[0].status_code == 200:
             assert listed[0].json()["data"] == []
             assert not any(each["allowed"] for each in listed[1].json()["limits"])
-    for query in ({"user_id": "alice"}, {"customer": theirs["customer"]}):
+    for query in ({"user_id": "alice"}, {"customer": alices_subscription["customer"]}):
         bob = Browser(project, "bob")
         for method, path in EVERYTHING:
             answer = bob.request(method, path, None if method == "GET" else {}, query=query)
             assert answer.status_code == 422, (method, path)
-    bodies = ({"user_id": "alice"}, {"customer": theirs["customer"]})
+    bodies = ({"user_id": "alice"}, {"customer": alices_subscription["customer"]})
     for path in ("/billing/subscription", "/billing/portal"):
         for body in bodies:
-            said = {**body, "price": plans[0]["id"], **THANKS} if "sub" in path else body
-            assert Browser(project, "bob").post(path, said).status_code == 422
+            request_body = {**body, "price": plans[0]["id"], **THANKS} if "sub" in path else body
+            assert Browser(project, "bob").post(path, request_body).status_code == 422
     assert [*rows.values_list("pk", "status", "cancel_at", "updated_at")] == before
     assert StripeIntent.objects.for_project(project).count() == intents
 
@@ -148,7 +148,7 @@ def test_each_kind_of_credential_opens_its_own_routes(
 ) -> None:
     secret = key_of(project)
     named = {"Tollgate-Project": project.pk}
-    told: dict[str, set[Any]] = {}
+    refusals: dict[str, set[Any]] = {}
     for method, path in EVERYTHING:
         for name, client, headers in (
             ("none", ApiClient(), named),
@@ -162,8 +162,8 @@ def test_each_kind_of_credential_opens_its_own_routes(
             body: Any = None if method == "GET" else {}
             answer = client.request(method, path, body, headers=headers)
             assert answer.headers["WWW-Authenticate"].startswith("Bearer"), path
-            told.setdefault(name, set()).add((answer.status_code, answer.json()["code"]))
-    assert told == {
+            refusals.setdefault(name, set()).add((answer.status_code, answer.json()["code"]))
+    assert refusals == {
         "none": {(401, "token-required")},
         "secret key": {(401, "token-malformed")},
         "no project": {(401, "project-header-required")},

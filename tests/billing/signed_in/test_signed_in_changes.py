@@ -120,12 +120,12 @@ def test_a_user_changes_what_the_portal_would_let_them_change(
     assert alice.patch("/billing/subscription", {"quantity": 2}).status_code == 200
 
     api.patch("/portal/configuration", {"plan_changes": False, "cancellation": "never"})
-    asked = [
+    answers = [
         alice.patch("/billing/subscription", {"quantity": 3}),
         alice.patch("/billing/subscription", {"cancel_at_period_end": True}),
         alice.delete("/billing/subscription"),
     ]
-    assert [each.json()["code"] for each in asked] == ["change-not-allowed"] * 3
+    assert [each.json()["code"] for each in answers] == ["change-not-allowed"] * 3
     assert alice.get("/billing/subscription").json()["cancel_at"] is None
 
     api.patch("/portal/configuration", {"plan_changes": True, "products": []})

@@ -47,17 +47,17 @@ def expansions(requests: list[str]) -> set[str]:
 def sell(shop: Shop, monthly: Price, card: str = "pm_card_visa") -> list[str]:
     """Invoices paid at once, of a bank debit under way, and of a card that is declined; the newest
     that is paid is called fraudulent."""
-    made = []
+    subscription_ids = []
     for number, method in enumerate((card, "pm_usBankAccount_success", "pm_card_visa")):
         buyer = shop.buyer(f"{card}-{number}", card=method)
         if number == 2:
             shop.stripe.decline_payments(str(buyer.stripe_id))
-        made.append(shop.subscribe(buyer, monthly))
+        subscription_ids.append(shop.subscribe(buyer, monthly))
     paid = next(
         each for each in shop.stripe.v1.payment_intents.list().data if each.status == "succeeded"
     )
     bank.issue_fraud_warning(shop.stripe.world, paid.id)
-    return made
+    return subscription_ids
 
 
 def test_every_kind_is_listed_and_read_within_the_limit_of_expansion(
@@ -74,9 +74,9 @@ def test_every_kind_is_listed_and_read_within_the_limit_of_expansion(
         assert listed, mirrored.kind
         for each in listed:
             assert mirrored.retrieve(client, each.stripe_id) == each
-    found = expansions(requests)
-    assert {"data.payments", "payments.data.payment.payment_intent"} <= found
-    assert max(len(path.split(".")) for path in found) <= LEVELS
+    expanded_paths = expansions(requests)
+    assert {"data.payments", "payments.data.payment.payment_intent"} <= expanded_paths
+    assert max(len(path.split(".")) for path in expanded_paths) <= LEVELS
 
 
 def test_payments_under_way_are_told_apart_in_a_list_too(shop: Shop, monthly: Price) -> None:

@@ -63,8 +63,8 @@ SUBSCRIPTION: dict[str, Any] = {
 
 
 def refund(amount: int, status: str) -> dict[str, Any]:
-    made = {"id": f"re_{amount}", "amount": amount, "status": status, "created": EPOCH}
-    return {**stripe_fixture("refund"), **made}
+    fields = {"id": f"re_{amount}", "amount": amount, "status": status, "created": EPOCH}
+    return {**stripe_fixture("refund"), **fields}
 
 
 def test_only_refunds_that_give_back_count() -> None:
@@ -163,8 +163,8 @@ def test_every_kind_is_read_from_the_sandboxs_answers(stripe: SandboxStripe, clo
         expires_at=started + timedelta(hours=12),
         metadata={},
     )
-    asked = write(client, "checkout_session.create", "chk_a", checkouts.params(order))
-    opened = checkouts.snapshot(asked)
+    session = write(client, "checkout_session.create", "chk_a", checkouts.params(order))
+    opened = checkouts.snapshot(session)
     buyer.pay(stripe.world, opened.url)
     paid = checkouts.retrieve(client, opened.stripe_id)
     assert (paid.status, paid.payment_status, paid.our_id) == ("complete", "paid", "chk_a")
@@ -183,7 +183,7 @@ def test_every_kind_is_read_from_the_sandboxs_answers(stripe: SandboxStripe, clo
     )
     (given_back,) = payments.retrieve(client, payment_id).refunds
     assert (given_back.our_id, given_back.amount, given_back.metadata) == ("ref_a", 800, {})
-    for module, found in (
+    for module, expected in (
         (products, products.retrieve(client, product.stripe_id)),
         (prices, price),
         (customers, customers.retrieve(client, customer.stripe_id)),
@@ -192,7 +192,7 @@ def test_every_kind_is_read_from_the_sandboxs_answers(stripe: SandboxStripe, clo
         (invoices, invoice),
         (payments, payments.retrieve(client, payment_id)),
     ):
-        assert list(module.iterate(client)) == [found]
+        assert list(module.iterate(client)) == [expected]
     types = {event.type for event in events.page(client, since=started)[0]}
     assert {"checkout.session.completed", "customer.subscription.created"} <= types
 
@@ -210,8 +210,8 @@ def test_refunds_beyond_the_first_page_are_read(stripe: SandboxStripe) -> None:
     )
     for _ in range(13):
         client.v1.refunds.create({"payment_intent": intent.id, "amount": 100})
-    found = payments.retrieve(client, intent.id)
-    assert (len(found.refunds), found.amount_refunded) == (13, 1300)
+    payment = payments.retrieve(client, intent.id)
+    assert (len(payment.refunds), payment.amount_refunded) == (13, 1300)
 
 
 def test_stripes_published_fixtures_can_be_read() -> None:

@@ -68,18 +68,18 @@ def test_the_invoice_equals_the_preview(
         for row in StripeCustomer.objects.for_project(shop.project).order_by("pk")
     ]
     pro = prices["pro"]
-    asked = _named(change, {name: price["id"] for name, price in prices.items()})
+    fields = _named(change, {name: price["id"] for name, price in prices.items()})
     began = clock.now
     for one, moment in zip(everyone, MOMENTS, strict=True):
         clock.advance(seconds=moment - (clock.now - began).total_seconds())
-        seen = one.preview(pro, **asked)
+        seen = one.preview(pro, **fields)
         exact = {"proration_date": seen["bill"]["proration_date"]}
         if "{yearly}" not in str(change):  # whose new period begins with the change
             clock.advance(seconds=2)
         is_exact = exact["proration_date"] and change.get("proration") != "none"
-        made = one.change(pro, **asked, **(exact if is_exact else {}))
-        assert bill_of(made) == bill_of(seen), moment
-        assert made["scheduled_change"] == seen["scheduled_change"]
+        subscription = one.change(pro, **fields, **(exact if is_exact else {}))
+        assert bill_of(subscription) == bill_of(seen), moment
+        assert subscription["scheduled_change"] == seen["scheduled_change"]
 
 
 def _named(change: Any, names: dict[str, str]) -> Any:

@@ -18,7 +18,7 @@ def test_a_refused_change_leaves_the_subscription_unchanged(
     once = tenant.price(tenant.product("Once"), interval=None)
     archived = tenant.price(tenant.product("Archived"))
     tenant.api.patch(f"/prices/{archived['id']}", {"active": False})
-    theirs = neighbour.price()
+    neighbours_price = neighbour.price()
     other = tenant.price(tenant.product("Other"))
     ada.subscribe(pro)
     ada.subscribe(other)
@@ -28,7 +28,7 @@ def test_a_refused_change_leaves_the_subscription_unchanged(
         ({"price": euro["id"]}, (422, "other-currency")),
         ({"price": once["id"]}, (422, "wrong-price-type")),
         ({"price": archived["id"]}, (409, "not-on-sale")),
-        ({"price": theirs["id"]}, (422, "invalid")),
+        ({"price": neighbours_price["id"]}, (422, "invalid")),
         ({"price": other["id"]}, (409, "already-subscribed")),
         ({"addons": [{"price": other["id"]}]}, (409, "already-subscribed")),
         ({"addons": [{"price": yearly["id"]}]}, (422, "wrong-price-type")),

@@ -45,13 +45,13 @@ def test_a_neighbours_price_gives_nothing_here(
     """Two projects share the account; at Stripe anybody may put any price on a subscription."""
     neighbour = Shop(shop.stripe, ProjectFactory.create(), shop.account)
     sso = FeatureFactory.create(project=neighbour.project, code="sso")
-    theirs = neighbour.price(neighbour.product("Theirs", sso))
+    neighbours_price = neighbour.price(neighbour.product("Theirs", sso))
 
-    shop.subscribe(alice, theirs)
+    shop.subscribe(alice, neighbours_price)
     drain()
 
     item = only_subscription(shop).items.get()
-    assert (item.price_id, item.price_stripe_id) == (None, theirs.stripe_id)
+    assert (item.price_id, item.price_stripe_id) == (None, neighbours_price.stripe_id)
     assert not check(shop, clock).allowed
     assert not Subscription.objects.for_project(neighbour.project).exists()
 

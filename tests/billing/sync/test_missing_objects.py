@@ -61,7 +61,7 @@ def waiting() -> list[tuple[str, str]]:
 
 
 def coupons(shop: Shop, count: int) -> list[Coupon]:
-    made = []
+    rows = []
     for _ in range(count):
         row = Coupon.objects.create(
             project=shop.project, account=shop.account, percent_off=10, duration="once"
@@ -72,8 +72,8 @@ def coupons(shop: Shop, count: int) -> list[Coupon]:
         Coupon.objects.for_project(shop.project).filter(pk=row.pk).update(stripe_id=at_stripe.id)
         row.refresh_from_db()
         read(shop.account, ObjectKind.COUPON, row.stripe_id)
-        made.append(row)
-    return made
+        rows.append(row)
+    return rows
 
 
 @pytest.fixture

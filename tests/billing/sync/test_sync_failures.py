@@ -58,9 +58,9 @@ def test_an_outage_parks_nothing(stripe: SandboxStripe, account: StripeAccount) 
         stripe.fail("error_before", method="GET", times=3)
         assert sync.drain(at=timezone.now()) == 1
         end_waits()
-    found = row(sync_id)
-    assert (found.attempts, found.parked_at, found.state) == (0, None, "waiting")
-    assert found.last_error.startswith("StripeFailed")
+    sync_object = row(sync_id)
+    assert (sync_object.attempts, sync_object.parked_at, sync_object.state) == (0, None, "waiting")
+    assert sync_object.last_error.startswith("StripeFailed")
     sync.drain(at=timezone.now())
     assert row(sync_id).state == "foreign"
 
@@ -93,9 +93,9 @@ def test_errors_are_kept_without_secrets(account: StripeAccount) -> None:
     (claim,) = sync.claim_due(limit=1)
     error = ValueError("key sk_test_abcdef123456 of ada@example.com\0 is bad" + "x" * 5000)
     sync.fail(claim, error, at=timezone.now())
-    said = row(sync_id).last_error
-    assert said.startswith("ValueError: key [redacted] of [redacted]\ufffd is bad")
-    assert len(said) == ERROR_LENGTH
+    last_error = row(sync_id).last_error
+    assert last_error.startswith("ValueError: key [redacted] of [redacted]\ufffd is bad")
+    assert len(last_error) == ERROR_LENGTH
 
 
 def test_a_slow_batch_is_handed_back(shop: Shop) -> None:
