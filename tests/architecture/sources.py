@@ -46,9 +46,9 @@ class Source:
     def shelf(self) -> str:
         """The kind of file: a shelf of its app or room, "services" for a room's other nouns."""
         names = [part.removesuffix(".py") for part in self.path.parts[1:]]
-        known = [name for name in names if name in SHELVES]
-        if known:
-            return known[0]
+        shelves = [name for name in names if name in SHELVES]
+        if shelves:
+            return shelves[0]
         in_room = self.path.parts[0] in APPS_WITH_ROOMS and len(names) > 1
         return "services" if in_room else names[0]
 

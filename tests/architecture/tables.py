@@ -11,9 +11,9 @@ OURS = (
 
 def tables_of(kind: type[models.Model] = models.Model) -> list[type[models.Model]]:
     """Every concrete model of that kind, by table name."""
-    found = [
+    models_of_ours = [
         model
         for model in apps.get_models(include_auto_created=True)
         if model._meta.app_label in OURS and issubclass(model, kind)
     ]
-    return sorted(found, key=lambda model: model._meta.db_table)
+    return sorted(models_of_ours, key=lambda model: model._meta.db_table)

@@ -197,7 +197,7 @@ def test_an_app_key_reads_nothing_of_other_apps(
 ) -> None:
     """Another app and its keys read like none at all, in lists too."""
     nobody = unknown_words()
-    theirs = ApiKey.objects.for_project(project).exclude(app=app).latest("id").pk
+    other_key = ApiKey.objects.for_project(project).exclude(app=app).latest("id").pk
     for route in ROUTES:
         if str(route) in CLOSED or not any(f"{{{word}}}" in route.path for word in OF_OTHERS):
             continue
@@ -205,7 +205,7 @@ def test_an_app_key_reads_nothing_of_other_apps(
             answers = [
                 call(client, route, {**own_words, "key_id": key, "app_id": other}).json()
                 for key, other in (
-                    (theirs, own_words["app_id"]),
+                    (other_key, own_words["app_id"]),
                     (nobody["key_id"], nobody["app_id"]),
                 )
             ]

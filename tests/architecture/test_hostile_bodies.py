@@ -90,8 +90,8 @@ def anonymous(path: str) -> str:
 
 def _body_schema(operation: dict[str, Any]) -> Schema | None:
     content = operation.get("requestBody", {}).get("content", {})
-    found: Schema | None = content.get("application/json", {}).get("schema")
-    return found
+    schema: Schema | None = content.get("application/json", {}).get("schema")
+    return schema
 
 
 def hostile(schema: Schema, components: dict[str, Schema]) -> Iterator[tuple[str, Any]]:
@@ -121,13 +121,13 @@ def value_paths(
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """Where in a body a value stands, and whether it is a list, an object or something else."""
     for name, member in resolved(schema, components).get("properties", {}).items():
-        found = resolved(member, components)
-        kind = found.get("type")
+        member_schema = resolved(member, components)
+        kind = member_schema.get("type")
         kinds = kind if isinstance(kind, list) else [kind]
-        if "object" in kinds or "properties" in found:
+        if "object" in kinds or "properties" in member_schema:
             yield (*steps, name), "object"
             if len(steps) < 3:
-                yield from value_paths(found, components, (*steps, name))
+                yield from value_paths(member_schema, components, (*steps, name))
         else:
             yield (*steps, name), "array" if "array" in kinds else "other"
 

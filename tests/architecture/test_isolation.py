@@ -68,14 +68,16 @@ def test_the_matrix_holds_every_route() -> None:
 
 
 def test_every_action_asks_for_the_scope_that_the_matrix_says() -> None:
-    asked = {}
+    scopes_by_action = {}
     for method, path, view in declared():
         scopes: dict[str, str] = getattr(getattr(view, "cls", None), "scopes", {})
         if hasattr(view, "actions") and method != "HEAD":
-            asked[method, anonymous(path)] = scopes.get(view.actions[method.lower()])
+            scopes_by_action[method, anonymous(path)] = scopes.get(view.actions[method.lower()])
 
     every = [*ROUTES, *SIGNED_IN]
-    assert asked == {(route.method, anonymous(route.path)): route.scope for route in every}
+    assert scopes_by_action == {
+        (route.method, anonymous(route.path)): route.scope for route in every
+    }
 
 
 # Who gets through.
@@ -100,9 +102,9 @@ def rows_of(project: Project) -> dict[str, str]:
     )
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(prints), {"project": project.pk})
-        found = dict(cursor.fetchall())
-    assert found.keys() == set(tables)
-    return found
+        hash_by_table = dict(cursor.fetchall())
+    assert hash_by_table.keys() == set(tables)
+    return hash_by_table
 
 
 def test_the_owner_is_answered_on_every_route(
@@ -142,9 +144,11 @@ def test_every_other_caller_is_refused(
     }
     before = rows_of(project)
 
-    for caller, (status, code, asked) in refused.items():
+    for caller, (status, code, routes_of_caller) in refused.items():
         with subtests.test(caller), rolled_back():
-            answers = {str(route): call(client, route, own_words) for route, client in asked}
+            answers = {
+                str(route): call(client, route, own_words) for route, client in routes_of_caller
+            }
 
             statuses = {name: each.status_code for name, each in answers.items()}
             assert statuses == dict.fromkeys(statuses, status)
@@ -201,16 +205,16 @@ def test_another_projects_row_is_answered_like_a_missing_row(
 ) -> None:
     client, before = ApiClient(key_of(project)), rows_of(other_project)
     for route in ROUTES:
-        for foreign, asked, control in foreign_words(route, own_words, neighbours_words):
+        for foreign, words, control in foreign_words(route, own_words, neighbours_words):
             with subtests.test(f"{route} with their {foreign}"):
                 with rolled_back():
                     writes = count_writes()
-                    raw = call(client, route, asked)
-                    answer = comparable(raw, asked)
+                    raw = call(client, route, words)
+                    answer = comparable(raw, words)
                     changed = count_writes() > writes and rows_of(other_project) != before
                 with rolled_back():
                     nothing = comparable(call(client, route, control), control)
-                leaked = {*neighbours_words.values()} - {*asked.values()}
+                leaked = {*neighbours_words.values()} - {*words.values()}
                 assert answer == nothing
                 assert not changed
                 assert answer[0] < 500

@@ -89,15 +89,15 @@ def test_services_are_functions_with_named_arguments() -> None:
 
 def test_no_sql_is_formatted_from_text() -> None:
     """No f-string, ``%`` or ``format`` makes SQL: the parameters travel beside it."""
-    made = []
+    formatted = []
     for source in sources():
         for node in source.nodes:
             if not (isinstance(node, ast.Call) and node.args):
                 continue
             name = called_name(node)
             if name.endswith((".execute", ".raw", "RawSQL")) and not _is_plain(node.args[0]):
-                made.append(f"{source.path}:{node.lineno}")
-    assert made == []
+                formatted.append(f"{source.path}:{node.lineno}")
+    assert formatted == []
 
 
 def _is_plain(node: ast.expr) -> bool:
@@ -116,14 +116,14 @@ def test_only_the_table_of_writes_calls_stripes_write_methods() -> None:
     """Only the table of writes calls an SDK method that changes something, or names a key to do
     so: whatever is asked of Stripe has an intent."""
     elsewhere = [each for each in sources() if each.path.parts[:2] == ("billing", "stripe")]
-    found = [
+    calls = [
         f"{source.path}:{node.lineno}"
         for source in elsewhere
         if source.path.name not in ("write_operations.py", "writes.py")
         for node in source.nodes
         if _writes(node)
     ]
-    assert found == []
+    assert calls == []
 
 
 def _writes(node: ast.AST) -> TypeGuard[ast.Call | ast.Constant]:

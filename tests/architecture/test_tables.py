@@ -171,4 +171,6 @@ def test_constraint_names_are_unique() -> None:
     tables = defaultdict(set)
     for name, table in rows:
         tables[name].add(table)
-    assert {name: found for name, found in tables.items() if len(found) > 1} == {}
+    assert {
+        name: tables_of_name for name, tables_of_name in tables.items() if len(tables_of_name) > 1
+    } == {}

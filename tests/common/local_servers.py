@@ -111,7 +111,7 @@ def certificate(directory: Path, name: str) -> Path:
     names: list[x509.GeneralName] = [x509.DNSName(name)]
     if name == "localhost":
         names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-    made = (
+    built = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -130,6 +130,6 @@ def certificate(directory: Path, name: str) -> Path:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        + made.public_bytes(serialization.Encoding.PEM)
+        + built.public_bytes(serialization.Encoding.PEM)
     )
     return path

@@ -76,15 +76,15 @@ def test_related_rows_come_with_their_owner(world: World, django_assert_num_quer
 
 
 def test_annotations_come_along_and_fields_can_stay_behind(world: World) -> None:
-    told = OutboxEvent.objects.for_project(world.project).annotate(
+    events = OutboxEvent.objects.for_project(world.project).annotate(
         numbered=models.Window(models.Count("pk"))
     )
 
     rows_by_kind = read(
-        world, RowList(told[:1], annotations=["numbered"], excluded=["data", "previous"])
+        world, RowList(events[:1], annotations=["numbered"], excluded=["data", "previous"])
     )
 
-    assert rows_by_kind[0].numbered == told.count()
+    assert rows_by_kind[0].numbered == events.count()
     assert rows_by_kind[0].get_deferred_fields() == {"data", "previous"}
 
 

@@ -59,24 +59,24 @@ def allow_loopback(settings: Settings) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with serving() as found:
-        yield found
+    with serving() as address:
+        yield address
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
     """The resolver gives these addresses, one list per look-up; who asked for what."""
-    asked: list[str] = []
+    hosts: list[str] = []
 
     def resolve(host: str, port: int, **kwargs: Any) -> list[Any]:
-        found = answers[min(len(asked), len(answers) - 1)]
-        asked.append(host)
+        answer = answers[min(len(hosts), len(answers) - 1)]
+        hosts.append(host)
         return [
             (socket.AF_INET6 if ":" in each else socket.AF_INET, 1, 6, "", (each, port))
-            for each in found
+            for each in answer
         ]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    return asked
+    return hosts
 
 
 @pytest.mark.usefixtures("no_connections")
@@ -238,7 +238,7 @@ def test_a_server_that_sends_slowly_is_cut_off(scheme: str, text: bytes) -> None
 def test_silent_closed_and_malformed_responses_are_failures(silent_port: int) -> None:
     with pytest.raises(EgressFailed, match="no complete answer in time"):
         egress.get(f"http://127.0.0.1:{silent_port}/", total=0.1)
-    for said in (b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"):
-        leaving = misbehaving(lambda connection, said=said: connection.sendall(said))  # type: ignore[misc]
+    for response in (b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"):
+        leaving = misbehaving(lambda connection, response=response: connection.sendall(response))  # type: ignore[misc]
         with leaving as port, pytest.raises(EgressFailed):
             egress.get(f"http://127.0.0.1:{port}/")

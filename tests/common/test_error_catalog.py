@@ -16,6 +16,6 @@ def test_each_code_has_one_entry_and_a_title() -> None:
 
 
 def test_a_subclass_without_a_code_of_its_own_adds_no_entry() -> None:
-    known = {entry.code for entry in error_catalog.entries()}
-    assert Conflict.code in known
-    assert DomainError.code in known
+    codes = {entry.code for entry in error_catalog.entries()}
+    assert Conflict.code in codes
+    assert DomainError.code in codes

@@ -16,21 +16,21 @@ def test_ids_sort_by_time_of_creation() -> None:
 
 
 def test_an_id_starts_with_the_prefix_of_its_kind() -> None:
-    made = new_id("cus")
+    new = new_id("cus")
 
-    assert is_id(made, "cus")
-    assert not is_id(made, "sub")
-    assert len(made) == 30
+    assert is_id(new, "cus")
+    assert not is_id(new, "sub")
+    assert len(new) == 30
 
 
 def test_an_id_begins_with_its_millisecond(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ids, "_last", 0)  # an earlier test may have made ids in the future
     before = datetime.now(UTC)
-    made = new_id("cus")
+    new = new_id("cus")
     millisecond = timedelta(milliseconds=1)
 
-    assert before - millisecond < time_of(made) < datetime.now(UTC) + millisecond
-    assert first_id("cus", time_of(made)) <= made < first_id("cus", time_of(made) + millisecond)
+    assert before - millisecond < time_of(new) < datetime.now(UTC) + millisecond
+    assert first_id("cus", time_of(new)) <= new < first_id("cus", time_of(new) + millisecond)
 
 
 @pytest.mark.parametrize(

@@ -37,11 +37,11 @@ def pool() -> Iterator[ConnectionPool[Any]]:
         },
         alias="pooled",
     )
-    made = wrapper.pool
-    assert made is not None
-    assert wrapper.pool is made
-    made.open()
-    yield made
+    own_pool = wrapper.pool
+    assert own_pool is not None
+    assert wrapper.pool is own_pool
+    own_pool.open()
+    yield own_pool
     wrapper.close_pool()
 
 

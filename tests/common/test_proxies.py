@@ -15,9 +15,9 @@ PROXY, CLIENT = "10.0.0.7", "203.0.113.9"
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("2001:db8:aa::/48"))
 
 
-def seen(peer: str, header: str = X_FORWARDED_FOR, **said: str) -> dict[str, Any]:
+def seen(peer: str, header: str = X_FORWARDED_FOR, **headers: str) -> dict[str, Any]:
     """The environ of a request from this peer, resolved."""
-    environ = {"REMOTE_ADDR": peer, **{f"HTTP_{name}": value for name, value in said.items()}}
+    environ = {"REMOTE_ADDR": peer, **{f"HTTP_{name}": value for name, value in headers.items()}}
     with override_settings(PROXIES=ProxySettings(trusted=TRUSTED, header=header)):
         proxies.resolve(environ)
         proxies.resolve(environ)
@@ -25,7 +25,7 @@ def seen(peer: str, header: str = X_FORWARDED_FOR, **said: str) -> dict[str, Any
 
 
 @pytest.mark.parametrize(
-    ("peer", "said", "client"),
+    ("peer", "forwarded", "client"),
     [
         (PROXY, CLIENT, CLIENT),
         (PROXY, f"1.2.3.4, {CLIENT}", CLIENT),
@@ -45,12 +45,14 @@ def seen(peer: str, header: str = X_FORWARDED_FOR, **said: str) -> dict[str, Any
         ("", "198.51.100.1", ""),
     ],
 )
-def test_the_client_is_the_last_address_that_is_no_proxy(peer: str, said: str, client: str) -> None:
-    assert seen(peer, X_FORWARDED_FOR=said)["REMOTE_ADDR"] == client
+def test_the_client_is_the_last_address_that_is_no_proxy(
+    peer: str, forwarded: str, client: str
+) -> None:
+    assert seen(peer, X_FORWARDED_FOR=forwarded)["REMOTE_ADDR"] == client
 
 
 @pytest.mark.parametrize(
-    ("said", "client", "scheme"),
+    ("forwarded", "client", "scheme"),
     [
         (f"for={CLIENT};proto=https", CLIENT, "https"),
         (f'For="{CLIENT}:80"; Proto=HTTPS;by=10.0.0.1', CLIENT, "https"),
@@ -60,8 +62,8 @@ def test_the_client_is_the_last_address_that_is_no_proxy(peer: str, said: str, c
         ("for", PROXY, ""),
     ],
 )
-def test_the_forwarded_header_is_understood(said: str, client: str, scheme: str) -> None:
-    environ = seen(PROXY, FORWARDED, FORWARDED=said, X_FORWARDED_FOR="9.9.9.9")
+def test_the_forwarded_header_is_understood(forwarded: str, client: str, scheme: str) -> None:
+    environ = seen(PROXY, FORWARDED, FORWARDED=forwarded, X_FORWARDED_FOR="9.9.9.9")
     assert (environ["REMOTE_ADDR"], environ["HTTP_X_FORWARDED_PROTO"]) == (client, scheme)
 
 

@@ -35,8 +35,8 @@ def waiting() -> int:
 
 def messages() -> list[dict[str, Any]]:
     """What waits in the broker's queue, the newest first."""
-    found: Any = redis.client().lrange("celery", 0, -1)
-    return [json.loads(each) for each in found]
+    messages_read: Any = redis.client().lrange("celery", 0, -1)
+    return [json.loads(each) for each in messages_read]
 
 
 @pytest.fixture

@@ -75,9 +75,9 @@ def test_an_exchange_survives_a_server_that_has_hung_up_and_tells_what_was_refus
     redis.client().client_kill_filter(_id=str(line))
 
     assert redis.exchange(("SET", "tests:exchange", b"\0\n", "EX", 5)) == [b"OK"]
-    asked = [("GET", "tests:exchange"), ("NO-SUCH",), ("GET", "tests:nothing"), ("CLIENT", "ID")]
-    found, refused, nothing, another = redis.exchange(*asked)
-    assert (found, nothing) == (b"\0\n", None)
+    commands = [("GET", "tests:exchange"), ("NO-SUCH",), ("GET", "tests:nothing"), ("CLIENT", "ID")]
+    value, refused, nothing, another = redis.exchange(*commands)
+    assert (value, nothing) == (b"\0\n", None)
     assert isinstance(refused, ResponseError)
     assert another != line
     assert not redis.breaker.is_open

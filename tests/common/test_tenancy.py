@@ -87,11 +87,11 @@ def test_a_related_manager_is_scoped_to_the_rows_project(project: Project) -> No
 def test_the_database_refuses_a_link_to_a_neighbour(
     project: Project, other_project: Project
 ) -> None:
-    theirs = AppFactory.create(project=other_project)
+    other_app = AppFactory.create(project=other_project)
     key_of(project)
 
     with transaction.atomic():
-        ApiKey.objects.for_project(project).update(app_id=theirs.pk)
+        ApiKey.objects.for_project(project).update(app_id=other_app.pk)
         with pytest.raises(IntegrityError, match="tenant_fk"):
             connection.check_constraints()
         transaction.set_rollback(True)

@@ -9,9 +9,9 @@ from django.test import Client
 SENT = {"_form_submitted": "on"}
 
 
-def send(client: Client, address: str, **said: Any) -> Any:
+def send(client: Client, address: str, **fields: Any) -> Any:
     """POST the dialog at this address; ``reason`` has a default and can be overridden."""
-    return client.post(address, {**SENT, "reason": "The customer asked.", **said})
+    return client.post(address, {**SENT, "reason": "The customer asked.", **fields})
 
 
 def was_done(answer: HttpResponse) -> bool:

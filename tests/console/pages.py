@@ -37,8 +37,8 @@ class Page:
         return reverse(f"admin:{self.name}_{view}", args=[quote(str(row.pk))])
 
     def row_of(self, world: World) -> Model:
-        found = [row for row in vars(world).values() if type(row) is self.model]
-        return found[0] if found else everywhere(self.model)[0]
+        rows = [row for row in vars(world).values() if type(row) is self.model]
+        return rows[0] if rows else everywhere(self.model)[0]
 
     def list_dialogs(self) -> list[str]:
         return [

@@ -147,8 +147,8 @@ def test_the_sidebar_shows_only_pages_that_the_role_can_see(
 
 
 def test_roles_are_created_once_and_repaired(db: None) -> None:
-    made = roles.apply()
-    made[roles.VIEWERS].permissions.clear()
+    groups = roles.apply()
+    groups[roles.VIEWERS].permissions.clear()
 
     again = roles.apply()
 

@@ -21,9 +21,9 @@ def world(db: None) -> World:
 def test_no_column_is_shadowed_by_a_field_of_its_name(page: Page) -> None:
     """Django would show the field, and the method that says something better would never run."""
     names = {field.name for field in page.model._meta.concrete_fields}
-    made = {name for each in type(page.admin).mro() for name in vars(each) if name in names}
+    own_names = {name for each in type(page.admin).mro() for name in vars(each) if name in names}
     shown = {str(each) for each in (*page.admin.list_display, *(page.admin.fields or ()))}
-    assert made & shown == set()
+    assert own_names & shown == set()
 
 
 def test_sealed_values_are_never_shown(world: World, administrator: Client) -> None:

@@ -36,8 +36,10 @@ def test_a_duplicate_subscription_is_shown_to_tenant_and_operators(
     assert doubles(api) == {older: None, second: older, **dict.fromkeys(others)}
     one = api.get(f"/subscriptions/alice/{monthly.product_id}").json()
     assert (one["id"], one["duplicate_of"]) in {(older, None), (second, older)}
-    told = [each.data for each in outbox_events.events(shop.project, "subscription.created")]
-    assert [each["duplicate_of"] for each in told] == [None, older, None, None]
+    data_of_events = [
+        each.data for each in outbox_events.events(shop.project, "subscription.created")
+    ]
+    assert [each["duplicate_of"] for each in data_of_events] == [None, older, None, None]
 
     listing = "/admin/billing/subscription/"
     html = administrator.get(listing, {"duplicates": "of_an_older_one"}).content.decode()

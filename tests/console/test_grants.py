@@ -26,13 +26,13 @@ def address(world: World, act: str) -> str:
 
 
 def confirm_dialog(
-    client: Client, world: World, act: str, **said: Any
+    client: Client, world: World, act: str, **fields: Any
 ) -> tuple[HttpResponse, HttpResponse]:
     """Send the dialog, look at the preview, send it again; both answers."""
-    preview = send(client, address(world, act), **said)
+    preview = send(client, address(world, act), **fields)
     seen = PREVIEWED.search(preview.text)
     assert seen is not None, preview.text
-    return preview, send(client, address(world, act), **said, previewed=seen[1])
+    return preview, send(client, address(world, act), **fields, previewed=seen[1])
 
 
 def grants_of(world: World) -> list[Grant]:
@@ -58,10 +58,10 @@ def test_an_operator_grants_a_limit(world: World, operator: Client) -> None:
     assert was_done(done)
     assert done["HX-Redirect"] == columns.url(world.customer)
     assert can_use(world, "feature-1") == (25, "granted")
-    made, _ = grants_of(world)
-    assert messages_of(done) == [f"Done: {made.pk}."]
-    assert (made.created_by, made.reason) == ("operator:operator", "The customer asked.")
-    entry = AuditEntry.objects.get(subject=made.pk)
+    new_grant, _ = grants_of(world)
+    assert messages_of(done) == [f"Done: {new_grant.pk}."]
+    assert (new_grant.created_by, new_grant.reason) == ("operator:operator", "The customer asked.")
+    entry = AuditEntry.objects.get(subject=new_grant.pk)
     assert (entry.action, entry.reason) == ("grant.create", "The customer asked.")
 
 
@@ -122,14 +122,14 @@ def test_an_operator_grants_a_product_until_a_day(world: World, operator: Client
     )
 
     assert was_done(done)
-    made = grants_of(world)[0]
-    assert made.product_id == world.product.pk
-    assert made.features == [
+    new_grant = grants_of(world)[0]
+    assert new_grant.product_id == world.product.pk
+    assert new_grant.features == [
         {"feature": "feature-0", "value": True},
         {"feature": "feature-1", "value": 3},
     ]
-    assert made.expires_at is not None
-    assert made.expires_at.isoformat() == "2099-01-01T12:00:00+00:00"
+    assert new_grant.expires_at is not None
+    assert new_grant.expires_at.isoformat() == "2099-01-01T12:00:00+00:00"
 
 
 def test_an_operator_denies_access_and_revokes_the_denial(world: World, operator: Client) -> None:
@@ -160,7 +160,7 @@ def test_an_operator_denies_access_and_revokes_the_denial(world: World, operator
 
 
 @pytest.mark.parametrize(
-    ("said", "complaint"),
+    ("fields", "complaint"),
     [
         ({}, "This field is required."),
         ({"what": "feature:nothing"}, "Select a valid choice."),
@@ -173,9 +173,9 @@ def test_an_operator_denies_access_and_revokes_the_denial(world: World, operator
     ],
 )
 def test_invalid_grants_are_refused(
-    said: dict[str, str], complaint: str, world: World, operator: Client
+    fields: dict[str, str], complaint: str, world: World, operator: Client
 ) -> None:
-    answer = send(operator, address(world, "grant"), **said)
+    answer = send(operator, address(world, "grant"), **fields)
 
     assert complaint in answer.text
     assert not PREVIEWED.search(answer.text)

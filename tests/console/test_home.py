@@ -83,10 +83,10 @@ def test_subscriptions_of_all_projects_are_counted() -> None:
     build(size=5)
     build(size=2, name="Neighbour")
 
-    found = home.subscriptions()
+    counts = home.subscriptions()
 
-    assert [found[each].test for each in ("active", "trialing", "past_due")] == [3, 2, 1]
-    assert [found[each].live for each in ("active", "trialing", "past_due")] == [0, 0, 0]
+    assert [counts[each].test for each in ("active", "trialing", "past_due")] == [3, 2, 1]
+    assert [counts[each].live for each in ("active", "trialing", "past_due")] == [0, 0, 0]
     assert Subscription.objects.across_projects().count() == 7
 
 
@@ -120,9 +120,9 @@ def test_live_money_is_not_added_to_test_money() -> None:
     live.livemode = True
     live.save()
 
-    found = home.takings(NOW)
-    assert [(each.livemode, each.count) for each in found] == [(True, 1), (False, 2)]
-    assert [each.gross for each in found] == [Money(2900, "usd"), Money(5800, "usd")]
+    takings = home.takings(NOW)
+    assert [(each.livemode, each.count) for each in takings] == [(True, 1), (False, 2)]
+    assert [each.gross for each in takings] == [Money(2900, "usd"), Money(5800, "usd")]
     assert home.subscriptions()["active"] == SubscriptionCount(live=1, test=1)
 
 

@@ -39,8 +39,8 @@ def address(intent: StripeIntent, name: str) -> str:
 
 
 def test_a_parked_intent_is_shown(parked: StripeIntent, operator: Client) -> None:
-    found = home.gather(timezone.now())["intents"]
-    assert (found.open, found.parked) == (0, 1)
+    intents = home.gather(timezone.now())["intents"]
+    assert (intents.open, intents.parked) == (0, 1)
     listed = operator.get("/admin/billing/stripeintent/?state=parked").text
     assert "product.create" in listed
     check = operator.get("/health").json()["checks"]["intents"]
@@ -55,9 +55,9 @@ def test_a_retry_finds_the_object_made_at_stripe(
     assert messages_of(answer) == ["It is tried again within a few seconds."]
     assert intents.finish_due(at=timezone.now()) == 1
     parked.refresh_from_db()
-    (made,) = stripe.v1.products.list().data
-    assert (parked.state, parked.stripe_id) == ("done", made.id)
-    assert Product.objects.across_projects().get().stripe_id == made.id
+    (product,) = stripe.v1.products.list().data
+    assert (parked.state, parked.stripe_id) == ("done", product.id)
+    assert Product.objects.across_projects().get().stripe_id == product.id
     entry = AuditEntry.objects.get(action="intent.try_again")
     assert (entry.subject, entry.actor) == (parked.pk, "operator:operator")
 

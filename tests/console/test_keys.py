@@ -82,7 +82,7 @@ def test_the_secret_is_shown_once(world: World, operator: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "complaint"),
+    ("fields", "complaint"),
     [
         ({"scopes": []}, "This field is required."),
         ({"scopes": ["platform"]}, "Select a valid choice."),
@@ -92,9 +92,9 @@ def test_the_secret_is_shown_once(world: World, operator: Client) -> None:
     ],
 )
 def test_an_invalid_key_is_refused(
-    said: dict[str, object], complaint: str, world: World, operator: Client
+    fields: dict[str, object], complaint: str, world: World, operator: Client
 ) -> None:
-    complete = {"name": "Job", "scopes": ["checkout:write"], **said}
+    complete = {"name": "Job", "scopes": ["checkout:write"], **fields}
 
     answer = send(operator, f"/admin/projects/project/{world.project.pk}/issue-key/", **complete)
 

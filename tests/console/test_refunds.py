@@ -64,9 +64,9 @@ def test_the_effect_is_shown_before_the_refund(
 
     done = send(operator, address(payment), previewed=fingerprint(seen), why="duplicate")
     assert was_done(done), done.content
-    (made,) = payment.refunds.all()
-    assert messages_of(done) == [f"Refunded 99.00 USD: {made.pk}."]
-    assert (made.amount, made.reason, made.status) == (9900, "duplicate", "succeeded")
+    (refund,) = payment.refunds.all()
+    assert messages_of(done) == [f"Refunded 99.00 USD: {refund.pk}."]
+    assert (refund.amount, refund.reason, refund.status) == (9900, "duplicate", "succeeded")
     assert not is_allowed(shop)
     entry = AuditEntry.objects.get(action="payment.refund")
     assert (entry.actor, entry.reason) == ("operator:operator", "The customer asked.")

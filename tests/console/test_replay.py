@@ -17,11 +17,11 @@ EVENTS = "/admin/webhooks/inboundevent/"
 OBJECTS = "/admin/billing/syncobject/"
 
 
-def act(client: Client, listing: str, action: str, rows: list[Any], **said: str) -> Any:
+def act(client: Client, listing: str, action: str, rows: list[Any], **fields: str) -> Any:
     """Choose rows of a list and an action; with ``reason`` the page in between is sent too."""
     selected = [str(row.pk) for row in rows]
     return client.post(
-        listing, {"action": action, "_selected_action": selected, "index": "0", **said}
+        listing, {"action": action, "_selected_action": selected, "index": "0", **fields}
     )
 
 
@@ -64,11 +64,11 @@ def test_replay_many_asks_for_the_reason_first(operator: Client) -> None:
     rows = list(InboundEvent.objects.all())
     before = requests_by_object()
 
-    asked = act(operator, EVENTS, "replay_selected", rows)
+    dialog = act(operator, EVENTS, "replay_selected", rows)
     short = act(operator, EVENTS, "replay_selected", rows, reason="no")
 
-    assert "3 inbound events" in asked.text
-    assert asked.text.count('name="_selected_action"') == 3
+    assert "3 inbound events" in dialog.text
+    assert dialog.text.count('name="_selected_action"') == 3
     assert "Ensure this value has at least 3 characters" in short.text
     assert requests_by_object() == before
 

@@ -53,19 +53,19 @@ def test_an_account_is_made_and_given_a_role(administrator: Client) -> None:
 
 def test_a_changed_password_is_not_audited(administrator: Client) -> None:
     user = add(administrator, "grace")
-    wanted = "another-long-passphrase"
+    new_password = "another-long-passphrase"
 
     answer = administrator.post(
         f"{USERS}{user.pk}/password/",
-        {"password1": wanted, "password2": wanted, "usable_password": "true"},
+        {"password1": new_password, "password2": new_password, "usable_password": "true"},
     )
 
     assert answer.status_code == 302, answer.text
     user.refresh_from_db()
-    assert user.check_password(wanted)
+    assert user.check_password(new_password)
     assert entries()[-1][0] == "user.change"
     written = repr(list(AuditEntry.objects.values()))
-    assert wanted not in written
+    assert new_password not in written
     assert user.password not in written
 
 

@@ -61,8 +61,8 @@ def test_events_are_filtered_by_status(world: World) -> None:
     assert set(rows.values()) == set(IN_STATUS)
 
     for status, condition in IN_STATUS.items():
-        found = set(InboundEvent.objects.filter(condition).values_list("pk", flat=True))
-        assert found == {pk for pk, said in rows.items() if said == status}
+        ids = set(InboundEvent.objects.filter(condition).values_list("pk", flat=True))
+        assert ids == {pk for pk, status_of_row in rows.items() if status_of_row == status}
 
 
 def test_objects_are_filtered_by_state(world: World) -> None:
@@ -71,8 +71,8 @@ def test_objects_are_filtered_by_state(world: World) -> None:
     assert set(rows.values()) == set(IN_STATE)
 
     for state, condition in IN_STATE.items():
-        found = set(SyncObject.objects.filter(condition).values_list("pk", flat=True))
-        assert found == {pk for pk, said in rows.items() if said == state}
+        ids = set(SyncObject.objects.filter(condition).values_list("pk", flat=True))
+        assert ids == {pk for pk, state_of_row in rows.items() if state_of_row == state}
 
 
 def test_grants_are_filtered_by_status(world: World) -> None:
@@ -93,8 +93,10 @@ def test_grants_are_filtered_by_status(world: World) -> None:
     rows = {row.pk: str(row.status(now)) for row in Grant.objects.for_project(world.project)}
 
     for status, condition in GrantStatusFilter.conditions.items():
-        found = Grant.objects.for_project(world.project).filter(condition)
-        assert {row.pk for row in found} == {pk for pk, said in rows.items() if said == status}
+        grants = Grant.objects.for_project(world.project).filter(condition)
+        assert {row.pk for row in grants} == {
+            pk for pk, status_of_row in rows.items() if status_of_row == status
+        }
 
 
 def test_keys_are_filtered_by_state(world: World) -> None:
@@ -111,8 +113,10 @@ def test_keys_are_filtered_by_state(world: World) -> None:
     rows = {key.pk: keys.state(key, now) for key in ApiKey.objects.across_projects()}
 
     for state, condition in KeyStateFilter.conditions.items():
-        found = ApiKey.objects.across_projects().filter(condition)
-        assert {key.pk for key in found} == {pk for pk, said in rows.items() if said == state}
+        matching = ApiKey.objects.across_projects().filter(condition)
+        assert {key.pk for key in matching} == {
+            pk for pk, state_of_row in rows.items() if state_of_row == state
+        }
 
 
 @pytest.mark.parametrize("status", IN_STATUS)
@@ -188,8 +192,8 @@ def test_carts_are_filtered_by_their_current_status(world: World) -> None:
     ]
     for status in CartStatus:
         condition = carts.status_condition(status, now)
-        found = Cart.objects.for_project(world.project).filter(
+        matching = Cart.objects.for_project(world.project).filter(
             condition, pk__in=[row.pk for row in rows]
         )
-        said = {row.pk for row in rows if row.status_at(now) == status}
-        assert set(found.values_list("pk", flat=True)) == said
+        expected = {row.pk for row in rows if row.status_at(now) == status}
+        assert set(matching.values_list("pk", flat=True)) == expected

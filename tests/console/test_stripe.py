@@ -115,8 +115,10 @@ def test_an_operator_sets_the_features_of_a_product(product: Product, operator: 
 
     assert "sso = on" in response.text
     assert was_done(answer)
-    said = {row.feature.code: row.value for row in product.features.select_related("feature")}
-    assert said == {"sso": True, "seats": 25}
+    value_by_feature = {
+        row.feature.code: row.value for row in product.features.select_related("feature")
+    }
+    assert value_by_feature == {"sso": True, "seats": 25}
     assert entries("product.set_features")[-1] == (
         product.pk,
         "operator:operator",

@@ -35,12 +35,12 @@ def address(row: Subscription, act: str) -> str:
     return reverse(f"admin:billing_subscription_{act}", args=[quote(row.pk)])
 
 
-def do(operator: Client, row: Subscription, act: str, **said: Any) -> str:
+def do(operator: Client, row: Subscription, act: str, **fields: Any) -> str:
     """Look first, then act; what was shown."""
     before = Subscription.objects.for_project(row.project_id).values().get(pk=row.pk)
-    seen = send(operator, address(row, act), **said)
+    seen = send(operator, address(row, act), **fields)
     assert Subscription.objects.for_project(row.project_id).values().get(pk=row.pk) == before
-    done = send(operator, address(row, act), **said, previewed=fingerprint(seen))
+    done = send(operator, address(row, act), **fields, previewed=fingerprint(seen))
     assert was_done(done), done.content
     row.refresh_from_db()
     return str(seen.content.decode())

@@ -20,7 +20,7 @@ def test_refused_usage_is_shown_and_sent_again(operator: Client) -> None:
     other = build(name="Neighbour")
     now = timezone.now()
     rows = Record.objects.for_project(world.project)
-    asked = rows.get()
+    refused_row = rows.get()
     rows.create(
         id="use_void",
         customer=world.customer,
@@ -38,7 +38,7 @@ def test_refused_usage_is_shown_and_sent_again(operator: Client) -> None:
     assert (check["status"], check["detail"]) == ("ok", "0 to be reported, 3 refused")
     page = f"/admin/billing/stripemeter/{world.stripe_meter.pk}"
     html = operator.get(f"{page}/change/").text
-    for text in (asked.id, "Stripe says: Acme is not known.", "use_void", "Too late."):
+    for text in (refused_row.id, "Stripe says: Acme is not known.", "use_void", "Too late."):
         assert text in html
     answer = send(operator, f"{page}/again/")
     assert was_done(answer)

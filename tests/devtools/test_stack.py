@@ -105,19 +105,19 @@ def test_up_on_older_data_names_the_command_to_run(
 
     assert up(var) == 1
 
-    said = capfd.readouterr().err
-    assert "created by an older version of Tollgate" in said
-    assert "make up      run `make clean`, which deletes the data in var/ for good" in said
-    assert "Traceback" not in said
+    error = capfd.readouterr().err
+    assert "created by an older version of Tollgate" in error
+    assert "make up      run `make clean`, which deletes the data in var/ for good" in error
+    assert "Traceback" not in error
     assert processes_of(var) == []
     assert are_stopped(var)
 
 
 def main_of(var: Path, program: str) -> psutil.Process:
     """The process that the stack itself has started."""
-    found = processes_of(var, program)
-    pids = {process.pid for process in found}
-    (main,) = [process for process in found if process.ppid() not in pids]
+    processes = processes_of(var, program)
+    pids = {process.pid for process in processes}
+    (main,) = [process for process in processes if process.ppid() not in pids]
     return main
 
 
@@ -187,10 +187,10 @@ def test_a_killed_program_is_started_again(var: Path) -> None:
         until(lambda: beat_after(web, killed), "Valkey, the worker and beat")
         assert stack.poll() is None
         stack.send_signal(signal.SIGTERM)
-        said = stack.stdout.read()
+        output = stack.stdout.read()
     for name in ("web", "sandbox", "worker", "beat", "postgres", "valkey"):
-        assert f"{name} was ended by SIGKILL. It is restarted (1 of 5)." in said or (
-            f"{name} ended. It is restarted (1 of 5)." in said
+        assert f"{name} was ended by SIGKILL. It is restarted (1 of 5)." in output or (
+            f"{name} ended. It is restarted (1 of 5)." in output
         )
     assert processes_of(var) == []
     assert are_stopped(var)

@@ -90,16 +90,16 @@ def _outcomes(guards: Sequence[Guard], *, workers: int) -> Iterator[Outcome]:
 def _benches(count: int, tests: Sequence[str]) -> Iterator["SimpleQueue[Bench]"]:
     with running_servers() as servers, tempfile.TemporaryDirectory(prefix=PREFIX) as place:
         benches: SimpleQueue[Bench] = SimpleQueue()
-        made = [
+        own_benches = [
             Bench(Path(place), number=number, servers=servers, tests=tests)
             for number in range(count)
         ]
-        for bench in made:
+        for bench in own_benches:
             benches.put(bench)
         try:
             yield benches
         finally:
-            for bench in made:
+            for bench in own_benches:
                 bench.close()
 
 

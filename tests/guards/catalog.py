@@ -64,7 +64,9 @@ def page(guards: list[Guard]) -> str:
     for guard in guards:
         by_app.setdefault(guard.file.partition("/")[0], []).append(guard)
     sections = [
-        line for app, found in by_app.items() for line in ["", f"## {app}", *COLUMNS, *_rows(found)]
+        line
+        for app, guards_of_app in by_app.items()
+        for line in ["", f"## {app}", *COLUMNS, *_rows(guards_of_app)]
     ]
     return "\n".join([HEAD, f"There are {len(guards)}.", *sections, ""])
 

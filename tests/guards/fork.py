@@ -47,9 +47,9 @@ def _in_child(session: pytest.Session, request: dict[str, Any]) -> dict[str, str
         _answer(session, request, writing)
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        said = pipe.read()
+        output = pipe.read()
     os.waitpid(child, 0)
-    answer: dict[str, str] = json.loads(said) if said else {"broken": "the process ended"}
+    answer: dict[str, str] = json.loads(output) if output else {"broken": "the process ended"}
     return answer
 
 

@@ -136,10 +136,10 @@ class Bench:
         if "fresh" in answer:
             self._reset(guard)
             return self._run_fresh(guard)
-        [(what, said)] = answer.items()
+        [(what, detail)] = answer.items()
         if what == "passed":
-            return Outcome(guard, False, f"its tests pass without it ({said})")
-        return Outcome(guard, what == "call", said if what == "call" else f"{what}: {said}")
+            return Outcome(guard, False, f"its tests pass without it ({detail})")
+        return Outcome(guard, what == "call", detail if what == "call" else f"{what}: {detail}")
 
     def _run_fresh(self, guard: Guard) -> Outcome:
         """Run in a process of its own, for changes outside of function bodies."""

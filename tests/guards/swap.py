@@ -60,30 +60,30 @@ def _head(function: Function) -> str:
 
 def _codes(source: str, file: str) -> dict[str, CodeType]:
     """The code of each function and method by qualified name, without names defined twice."""
-    found: dict[str, CodeType] = {}
+    codes: dict[str, CodeType] = {}
     twice: set[str] = set()
     waiting = [compile(source, file, "exec", dont_inherit=True)]
     while waiting:
         for code in waiting.pop().co_consts:
             if isinstance(code, CodeType):
-                twice |= {code.co_qualname} & found.keys()
-                found[code.co_qualname] = code
+                twice |= {code.co_qualname} & codes.keys()
+                codes[code.co_qualname] = code
                 waiting.append(code)
-    return {name: code for name, code in found.items() if name not in twice}
+    return {name: code for name, code in codes.items() if name not in twice}
 
 
 def _function(module: ModuleType, name: str) -> FunctionType:
     """The function behind whatever decorates it."""
-    found: Any = module
+    function: Any = module
     for part in name.split("."):
-        found = vars(found).get(part)
+        function = vars(function).get(part)
     for inner in ("__func__", "fget", "func", "__wrapped__"):
-        while not isinstance(found, FunctionType) or inner == "__wrapped__":
-            if not hasattr(found, inner):
+        while not isinstance(function, FunctionType) or inner == "__wrapped__":
+            if not hasattr(function, inner):
                 break
-            if hasattr(found, "cache_clear"):
-                found.cache_clear()
-            found = getattr(found, inner)
-    if not isinstance(found, FunctionType) or found.__code__.co_qualname != name:
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
+            function = getattr(function, inner)
+    if not isinstance(function, FunctionType) or function.__code__.co_qualname != name:
         raise NeedsFreshProcess(name)
-    return found
+    return function

@@ -46,10 +46,10 @@ class Gate:
 
 @pytest.fixture
 def module() -> Iterator[ModuleType]:
-    made = ModuleType("swapped_module")
-    exec(compile(BEFORE, "swapped_module.py", "exec"), made.__dict__)
-    sys.modules["swapped_module"] = made
-    yield made
+    new_module = ModuleType("swapped_module")
+    exec(compile(BEFORE, "swapped_module.py", "exec"), new_module.__dict__)
+    sys.modules["swapped_module"] = new_module
+    yield new_module
     del sys.modules["swapped_module"]
 
 
@@ -72,8 +72,8 @@ def test_functions_behind_decorators_and_in_classes_are_found(module: ModuleType
     change("return count + 1", "return count")
     assert module.remembered(1) == 1, "what it has remembered is forgotten"
     change('yield "before"', 'yield "after"')
-    with module.block() as said:
-        assert said == "after"
+    with module.block() as text:
+        assert text == "after"
     change('return key == "right"', "return True")
     assert gate.opens("wrong")
     change("return True\n\n    @staticmethod", "return False\n\n    @staticmethod")

@@ -94,30 +94,31 @@ def test_a_batch_has_an_outcome_for_each(api: ApiClient, meter: Any) -> None:
 def test_a_neighbours_customer_is_never_counted_for(
     api: ApiClient, project: Project, other_project: Project, meter: Any
 ) -> None:
-    theirs = CustomerFactory.create(project=other_project, user_id="eve")
+    other_customer = CustomerFactory.create(project=other_project, user_id="eve")
 
     body_of(
         api.post(
-            "/usage", {"records": [record_body(user_id=theirs.pk, key="a"), record_body(key="b")]}
+            "/usage",
+            {"records": [record_body(user_id=other_customer.pk, key="a"), record_body(key="b")]},
         )
     )
     body_of(api.post("/usage", {"records": [record_body(user_id="eve", key="c")]}))
 
     counted = Record.objects.across_projects().values_list("customer_id", flat=True)
     mine = Customer.objects.for_project(project).values_list("pk", flat=True)
-    assert theirs.pk not in counted
+    assert other_customer.pk not in counted
     assert set(counted) <= set(mine)
 
 
 def test_the_database_refuses_totals_of_a_neighbours_customer_or_meter(
     project: Project, other_project: Project, meter: Any
 ) -> None:
-    mine, theirs = (
+    mine, other_customer = (
         CustomerFactory.create(project=each, user_id="ada") for each in (project, other_project)
     )
     foreign = MeterFactory.create(project=other_project, code="bytes")
     at = timezone.now()
-    for customer_id, each in ((theirs.pk, meter), (mine.pk, foreign)):
+    for customer_id, each in ((other_customer.pk, meter), (mine.pk, foreign)):
         uses = [(customer_id, each.pk, 5, at)]
         totals.add(project_id=project.pk, uses=uses, counters=[], meters={each.pk: each}, at=at)
         with pytest.raises(IntegrityError, match="tenant_fk"), transaction.atomic():
@@ -202,7 +203,7 @@ def raw(api: ApiClient, body: bytes, **headers: str) -> Any:
 def test_common_bodies_are_read_as_the_serializers_read_them(api: ApiClient, meter: Any) -> None:
     """The same record, written so that it goes the short way and the long one, is a duplicate."""
     moment = timezone.now().replace(microsecond=120000)
-    for number, given in enumerate(
+    for number, body in enumerate(
         [
             record_body(user_id="Zoë ✨", key="ключ"),
             record_body(occurred_at=moment.isoformat()),
@@ -215,7 +216,7 @@ def test_common_bodies_are_read_as_the_serializers_read_them(api: ApiClient, met
             record_body(value=0),
         ]
     ):
-        plain = {"key": f"key-{number}", **given}
+        plain = {"key": f"key-{number}", **body}
         short = json.dumps(plain, ensure_ascii=False).encode()
         long = json.dumps({**plain, "user_id": f" {plain['user_id']} "}).encode()
         assert fast_path.parse_entries(short) is not None

@@ -71,18 +71,18 @@ def forwarding_status() -> ForwardingStatus:
     """The status over all projects; one query."""
     rows = Record.objects.across_projects()
     waiting, refused = (
-        found.order_by()
+        rows_of_kind.order_by()
         .values(what=Value(what))
         .annotate(n=Count("id"), oldest=Min("recorded_at"))
         .values_list("what", "n", "oldest")
-        for what, found in (
+        for what, rows_of_kind in (
             ("waiting", rows.filter(forwarding__in=OPEN_STATUSES)),
             ("refused", rows.filter(forwarding=Forwarding.REFUSED)),
         )
     )
-    found = {what: (n, oldest) for what, n, oldest in waiting.union(refused, all=True)}
-    counted, oldest = found["waiting"]
-    return ForwardingStatus(waiting=counted, oldest=oldest, refused=found["refused"][0])
+    rows_of_kind = {what: (n, oldest) for what, n, oldest in waiting.union(refused, all=True)}
+    counted, oldest = rows_of_kind["waiting"]
+    return ForwardingStatus(waiting=counted, oldest=oldest, refused=rows_of_kind["refused"][0])
 
 
 def refused(*, meter: Meter) -> QuerySet[Record]:

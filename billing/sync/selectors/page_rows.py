@@ -122,15 +122,15 @@ def find_many(
     model: type[Mirror], *, account: StripeAccount, project_id: str, stripe_ids: Collection[str]
 ) -> dict[str | None, Any] | None:
     """The project's rows of these objects by Stripe id; None when no held page knows them all."""
-    found: dict[str | None, Any] = {}
+    row_by_id: dict[str | None, Any] = {}
     for stripe_id in filter(None, stripe_ids):
         rows = find(model, account=account, stripe_id=stripe_id)
         if rows is None:
             return None
         own = [row for row in rows if row.project_id == project_id]
         if own:
-            found[stripe_id] = own[-1]
-    return found
+            row_by_id[stripe_id] = own[-1]
+    return row_by_id
 
 
 def purchases() -> PageRows | None:

@@ -30,10 +30,10 @@ def decision(version=1, feature="sso", **kwargs):
 
 
 def keep(question=ADA, project_id=OURS, at=NOW, rules=0, **kwargs):
-    made = StaticDecision(None, decision(feature=question.feature, **kwargs))
+    static_decision = StaticDecision(None, decision(feature=question.feature, **kwargs))
     cache.keep(
         project_id=project_id,
-        static_decisions={question: made},
+        static_decisions={question: static_decision},
         rules=rules,
         at=at,
         begun=local_cache.begin_read(),
@@ -43,8 +43,8 @@ def keep(question=ADA, project_id=OURS, at=NOW, rules=0, **kwargs):
 def find(question=ADA, project_id=OURS, at=NOW):
     """Find answers as another process does, which has no local copies yet."""
     local_cache.drop_all()
-    found = cache.find(project_id=project_id, questions=[question], at=at).ready.get(question)
-    return found and json.loads(found)
+    encoded = cache.find(project_id=project_id, questions=[question], at=at).ready.get(question)
+    return encoded and json.loads(encoded)
 
 
 def key(project_id=OURS, user_id="ada"):

@@ -50,9 +50,15 @@ def test_many_answers_are_found_in_one_call():
     keep()
     keep(Question("bob", "sso"))
     keep(Question("bob", "seats"))
-    asked = [ADA, Question("bob", "seats"), Question("bob", "other"), Question("eve", "sso"), ADA]
-    found = cache.find(project_id=OURS, questions=asked, at=NOW).ready
-    assert set(found) == {ADA, Question("bob", "seats")}
+    questions = [
+        ADA,
+        Question("bob", "seats"),
+        Question("bob", "other"),
+        Question("eve", "sso"),
+        ADA,
+    ]
+    cached = cache.find(project_id=OURS, questions=questions, at=NOW).ready
+    assert set(cached) == {ADA, Question("bob", "seats")}
 
 
 @pytest.mark.parametrize(
@@ -96,20 +102,22 @@ def test_a_newer_answer_drops_older_ones():
 
 def test_many_answers_are_stored_by_a_redis_without_its_scripts():
     questions = [Question(f"user-{number}", "sso") for number in range(250)]
-    made = {question: StaticDecision(None, decision(version=2)) for question in questions}
+    decision_by_question = {
+        question: StaticDecision(None, decision(version=2)) for question in questions
+    }
     cache.invalidate(Customer(id="cus_7", project_id=OURS, user_id="user-7"), version=3)
     client().script_flush()
     for _ in range(2):
         cache.keep(
             project_id=OURS,
-            static_decisions=made,
+            static_decisions=decision_by_question,
             rules=0,
             at=NOW,
             begun=local_cache.begin_read(),
         )
         local_cache.drop_all()
-        found = cache.find(project_id=OURS, questions=questions, at=NOW).ready
-        assert set(questions) - set(found) == {questions[7]}
+        cached = cache.find(project_id=OURS, questions=questions, at=NOW).ready
+        assert set(questions) - set(cached) == {questions[7]}
 
 
 def test_a_tombstone_removes_and_rejects_older_answers():

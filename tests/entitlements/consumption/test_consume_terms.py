@@ -63,9 +63,9 @@ def remembered_terms(project: Project) -> StaticDecision:
         local_cache.drop_all()
         for _ in range(3):  # read by one, known to the next
             consume(project)
-        found = consume_terms.find(project_id=project.pk, question=question, at=timezone.now())
-        if found is not None:
-            return found
+        terms = consume_terms.find(project_id=project.pk, question=question, at=timezone.now())
+        if terms is not None:
+            return terms
     raise AssertionError("Nothing is remembered.")
 
 
@@ -130,11 +130,12 @@ def test_remembered_terms_are_bounded_in_time_and_number(
     rules, at = local_cache.rules(project.pk), timezone.now()
     question = Question("ada", "api")
     consume_terms.keep(answer, project_id=project.pk, question=question, rules=rules, at=at)
-    asked = [at - timedelta(microseconds=1), at, at + consume_terms.MAX_AGE]
-    found = [
-        consume_terms.find(project_id=project.pk, question=question, at=moment) for moment in asked
+    moments = [at - timedelta(microseconds=1), at, at + consume_terms.MAX_AGE]
+    terms = [
+        consume_terms.find(project_id=project.pk, question=question, at=moment)
+        for moment in moments
     ]
-    assert found == [None, answer, None]
+    assert terms == [None, answer, None]
     monkeypatch.setattr(consume_terms, "MAX_TERMS", 1)
     other = Question("eve", "api")
     consume_terms.keep(answer, project_id=project.pk, question=other, rules=rules, at=at)

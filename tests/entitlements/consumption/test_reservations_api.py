@@ -27,8 +27,8 @@ def test_a_partial_commit_returns_the_rest_of_the_reservation(
     api, project, customer, calls
 ) -> None:
     allow(customer, calls, 10)
-    made = reserve(api, 8, expires_in=60)
-    reservation, decision = made["reservation"], made["decision"]
+    body = reserve(api, 8, expires_in=60)
+    reservation, decision = body["reservation"], body["decision"]
     assert (reservation["status"], reservation["amount"]) == ("open", 8)
     assert (decision["allowed"], decision["used"], decision["remaining"]) == (True, 0, 2)
     assert reserve(api, 3)["reservation"] is None

@@ -13,13 +13,13 @@ from tests.factories.entitlements import NOW
 DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
 
 
-def give(customer, amount, at=NOW, **said):
+def give(customer, amount, at=NOW, **fields):
     return credit_grants.give_by_hand(
         project=customer.project,
         user_id=customer.user_id,
         amount=amount,
         at=at,
-        **{"reason": "Goodwill.", "actor": "operator:ada", **said},
+        **{"reason": "Goodwill.", "actor": "operator:ada", **fields},
     )
 
 
@@ -27,9 +27,9 @@ def customer_arguments(customer):
     return {"project_id": customer.project_id, "customer_id": customer.pk}
 
 
-def spend(customer, amount, at=NOW, **said):
-    actor = said.pop("actor", "")
-    request = CreditSpendRequest(amount=amount, **said)
+def spend(customer, amount, at=NOW, **fields):
+    actor = fields.pop("actor", "")
+    request = CreditSpendRequest(amount=amount, **fields)
     return credits.spend(**customer_arguments(customer), request=request, at=at, actor=actor)
 
 

@@ -35,18 +35,18 @@ Move = tuple[str, datetime, dict[str, Any]]
 
 def history(random: Random, length: int) -> Iterator[Move]:
     """Random moves in the order of time: grants, spendings, reservations, revisions, expiries."""
-    at, given, holds = NOW, 0, 0
+    at, grant_count, holds = NOW, 0, 0
     for _ in range(length):
         at += timedelta(hours=random.choice([0, 0, 1, 5, 24]))
         kind = random.choices(
             ["give", "spend", "hold", "settle", "revise", "expire"], [4, 6, 3, 3, 3, 2]
         )[0]
-        if kind == "give" or given == 0:
+        if kind == "give" or grant_count == 0:
             days = random.choice([None, 1, 2, 5, 30])
             expires_at = None if days is None else at + timedelta(days=days)
             amount, priority = random.randrange(0, 120), random.choice([0, 50, 50, 100])
             yield "give", at, {"amount": amount, "priority": priority, "expires_at": expires_at}
-            given += 1
+            grant_count += 1
         elif kind == "spend":
             yield "spend", at, {"amount": random.randrange(1, 150)}
         elif kind == "hold":
@@ -60,7 +60,7 @@ def history(random: Random, length: int) -> Iterator[Move]:
                 "revise",
                 at,
                 {
-                    "number": random.randrange(given),
+                    "number": random.randrange(grant_count),
                     "due": random.randrange(0, 150),
                     "is_withheld": random.random() < 0.3,
                 },
@@ -78,8 +78,8 @@ class Values:
     posted: list[tuple[CreditMovement, tuple[CreditLeg, ...]]] = field(default_factory=list)
     held: dict[str, list[CreditShare]] = field(default_factory=dict)
 
-    def play(self, move: str, at: datetime, said: dict[str, Any]) -> bool:
-        done: bool = getattr(self, move)(at, **said)
+    def play(self, move: str, at: datetime, fields: dict[str, Any]) -> bool:
+        done: bool = getattr(self, move)(at, **fields)
         return done
 
     def give(
@@ -173,9 +173,9 @@ class Stored:
     grants: list[str] = field(default_factory=list)
     held: dict[str, int] = field(default_factory=dict)
 
-    def play(self, move: str, at: datetime, said: dict[str, Any]) -> bool:
+    def play(self, move: str, at: datetime, fields: dict[str, Any]) -> bool:
         try:
-            done: bool = getattr(self, move)(at, **said)
+            done: bool = getattr(self, move)(at, **fields)
         except NotEnoughCredits:
             return False
         return done

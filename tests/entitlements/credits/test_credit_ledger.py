@@ -89,10 +89,14 @@ def test_the_database_agrees_with_the_pure_rules(project):
     for number in range(30):
         customer = CustomerFactory.create(project=project)
         rules, rows, at = Values(), Stored(customer), NOW
-        for move, moment, said in history(random, 25):
+        for move, moment, fields in history(random, 25):
             at = moment
-            assert rows.play(move, at, said) == rules.play(move, at, said), (number, move, said)
-            assert rows.balance(at) == rules.balance(at), (number, move, said)
+            assert rows.play(move, at, fields) == rules.play(move, at, fields), (
+                number,
+                move,
+                fields,
+            )
+            assert rows.balance(at) == rules.balance(at), (number, move, fields)
         assert rows.sums() == rules.sums(), number
         posted = CreditTransaction.objects.for_project(project).filter(customer=customer)
         assert [row.movement for row in posted.order_by("pk")] == [
@@ -114,9 +118,9 @@ def test_the_database_agrees_with_the_pure_rules(project):
             .values_list("grant", "bucket")
             .annotate(Sum("amount"))
         }
-        for grant, (given, *inside) in sums.items():
+        for grant, (granted, *inside) in sums.items():
             there = [replayed.get((grant, bucket), 0) for bucket in CreditBucket]
-            assert there == [-given, *inside], number
+            assert there == [-granted, *inside], number
 
 
 def test_queries_do_not_grow_with_the_grants(customer):

@@ -90,9 +90,9 @@ def test_a_grant_is_audited_and_revoked_once(customer):
     over = give(customer, 5, expires_at=NOW + DAY)
     with pytest.raises(GrantExpired):
         credit_grants.revoke(grant=over, reason="Late.", actor="operator:bo", at=NOW + DAY)
-    for said in ({"reason": " "}, {"expires_at": NOW}):
+    for fields in ({"reason": " "}, {"expires_at": NOW}):
         with pytest.raises(Invalid):
-            give(customer, 1, **said)
+            give(customer, 1, **fields)
 
 
 def test_credits_of_one_source_never_touch_those_of_another(customer):

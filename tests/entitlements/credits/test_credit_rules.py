@@ -28,8 +28,8 @@ HISTORIES = 10_000
 def lot(name, available=10, priority=50, days=None, age=0, **sums):
     """Credits that were given ``age`` days ago and expire in ``days``."""
     expires_at = None if days is None else NOW + days * DAY
-    given = available + sum(sums.values())
-    return CreditLot(name, priority, NOW - age * DAY, expires_at, given, available, **sums)
+    amount = available + sum(sums.values())
+    return CreditLot(name, priority, NOW - age * DAY, expires_at, amount, available, **sums)
 
 
 def test_the_order_of_spending() -> None:
@@ -111,10 +111,10 @@ def test_movements_bring_a_grant_to_the_amount_due() -> None:
         (held, 120, False, [(give, 20), (restore, 30)], (120, 50, 0, 0, 70)),
     ]
     for before, due, is_withheld, steps, sums in cases:
-        found = plan_due_transactions(before, due=due, is_withheld=is_withheld, at=NOW)
+        transactions = plan_due_transactions(before, due=due, is_withheld=is_withheld, at=NOW)
         case = (before, due, is_withheld)
-        assert [(step.movement, step.amount) for step in found] == steps, case
-        after = apply_legs(before, [leg for step in found for leg in step.legs])
+        assert [(step.movement, step.amount) for step in transactions] == steps, case
+        after = apply_legs(before, [leg for step in transactions for leg in step.legs])
         assert (after.given, after.available, after.reserved, after.withheld, after.spent) == sums
         assert plan_due_transactions(after, due=due, is_withheld=is_withheld, at=NOW) == [], case
     over = lot("a", 20, days=-1, withheld=5, reserved=3)
@@ -128,13 +128,13 @@ def test_ten_thousand_histories_conserve_credits() -> None:
     random, moves = Random(20), Counter[str]()
     for number in range(HISTORIES):
         book = Values()
-        for move, at, said in history(random, 10):
+        for move, at, fields in history(random, 10):
             before = book.balance(at)
-            done = book.play(move, at, said)
+            done = book.play(move, at, fields)
             moves[move] += done
             if move in ("spend", "hold"):
-                assert done is (said["amount"] <= before), number
-                assert book.balance(at) == before - (said["amount"] if done else 0), number
+                assert done is (fields["amount"] <= before), number
+                assert book.balance(at) == before - (fields["amount"] if done else 0), number
         for _, legs in book.posted:
             assert sum(leg.amount for leg in legs) == 0, number
         replayed = _replay([leg for _, legs in book.posted for leg in legs])

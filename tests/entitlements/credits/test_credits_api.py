@@ -99,7 +99,7 @@ def test_the_history_adds_up(api):
 
 
 def test_a_refused_request_changes_nothing(api, project):
-    given = give(api)["grant"]["id"]
+    grant_id = give(api)["grant"]["id"]
     soon = (timezone.now() - timedelta(days=1)).isoformat()
     refusals = [
         (spend(api, 101), 409, "not-enough-credits"),
@@ -120,8 +120,8 @@ def test_a_refused_request_changes_nothing(api, project):
             422,
             "invalid",
         ),
-        (api.post(f"/credits/bob/grants/{given}/revoke", {"reason": "x"}), 404, "not-found"),
-        (api.post(f"/credits/ada/grants/{given}/revoke", {}), 422, "invalid"),
+        (api.post(f"/credits/bob/grants/{grant_id}/revoke", {"reason": "x"}), 404, "not-found"),
+        (api.post(f"/credits/ada/grants/{grant_id}/revoke", {}), 422, "invalid"),
         (api.patch("/credits/ada", {"low_at": -1}), 422, "invalid"),
         (api.patch("/credits/ada", {}), 422, "invalid"),
     ]
@@ -149,9 +149,9 @@ def test_an_unknown_user_has_no_credits_and_no_history(api):
 
 
 def test_a_grant_is_revoked_by_hand(api):
-    given = give(api)["grant"]["id"]
+    grant_id = give(api)["grant"]["id"]
     spend(api, 30)
-    revoked = api.post(f"/credits/ada/grants/{given}/revoke", {"reason": "Mistake."}).json()
+    revoked = api.post(f"/credits/ada/grants/{grant_id}/revoke", {"reason": "Mistake."}).json()
     assert (revoked["balance"], revoked["grant"]["status"]) == (0, "revoked")
     assert revoked["grant"]["revoked_reason"] == "Mistake."
 

@@ -123,5 +123,5 @@ def test_reservations_are_posted_once_and_a_low_balance_is_recorded_once(project
     assert credit_selectors.balance(**who, at=NOW) == 6 * settled
     rows = CreditTransaction.objects.for_project(project).filter(customer=customer)
     assert rows.filter(movement="settle").count() == settled
-    told = OutboxEvent.objects.for_project(project).filter(type__startswith="credits.")
-    assert sorted(event.type for event in told) == ["credits.exhausted"]
+    events = OutboxEvent.objects.for_project(project).filter(type__startswith="credits.")
+    assert sorted(event.type for event in events) == ["credits.exhausted"]

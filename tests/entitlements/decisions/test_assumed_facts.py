@@ -44,7 +44,7 @@ def test_assumed_grant_is_answered_like_a_real_one(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "assumptions",
     [
         {"assume": [{}]},
         {"assume": [{"feature": "sso", "product": "prod_1"}]},
@@ -56,8 +56,8 @@ def test_assumed_grant_is_answered_like_a_real_one(
     ],
     ids=str,
 )
-def test_assumptions_about_many_users_are_refused(api, customer, sso, said):
-    body = {"checks": [{"user_id": "ada", "feature": "sso"}], **said}
+def test_assumptions_about_many_users_are_refused(api, customer, sso, assumptions):
+    body = {"checks": [{"user_id": "ada", "feature": "sso"}], **assumptions}
     assert api.post(CHECK, body).status_code == 422
 
 

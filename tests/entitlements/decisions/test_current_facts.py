@@ -51,7 +51,7 @@ def features_of(project):
 def state_anything(random, customer, features, at):
     source_type = random.choice([SourceType.SUBSCRIPTION, SourceType.GRANT])
     feature, values = random.choice(list(features.values()))
-    said = draft_fact(
+    new_fact = draft_fact(
         feature,
         random.choice(values),
         starts_at=at + random.uniform(-9, 9) * (at - at.replace(second=0, microsecond=0)),
@@ -59,10 +59,10 @@ def state_anything(random, customer, features, at):
         paid_until=random.choice([None, at.replace(year=2025, microsecond=9)]),
     )
     if source_type == SourceType.GRANT and random.random() < 0.4:
-        said = replace(said, effect=Effect.DENY, value=None, reason=Reason.HELD)
+        new_fact = replace(new_fact, effect=Effect.DENY, value=None, reason=Reason.HELD)
     elif random.random() < 0.5:
-        said = replace(said, ends_at=said.starts_at.replace(year=2027))
-    claims = [said] if random.random() < 0.8 else []
+        new_fact = replace(new_fact, ends_at=new_fact.starts_at.replace(year=2027))
+    claims = [new_fact] if random.random() < 0.8 else []
     state(customer, *claims, source=f"s{random.randrange(3)}", source_type=source_type, at=at)
 
 
@@ -79,8 +79,8 @@ def test_the_single_statement_agrees_with_the_queries(
     ada, bob = (CustomerFactory.create(project=project, user_id=each) for each in ("ada", "bob"))
     CustomerFactory.create(project=project, user_id=ada.pk)  # a name that is somebody's id
     stranger = CustomerFactory.create(project=other_project, user_id="carol")
-    theirs = FeatureFactory.create(project=other_project, code="theirs")
-    state(stranger, draft_fact(theirs))
+    other_feature = FeatureFactory.create(project=other_project, code="theirs")
+    state(stranger, draft_fact(other_feature))
     people = ["ada", ada.pk, "bob", bob.pk, "carol", stranger.pk, "nobody", "cus_" + "0" * 26]
     questions = [Question(user, code) for user in people for code in [*features, "theirs", "none"]]
     seen = set()
@@ -89,16 +89,16 @@ def test_the_single_statement_agrees_with_the_queries(
         state_anything(random, random.choice([ada, bob]), features, at)
         if number % 7 == 0:
             feature, values = random.choice(list(features.values()))
-            wanted = [] if number % 2 else [(feature, values[0])]
-            free_tier.replace(project=project, features=wanted, actor="me", at=at)
-        said = current_facts.read(project=project, questions=questions, at=at)
+            free_features = [] if number % 2 else [(feature, values[0])]
+            free_tier.replace(project=project, features=free_features, actor="me", at=at)
+        current = current_facts.read(project=project, questions=questions, at=at)
         sight = FactsInContext(project=project, user_ids=people, context=build_context(at))
         defined = sight.definitions({each.feature for each in questions})
         for each in questions:
             expected = sight.decide(each, defined.get(each.feature))
-            assert whole(said.decide(each)) == whole(expected)
+            assert whole(current.decide(each)) == whole(expected)
             seen.add(expected.decision.reason)
-        assert said.rules == rules_version.read(project)
+        assert current.rules == rules_version.read(project)
     assert seen >= {Reason.ENTITLED, Reason.HELD, Reason.FREE_TIER, Reason.UNKNOWN_FEATURE}
 
 
@@ -114,6 +114,8 @@ def test_any_number_of_questions_costs_one_query(
             *(Question(f"u{n}", f"f{n}") for n in range(count - 1)),
         ]
         with django_assert_num_queries(1):
-            made = decisions.decide_static_many(project=project, questions=questions, at=NOW)
-        assert made[questions[0]].decision.allowed
-        assert len(made) == count
+            decision_by_question = decisions.decide_static_many(
+                project=project, questions=questions, at=NOW
+            )
+        assert decision_by_question[questions[0]].decision.allowed
+        assert len(decision_by_question) == count

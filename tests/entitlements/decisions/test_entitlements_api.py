@@ -46,12 +46,12 @@ def test_everything_costs_the_same_for_any_number_of_features(api, entitled, pro
 
 
 def test_many_questions_are_answered_in_their_order(api, entitled):
-    asked = [("ada", "sso"), ("nobody", "sso"), ("ada", "seats"), ("ada", "sso"), ("ada", "warp")]
-    body = {"checks": [{"user_id": user, "feature": feature} for user, feature in asked]}
+    pairs = [("ada", "sso"), ("nobody", "sso"), ("ada", "seats"), ("ada", "sso"), ("ada", "warp")]
+    body = {"checks": [{"user_id": user, "feature": feature} for user, feature in pairs]}
     response = api.post(CHECK, body)
     assert response.status_code == 200
     answers = response.json()["data"]
-    assert [(each["user_id"], each["feature"]) for each in answers] == asked
+    assert [(each["user_id"], each["feature"]) for each in answers] == pairs
     assert [each["allowed"] for each in answers] == [True, False, True, True, False]
     single = check(api, feature="seats").json()
     assert answers[2] == {"user_id": "ada", **single}

@@ -74,20 +74,33 @@ def test_metered_priced_and_config_answers_are_whole(api, project, customer, cal
         at=now - DAY,
     )
     use(project, 7, now)
-    made = look(api, "calls")
-    assert [made[name] for name in ("allowed", "limit", "used", "remaining")] == [True, 10, 7, 3]
-    assert made["resets_at"] == made["valid_until"]
-    assert made["resets_at"].endswith("T00:00:00Z")
+    decision = look(api, "calls")
+    assert [decision[name] for name in ("allowed", "limit", "used", "remaining")] == [
+        True,
+        10,
+        7,
+        3,
+    ]
+    assert decision["resets_at"] == decision["valid_until"]
+    assert decision["resets_at"].endswith("T00:00:00Z")
     use(project, 3, now)
-    for made in (look(api, "calls", explain=1), look(api, "calls", explain=True)):
-        assert (made["allowed"], made["reason"], made["remaining"]) == (False, "limit_reached", 0)
-        assert made["explanation"]["sentence"].startswith("No: all 10 of calls")
-    made = look(api, "render", explain=1)
-    assert (made["allowed"], made["reason"], made["value"]) == (False, "credits_exhausted", 5)
+    for decision in (look(api, "calls", explain=1), look(api, "calls", explain=True)):
+        assert (decision["allowed"], decision["reason"], decision["remaining"]) == (
+            False,
+            "limit_reached",
+            0,
+        )
+        assert decision["explanation"]["sentence"].startswith("No: all 10 of calls")
+    decision = look(api, "render", explain=1)
+    assert (decision["allowed"], decision["reason"], decision["value"]) == (
+        False,
+        "credits_exhausted",
+        5,
+    )
     give_credits(project, 11, now)
-    made = look(api, "render", explain=1)
-    assert (made["allowed"], made["remaining"]) == (True, 2)
-    assert [each["step"] for each in made["explanation"]["steps"]] == [
+    decision = look(api, "render", explain=1)
+    assert (decision["allowed"], decision["remaining"]) == (True, 2)
+    assert [each["step"] for each in decision["explanation"]["steps"]] == [
         "facts", "time", "merge", "credits", "answer"]  # fmt: skip
     assert look(api, "theme")["value"] == {"name": "dark"}
     assert look(api, "theme", user_id="nobody")["value"] is None
@@ -112,7 +125,7 @@ def random_change(random, customer, features, at):
         return
     source_type = random.choice([SourceType.SUBSCRIPTION, SourceType.GRANT])
     is_denial = source_type == SourceType.GRANT and random.random() < 0.3
-    said = draft_fact(
+    new_fact = draft_fact(
         feature,
         None if is_denial else value,
         starts_at=at + random.randrange(0, 20) * SECOND,
@@ -120,7 +133,7 @@ def random_change(random, customer, features, at):
         effect=Effect.DENY if is_denial else Effect.ALLOW,
         reason=Reason.REVOKED if is_denial else Reason.ENTITLED,
     )
-    claims = [] if random.random() < 0.2 else [said]
+    claims = [] if random.random() < 0.2 else [new_fact]
     source = f"s{random.randrange(3)}"
     state(customer, *claims, source=source, source_type=source_type, at=at)
 
@@ -137,8 +150,8 @@ def test_decisions_at_past_and_future_times_use_the_facts_of_that_time(
     for number in range(40):
         at = start + number * SECOND
         random_change(random, customer, kinds, at)
-        made = decisions.check_many(project=project, questions=questions, at=at + SECOND / 2)
-        answered.append((at + SECOND / 2, made))
+        planned = decisions.check_many(project=project, questions=questions, at=at + SECOND / 2)
+        answered.append((at + SECOND / 2, planned))
         rows = fact_selectors.current(customer=customer)
         facts = [
             *fact_selectors.to_decision_facts(rows),
@@ -154,16 +167,16 @@ def test_decisions_at_past_and_future_times_use_the_facts_of_that_time(
                 version=Customer.objects.for_project(project).get(pk=customer.pk).version,
             )
     now = at + DAY
-    for moment, made in answered:
+    for moment, planned in answered:
         evaluation = EvaluationContext(at=moment, now=now)
         again = decisions.explain_many(project=project, questions=questions, context=evaluation)
-        assert {question: each.decision for question, each in again.items()} == made
+        assert {question: each.decision for question, each in again.items()} == planned
     for later in (1, 3, 7, 20, 60):
         moment = at + later * SECOND
         evaluation = EvaluationContext(at=moment, now=at)
         seen = decisions.explain_many(project=project, questions=questions, context=evaluation)
-        made = decisions.check_many(project=project, questions=questions, at=moment)
-        assert {question: each.decision for question, each in seen.items()} == made
+        planned = decisions.check_many(project=project, questions=questions, at=moment)
+        assert {question: each.decision for question, each in seen.items()} == planned
 
 
 def test_usage_at_past_and_future_times(api, project, customer, calls, render):
@@ -224,11 +237,11 @@ def test_usage_at_past_and_future_times(api, project, customer, calls, render):
     ids=str,
 )
 def test_an_invalid_time_is_refused(api, customer, sso, query):
-    for path, said in (
+    for path, parameters in (
         (CHECK, {"user_id": "ada", "feature": "sso"}),
         ("/entitlements", {"user_id": "ada"}),
     ):
-        response = api.get(path, query={**said, **query})
+        response = api.get(path, query={**parameters, **query})
         assert response.status_code == 422, response.content
         assert response["Content-Type"] == "application/problem+json"
 
@@ -248,17 +261,17 @@ def test_a_thousand_pairs_cost_as_many_queries_as_one(project, calls, render, th
 
     def queries(ask):
         with CaptureQueriesContext(connection) as seen:
-            made = ask()
-        return len(made), len(seen)
+            answers = ask()
+        return len(answers), len(seen)
 
     one = [Question("u0", "calls"), Question("u0", "render")]
     evaluation = EvaluationContext(at=now + SECOND, now=now)
     few = queries(lambda: decisions.check_many(project=project, questions=one, at=now))
     many = queries(lambda: decisions.check_many(project=project, questions=pairs, at=now))
-    told = queries(
+    explained = queries(
         lambda: decisions.explain_many(project=project, questions=pairs, context=evaluation)
     )
-    assert (few[1], many, told) == (4, (1000, 4), (1000, 7))
+    assert (few[1], many, explained) == (4, (1000, 4), (1000, 7))
     plain = queries(lambda: decisions.check_many(project=project, questions=pairs[4:5], at=now))
     assert plain == (1, 1)
 

@@ -135,8 +135,8 @@ def test_history_is_append_only(customer, sso):
 
 
 def test_neighbours_rows_cannot_be_mixed(customer, other_project, sso):
-    theirs = FeatureFactory.create(project=other_project, code="sso")
-    state(customer, draft_fact(theirs))
+    other_feature = FeatureFactory.create(project=other_project, code="sso")
+    state(customer, draft_fact(other_feature))
     with pytest.raises(IntegrityError, match="entitlements_fact_feature_tenant_fk"):
         connection.check_constraints()
     with pytest.raises(UnscopedQuery):

@@ -180,8 +180,8 @@ def test_bad_query_is_refused(api, query):
 
 
 def test_neighbours_feature_is_as_absent_as_none(api, other_api, project):
-    theirs = FeatureFactory.create(project=project, code="sso")
-    for code in ("sso", "nothing", theirs.pk):
+    other_feature = FeatureFactory.create(project=project, code="sso")
+    for code in ("sso", "nothing", other_feature.pk):
         for call in (
             lambda code=code: other_api.get(f"/features/{code}"),
             lambda code=code: other_api.patch(f"/features/{code}", {"name": "Mine"}),

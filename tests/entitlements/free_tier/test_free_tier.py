@@ -29,8 +29,8 @@ def put(api, **values):
 
 
 def replace(project, at, **values):
-    wanted = free_tier.find_features(project=project, values=list(values.items()))
-    return free_tier.replace(project=project, features=wanted, actor="operator:ada", at=at)
+    features = free_tier.find_features(project=project, values=list(values.items()))
+    return free_tier.replace(project=project, features=features, actor="operator:ada", at=at)
 
 
 def answer(api, user_id="nobody", feature="seats"):
@@ -144,9 +144,9 @@ def test_each_affected_customer_gets_one_event(project, seats, sso):
     at = born + SECOND
     replace(project, at, seats=3)
     ids = [few.pk, many.pk, new.pk]
-    told = changes(project)
+    changes_before = changes(project)
     assert notices.recheck(project_id=project.pk, customer_ids=ids, at=at) == 2
-    assert changes(project)[len(told) :] == [(few.pk, ["seats"]), (new.pk, ["seats"])]
+    assert changes(project)[len(changes_before) :] == [(few.pk, ["seats"]), (new.pk, ["seats"])]
     few.refresh_from_db()
     snapshot = Snapshot.objects.for_project(project).get(customer=few)
     assert (snapshot.version, snapshot.taken_at) == (few.version, at)

@@ -44,8 +44,8 @@ def deny(customer, *features, **kwargs):
     return grant(customer, *named, **{"reason": "Abuse.", "effect": Effect.DENY, **kwargs})
 
 
-def revoke(given, at=NOW, **kwargs):
-    return grants.revoke(grant=given, at=at, **{"reason": "Over.", "actor": "key:k", **kwargs})
+def revoke(grant, at=NOW, **kwargs):
+    return grants.revoke(grant=grant, at=at, **{"reason": "Over.", "actor": "key:k", **kwargs})
 
 
 def test_a_grant_gives_access_and_is_recorded_and_audited(customer, sso, seats):
@@ -255,12 +255,20 @@ def test_effect_is_what_the_grant_changed_even_when_asked_later(customer, sso, s
     new_grant = grant(customer, sso, (seats, 5))
     state(customer, draft_fact(seats, 3))
 
-    said = {each.after.feature: each for each in effects.of_grant(grant=new_grant, at=NOW)}
+    effect_by_feature = {
+        each.after.feature: each for each in effects.of_grant(grant=new_grant, at=NOW)
+    }
 
-    assert (said["sso"].before.allowed, said["sso"].after.allowed) == (False, True)
-    assert said["sso"].is_change
-    assert (said["seats"].before.limit, said["seats"].after.limit) == (10, 10)
-    assert not said["seats"].is_change
+    assert (effect_by_feature["sso"].before.allowed, effect_by_feature["sso"].after.allowed) == (
+        False,
+        True,
+    )
+    assert effect_by_feature["sso"].is_change
+    assert (effect_by_feature["seats"].before.limit, effect_by_feature["seats"].after.limit) == (
+        10,
+        10,
+    )
+    assert not effect_by_feature["seats"].is_change
     ended = effects.of_grant(grant=revoke(new_grant), at=NOW)
     assert [(each.before.limit, each.after.limit) for each in ended] == [(5, 3), (None, None)]
 

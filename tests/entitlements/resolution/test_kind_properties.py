@@ -101,6 +101,6 @@ def test_a_thousand_boundaries_are_right_to_the_microsecond_for_every_kind():
         value = {"boolean": True, "config": "x"}.get(definition.kind, 1)
         one = fact(value, feature=definition.code, starts_at=start, ends_at=end)
         moments = (start - TICK, start, end - TICK, end, end + TICK)
-        made = [resolve([one], definition=definition, at=moment) for moment in moments]
-        assert [each.allowed for each in made] == [False, True, True, False, False]
-        assert [each.valid_until for each in made] == [start, end, end, None, None]
+        decisions = [resolve([one], definition=definition, at=moment) for moment in moments]
+        assert [each.allowed for each in decisions] == [False, True, True, False, False]
+        assert [each.valid_until for each in decisions] == [start, end, end, None, None]

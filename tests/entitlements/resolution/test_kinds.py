@@ -98,8 +98,8 @@ def test_priority_goes_by_the_kind_of_source_then_the_newest_then_its_id():
 
 
 def test_two_products_of_one_source_add_up_and_duplicates_do_not():
-    said = [fact(5, part="prod_1"), fact(5, part="prod_2"), fact(5, part="prod_2")]
-    assert decide(*said, merge="sum").value == 10
+    facts = [fact(5, part="prod_1"), fact(5, part="prod_2"), fact(5, part="prod_2")]
+    assert decide(*facts, merge="sum").value == 10
 
 
 def test_free_tier_is_named_last_among_equals_and_a_denial_beats_it():
@@ -176,13 +176,13 @@ def test_used_and_reserved_amounts_count_against_the_limit(
     limit, used, reserved, allowed, remaining
 ):
     static = metered(fact(limit, ends_at=NOW + 400 * DAY))
-    made = apply_usage(static, used=used, reserved=reserved, at=NOW)
-    assert (made.allowed, made.used, made.remaining) == (allowed, used, remaining)
-    assert (made.value, made.limit) == (limit, limit)
-    assert made.reason is (
+    decision = apply_usage(static, used=used, reserved=reserved, at=NOW)
+    assert (decision.allowed, decision.used, decision.remaining) == (allowed, used, remaining)
+    assert (decision.value, decision.limit) == (limit, limit)
+    assert decision.reason is (
         Reason.ENTITLED if allowed else Reason.LIMIT_REACHED if limit else Reason.NOT_ENTITLED
     )
-    assert made.resets_at == made.valid_until == datetime(2026, 12, 1, tzinfo=UTC)
+    assert decision.resets_at == decision.valid_until == datetime(2026, 12, 1, tzinfo=UTC)
     sooner = apply_usage(metered(fact(limit, ends_at=NOW + DAY)), used=0, reserved=0, at=NOW)
     assert sooner.valid_until == NOW + DAY
     forever = apply_usage(metered(fact(limit), period=Unit.LIFETIME), used=0, reserved=0, at=NOW)
@@ -194,14 +194,14 @@ def test_used_and_reserved_amounts_count_against_the_limit(
     [(5, 15, True, 3), (5, 14, True, 2), (5, 4, False, 0), (5, -5, False, 0), (0, 0, True, None)],
 )
 def test_credits_must_pay_for_one_use(cost, balance, allowed, remaining):
-    made = apply_balance(decide(fact(cost), kind="credits"), balance=balance)
-    assert (made.allowed, made.remaining, made.value) == (allowed, remaining, cost)
-    assert made.reason is (Reason.ENTITLED if allowed else Reason.CREDITS_EXHAUSTED)
+    decision = apply_balance(decide(fact(cost), kind="credits"), balance=balance)
+    assert (decision.allowed, decision.remaining, decision.value) == (allowed, remaining, cost)
+    assert decision.reason is (Reason.ENTITLED if allowed else Reason.CREDITS_EXHAUSTED)
 
 
 def test_usage_does_not_change_decisions_that_need_none():
-    for made in (decide(fact(5)), decide(kind="credits"), decide(fact("x"), kind="config")):
-        assert complete_decision(made, amounts=DecisionAmounts(3, 2, 1), at=NOW) == made
+    for decision in (decide(fact(5)), decide(kind="credits"), decide(fact("x"), kind="config")):
+        assert complete_decision(decision, amounts=DecisionAmounts(3, 2, 1), at=NOW) == decision
     assert decide(fact(5)).is_whole
     assert not decide(fact(5), kind="credits").is_whole
     assert not metered(fact(5)).is_whole

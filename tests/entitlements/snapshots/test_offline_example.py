@@ -29,10 +29,10 @@ class Service:
         self.fetched.append(path.partition("?")[0])
         if self.is_away:
             raise TimeoutError
-        found = Client().get(path) if path.startswith("/.well") else self.api.get(path)
-        if found.status_code >= 400:
-            raise OSError(found.status_code)
-        text: str = self.wrap(found.content.decode())
+        response = Client().get(path) if path.startswith("/.well") else self.api.get(path)
+        if response.status_code >= 400:
+            raise OSError(response.status_code)
+        text: str = self.wrap(response.content.decode())
         return text
 
 

@@ -123,10 +123,13 @@ def test_counted_features_need_an_online_check_and_do_not_end_the_snapshot(api, 
     api.post("/credits/ada/grant", {"amount": 12, "reason": "Test."})
     api.post("/usage", {"user_id": "ada", "meter": "calls", "value": 3})
     claims = verified(snapshot(api), project)
-    said = {each["feature"]: each for each in claims["entitlements"]}
-    assert {code for code, each in said.items() if each["ask_online"]} == {"ai", "calls"}
-    assert (said["calls"]["used"], said["calls"]["remaining"]) == (3, 7)
-    assert (said["ai"]["value"], said["ai"]["remaining"]) == (5, 2)
+    claim_by_feature = {each["feature"]: each for each in claims["entitlements"]}
+    assert {code for code, each in claim_by_feature.items() if each["ask_online"]} == {
+        "ai",
+        "calls",
+    }
+    assert (claim_by_feature["calls"]["used"], claim_by_feature["calls"]["remaining"]) == (3, 7)
+    assert (claim_by_feature["ai"]["value"], claim_by_feature["ai"]["remaining"]) == (5, 2)
     state(entitled, source="sub_1", at=timezone.now())
     claims = verified(snapshot(api), project)
     assert claims["exp"] - claims["iat"] == 86_400, "neither the hour nor the balance ends it"
@@ -253,6 +256,6 @@ def test_parallel_first_requests_make_one_key():
             connection.close()
 
     with ThreadPoolExecutor(8) as threads:
-        made = list(threads.map(use, range(32)))
+        key_ids = list(threads.map(use, range(32)))
     assert SigningKey.objects.filter(retired_at__isnull=True).count() == 1
-    assert {each.pk for each in made} == set(SigningKey.objects.values_list("pk", flat=True))
+    assert {each.pk for each in key_ids} == set(SigningKey.objects.values_list("pk", flat=True))

@@ -81,20 +81,20 @@ def test_a_change_whose_event_fails_is_rolled_back(project: Project, change: str
 
 def test_neighbours_have_users_of_the_same_name(project: Project, other_project: Project) -> None:
     mine = customers.ensure(project=project, user_id="u1", at=NOW)
-    theirs = customers.ensure(project=other_project, user_id="u1", at=NOW)
+    other_customer = customers.ensure(project=other_project, user_id="u1", at=NOW)
 
-    assert mine.pk != theirs.pk
+    assert mine.pk != other_customer.pk
 
 
 @pytest.mark.django_db(transaction=True)
 def test_eight_at_once_make_one_customer_and_one_event(project: Project) -> None:
     start = threading.Barrier(8)
-    made: list[str] = []
+    ids: list[str] = []
 
     def use() -> None:
         try:
             start.wait(timeout=5)
-            made.append(customers.ensure(project=project, user_id="u1", at=NOW).pk)
+            ids.append(customers.ensure(project=project, user_id="u1", at=NOW).pk)
         finally:
             connection.close()
 
@@ -104,8 +104,8 @@ def test_eight_at_once_make_one_customer_and_one_event(project: Project) -> None
     for thread in threads:
         thread.join(timeout=10)
 
-    assert len(made) == 8
-    assert set(made) == {Customer.objects.for_project(project).get().pk}
+    assert len(ids) == 8
+    assert set(ids) == {Customer.objects.for_project(project).get().pk}
     assert OutboxEvent.objects.for_project(project).count() == 1
 
 

@@ -29,9 +29,9 @@ def test_a_customer_is_added_described_and_found(api: ApiClient, project: Projec
     assert (body["email"], body["name"], body["metadata"]) == ("ada@example.com", "Ada", {})
     assert api.get(f"/customers/{body['id']}").json() == body
     assert event_types(project) == ["customer.created", "customer.updated"]
-    told = OutboxEvent.objects.for_project(project).latest("id")
-    assert told.data == body
-    assert told.previous == {"name": "", "metadata": {"plan": "old"}}
+    event = OutboxEvent.objects.for_project(project).latest("id")
+    assert event.data == body
+    assert event.previous == {"name": "", "metadata": {"plan": "old"}}
 
 
 def test_a_user_is_added_once(api: ApiClient, project: Project) -> None:

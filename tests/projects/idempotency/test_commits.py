@@ -133,10 +133,10 @@ def test_eight_at_once_are_carried_out_once(project: Project) -> None:
     for thread in threads:
         thread.join(timeout=20)
 
-    made = {answer.content for answer in answers if answer.status_code == 201}
+    contents = {answer.content for answer in answers if answer.status_code == 201}
     refused = {answer.json()["code"] for answer in answers if answer.status_code != 201}
     assert len(answers) == 8
-    assert len(made) == 1
+    assert len(contents) == 1
     assert refused <= {"idempotency-key-in-flight"}
     assert App.objects.for_project(project).count() == 1
 
@@ -147,10 +147,10 @@ def test_a_temporary_refusal_is_not_replayed(project: Project) -> None:
     answers = [HttpResponse(status=409, headers={"Retry-After": "1"}), HttpResponse(status=201)]
     answer = IdempotencyMiddleware(lambda request: answers.pop(0))
 
-    said = [
+    responses = [
         answer(RequestFactory().post("/api/v1/checkout", b"{}", "application/json", **headers))
         for _ in range(3)
     ]
 
-    assert [each.status_code for each in said] == [409, 201, 201]
-    assert said[2].headers["Idempotent-Replayed"] == "true"
+    assert [each.status_code for each in responses] == [409, 201, 201]
+    assert responses[2].headers["Idempotent-Replayed"] == "true"

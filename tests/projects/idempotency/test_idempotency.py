@@ -106,23 +106,23 @@ def test_neighbours_may_choose_the_same_key(
     api: ApiClient, other_api: ApiClient, other_project: Project
 ) -> None:
     mine = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
-    theirs = other_api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    other_response = other_api.post("/customers", {"user_id": "u1"}, headers=ONCE)
 
-    assert theirs.status_code == 201
-    assert "Idempotent-Replayed" not in theirs.headers
-    assert theirs.json()["id"] != mine.json()["id"]
-    assert Customer.objects.for_project(other_project).get().pk == theirs.json()["id"]
+    assert other_response.status_code == 201
+    assert "Idempotent-Replayed" not in other_response.headers
+    assert other_response.json()["id"] != mine.json()["id"]
+    assert Customer.objects.for_project(other_project).get().pk == other_response.json()["id"]
 
 
 def test_a_neighbour_who_repeats_the_key_gets_its_own_answer(
     api: ApiClient, other_api: ApiClient
 ) -> None:
     mine = api.post("/customers", {"user_id": "u1"}, headers=ONCE)
-    theirs = other_api.post("/customers", {"user_id": "u1"}, headers=ONCE)
+    other_response = other_api.post("/customers", {"user_id": "u1"}, headers=ONCE)
     again = other_api.post("/customers", {"user_id": "u1"}, headers=ONCE)
 
     assert again.headers["Idempotent-Replayed"] == "true"
-    assert again.content == theirs.content
+    assert again.content == other_response.content
     assert mine.json()["id"] not in again.content.decode()
 
 

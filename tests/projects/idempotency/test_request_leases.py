@@ -52,16 +52,16 @@ def test_a_second_request_waits_for_the_first(caller: ProjectCredential) -> None
     assert claim(caller, LATER).response == ANSWER
 
 
-@pytest.mark.parametrize(("left", "told"), [(0.5, 1), (1.5, 2), (3.9, 4)])
+@pytest.mark.parametrize(("left", "retry_after"), [(0.5, 1), (1.5, 2), (3.9, 4)])
 def test_retry_after_is_the_end_of_the_lease(
-    caller: ProjectCredential, project: Project, left: float, told: int
+    caller: ProjectCredential, project: Project, left: float, retry_after: int
 ) -> None:
     claim(caller, START)
     let_the_lease_end(project, left=timedelta(seconds=left))
 
     with pytest.raises(RequestInFlight) as refused:
         claim(caller, LATER)
-    assert refused.value.retry_after == told
+    assert refused.value.retry_after == retry_after
 
 
 def test_the_lock_of_a_process_that_knows_no_lease_holds_a_minute(

@@ -128,11 +128,11 @@ def test_a_revoked_key_opens_nothing_at_once(api: ApiClient, project: Project) -
 
 def test_an_expired_key_opens_nothing(api: ApiClient, project: Project) -> None:
     with time_machine.travel(START, tick=False) as clock:
-        made = ApiClient(key_of(project)).post(
+        response = ApiClient(key_of(project)).post(
             f"/projects/{project.pk}/keys",
             {"name": "trial", "scopes": ALL_SCOPES, "expires_at": "2026-11-21T10:30:00Z"},
         )
-        client = ApiClient(made.json()["secret"])
+        client = ApiClient(response.json()["secret"])
         clock.shift(timedelta(minutes=59, seconds=59))
         assert client.get("/projects").status_code == 200
         clock.shift(timedelta(seconds=1))

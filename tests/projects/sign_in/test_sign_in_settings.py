@@ -31,9 +31,9 @@ PRIVATE = (
 """Hosts that need no look-up to be refused."""
 
 
-def settings_body(**said: Any) -> dict[str, Any]:
+def settings_body(**fields: Any) -> dict[str, Any]:
     usual = {"jwks_url": None, "has_shared_secret": False, "issuer": ISSUER, "audience": AUDIENCE}
-    return {**usual, **said}
+    return {**usual, **fields}
 
 
 def test_a_project_sets_keys_or_a_secret_and_removes_them(api: ApiClient, project: Project) -> None:
@@ -86,12 +86,12 @@ def test_unsafe_settings_are_refused(api: ApiClient, project: Project) -> None:
         ({"jwks_url": KEYS, "issuer": ""}, "#/jwt/issuer"),
         ({"jwks_url": KEYS, "surprise": 1}, "#/jwt/surprise"),
     )
-    for said, pointer in refused:
-        body = {"jwt": {"issuer": ISSUER, "audience": AUDIENCE, **said}}
+    for fields, pointer in refused:
+        body = {"jwt": {"issuer": ISSUER, "audience": AUDIENCE, **fields}}
         answer = api.patch(f"/projects/{project.pk}", body)
-        assert answer.status_code == 422, said
+        assert answer.status_code == 422, fields
         [error] = answer.json()["errors"]
-        assert error["pointer"] == pointer, said
+        assert error["pointer"] == pointer, fields
         assert SECRET not in answer.content.decode()
     assert api.patch(f"/projects/{project.pk}", {"jwt": []}).status_code == 422
     assert not JwtSettings.objects.for_project(project).exists()

@@ -69,8 +69,8 @@ def refusal_of(project: Project, token: str) -> type:
 
 
 def test_a_good_token_names_its_user(secret_project: Project) -> None:
-    found = user_tokens.verify(project_id=secret_project.pk, token=signed("ünïcode/with slash"))
-    assert (found.project.pk, found.user_id) == (secret_project.pk, "ünïcode/with slash")
+    verified = user_tokens.verify(project_id=secret_project.pk, token=signed("ünïcode/with slash"))
+    assert (verified.project.pk, verified.user_id) == (secret_project.pk, "ünïcode/with slash")
     assert user(secret_project, signed(way="HS512")) == "alice"
     assert user(secret_project, signed(aud=["other", AUDIENCE])) == "alice"
     assert user(secret_project, signed("x" * 255)) == "x" * 255
@@ -267,8 +267,8 @@ def test_parallel_requests_fetch_the_key_set_once(
 
     provider.server.reply = slowly
     with ThreadPoolExecutor(12) as herd:
-        found = list(herd.map(lambda _: jwks.find(settings=settings, kid="k1"), range(12)))
-    assert all(each is not None for each in found)
+        keys = list(herd.map(lambda _: jwks.find(settings=settings, kid="k1"), range(12)))
+    assert all(each is not None for each in keys)
     assert len(provider.server.asked) == 1
 
 
@@ -291,9 +291,9 @@ def test_a_token_opens_the_named_project_only(
     secret_project.suspended_at = timezone.now()
     secret_project.save()
     nobody = Project(pk="prj_" + "0" * 26)
-    told = set()
+    messages = set()
     for project in (secret_project, nobody, Project(pk="x"), Project(pk="")):
         with pytest.raises(errors.ProjectUnnamed) as refusal:
             user(project, signed())
-        told.add(refusal.value.detail)
-    assert len(told) == 1
+        messages.add(refusal.value.detail)
+    assert len(messages) == 1

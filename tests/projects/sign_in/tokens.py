@@ -79,9 +79,9 @@ def signed(sub: Any = "alice", *, secret: str = SECRET, way: str = "HS256", **ch
     return jwt.encode(claims(sub, **changes), secret, algorithm=way)
 
 
-def forged(header: dict[str, Any], said: dict[str, Any], secret: bytes = b"") -> str:
+def forged(header: dict[str, Any], claims: dict[str, Any], secret: bytes = b"") -> str:
     """A token with any header and claims, signed with HMAC-SHA256 or unsigned."""
-    parts = [_b64(json.dumps(each).encode()) for each in (header, said)]
+    parts = [_b64(json.dumps(each).encode()) for each in (header, claims)]
     signature = hmac.new(secret, ".".join(parts).encode(), hashlib.sha256).digest()
     return ".".join([*parts, _b64(signature) if secret else ""])
 
@@ -90,9 +90,9 @@ def _b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def sign_in(api: ApiClient, project: Project, **said: Any) -> Any:
+def sign_in(api: ApiClient, project: Project, **fields: Any) -> Any:
     """Configure the project's user sign-in, with the shared secret by default."""
-    how = {"issuer": ISSUER, "audience": AUDIENCE, **(said or {"shared_secret": SECRET})}
+    how = {"issuer": ISSUER, "audience": AUDIENCE, **(fields or {"shared_secret": SECRET})}
     answer = api.patch(f"/projects/{project.pk}", {"jwt": how})
     assert answer.status_code == 200, answer.content
     return answer

@@ -78,8 +78,8 @@ def test_a_project_learns_of_no_other_by_its_slug(
     ]
 
     assert [answer.status_code for answer in answers] == [422, 422]
-    told = [{**answer.json(), "request_id": ""} for answer in answers]
-    assert told[0] == told[1]
+    bodies = [{**answer.json(), "request_id": ""} for answer in answers]
+    assert bodies[0] == bodies[1]
     assert api.get(path).json()["name"] == project.name
     assert api.patch(path, {"name": "New", "slug": project.slug}).json()["name"] == "New"
     taken = platform_api.patch(path, {"slug": other_project.slug})
@@ -131,13 +131,13 @@ def test_a_projects_own_key_registers_nothing(api: ApiClient) -> None:
 
 
 def test_the_platform_lists_every_project_in_pages(platform_api: ApiClient) -> None:
-    made = [ProjectFactory.create().pk for _ in range(3)]
+    new_ids = [ProjectFactory.create().pk for _ in range(3)]
 
     first = platform_api.get("/projects", query={"limit": "2"}).json()
-    assert [row["id"] for row in first["data"]] == sorted(made, reverse=True)[:2]
+    assert [row["id"] for row in first["data"]] == sorted(new_ids, reverse=True)[:2]
     assert first["has_more"] is True
     last = platform_api.get(first["next"]).json()
-    assert [row["id"] for row in last["data"]] == [min(made)]
+    assert [row["id"] for row in last["data"]] == [min(new_ids)]
     assert (last["next"], last["has_more"]) == (None, False)
 
 

@@ -59,12 +59,12 @@ def test_months_are_created_and_dropped_over_a_year_and_a_half(project: Project)
     late = record(project, NOW, "late", back=timedelta(days=34))
     assert rows_in("usage_record_rest") == 2
 
-    made = partitions.make(RECORD_MONTHS, at=NOW)
+    new_months = partitions.make(RECORD_MONTHS, at=NOW)
 
-    assert made == [Month(2026, 10), *(Month(2026, 11).after(n) for n in range(4))]
+    assert new_months == [Month(2026, 10), *(Month(2026, 11).after(n) for n in range(4))]
     assert partitions.make(RECORD_MONTHS, at=NOW) == []
-    assert partitions.months(RECORD_MONTHS) == made
-    tables = ("usage_record_rest", *map(RECORD_MONTHS.partition, made[:2]))
+    assert partitions.months(RECORD_MONTHS) == new_months
+    tables = ("usage_record_rest", *map(RECORD_MONTHS.partition, new_months[:2]))
     places = [rows_in(name) for name in tables]
     assert places == [0, 1, 1]
     at = NOW

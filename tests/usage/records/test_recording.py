@@ -54,19 +54,19 @@ def test_a_record_counts_once_whoever_sends_it_again(project: Project) -> None:
         first._replace(occurred_at=NOW - MICROSECOND),
     ]
 
-    made, alone, again, *clash = record_entries(
+    recorded, alone, again, *clash = record_entries(
         project, first, UsageEntry("ada", "bytes", 7), first, *others
     )
     later = [outcome for _ in range(5) for outcome in record_entries(project, first, *others)]
 
-    assert [made.status, alone.status, again] == [RecordStatus.RECORDED] * 2 + [
-        RecordResult(RecordStatus.DUPLICATE, made.id)
+    assert [recorded.status, alone.status, again] == [RecordStatus.RECORDED] * 2 + [
+        RecordResult(RecordStatus.DUPLICATE, recorded.id)
     ]
     assert refusal_types(clash) == [UsageKeyReused] * 3
-    assert later[::4] == [RecordResult(RecordStatus.DUPLICATE, made.id)] * 5
+    assert later[::4] == [RecordResult(RecordStatus.DUPLICATE, recorded.id)] * 5
     assert refusal_types(later[1:4]) == [UsageKeyReused] * 3
     without_a_moment = record_entries(project, first._replace(occurred_at=None))
-    assert without_a_moment == [RecordResult(RecordStatus.DUPLICATE, made.id)]
+    assert without_a_moment == [RecordResult(RecordStatus.DUPLICATE, recorded.id)]
     ada = customers.get(project=project, user_id="ada")
     month = CounterKey(ada.pk, meter.pk, Period(Unit.MONTH))
     assert read_usage(project_id=project.pk, keys=[month], at=NOW) == {month: CounterAmounts(12, 0)}
@@ -78,10 +78,10 @@ def test_a_key_belongs_to_its_project(project: Project, other_project: Project) 
         MeterFactory.create(project=each, code="bytes")
     one = UsageEntry("ada", "bytes", 5, NOW, "k1")
 
-    (mine,), (theirs,) = record_entries(project, one), record_entries(other_project, one)
+    (mine,), (other,) = record_entries(project, one), record_entries(other_project, one)
 
-    assert (mine.status, theirs.status) == (RecordStatus.RECORDED, RecordStatus.RECORDED)
-    assert mine.id != theirs.id
+    assert (mine.status, other.status) == (RecordStatus.RECORDED, RecordStatus.RECORDED)
+    assert mine.id != other.id
     assert Total.objects.for_project(project).get().sum == 5
 
 
@@ -118,8 +118,8 @@ def test_each_record_is_judged_for_itself_and_a_refused_one_leaves_nothing(
 
     assert refusal_types(outcomes) == [refusal for _, refusal in judged]
     assert all(each.refusal.detail for each in outcomes if each.refusal)
-    told = OutboxEvent.objects.for_project(project).values_list("type", "data__user_id")
-    assert list(told) == [("customer.created", "ada")]
+    events = OutboxEvent.objects.for_project(project).values_list("type", "data__user_id")
+    assert list(events) == [("customer.created", "ada")]
     assert Record.objects.for_project(project).count() == 5
     assert Total.objects.for_project(project).filter(meter=kinds["sum"]).count() == 2
     assert law.is_kept(project)
@@ -178,7 +178,8 @@ def test_late_records_count_in_their_own_period(project: Project) -> None:
         for period in PERIODS
     }
     figures = [
-        asked[CounterKey(ada.pk, meter.pk, period)].used for period, asked in running.items()
+        key_of_period[CounterKey(ada.pk, meter.pk, period)].used
+        for period, key_of_period in running.items()
     ]
     assert figures == [1, 1, 101, 101, 111, 111, 101]
     month = CounterKey(ada.pk, meter.pk, Period(Unit.MONTH))

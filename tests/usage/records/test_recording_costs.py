@@ -143,7 +143,7 @@ def test_a_new_customer_is_created_once_by_eight_parallel_writers(project: Proje
             connection.close()
 
     with ThreadPoolExecutor(THREADS) as threads:
-        outcomes = [each for made in threads.map(work, range(THREADS)) for each in made]
+        outcomes = [each for batch in threads.map(work, range(THREADS)) for each in batch]
 
     assert {each.status for each in outcomes} == {RecordStatus.RECORDED}
     assert Customer.objects.for_project(project).count() == 20

@@ -60,10 +60,10 @@ def check_books(customer: Customer, meter: Meter) -> None:
     assert {total.hour: (total.count, int(total.sum), total.max) for total in totals} == {
         hour: (len(values), sum(values), max(values)) for hour, values in by_hour.items()
     }
-    found = Counter.objects.for_project(project_id).filter(customer=customer, meter=meter)
-    for counter in found:
+    counters = Counter.objects.for_project(project_id).filter(customer=customer, meter=meter)
+    for counter in counters:
         within = [
             row.value for row in rows if counter.starts_at <= row.occurred_at < counter.ends_at
         ]
         assert counter.used == sum(within), counter.period
-        assert counter.siblings == len(found)
+        assert counter.siblings == len(counters)

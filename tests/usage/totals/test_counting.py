@@ -30,17 +30,17 @@ def test_a_key_names_one_use_for_ever(customer: Customer, meter: Meter) -> None:
         assert (again.is_done, again.is_duplicate, again.record_id) == (True, True, first.record_id)
         assert again.used == used
     other = CustomerFactory.create(project=customer.project)
-    for another, said in (
+    for another, source in (
         (count_request(customer, meter, 2), "api"),
         (request, "image"),
         (count_request(other, meter, 3), "api"),
     ):
         with pytest.raises(UsageKeyReused):
-            counting.count(another, limit=None, at=NOW, key="k", feature=said)
+            counting.count(another, limit=None, at=NOW, key="k", feature=source)
     elsewhere = MeterFactory.create(project=CustomerFactory.create().project)
-    theirs = CustomerFactory.create(project=elsewhere.project)
+    other_customer = CustomerFactory.create(project=elsewhere.project)
     assert not counting.count(
-        count_request(theirs, elsewhere, 3), limit=5, at=NOW, key="k"
+        count_request(other_customer, elsewhere, 3), limit=5, at=NOW, key="k"
     ).is_duplicate
     entry = UsageEntry("ada", "calls", 3, NOW, "k")
     (outcome,) = recording.record(project=customer.project, entries=[entry], at=NOW)
@@ -187,9 +187,9 @@ def test_an_extended_window_counts_what_was_used_before_it_was(
         ).is_done
         outcome = counting.count(count_request(customer, meter, 1, extended), limit=9, at=at)
         assert (outcome.is_done, outcome.used) == (True, 6 + days)
-        asked = CounterKey(customer.pk, meter.pk, extended)
-        found = counting_selectors.read_usage(project_id=meter.project_id, keys=[asked], at=at)
-        assert found[asked].used == 6 + days
+        key = CounterKey(customer.pk, meter.pk, extended)
+        counters = counting_selectors.read_usage(project_id=meter.project_id, keys=[key], at=at)
+        assert counters[key].used == 6 + days
     at = NOW + timedelta(days=3)
     assert counting.count(count_request(customer, meter, 9, regular), limit=10, at=at).used == 10
     later = regular.extend_unpaid(NOW + timedelta(days=3, hours=2), at=NOW + timedelta(days=4))

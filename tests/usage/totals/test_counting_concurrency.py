@@ -35,29 +35,29 @@ def test_eight_threads_never_exceed_what_is_allowed(project: Project, meter: Met
     """In each of 200 runs a fresh customer, nobody's counter there yet, a limit and a cost drawn by
     chance: exactly floor(limit / cost) succeed, by the records and by the counter."""
     chance = Random(4)
-    asked: list[tuple[CountRequest, int]] = []
+    requests: list[tuple[CountRequest, int]] = []
     for number in range(RUNS):
         customer = CustomerFactory.create(project=project, user_id=f"user-{number}")
         cost = chance.randint(1, 9)
         limit = chance.randint(cost, THREADS * cost)
-        asked.append((count_request(customer, meter, cost), limit))
+        requests.append((count_request(customer, meter, cost), limit))
     together = Barrier(THREADS)
 
     def spend(_: int) -> list[list[int]]:
-        told = []
-        for each, limit in asked:
+        used_by_run = []
+        for each, limit in requests:
             together.wait()
             outcome = counting.count(each, limit=limit, at=NOW)
-            told.append([outcome.used] if outcome.is_done else [])
-        return told
+            used_by_run.append([outcome.used] if outcome.is_done else [])
+        return used_by_run
 
-    told = run_in_threads(spend, range(THREADS))
+    used_by_thread = run_in_threads(spend, range(THREADS))
     rows = Record.objects.for_project(project).values_list("customer_id")
     by_record = dict(rows.annotate(sum=Sum("value")))
     by_counter = dict(Counter.objects.for_project(project).values_list("customer_id", "used"))
-    for number, (each, limit) in enumerate(asked):
+    for number, (each, limit) in enumerate(requests):
         allowed = limit // each.amount
-        seen = sorted(used for one in told for used in one[number])
+        seen = sorted(used for one in used_by_thread for used in one[number])
         assert seen == [each.amount * count for count in range(1, allowed + 1)], number
         assert by_record[each.customer_id] == by_counter[each.customer_id] == seen[-1], number
 
@@ -114,7 +114,7 @@ def test_counters_agree_with_records_after_parallel_writes(project: Project, met
 
 @pytest.mark.django_db(transaction=True)
 def test_many_retries_with_one_key_count_once(customer: Customer, meter: Meter) -> None:
-    told = run_in_threads(
+    outcomes_by_thread = run_in_threads(
         lambda number: [
             counting.count(count_request(customer, meter, 3), limit=4 * 5, at=NOW, key=f"job {job}")
             for job in range(5)
@@ -122,7 +122,7 @@ def test_many_retries_with_one_key_count_once(customer: Customer, meter: Meter) 
         range(THREADS),
     )
     for job in range(5):
-        outcomes = [one[job] for one in told]
+        outcomes = [one[job] for one in outcomes_by_thread]
         assert sum(not outcome.is_duplicate for outcome in outcomes) == 1
         assert all(outcome.is_done for outcome in outcomes)
         assert len({outcome.record_id for outcome in outcomes}) == 1

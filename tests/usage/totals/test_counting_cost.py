@@ -35,7 +35,8 @@ def test_counting_does_not_wait_for_the_customers_lock(customer: Customer, meter
     with transaction.atomic():
         customers.lock(project_id=customer.project_id, customer_id=customer.pk)
         (outcome,) = run_in_threads(
-            lambda asked: counting.count(asked, limit=5, at=NOW), [count_request(customer, meter)]
+            lambda request: counting.count(request, limit=5, at=NOW),
+            [count_request(customer, meter)],
         )
     assert outcome.is_done
 

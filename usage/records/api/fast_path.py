@@ -134,13 +134,13 @@ def _moments(texts: list[Any]) -> dict[str | None, datetime] | None:
     """The times by their text; None when one of the texts is not a time."""
     if not set(map(type, texts)) <= {str}:
         return None
-    found: dict[str | None, datetime] = {}
+    moments: dict[str | None, datetime] = {}
     for text in set(texts):
         moment = _moment(text)
         if moment is None:
             return None
-        found[text] = moment
-    return found
+        moments[text] = moment
+    return moments
 
 
 def _moment(text: str) -> datetime | None:
