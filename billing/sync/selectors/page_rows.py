@@ -60,10 +60,10 @@ PARTS = ("items", "scheduled_items", "lines", "payments", "discounts")
 
 @dataclass(slots=True)
 class PageRows:
-    """``asked`` are the ids that were looked up; one without rows is not mirrored."""
+    """``ids`` are those that were looked up; one without rows is not mirrored."""
 
     account_id: str
-    asked: dict[type[Mirror], frozenset[str]] = field(default_factory=dict)
+    ids: dict[type[Mirror], frozenset[str]] = field(default_factory=dict)
     rows: dict[tuple[type[Mirror], str], list[Any]] = field(default_factory=dict)
     invoices: dict[str, list[Invoice]] = field(default_factory=dict)
     """By the id of the PaymentIntent that pays them; only while a page of those is held."""
@@ -113,7 +113,7 @@ def find(model: type[Mirror], *, account: StripeAccount, stripe_id: str) -> list
     page = _held.get()
     if page is None or page.account_id != account.pk:
         return None
-    if stripe_id not in page.asked.get(model, ()):
+    if stripe_id not in page.ids.get(model, ()):
         return None
     return page.rows.get((model, stripe_id), [])
 
@@ -163,7 +163,7 @@ def _load(
     *,
     with_children: bool,
 ) -> None:
-    page.asked[model] = frozenset(stripe_ids)
+    page.ids[model] = frozenset(stripe_ids)
     if not stripe_ids:
         return
     query = _of_objects_with_related(model) if with_children else _of_objects(model)
