@@ -36,7 +36,7 @@ def is_off() -> bool:
 
 def is_kept() -> bool:
     """Whether there is a copy for the code of this checkout."""
-    return _is_ours(location())
+    return is_ours(location())
 
 
 def restore(home: Path) -> bool:
@@ -65,6 +65,6 @@ def _copy(source: Path, target: Path) -> None:
         subprocess.run(["cp", "-a", str(source / name), str(target / name)], check=True)
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether the copy is owned by this user: anybody can write to the temporary directory."""
+def is_ours(path: Path) -> bool:
+    """Whether the directory is owned by this user: anybody can write to the temporary directory."""
     return path.is_dir() and not path.is_symlink() and path.lstat().st_uid == os.geteuid()

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.suite import Check, Result, all_tests, report, run, run_all, static_checks
+from tests.services import ROOT
+from tests.suite import (
+    Check,
+    Result,
+    all_tests,
+    report,
+    run,
+    run_all,
+    static_checks,
+    types_cache,
+)
 
 
 def script(code: str) -> Check:
@@ -32,6 +42,19 @@ def test_compiled_tests_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     result = run(script("import sys; print(sys.dont_write_bytecode)"), shown=False)
     assert result.output.strip() == "False"
+
+
+def test_the_cache_of_types_is_shared_unless_somebody_else_owns_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    shared = types_cache()
+    assert shared.parent == tmp_path
+    assert shared.stat().st_mode & 0o777 == 0o700
+    assert types_cache() == shared
+    shared.rmdir()
+    shared.symlink_to(tmp_path)
+    assert types_cache() == ROOT / ".mypy_cache"
 
 
 def test_report_shows_output_of_failures_only() -> None:
