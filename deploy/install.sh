@@ -5,6 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 pins=requirements/dev.txt
+python=python3
 stamp=.venv/installed-requirements
 wanted=$(cksum < "$pins")
 export PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -49,7 +50,7 @@ install_with_uv() {
 
 install_uv() {
     uv=$(grep '^uv==' $pins)
-    "${python:-python3}" -m pip --python .venv/bin/python install --quiet "$uv" 2> /dev/null ||
+    "$python" -m pip --python .venv/bin/python install --quiet "$uv" 2> /dev/null ||
         install_with_pip "$uv"
 }
 

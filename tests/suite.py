@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def types_cache() -> Path:
     """mypy's cache, kept for all checkouts of this user: a file that has not changed is not checked
     again, wherever it lies (40 s of CPU become 3). mypy compares contents."""
     kept = Path(tempfile.gettempdir()) / f"tollgate-mypy-{os.geteuid()}"
-    kept.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        kept.mkdir(mode=0o700)
     return kept if template_cache.is_ours(kept) else ROOT / ".mypy_cache"
 
 

@@ -53,8 +53,10 @@ def test_the_cache_of_types_is_shared_unless_somebody_else_owns_it(
     assert shared.stat().st_mode & 0o777 == 0o700
     assert types_cache() == shared
     shared.rmdir()
-    shared.symlink_to(tmp_path)
-    assert types_cache() == ROOT / ".mypy_cache"
+    for target in (tmp_path, tmp_path / "missing"):
+        shared.symlink_to(target)
+        assert types_cache() == ROOT / ".mypy_cache"
+        shared.unlink()
 
 
 def test_report_shows_output_of_failures_only() -> None:

@@ -80,9 +80,9 @@ def forwarding_status() -> ForwardingStatus:
             ("refused", rows.filter(forwarding=Forwarding.REFUSED)),
         )
     )
-    rows_of_kind = {what: (n, oldest) for what, n, oldest in waiting.union(refused, all=True)}
-    counted, oldest = rows_of_kind["waiting"]
-    return ForwardingStatus(waiting=counted, oldest=oldest, refused=rows_of_kind["refused"][0])
+    count_and_oldest = {what: (n, oldest) for what, n, oldest in waiting.union(refused, all=True)}
+    counted, oldest = count_and_oldest["waiting"]
+    return ForwardingStatus(waiting=counted, oldest=oldest, refused=count_and_oldest["refused"][0])
 
 
 def refused(*, meter: Meter) -> QuerySet[Record]:

@@ -150,8 +150,10 @@ def test_decisions_at_past_and_future_times_use_the_facts_of_that_time(
     for number in range(40):
         at = start + number * SECOND
         random_change(random, customer, kinds, at)
-        planned = decisions.check_many(project=project, questions=questions, at=at + SECOND / 2)
-        answered.append((at + SECOND / 2, planned))
+        decision_by_question = decisions.check_many(
+            project=project, questions=questions, at=at + SECOND / 2
+        )
+        answered.append((at + SECOND / 2, decision_by_question))
         rows = fact_selectors.current(customer=customer)
         facts = [
             *fact_selectors.to_decision_facts(rows),
@@ -167,16 +169,16 @@ def test_decisions_at_past_and_future_times_use_the_facts_of_that_time(
                 version=Customer.objects.for_project(project).get(pk=customer.pk).version,
             )
     now = at + DAY
-    for moment, planned in answered:
+    for moment, decision_by_question in answered:
         evaluation = EvaluationContext(at=moment, now=now)
         again = decisions.explain_many(project=project, questions=questions, context=evaluation)
-        assert {question: each.decision for question, each in again.items()} == planned
+        assert {question: each.decision for question, each in again.items()} == decision_by_question
     for later in (1, 3, 7, 20, 60):
         moment = at + later * SECOND
         evaluation = EvaluationContext(at=moment, now=at)
         seen = decisions.explain_many(project=project, questions=questions, context=evaluation)
-        planned = decisions.check_many(project=project, questions=questions, at=moment)
-        assert {question: each.decision for question, each in seen.items()} == planned
+        decision_by_question = decisions.check_many(project=project, questions=questions, at=moment)
+        assert {question: each.decision for question, each in seen.items()} == decision_by_question
 
 
 def test_usage_at_past_and_future_times(api, project, customer, calls, render):
