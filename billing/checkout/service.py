@@ -62,13 +62,13 @@ def open_page(
     for _ in range(MAX_ATTEMPTS):
         row_or_pages = _find_or_create_row(customer, buyer, order, idempotency_key, at=at)
         if isinstance(row_or_pages, Checkout):
-            _open_at_stripe(row_or_pages, at=at)
-            return checkouts.get(project=project, checkout_id=row_or_pages.pk)
-        same_page = next(
-            (page for page in row_or_pages.pages if page.order_key == row_or_pages.order_key), None
-        )
-        if same_page is not None and _is_open(same_page, at=at):
-            return checkouts.get(project=project, checkout_id=same_page.pk)
+            page = _open_at_stripe(row_or_pages, project, at=at)
+            if page.status == CheckoutStatus.OPEN or idempotency_key:
+                return page
+            continue  # another request got the same page, and its buyer has paid already
+        open_page = _find_open_page(row_or_pages, at=at)
+        if open_page is not None:
+            return open_page
         for page in row_or_pages.pages:
             sessions.ensure_closed(checkout=page, at=at)
     raise CheckoutNotReady(
@@ -151,23 +151,34 @@ def _reload_cart(order: CheckoutOrder, *, at: datetime) -> CheckoutOrder:
     return replace(order, cart=cart, lines=checkout_orders.load_cart_lines(cart=cart, at=at))
 
 
-def _open_at_stripe(row: Checkout, *, at: datetime) -> None:
-    """Open the page at Stripe. Raises CheckoutNotOpen if it closed before Stripe answered."""
+def _open_at_stripe(row: Checkout, project: Project, *, at: datetime) -> Checkout:
+    """Open the page at Stripe and return its row as it is then: open, or completed already.
+
+    Raises CheckoutNotOpen if it closed before Stripe answered.
+    """
     sessions.create(checkout=row, at=at)
-    if row.status == CheckoutStatus.EXPIRED:
+    page = checkouts.get(project=project, checkout_id=row.pk)
+    if page.status == CheckoutStatus.EXPIRED:
         raise CheckoutNotOpen(
             "The page has expired, or a later request for the same product or cart has closed it. "
             "Send a new request to open another page."
         )
+    return page
 
 
-def _is_open(page: Checkout, *, at: datetime) -> bool:
-    """Return whether the page is open at Stripe. Open it first if Stripe has not created it yet."""
+def _find_open_page(blocking: _BlockingPages, *, at: datetime) -> Checkout | None:
+    """Return the page for the same order if it is open at Stripe, which is asked.
+
+    Open it first if Stripe has not created it yet.
+    """
+    page = next((page for page in blocking.pages if page.order_key == blocking.order_key), None)
+    if page is None:
+        return None
     if page.stripe_id:
         page = sessions.read_again(checkout=page, at=at)
     else:
         sessions.create(checkout=page, at=at)
-    return page.status == CheckoutStatus.OPEN
+    return page if page.status == CheckoutStatus.OPEN else None
 
 
 def _create_row(

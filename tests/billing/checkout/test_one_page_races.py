@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 
 from billing.checkout.sessions import create
@@ -28,6 +28,7 @@ from tests.billing.checkout.page_calls import (
 )
 from tests.billing.tenant import Json, Tenant, order
 from tests.factories.projects import key_of
+from tests.threads import run_in_a_thread
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "1"))
 
@@ -164,6 +165,32 @@ def test_twenty_parallel_requests_open_one_page(
     assert len(tenant.at_stripe("customer")) == 1
     rows = Checkout.objects.for_project(project)
     assert rows.filter(status__in=["open", "opening"]).count() <= 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_that_is_paid_before_its_request_is_answered_is_not_returned(
+    tenant: Tenant, monthly_plan: Json
+) -> None:
+    """Another request for the same order gets the same page, and its buyer pays first."""
+    paid: list[str] = []
+
+    def pay_and_sync() -> None:
+        row = Checkout.objects.across_projects().filter(status="open").first()
+        if row is not None:
+            paid.append(row.pk)
+            tenant.pay({"url": row.url})
+            tenant.sync({"id": row.pk})
+        connections.close_all()
+
+    def pay_first(execute: Any, sql: str, *args: Any) -> Any:
+        if not paid and sql.startswith("SELECT") and 'FROM "billing_checkout" ' in sql:
+            run_in_a_thread(pay_and_sync)
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(pay_first):
+        answer = open_page(tenant, monthly_plan)
+    assert (len(paid), answer) == (1, (409, "already-subscribed"))
+    assert live_subscriptions(tenant) == 1
 
 
 @pytest.mark.django_db(transaction=True)
