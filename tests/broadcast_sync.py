@@ -1,24 +1,15 @@
 """Wait until this process has received every broadcast invalidation sent so far."""
 
 import threading
-import time
-from collections.abc import Callable
 
 from common import invalidation
 from common.ids import new_id
 from common.redis import client
+from tests.waiting import PATIENCE, wait_until
 
 ECHO = "tests.echo"
 _received_ids: set[str] = set()
 _arrival = threading.Condition()
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Return as soon as the condition holds; fail after ten seconds."""
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def receive_broadcasts() -> None:
@@ -28,7 +19,7 @@ def receive_broadcasts() -> None:
     message_id = new_id("req")
     client().publish(invalidation.channel(), invalidation.message(ECHO, message_id))
     with _arrival:
-        assert _arrival.wait_for(lambda: message_id in _received_ids, timeout=10)
+        assert _arrival.wait_for(lambda: message_id in _received_ids, timeout=PATIENCE)
         _received_ids.clear()
 
 

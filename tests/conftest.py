@@ -17,6 +17,7 @@ from tests.broadcast_sync import receive_broadcasts
 from tests.factories.projects import ProjectFactory, key_of, platform_key
 from tests.flush.management.commands import flush
 from tests.services import NOWHERE
+from tests.waiting import SilentServer
 
 pytest_plugins = ["tests.billing_fixtures"]
 SANDBOX = Path(__file__).resolve().parent / "sandbox"
@@ -95,11 +96,16 @@ def platform_api(db: None) -> ApiClient:
 
 
 @pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A port that accepts connections and never answers, as a frozen server does."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        yield port
+def silent_server() -> Iterator[SilentServer]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = SilentServer(listening)
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def silent_port(silent_server: SilentServer) -> int:
+    return silent_server.port
 
 
 @pytest.fixture(scope="session")

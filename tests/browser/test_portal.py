@@ -18,6 +18,7 @@ from tests.browser.hosted_page import (
     fill_in,
     visit,
 )
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +46,7 @@ def wait_for(shop: dict[str, Any], user_id: str, what: str, is_so: Any) -> dict[
         [subscription] = shop["tenant"].get(f"/subscriptions/{user_id}")["data"]
         return subscription if is_so(subscription) else None
 
-    subscription: dict[str, Any] = until(what, look, seconds=5.0)
+    subscription: dict[str, Any] = until(what, look, seconds=PATIENCE)
     return subscription
 
 
@@ -57,7 +58,7 @@ def wait_for_invoices(shop: dict[str, Any], user_id: str, count: int) -> list[di
         rows: list[dict[str, Any]] = shop["tenant"].get(f"/invoices?user_id={user_id}")["data"]
         return rows if len(rows) == count else None
 
-    rows: list[dict[str, Any]] = until(f"{count} invoices are mirrored", look, seconds=5.0)
+    rows: list[dict[str, Any]] = until(f"{count} invoices are mirrored", look, seconds=PATIENCE)
     return rows
 
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -20,6 +19,7 @@ from projects.models import Project
 from tests.factories.entitlements import FeatureFactory, draft_fact, state
 from tests.factories.projects import CustomerFactory
 from tests.factories.usage import MeterFactory
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -56,11 +56,12 @@ def worker(*, broker: str, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 def until(holds: Callable[[], bool], *, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Wait for it, but not for longer than the worker lives."""
-    give_up = time.monotonic() + PATIENCE
-    while not holds():
+
+    def is_so() -> bool:
         assert process.poll() is None, f"the worker ended:\n{log.read_text()[-4000:]}"
-        assert time.monotonic() < give_up, f"in vain:\n{log.read_text()[-4000:]}"
-        time.sleep(0.1)
+        return holds()
+
+    wait_until(is_so, lambda: f"in vain:\n{log.read_text()[-4000:]}")
 
 
 def overdue_reservation(project: Project, code: str) -> str:

@@ -28,6 +28,7 @@ from tests.factories.projects import CustomerFactory, key_of, platform_key
 from tests.factories.usage import MeterFactory
 from tests.server.web_server import request, web_server
 from tests.shop import RETURN, Shop
+from tests.waiting import PATIENCE
 from tests.webhooks.stripe_post import StripePost, event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,7 +45,7 @@ def answers_of_callers(act: Callable[[int], T]) -> list[T]:
 
     def call(number: int) -> T:
         try:
-            start.wait(timeout=10)
+            start.wait(timeout=PATIENCE)
             return act(number)
         finally:
             connection.close()

@@ -227,11 +227,9 @@ def send_slowly(text: bytes, connection: socket.socket) -> None:
     ],
 )
 def test_a_server_that_sends_slowly_is_cut_off(scheme: str, text: bytes) -> None:
-    started = time.monotonic()
     dripping = misbehaving(lambda connection: send_slowly(text, connection))
-    with dripping as port, pytest.raises(EgressFailed):
+    with dripping as port, pytest.raises(EgressFailed, match="no complete answer in time"):
         egress.get(f"{scheme}://127.0.0.1:{port}/", total=0.3)
-    assert time.monotonic() - started < 2
 
 
 @pytest.mark.usefixtures("allow_loopback")

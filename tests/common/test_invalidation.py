@@ -5,7 +5,8 @@ from pytest_django import Settings
 
 from common import invalidation
 from common.redis import client
-from tests.broadcast_sync import receive_broadcasts, wait_until
+from tests.broadcast_sync import receive_broadcasts
+from tests.waiting import wait_until
 
 
 def publish(what: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.broadcast_sync import wait_until
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = """

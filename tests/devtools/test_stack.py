@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from devtools.stack.mark import processes_of
 from devtools.stack.program import Program
 from devtools.stack.supervision import Watch
 from tests.services import lay_migrated_database, new_home
+from tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """
@@ -38,7 +39,6 @@ with Stack(Path(sys.argv[1])) as stack:
         stack.supervise(say)
         time.sleep(0.1)
 """
-PATIENCE = 90.0
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def are_stopped(var: Path) -> bool:
 
 
 def get(url: str, path: str) -> int:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE)
     connection.request("GET", path)
     status = connection.getresponse().status
     connection.close()
@@ -127,13 +127,6 @@ def workers_of(main: psutil.Process) -> list[psutil.Process]:
     return [each for each in children if each.status() != psutil.STATUS_ZOMBIE]
 
 
-def until(holds: Callable[[], bool], what: str) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < give_up, what
-        time.sleep(0.1)
-
-
 def serves(url: str, path: str = "/ready") -> bool:
     try:
         return get(url, path) == 200
@@ -142,7 +135,7 @@ def serves(url: str, path: str = "/ready") -> bool:
 
 
 def checks(web: str) -> dict[str, Any]:
-    connection = http.client.HTTPConnection(web.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(web.removeprefix("http://"), timeout=PATIENCE)
     try:
         connection.request("GET", "/health")
         return dict(json.loads(connection.getresponse().read())["checks"])
@@ -167,14 +160,14 @@ def test_a_killed_program_is_started_again(var: Path) -> None:
         main = main_of(var, "web")
         victim, other = workers_of(main)
         victim.kill()
-        until(lambda: len(workers_of(main)) == 2 and serves(web), "a web worker")
+        wait_until(lambda: len(workers_of(main)) == 2 and serves(web), "a web worker")
         assert main_of(var, "web") == main
 
         orphans = {main, *workers_of(main)}
         assert other in orphans
         main.kill()
-        until(lambda: not orphans & {*processes_of(var, "web")}, "the end of the orphans")
-        until(lambda: serves(web), "the web server")
+        wait_until(lambda: not orphans & {*processes_of(var, "web")}, "the end of the orphans")
+        wait_until(lambda: serves(web), "the web server")
 
         servers = Servers(home_of(var), durable=True)
         for program in ("sandbox", "worker", "beat"):
@@ -182,9 +175,9 @@ def test_a_killed_program_is_started_again(var: Path) -> None:
         killed = time.monotonic()
         for server in servers.both():
             os.kill(json.loads((servers.home / f"{server.name}.json").read_text())["pid"], 9)
-        until(lambda: serves(web), "PostgreSQL")
-        until(lambda: serves(sandbox, "/"), "the sandbox")
-        until(lambda: beat_after(web, killed), "Valkey, the worker and beat")
+        wait_until(lambda: serves(web), "PostgreSQL")
+        wait_until(lambda: serves(sandbox, "/"), "the sandbox")
+        wait_until(lambda: beat_after(web, killed), "Valkey, the worker and beat")
         assert stack.poll() is None
         stack.send_signal(signal.SIGTERM)
         output = stack.stdout.read()

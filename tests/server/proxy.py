@@ -11,6 +11,7 @@ from pathlib import Path
 from devtools.processes import free_port
 from devtools.stack.readiness import responds
 from tests.nginx import executable
+from tests.waiting import PATIENCE
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "nginx"
 START_SECONDS = 30
@@ -61,4 +62,4 @@ def proxy(directory: Path, *, upstream: int) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(timeout=15)
+        process.wait(timeout=PATIENCE)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from config.server.connections import LAST_DATA, TCP_INFO_SIZE, Connections
+from tests.waiting import PATIENCE
 
 COUNT = 60
 
@@ -18,7 +19,7 @@ class Accepted:
         listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=COUNT))
         self.clients, self.servers = [], []
         for _ in range(COUNT):
-            client = socket.create_connection(listening.getsockname(), timeout=5)
+            client = socket.create_connection(listening.getsockname(), timeout=PATIENCE)
             self.clients.append(stack.enter_context(client))
             self.servers.append(stack.enter_context(listening.accept()[0]))
 

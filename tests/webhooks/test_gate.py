@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -203,7 +202,7 @@ class TestRemembered:
 
     @pytest.fixture
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-        now = [time.monotonic()]
+        now = [1_000_000.0]
         monkeypatch.setattr(endpoint_cache.cache, "_clock", lambda: now[0])
         return now
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from contextlib import suppress
 
 import pytest
@@ -90,18 +89,14 @@ class TestAnswers:
             assert answer(project)["allowed"]
         assert len(warm) == 0
 
-    def test_frozen_redis_costs_a_quarter_of_a_second_once(
-        self, own_redis, project, customer, sso, commit
-    ):
+    def test_a_frozen_redis_opens_the_breaker(self, own_redis, project, customer, sso, commit):
         with commit():
             state(customer, draft_fact(sso))
         assert answer(project)["allowed"]
         pid = client().info("server")["process_id"]
         os.kill(pid, signal.SIGSTOP)
         try:
-            started = time.perf_counter()
             assert answer(project)["allowed"]
-            assert time.perf_counter() - started < 2
             assert breaker.is_open
             with commit():
                 state(customer)

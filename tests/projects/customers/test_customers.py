@@ -12,6 +12,7 @@ from projects.customers import selectors as customer_selectors
 from projects.customers import service as customers
 from projects.models import Customer, Project
 from tests.full_disk import refuse_rows
+from tests.waiting import PATIENCE
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -93,7 +94,7 @@ def test_eight_at_once_make_one_customer_and_one_event(project: Project) -> None
 
     def use() -> None:
         try:
-            start.wait(timeout=5)
+            start.wait(timeout=PATIENCE)
             ids.append(customers.ensure(project=project, user_id="u1", at=NOW).pk)
         finally:
             connection.close()
@@ -102,7 +103,7 @@ def test_eight_at_once_make_one_customer_and_one_event(project: Project) -> None
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=PATIENCE)
 
     assert len(ids) == 8
     assert set(ids) == {Customer.objects.for_project(project).get().pk}
