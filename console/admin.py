@@ -17,7 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from common.admin.actors import actor
 from common.admin.sidebar import SidebarEntry, SidebarGroup
-from events.services import audit
+from events.audit import audit_trail as audit
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

@@ -7,7 +7,7 @@ from billing import representation
 from billing.access.selectors import subscription_invoices
 from billing.models import Subscription, SubscriptionItem
 from events.catalog import EventType
-from events.services import outbox
+from events.log import outbox
 from projects.customers import selectors as customers
 from projects.models import Customer
 

@@ -26,7 +26,7 @@ from common.errors import Conflict, DomainError, Invalid, NotFound
 from common.inserts import insert
 from common.prepared_queries import Parameter, PreparedQuery
 from common.queue import enqueue
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.models import Project
 
 log = structlog.get_logger(__name__)

@@ -12,7 +12,7 @@ from billing.stripe.fields import Fields
 from billing.sync import service as sync
 from common.errors import Invalid
 from common.ids import new_id
-from events.services import audit
+from events.audit import audit_trail as audit
 
 RowT = TypeVar("RowT", Coupon, PromotionCode)
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from billing.access import rollouts
 from billing.catalog.selectors import catalog
 from billing.models import Product
-from events.services import audit
+from events.audit import audit_trail as audit
 
 USUAL_PRIORITY = 50
 MAX_AMOUNT = 10**9

@@ -16,7 +16,7 @@ from common.errors import Invalid
 from entitlements.features.selectors import features as feature_selectors
 from entitlements.models import Feature
 from entitlements.resolution.kinds import KINDS
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.models import Project
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from billing.access import rollouts
 from billing.catalog.selectors import catalog
 from billing.models import Product
-from events.services import audit
+from events.audit import audit_trail as audit
 
 
 def replace(

@@ -22,7 +22,7 @@ from billing.stripe import prices, products
 from billing.stripe.errors import StripeObjectMissing, StripeRefused
 from billing.sync import service as sync
 from common.ids import new_id
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.models import Project
 
 

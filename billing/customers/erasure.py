@@ -26,7 +26,7 @@ from billing.models import (
     Subscription,
 )
 from entitlements.grants import erasure as entitlements
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.customers import service as customers
 from projects.models import Customer
 

@@ -32,7 +32,7 @@ from common import fair_queue
 from common.errors import DomainError, Unavailable
 from common.fair_queue import QueueRun, RetryRule
 from entitlements.cache import service as cache
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.customers import selectors as customers
 from projects.models import Customer
 

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from billing.models import StripeAccount, StripeMeter
 from events.catalog import EventType
-from events.services import outbox
+from events.log import outbox
 from projects.models import Customer
 from usage.models import Meter
 from usage.models.record import Forwarding

@@ -12,7 +12,7 @@ from billing.outbound import intent_lease, intent_resolution
 from billing.outbound import selectors as intents
 from billing.stripe.errors import StripeRefused
 from common.queue import enqueue
-from events.services import audit
+from events.audit import audit_trail as audit
 
 UNDECIDED = OPEN | {IntentState.PARKED}
 

@@ -17,7 +17,7 @@ from billing.subscriptions import default_methods
 from billing.sync import service as sync
 from common.errors import DomainError, NotFound
 from common.ids import new_id
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.models import Customer
 
 log = structlog.get_logger(__name__)

@@ -26,7 +26,7 @@ from billing.sync import service as sync
 from common.currencies import step
 from common.errors import Invalid
 from common.ids import new_id
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.customers import selectors as customers
 
 CANCELABLE_STATUSES = frozenset({"pending", "requires_action"})

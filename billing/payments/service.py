@@ -17,7 +17,7 @@ from billing.stripe.errors import StripeRefused
 from billing.sync import service as sync
 from common.errors import Invalid
 from common.ids import new_id
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.models import Project
 
 CANCELABLE_STATUSES = frozenset(

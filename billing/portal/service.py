@@ -28,7 +28,7 @@ from billing.stripe.client import client_for
 from billing.stripe.errors import StripeRefused
 from billing.stripe.fields import Fields
 from common.inserts import insert
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.customers import selectors as customers
 from projects.keys.selectors import projects
 from projects.models import Project

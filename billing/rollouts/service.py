@@ -20,7 +20,7 @@ from billing.rollouts.planned_change import PlannedProductChange
 from common import batch_runs
 from common.models import RunStatus
 from common.queue import enqueue
-from events.services import audit
+from events.audit import audit_trail as audit
 
 
 def save(

@@ -28,7 +28,7 @@ from billing.subscriptions.change_plans import (
 from billing.subscriptions.selectors import subscriptions as stored
 from billing.subscriptions.writes import UPDATE, read_again, send_change
 from common.errors import NotFound
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.models import Project
 
 __all__ = [

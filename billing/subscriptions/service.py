@@ -24,7 +24,7 @@ from billing.subscriptions.writes import (
 )
 from common.errors import Invalid
 from common.ids import new_id
-from events.services import audit
+from events.audit import audit_trail as audit
 
 CREDIT_REST = {"invoice_now": True, "prorate": True}
 """Stripe credits the rest of the period to the customer's balance."""

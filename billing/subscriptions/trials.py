@@ -11,7 +11,7 @@ from billing.subscriptions.selectors import subscriptions as stored
 from common import fair_queue
 from common.fair_queue import QueueRun, RetryRule
 from events.catalog import EventType
-from events.services import outbox
+from events.log import outbox
 from projects.customers import selectors as customers
 from projects.models import Customer
 

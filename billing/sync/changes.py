@@ -5,7 +5,7 @@ from datetime import datetime
 
 from billing.sync.plan import Differences, RowPlan, RowT
 from events.catalog import EventType
-from events.services import outbox
+from events.log import outbox
 from projects.customers import selectors as customers
 from projects.models import Customer
 

@@ -20,7 +20,7 @@ from billing.sync.plan import RowPlan
 from billing.sync.selectors import missing_objects, owners
 from common.errors import Conflict
 from common.queue import enqueue
-from events.services import audit
+from events.audit import audit_trail as audit
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from billing.models import StripeAccount
 from common import fair_queue
 from common.models import BackOff
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.models import Project
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from billing.sync import service as sync
 from common.queue import enqueue
-from events.services import audit
+from events.audit import audit_trail as audit
 
 
 @dataclass(frozen=True, order=True, slots=True)

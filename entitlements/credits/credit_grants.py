@@ -27,7 +27,7 @@ from entitlements.resolution.credit_allocation import (
     CreditMovement,
     plan_due_transactions,
 )
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.customers import selectors as customer_rows
 from projects.customers import service as customers
 from projects.models import Customer, Project

@@ -17,7 +17,7 @@ from entitlements.models import CreditAccount, CreditEntry, CreditTransaction
 from entitlements.models.credit_account import BalanceNotice
 from entitlements.resolution.credit_allocation import CreditLeg, CreditMovement
 from events.catalog import EventType
-from events.services import outbox
+from events.log import outbox
 from usage.totals import cache
 
 EVENT_OF_NOTICE = {

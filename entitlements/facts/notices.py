@@ -23,7 +23,7 @@ from entitlements.resolution import decision as resolution
 from entitlements.resolution.decision import CustomerEntitlements, Decision
 from entitlements.resolution.facts import FeatureDefinition
 from events.catalog import EventType
-from events.services import outbox
+from events.log import outbox
 from projects.customers import selectors as customers
 from projects.models import Customer
 

@@ -14,7 +14,7 @@ from entitlements.features.selectors import features
 from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.kinds import KINDS
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.models import Project
 from usage.meters import selectors as meter_rows
 from usage.meters import service as meters

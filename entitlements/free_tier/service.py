@@ -14,7 +14,7 @@ from entitlements.free_tier import rechecks
 from entitlements.models import Feature, FreeTierEntry
 from entitlements.resolution import kinds
 from entitlements.resolution.kinds import KINDS
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.models import Project
 
 MAX_FEATURES = 100

@@ -24,8 +24,9 @@ from entitlements.models.fact import Effect, SourceType
 from entitlements.models.grant import GrantStatus
 from entitlements.resolution.facts import Reason
 from entitlements.resolution.kinds import KINDS
+from events.audit import audit_trail as audit
 from events.catalog import EventType
-from events.services import audit, outbox
+from events.log import outbox
 from projects.customers import selectors as customers
 from projects.models import Customer
 

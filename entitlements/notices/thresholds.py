@@ -21,7 +21,7 @@ from entitlements.decisions.selectors import decisions, limit_notices
 from entitlements.models import Feature, LimitNotice
 from entitlements.resolution.decision import Decision, Question, apply_usage
 from events.catalog import EventType
-from events.services import outbox
+from events.log import outbox
 from projects.models import Customer, Project
 from usage.models import Movement
 from usage.records import reclassify

@@ -18,7 +18,7 @@ from entitlements.conf import LONGEST_SNAPSHOT_LIFE
 from entitlements.errors import SigningUnavailable
 from entitlements.models import SigningKey
 from entitlements.snapshots import selectors as signing_keys
-from events.services import audit
+from events.audit import audit_trail as audit
 
 PUBLISHED_FOR = LONGEST_SNAPSHOT_LIFE + timedelta(hours=1)
 """How long a replaced key stays published: longer than any token that it signed is valid."""

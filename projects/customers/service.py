@@ -11,7 +11,7 @@ from common.errors import Conflict
 from common.inserts import insert, insert_many
 from common.queue import enqueue
 from events.catalog import EventType
-from events.services import outbox
+from events.log import outbox
 from projects import representation
 from projects.customers import selectors as customers
 from projects.models import Customer, Project

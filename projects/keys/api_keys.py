@@ -8,7 +8,7 @@ from django.db import transaction
 
 from common.errors import Conflict, DomainError, Invalid
 from common.times import rfc3339
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.keys import bearer_keys, key_cache
 from projects.keys.credentials import PlatformCredential, ProjectCredential
 from projects.keys.scopes import ALL_SCOPES, APP_SCOPES

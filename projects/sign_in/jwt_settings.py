@@ -9,7 +9,7 @@ from django.db import transaction
 from common import crypto, egress
 from common.egress import EgressRefused
 from common.errors import Invalid
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.errors import SignInRefused
 from projects.keys.selectors import projects
 from projects.models import JwtSettings, Project

@@ -7,7 +7,7 @@ from django.utils.text import slugify
 
 from common.errors import Conflict
 from common.inserts import insert
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.keys import key_cache
 from projects.keys.selectors import apps
 from projects.models import App, Project

@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from common.errors import Conflict
 from common.ids import new_id
 from common.inserts import insert
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.keys import api_keys, key_cache, origins
 from projects.keys.api_keys import ApiKeyRequest
 from projects.keys.scopes import ALL_SCOPES

@@ -14,7 +14,7 @@ APPS = (
 
 WIRING_AND_LANGUAGE = ("config", "console", "devtools", "common")
 """Above and below the subjects: nobody calls a service there."""
-APPS_WITH_ROOMS = ("billing", "entitlements", "usage", "projects")
+APPS_WITH_ROOMS = ("billing", "entitlements", "usage", "projects", "events")
 SHELVES = frozenset(
     {
         *("admin", "api", "urls", "tasks", "management", "views", "fast_path"),

@@ -130,7 +130,7 @@ def test_a_frozen_broker_is_asked_once_and_fails_nothing(
 ) -> None:
     monkeypatch.setattr("common.queue._breaker", Breaker(open_for=3600.0))
     queue.enqueue("billing.sync")
-    asked = frozen_broker.connections
+    connections = frozen_broker.connections
     for number in range(50):
         queue.enqueue(f"billing.sync.{number}")
-    assert frozen_broker.connections == asked
+    assert frozen_broker.connections == connections

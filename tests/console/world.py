@@ -28,8 +28,9 @@ from entitlements.credits import credit_grants
 from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
 from entitlements.resolution.facts import Reason
 from entitlements.snapshots import signing_keys
+from events.audit import audit_trail as audit
 from events.catalog import EventType
-from events.services import audit, outbox
+from events.log import outbox
 from projects.keys import api_keys
 from projects.keys.api_keys import ApiKeyRequest
 from projects.keys.scopes import ALL_SCOPES

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F
 
 from common.inserts import insert
-from events.services import audit
+from events.audit import audit_trail as audit
 from projects.models import Project
 from usage.errors import MeterExists
 from usage.meters import representation

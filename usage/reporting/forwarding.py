@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 from django.db.models import Q
 
-from events.services import audit
+from events.audit import audit_trail as audit
 from usage.errors import RecordNotRefused
 from usage.models import Meter, Record
 from usage.models.record import Forwarding

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from billing.sync import service as sync
 from common.queue import enqueue
-from events.services import audit
+from events.audit import audit_trail as audit
 from webhooks.envelope import open_envelope
 from webhooks.errors import NothingToRead
 from webhooks.models import InboundEvent

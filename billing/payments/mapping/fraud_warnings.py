@@ -14,7 +14,7 @@ from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from events.catalog import EventType
-from events.services import outbox
+from events.log import outbox
 from projects.customers import selectors as customers
 from projects.models import Customer
 

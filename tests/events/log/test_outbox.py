@@ -7,8 +7,8 @@ from django.db import DatabaseError, transaction
 
 from common.models import UnscopedQuery
 from events.catalog import EventType
+from events.log import outbox
 from events.models import OutboxEvent
-from events.services import outbox
 from projects.models import Project
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)

@@ -6,8 +6,8 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from common import context
+from events.audit import audit_trail as audit
 from events.models import AuditEntry
-from events.services import audit
 from projects.models import Project
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)

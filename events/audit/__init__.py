@@ -1,0 +1,1 @@
+"""Owns the audit trail: who changed what by hand, when and why."""
