@@ -6,10 +6,12 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Register functions that lower rooms and apps call: mappers of object kinds, console
-        panels, and the effects of assumed products and prices on entitlements."""
+        panels, the effects of assumed products and prices on entitlements, and the shapes of our
+        events."""
         self._register_kinds()
         self._register_console()
         self._register_assumptions()
+        self._register_events()
 
     @staticmethod
     def _register_kinds() -> None:
@@ -54,3 +56,28 @@ class BillingConfig(AppConfig):
 
         assumptions.register("prod", assumed_facts.product)
         assumptions.register("price", assumed_facts.price)
+
+    @staticmethod
+    def _register_events() -> None:
+        from billing.checkout.representation.checkouts import CheckoutBody
+        from billing.operations.usage_refusals import UsageRefusalBody
+        from billing.representation.invoices import InvoiceBody
+        from billing.representation.payments import PaymentBody
+        from billing.representation.subscriptions import SubscriptionBody
+        from events import bodies
+        from events.catalog import EventType
+
+        body_of_noun = {
+            "checkout": CheckoutBody,
+            "invoice": InvoiceBody,
+            "payment": PaymentBody,
+            "subscription": SubscriptionBody,
+        }
+        bodies.register(
+            {
+                event_type: body_of_noun[event_type.noun]
+                for event_type in EventType
+                if event_type.noun in body_of_noun
+            }
+        )
+        bodies.register({EventType.USAGE_REFUSED: UsageRefusalBody})

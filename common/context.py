@@ -1,10 +1,13 @@
-"""Ids of the current request or task, for log lines and audit entries."""
+"""Ids of the current request or task, for log lines, audit entries and events."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 import structlog
+from django.db import models
 
 from common.ids import new_id
 
@@ -22,12 +25,47 @@ class RequestKey:
     is_retry: bool
 
 
+class CauseType(models.TextChoices):
+    STRIPE_EVENT = "stripe_event", "An event from Stripe"
+    API_REQUEST = "api_request", "A request to the API"
+    OPERATOR = "operator", "An operator in the console"
+    CLOCK = "clock", "A periodic task"
+    COMMAND = "command", "A management command"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What causes the current changes. ``id`` is the Stripe event's id, the request's id, the
+    operator's user name, or the name of the task or command."""
+
+    type: CauseType
+    id: str
+
+
+cause: ContextVar[Cause | None] = ContextVar("cause", default=None)
+
+
+@contextmanager
+def caused_by(type_: CauseType, cause_id: str) -> Iterator[None]:
+    """Changes inside have this cause."""
+    token = cause.set(Cause(type_, cause_id))
+    try:
+        yield
+    finally:
+        cause.reset(token)
+
+
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 
 
 def choose(offered: str = "") -> str:
     """The offered id if it is safe to log, otherwise a new one."""
     return offered if offered and _ACCEPTABLE.fullmatch(offered) else new_id("req")
+
+
+def begin_command(name: str) -> None:
+    """Start a management command, which causes what it changes."""
+    cause.set(Cause(CauseType.COMMAND, name))
 
 
 def begin(offered: str = "") -> str:
@@ -37,4 +75,5 @@ def begin(offered: str = "") -> str:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=chosen)
     request_id.set(chosen)
+    cause.set(Cause(CauseType.API_REQUEST, chosen))
     return chosen

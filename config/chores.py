@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from common import heartbeats, queue
+from common.context import CauseType, caused_by
 from common.frames import call_with_room
 from config.schedule import POLLED
 
@@ -24,7 +25,8 @@ class Chore(Task):  # type: ignore[type-arg]  # generic in the stubs alone
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task with room for its frames (:mod:`common.frames`)."""
-        return call_with_room(super().__call__, *args, **kwargs)
+        with caused_by(CauseType.CLOCK, self.name):
+            return call_with_room(super().__call__, *args, **kwargs)
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
         """Allow the next wake-up before the database is read: this run may miss later commits."""

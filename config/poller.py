@@ -18,6 +18,7 @@ from celery import bootsteps
 from django.db import connections
 from django.utils import timezone
 
+from common.context import CauseType, caused_by
 from common.postgres.base import leave_pools_to_parent
 from config.liveness import touch_liveness_file
 from config.schedule import POLLED
@@ -99,7 +100,8 @@ class Poll(threading.Thread):
 
     def _run_once(self) -> None:
         try:
-            self._chore()
+            with caused_by(CauseType.CLOCK, self._chore_name):
+                self._chore()
         finally:
             connections.close_all()
 

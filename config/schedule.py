@@ -36,6 +36,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "fetch reports of lost usage": _every(60, "webhooks.fetch_error_reports"),
     "erase late events of erased customers": _every(600, "webhooks.forget_erased"),
     "reconcile with Stripe, part of the nightly pass": _every(60, "billing.reconcile"),
+    "give events their positions": _every(1, "events.number"),
     "create partitions for events": _every(3600, "events.make_partitions"),
     "create partitions for usage records": _every(3600, "usage.make_partitions"),
     "drop old usage records": _every(3600, "usage.drop_old_records"),
@@ -45,6 +46,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
 }
 
 POLLED: dict[str, float] = {
+    "events.number": 0.05,
     "billing.sync": 1,
     "billing.finish_intents": 1,
     "billing.expire_payments": 1,

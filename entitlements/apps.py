@@ -5,7 +5,13 @@ class EntitlementsConfig(AppConfig):
     name = "entitlements"
 
     def ready(self) -> None:
-        """Register the panels of decisions, credits and reservations on the customer page."""
+        """Register the panels of decisions, credits and reservations on the customer page, and the
+        shapes of our events."""
+        self._register_panels()
+        self._register_events()
+
+    @staticmethod
+    def _register_panels() -> None:
         from entitlements.consumption import admin as reservations
         from entitlements.credits.admin import credit_panel, credits
         from entitlements.grants.admin import customer_panel
@@ -15,3 +21,25 @@ class EntitlementsConfig(AppConfig):
         panels.register(credit_panel.PANEL, name="credits", order=12)
         panels.register_action(credits.ACT, order=30)
         panels.register(reservations.PANEL, name="reservations", order=11)
+
+    @staticmethod
+    def _register_events() -> None:
+        from entitlements.credits.credit_representation import CreditLevelBody
+        from entitlements.grants.representation import GrantBody
+        from entitlements.notices.thresholds import LimitReachedBody
+        from entitlements.representation import EntitlementsBody
+        from events import bodies
+        from events.catalog import EventType
+
+        bodies.register(
+            {
+                EventType.ENTITLEMENTS_CHANGED: EntitlementsBody,
+                EventType.GRANT_CREATED: GrantBody,
+                EventType.GRANT_REVOKED: GrantBody,
+                EventType.GRANT_EXPIRED: GrantBody,
+                EventType.USAGE_THRESHOLD_REACHED: LimitReachedBody,
+                EventType.USAGE_LIMIT_REACHED: LimitReachedBody,
+                EventType.CREDITS_LOW: CreditLevelBody,
+                EventType.CREDITS_EXHAUSTED: CreditLevelBody,
+            }
+        )

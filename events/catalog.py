@@ -1,42 +1,71 @@
-"""All event types that a project can receive; no other type can be recorded."""
+"""All event types that a project can receive; no other type can be recorded.
+
+``docs/events.md``, the JSON Schemas and the AsyncAPI document are generated from this list and from
+the bodies that the apps register (:mod:`events.bodies`).
+"""
 
 from django.db import models
 
 
 class EventType(models.TextChoices):
-    """Names follow ``noun.past-tense``; the noun is the kind of row that changed."""
+    """Names follow ``noun.past-tense``; the noun is the kind of row that changed. The label says
+    when the event is recorded."""
 
-    CUSTOMER_CREATED = "customer.created"
-    CUSTOMER_UPDATED = "customer.updated"
-    CUSTOMER_DELETED = "customer.deleted"
-    CHECKOUT_COMPLETED = "checkout.completed"
-    CHECKOUT_EXPIRED = "checkout.expired"
-    PAYMENT_CREATED = "payment.created"
-    PAYMENT_PAID = "payment.paid"
-    PAYMENT_FAILED = "payment.failed"
-    PAYMENT_EXPIRED = "payment.expired"
-    PAYMENT_CANCELED = "payment.canceled"
-    PAYMENT_REFUNDED = "payment.refunded"
-    PAYMENT_REFUND_FAILED = "payment.refund_failed"
-    PAYMENT_DISPUTED = "payment.disputed"
-    PAYMENT_DISPUTE_CLOSED = "payment.dispute_closed"
-    PAYMENT_FRAUD_WARNING = "payment.fraud_warning"
-    SUBSCRIPTION_CREATED = "subscription.created"
-    SUBSCRIPTION_UPDATED = "subscription.updated"
-    SUBSCRIPTION_RENEWED = "subscription.renewed"
-    SUBSCRIPTION_TRIAL_ENDING = "subscription.trial_ending"
-    SUBSCRIPTION_PAST_DUE = "subscription.past_due"
-    SUBSCRIPTION_PAUSED = "subscription.paused"
-    SUBSCRIPTION_RESUMED = "subscription.resumed"
-    SUBSCRIPTION_CANCELED = "subscription.canceled"
-    INVOICE_PAID = "invoice.paid"
-    INVOICE_PAYMENT_FAILED = "invoice.payment_failed"
-    ENTITLEMENTS_CHANGED = "entitlements.changed"
-    USAGE_THRESHOLD_REACHED = "usage.threshold_reached"
-    USAGE_LIMIT_REACHED = "usage.limit_reached"
-    USAGE_REFUSED = "usage.refused"
-    CREDITS_LOW = "credits.low"
-    CREDITS_EXHAUSTED = "credits.exhausted"
-    GRANT_CREATED = "grant.created"
-    GRANT_REVOKED = "grant.revoked"
-    GRANT_EXPIRED = "grant.expired"
+    CUSTOMER_CREATED = "customer.created", "A customer was created."
+    CUSTOMER_UPDATED = "customer.updated", "A customer's fields were changed."
+    CUSTOMER_DELETED = "customer.deleted", "A customer was erased. Only our id of it remains."
+
+    CHECKOUT_COMPLETED = "checkout.completed", "The buyer finished a hosted page."
+    CHECKOUT_EXPIRED = "checkout.expired", "A hosted page closed before the buyer finished it."
+
+    PAYMENT_CREATED = "payment.created", "A payment was created; nothing is paid yet."
+    PAYMENT_PAID = "payment.paid", "The payment succeeded."
+    PAYMENT_FAILED = "payment.failed", "An attempt to pay failed. The buyer may try again."
+    PAYMENT_EXPIRED = "payment.expired", "The payment was not made in time and can no longer be."
+    PAYMENT_CANCELED = "payment.canceled", "The payment was canceled before it was made."
+    PAYMENT_REFUNDED = "payment.refunded", "A refund of the payment was created."
+    PAYMENT_REFUND_FAILED = (
+        "payment.refund_failed",
+        "A refund failed, perhaps days after it succeeded: the buyer has not got the money.",
+    )
+    PAYMENT_DISPUTED = "payment.disputed", "The buyer disputed the payment at the bank."
+    PAYMENT_DISPUTE_CLOSED = "payment.dispute_closed", "A dispute of the payment was won or lost."
+    PAYMENT_FRAUD_WARNING = (
+        "payment.fraud_warning",
+        "The card's issuer suspects that the payment is fraud.",
+    )
+
+    SUBSCRIPTION_CREATED = "subscription.created", "A subscription was created."
+    SUBSCRIPTION_UPDATED = "subscription.updated", "A subscription changed in any way."
+    SUBSCRIPTION_RENEWED = "subscription.renewed", "A new period began and is paid."
+    SUBSCRIPTION_TRIAL_ENDING = "subscription.trial_ending", "A trial ends within three days."
+    SUBSCRIPTION_PAST_DUE = "subscription.past_due", "A renewal could not be collected."
+    SUBSCRIPTION_PAUSED = "subscription.paused", "Collection was paused."
+    SUBSCRIPTION_RESUMED = "subscription.resumed", "Collection was resumed."
+    SUBSCRIPTION_CANCELED = "subscription.canceled", "A subscription has ended."
+
+    INVOICE_PAID = "invoice.paid", "An invoice was paid."
+    INVOICE_PAYMENT_FAILED = "invoice.payment_failed", "An attempt to pay an invoice failed."
+
+    ENTITLEMENTS_CHANGED = (
+        "entitlements.changed",
+        "What a user may do has changed: at least one decision differs from the last event's.",
+    )
+    GRANT_CREATED = "grant.created", "A feature or product was granted by hand."
+    GRANT_REVOKED = "grant.revoked", "A grant was revoked."
+    GRANT_EXPIRED = "grant.expired", "A grant reached its end."
+
+    USAGE_THRESHOLD_REACHED = "usage.threshold_reached", "80 % of a limit is used."
+    USAGE_LIMIT_REACHED = "usage.limit_reached", "A limit is used up."
+    USAGE_REFUSED = (
+        "usage.refused",
+        "Stripe does not count reported usage, so it will not be billed: money is lost.",
+    )
+
+    CREDITS_LOW = "credits.low", "A balance of credits fell to its low mark."
+    CREDITS_EXHAUSTED = "credits.exhausted", "A balance of credits is used up."
+
+    @property
+    def noun(self) -> str:
+        """The kind of row that changed: ``payment``."""
+        return self.value.partition(".")[0]

@@ -4,9 +4,17 @@ from celery import shared_task
 from django.utils import timezone
 
 from common import partitions
+from events.log import sequencer
+from events.models.logged_event import LOG_MONTHS
 from events.models.outbox_event import OUTBOX_MONTHS
+
+
+@shared_task(name="events.number")
+def number() -> None:
+    sequencer.run()
 
 
 @shared_task(name="events.make_partitions")
 def make_partitions() -> None:
-    partitions.make(OUTBOX_MONTHS, at=timezone.now())
+    for table in (OUTBOX_MONTHS, LOG_MONTHS):
+        partitions.make(table, at=timezone.now())

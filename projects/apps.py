@@ -5,7 +5,18 @@ class ProjectsConfig(AppConfig):
     name = "projects"
 
     def ready(self) -> None:
-        """Register the panel of events and audit entries on the console's customer page."""
+        """Register the panel of events and audit entries on the console's customer page, and the
+        shapes of our events."""
+        from events import bodies
+        from events.catalog import EventType
         from projects.customers.admin import history_panel, panels
+        from projects.representation import CustomerBody
 
         panels.register(history_panel.PANEL, name="history", order=90)
+        bodies.register(
+            {
+                EventType.CUSTOMER_CREATED: CustomerBody,
+                EventType.CUSTOMER_UPDATED: CustomerBody,
+                EventType.CUSTOMER_DELETED: CustomerBody,
+            }
+        )

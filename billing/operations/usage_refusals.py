@@ -6,12 +6,13 @@ that marks them as refused.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, TypedDict
 
 import structlog
 from django.db import transaction
 
 from billing.models import StripeAccount, StripeMeter
+from common.bodies import UserId
 from events.catalog import EventType
 from events.log import outbox
 from projects.models import Customer
@@ -22,6 +23,17 @@ from usage.reporting.forwarding import ForwardingResult
 from usage.reporting.meter_events import MeterEventResult
 
 log = structlog.get_logger(__name__)
+
+
+class UsageRefusalBody(TypedDict):
+    """Usage that Stripe does not bill."""
+
+    user_id: UserId
+    customer: str
+    meter: Annotated[str, "The code of the meter."]
+    records: Annotated[int, "How many records."]
+    value: Annotated[int, "The sum of their values, in units of the meter."]
+    reason: Annotated[str, "Why, in Stripe's words or ours."]
 
 
 class _RefusalKey(NamedTuple):
@@ -96,14 +108,15 @@ def _record(refused: dict[_RefusalKey, tuple[int, int]], at: datetime) -> None:
             event_type=EventType.USAGE_REFUSED,
             subject=key.meter_id,
             customer_id=key.customer_id,
-            data={
-                "user_id": customers[key.customer_id].user_id,
-                "customer": key.customer_id,
-                "meter": meters[key.meter_id].code,
-                "records": records,
-                "value": value,
-                "reason": key.reason,
-            },
+            version=customers[key.customer_id].version,
+            data=UsageRefusalBody(
+                user_id=customers[key.customer_id].user_id,
+                customer=key.customer_id,
+                meter=meters[key.meter_id].code,
+                records=records,
+                value=value,
+                reason=key.reason,
+            ),
             at=at,
         )
     log.warning("usage_refused", records=sum(records for records, _ in refused.values()))

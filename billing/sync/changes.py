@@ -9,8 +9,6 @@ from events.log import outbox
 from projects.customers import selectors as customers
 from projects.models import Customer
 
-UNREPORTED = frozenset({"updated_at", "synced_at"})
-
 
 def write_and_record(
     planned: RowPlan[RowT],
@@ -40,16 +38,7 @@ def write_and_record(
             customer_id=customer.pk,
             version=version,
             data=after,
-            previous=_changed(before, after),
+            previous=outbox.previous_values(before, after),
             at=at,
         )
     return differences
-
-
-def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
-    """The old values of the members that differ now."""
-    return {
-        name: before[name]
-        for name in before.keys() & after.keys()
-        if name not in UNREPORTED and before[name] != after[name]
-    }

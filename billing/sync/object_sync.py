@@ -2,6 +2,7 @@
 
 import random
 import time
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TypeGuard
 
@@ -22,6 +23,7 @@ from billing.stripe.errors import (
 from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import apply, kinds, missing_objects, snapshot_digest, sync_queue
 from billing.sync.sync_queue import SyncLease
+from common.context import CauseType, caused_by
 from common.errors import DomainError, Unavailable
 from common.lease import LeaseLost
 
@@ -110,13 +112,14 @@ def store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) ->
 def _apply(
     lease: SyncLease, snapshot: StripeSnapshot | None, digest: bytes | None, at: datetime
 ) -> None:
-    owner = apply.apply(
-        account=lease.account,
-        kind=lease.kind,
-        stripe_id=lease.stripe_id,
-        snapshot=snapshot,
-        at=at,
-    )
+    with _caused_by_event(lease):
+        owner = apply.apply(
+            account=lease.account,
+            kind=lease.kind,
+            stripe_id=lease.stripe_id,
+            snapshot=snapshot,
+            at=at,
+        )
     if not sync_queue.complete(
         lease,
         at=at,
@@ -125,6 +128,13 @@ def _apply(
         digest=digest if owner else None,
     ):
         raise LeaseLost
+
+
+def _caused_by_event(lease: SyncLease) -> AbstractContextManager[None]:
+    """Changes inside are caused by the Stripe event that requested the read, if one did."""
+    if not lease.stripe_event_id:
+        return nullcontext()
+    return caused_by(CauseType.STRIPE_EVENT, lease.stripe_event_id)
 
 
 def _keep_row(lease: SyncLease, at: datetime) -> None:

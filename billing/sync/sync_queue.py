@@ -50,6 +50,8 @@ class SyncLease:
     due_since: datetime
     applied_digest: bytes | None
     """Of the snapshot that was applied last; None when the next one is applied in any case."""
+    stripe_event_id: str
+    """The event that requested the last read; empty if it was no event."""
     is_abandoned: bool
     """Whether the last lease ended without a release: its worker died, or took too long."""
 
@@ -63,7 +65,7 @@ def request_sync(
     a parked object. A failing object keeps its pause unless it must be read ``at_once``.
     """
     parameters = {"account_id": account_id, "kind": kind, "stripe_id": stripe_id}
-    flags = {"at_once": at_once, "even_if_unchanged": True}
+    flags = {"at_once": at_once, "even_if_unchanged": True, "event_id": ""}
     rows = prepared_statements.fetch_rows(queue_sql.REQUEST_SYNC, {**parameters, **flags})
     sync_id, number = rows[0]
     return sync_id, number
@@ -78,6 +80,7 @@ def request_syncs(rows: QuerySet[SyncObject]) -> int:
         attempts=0,
         parked_at=None,
         applied_digest=None,
+        stripe_event_id="",
     )
     if count:
         enqueue("billing.sync")

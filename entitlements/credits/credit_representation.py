@@ -1,7 +1,7 @@
 """Credits as JSON, the same in responses, events and the audit trail."""
 
 from datetime import datetime
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
 from common.bodies import Time, UserId
 from common.times import rfc3339
@@ -81,10 +81,19 @@ class CreditTransactionBody(TypedDict):
     entries: list[CreditEntryBody]
 
 
+class CreditLevelBody(TypedDict):
+    """A balance of credits that has become low or is used up."""
+
+    user_id: UserId
+    customer: str
+    balance: Annotated[int, "Credits that can be spent now."]
+    low_at: Annotated[int, "The balance is low when it is at most this number."]
+    topped_up_to: Annotated[int, "The balance after the last top-up."]
+
+
 def level(
     account: CreditAccount, customer: Customer, *, balance: int, low_at: int
-) -> dict[str, Any]:
-    """The payload of the events about a balance."""
+) -> CreditLevelBody:
     return {
         "user_id": customer.user_id,
         "customer": customer.pk,

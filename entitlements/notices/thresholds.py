@@ -9,16 +9,18 @@ one customer; no counter or customer is locked.
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import structlog
 from django.db import DatabaseError, transaction
 
+from common.bodies import UserId
 from common.fair_queue import QueueRun, RetryRule
 from common.queue import enqueue
 from entitlements import representation
 from entitlements.decisions.selectors import decisions, limit_notices
 from entitlements.models import Feature, LimitNotice
+from entitlements.representation import DecisionBody
 from entitlements.resolution.decision import Decision, Question, apply_usage
 from events.catalog import EventType
 from events.log import outbox
@@ -36,6 +38,14 @@ RULE = RetryRule(queue="limit_notices", attempts=20)
 
 PERCENTS = {80: EventType.USAGE_THRESHOLD_REACHED, 100: EventType.USAGE_LIMIT_REACHED}
 """Event by percentage of the limit, ascending."""
+
+
+class LimitReachedBody(DecisionBody):
+    """A share of a limit that is used."""
+
+    user_id: UserId
+    customer: str
+    threshold: Annotated[int, "Per cent of the limit."]
 
 
 class LimitStatus(NamedTuple):
@@ -246,12 +256,12 @@ def _record_events(status: LimitStatus, percents: Iterable[int], at: datetime) -
             project_id=customer.project_id,
             event_type=PERCENTS[percent],
             subject=status.feature.pk,
-            data={
-                "user_id": customer.user_id,
-                "customer": customer.pk,
-                "threshold": percent,
+            data=LimitReachedBody(
+                user_id=customer.user_id,
+                customer=customer.pk,
+                threshold=percent,
                 **representation.decision(status.decision),
-            },
+            ),
             at=at,
             customer_id=customer.pk,
             version=customer.version,

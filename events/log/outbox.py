@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from common import context
 from common.erasure import Person
 from events.catalog import EventType
 from events.models import OutboxEvent
 
 BATCH = 500
+UNREPORTED = frozenset({"updated_at", "synced_at"})
+"""Members that change with every change."""
+SCHEMA_VERSION = 1
+"""Of the shapes that events have now. Members may be added without a new version."""
 
 
 def record(
@@ -26,16 +31,20 @@ def record(
 
     ``data`` is the complete new state, ``previous`` the old values of what changed.
     """
-    return OutboxEvent.objects.create(
-        project_id=project_id,
-        type=EventType(event_type).value,
-        subject=subject,
-        customer_id=customer_id,
-        version=version,
-        data=data,
-        previous=previous or {},
-        occurred_at=at,
-    )
+    event = _new(project_id, event_type, at)
+    event.subject, event.customer_id, event.version = subject, customer_id, version
+    event.data, event.previous = data, previous or {}
+    event.save(force_insert=True)
+    return event
+
+
+def previous_values(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
+    """The old values of the members that differ now, for ``previous``."""
+    return {
+        name: before[name]
+        for name in before.keys() & after.keys()
+        if name not in UNREPORTED and before[name] != after[name]
+    }
 
 
 def record_many(
@@ -47,17 +56,13 @@ def record_many(
 ) -> None:
     """Record one event per new customer; ``data`` maps customer ids to their states, in this
     order."""
-    OutboxEvent.objects.bulk_create(
-        OutboxEvent(
-            project_id=project_id,
-            type=EventType(event_type).value,
-            subject=customer_id,
-            customer_id=customer_id,
-            data=state,
-            occurred_at=at,
-        )
-        for customer_id, state in data.items()
-    )
+    events = []
+    for customer_id, state in data.items():
+        event = _new(project_id, event_type, at)
+        event.subject = event.customer_id = customer_id
+        event.data = state
+        events.append(event)
+    OutboxEvent.objects.bulk_create(events)
 
 
 def forget(*, project_id: str, customer_id: str, person: Person) -> None:
@@ -70,6 +75,19 @@ def forget(*, project_id: str, customer_id: str, person: Person) -> None:
             row.data = _blank(row.data)
             row.previous = _blank(row.previous)
         row.save(update_fields=["data", "previous"])
+
+
+def _new(project_id: str, event_type: EventType, at: datetime) -> OutboxEvent:
+    """An event that is not stored yet, with what causes the current changes."""
+    cause = context.cause.get()
+    return OutboxEvent(
+        project_id=project_id,
+        type=EventType(event_type).value,
+        occurred_at=at,
+        cause_type=cause.type if cause else "",
+        cause_id=cause.id if cause else "",
+        schema_version=SCHEMA_VERSION,
+    )
 
 
 def _blank(state: dict[str, Any]) -> dict[str, Any]:

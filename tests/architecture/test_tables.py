@@ -20,6 +20,8 @@ OF_NO_TENANT = {
     "billing_reconcilesighting": "belongs to a run of reconciliation",
     "webhooks_inboundevent": "arrives before anybody knows whose it is",
     "events_auditentry": "acts on the platform have no project",
+    "events_loghead": "counts the events of all tenants",
+    "events_pendingevent": "a queue of the events of all tenants, read by the sequencer alone",
     "entitlements_signingkey": "one signs for everybody; the audience says for whom",
     "common_backoff": "waits for a Stripe account, which many may share, or for a project",
     "usage_retentionprogress": "a month of records is every project's",
@@ -31,6 +33,9 @@ SECRETS = {"projects_apikey": {("digest",)}}
 """Keys that are unique everywhere because they are 256 random bits."""
 
 WITHOUT_LINKS = {
+    "events_customerhead": "the sequencer takes the customer from an event",
+    "events_loggedevent": "the sequencer takes all of it from an event",
+    "events_projecthead": "the sequencer takes the project from an event",
     "usage_movement": "written with records",
     "usage_record": "each statement reads customer and meter from their own rows by the project",
     "usage_recordkey": "written with its record",

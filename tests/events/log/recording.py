@@ -1,0 +1,33 @@
+"""Record events, and read the places that they got."""
+
+from datetime import UTC, datetime
+
+from events.catalog import EventType
+from events.log import outbox
+from events.models import LoggedEvent
+from projects.models import Project
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+def record(project: Project, customer: str = "", version: int = 0) -> str:
+    event = outbox.record(
+        project_id=project.pk,
+        event_type=EventType.CUSTOMER_UPDATED,
+        subject=customer or "row",
+        customer_id=customer,
+        version=version,
+        data={},
+        at=NOW,
+    )
+    return str(event.pk)
+
+
+def entries(project: Project) -> list[LoggedEvent]:
+    return list(
+        LoggedEvent.objects.for_project(project).select_related("event").order_by("position")
+    )
+
+
+def places(project: Project) -> list[tuple[str, int, int, int]]:
+    return [(each.event_id, each.position, each.sequence, each.number) for each in entries(project)]
