@@ -14,6 +14,7 @@ urlpatterns = [
     path("health", health.health),
     path(".well-known/jwks.json", jwks.keys),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("delivery.urls")),
     path("api/v1/", include("projects.urls")),
     path("api/v1/", include("billing.urls")),
     path("api/v1/", include("entitlements.urls")),

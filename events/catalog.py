@@ -69,3 +69,12 @@ class EventType(models.TextChoices):
     def noun(self) -> str:
         """The kind of row that changed: ``payment``."""
         return self.value.partition(".")[0]
+
+
+def matching(name: str) -> set[str]:
+    """The types that a filter means: one type, or ``payment.*`` for all of a noun; none for an
+    unknown name."""
+    noun, _, verb = name.partition(".")
+    if verb == "*":
+        return {each.value for each in EventType if each.noun == noun}
+    return {name} & set(EventType.values)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -22,11 +23,14 @@ from config.server.environ import Environ, Scope, environ_of
 from config.server.files import allow_many_files
 from config.server.limits import Limits
 from config.server.threads import Threads
+from config.server.waiting import WaitingRoom
+from delivery.feed.waiting import ENVIRON_KEY, WaitRequest
 
 log = structlog.get_logger(__name__)
 
 Protocol = Any
 """granian's ``RSGIHTTPProtocol``."""
+FEED = "/api/v1/events"
 WSGI = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
@@ -39,6 +43,7 @@ class Application:
         self.threads = Threads(self.limits.threads)
         self.bodies_with_key = BodyQueue(self.limits)
         self.bodies_without_key = BodyQueue(self.limits)
+        self.waiting = WaitingRoom(self.limits, self.threads)
         self.busy: set[str] = set()
         self.connections = Connections(self.limits.max_connections, self.busy)
 
@@ -46,8 +51,10 @@ class Application:
         allow_many_files()
         self.threads.start(loop)
         self.connections.start()
+        self.waiting.start(loop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.waiting.close()
         self.connections.stop()
         self.threads.stop()
 
@@ -75,7 +82,27 @@ class Application:
             protocol.response_empty(400, [])  # the caller has hung up
         else:
             environ["wsgi.input"] = BytesIO(body)
-            await self.threads.run(lambda: _respond(self._wsgi, environ, protocol))
+            if environ["PATH_INFO"] == FEED and "wait=" in environ["QUERY_STRING"]:
+                await self._serve_waiting(environ, protocol)
+            else:
+                await self.threads.run(lambda: _respond(self._wsgi, environ, protocol))
+
+    async def _serve_waiting(self, environ: Environ, protocol: Protocol) -> None:
+        """Answer once the page has events, or the reader has waited for long enough."""
+        deadline: float | None = None
+        loop = asyncio.get_running_loop()
+        while True:
+            asked = dict(environ)
+            answer = await self.threads.run(partial(_call, self._wsgi, asked))
+            request: WaitRequest | None = asked.get(ENVIRON_KEY)
+            if request is None:
+                break
+            deadline = deadline or loop.time() + request.seconds
+            if loop.time() >= deadline or not self.waiting.has_place(request):
+                break
+            if not await self.waiting.wait(request, protocol, until=deadline):
+                return
+        protocol.response_bytes(*answer)
 
     async def _body(self, environ: Environ, protocol: Protocol) -> bytes:
         """The body; empty if its headers say that it is too long, or if the caller is refused.
@@ -121,6 +148,11 @@ def _content_length(environ: Environ) -> int | None:
 
 def _respond(wsgi: WSGI, environ: Environ, protocol: Protocol) -> None:
     """Execute the request in this thread and send the answer."""
+    protocol.response_bytes(*_call(wsgi, environ))
+
+
+def _call(wsgi: WSGI, environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Execute the request in this thread: the status, headers and body of the answer."""
     started: list[Any] = [500, []]
 
     def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
@@ -134,9 +166,8 @@ def _respond(wsgi: WSGI, environ: Environ, protocol: Protocol) -> None:
             getattr(parts, "close", bool)()
     except Exception:
         log.exception("request_crashed", path=environ["PATH_INFO"])
-        protocol.response_empty(500, [])
-    else:
-        protocol.response_bytes(*started, body)
+        return 500, [], b""
+    return started[0], started[1], body
 
 
 def _refuse(environ: Environ, protocol: Protocol, refusal: APIException) -> None:

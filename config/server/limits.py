@@ -29,6 +29,10 @@ class Limits:
     max_connections: int = 1000
     """Open connections; beyond that, those that have been idle longest are closed."""
 
+    max_waiting: int = 800
+    """Readers that wait for new events at the same time; a further one gets an empty page."""
+    max_waiting_per_key: int = 50
+
     def seconds_for(self, length: int) -> float:
         """Longest time for a body of ``length`` bytes."""
         return self.body_seconds + length / self.min_body_rate

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "entitlements",
     "billing",
     "webhooks",
+    "delivery",
     "console.apps.ConsoleConfig",
     "devtools",
 ]

@@ -1,8 +1,75 @@
 """Read the log in order."""
 
-from events.models import LogHead
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db.models import Subquery, Value
+from django.db.models.functions import Coalesce
+
+from events.models import LoggedEvent, LogHead, ProjectHead
+
+HEAD = 1
+"""The primary key of the only row of ``LogHead``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """What the log has of a project: the positions from ``oldest`` to ``head``. Without any event
+    ``oldest`` is the position that the next one gets."""
+
+    epoch: str
+    head: int
+    oldest: int
 
 
 def lock_head() -> LogHead | None:
     """The head of the log; None if there is none yet, or another sequencer has locked it."""
-    return LogHead.objects.select_for_update(skip_locked=True).filter(pk=1).first()
+    return LogHead.objects.select_for_update(skip_locked=True).filter(pk=HEAD).first()
+
+
+def state(project_id: str) -> LogState:
+    """The project's part of the log, in one statement."""
+    head = ProjectHead.objects.for_project(project_id).values("position")
+    oldest = LoggedEvent.objects.for_project(project_id).order_by("position").values("position")
+    row = (
+        LogHead.objects.filter(pk=HEAD)
+        .annotate(head=Coalesce(Subquery(head[:1]), Value(0)), oldest=Subquery(oldest[:1]))
+        .values_list("epoch", "head", "oldest")
+        .first()
+    )
+    epoch, last, first = row or ("", 0, None)
+    return LogState(epoch, last, last + 1 if first is None else first)
+
+
+def read(
+    *,
+    project_id: str,
+    after: int,
+    until: int,
+    types: Collection[str],
+    customer_id: str,
+    limit: int,
+) -> list[LoggedEvent]:
+    """The first events behind ``after`` and up to ``until``, with their content, in order."""
+    rows = LoggedEvent.objects.for_project(project_id).filter(
+        position__gt=after, position__lte=until
+    )
+    if types:
+        rows = rows.filter(type__in=types)
+    if customer_id:
+        rows = rows.filter(customer_id=customer_id, sequence__gt=0).order_by("sequence")
+    else:
+        rows = rows.order_by("position")
+    return list(rows.select_related("event")[:limit])
+
+
+def find(*, project_id: str, event_id: str) -> LoggedEvent | None:
+    """One event with its content; None if the project has none with this id and a position."""
+    rows = LoggedEvent.objects.for_project(project_id).filter(pk=event_id)
+    return rows.select_related("event").first()
+
+
+def heads(project_ids: Collection[str]) -> dict[str, int]:
+    """The newest position of each of these projects; one without events is absent."""
+    rows = ProjectHead.objects.across_projects().filter(pk__in=project_ids)
+    return dict(rows.values_list("pk", "position"))

@@ -9,14 +9,18 @@ that stays open for long delays its own events only.
 Any number of sequencers may run. They take turns by the lock of one row, the head of the log.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from common import invalidation, redis
 from common.ids import new_id
 from events.log import selectors
 from events.models import LogHead, PendingEvent
 
+TOPIC = "events"
+"""Of the broadcast that a project has new events."""
 BATCH_SIZE = 1000
 MAX_BATCHES = 20
 """Of one run."""
@@ -72,9 +76,9 @@ WITH taken AS (
     FROM numbered
     LEFT JOIN project_before USING (project_id)
     LEFT JOIN customer_before USING (project_id, customer_id)
-    RETURNING event_id
+    RETURNING project_id
 )
-SELECT count(*) FROM entered
+SELECT project_id, count(*) FROM entered GROUP BY project_id
 """
 
 
@@ -110,10 +114,21 @@ def number_batch() -> int:
             return 0
         with connection.cursor() as cursor:
             cursor.execute(NUMBER_BATCH, {"limit": BATCH_SIZE, "number": head.number})
-            (numbered,) = cursor.fetchone()
+            events_by_project: dict[str, int] = dict(cursor.fetchall())
+        numbered = sum(events_by_project.values())
         if numbered:
             LogHead.objects.filter(pk=head.pk).update(number=head.number + numbered)
-        return int(numbered)
+            transaction.on_commit(lambda: _announce(events_by_project), robust=True)
+        return numbered
+
+
+def _announce(project_ids: Iterable[str]) -> None:
+    """Wake readers who wait for events of these projects. A lost message delays them for a
+    second."""
+    channel = invalidation.channel()
+    redis.exchange(
+        *(("PUBLISH", channel, invalidation.message(TOPIC, each)) for each in project_ids)
+    )
 
 
 def _create_head() -> LogHead | None:

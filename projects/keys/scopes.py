@@ -26,6 +26,7 @@ class KeyScope(models.TextChoices):
     USAGE_WRITE = "usage:write"
     CREDITS_READ = "credits:read"
     CREDITS_WRITE = "credits:write"
+    EVENTS_READ = "events:read"
     ADMIN_READ = "admin:read"
     ADMIN_GRANT = "admin:grant"
 

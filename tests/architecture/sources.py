@@ -8,13 +8,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = (
-    *("config", "devtools", "console", "webhooks", "billing", "entitlements", "usage", "projects"),
+    *(
+        "config",
+        "devtools",
+        "console",
+        "delivery",
+        "webhooks",
+        "billing",
+        "entitlements",
+        "usage",
+        "projects",
+    ),
     *("events", "common"),
 )
 
 WIRING_AND_LANGUAGE = ("config", "console", "devtools", "common")
 """Above and below the subjects: nobody calls a service there."""
-APPS_WITH_ROOMS = ("billing", "entitlements", "usage", "projects", "events")
+APPS_WITH_ROOMS = ("billing", "entitlements", "usage", "projects", "events", "delivery")
 SHELVES = frozenset(
     {
         *("admin", "api", "urls", "tasks", "management", "views", "fast_path"),

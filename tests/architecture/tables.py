@@ -4,7 +4,7 @@ from django.apps import apps
 from django.db import models
 
 OURS = (
-    *("common", "events", "projects", "usage", "entitlements", "billing", "webhooks"),
+    *("common", "events", "projects", "usage", "entitlements", "billing", "webhooks", "delivery"),
     *("console", "devtools", "config"),
 )
 

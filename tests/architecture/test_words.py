@@ -12,7 +12,17 @@ from pathlib import PurePath
 from tests.architecture.sources import Source, sources_of
 
 PACKAGES = (
-    *("config", "devtools", "console", "webhooks", "billing", "entitlements", "usage", "projects"),
+    *(
+        "config",
+        "devtools",
+        "console",
+        "delivery",
+        "webhooks",
+        "billing",
+        "entitlements",
+        "usage",
+        "projects",
+    ),
     *("events", "common", "sandbox"),
 )
 NAMED_BY_A_FRAMEWORK = {"Command", "Meta"}

@@ -1,0 +1,135 @@
+"""Readers who wait for new events (``GET /events?wait=30``), in the event loop instead of threads.
+
+The view answers first. If its page is empty and the reader may wait, the answer is held back until
+the project has a newer event or the time is over; then the view is asked again. So all rules (keys,
+filters, cursors) are in the view alone, and a key that was revoked meanwhile gets its 401.
+
+The sequencer broadcasts which projects have new events. One query a second for all projects that
+are waited for finds what a lost message would have told.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from functools import partial
+from random import uniform
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, InterfaceError, connections
+
+from common import invalidation
+from config.server.limits import Limits
+from config.server.threads import Threads
+from delivery.feed.waiting import WaitRequest
+from events.log import selectors as event_log
+from events.log.sequencer import TOPIC
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+"""Between two looks at the projects that are waited for."""
+SPREAD_SECONDS = 0.05
+"""Over which the readers of a project are woken, so that they do not ask all at once."""
+
+
+class WaitingRoom:
+    """Everybody who waits in this process."""
+
+    def __init__(self, limits: Limits, threads: Threads) -> None:
+        self._limits = limits
+        self._threads = threads
+        self._readers: defaultdict[str, dict[asyncio.Future[None], int]] = defaultdict(dict)
+        self._per_key: Counter[str] = Counter()
+        self._is_closed = False
+        self._looking: asyncio.Task[None] | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        invalidation.register(TOPIC, drop=self._hear, drop_all=lambda: None)
+
+    def close(self) -> None:
+        """Let everybody go, and nobody in."""
+        self._is_closed = True
+        for project_id in list(self._readers):
+            self._wake(project_id)
+        if self._looking is not None:
+            self._looking.cancel()
+
+    @property
+    def count(self) -> int:
+        """How many readers wait."""
+        return self._per_key.total()
+
+    def has_place(self, request: WaitRequest) -> bool:
+        return (
+            not self._is_closed
+            and self.count < self._limits.max_waiting
+            and self._per_key[request.key_id] < self._limits.max_waiting_per_key
+        )
+
+    async def wait(self, request: WaitRequest, protocol: Any, *, until: float) -> bool:
+        """Wait until the project has a newer event, or until this time of the event loop.
+
+        Returns False if the reader has hung up.
+        """
+        invalidation.is_listening()  # it starts the listener
+        if self._looking is None or self._looking.done():
+            self._looking = self._loop.create_task(self._keep_looking())
+        news: asyncio.Future[None] = self._loop.create_future()
+        gone = asyncio.ensure_future(protocol.client_disconnect())
+        self._readers[request.project_id][news] = request.position
+        self._per_key[request.key_id] += 1
+        try:
+            await asyncio.wait(
+                (news, gone),
+                timeout=until - self._loop.time(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            return not gone.done()
+        finally:
+            gone.cancel()
+            self._leave(request, news)
+
+    def _leave(self, request: WaitRequest, news: "asyncio.Future[None]") -> None:
+        readers = self._readers[request.project_id]
+        readers.pop(news, None)
+        if not readers:
+            del self._readers[request.project_id]
+        self._per_key[request.key_id] -= 1
+        if not self._per_key[request.key_id]:
+            del self._per_key[request.key_id]
+
+    def _hear(self, project_id: str) -> None:
+        """Called in the thread that listens to broadcasts."""
+        self._loop.call_soon_threadsafe(self._wake, project_id)
+
+    def _wake(self, project_id: str) -> None:
+        for news in self._readers.get(project_id, {}):
+            self._loop.call_later(uniform(0, SPREAD_SECONDS), _set, news)  # noqa: S311
+
+    async def _keep_looking(self) -> None:
+        """Wake readers whose project has moved on, until nobody waits."""
+        while self._readers:
+            await asyncio.sleep(LOOK_SECONDS)
+            project_ids = list(self._readers)
+            try:
+                heads = await self._threads.run(partial(_find_heads, project_ids))
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("event_heads_not_read", error=type(error).__name__)
+                continue
+            for project_id, head in heads.items():
+                readers = self._readers.get(project_id, {})
+                for news in [each for each, position in readers.items() if position < head]:
+                    _set(news)
+
+
+def _set(news: "asyncio.Future[None]") -> None:
+    if not news.done():
+        news.set_result(None)
+
+
+def _find_heads(project_ids: list[str]) -> dict[str, int]:
+    try:
+        return event_log.heads(project_ids)
+    finally:
+        connections.close_all()

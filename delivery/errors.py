@@ -1,0 +1,17 @@
+"""Errors of the ways out."""
+
+from common.errors import DomainError
+
+
+class EventsExpired(DomainError):
+    """Events after the cursor have been deleted. ``oldest`` is the cursor of the oldest that is
+    kept: compare your rows with ours before you go on from there."""
+
+    status, code, title = 410, "events-expired", "The next events have been deleted."
+
+
+class EventsRewound(DomainError):
+    """The cursor belongs to events that a restored copy of our database does not have. Compare
+    your rows with ours, and go on from ``oldest``."""
+
+    status, code, title = 410, "events-rewound", "This cursor belongs to a lost history."

@@ -1,0 +1,19 @@
+"""What a reader waits for. The web server waits for it in its event loop, not in a thread
+(``config.server.waiting``), and then asks for the page again."""
+
+from dataclasses import dataclass
+
+ENVIRON_KEY = "tollgate.feed.wait"
+"""Where the view leaves the request to wait, in the WSGI environment."""
+POLL_AFTER = 1
+"""Seconds after which a reader asks again whom nobody lets wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitRequest:
+    """The page behind ``position`` is empty, and its reader may wait for ``seconds``."""
+
+    project_id: str
+    key_id: str
+    position: int
+    seconds: int
