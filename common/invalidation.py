@@ -68,12 +68,12 @@ def message(topic: str, key: str) -> str:
 
 
 def is_listening() -> bool:
-    """Whether this process receives messages now. The first call starts the listener."""
+    """Whether this process receives messages now. Starts the listener if there is none."""
     global _listener
     listener = _listener
-    if listener is None or listener.url != settings.REDIS_URL:
+    if listener is None or not listener.can_listen:
         with _lock:
-            if _listener is None or _listener.url != settings.REDIS_URL:
+            if _listener is None or not _listener.can_listen:
                 if _listener is not None:
                     _listener.leave()
                 _listener = Listener(settings.REDIS_URL, channel())
@@ -100,6 +100,11 @@ class Listener(threading.Thread):
         self.is_live = False
         self._channel = channel
         self._stopped = threading.Event()
+
+    @property
+    def can_listen(self) -> bool:
+        """Whether its thread lives, and its server is the one that is configured."""
+        return self.url == settings.REDIS_URL and self.is_alive()
 
     def leave(self) -> None:
         """End soon, even if its server is configured again: two listeners would get each message

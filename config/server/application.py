@@ -1,6 +1,7 @@
 """The RSGI application: threads for complete requests, cached answers from the event loop."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -24,7 +25,7 @@ from config.server.files import allow_many_files
 from config.server.limits import Limits
 from config.server.threads import Threads
 from config.server.waiting import WaitingRoom
-from delivery.feed.waiting import ENVIRON_KEY, WaitRequest
+from delivery.feed.waiting import ENVIRON_KEY, POLL_HEADER, WaitRequest
 
 log = structlog.get_logger(__name__)
 
@@ -52,11 +53,18 @@ class Application:
         self.threads.start(loop)
         self.connections.start()
         self.waiting.start(loop)
+        loop.add_signal_handler(signal.SIGTERM, self._stop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.waiting.close()
         self.connections.stop()
         self.threads.stop()
+
+    def _stop(self) -> None:
+        """Let waiting readers go; the server then ends when no request is left. SIGINT means the
+        same to it as SIGTERM, whose handler this one replaces."""
+        self.waiting.close()
+        signal.raise_signal(signal.SIGINT)
 
     async def __rsgi__(self, scope: Scope, protocol: Protocol) -> None:
         if scope.method == "GET" and scope.path == CHECK:
@@ -88,21 +96,24 @@ class Application:
                 await self.threads.run(lambda: _respond(self._wsgi, environ, protocol))
 
     async def _serve_waiting(self, environ: Environ, protocol: Protocol) -> None:
-        """Answer once the page has events, or the reader has waited for long enough."""
-        deadline: float | None = None
+        """Answer once the page has events, or the reader has waited for as long as it may."""
         loop = asyncio.get_running_loop()
+        deadline: float | None = None
         while True:
             asked = dict(environ)
-            answer = await self.threads.run(partial(_call, self._wsgi, asked))
+            status, headers, body = await self.threads.run(partial(_call, self._wsgi, asked))
             request: WaitRequest | None = asked.get(ENVIRON_KEY)
             if request is None:
                 break
             deadline = deadline or loop.time() + request.seconds
-            if loop.time() >= deadline or not self.waiting.has_place(request):
+            if loop.time() >= deadline:
+                headers = [each for each in headers if each[0] != POLL_HEADER]
+                break
+            if not self.waiting.has_place(request):
                 break
             if not await self.waiting.wait(request, protocol, until=deadline):
                 return
-        protocol.response_bytes(*answer)
+        protocol.response_bytes(status, headers, body)
 
     async def _body(self, environ: Environ, protocol: Protocol) -> bytes:
         """The body; empty if its headers say that it is too long, or if the caller is refused.

@@ -11,7 +11,7 @@ from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer, UserIdField
 from delivery.feed import service as feed
 from delivery.feed.service import FeedFilter, FeedPage
-from delivery.feed.waiting import ENVIRON_KEY, POLL_AFTER, WaitRequest
+from delivery.feed.waiting import ENVIRON_KEY, POLL_AFTER, POLL_HEADER, WaitRequest
 from events import catalog, representation
 from events.representation import EventBody
 from projects.customers import selectors as customers
@@ -21,7 +21,6 @@ from projects.keys.scopes import KeyScope
 DEFAULT_LIMIT, MAX_LIMIT = 100, 500
 MAX_WAIT = 30
 """Seconds."""
-POLL_HEADER = "Tollgate-Poll-After"
 
 
 class FeedBody(TypedDict):

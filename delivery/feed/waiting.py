@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 ENVIRON_KEY = "tollgate.feed.wait"
 """Where the view leaves the request to wait, in the WSGI environment."""
+POLL_HEADER = "Tollgate-Poll-After"
 POLL_AFTER = 1
-"""Seconds after which a reader asks again whom nobody lets wait."""
+"""Seconds after which a reader asks again whom nobody lets wait; the header tells it so."""
 
 
 @dataclass(frozen=True, slots=True)

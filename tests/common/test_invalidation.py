@@ -1,5 +1,7 @@
 """Processes hear each other's invalidations, and drop their copies when they cannot."""
 
+import threading
+
 import pytest
 from pytest_django import Settings
 
@@ -56,3 +58,14 @@ def test_a_reconfigured_server_is_subscribed_once(
     receive_broadcasts()
 
     assert heard == ["ada", "end"]
+
+
+def test_a_listener_that_has_ended_is_replaced(settings: Settings) -> None:
+    """It ends by itself while another server is configured."""
+    wait_until(invalidation.is_listening)
+    (listener,) = (each for each in threading.enumerate() if each.name == "invalidation")
+    here = settings.REDIS_URL
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    listener.join()
+    settings.REDIS_URL = here
+    wait_until(invalidation.is_listening)

@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,9 +16,9 @@ from django.db import connection
 from devtools.processes import end, free_port
 from devtools.stack.programs import web
 from devtools.stack.readiness import serves
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60
 
 
 class Answer(NamedTuple):
@@ -33,7 +32,10 @@ class Answer(NamedTuple):
 
 @contextmanager
 def web_server(log: Path, *, command: Sequence[str] = (), port: int = 0) -> Iterator[int]:
-    """Start the server that the stack starts; yield its port."""
+    """Start the server that the stack starts; yield its port once all of its processes listen.
+
+    A server that is stopped before loses the signal for the others, and has to be killed.
+    """
     port = port or free_port()
     address = os.environ["DATABASE_URL"].rpartition("/")[0]
     name = connection.settings_dict["NAME"]
@@ -54,14 +56,25 @@ def web_server(log: Path, *, command: Sequence[str] = (), port: int = 0) -> Iter
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not serves(port, "/live"):
+
+        def is_up() -> bool:
             assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
+            return serves(port, "/live") and _do_all_listen(process, port)
+
+        wait_until(is_up, log.read_text)
         yield port
     finally:
         end(process, patience=15)
+
+
+def _do_all_listen(server: psutil.Process, port: int) -> bool:
+    workers = server.children()
+    listening = [
+        worker
+        for worker in workers
+        if any(each.laddr.port == port for each in worker.net_connections("tcp"))
+    ]
+    return workers == listening
 
 
 def request(
