@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config import api_docs, health
+from config import api_docs, event_docs, health
 from entitlements.snapshots.api import jwks
 
 urlpatterns = [
@@ -22,6 +22,8 @@ urlpatterns = [
     path("api/v1/", include("webhooks.api.urls")),
     path("", include("webhooks.api.urls")),
     path("api/schema", api_docs.schema, name="schema"),
+    path("api/events-schema", event_docs.document, name="events-schema"),
+    path("api/events-schema/<str:event_type>", event_docs.one, name="event-schema"),
     path("api/docs", api_docs.swagger, name="docs"),
     path("api/redoc", api_docs.redoc, name="redoc"),
     path("api/redoc/bundle.js", api_docs.redoc_script, name="redoc-script"),

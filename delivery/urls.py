@@ -6,5 +6,5 @@ from delivery.feed.api import EventsViewSet
 
 urlpatterns = [
     path("events", EventsViewSet.as_view({"get": "read"})),
-    path("events/<str:event_id>", EventsViewSet.as_view({"get": "retrieve"})),
+    path("events/<str:event>", EventsViewSet.as_view({"get": "retrieve"})),
 ]

@@ -14,6 +14,7 @@ from projects.models import Project
 from tests import chromium, order, prepared_world
 from tests.api_client import ApiClient
 from tests.broadcast_sync import receive_broadcasts
+from tests.contract import recorded_events
 from tests.factories.projects import ProjectFactory, key_of, platform_key
 from tests.flush.management.commands import flush
 from tests.services import NOWHERE
@@ -40,6 +41,11 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     """The test database, as migrations have left it."""
     with django_db_blocker.unblock():
         flush.remember()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compare_events_with_their_schemas() -> None:
+    recorded_events.watch()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -100,9 +100,9 @@ class Application:
         loop = asyncio.get_running_loop()
         deadline: float | None = None
         while True:
-            asked = dict(environ)
-            status, headers, body = await self.threads.run(partial(_call, self._wsgi, asked))
-            request: WaitRequest | None = asked.get(ENVIRON_KEY)
+            attempt = dict(environ)
+            status, headers, body = await self.threads.run(partial(_call, self._wsgi, attempt))
+            request: WaitRequest | None = attempt.get(ENVIRON_KEY)
             if request is None:
                 break
             deadline = deadline or loop.time() + request.seconds

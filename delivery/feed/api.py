@@ -102,7 +102,7 @@ class EventsViewSet(ProjectViewSet):
         page = feed.read_page(
             project_id=self.calling_project.pk,
             after=query.get("after", ""),
-            wanted=FeedFilter(query.get("types", frozenset()), self._customer_id()),
+            filters=FeedFilter(query.get("types", frozenset()), self._customer_id()),
             limit=query["limit"],
         )
         response = Response(self._body(page))
@@ -116,10 +116,10 @@ class EventsViewSet(ProjectViewSet):
         summary="Read one event",
         responses={200: serializer_of(EventBody)},
     )
-    def retrieve(self, request: Request, event_id: str) -> Response:
+    def retrieve(self, request: Request, event: str) -> Response:
         """One event, by its id."""
-        event = feed.find(project_id=self.calling_project.pk, event_id=event_id)
-        return Response(representation.event(event))
+        row = feed.find(project_id=self.calling_project.pk, event_id=event)
+        return Response(representation.event(row))
 
     def _customer_id(self) -> str:
         """Our id of the customer, or the unknown name itself, of which there is no event."""

@@ -40,20 +40,20 @@ class FeedPage:
         return self.position < self.head
 
 
-def read_page(*, project_id: str, after: str, wanted: FeedFilter, limit: int) -> FeedPage:
+def read_page(*, project_id: str, after: str, filters: FeedFilter, limit: int) -> FeedPage:
     """The events behind a cursor, from the oldest that is kept if it is empty.
 
     Raises Invalid, EventsExpired, EventsRewound.
     """
     state = log.state(project_id)
     since = _position_of(after, project_id, state)
-    until = state.head if wanted.customer_id else min(state.head, since + MAX_SCANNED)
+    until = state.head if filters.customer_id else min(state.head, since + MAX_SCANNED)
     events = log.read(
         project_id=project_id,
         after=since,
         until=until,
-        types=wanted.types,
-        customer_id=wanted.customer_id,
+        types=filters.types,
+        customer_id=filters.customer_id,
         limit=limit,
     )
     position = events[-1].position if len(events) == limit else until

@@ -31,9 +31,16 @@ def record(
 
     ``data`` is the complete new state, ``previous`` the old values of what changed.
     """
-    event = _new(project_id, event_type, at)
-    event.subject, event.customer_id, event.version = subject, customer_id, version
-    event.data, event.previous = data, previous or {}
+    event = _new(
+        project_id=project_id,
+        event_type=event_type,
+        subject=subject,
+        customer_id=customer_id,
+        version=version,
+        data=data,
+        previous=previous or {},
+        at=at,
+    )
     event.save(force_insert=True)
     return event
 
@@ -56,13 +63,17 @@ def record_many(
 ) -> None:
     """Record one event per new customer; ``data`` maps customer ids to their states, in this
     order."""
-    events = []
-    for customer_id, state in data.items():
-        event = _new(project_id, event_type, at)
-        event.subject = event.customer_id = customer_id
-        event.data = state
-        events.append(event)
-    OutboxEvent.objects.bulk_create(events)
+    OutboxEvent.objects.bulk_create(
+        _new(
+            project_id=project_id,
+            event_type=event_type,
+            subject=customer_id,
+            customer_id=customer_id,
+            data=state,
+            at=at,
+        )
+        for customer_id, state in data.items()
+    )
 
 
 def forget(*, project_id: str, customer_id: str, person: Person) -> None:
@@ -77,16 +88,16 @@ def forget(*, project_id: str, customer_id: str, person: Person) -> None:
         row.save(update_fields=["data", "previous"])
 
 
-def _new(project_id: str, event_type: EventType, at: datetime) -> OutboxEvent:
+def _new(*, event_type: EventType, at: datetime, **values: Any) -> OutboxEvent:
     """An event that is not stored yet, with what causes the current changes."""
     cause = context.cause.get()
     return OutboxEvent(
-        project_id=project_id,
         type=EventType(event_type).value,
         occurred_at=at,
         cause_type=cause.type if cause else "",
         cause_id=cause.id if cause else "",
         schema_version=SCHEMA_VERSION,
+        **values,
     )
 
 

@@ -254,7 +254,12 @@ USAGE = [
     post("/usage/{record}/void", KeyScope.USAGE_WRITE, status=200),
 ]
 
-ROUTES = [*PORTAL, *PROJECTS, *CUSTOMERS, *CATALOG, *CARTS, *BUYING, *USAGE]
+EVENTS = [
+    get("/events", KeyScope.EVENTS_READ),
+    get("/events/{event}", KeyScope.EVENTS_READ),
+]
+
+ROUTES = [*EVENTS, *PORTAL, *PROJECTS, *CUSTOMERS, *CATALOG, *CARTS, *BUYING, *USAGE]
 
 SIGNED_IN = [
     get("/billing/plans", USER),

@@ -6,6 +6,7 @@ from typing import Any
 
 from common.ids import new_id
 from entitlements.models import Grant
+from events.log import sequencer
 from projects.models import ApiKey, Project
 from tests.api_client import ApiClient
 from tests.billing.tenant import Json, Tenant
@@ -39,6 +40,7 @@ PREFIXES = {
     "reservation": "res",
     "spare": "res",
     "record": "use",
+    "event": "evt",
 }
 """Words that are ids of ours; the others are the tenant's own."""
 
@@ -74,6 +76,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     used = {"user_id": user_id, "meter": meter["code"], "value": 5}
     amount = {"user_id": user_id, "amount": {"amount": 500, "currency": "usd"}}
     assert checkout["status"] == "complete"
+    sequencer.run()
     allowance, held = f"calls-{project.slug}", _reserve_twice(tenant, project, user_id)
     return {
         "project_id": project.pk,
@@ -105,6 +108,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "reservation": held[0],
         "spare": held[1],
         "invoice": tenant.api.get("/invoices").json()["data"][0]["id"],
+        "event": tenant.api.get("/events").json()["data"][0]["id"],
     }
 
 

@@ -31,6 +31,7 @@ from entitlements.snapshots import signing_keys
 from events.audit import audit_trail as audit
 from events.catalog import EventType
 from events.log import outbox
+from projects import representation
 from projects.keys import api_keys
 from projects.keys.api_keys import ApiKeyRequest
 from projects.keys.scopes import ALL_SCOPES
@@ -144,7 +145,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
             event_type=EventType.CUSTOMER_UPDATED,
             subject=customer.pk,
             customer_id=customer.pk,
-            data={"name": name, "number": number},
+            data={**representation.customer(customer), "name": f"{name} {number}"},
             at=now,
         )
         audit.record(

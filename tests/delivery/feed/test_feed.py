@@ -76,10 +76,10 @@ def test_a_reader_of_future_events_begins_at_the_head(api: ApiClient, project: P
 def test_another_projects_events_are_never_shown(
     api: ApiClient, other_api: ApiClient, project: Project, other_project: Project
 ) -> None:
-    (theirs,) = record_numbered(other_project, 1)
-    (ours,) = record_numbered(project, 1)
-    assert (ids_of(read(api)), ids_of(read(other_api))) == ([ours], [theirs])
-    assert api.get(f"/events/{theirs}").status_code == 404
+    (foreign,) = record_numbered(other_project, 1)
+    (own,) = record_numbered(project, 1)
+    assert (ids_of(read(api)), ids_of(read(other_api))) == ([own], [foreign])
+    assert api.get(f"/events/{foreign}").status_code == 404
     assert refusal(api, after=read(other_api)["next"]) == (422, "invalid")
 
 

@@ -7,6 +7,17 @@ from events.log import outbox
 from events.models import LoggedEvent
 from projects.models import Project
 
+STATE = {
+    "id": "cus_1",
+    "user_id": "u1",
+    "email": "",
+    "name": "Ada",
+    "metadata": {},
+    "version": 1,
+    "created_at": "2026-11-21T09:30:00Z",
+    "updated_at": "2026-11-21T09:30:00Z",
+}
+"""Data of an event about a customer."""
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
 
@@ -17,7 +28,7 @@ def record(project: Project, customer: str = "", version: int = 0) -> str:
         subject=customer or "row",
         customer_id=customer,
         version=version,
-        data={},
+        data=STATE,
         at=NOW,
     )
     return str(event.pk)

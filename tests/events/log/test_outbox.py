@@ -10,6 +10,7 @@ from events.catalog import EventType
 from events.log import outbox
 from events.models import OutboxEvent
 from projects.models import Project
+from tests.events.log.recording import STATE
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
@@ -21,7 +22,7 @@ def record_event(project: Project, number: int = 0) -> OutboxEvent:
         subject="cus_1",
         customer_id="cus_1",
         version=number,
-        data={"name": "Ada"},
+        data=STATE,
         previous={"name": ""},
         at=NOW,
     )
@@ -32,7 +33,7 @@ def test_an_event_carries_the_new_and_the_old_state(project: Project) -> None:
     event = OutboxEvent.objects.for_project(project).get()
 
     assert (event.type, event.subject, event.version) == ("customer.updated", "cus_1", 7)
-    assert (event.data, event.previous) == ({"name": "Ada"}, {"name": ""})
+    assert (event.data, event.previous) == (STATE, {"name": ""})
     assert (event.occurred_at, event.relayed_at) == (NOW, None)
 
 

@@ -12,6 +12,7 @@ from events.models import OutboxEvent
 from events.models.outbox_event import OUTBOX_MONTHS
 from events.tasks import make_partitions
 from projects.models import Project
+from tests.events.log.recording import STATE
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 NOVEMBER = Month(2026, 11)
@@ -33,7 +34,7 @@ def record(project: Project, at: datetime) -> OutboxEvent:
         type="customer.updated",
         subject="cus_1",
         customer_id="cus_1",
-        data={"at": at.isoformat()},
+        data=STATE,
         occurred_at=at,
     )
 

@@ -9,7 +9,7 @@ from events.catalog import EventType
 from events.log import outbox, sequencer
 from events.models import CustomerHead, LogHead, PendingEvent, ProjectHead
 from projects.models import Project
-from tests.events.log.recording import NOW, entries, places, record
+from tests.events.log.recording import NOW, STATE, entries, places, record
 from tests.waiting import PATIENCE
 
 
@@ -53,7 +53,7 @@ def test_events_of_one_statement_keep_their_order(project: Project) -> None:
     outbox.record_many(
         project_id=project.pk,
         event_type=EventType.CUSTOMER_CREATED,
-        data={f"cus_{number}": {} for number in range(50)},
+        data={f"cus_{number}": STATE for number in range(50)},
         at=NOW,
     )
     sequencer.run()
