@@ -29,6 +29,7 @@ from common import fair_queue, heartbeats, redis
 from common.chore_runs import ChoreRun, chore_runs
 from common.fair_queue import QueueFailures
 from common.times import rfc3339
+from events.log import selectors as event_log
 from usage.reporting import selectors as forwarding
 from usage.reporting.selectors import ForwardingStatus
 from webhooks.selectors import inbound_events
@@ -102,6 +103,7 @@ def gather(now: datetime) -> dict[str, Check]:
         "migrations": Check(AWAY, detail="unknown while the database is away"),
         "inbound": unknown,
         "intents": unknown,
+        "events": unknown,
         "usage": unknown,
         "stripe": unknown,
         "stripe_accounts": unknown,
@@ -137,10 +139,12 @@ def _migrations_on_disk() -> frozenset[tuple[str, str]]:
 
 def _database_checks(now: datetime) -> dict[str, Check]:
     oldest = inbound_events.oldest_waiting()
+    oldest_pending = event_log.oldest_pending()
     beats = heartbeats.last_beats()
     return {
         "inbound": _age(timedelta() if oldest is None else now - oldest),
         "intents": _intents(intents.count_open(), now),
+        "events": _age(timedelta() if oldest_pending is None else now - oldest_pending),
         "usage": _usage(forwarding.forwarding_status(), now),
         "stripe": _stripe(back_offs.count_failing_accounts(), now),
         "stripe_accounts": _stripe_accounts(),

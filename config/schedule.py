@@ -38,6 +38,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "reconcile with Stripe, part of the nightly pass": _every(60, "billing.reconcile"),
     "give events their positions": _every(1, "events.number"),
     "create partitions for events": _every(3600, "events.make_partitions"),
+    "drop old events": _every(3600, "events.drop_old"),
     "create partitions for usage records": _every(3600, "usage.make_partitions"),
     "drop old usage records": _every(3600, "usage.drop_old_records"),
     "delete old idempotency keys": _every(3600, "projects.purge_idempotency_keys"),

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Subquery, Value
 from django.db.models.functions import Coalesce
 
-from events.models import LoggedEvent, LogHead, ProjectHead
+from common import ids
+from events.models import LoggedEvent, LogHead, PendingEvent, ProjectHead
 
 HEAD = 1
 """The primary key of the only row of ``LogHead``."""
@@ -20,6 +22,12 @@ class LogState:
     epoch: str
     head: int
     oldest: int
+
+
+def oldest_pending() -> datetime | None:
+    """When the event was recorded that has waited longest for its position; None without one."""
+    row = PendingEvent.objects.order_by("n").values_list("event_id", flat=True).first()
+    return None if row is None else ids.time_of(row)
 
 
 def lock_head() -> LogHead | None:

@@ -16,8 +16,10 @@ from billing.stripe.errors import StripeCredentialsRefused, StripePermissionMiss
 from billing.sync.request_back_off import RequestBackOff
 from common import heartbeats, redis
 from common.chore_runs import HEARTBEAT
+from common.ids import first_id
 from common.models import Heartbeat
 from config.schedule import POLLED, SCHEDULE
+from events.models import PendingEvent
 from tests.waiting import SilentServer
 
 CLIENT = Client(raise_request_exception=False)
@@ -64,6 +66,7 @@ def test_every_check_passes_on_a_healthy_system() -> None:
         "migrations": "ok",
         "inbound": "ok",
         "intents": "ok",
+        "events": "ok",
         "usage": "ok",
         "stripe": "ok",
         "stripe_accounts": "ok",
@@ -113,6 +116,19 @@ def test_each_periodic_task_shows_its_delay() -> None:
     assert 40 <= check["lags"]["webhooks.catch_up"] < 50
     assert check["lags"]["entitlements.expire_credits"] < 5
     assert check["lags"]["billing.reconcile"] == 0
+
+
+@pytest.mark.django_db
+def test_an_event_without_a_position_is_reported() -> None:
+    alive()
+    recorded_at = timezone.now() - timedelta(seconds=90)
+    pending = PendingEvent.objects.create(event_id=first_id("evt", recorded_at), version=0)
+    check = probe("/health")[1]["checks"]["events"]
+    assert check["status"] == "degraded"
+    assert check["seconds"] >= 89
+
+    pending.delete()
+    assert probe("/health")[1]["checks"]["events"] == {"status": "ok", "seconds": 0.0}
 
 
 @pytest.mark.django_db
