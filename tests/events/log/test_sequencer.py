@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from events.catalog import EventType
-from events.log import outbox, sequencer
+from events.log import outbox, selectors, sequencer
 from events.models import CustomerHead, LogHead, PendingEvent, ProjectHead
 from projects.models import Project
 from tests.events.log.recording import NOW, STATE, entries, places, record
@@ -120,3 +120,28 @@ def test_an_event_of_a_long_transaction_comes_late_and_is_not_missed(project: Pr
     sequencer.run()
     assert late[0] < early
     assert places(project) == [(early, 1, 0, 1), (late[0], 2, 0, 2)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_sequencer_does_nothing_while_one_works(project: Project) -> None:
+    record(project)
+    sequencer.run()
+    record(project)
+    is_locked, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        try:
+            with transaction.atomic():
+                assert selectors.lock_head() is not None
+                is_locked.set()
+                assert may_end.wait(PATIENCE)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=work)
+    other.start()
+    assert is_locked.wait(PATIENCE)
+    assert sequencer.number_batch() == 0
+    may_end.set()
+    other.join(PATIENCE)
+    assert sequencer.number_batch() == 1
