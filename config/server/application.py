@@ -4,12 +4,15 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from typing import Any
 
 import structlog
+from django.db import DatabaseError, connections
 from django.http import HttpResponse
+from django.utils import timezone
 from rest_framework.exceptions import APIException
 
 from common import context
@@ -24,8 +27,10 @@ from config.server.environ import Environ, Scope, environ_of
 from config.server.files import allow_many_files
 from config.server.limits import Limits
 from config.server.threads import Threads
-from config.server.waiting import WaitingRoom
-from delivery.feed.waiting import ENVIRON_KEY, POLL_HEADER, WaitRequest
+from config.server.waiting import ReadPage, WaitingRoom
+from delivery.feed.waiting import ENVIRON_KEY, POLL_HEADER
+from projects.keys.api.authentication import find_caller
+from projects.keys.scopes import KeyScope
 
 log = structlog.get_logger(__name__)
 
@@ -98,22 +103,36 @@ class Application:
     async def _serve_waiting(self, environ: Environ, protocol: Protocol) -> None:
         """Answer once the page has events, or the reader has waited for as long as it may."""
         loop = asyncio.get_running_loop()
-        deadline: float | None = None
-        while True:
-            attempt = dict(environ)
-            status, headers, body = await self.threads.run(partial(_call, self._wsgi, attempt))
-            request: WaitRequest | None = attempt.get(ENVIRON_KEY)
-            if request is None:
-                break
-            deadline = deadline or loop.time() + request.seconds
-            if loop.time() >= deadline:
-                headers = [each for each in headers if each[0] != POLL_HEADER]
-                break
+        page = await self._read_page(environ)
+        request = page.request
+        deadline = loop.time() + (request.seconds if request else 0)
+        while page.request and request and loop.time() < deadline:
+            request = replace(request, position=page.request.position)
             if not self.waiting.has_place(request):
                 break
             if not await self.waiting.wait(request, protocol, until=deadline):
                 return
-        protocol.response_bytes(status, headers, body)
+            page = await self._read_shared_page(environ, request.project_id)
+        headers = page.headers
+        if loop.time() >= deadline:
+            headers = [each for each in headers if each[0] != POLL_HEADER]
+        protocol.response_bytes(page.status, headers, page.body)
+
+    async def _read_page(self, environ: Environ) -> ReadPage:
+        attempt = dict(environ)
+        status, headers, body = await self.threads.run(partial(_call, self._wsgi, attempt))
+        return ReadPage(status, headers, body, attempt.get(ENVIRON_KEY))
+
+    async def _read_shared_page(self, environ: Environ, project_id: str) -> ReadPage:
+        """The page that another reader of the project has read for the same query just now, if
+        this reader's key still allows it."""
+        query = environ["QUERY_STRING"]
+        if not await self.threads.run(partial(_may_still_read, environ, project_id)):
+            return await self._read_page(environ)
+        page = await self.waiting.share(project_id, query, partial(self._read_page, environ))
+        request_id = context.choose(environ.get("HTTP_X_REQUEST_ID", ""))
+        headers = [each for each in page.headers if each[0] != "X-Request-ID"]
+        return replace(page, headers=[*headers, ("X-Request-ID", request_id)])
 
     async def _body(self, environ: Environ, protocol: Protocol) -> bytes:
         """The body; empty if its headers say that it is too long, or if the caller is refused.
@@ -134,6 +153,18 @@ class Application:
         body = await queue.receive(protocol, length=length)
         environ["CONTENT_LENGTH"] = str(len(body))
         return body
+
+
+def _may_still_read(environ: Environ, project_id: str) -> bool:
+    """Whether the key of a reader who has waited is still one of the project's with the scope."""
+    try:
+        header = environ.get("HTTP_AUTHORIZATION", "")
+        caller = find_caller(header, scope=KeyScope.EVENTS_READ, at=timezone.now())
+    except DatabaseError:
+        return False  # the view answers what that means
+    finally:
+        connections.close_all()
+    return caller is not None and caller.project.pk == project_id
 
 
 def _check_environ_of(scope: Scope) -> Environ:

@@ -10,6 +10,8 @@ are waited for finds what a lost message would have told.
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from random import uniform
 from typing import Any
@@ -30,6 +32,18 @@ LOOK_SECONDS = 1.0
 """Between two looks at the projects that are waited for."""
 SPREAD_SECONDS = 0.05
 """Over which the readers of a project are woken, so that they do not ask all at once."""
+SHARED_SECONDS = 2.0
+"""For which a page is given to readers who were woken together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """An answer of the view, and what its reader may wait for if its page is empty."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    request: WaitRequest | None
 
 
 class WaitingRoom:
@@ -38,6 +52,7 @@ class WaitingRoom:
     def __init__(self, limits: Limits, threads: Threads) -> None:
         self._limits = limits
         self._threads = threads
+        self._shared: dict[tuple[str, str], asyncio.Task[ReadPage]] = {}
         self._readers: defaultdict[str, dict[asyncio.Future[None], int]] = defaultdict(dict)
         self._per_key: Counter[str] = Counter()
         self._is_closed = False
@@ -90,6 +105,22 @@ class WaitingRoom:
             gone.cancel()
             self._leave(request, news)
 
+    async def share(
+        self, project_id: str, query: str, read: Callable[[], Awaitable[ReadPage]]
+    ) -> ReadPage:
+        """The page that one of the readers who were woken together has read for all with this
+        query."""
+        task = self._shared.get((project_id, query))
+        if task is None:
+            task = asyncio.ensure_future(read())
+            self._shared[project_id, query] = task
+            self._loop.call_later(SHARED_SECONDS, self._forget, project_id, query, task)
+        return await asyncio.shield(task)
+
+    def _forget(self, project_id: str, query: str, task: "asyncio.Task[ReadPage]") -> None:
+        if self._shared.get((project_id, query)) is task:
+            del self._shared[project_id, query]
+
     def _leave(self, request: WaitRequest, news: "asyncio.Future[None]") -> None:
         readers = self._readers[request.project_id]
         readers.pop(news, None)
@@ -104,6 +135,9 @@ class WaitingRoom:
         self._loop.call_soon_threadsafe(self._wake, project_id)
 
     def _wake(self, project_id: str) -> None:
+        """Wake the project's readers; pages that were read before are out of date."""
+        for shared in [each for each in self._shared if each[0] == project_id]:
+            del self._shared[shared]
         for news in self._readers.get(project_id, {}):
             self._loop.call_later(uniform(0, SPREAD_SECONDS), _set, news)  # noqa: S311
 
@@ -118,9 +152,8 @@ class WaitingRoom:
                 log.warning("event_heads_not_read", error=type(error).__name__)
                 continue
             for project_id, head in heads.items():
-                readers = self._readers.get(project_id, {})
-                for news in [each for each, position in readers.items() if position < head]:
-                    _set(news)
+                if any(position < head for position in self._readers.get(project_id, {}).values()):
+                    self._wake(project_id)
 
 
 def _set(news: "asyncio.Future[None]") -> None:

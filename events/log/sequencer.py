@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from common import invalidation, redis
 from common.ids import new_id
 from events.log import selectors
-from events.models import LogHead, PendingEvent
+from events.models import LogHead
 
 TOPIC = "events"
 """Of the broadcast that a project has new events."""
@@ -94,7 +94,7 @@ def run(*, max_batches: int = MAX_BATCHES) -> SequencerRun:
     """Number what is pending, in batches. Does nothing while another sequencer runs."""
     events = 0
     for _ in range(max_batches):
-        numbered = number_batch() if PendingEvent.objects.exists() else 0
+        numbered = number_batch() if selectors.has_pending() else 0
         events += numbered
         if numbered < BATCH_SIZE:
             return SequencerRun(events, is_complete=True)
