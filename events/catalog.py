@@ -65,6 +65,18 @@ class EventType(models.TextChoices):
     CREDITS_LOW = "credits.low", "A balance of credits fell to its low mark."
     CREDITS_EXHAUSTED = "credits.exhausted", "A balance of credits is used up."
 
+    PROJECT_UPDATED = "project.updated", "The project's settings were changed."
+    PROJECT_SUSPENDED = (
+        "project.suspended",
+        "An operator suspended the project: its keys and its users' tokens are refused.",
+    )
+    PROJECT_RESUMED = "project.resumed", "The suspension of the project ended."
+    API_KEY_ROTATED = (
+        "api_key.rotated",
+        "A key was replaced by another one. It works until its `expires_at`.",
+    )
+    API_KEY_REVOKED = "api_key.revoked", "A key was revoked and is refused from now on."
+
     @property
     def noun(self) -> str:
         """The kind of row that changed: ``payment``."""

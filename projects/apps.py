@@ -10,7 +10,8 @@ class ProjectsConfig(AppConfig):
         from events import bodies
         from events.catalog import EventType
         from projects.customers.admin import history_panel, panels
-        from projects.representation import CustomerBody
+        from projects.keys.representation import KeyBody
+        from projects.representation import CustomerBody, ProjectBody
 
         panels.register(history_panel.PANEL, name="history", order=90)
         bodies.register(
@@ -18,5 +19,10 @@ class ProjectsConfig(AppConfig):
                 EventType.CUSTOMER_CREATED: CustomerBody,
                 EventType.CUSTOMER_UPDATED: CustomerBody,
                 EventType.CUSTOMER_DELETED: CustomerBody,
+                EventType.PROJECT_UPDATED: ProjectBody,
+                EventType.PROJECT_SUSPENDED: ProjectBody,
+                EventType.PROJECT_RESUMED: ProjectBody,
+                EventType.API_KEY_ROTATED: KeyBody,
+                EventType.API_KEY_REVOKED: KeyBody,
             }
         )

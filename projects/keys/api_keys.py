@@ -9,8 +9,11 @@ from django.db import transaction
 from common.errors import Conflict, DomainError, Invalid
 from common.times import rfc3339
 from events.audit import audit_trail as audit
-from projects.keys import bearer_keys, key_cache
+from events.catalog import EventType
+from events.log import outbox
+from projects.keys import bearer_keys, key_cache, representation
 from projects.keys.credentials import PlatformCredential, ProjectCredential
+from projects.keys.representation import KeyBody
 from projects.keys.scopes import ALL_SCOPES, APP_SCOPES
 from projects.keys.selectors import api_keys, platform_keys
 from projects.models import ApiKey, App, PlatformKey, Project
@@ -127,10 +130,12 @@ def rotate(
             issuer=issuer,
             reason=reason,
         )
+        before = representation.api_key(key)
         key.rotated_to = successor
         key.expires_at = min(filter(None, [key.expires_at, at + overlap]))
         key.save(update_fields=["rotated_to", "expires_at"])
         _invalidate(key)
+        _record_event(EventType.API_KEY_ROTATED, key, before, at)
         audit.record(
             actor=actor,
             action="key.rotate",
@@ -159,9 +164,11 @@ def revoke(
         key = api_keys.lock(project_id=key.project_id, key_id=key.pk)
         _check_rights(issuer, key.scopes)
         if key.revoked_at is None:
+            before = representation.api_key(key)
             key.revoked_at = at
             key.save(update_fields=["revoked_at"])
             _invalidate(key)
+            _record_event(EventType.API_KEY_REVOKED, key, before, at)
             audit.record(
                 actor=actor,
                 action="key.revoke",
@@ -171,6 +178,18 @@ def revoke(
                 reason=reason,
             )
     return key
+
+
+def _record_event(event_type: EventType, key: ApiKey, before: KeyBody, at: datetime) -> None:
+    after = representation.api_key(key)
+    outbox.record(
+        project_id=key.project_id,
+        event_type=event_type,
+        subject=key.pk,
+        data=after,
+        previous=outbox.previous_values(before, after),
+        at=at,
+    )
 
 
 def issue_platform(

@@ -12,13 +12,17 @@ from common.errors import Conflict
 from common.ids import new_id
 from common.inserts import insert
 from events.audit import audit_trail as audit
+from events.catalog import EventType
+from events.log import outbox
+from projects import representation
 from projects.keys import api_keys, key_cache, origins
 from projects.keys.api_keys import ApiKeyRequest
 from projects.keys.scopes import ALL_SCOPES
 from projects.keys.selectors import projects
 from projects.models import ApiKey, Project, Sells
-from projects.representation import DetectedSettingsBody
+from projects.representation import DetectedSettingsBody, ProjectBody
 from projects.sign_in import jwt_settings
+from projects.sign_in import selectors as sign_in_settings
 from projects.sign_in.jwt_settings import SignInSettings
 
 
@@ -109,6 +113,7 @@ def configure(
     try:
         with transaction.atomic():
             project = projects.lock(project_id=project.pk)
+            body_before = _body(project)
             before = {
                 field: getattr(project, field)
                 for field, value in changes.items()
@@ -135,6 +140,7 @@ def configure(
                 jwt_settings.replace(
                     project=project, sign_in=sign_in, actor=actor, at=at, reason=reason
                 )
+            _record_event(EventType.PROJECT_UPDATED, project, body_before, at)
     except IntegrityError as error:  # another project has taken it meanwhile
         raise SlugTaken("Choose another slug.") from error
     return project
@@ -161,6 +167,7 @@ def _set_suspended(
         project = projects.lock(project_id=project.pk)
         if (project.suspended_at is None) == (moment is None):
             return project
+        body_before = _body(project)
         project.suspended_at = moment
         project.save(update_fields=["suspended_at", "updated_at"])
         transaction.on_commit(key_cache.invalidate, robust=True)
@@ -172,7 +179,30 @@ def _set_suspended(
             at=at,
             reason=reason,
         )
+        event_type = EventType.PROJECT_SUSPENDED if moment else EventType.PROJECT_RESUMED
+        _record_event(event_type, project, body_before, at)
     return project
+
+
+def _body(project: Project) -> ProjectBody:
+    return representation.project(project, sign_in_settings.of(project))
+
+
+def _record_event(
+    event_type: EventType, project: Project, before: ProjectBody, at: datetime
+) -> None:
+    """Record the event if anything differs that the API shows."""
+    after = _body(project)
+    previous = outbox.previous_values(before, after)
+    if previous:
+        outbox.record(
+            project_id=project.pk,
+            event_type=event_type,
+            subject=project.pk,
+            data=after,
+            previous=previous,
+            at=at,
+        )
 
 
 def _normalise_origins(texts: list[str], livemode: bool) -> list[str]:
