@@ -19,6 +19,14 @@ class EventType(models.TextChoices):
     CHECKOUT_EXPIRED = "checkout.expired", "A hosted page closed before the buyer finished it."
 
     PAYMENT_CREATED = "payment.created", "A payment was created; nothing is paid yet."
+    PAYMENT_REQUIRES_ACTION = (
+        "payment.requires_action",
+        "The buyer must confirm the payment with the bank.",
+    )
+    PAYMENT_PROCESSING = (
+        "payment.processing",
+        "The bank is working on the payment; the result may take days.",
+    )
     PAYMENT_PAID = "payment.paid", "The payment succeeded."
     PAYMENT_FAILED = "payment.failed", "An attempt to pay failed. The buyer may try again."
     PAYMENT_EXPIRED = "payment.expired", "The payment was not made in time and can no longer be."
@@ -46,6 +54,12 @@ class EventType(models.TextChoices):
 
     INVOICE_PAID = "invoice.paid", "An invoice was paid."
     INVOICE_PAYMENT_FAILED = "invoice.payment_failed", "An attempt to pay an invoice failed."
+
+    INVOICE_VOIDED = "invoice.voided", "An invoice was voided: nobody owes it any more."
+    INVOICE_UNCOLLECTIBLE = (
+        "invoice.uncollectible",
+        "An invoice was given up as uncollectible.",
+    )
 
     ENTITLEMENTS_CHANGED = (
         "entitlements.changed",

@@ -35,6 +35,11 @@ from events.catalog import EventType
 from projects.models import Customer
 
 FINAL_STATUSES = frozenset({PAID, *UNPAYABLE})
+EVENT_OF_STATUS = {
+    PAID: EventType.INVOICE_PAID,
+    "void": EventType.INVOICE_VOIDED,
+    "uncollectible": EventType.INVOICE_UNCOLLECTIBLE,
+}
 DELETED_STATUS = "deleted"
 """Our status of a draft that was deleted at Stripe, which has no status for it."""
 
@@ -242,8 +247,8 @@ def _write_plan(plan: RowPlan[Invoice], customer: Customer | None, at: datetime)
 
 def _event_types(plan: RowPlan[Invoice], differences: Differences) -> Iterator[EventType]:
     before, after = differences.get("status", (plan.row.status, plan.row.status))
-    if before != after and after == PAID:
-        yield EventType.INVOICE_PAID
+    if before != after and after in EVENT_OF_STATUS:
+        yield EVENT_OF_STATUS[after]
     if after != PAID and _has_payment_failed(plan, differences, after):
         yield EventType.INVOICE_PAYMENT_FAILED
 

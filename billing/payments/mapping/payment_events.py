@@ -12,6 +12,8 @@ from billing.sync.plan import Differences, RowPlan, Values
 from events.catalog import EventType
 
 EVENT_OF_STATUS = {
+    PaymentStatus.REQUIRES_ACTION: EventType.PAYMENT_REQUIRES_ACTION,
+    PaymentStatus.PROCESSING: EventType.PAYMENT_PROCESSING,
     PaymentStatus.FAILED: EventType.PAYMENT_FAILED,
     PaymentStatus.EXPIRED: EventType.PAYMENT_EXPIRED,
     PaymentStatus.CANCELED: EventType.PAYMENT_CANCELED,

@@ -98,11 +98,14 @@ def test_unknown_currencies_are_refused(tenant: Tenant) -> None:
 STATUSES: dict[tuple[str, str], tuple[str, str]] = {
     ("requires_payment_method", ""): ("pending", ""),
     ("requires_payment_method", "generic_decline"): ("failed", "payment.failed"),
-    ("requires_payment_method", "authentication_required"): ("requires_action", ""),
+    ("requires_payment_method", "authentication_required"): (
+        "requires_action",
+        "payment.requires_action",
+    ),
     ("requires_confirmation", ""): ("pending", ""),
-    ("requires_action", ""): ("requires_action", ""),
-    ("processing", ""): ("processing", ""),
-    ("a_word_of_tomorrow", ""): ("processing", ""),
+    ("requires_action", ""): ("requires_action", "payment.requires_action"),
+    ("processing", ""): ("processing", "payment.processing"),
+    ("a_word_of_tomorrow", ""): ("processing", "payment.processing"),
     ("succeeded", ""): ("paid", "payment.paid"),
     ("canceled", "requested_by_customer"): ("canceled", "payment.canceled"),
     ("canceled", "abandoned"): ("expired", "payment.expired"),

@@ -79,7 +79,11 @@ def test_a_bank_debit_can_fail_days_after_the_page(
     drain()
     assert show(tenant, payment)["status"] == "failed"
     assert expiry.expire_due(at=clock.now) == 0
-    assert outbox_events.types(project, "payment.") == ["payment.created", "payment.failed"]
+    assert outbox_events.types(project, "payment.") == [
+        "payment.created",
+        "payment.processing",
+        "payment.failed",
+    ]
 
 
 def test_a_page_paid_before_its_expiry_stays_paid(

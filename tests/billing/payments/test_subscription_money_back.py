@@ -92,7 +92,10 @@ def test_a_first_debit_that_fails_later_takes_a_subscription_away(desk: Desk, cl
     assert outbox_events.types(desk.project, "invoice.") == []
     clock.advance(days=8)
     desk.drain()
-    assert outbox_events.types(desk.project, "invoice.") == ["invoice.payment_failed"]
+    assert outbox_events.types(desk.project, "invoice.") == [
+        "invoice.payment_failed",
+        "invoice.voided",
+    ]
     (subscription,) = desk.tenant.api.get("/subscriptions").json()["data"]
     (invoice,) = desk.tenant.api.get("/invoices").json()["data"]
     assert (subscription["status"], invoice["status"]) == ("active", "void")
