@@ -247,10 +247,10 @@ def _write_plan(plan: RowPlan[Invoice], customer: Customer | None, at: datetime)
 
 def _event_types(plan: RowPlan[Invoice], differences: Differences) -> Iterator[EventType]:
     before, after = differences.get("status", (plan.row.status, plan.row.status))
-    if before != after and after in EVENT_OF_STATUS:
-        yield EVENT_OF_STATUS[after]
     if after != PAID and _has_payment_failed(plan, differences, after):
         yield EventType.INVOICE_PAYMENT_FAILED
+    if before != after and after in EVENT_OF_STATUS:
+        yield EVENT_OF_STATUS[after]
 
 
 def _has_payment_failed(plan: RowPlan[Invoice], differences: Differences, status: str) -> bool:
