@@ -16,7 +16,7 @@ from billing.sync.selectors.sync_objects import IN_STATE
 from common import heartbeats
 from common.chore_runs import chore_runs
 from common.money import Money
-from events.models import AuditEntry, OutboxEvent
+from events.models import AuditEntry, PendingEvent
 from projects.models import Project
 from usage.reporting import selectors as forwarding
 from webhooks.models import InboundEvent
@@ -192,7 +192,7 @@ def gather(now: datetime) -> dict[str, Any]:
         **_count_each(
             {
                 "projects": Project.objects.filter(suspended_at__isnull=True),
-                "outbox": OutboxEvent.objects.across_projects().filter(relayed_at__isnull=True),
+                "outbox": PendingEvent.objects.all(),
             }
         ),
         "parked": list(

@@ -1,26 +1,18 @@
 from django.contrib import admin
-from django.db.models import Q
 
 from common.admin import columns, filters
 from common.admin.decorators import display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sidebar import SidebarEntry, SidebarGroup
+from common.context import CauseType
 from events.catalog import EventType
+from events.log import selectors as log
 from events.models import OutboxEvent
-
-
-class RelayedFilter(filters.ConditionFilter):
-    title = "state"
-    parameter_name = "state"
-    conditions = {
-        "waiting": Q(relayed_at__isnull=True),
-        "relayed": Q(relayed_at__isnull=False),
-    }
 
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(ReadOnlyAdmin):
-    """Events for tenants, in the order in which they happened."""
+    """Events for tenants, with their places in the log."""
 
     sidebar = SidebarEntry(SidebarGroup.RECORD, 1, "Outbox", icon="outbox")
     search_fields = ["id__exact", "subject__exact", "customer_id__exact"]
@@ -33,10 +25,9 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         "version",
         "project_link",
         "occurred_at",
-        "state_badge",
+        "cause_text",
     ]
     list_filter = [
-        RelayedFilter,
         filters.PROJECT,
         filters.words("type", EventType.values),
         filters.dates("occurred_at"),
@@ -49,7 +40,9 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         "version",
         "project",
         "occurred_at",
-        "relayed_at",
+        "cause_text",
+        "place_text",
+        "schema_version",
         "data_document",
         "previous_document",
     ]
@@ -72,9 +65,19 @@ class OutboxEventAdmin(ReadOnlyAdmin):
     def project_link(self, row: OutboxEvent) -> object:
         return columns.link(row.project)
 
-    @display(description="State")
-    def state_badge(self, row: OutboxEvent) -> object:
-        return columns.badge("relayed" if row.relayed_at else "waiting")
+    @display(description="Cause", ordering="cause_type")
+    def cause_text(self, row: OutboxEvent) -> object:
+        if not row.cause_type:
+            return columns.EMPTY
+        return f"{CauseType(row.cause_type).label}: {row.cause_id}"
+
+    @display(description="Place in the log")
+    def place_text(self, row: OutboxEvent) -> object:
+        place = log.find(project_id=row.project_id, event_id=row.pk)
+        if place is None:
+            return "It has no position yet."
+        text = f"Position {place.position} of the project"
+        return f"{text}, number {place.sequence} of the customer" if place.sequence else text
 
     @display(description="Data")
     def data_document(self, row: OutboxEvent) -> object:

@@ -21,7 +21,7 @@ class OutboxEvent(ProjectOwned):
 
     ``subject`` is the id of the row that changed, ``version`` the customer's version after the
     change, ``schema_version`` that of the shape of ``data``. Its place in the log is a
-    :class:`~events.models.LoggedEvent`. ``relayed_at`` is not used any more.
+    :class:`~events.models.LoggedEvent`. ``relayed_at`` stays empty: no reader of the log uses it.
 
     Partitioned by the month (UTC) in which the id was created, so that old events are dropped with
     their partition and ids are unique over all of them. Ids are compared byte by byte (collation
