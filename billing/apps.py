@@ -12,6 +12,7 @@ class BillingConfig(AppConfig):
         self._register_console()
         self._register_assumptions()
         self._register_events()
+        self._register_created_rows()
 
     @staticmethod
     def _register_kinds() -> None:
@@ -58,9 +59,17 @@ class BillingConfig(AppConfig):
         assumptions.register("price", assumed_facts.price)
 
     @staticmethod
+    def _register_created_rows() -> None:
+        from billing.catalog import catalog_events
+
+        catalog_events.register()
+
+    @staticmethod
     def _register_events() -> None:
         from billing.checkout.representation.checkouts import CheckoutBody
         from billing.operations.usage_refusals import UsageRefusalBody
+        from billing.representation.catalog import PriceBody, ProductBody
+        from billing.representation.coupons import CouponBody, PromotionCodeBody
         from billing.representation.invoices import InvoiceBody
         from billing.representation.payments import PaymentBody
         from billing.representation.subscriptions import SubscriptionBody
@@ -68,6 +77,10 @@ class BillingConfig(AppConfig):
         from events.catalog import EventType
 
         body_of_noun = {
+            "product": ProductBody,
+            "price": PriceBody,
+            "coupon": CouponBody,
+            "promotion_code": PromotionCodeBody,
             "checkout": CheckoutBody,
             "invoice": InvoiceBody,
             "payment": PaymentBody,

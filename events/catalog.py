@@ -62,6 +62,24 @@ class EventType(models.TextChoices):
         "Stripe does not count reported usage, so it will not be billed: money is lost.",
     )
 
+    PRODUCT_CREATED = "product.created", "A product was created."
+    PRODUCT_UPDATED = (
+        "product.updated",
+        "A product changed: a text, metadata, what it gives, a policy, or it is on sale again.",
+    )
+    PRODUCT_ARCHIVED = "product.archived", "A product was taken off sale. Its holders keep it."
+    PRICE_CREATED = "price.created", "A price was created."
+    PRICE_UPDATED = "price.updated", "A price's text or metadata changed, or it is on sale again."
+    PRICE_ARCHIVED = "price.archived", "A price was taken off sale. Its subscribers keep it."
+    COUPON_CREATED = "coupon.created", "A coupon was created."
+    COUPON_UPDATED = "coupon.updated", "A coupon changed, was redeemed, or is no longer valid."
+    COUPON_DELETED = "coupon.deleted", "A coupon was deleted. Discounts that it gave stay."
+    PROMOTION_CODE_CREATED = "promotion_code.created", "A promotion code was created."
+    PROMOTION_CODE_UPDATED = (
+        "promotion_code.updated",
+        "A promotion code was opened, closed or redeemed, or its metadata changed.",
+    )
+
     CREDITS_LOW = "credits.low", "A balance of credits fell to its low mark."
     CREDITS_EXHAUSTED = "credits.exhausted", "A balance of credits is used up."
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import transaction
 
 from billing.access import rollouts
-from billing.catalog import product_features, product_policies
+from billing.catalog import catalog_events, product_features, product_policies
 from billing.catalog.selectors import catalog
 from billing.errors import RolloutNotPlanned, RolloutOutOfDate
 from billing.models import Product, Rollout, RolloutMove
@@ -80,13 +80,15 @@ def apply(*, rollout: Rollout, actor: str, reason: str, at: datetime) -> Rollout
             reason,
             at,
         )
-        if _write_change(
-            product,
-            PlannedProductChange.from_json(rollout.terms),
-            actor=actor,
-            reason=reason,
-            at=at,
-        ):
+        with catalog_events.recorded(product, at=at):
+            is_changed = _write_change(
+                product,
+                PlannedProductChange.from_json(rollout.terms),
+                actor=actor,
+                reason=reason,
+                at=at,
+            )
+        if is_changed:
             rollouts.begin(rollout=rollout, at=at)
         else:
             rollouts.finish_or_move(rollout, at)
