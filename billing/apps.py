@@ -72,12 +72,14 @@ class BillingConfig(AppConfig):
         from billing.representation.coupons import CouponBody, PromotionCodeBody
         from billing.representation.invoices import InvoiceBody
         from billing.representation.payments import PaymentBody
+        from billing.representation.rollouts import RolloutBody
         from billing.representation.subscriptions import SubscriptionBody
         from events import bodies
         from events.catalog import EventType
 
         body_of_noun = {
             "product": ProductBody,
+            "rollout": RolloutBody,
             "price": PriceBody,
             "coupon": CouponBody,
             "promotion_code": PromotionCodeBody,

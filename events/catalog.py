@@ -71,6 +71,18 @@ class EventType(models.TextChoices):
     PRICE_CREATED = "price.created", "A price was created."
     PRICE_UPDATED = "price.updated", "A price's text or metadata changed, or it is on sale again."
     PRICE_ARCHIVED = "price.archived", "A price was taken off sale. Its subscribers keep it."
+    ROLLOUT_STARTED = (
+        "rollout.started",
+        "A change of a product began to be applied to its holders.",
+    )
+    ROLLOUT_COMPLETED = (
+        "rollout.completed",
+        "A rollout has ended. Its data counts the holders and subscriptions that failed.",
+    )
+    ROLLOUT_SUPERSEDED = (
+        "rollout.superseded",
+        "A rollout ended because a newer change of the product is applied to all holders.",
+    )
     COUPON_CREATED = "coupon.created", "A coupon was created."
     COUPON_UPDATED = "coupon.updated", "A coupon changed, was redeemed, or is no longer valid."
     COUPON_DELETED = "coupon.deleted", "A coupon was deleted. Discounts that it gave stay."

@@ -46,10 +46,7 @@ def lock(row: Outbound, *, customer_id: str | None = None) -> Customer | None:
 
     Returns the customer: the one named, else the row's. The caller has locked nothing yet.
     """
-    customer_id = customer_id or getattr(row, "customer_id", None)
-    customer = None
-    if customer_id:
-        customer = customers.lock(project_id=row.project_id, customer_id=customer_id)
+    customer = lock_customer(row, customer_id=customer_id)
     rows = type(row).objects.for_project(row.project_id).select_for_update(of=("self",))
     shown_id = _shown_id(row)
     if shown_id != row.pk:
@@ -57,6 +54,14 @@ def lock(row: Outbound, *, customer_id: str | None = None) -> Customer | None:
     if not row._state.adding:
         row.refresh_from_db(from_queryset=rows)
     return customer
+
+
+def lock_customer(row: Outbound, *, customer_id: str | None = None) -> Customer | None:
+    """Lock the only customer who may use a code: the one named, else the row's."""
+    customer_id = customer_id or getattr(row, "customer_id", None)
+    if not customer_id:
+        return None
+    return customers.lock(project_id=row.project_id, customer_id=customer_id)
 
 
 @contextmanager

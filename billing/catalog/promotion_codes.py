@@ -219,7 +219,8 @@ def _find_or_create_successor(code: PromotionCode, coupon: Coupon) -> PromotionC
 def _swap_stripe_codes(code: PromotionCode, successor: PromotionCode, *, at: datetime) -> None:
     """Give the tenant's row the new Stripe code and the successor row the old one; only once."""
     with transaction.atomic():
-        customer = catalog_events.lock(code)
+        customer = catalog_events.lock_customer(code)
+        code = coupons.lock(code)
         successor = coupons.lock(successor)
         if successor.superseded_at is None:
             with catalog_events.recorded(code, customer=customer, at=at):
