@@ -73,6 +73,7 @@ class BillingConfig(AppConfig):
         from billing.representation.invoices import InvoiceBody
         from billing.representation.payments import PaymentBody
         from billing.representation.rollouts import RolloutBody
+        from billing.representation.stripe_accounts import StripeKeyBody
         from billing.representation.subscriptions import SubscriptionBody
         from events import bodies
         from events.catalog import EventType
@@ -80,6 +81,7 @@ class BillingConfig(AppConfig):
         body_of_noun = {
             "product": ProductBody,
             "rollout": RolloutBody,
+            "stripe_account": StripeKeyBody,
             "price": PriceBody,
             "coupon": CouponBody,
             "promotion_code": PromotionCodeBody,

@@ -71,6 +71,15 @@ class EventType(models.TextChoices):
     PRICE_CREATED = "price.created", "A price was created."
     PRICE_UPDATED = "price.updated", "A price's text or metadata changed, or it is on sale again."
     PRICE_ARCHIVED = "price.archived", "A price was taken off sale. Its subscribers keep it."
+    STRIPE_ACCOUNT_KEY_REFUSED = (
+        "stripe_account.key_refused",
+        "Stripe no longer accepts the secret key of the project's own account. Replace the key.",
+    )
+    STRIPE_ACCOUNT_KEY_ACCEPTED = (
+        "stripe_account.key_accepted",
+        "Stripe accepts the secret key of the project's own account again.",
+    )
+
     ROLLOUT_STARTED = (
         "rollout.started",
         "A change of a product began to be applied to its holders.",
