@@ -66,8 +66,10 @@ class BillingConfig(AppConfig):
 
     @staticmethod
     def _register_events() -> None:
+        from billing.accounts.customer_events import StripeCustomerBody
         from billing.checkout.representation.checkouts import CheckoutBody
         from billing.operations.usage_refusals import UsageRefusalBody
+        from billing.outbound.parked_writes import StripeWriteBody
         from billing.representation.catalog import PriceBody, ProductBody
         from billing.representation.coupons import CouponBody, PromotionCodeBody
         from billing.representation.invoices import InvoiceBody
@@ -75,6 +77,7 @@ class BillingConfig(AppConfig):
         from billing.representation.rollouts import RolloutBody
         from billing.representation.stripe_accounts import StripeKeyBody
         from billing.representation.subscriptions import SubscriptionBody
+        from billing.sync.parked_objects import StripeObjectBody
         from events import bodies
         from events.catalog import EventType
 
@@ -82,6 +85,9 @@ class BillingConfig(AppConfig):
             "product": ProductBody,
             "rollout": RolloutBody,
             "stripe_account": StripeKeyBody,
+            "stripe_customer": StripeCustomerBody,
+            "stripe_object": StripeObjectBody,
+            "stripe_write": StripeWriteBody,
             "price": PriceBody,
             "coupon": CouponBody,
             "promotion_code": PromotionCodeBody,

@@ -21,7 +21,7 @@ from django.db.models.deletion import ProtectedError
 from billing.models import StripeIntent
 from billing.models.outbound import Outbound
 from billing.models.stripe_intent import IntentState
-from billing.outbound import created_rows, intent_lease, intent_requests
+from billing.outbound import created_rows, intent_lease, intent_requests, parked_writes
 from billing.outbound import selectors as intents
 from billing.outbound.created_rows import RecordCreation
 from billing.stripe import budget
@@ -100,13 +100,11 @@ def park(intent: StripeIntent, error: Exception, *, at: datetime) -> None:
     """Leave the intent to a person. A later try first searches for an object of earlier tries."""
     reason = error_text(error)
     log.error("intent_parked", intent=intent.pk, operation=intent.operation, error=reason)
-    intent_lease.release(
-        intent,
-        state=IntentState.PARKED,
-        failed_at=at,
-        last_error=reason,
-        updated_at=at,
-    )
+    with transaction.atomic():
+        intent_lease.release(
+            intent, state=IntentState.PARKED, failed_at=at, last_error=reason, updated_at=at
+        )
+        parked_writes.record_parked(intent, error, at=at)
 
 
 def _ask_stripe(intent: StripeIntent, at: datetime) -> Fields:
