@@ -21,8 +21,8 @@ EVENT_OF_STATUS = {
 def find_state(rollout: Rollout) -> Mapping[str, object]:
     """The rollout as a tenant sees it, with values that are not saved yet."""
     rows = with_moves(Rollout.objects.for_project(rollout.project_id).filter(pk=rollout.pk))
-    counts = rows.values("move_count", "moved", "refused").get()
-    vars(rollout).update(counts)
+    counted = vars(rows.get())
+    vars(rollout).update({name: counted[name] for name in ("move_count", "moved", "refused")})
     return cast("Mapping[str, object]", represent(rollout))
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 from billing.catalog.selectors import catalog
 from billing.catalog.selectors import coupons as coupon_selectors
 from billing.models import Coupon, Price, Product, PromotionCode
+from billing.models.mirror import Mirror
 from billing.models.outbound import Outbound
 from billing.outbound import created_rows
 from billing.outbound.created_rows import RecordCreation
@@ -25,7 +25,7 @@ from events.log.outbox import NewEvent
 from projects.customers import selectors as customers
 from projects.models import Customer
 
-NOUNS: dict[type[Outbound], str] = {
+NOUNS: dict[type[Mirror], str] = {
     Product: "product",
     Price: "price",
     Coupon: "coupon",
@@ -41,7 +41,7 @@ class CatalogState:
     is_deleted: bool = False
 
 
-def lock(row: Outbound, *, customer_id: str | None = None) -> Customer | None:
+def lock(row: Mirror, *, customer_id: str | None = None) -> Customer | None:
     """Lock the customer of a code, the row that the tenant sees, and the row; refresh the row.
 
     Returns the customer: the one named, else the row's. The caller has locked nothing yet.
@@ -56,7 +56,7 @@ def lock(row: Outbound, *, customer_id: str | None = None) -> Customer | None:
     return customer
 
 
-def lock_customer(row: Outbound, *, customer_id: str | None = None) -> Customer | None:
+def lock_customer(row: Mirror, *, customer_id: str | None = None) -> Customer | None:
     """Lock the only customer who may use a code: the one named, else the row's."""
     customer_id = customer_id or getattr(row, "customer_id", None)
     if not customer_id:
@@ -65,7 +65,7 @@ def lock_customer(row: Outbound, *, customer_id: str | None = None) -> Customer 
 
 
 @contextmanager
-def recorded(row: Outbound, *, at: datetime, customer: Customer | None = None) -> Iterator[None]:
+def recorded(row: Mirror, *, at: datetime, customer: Customer | None = None) -> Iterator[None]:
     """Record the event of what happens inside to this row, which the caller has locked."""
     before = None if row._state.adding else _find_state(row)
     yield
@@ -102,7 +102,8 @@ def close_codes(*, coupon: Coupon, at: datetime) -> None:
 
 def register() -> None:
     """Record the creation of products, prices, coupons and codes that are made through us."""
-    for model in NOUNS:
+    models: list[type[Outbound]] = [Product, Price, Coupon, PromotionCode]
+    for model in models:
         created_rows.register(model, _creation_of(model))
 
 
@@ -124,7 +125,7 @@ def _creation_of(model: type[Outbound]) -> created_rows.Begin:
 
 
 def _record(
-    row: Outbound,
+    row: Mirror,
     before: CatalogState | None,
     after: CatalogState,
     customer: Customer | None,
@@ -159,9 +160,10 @@ def _verb(
     return "updated" if previous else None
 
 
-def _find_state(row: Outbound) -> CatalogState | None:
+def _find_state(row: Mirror) -> CatalogState | None:
     """The row as the tenant sees it now, read again; None while Stripe has no such object."""
     project_id, shown_id = row.project_id, _shown_id(row)
+    body: Mapping[str, object] | None
     match row:
         case Product():
             product = catalog.find_for_event(project_id=project_id, product_id=shown_id)
@@ -174,7 +176,7 @@ def _find_state(row: Outbound) -> CatalogState | None:
         case _:
             code = coupon_selectors.codes(project=project_id).filter(pk=shown_id).first()
             body = coupon_representation.promotion_code(code) if code else None
-    return CatalogState(cast("Mapping[str, object]", body)) if body else None
+    return CatalogState(body) if body else None
 
 
 def _coupon_state(project_id: str, coupon_id: str) -> CatalogState | None:
@@ -183,9 +185,9 @@ def _coupon_state(project_id: str, coupon_id: str) -> CatalogState | None:
         return None
     products = coupon_selectors.products(project=project_id, coupons=[coupon])
     body = coupon_representation.coupon(coupon, products)
-    return CatalogState(cast("Mapping[str, object]", body), coupon.deleted_at is not None)
+    return CatalogState(body, coupon.deleted_at is not None)
 
 
-def _shown_id(row: Outbound) -> str:
+def _shown_id(row: Mirror) -> str:
     """The id of the row that the tenant sees."""
     return str(getattr(row, "original_id", None) or row.pk)
