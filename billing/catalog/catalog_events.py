@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.catalog.selectors import catalog
+from billing.catalog.selectors import catalog, row_locks
 from billing.catalog.selectors import coupons as coupon_selectors
 from billing.models import Coupon, Price, Product, PromotionCode
 from billing.models.mirror import Mirror
@@ -47,12 +47,7 @@ def lock(row: Mirror, *, customer_id: str | None = None) -> Customer | None:
     Returns the customer: the one named, else the row's. The caller has locked nothing yet.
     """
     customer = lock_customer(row, customer_id=customer_id)
-    rows = type(row).objects.for_project(row.project_id).select_for_update(of=("self",))
-    shown_id = _shown_id(row)
-    if shown_id != row.pk:
-        rows.get(pk=shown_id)
-    if not row._state.adding:
-        row.refresh_from_db(from_queryset=rows)
+    row_locks.lock(row, shown_id=_shown_id(row))
     return customer
 
 
@@ -79,7 +74,7 @@ def close_codes(*, coupon: Coupon, at: datetime) -> None:
     rows = coupon_selectors.codes(project=coupon.project_id, coupon=coupon.pk, active=True)
     owners = sorted(filter(None, rows.order_by().values_list("customer_id", flat=True)))
     locked = customers.lock_many(project_id=coupon.project_id, customer_ids=owners)
-    active = list(rows.select_for_update(of=("self",)).order_by("pk"))
+    active = row_locks.lock_active_codes(coupon)
     PromotionCode.objects.for_project(coupon.project_id).filter(coupon=coupon, active=True).update(
         active=False, updated_at=at
     )
