@@ -12,6 +12,7 @@ class BillingConfig(AppConfig):
         self._register_console()
         self._register_assumptions()
         self._register_events()
+        self._register_created_rows()
 
     @staticmethod
     def _register_kinds() -> None:
@@ -58,16 +59,38 @@ class BillingConfig(AppConfig):
         assumptions.register("price", assumed_facts.price)
 
     @staticmethod
+    def _register_created_rows() -> None:
+        from billing.catalog import catalog_events
+
+        catalog_events.register()
+
+    @staticmethod
     def _register_events() -> None:
+        from billing.accounts.customer_events import StripeCustomerBody
         from billing.checkout.representation.checkouts import CheckoutBody
         from billing.operations.usage_refusals import UsageRefusalBody
+        from billing.outbound.parked_writes import StripeWriteBody
+        from billing.representation.catalog import PriceBody, ProductBody
+        from billing.representation.coupons import CouponBody, PromotionCodeBody
         from billing.representation.invoices import InvoiceBody
         from billing.representation.payments import PaymentBody
+        from billing.representation.rollouts import RolloutBody
+        from billing.representation.stripe_accounts import StripeKeyBody
         from billing.representation.subscriptions import SubscriptionBody
+        from billing.sync.parked_objects import StripeObjectBody
         from events import bodies
         from events.catalog import EventType
 
         body_of_noun = {
+            "product": ProductBody,
+            "rollout": RolloutBody,
+            "stripe_account": StripeKeyBody,
+            "stripe_customer": StripeCustomerBody,
+            "stripe_object": StripeObjectBody,
+            "stripe_write": StripeWriteBody,
+            "price": PriceBody,
+            "coupon": CouponBody,
+            "promotion_code": PromotionCodeBody,
             "checkout": CheckoutBody,
             "invoice": InvoiceBody,
             "payment": PaymentBody,

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from billing.accounts import key_permissions
+from billing.accounts import key_permissions, key_state
 from billing.accounts import service as stripe_accounts
 from billing.catalog import coupon_coverage
 from billing.checkout import carts
@@ -25,6 +25,7 @@ def drain() -> None:
 @shared_task(name="billing.check_stripe_keys")
 def check_stripe_keys() -> None:
     stripe_accounts.check_keys()
+    key_state.check_due(at=timezone.now())
 
 
 @shared_task(name="billing.close_carts")

@@ -54,7 +54,6 @@ class EventType(models.TextChoices):
 
     INVOICE_PAID = "invoice.paid", "An invoice was paid."
     INVOICE_PAYMENT_FAILED = "invoice.payment_failed", "An attempt to pay an invoice failed."
-
     INVOICE_VOIDED = "invoice.voided", "An invoice was voided: nobody owes it any more."
     INVOICE_UNCOLLECTIBLE = (
         "invoice.uncollectible",
@@ -65,6 +64,7 @@ class EventType(models.TextChoices):
         "entitlements.changed",
         "What a user may do has changed: at least one decision differs from the last event's.",
     )
+
     GRANT_CREATED = "grant.created", "A feature or product was granted by hand."
     GRANT_REVOKED = "grant.revoked", "A grant was revoked."
     GRANT_EXPIRED = "grant.expired", "A grant reached its end."
@@ -79,12 +79,91 @@ class EventType(models.TextChoices):
     CREDITS_LOW = "credits.low", "A balance of credits fell to its low mark."
     CREDITS_EXHAUSTED = "credits.exhausted", "A balance of credits is used up."
 
+    PRODUCT_CREATED = "product.created", "A product was created."
+    PRODUCT_UPDATED = (
+        "product.updated",
+        "A product changed: a text, metadata, what it gives, a policy, or it is on sale again.",
+    )
+    PRODUCT_ARCHIVED = "product.archived", "A product was taken off sale. Its holders keep it."
+
+    PRICE_CREATED = "price.created", "A price was created."
+    PRICE_UPDATED = "price.updated", "A price's text or metadata changed, or it is on sale again."
+    PRICE_ARCHIVED = "price.archived", "A price was taken off sale. Its subscribers keep it."
+
+    COUPON_CREATED = "coupon.created", "A coupon was created."
+    COUPON_UPDATED = "coupon.updated", "A coupon changed, was redeemed, or is no longer valid."
+    COUPON_DELETED = "coupon.deleted", "A coupon was deleted. Discounts that it gave stay."
+
+    PROMOTION_CODE_CREATED = "promotion_code.created", "A promotion code was created."
+    PROMOTION_CODE_UPDATED = (
+        "promotion_code.updated",
+        "A promotion code was opened, closed or redeemed, or its metadata changed.",
+    )
+
+    ROLLOUT_STARTED = (
+        "rollout.started",
+        "A change of a product began to be applied to its holders.",
+    )
+    ROLLOUT_COMPLETED = (
+        "rollout.completed",
+        "A rollout has ended. Its data counts the holders and subscriptions that failed.",
+    )
+    ROLLOUT_SUPERSEDED = (
+        "rollout.superseded",
+        "A rollout ended because a newer change of the product is applied to all holders.",
+    )
+
+    STRIPE_CUSTOMER_DELETED = (
+        "stripe_customer.deleted",
+        "A customer was deleted at Stripe, not by us. Stripe ends the customer's subscriptions.",
+    )
+    STRIPE_CUSTOMER_BALANCE_CHANGED = (
+        "stripe_customer.balance_changed",
+        "The billing balance of a customer at Stripe changed.",
+    )
+    STRIPE_CUSTOMER_DELINQUENT = (
+        "stripe_customer.delinquent",
+        "A customer became delinquent: the latest invoice charge failed.",
+    )
+    STRIPE_CUSTOMER_DELINQUENCY_ENDED = (
+        "stripe_customer.delinquency_ended",
+        "A customer is no longer delinquent.",
+    )
+
+    STRIPE_OBJECT_PARKED = (
+        "stripe_object.parked",
+        "An object at Stripe could not be stored: our copy is out of date. See reason.",
+    )
+    STRIPE_OBJECT_RECOVERED = (
+        "stripe_object.recovered",
+        "Our copy of an object that was parked is up to date again.",
+    )
+
+    STRIPE_WRITE_PARKED = (
+        "stripe_write.parked",
+        "The result of a write at Stripe is not known, and an operator has to decide about it.",
+    )
+    STRIPE_WRITE_GIVEN_UP = (
+        "stripe_write.given_up",
+        "An operator has given up a write at Stripe: it will not be sent again.",
+    )
+
+    STRIPE_ACCOUNT_KEY_REFUSED = (
+        "stripe_account.key_refused",
+        "Stripe no longer accepts the secret key of the project's own account. Replace the key.",
+    )
+    STRIPE_ACCOUNT_KEY_ACCEPTED = (
+        "stripe_account.key_accepted",
+        "Stripe accepts the secret key of the project's own account again.",
+    )
+
     PROJECT_UPDATED = "project.updated", "The project's settings were changed."
     PROJECT_SUSPENDED = (
         "project.suspended",
         "An operator suspended the project: its keys and its users' tokens are refused.",
     )
     PROJECT_RESUMED = "project.resumed", "The suspension of the project ended."
+
     API_KEY_ROTATED = (
         "api_key.rotated",
         "A key was replaced by another one. It works until its `expires_at`.",

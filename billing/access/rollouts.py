@@ -8,7 +8,7 @@ starts another one that visits all holders again. Repeating a batch changes noth
 from collections.abc import Sequence
 from datetime import datetime
 
-from billing.access import apply_to_holders
+from billing.access import apply_to_holders, rollout_events
 from billing.access.selectors import holders
 from billing.models import Product, Rollout, RolloutMove
 from billing.models.rollout import MoveStatus
@@ -38,6 +38,7 @@ def start(*, product: Product, actor: str, at: datetime, reason: str = "") -> Ro
     )
     begin(rollout=rollout, at=at)
     rollout.save()
+    rollout_events.record_start(rollout, before={}, at=at)
     enqueue(TASK)
     return rollout
 
@@ -76,7 +77,8 @@ def finish_or_move(
     moves = RolloutMove.objects.for_project(rollout.project_id)
     if moves.filter(rollout=rollout, status=MoveStatus.WAITING).exists():
         rollout.status = RunStatus.MOVING.value
-    else:
+        return
+    with rollout_events.recorded_end(rollout, at=at):
         batch_runs.end(rollout, at=at, status=without_moves)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from billing.accounts import customer_events
 from billing.models import StripeAccount, StripeCustomer, Subscription, SyncObject
 from billing.models.subscription import ENDED
 from billing.models.sync_object import ObjectKind
@@ -69,7 +70,8 @@ def _carry_out(planned: RowPlan[StripeCustomer], customer: Customer | None, at: 
     if before is not None and after and after != before:
         planned = replace(planned, values={**planned.values, "subscriptions_follow_at": at})
         enqueue("billing.follow_default_methods")
-    planned.write(at=at)
+    with customer_events.recorded(row, customer, at=at):
+        planned.write(at=at)
     if row.deleted_at is not None:
         _request_sync_of_subscriptions(row)
     elif row.stripe_id:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from billing import endpoint_cache
+from billing.accounts import key_state
 from billing.accounts.selectors import stripe_accounts
 from billing.errors import AccountInUse, WrongStripeAccount
 from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint
@@ -143,6 +144,7 @@ def rotate_key(
             raise WrongStripeAccount(f"Send a secret key of {account.stripe_id}.")
         _store_key(account, snapshot, secret_key)
         account.save()
+        key_state.record(account, is_refused=False, at=at)
         fair_queue.resume(owner=account.pk)
         enqueue("billing.check_permissions")
         _forget_endpoints()

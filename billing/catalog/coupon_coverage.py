@@ -13,7 +13,7 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
-from billing.catalog import discount_writes
+from billing.catalog import catalog_events, discount_writes
 from billing.catalog.selectors import catalog
 from billing.catalog.selectors import coupons as coupon_selectors
 from billing.errors import DiscountRefused, ProductRequired
@@ -166,11 +166,12 @@ def _swap_stripe_coupons(coupon: Coupon, successor: Coupon, *, at: datetime) -> 
         coupon = coupon_selectors.lock(coupon)
         successor = coupon_selectors.lock(successor)
         if successor.superseded_at is None:
-            discount_writes.swap_values(coupon, successor, names=SWAPPED_FIELDS)
-            coupon.all_products = True
-            coupon.save(update_fields=["all_products", "updated_at"])
-            successor.superseded_at = at
-            successor.save(update_fields=["superseded_at", "updated_at"])
+            with catalog_events.recorded(coupon, at=at):
+                discount_writes.swap_values(coupon, successor, names=SWAPPED_FIELDS)
+                coupon.all_products = True
+                coupon.save(update_fields=["all_products", "updated_at"])
+                successor.superseded_at = at
+                successor.save(update_fields=["superseded_at", "updated_at"])
     return coupon
 
 

@@ -10,17 +10,20 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
+
 from billing.accounts import service as stripe_accounts
-from billing.catalog import coupon_coverage
+from billing.catalog import catalog_events, coupon_coverage
 from billing.catalog.discount_writes import (
     record_audit,
     refuse_past,
     request_change,
     to_unix_seconds,
+    to_whole_second,
 )
 from billing.catalog.selectors import catalog
 from billing.catalog.selectors import coupons as coupon_selectors
-from billing.models import Coupon, PromotionCode
+from billing.models import Coupon
 from billing.models.sync_object import ObjectKind
 from billing.outbound import intents, request_dedup
 from billing.stripe import coupons
@@ -87,7 +90,7 @@ def create(
     ) or rows.create(
         account=account,
         request_key=key,
-        redeem_by=request.redeem_by,
+        redeem_by=to_whole_second(request.redeem_by),
         all_products=is_for_all,
         **values,
     )
@@ -122,8 +125,8 @@ def delete(*, coupon: Coupon, actor: str, at: datetime) -> None:
     record_audit(coupon, action="coupon.delete", changes={}, actor=actor, at=at)
     for row in _all_versions(coupon):
         request_change(row, operation="coupon.delete", params={}, at=at)
-    codes = PromotionCode.objects.for_project(coupon.project_id)
-    codes.filter(coupon=coupon, active=True).update(active=False, updated_at=at)
+    with transaction.atomic():
+        catalog_events.close_codes(coupon=coupon, at=at)
 
 
 def _all_versions(coupon: Coupon) -> list[Coupon]:

@@ -67,6 +67,11 @@ def to_unix_seconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp())
 
 
+def to_whole_second(moment: datetime | None) -> datetime | None:
+    """The time as Stripe keeps it, so that reading it back is no change."""
+    return None if moment is None else moment.replace(microsecond=0)
+
+
 def swap_values(row: RowT, other: RowT, *, names: Iterable[str]) -> None:
     """Swap values of two locked rows, including the unique ``stripe_id``."""
     row_values = {name: getattr(row, name) for name in names}

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from billing.access import rollouts
+from billing.catalog import catalog_events
 from billing.catalog.selectors import catalog
 from billing.models import Product
 from events.audit import audit_trail as audit
@@ -68,8 +69,9 @@ def replace(
             before=current.fields,
             after=credits.fields,
         )
-        for column, value in credits.fields.items():
-            setattr(product, column, value)
-        product.save(update_fields=[*credits.fields, "updated_at"])
+        with catalog_events.recorded(product, at=at):
+            for column, value in credits.fields.items():
+                setattr(product, column, value)
+            product.save(update_fields=[*credits.fields, "updated_at"])
         rollouts.start(product=product, actor=actor, reason=reason, at=at)
     return True

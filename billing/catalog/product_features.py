@@ -9,6 +9,7 @@ from django.db import transaction
 
 from billing.access import rollouts
 from billing.access.selectors import purchased_rows
+from billing.catalog import catalog_events
 from billing.catalog.selectors import catalog
 from billing.errors import ValueDoesNotFit
 from billing.models import Product, ProductFeature
@@ -66,7 +67,8 @@ def replace(
     to all holders."""
     with transaction.atomic():
         product = catalog.lock_product(project_id=product.project_id, product_id=product.pk)
-        changed = write(product=product, features=features, actor=actor, at=at, reason=reason)
+        with catalog_events.recorded(product, at=at):
+            changed = write(product=product, features=features, actor=actor, at=at, reason=reason)
         if changed:
             rollouts.start(product=product, actor=actor, reason=reason, at=at)
     return changed

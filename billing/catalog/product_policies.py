@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from billing.access import rollouts
+from billing.catalog import catalog_events
 from billing.catalog.selectors import catalog
 from billing.models import Product
 from events.audit import audit_trail as audit
@@ -27,15 +28,16 @@ def replace(
     """
     with transaction.atomic():
         product = catalog.lock_product(project_id=product.project_id, product_id=product.pk)
-        changed = write(
-            product=product,
-            refund_policy=refund_policy,
-            dispute_policy=dispute_policy,
-            renewal_policy=renewal_policy,
-            actor=actor,
-            reason=reason,
-            at=at,
-        )
+        with catalog_events.recorded(product, at=at):
+            changed = write(
+                product=product,
+                refund_policy=refund_policy,
+                dispute_policy=dispute_policy,
+                renewal_policy=renewal_policy,
+                actor=actor,
+                reason=reason,
+                at=at,
+            )
         if changed:
             rollouts.start(product=product, actor=actor, reason=reason, at=at)
     return changed

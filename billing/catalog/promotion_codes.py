@@ -16,13 +16,14 @@ from typing import Any
 from django.db import transaction
 
 from billing.accounts import stripe_customers
-from billing.catalog import coupon_coverage
+from billing.catalog import catalog_events, coupon_coverage
 from billing.catalog.discount_writes import (
     record_audit,
     refuse_past,
     request_change,
     swap_values,
     to_unix_seconds,
+    to_whole_second,
 )
 from billing.catalog.selectors import coupons
 from billing.errors import DiscountRefused, PromotionCodeExists
@@ -153,7 +154,7 @@ def _find_or_create_row(
             coupon=coupon,
             code=request.code or "".join(secrets.choice(ALPHABET) for _ in range(GENERATED_LENGTH)),
             customer=buyer,
-            expires_at=request.expires_at,
+            expires_at=to_whole_second(request.expires_at),
             request_key=key,
             **values,
         )
@@ -218,12 +219,14 @@ def _find_or_create_successor(code: PromotionCode, coupon: Coupon) -> PromotionC
 def _swap_stripe_codes(code: PromotionCode, successor: PromotionCode, *, at: datetime) -> None:
     """Give the tenant's row the new Stripe code and the successor row the old one; only once."""
     with transaction.atomic():
+        customer = catalog_events.lock_customer(code)
         code = coupons.lock(code)
         successor = coupons.lock(successor)
         if successor.superseded_at is None:
-            swap_values(code, successor, names=SWAPPED_FIELDS)
-            successor.superseded_at = at
-            successor.save(update_fields=["superseded_at", "updated_at"])
+            with catalog_events.recorded(code, customer=customer, at=at):
+                swap_values(code, successor, names=SWAPPED_FIELDS)
+                successor.superseded_at = at
+                successor.save(update_fields=["superseded_at", "updated_at"])
 
 
 def _text_at_stripe(row: PromotionCode) -> str:

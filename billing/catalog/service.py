@@ -10,7 +10,13 @@ from typing import Any
 from django.db import transaction
 
 from billing.accounts import service as stripe_accounts
-from billing.catalog import product_credits, product_features, product_policies, stripe_meters
+from billing.catalog import (
+    catalog_events,
+    product_credits,
+    product_features,
+    product_policies,
+    stripe_meters,
+)
 from billing.catalog.catalog_requests import PriceRequest, ProductChangeRequest, ProductRequest
 from billing.catalog.selectors import catalog
 from billing.errors import NotOnSale
@@ -212,8 +218,9 @@ def _set_custom_price(
         if product.custom_price != custom_price:
             changes = {"custom_price": custom_price}
             _audit(product, "product.change", changes, actor=actor, reason=reason, at=at)
-            product.custom_price = custom_price
-            product.save(update_fields=["custom_price", "updated_at"])
+            with catalog_events.recorded(product, at=at):
+                product.custom_price = custom_price
+                product.save(update_fields=["custom_price", "updated_at"])
 
 
 def _change_at_stripe(

@@ -34,6 +34,9 @@ class StripeAccount(models.Model):
     )
     mismatched_at = models.DateTimeField(null=True, blank=True)
     secret_key = models.TextField(blank=True, editable=False)
+    key_refused_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when Stripe refuses the secret key."
+    )
     secret_key_last_four = models.CharField(max_length=4, blank=True, editable=False)
     events_seen_until = models.DateTimeField(
         null=True, blank=True, help_text="How far the list of events has been read."

@@ -43,6 +43,9 @@ class SyncObject(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField(db_default=Now())
     parked_at = models.DateTimeField(null=True)
+    out_of_date_since = models.DateTimeField(
+        null=True, help_text="Since when a tenant knows that its copy is out of date."
+    )
     foreign_at = models.DateTimeField(null=True, help_text="When no project was found to own it.")
     foreign_customer = models.CharField(
         max_length=255,

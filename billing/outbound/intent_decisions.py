@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from billing.errors import IntentOver, IntentUnderWay
 from billing.models import StripeIntent
 from billing.models.stripe_intent import OPEN, IntentState
-from billing.outbound import intent_lease, intent_resolution
+from billing.outbound import intent_lease, intent_resolution, parked_writes
 from billing.outbound import selectors as intents
 from billing.stripe.errors import StripeRefused
 from common.queue import enqueue
@@ -39,6 +39,7 @@ def give_up(*, intent: StripeIntent, reason: str, actor: str, at: datetime) -> N
         if not intent_lease.take(intent):
             raise IntentUnderWay("An older intent for the same object must end first.")
         intent_resolution.give_up(intent, StripeRefused(f"Given up: {reason}"), at=at)
+        parked_writes.record_given_up(intent, at=at)
 
 
 def _open(intent: StripeIntent) -> None:

@@ -21,8 +21,9 @@ from django.db.models.deletion import ProtectedError
 from billing.models import StripeIntent
 from billing.models.outbound import Outbound
 from billing.models.stripe_intent import IntentState
-from billing.outbound import intent_lease, intent_requests
+from billing.outbound import created_rows, intent_lease, intent_requests, parked_writes
 from billing.outbound import selectors as intents
+from billing.outbound.created_rows import RecordCreation
 from billing.stripe import budget
 from billing.stripe.errors import (
     CardDeclined,
@@ -99,13 +100,11 @@ def park(intent: StripeIntent, error: Exception, *, at: datetime) -> None:
     """Leave the intent to a person. A later try first searches for an object of earlier tries."""
     reason = error_text(error)
     log.error("intent_parked", intent=intent.pk, operation=intent.operation, error=reason)
-    intent_lease.release(
-        intent,
-        state=IntentState.PARKED,
-        failed_at=at,
-        last_error=reason,
-        updated_at=at,
-    )
+    with transaction.atomic():
+        intent_lease.release(
+            intent, state=IntentState.PARKED, failed_at=at, last_error=reason, updated_at=at
+        )
+        parked_writes.record_parked(intent, error, at=at)
 
 
 def _ask_stripe(intent: StripeIntent, at: datetime) -> Fields:
@@ -209,6 +208,7 @@ def _store_success(
     transaction."""
     stripe_id = str(fields.get("id") or "")
     with transaction.atomic():
+        record_creation = None if intent.target else _begin_creation(intent)
         intent_lease.release(
             intent,
             state=IntentState.DONE,
@@ -220,7 +220,9 @@ def _store_success(
         )
         if not intent.target:
             waiting = row_of(intent).filter(stripe_id__isnull=True)
-            waiting.update(**{"stripe_id": stripe_id, **values})
+            is_created = waiting.update(**{"stripe_id": stripe_id, **values})
+            if is_created and record_creation is not None:
+                record_creation(at)
         _request_sync(intent, fields)
 
 
@@ -271,9 +273,17 @@ def _request_sync(intent: StripeIntent, fields: Fields) -> None:
         sync_queue.request_sync(account_id=intent.account_id, kind=kind, stripe_id=str(stripe_id))
 
 
+def _begin_creation(intent: StripeIntent) -> RecordCreation:
+    return created_rows.begin(model_of(intent), project_id=intent.project_id, row_id=intent.subject)
+
+
 def row_of(intent: StripeIntent) -> ProjectQuerySet[Any]:
     """The row for which an intent makes an object."""
-    prefix = intent.subject.rpartition("_")[0]
-    model = next(each for each in Outbound.__subclasses__() if prefix_of(each) == prefix)
-    rows: ProjectQuerySet[Any] = model.objects.for_project(intent.project_id)
+    rows: ProjectQuerySet[Any] = model_of(intent).objects.for_project(intent.project_id)
     return rows.filter(pk=intent.subject)
+
+
+def model_of(intent: StripeIntent) -> type[Outbound]:
+    """The model of the row that an intent makes an object for."""
+    prefix = intent.subject.rpartition("_")[0]
+    return next(each for each in Outbound.__subclasses__() if prefix_of(each) == prefix)

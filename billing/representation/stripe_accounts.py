@@ -3,6 +3,8 @@
 from typing import Annotated, TypedDict
 
 from billing.models import StripeAccount, StripeEndpoint
+from common.bodies import Time
+from common.times import rfc3339
 
 
 class StripeAccountBody(TypedDict):
@@ -21,6 +23,31 @@ class StripeAccountBody(TypedDict):
         "Permissions that a restricted key lacks, by Stripe's names. Checked when a key "
         "is new and once a day.",
     ]
+
+
+class StripeKeyBody(TypedDict):
+    """The secret key of a project's own Stripe account; never the key."""
+
+    id: str
+    name: str
+    livemode: bool
+    stripe_id: str | None
+    secret_key_last_four: str | None
+    refused_since: Annotated[
+        Time | None,
+        "Since when Stripe refuses the key: nothing is read or sold until it is replaced.",
+    ]
+
+
+def stripe_key(row: StripeAccount) -> StripeKeyBody:
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "livemode": row.livemode,
+        "stripe_id": row.stripe_id or None,
+        "secret_key_last_four": row.secret_key_last_four or None,
+        "refused_since": rfc3339(row.key_refused_at),
+    }
 
 
 def stripe_account(

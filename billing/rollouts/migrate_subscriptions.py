@@ -7,11 +7,14 @@ stored with the rollout. While Stripe is unavailable the remaining moves wait.
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import transaction
 from django.db.models.functions import Now
 
+from billing.access import rollout_events
 from billing.errors import OtherPrice
 from billing.models import Rollout, RolloutMove, Subscription
 from billing.models.rollout import MoveStatus
+from billing.rollouts import selectors as rollout_selectors
 from billing.rollouts.planned_change import PlannedProductChange, PriceMove
 from billing.stripe.errors import StripeCredentialsRefused
 from billing.subscriptions import changes as subscription_changes
@@ -51,8 +54,7 @@ def _run_move(rollout: Rollout, at: datetime) -> bool:
     moves = RolloutMove.objects.for_project(rollout.project_id).filter(rollout=rollout)
     move = moves.filter(status=MoveStatus.WAITING).order_by("pk").first()
     if move is None:
-        batch_runs.end(rollout, at=at)
-        rollout.save(update_fields=["status", "finished_at"])
+        _end(rollout, at)
         return True
     try:
         _change_subscription(rollout, move, at)
@@ -74,6 +76,16 @@ def _run_move(rollout: Rollout, at: datetime) -> bool:
         fair_queue.record_success(RULE, owner=rollout.project_id, subjects=[rollout.pk])
     _update(rollout, next_try_at=Now(), last_error="")
     return True
+
+
+def _end(rollout: Rollout, at: datetime) -> None:
+    """End the rollout, unless another worker has done so since it was read."""
+    with transaction.atomic():
+        row = rollout_selectors.lock(project_id=rollout.project_id, rollout_id=rollout.pk)
+        if row.status == RunStatus.MOVING:
+            with rollout_events.recorded_end(row, at=at):
+                batch_runs.end(row, at=at)
+            row.save(update_fields=["status", "finished_at"])
 
 
 def _change_subscription(rollout: Rollout, move: RolloutMove, at: datetime) -> None:

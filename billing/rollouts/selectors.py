@@ -1,16 +1,11 @@
 """Rollouts: product changes that are planned, or applied to the product's holders."""
 
-from typing import Any, TypeVar
-
-from django.db.models import Count, Q, QuerySet
-
+from billing.access.selectors.move_counts import with_moves
 from billing.models import Rollout, RolloutMove
 from billing.models.rollout import MoveStatus
 from common.errors import NotFound
 from common.models import ProjectQuerySet
 from projects.models import Project
-
-RowsT = TypeVar("RowsT", bound=QuerySet[Any])
 
 
 def listing(
@@ -22,17 +17,6 @@ def listing(
         **{name: value for name, value in filters.items() if value}
     )
     return with_moves(rows)
-
-
-def with_moves(rows: RowsT) -> RowsT:
-    """Adds ``move_count``, ``moved`` and ``refused`` to each row."""
-    counts: dict[str, Any] = {
-        "move_count": Count("moves"),
-        "moved": Count("moves", filter=Q(moves__status=MoveStatus.DONE)),
-        "refused": Count("moves", filter=Q(moves__status=MoveStatus.REFUSED)),
-    }
-    annotated: RowsT = rows.annotate(**counts)
-    return annotated
 
 
 def get(*, project: Project | str, rollout_id: str) -> Rollout:

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from billing.access import rollouts
-from billing.catalog import product_features, product_policies
+from billing.access import rollout_events, rollouts
+from billing.catalog import catalog_events, product_features, product_policies
 from billing.catalog.selectors import catalog
 from billing.errors import RolloutNotPlanned, RolloutOutOfDate
 from billing.models import Product, Rollout, RolloutMove
@@ -70,6 +70,7 @@ def apply(*, rollout: Rollout, actor: str, reason: str, at: datetime) -> Rollout
     """
     with transaction.atomic():
         rollout = _lock_planned(rollout)
+        plan = rollout_events.find_state(rollout)
         product = catalog.lock_product(project_id=rollout.project_id, product_id=rollout.product_id)
         if product.catalog_version != rollout.catalog_version:
             raise RolloutOutOfDate("The product has changed. Plan the change again.")
@@ -80,17 +81,21 @@ def apply(*, rollout: Rollout, actor: str, reason: str, at: datetime) -> Rollout
             reason,
             at,
         )
-        if _write_change(
-            product,
-            PlannedProductChange.from_json(rollout.terms),
-            actor=actor,
-            reason=reason,
-            at=at,
-        ):
+        with catalog_events.recorded(product, at=at):
+            is_changed = _write_change(
+                product,
+                PlannedProductChange.from_json(rollout.terms),
+                actor=actor,
+                reason=reason,
+                at=at,
+            )
+        if is_changed:
             rollouts.begin(rollout=rollout, at=at)
         else:
             rollouts.finish_or_move(rollout, at)
         rollout.save()
+        if rollout.is_under_way:
+            rollout_events.record_start(rollout, before=plan, at=at)
         enqueue(rollouts.TASK)
     return rollout
 

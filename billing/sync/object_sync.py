@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TypeGuard
@@ -21,7 +22,7 @@ from billing.stripe.errors import (
     malformed,
 )
 from billing.stripe.snapshots import StripeSnapshot
-from billing.sync import apply, kinds, missing_objects, snapshot_digest, sync_queue
+from billing.sync import apply, kinds, missing_objects, parked_objects, snapshot_digest, sync_queue
 from billing.sync.sync_queue import SyncLease
 from common.context import CauseType, caused_by
 from common.errors import DomainError, Unavailable
@@ -83,7 +84,7 @@ def store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) ->
     """
     digest = snapshot_digest.digest(snapshot) if snapshot else None
     if digest is not None and digest == lease.applied_digest:
-        return sync_queue.complete_unchanged(lease, at=at)
+        return _complete_unchanged(lease, at)
     keeps_row = snapshot is None and not missing_objects.may_be_gone(
         account=lease.account, kind=lease.kind, stripe_id=lease.stripe_id, at=at
     )
@@ -128,6 +129,7 @@ def _apply(
         digest=digest if owner else None,
     ):
         raise LeaseLost
+    parked_objects.record_recovered(lease, at=at)
 
 
 def _caused_by_event(lease: SyncLease) -> AbstractContextManager[None]:
@@ -141,6 +143,18 @@ def _keep_row(lease: SyncLease, at: datetime) -> None:
     """Record the read without a change of our row, as an operator has decided."""
     if not sync_queue.complete_without_change(lease, at=at):
         raise LeaseLost
+    parked_objects.record_recovered(lease, at=at)
+
+
+def _complete_unchanged(lease: SyncLease, at: datetime) -> bool:
+    """Record that nothing has changed; one statement unless the object was out of date."""
+    if lease.out_of_date_since is None:
+        return sync_queue.complete_unchanged(lease, at=at)
+    with transaction.atomic():
+        is_held = sync_queue.complete_unchanged(lease, at=at)
+        if is_held:
+            parked_objects.record_recovered(lease, at=at)
+    return is_held
 
 
 def _is_outage(error: Exception) -> TypeGuard[DomainError]:
@@ -158,10 +172,20 @@ def record_failure(lease: SyncLease, error: Exception, *, at: datetime) -> None:
         sync_queue.postpone(lease, error)
         return
     if isinstance(error, missing_objects.StripeObjectVanished):
-        sync_queue.park(lease, error, at=at)
+        _park(sync_queue.park, lease, error, at)
         return
     if isinstance(error, apply.DependencyMissing):
         sync_queue.request_sync(
             account_id=lease.account.pk, kind=error.kind, stripe_id=error.stripe_id
         )
-    sync_queue.fail(lease, error, at=at)
+    if sync_queue.is_last_attempt(lease):
+        _park(sync_queue.fail, lease, error, at)
+    else:
+        sync_queue.fail(lease, error, at=at)
+
+
+def _park(release: Callable[..., bool], lease: SyncLease, error: Exception, at: datetime) -> None:
+    """Release the object as parked, and record that its copy is out of date."""
+    with transaction.atomic():
+        if release(lease, error, at=at):
+            parked_objects.record_parked(lease, error, at=at)

@@ -14,6 +14,7 @@ CLAIMED = (
     "next_try_at",
     "applied_digest",
     "stripe_event_id",
+    "out_of_date_since",
 )
 """Columns of a claimed row, in the order of the fields of ``sync_queue.SyncLease``."""
 
@@ -140,7 +141,8 @@ RENEW = renew_sql(table=TABLE)
 _COMPLETE = """
 UPDATE billing_syncobject
 SET leased_until = NULL, applied = %(seen)s, applied_at = %(at)s, attempts = 0,
-    next_try_at = statement_timestamp(), parked_at = NULL, last_error = ''
+    next_try_at = statement_timestamp(), parked_at = NULL, last_error = '',
+    out_of_date_since = NULL
 """
 _OF_LEASE = """
 WHERE id = %(id)s AND epoch = %(epoch)s

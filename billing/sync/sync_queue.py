@@ -52,6 +52,8 @@ class SyncLease:
     """Of the snapshot that was applied last; None when the next one is applied in any case."""
     stripe_event_id: str
     """The event that requested the last read; empty if it was no event."""
+    out_of_date_since: datetime | None
+    """When it was parked, if the tenant knows that and it has not been applied since."""
     is_abandoned: bool
     """Whether the last lease ended without a release: its worker died, or took too long."""
 
@@ -192,8 +194,13 @@ def fail(lease: SyncLease, error: Exception, *, at: datetime) -> bool:
         attempts=attempts,
         next_try_at=Now() + PAUSE.after(failures=attempts),
         last_error=error_text(error),
-        parked_at=at if attempts >= settings.BILLING.sync_attempts else None,
+        parked_at=at if is_last_attempt(lease) else None,
     )
+
+
+def is_last_attempt(lease: SyncLease) -> bool:
+    """Whether a failure of this try parks the object."""
+    return lease.attempts + 1 >= settings.BILLING.sync_attempts
 
 
 def park(lease: SyncLease, error: Exception, *, at: datetime) -> bool:

@@ -1,6 +1,7 @@
 """Record events for tenants, in the same transaction as the change."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,17 @@ UNREPORTED = frozenset({"updated_at", "synced_at"})
 """Members that change with every change."""
 SCHEMA_VERSION = 1
 """Of the shapes that events have now. Members may be added without a new version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """One of many events of a type (:func:`record_many`)."""
+
+    subject: str
+    data: Mapping[str, object]
+    previous: Mapping[str, object] = field(default_factory=dict)
+    customer_id: str = ""
+    version: int = 0
 
 
 def record(
@@ -58,21 +70,22 @@ def record_many(
     *,
     project_id: str,
     event_type: EventType,
-    data: Mapping[str, Mapping[str, object]],
+    events: Iterable[NewEvent],
     at: datetime,
 ) -> None:
-    """Record one event per new customer; ``data`` maps customer ids to their states, in this
-    order."""
+    """Record one event per changed row, in this order and in one statement."""
     OutboxEvent.objects.bulk_create(
         _new(
             project_id=project_id,
             event_type=event_type,
-            subject=customer_id,
-            customer_id=customer_id,
-            data=state,
+            subject=event.subject,
+            customer_id=event.customer_id,
+            version=event.version,
+            data=event.data,
+            previous=event.previous,
             at=at,
         )
-        for customer_id, state in data.items()
+        for event in events
     )
 
 

@@ -12,6 +12,7 @@ from common.inserts import insert, insert_many
 from common.queue import enqueue
 from events.catalog import EventType
 from events.log import outbox
+from events.log.outbox import NewEvent
 from projects import representation
 from projects.customers import selectors as customers
 from projects.models import Customer, Project
@@ -101,11 +102,11 @@ def _create_many(*, project: Project, user_ids: list[str], at: datetime) -> dict
         outbox.record_many(
             project_id=project.pk,
             event_type=EventType.CUSTOMER_CREATED,
-            data={
-                row.pk: representation.customer(row)
+            events=[
+                NewEvent(subject=row.pk, customer_id=row.pk, data=representation.customer(row))
                 for row in rows
                 if ids.get(row.user_id) == row.pk
-            },
+            ],
             at=at,
         )
     return ids

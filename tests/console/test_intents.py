@@ -13,6 +13,7 @@ from billing.stripe.errors import StripeUnavailable
 from console import home
 from events.models import AuditEntry
 from projects.models import Project
+from tests.billing import outbox_events
 from tests.billing_fixtures import SandboxStripe
 from tests.console.dialogs import messages_of, send, was_done
 from tests.shop import Shop
@@ -70,6 +71,9 @@ def test_giving_up_removes_the_row(parked: StripeIntent, operator: Client) -> No
     over = send(operator, address(parked, "give-up"))
     assert "It is failed." in over.text
     assert AuditEntry.objects.filter(action="intent.give_up").count() == 1
+    (event,) = outbox_events.events(parked.project)
+    assert (event.type, event.subject) == ("stripe_write.given_up", parked.pk)
+    assert event.data["reason"] == "An operator has given it up: it will not be sent again."
 
 
 def test_a_leased_intent_cannot_be_decided(parked: StripeIntent, operator: Client) -> None:

@@ -37,6 +37,8 @@ def test_a_plan_and_two_items_are_bought_on_one_page(story: Story) -> None:
         "invoice.paid",
         "payment.created",
         "payment.paid",
+        *["price.created"] * 3,
+        *["product.created"] * 3,
         "subscription.created",
     ]
     story.advance(days=31, hours=2)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from billing.catalog import catalog_events
 from billing.models import StripeAccount
 from billing.sync.mapper import Mapper, RowT, SnapshotT
 from billing.sync.plan import RowPlan, Values
@@ -27,8 +28,11 @@ def find_or_build_row(
 
 
 def write_row(planned: RowPlan[RowT], customer: Customer | None, at: datetime) -> None:
-    """Write the row; nothing else follows from it."""
-    planned.write(at=at)
+    """Write the row and record the event of the change."""
+    if planned.differences():
+        customer = catalog_events.lock(planned.row, customer_id=planned.values.get("customer_id"))
+        with catalog_events.recorded(planned.row, customer=customer, at=at):
+            planned.write(at=at)
 
 
 def build_mapper(

@@ -81,7 +81,7 @@ def _gone(row: Price, at: datetime) -> Values:
 def _carry_out(planned: RowPlan[Price], customer: Customer | None, at: datetime) -> None:
     """Write the row; a new price also requests a sync of subscriptions that already bill it."""
     differences = planned.differences()
-    planned.write(at=at)
+    catalog_mapper.write_row(planned, customer, at)
     if "stripe_id" in differences:
         _request_sync_of_subscriptions(planned.row)
 

@@ -53,7 +53,15 @@ def product(*, project: Project, product_id: str) -> Product:
     return row
 
 
-def _features(project: Project) -> "Prefetch[Any]":
+def find_for_event(*, project_id: str, product_id: str) -> Product | None:
+    """The product's current row with its features; None while Stripe has no such product."""
+    row = _PRODUCT.first(project_id=project_id, id=product_id)
+    if row is not None:
+        prefetch_related_objects([row], _features(project_id))
+    return row
+
+
+def _features(project: Project | str) -> "Prefetch[Any]":
     """The features of products, read with what they are features of."""
     rows = ProductFeature.objects.for_project(project).select_related("feature")
     return Prefetch("features", queryset=rows)

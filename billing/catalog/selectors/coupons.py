@@ -38,7 +38,7 @@ def get(*, project: Project, coupon_id: str) -> Coupon:
     return row
 
 
-def products(*, project: Project, coupons: Iterable[Coupon]) -> dict[str, str]:
+def products(*, project: Project | str, coupons: Iterable[Coupon]) -> dict[str, str]:
     """Our ids of the products that these coupons are limited to, by Stripe's."""
     named = {
         stripe_id
@@ -53,7 +53,7 @@ def products(*, project: Project, coupons: Iterable[Coupon]) -> dict[str, str]:
 
 
 def codes(
-    *, project: Project, coupon: str = "", code: str = "", active: bool | None = None
+    *, project: Project | str, coupon: str = "", code: str = "", active: bool | None = None
 ) -> ProjectQuerySet[PromotionCode]:
     """Promotion codes that match all filters; ``code`` is the exact text."""
     rows = (

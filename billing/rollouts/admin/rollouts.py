@@ -6,6 +6,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from billing.access.selectors.move_counts import with_moves
 from billing.models import Rollout
 from billing.rollouts import selectors as rollout_selectors
 from billing.rollouts import service as rollouts
@@ -91,7 +92,7 @@ class RolloutAdmin(ReadOnlyAdmin):
         return request.user.has_perm("billing.change_product")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return rollout_selectors.with_moves(super().get_queryset(request))
+        return with_moves(super().get_queryset(request))
 
     @action(
         description="Apply",

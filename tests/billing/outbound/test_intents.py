@@ -9,11 +9,12 @@ from django.utils import timezone
 from billing.models import Product, StripeAccount, StripeIntent, SyncObject
 from billing.models.stripe_intent import IntentState
 from billing.outbound import intent_lease, intents
-from billing.stripe.errors import StripeRefused, StripeUnavailable
+from billing.stripe.errors import IdempotencyMismatch, StripeRefused, StripeUnavailable
 from common.ids import new_id
 from common.lease import LeaseLost
 from projects.models import Project
 from tests.back_offs import end_pauses
+from tests.billing import outbox_events
 from tests.billing_fixtures import Clock, SandboxStripe
 
 AFTER_ALL_TRIES = 3
@@ -234,6 +235,14 @@ def test_other_parameters_under_a_key_park_the_intent(
     assert finish() == 0
     with pytest.raises(StripeUnavailable, match="operator"):
         make(product)
+    (event,) = outbox_events.events(product.project, "stripe_write.")
+    assert (event.type, event.subject) == ("stripe_write.parked", intent.pk)
+    assert event.data["reason"] == IdempotencyMismatch.title
+    assert {name: event.data[name] for name in ("operation", "object", "stripe_id")} == {
+        "operation": "product.create",
+        "object": product.pk,
+        "stripe_id": None,
+    }
     assert [each.name for each in stripe.v1.products.list().data] == ["Other"]
 
 

@@ -173,7 +173,13 @@ def test_a_reference_is_one_payment_for_life(
     assert (paid.status_code, paid.json()["status"]) == (200, "paid")
     assert paid.json()["client_secret"] == payment["client_secret"]
     assert len(tenant.at_stripe("payment_intent")) == 1
-    assert outbox_events.types(project) == ["customer.created", "payment.created", "payment.paid"]
+    assert outbox_events.types(project) == [
+        "customer.created",
+        "payment.created",
+        "product.created",
+        "price.created",
+        "payment.paid",
+    ]
     listed = tenant.api.get("/payments", query={"reference": "order-1"}).json()["data"]
     assert [each["id"] for each in listed] == [payment["id"]]
 

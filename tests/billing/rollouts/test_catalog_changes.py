@@ -291,3 +291,10 @@ def test_a_plan_for_another_version_is_refused(
     }
     assert len(tenant.at_stripe("subscription_schedule")) == 2
     assert fleet.planned(fleet.ada) == [fleet.new["id"]]
+    recorded = outbox_events.events(project, "rollout.")
+    assert [each.type for each in recorded if each.subject == kept] == [
+        "rollout.started",
+        "rollout.completed",
+    ]
+    (shown,) = tenant.api.get("/rollouts", query={"status": "done"}).json()["data"][:1]
+    assert recorded[-1].data == shown

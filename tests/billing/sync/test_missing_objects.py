@@ -26,8 +26,9 @@ from billing.sync import service as sync
 from billing.sync.missing_objects import AlreadyDecided, StripeObjectVanished
 from billing.sync.selectors import missing_objects as missing_object_selectors
 from config import health
-from events.models import AuditEntry, OutboxEvent
+from events.models import AuditEntry
 from tests.api_client import ApiClient
+from tests.billing import outbox_events
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 
@@ -96,12 +97,14 @@ def test_objects_that_stripe_never_deletes_are_never_gone(
     model: type[Mirror] = kinds.of(kind).mapper.model
     row = model.objects.for_project(account_objects.project).get()
     before = model.objects.for_project(account_objects.project).values().get()
-    count = OutboxEvent.objects.across_projects().count()
+    before_events = outbox_events.types(account_objects.project)
     forget(account_objects.stripe, kind, row.stripe_id)
     with pytest.raises(StripeObjectVanished):
         read(account_objects.account, kind, row.stripe_id)
     assert model.objects.for_project(account_objects.project).values().get() == before
-    assert OutboxEvent.objects.across_projects().count() == count
+    parked_event = outbox_events.last(account_objects.project, "stripe_object.")
+    assert outbox_events.types(account_objects.project) == [*before_events, parked_event.type]
+    assert (parked_event.type, parked_event.subject) == ("stripe_object.parked", row.pk)
     assert waiting() == [(kind.value, "never_deleted")]
     parked = SyncObject.objects.get(kind=kind, stripe_id=row.stripe_id)
     assert (parked.state, parked.attempts) == ("parked", 0)

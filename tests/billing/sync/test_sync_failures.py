@@ -7,6 +7,7 @@ from billing.sync import service as sync
 from common import crypto
 from common.logs import ERROR_LENGTH
 from projects.models import Project
+from tests.billing import outbox_events
 from tests.billing.sync.sync_rows import end_waits, make_unstorable, request_sync, row
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
@@ -109,3 +110,35 @@ def test_a_slow_batch_is_handed_back(shop: Shop) -> None:
     assert states == ["applied", "applied", "waiting", "waiting", "waiting", "waiting"]
     assert not SyncObject.objects.filter(leased_until__isnull=False).exists()
     assert sync.drain(at=timezone.now()) == 4
+
+
+def test_a_parked_object_has_one_event_until_it_has_recovered(shop: Shop) -> None:
+    product = shop.product("Poison")
+    price = shop.price(product)
+    make_unstorable(shop, product)
+    for _ in range(2):
+        poison = request_sync(shop.account, str(price.stripe_id), "price")
+        for _ in range(5):
+            sync.drain(at=timezone.now())
+            end_waits(pk=poison)
+        assert row(poison).state == "parked"
+    (parked,) = outbox_events.events(shop.project, "stripe_object.")
+    assert (parked.type, parked.subject, parked.previous) == ("stripe_object.parked", price.pk, {})
+    since = parked.data["out_of_date_since"]
+    assert parked.data == {
+        "kind": "price",
+        "stripe_id": price.stripe_id,
+        "id": price.pk,
+        "reason": "The object could not be stored. An operator has to look at it.",
+        "out_of_date_since": since,
+    }
+    with shop.stripe.world.transaction() as tx:
+        (at_stripe,) = tx.list_objects("price")
+        at_stripe["unit_amount"] = price.unit_amount
+    for _ in range(2):
+        request_sync(shop.account, str(price.stripe_id), "price")
+        sync.drain(at=timezone.now())
+    _, recovered = outbox_events.events(shop.project, "stripe_object.")
+    assert recovered.type == "stripe_object.recovered"
+    assert recovered.data == {**parked.data, "reason": None, "out_of_date_since": None}
+    assert recovered.previous == {"out_of_date_since": since}

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 
 from events.catalog import EventType
 from events.log import outbox, selectors, sequencer
+from events.log.outbox import NewEvent
 from events.models import CustomerHead, LogHead, PendingEvent, ProjectHead
 from projects.models import Project
 from tests.events.log.recording import NOW, STATE, entries, places, record
@@ -53,7 +54,10 @@ def test_events_of_one_statement_keep_their_order(project: Project) -> None:
     outbox.record_many(
         project_id=project.pk,
         event_type=EventType.CUSTOMER_CREATED,
-        data={f"cus_{number}": STATE for number in range(50)},
+        events=[
+            NewEvent(subject=f"cus_{number}", customer_id=f"cus_{number}", data=STATE)
+            for number in range(50)
+        ],
         at=NOW,
     )
     sequencer.run()
