@@ -90,3 +90,21 @@ def heads(project_ids: Collection[str]) -> dict[str, int]:
     """The newest position of each of these projects; one without events is absent."""
     rows = ProjectHead.objects.across_projects().filter(pk__in=project_ids)
     return dict(rows.values_list("pk", "position"))
+
+
+def read_all(*, after: int, limit: int) -> list[LoggedEvent]:
+    """The first events of all projects behind a number, with their content, in order."""
+    rows = LoggedEvent.objects.across_projects().filter(number__gt=after).order_by("number")
+    return list(rows.select_related("event")[:limit])
+
+
+def first_after(number: int) -> datetime | None:
+    """When the first event behind a number was recorded; None without one."""
+    rows = LoggedEvent.objects.across_projects().filter(number__gt=number).order_by("number")
+    first = rows.values_list("pk", flat=True).first()
+    return None if first is None else ids.time_of(first)
+
+
+def last_number() -> int:
+    """The number of the newest event of all projects; 0 without any."""
+    return LogHead.objects.filter(pk=HEAD).values_list("number", flat=True).first() or 0

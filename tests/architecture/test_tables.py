@@ -20,6 +20,7 @@ OF_NO_TENANT = {
     "billing_reconcilesighting": "belongs to a run of reconciliation",
     "webhooks_inboundevent": "arrives before anybody knows whose it is",
     "events_auditentry": "acts on the platform have no project",
+    "delivery_outlet": "reads the log of all tenants",
     "events_loghead": "counts the events of all tenants",
     "events_pendingevent": "a queue of the events of all tenants, read by the sequencer alone",
     "entitlements_signingkey": "one signs for everybody; the audience says for whom",

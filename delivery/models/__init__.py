@@ -1,0 +1,3 @@
+from delivery.models.outlet import Outlet
+
+__all__ = ["Outlet"]
