@@ -4,8 +4,10 @@ The records keep the reason, the console lists them, and the event is recorded i
 that marks them as refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Annotated, NamedTuple, TypedDict
 
 import structlog
@@ -15,6 +17,7 @@ from billing.models import StripeAccount, StripeMeter
 from common.bodies import UserId
 from events.catalog import EventType
 from events.log import outbox
+from projects.customers import selectors as customer_rows
 from projects.models import Customer
 from usage.models import Meter
 from usage.models.record import Forwarding
@@ -43,10 +46,24 @@ class _RefusalKey(NamedTuple):
     reason: str
 
 
+def lock_customers(
+    *, settled: Sequence[ForwardingResult], ended: Sequence[MeterEventResult]
+) -> None:
+    """Lock the customers whose usage is refused. The caller has locked nothing yet."""
+    refused: set[tuple[str, str]] = set()
+    for outcome in settled:
+        if outcome.outcome is Forwarding.REFUSED:
+            refused.add((outcome.record.project_id, outcome.record.customer_id))
+    for result in ended:
+        if result.outcome is Forwarding.REFUSED:
+            refused.add((result.event.project_id, result.event.customer_id))
+    _lock(refused)
+
+
 def record_events(
     *, settled: Sequence[ForwardingResult], ended: Sequence[MeterEventResult], at: datetime
 ) -> None:
-    """Record one event for each customer, meter and reason."""
+    """Record one event for each customer, meter and reason. The customers are locked."""
     sums: dict[_RefusalKey, tuple[int, int]] = {}
     for outcome in settled:
         if outcome.outcome is Forwarding.REFUSED:
@@ -82,6 +99,7 @@ def apply_report(
     windows = [meter_events.window_of(identifier, **owner) for identifier in errors_by_identifier]
     events = meter_events.find(windows=[window for window in windows if window is not None])
     with transaction.atomic():
+        _lock({(event.project_id, event.customer_id) for event in events})
         ended = []
         for event in events:
             error = f"Stripe does not count it: {errors_by_identifier[event.identifier]}"
@@ -90,6 +108,12 @@ def apply_report(
                 ended.append(MeterEventResult(refused, Forwarding.REFUSED, error))
         record_events(settled=(), ended=ended, at=at)
     return sum(outcome.event.records for outcome in ended)
+
+
+def _lock(owners: Collection[tuple[str, str]]) -> None:
+    """Lock customers by project and id: in one order, which prevents deadlocks."""
+    for project_id, group in groupby(sorted(owners), key=itemgetter(0)):
+        customer_rows.lock_many(project_id=project_id, customer_ids=[pk for _, pk in group])
 
 
 def _add(
