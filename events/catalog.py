@@ -96,6 +96,14 @@ class EventType(models.TextChoices):
         "usage.refused",
         "Stripe does not count reported usage, so it will not be billed: money is lost.",
     )
+    USAGE_VOID_REFUSED = (
+        "usage.void_refused",
+        "Stripe bills usage although it was voided: give the customer a credit.",
+    )
+    USAGE_EXPIRED = (
+        "usage.expired",
+        "Usage was too old when its customer was created at Stripe, so it will not be billed.",
+    )
 
     RESERVATION_EXPIRED = (
         "reservation.expired",

@@ -10,7 +10,7 @@ class UsageConfig(AppConfig):
         from events import bodies
         from events.catalog import EventType
         from projects.customers.admin import panels
-        from usage.meters.representation import MeterBody, RecordBody
+        from usage.meters.representation import MeterBody, RecordBody, UsageRefusalBody
         from usage.records import admin as customer_panel
 
         panels.register(customer_panel.PANEL, name="usage", order=13)
@@ -21,5 +21,6 @@ class UsageConfig(AppConfig):
                 EventType.METER_ARCHIVED: MeterBody,
                 EventType.USAGE_VOIDED: RecordBody,
                 EventType.USAGE_CORRECTED: RecordBody,
+                EventType.USAGE_EXPIRED: UsageRefusalBody,
             }
         )

@@ -11,6 +11,7 @@ from entitlements.credits import (
     credit_dues,
     credit_expiry,
     credit_grants,
+    credit_postings,
     credit_representation,
 )
 from entitlements.credits import service as credits
@@ -196,14 +197,14 @@ def test_many_grants_of_a_customer_expire_with_one_statement_of_events(customer)
 
 def test_one_grant_that_cannot_expire_does_not_stop_the_others(customer, monkeypatch):
     broken, whole = (give(customer, 5, expires_at=NOW + DAY) for _ in range(2))
-    plan = credit_expiry.credit_postings.plan
+    plan = credit_postings.plan
 
     def fail(grant, at):
         if grant.pk == broken.pk:
             raise ValueError("broken")
         return plan(grant, at)
 
-    monkeypatch.setattr(credit_expiry.credit_postings, "plan", fail)
+    monkeypatch.setattr(credit_postings, "plan", fail)
     assert credit_expiry.expire_due(at=NOW + DAY, limit=10) == 1
     assert types(customer)[2:] == ["credits.expired"]
     assert grant_events(customer)[-1].subject == whole.pk
