@@ -68,7 +68,6 @@ class BillingConfig(AppConfig):
     def _register_events() -> None:
         from billing.accounts.customer_events import StripeCustomerBody
         from billing.checkout.representation.checkouts import CheckoutBody
-        from billing.operations.usage_refusals import UsageRefusalBody
         from billing.outbound.parked_writes import StripeWriteBody
         from billing.representation.catalog import PriceBody, ProductBody
         from billing.representation.coupons import CouponBody, PromotionCodeBody
@@ -80,6 +79,7 @@ class BillingConfig(AppConfig):
         from billing.sync.parked_objects import StripeObjectBody
         from events import bodies
         from events.catalog import EventType
+        from usage.meters.representation import UsageRefusalBody, UsageVoidRefusalBody
 
         body_of_noun = {
             "product": ProductBody,
@@ -103,4 +103,9 @@ class BillingConfig(AppConfig):
                 if event_type.noun in body_of_noun
             }
         )
-        bodies.register({EventType.USAGE_REFUSED: UsageRefusalBody})
+        bodies.register(
+            {
+                EventType.USAGE_REFUSED: UsageRefusalBody,
+                EventType.USAGE_VOID_REFUSED: UsageVoidRefusalBody,
+            }
+        )

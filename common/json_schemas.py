@@ -79,7 +79,7 @@ class SchemaSet:
         if is_typeddict(hint):
             return self.ref(hint)
         if isinstance(hint, tuple):
-            return {"enum": list(hint)}
+            return {"enum": [_choice_value(choice) for choice in hint]}
         if hint in SCALARS:
             return dict(SCALARS[hint])
         if issubclass(hint, Choices):
@@ -109,3 +109,8 @@ class SchemaSet:
 
 def _may_be_absent(hint: Any) -> bool:
     return get_origin(hint) is NotRequired
+
+
+def _choice_value(choice: Any) -> Any:
+    """The value of a choice, which may be a pair of value and label, as in Django."""
+    return choice[0] if isinstance(choice, tuple) else choice

@@ -3,8 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from entitlements.consumption import reservations
-from entitlements.credits import credit_grants
+from entitlements.consumption import reservation_expiry
+from entitlements.credits import credit_expiry
 from entitlements.facts import notices
 from entitlements.free_tier import rechecks
 from entitlements.grants import service as grants
@@ -21,7 +21,7 @@ def expire_grants() -> None:
 
 @shared_task(name="entitlements.expire_credits")
 def expire_credits() -> None:
-    credit_grants.expire_due(at=timezone.now(), limit=BATCH)
+    credit_expiry.expire_due(at=timezone.now(), limit=BATCH)
 
 
 @shared_task(name="entitlements.tell_due")
@@ -31,7 +31,7 @@ def tell_due() -> None:
 
 @shared_task(name="entitlements.expire_reservations")
 def expire_reservations() -> None:
-    reservations.expire_due(at=timezone.now(), limit=BATCH)
+    reservation_expiry.expire_due(at=timezone.now(), limit=BATCH)
 
 
 @shared_task(name="entitlements.hold_limits")

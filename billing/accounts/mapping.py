@@ -78,7 +78,10 @@ def _carry_out(planned: RowPlan[StripeCustomer], customer: Customer | None, at: 
         _adopt_typed_details(row, customer, at)
         _request_sync_of_foreign(row.account_id, row.stripe_id)
         forwarding.release_waiting(
-            project_id=row.project_id, customer_id=row.customer_id, since=at - LONGEST_PAST
+            project_id=row.project_id,
+            customer_id=row.customer_id,
+            since=at - LONGEST_PAST,
+            at=at,
         )
 
 

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.db import transaction
+
 from billing.models import StripeCustomer
 from billing.operations.selectors import metered_use
 from billing.operations.selectors.metered_use import MeterAtStripe
 from billing.stripe import meters
+from projects.customers import selectors as customers
 from usage.models import Record
 from usage.models.record import Forwarding
 from usage.reporting import forwarding, meter_events
@@ -112,11 +115,14 @@ def wake_records(plan: ForwardingPlan, at: datetime) -> None:
     """Wake records whose customer was created at Stripe during this run; nothing else does."""
     waiting = [outcome.record for outcome in plan.settled if outcome.outcome is Forwarding.WAITING]
     for buyer in metered_use.buyers(waiting).values():
-        forwarding.release_waiting(
-            project_id=buyer.project_id,
-            customer_id=buyer.customer_id,
-            since=at - meters.LONGEST_PAST,
-        )
+        with transaction.atomic():
+            customers.lock(project_id=buyer.project_id, customer_id=buyer.customer_id)
+            forwarding.release_waiting(
+                project_id=buyer.project_id,
+                customer_id=buyer.customer_id,
+                since=at - meters.LONGEST_PAST,
+                at=at,
+            )
 
 
 def _sort(

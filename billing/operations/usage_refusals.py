@@ -1,63 +1,93 @@
-"""The event ``usage.refused``: usage that Stripe does not bill.
+"""Events of usage that Stripe does not bill, and of voided usage that it bills all the same.
 
 The records keep the reason, the console lists them, and the event is recorded in the transaction
 that marks them as refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, NamedTuple, TypedDict
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
 
 import structlog
 from django.db import transaction
 
 from billing.models import StripeAccount, StripeMeter
-from common.bodies import UserId
 from events.catalog import EventType
 from events.log import outbox
+from projects.customers import selectors as customer_rows
 from projects.models import Customer
+from usage.meters.representation import UsageRefusalBody
 from usage.models import Meter
 from usage.models.record import Forwarding
 from usage.reporting import meter_events
-from usage.reporting.forwarding import ForwardingResult
-from usage.reporting.meter_events import MeterEventResult
+from usage.reporting.forwarding import ForwardingResult, RefusedVoids
+from usage.reporting.meter_events import MeterEvent, MeterEventResult
 
 log = structlog.get_logger(__name__)
 
-
-class UsageRefusalBody(TypedDict):
-    """Usage that Stripe does not bill."""
-
-    user_id: UserId
-    customer: str
-    meter: Annotated[str, "The code of the meter."]
-    records: Annotated[int, "How many records."]
-    value: Annotated[int, "The sum of their values, in units of the meter."]
-    reason: Annotated[str, "Why, in Stripe's words or ours."]
+REFUSED, VOID_REFUSED = EventType.USAGE_REFUSED, EventType.USAGE_VOID_REFUSED
 
 
 class _RefusalKey(NamedTuple):
+    event_type: EventType
     project_id: str
     customer_id: str
     meter_id: str
     reason: str
 
 
-def record_events(
-    *, settled: Sequence[ForwardingResult], ended: Sequence[MeterEventResult], at: datetime
+def lock_customers(
+    *,
+    settled: Sequence[ForwardingResult],
+    ended: Sequence[MeterEventResult],
+    kept: Sequence[MeterEvent] = (),
 ) -> None:
-    """Record one event for each customer, meter and reason."""
+    """Lock the customers whose usage is refused. The caller has locked nothing yet."""
+    refused: set[tuple[str, str]] = set()
+    for outcome in settled:
+        if outcome.outcome is Forwarding.REFUSED:
+            refused.add((outcome.record.project_id, outcome.record.customer_id))
+    for result in ended:
+        if result.outcome is Forwarding.REFUSED:
+            refused.add((result.event.project_id, result.event.customer_id))
+    _lock(refused | {(event.project_id, event.customer_id) for event in kept})
+
+
+def record_events(
+    *,
+    settled: Sequence[ForwardingResult],
+    ended: Sequence[MeterEventResult],
+    voids: Sequence[RefusedVoids] = (),
+    at: datetime,
+) -> None:
+    """Record one event for each customer, meter and reason. The customers are locked.
+
+    ``voids`` are voided records of events that Stripe has not canceled.
+    """
     sums: dict[_RefusalKey, tuple[int, int]] = {}
     for outcome in settled:
         if outcome.outcome is Forwarding.REFUSED:
             row = outcome.record
-            key = _RefusalKey(row.project_id, row.customer_id, row.meter_id, outcome.error)
+            event_type = VOID_REFUSED if row.voided_at else REFUSED
+            key = _RefusalKey(
+                event_type, row.project_id, row.customer_id, row.meter_id, outcome.error
+            )
             _add(sums, key, 1, row.value)
     for result in ended:
         if result.outcome is Forwarding.REFUSED:
             event = result.event
-            key = _RefusalKey(event.project_id, event.customer_id, event.meter_id, result.error)
+            key = _RefusalKey(
+                REFUSED, event.project_id, event.customer_id, event.meter_id, result.error
+            )
             _add(sums, key, event.pending, event.value)
+    for void in voids:
+        event = void.event
+        key = _RefusalKey(
+            VOID_REFUSED, event.project_id, event.customer_id, event.meter_id, void.error
+        )
+        _add(sums, key, void.records, void.value)
     if sums:
         _record(sums, at)
 
@@ -82,6 +112,7 @@ def apply_report(
     windows = [meter_events.window_of(identifier, **owner) for identifier in errors_by_identifier]
     events = meter_events.find(windows=[window for window in windows if window is not None])
     with transaction.atomic():
+        _lock({(event.project_id, event.customer_id) for event in events})
         ended = []
         for event in events:
             error = f"Stripe does not count it: {errors_by_identifier[event.identifier]}"
@@ -90,6 +121,12 @@ def apply_report(
                 ended.append(MeterEventResult(refused, Forwarding.REFUSED, error))
         record_events(settled=(), ended=ended, at=at)
     return sum(outcome.event.records for outcome in ended)
+
+
+def _lock(owners: Collection[tuple[str, str]]) -> None:
+    """Lock customers by project and id: in one order, which prevents deadlocks."""
+    for project_id, group in groupby(sorted(owners), key=itemgetter(0)):
+        customer_rows.lock_many(project_id=project_id, customer_ids=[pk for _, pk in group])
 
 
 def _add(
@@ -105,7 +142,7 @@ def _record(refused: dict[_RefusalKey, tuple[int, int]], at: datetime) -> None:
     for key, (records, value) in sorted(refused.items()):
         outbox.record(
             project_id=key.project_id,
-            event_type=EventType.USAGE_REFUSED,
+            event_type=key.event_type,
             subject=key.meter_id,
             customer_id=key.customer_id,
             version=customers[key.customer_id].version,

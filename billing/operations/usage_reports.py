@@ -144,13 +144,19 @@ def _carry_out(plan: ForwardingPlan, back_off: RequestBackOff, at: datetime) -> 
         (job.event, outcome.error) for job, outcome in ended if _is_kept(job, outcome)
     ]
     unsent = [event for event in plan.fresh if event.identifier not in sent]
+    results = [*plan.ended, *reported]
     with transaction.atomic():
+        usage_refusals.lock_customers(
+            settled=plan.settled,
+            ended=results,
+            kept=[event for event, _ in refused_cancellations],
+        )
         forwarding.record_results(outcomes=plan.settled)
-        meter_events.record_results(outcomes=[*plan.ended, *reported])
+        meter_events.record_results(outcomes=results)
         meter_events.discard(events=unsent)
         meter_events.record_cancellation(events=canceled)
-        forwarding.refuse_voids(events=refused_cancellations)
-        usage_refusals.record_events(settled=plan.settled, ended=[*plan.ended, *reported], at=at)
+        voids = forwarding.refuse_voids(events=refused_cancellations)
+        usage_refusals.record_events(settled=plan.settled, ended=results, voids=voids, at=at)
     usage_plans.wake_records(plan, at)
     return len(plan.settled) + len(plan.ended) + len(ended)
 

@@ -5,19 +5,15 @@ reservation's row is locked before either. A reservation can be committed until 
 the limit has been lowered.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
-import structlog
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from common.errors import Invalid
-from common.fair_queue import QueueRun, RetryRule
 from common.inserts import insert
 from entitlements.balances.selectors import credits as balances
-from entitlements.consumption import consumables, reservation_postings
+from entitlements.consumption import consumables, reservation_expiry, reservation_postings
 from entitlements.consumption import selectors as reservation_rows
 from entitlements.consumption.consumables import (
     Consumable,
@@ -40,15 +36,8 @@ from projects.models import Project
 from usage.totals import counting
 from usage.totals.counting import CountRequest
 
-log = structlog.get_logger(__name__)
-
-RULE = RetryRule(queue="reservation_expiry", attempts=20)
-T = TypeVar("T")
-
 MAX_CREDITS_PER_ROW = 2**63 - 1
 """The largest value of a bigint column."""
-MAX_EXPIRED_PER_REQUEST = 100
-"""Expired reservations that one request releases at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,39 +133,6 @@ def release(*, project: Project, reservation_id: str, at: datetime) -> Reservati
     return row
 
 
-def expire_due(*, at: datetime, limit: int) -> int:
-    """Release reservations that have expired. Returns how many."""
-    run = QueueRun(RULE)
-    due = reservation_rows.due(at=at, limit=limit, rule=RULE)
-    return sum(
-        run.attempt(lambda row: _expire_reservation(row, at), reservation) for reservation in due
-    )
-
-
-def expire_due_of_customer(consumable: Consumable, at: datetime) -> bool:
-    """Release the customer's expired reservations. Returns whether there were any."""
-    if consumable.customer_id is None:
-        return False
-    due = reservation_rows.due_of(
-        project_id=consumable.project_id,
-        customer_id=consumable.customer_id,
-        at=at,
-        limit=MAX_EXPIRED_PER_REQUEST,
-    )
-    return sum(_try_to_expire(row, at) for row in due) > 0
-
-
-def retry_after_expiry(act: Callable[[], T], consumable: Consumable, *, at: datetime) -> T:
-    """Call ``act``; when credits are missing and expired reservations can be released, call it
-    once more."""
-    try:
-        return act()
-    except NotEnoughCredits:
-        if not expire_due_of_customer(consumable, at):
-            raise
-        return act()
-
-
 class _KeyTaken(Exception):
     """Another request has inserted a reservation with the same key."""
 
@@ -196,7 +152,9 @@ def _reserve_after_expiry(
     try:
         return _reserve_once(row, consumable, at)
     except _ReservationRefused as refusal:
-        if not (refusal.is_worth_retrying and expire_due_of_customer(consumable, at)):
+        if not (
+            refusal.is_worth_retrying and reservation_expiry.expire_due_of_customer(consumable, at)
+        ):
             return ReservationResult(None, refusal.decision)
     try:
         return _reserve_once(row, consumable, at)
@@ -275,22 +233,3 @@ def _check_repeat(
     if not is_same:
         raise ReservationKeyReused("Send a key of its own with each reservation.")
     return ReservationResult(earlier, consumables.read_decision(consumable, at), is_duplicate=True)
-
-
-def _expire_reservation(due: Reservation, at: datetime) -> bool:
-    with transaction.atomic():
-        row = reservation_rows.lock_open(project_id=due.project_id, reservation_id=due.pk)
-        if row is None or row.status(at) != ReservationStatus.EXPIRED:
-            return False
-        reservation_postings.post(row, used=0, at=at)
-        row.expired_at = at
-        row.save(update_fields=["expired_at"])
-    return True
-
-
-def _try_to_expire(due: Reservation, at: datetime) -> bool:
-    try:
-        return _expire_reservation(due, at)
-    except DatabaseError as error:  # a lock that somebody holds: the next run finds it again
-        log.warning("reservation_not_expired", id=due.pk, error=type(error).__name__)
-        return False

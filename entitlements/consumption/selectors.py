@@ -57,10 +57,11 @@ def due_of(*, project_id: str, customer_id: str, at: datetime, limit: int) -> li
 
 
 def lock_open(*, project_id: str, reservation_id: str) -> Reservation | None:
-    """The open reservation with its feature, locked; None when another transaction holds it.
+    """The open reservation with customer and feature, locked; None when it is locked or has ended.
 
     Never waits, so that a caller that holds a counter cannot deadlock.
     """
     rows = Reservation.objects.for_project(project_id).filter(pk=reservation_id, **_OPEN)
-    locked = rows.select_related("feature").select_for_update(skip_locked=True, of=("self",))
+    rows = rows.select_related("customer", "feature")
+    locked = rows.select_for_update(skip_locked=True, of=("self",))
     return locked.first()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from entitlements.consumption import consumables, reservations
+from entitlements.consumption import consumables, reservation_expiry
 from entitlements.consumption.consumables import (
     Consumable,
     build_counted_decision,
@@ -124,7 +124,7 @@ def _consume_units(
     if (
         not result.is_done
         and result.reserved
-        and reservations.expire_due_of_customer(consumable, at)
+        and reservation_expiry.expire_due_of_customer(consumable, at)
     ):
         result = count_units()
     completed = build_counted_decision(decision, result, at=at)
@@ -165,7 +165,7 @@ def _consume_credits(
         )
 
     try:
-        spending = reservations.retry_after_expiry(spend, consumable, at=at)
+        spending = reservation_expiry.retry_after_expiry(spend, consumable, at=at)
     except NotEnoughCredits as refusal:
         return Consumption(build_unpaid_decision(decision, balance=refusal.extra["balance"]))
     if not spending.is_repeat:

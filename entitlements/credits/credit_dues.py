@@ -7,9 +7,10 @@ from datetime import datetime
 from django.db import transaction
 
 from entitlements.balances.selectors import credits
-from entitlements.credits import credit_grants
+from entitlements.credits import credit_postings
 from entitlements.models import CreditGrant
-from entitlements.resolution.credit_allocation import PlannedTransaction, plan_due_transactions
+from entitlements.resolution.credit_allocation import PlannedTransaction
+from projects.customers import selectors as customers
 
 PAGE = 200
 """Grants that are read by one query."""
@@ -40,7 +41,7 @@ def check_page(*, after: str, at: datetime, repair: bool, project_id: str = "") 
     """Compare one page of grants. A difference is confirmed, and repaired, under the account's
     lock.
 
-    Expired grants are skipped: ``credit_grants.expire_due`` posts them.
+    Expired grants are skipped: ``credit_expiry.expire_due`` posts them.
     """
     rows = CreditGrant.objects.across_projects().filter(pk__gt=after).order_by("pk")
     if project_id:
@@ -54,16 +55,17 @@ def check_page(*, after: str, at: datetime, repair: bool, project_id: str = "") 
 def _steps(grant: CreditGrant, at: datetime) -> list[PlannedTransaction]:
     if not grant.lot.is_live(at):
         return []
-    return plan_due_transactions(grant.lot, due=grant.due, is_withheld=grant.is_withheld, at=at)
+    return credit_postings.plan(grant, at)
 
 
 def _confirm(row: CreditGrant, at: datetime, repair: bool) -> DueMismatch | None:
     with transaction.atomic():
+        customers.lock(project_id=row.project_id, customer_id=row.customer_id)
         account = credits.lock(project_id=row.project_id, customer_id=row.customer_id)
         grant = credits.grant(project=row.project_id, grant_id=row.pk)
         steps = _steps(grant, at)
         if not steps or account is None:
             return None
         if repair:
-            credit_grants.post_due(account=account, grant_ids=[grant.pk], at=at)
+            credit_postings.post_due(account=account, grant_ids=[grant.pk], at=at)
     return DueMismatch(grant.pk, steps)

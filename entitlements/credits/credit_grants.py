@@ -1,40 +1,30 @@
-"""Give credits, change what is due of them, take them back, expire them.
+"""Give credits, change what is due of them, take them back.
 
 A source states terms and the difference is posted. Spent or reserved credits are never taken back:
 credits that were spent without a right to them show as ``overspent``.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
 from django.db import transaction
 
 from common.errors import Invalid
-from common.fair_queue import QueueRun, RetryRule
 from common.ids import new_id
 from entitlements.balances.selectors import credits
-from entitlements.credits import credit_accounts, credit_ledger
+from entitlements.credits import credit_accounts, credit_events, credit_postings
 from entitlements.credits import credit_representation as representation
 from entitlements.credits.credit_grant_terms import CreditGrantTerms, terms_of
 from entitlements.credits.credit_ledger import PostingNote
 from entitlements.errors import GrantExpired
 from entitlements.models import CreditAccount, CreditGrant
 from entitlements.models.credit_grant import CreditSource
-from entitlements.resolution.credit_allocation import (
-    CreditBucket,
-    CreditMovement,
-    plan_due_transactions,
-)
 from events.audit import audit_trail as audit
+from events.catalog import EventType
 from projects.customers import selectors as customer_rows
 from projects.customers import service as customers
 from projects.models import Customer, Project
-
-log = structlog.get_logger(__name__)
-
-RULE = RetryRule(queue="credit_expiry", attempts=20)
 
 DEFAULT_PRIORITY = 50
 TERM_FIELDS = (
@@ -50,7 +40,6 @@ TERM_FIELDS = (
     "is_free",
     "withheld_at",
 )
-TOP_UPS = frozenset({CreditMovement.GRANT, CreditMovement.RESTORE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +79,9 @@ def give(
         )
         _set_terms(grant, terms, at)
         grant.save(force_insert=True)
-        _post_due_of_grant(account, grant, at, reason=reason, actor=actor)
+        credit_postings.post_grant(
+            account, grant, at, before={}, note=PostingNote(reason=reason, actor=actor)
+        )
         return credits.grant(project=grant.project_id, grant_id=grant.pk)
 
 
@@ -111,9 +102,12 @@ def revise(
     with transaction.atomic():
         account = credit_accounts.ensure(customer)
         grant = credits.grant(project=grant.project_id, grant_id=grant.pk)
+        before = representation.grant(grant, at=at)
         _set_terms(grant, terms, at)
         grant.save(update_fields=TERM_FIELDS)
-        _post_due_of_grant(account, grant, at, reason=reason)
+        note = PostingNote(reason=reason)
+        if not credit_postings.post_grant(account, grant, at, before=before, note=note):
+            _record_update(account, grant, EventType.CREDITS_UPDATED, before, at)
     return True
 
 
@@ -178,59 +172,12 @@ def revoke(*, grant: CreditGrant, reason: str, actor: str, at: datetime) -> Cred
         grant.save(
             update_fields=["due", "withheld_at", "revoked_at", "revoked_by", "revoked_reason"]
         )
-        _post_due_of_grant(account, grant, at, reason=reason, actor=actor)
+        note = PostingNote(reason=reason, actor=actor)
+        if not credit_postings.post_grant(account, grant, at, before=before, note=note):
+            _record_update(account, grant, EventType.CREDITS_REVOKED, before, at)
         grant.refresh_from_db()
         _audit(grant, "credits.revoke", actor, reason, at, before=before)
     return grant
-
-
-def expire_due(*, at: datetime, limit: int) -> int:
-    """Post the expiry of grants, and notify low balances. Returns how many grants."""
-    run = QueueRun(RULE)
-    due = credits.due_to_expire(at=at, limit=limit, rule=RULE)
-    return sum(run.attempt(lambda row: _expire(row, at), each) for each in due)
-
-
-def post_due(*, account: CreditAccount, grant_ids: Collection[str], at: datetime) -> int:
-    """Post what is due of these grants after credits have returned to them. Returns the balance."""
-    rows = CreditGrant.objects.for_project(account.project_id).filter(pk__in=grant_ids)
-    for grant in rows.order_by("id"):
-        _post_due_of_grant(account, grant, at)
-    return credits.balance(project_id=account.project_id, customer_id=account.customer_id, at=at)
-
-
-def _expire(due: CreditGrant, at: datetime) -> bool:
-    with transaction.atomic():
-        account = credits.lock(project_id=due.project_id, customer_id=due.customer_id)
-        grant = credits.grant(project=due.project_id, grant_id=due.pk)
-        return account is not None and _post_due_of_grant(account, grant, at)
-
-
-def _post_due_of_grant(
-    account: CreditAccount, grant: CreditGrant, at: datetime, *, reason: str = "", actor: str = ""
-) -> bool:
-    """Post the transactions that are missing. Returns whether there were any."""
-    lot = grant.lot
-    steps = plan_due_transactions(lot, due=grant.due, is_withheld=grant.is_withheld, at=at)
-    if not steps:
-        return False
-    balance = credits.balance(project_id=account.project_id, customer_id=account.customer_id, at=at)
-    for step in steps:
-        change = sum(leg.amount for leg in step.legs if leg.bucket == CreditBucket.AVAILABLE)
-        balance += change if lot.is_live(at) else 0
-        credit_ledger.post(
-            account=account,
-            movement=step.movement,
-            legs=step.legs,
-            balance=balance,
-            note=PostingNote(reason=reason, actor=actor),
-            at=at,
-        )
-    if steps[-1].movement in TOP_UPS:
-        credit_ledger.record_top_up(account=account, balance=balance, at=at)
-    else:
-        credit_ledger.notify_low(account=account, balance=balance, at=at)
-    return True
 
 
 def _set_terms(grant: CreditGrant, terms: CreditGrantTerms, at: datetime) -> None:
@@ -265,3 +212,14 @@ def _audit(
         after=representation.grant(grant, at=at),
         **was,
     )
+
+
+def _record_update(
+    account: CreditAccount,
+    grant: CreditGrant,
+    event_type: EventType,
+    before: Mapping[str, object],
+    at: datetime,
+) -> None:
+    events = credit_events.build_updated(account, grant, event_type, before=before, at=at)
+    credit_events.record(account, events, at=at)

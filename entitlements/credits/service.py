@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from entitlements.balances.selectors import credits
-from entitlements.credits import credit_accounts, credit_grants, credit_ledger
+from entitlements.credits import credit_accounts, credit_ledger, credit_postings
 from entitlements.credits.credit_ledger import PostingNote
 from entitlements.errors import CreditsKeyReused, NotEnoughCredits
 from entitlements.models import CreditAccount, CreditTransaction
@@ -187,7 +187,7 @@ def _post_split(
         at=at,
     )
     grant_ids = [share.grant for share in rest]
-    return credit_grants.post_due(account=account, grant_ids=grant_ids, at=at)
+    return credit_postings.post_due(account=account, grant_ids=grant_ids, at=at)
 
 
 def release(

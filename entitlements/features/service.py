@@ -15,6 +15,8 @@ from entitlements.models import Feature
 from entitlements.models.feature import FeatureKind
 from entitlements.resolution.kinds import KINDS
 from events.audit import audit_trail as audit
+from events.catalog import EventType
+from events.log import outbox
 from projects.models import Project
 from usage.meters import selectors as meter_rows
 from usage.meters import service as meters
@@ -79,6 +81,7 @@ def create(
             meters.watch(meter=meter)
         rules_version.bump(project)
         _audit(feature, "feature.create", actor, at, reason=reason)
+        _record_event(feature, EventType.FEATURE_CREATED, {}, at)
     return feature
 
 
@@ -107,6 +110,9 @@ def change(
             feature.save(update_fields=["name", "unit", "archived_at"])
             rules_version.bump(feature.project_id)
             _audit(feature, "feature.change", actor, at, before=before, reason=reason)
+            is_archived = before["archived_at"] is None and feature.archived_at is not None
+            event_type = EventType.FEATURE_ARCHIVED if is_archived else EventType.FEATURE_UPDATED
+            _record_event(feature, event_type, before, at)
     return feature
 
 
@@ -131,6 +137,20 @@ def _find_meter(project: Project, kind: str, metering: FeatureMetering) -> Meter
     if meter is None or meter.archived_at is not None:
         raise Invalid("No such meter. Define it with POST /meters first.", field="meter")
     return meter
+
+
+def _record_event(
+    feature: Feature, event_type: EventType, before: Mapping[str, object], at: datetime
+) -> None:
+    body = representation.feature(feature)
+    outbox.record(
+        project_id=feature.project_id,
+        event_type=event_type,
+        subject=feature.pk,
+        data=body,
+        previous=outbox.previous_values(before, body),
+        at=at,
+    )
 
 
 def _audit(

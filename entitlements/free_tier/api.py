@@ -1,6 +1,6 @@
 """``/free-tier``: the features that every user has without a purchase, unknown users too."""
 
-from typing import Annotated, ClassVar, TypedDict
+from typing import ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -12,9 +12,9 @@ from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer
 from entitlements.api_fields import FeatureValueField
 from entitlements.decisions.selectors import free_tier as stored
+from entitlements.free_tier import representation
 from entitlements.free_tier import service as free_tier
-from entitlements.models.feature import FeatureKind
-from entitlements.resolution.kinds import FeatureValue
+from entitlements.free_tier.representation import FreeTierBody
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import KeyScope
 
@@ -26,16 +26,6 @@ class FreeFeatureSerializer(StrictSerializer):
 
 class NewFreeTierSerializer(StrictSerializer):
     features = ListField(child=FreeFeatureSerializer(), max_length=free_tier.MAX_FEATURES)
-
-
-class FreeTierEntryBody(TypedDict):
-    feature: str
-    kind: Annotated[str, FeatureKind]
-    value: FeatureValue
-
-
-class FreeTierBody(TypedDict):
-    features: list[FreeTierEntryBody]
 
 
 class FreeTierViewSet(ProjectViewSet):
@@ -75,11 +65,4 @@ class FreeTierViewSet(ProjectViewSet):
         return self._answer()
 
     def _answer(self) -> Response:
-        rows = stored.current(project=self.calling_project)
-        body: FreeTierBody = {
-            "features": [
-                {"feature": row.feature.code, "kind": row.feature.kind, "value": row.value}
-                for row in rows
-            ]
-        }
-        return Response(body)
+        return Response(representation.free_tier(stored.current(project=self.calling_project)))

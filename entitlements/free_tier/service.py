@@ -10,11 +10,13 @@ from common.errors import Invalid
 from entitlements.decisions.selectors import free_tier
 from entitlements.features import rules_version
 from entitlements.features.selectors import features
-from entitlements.free_tier import rechecks
+from entitlements.free_tier import rechecks, representation
 from entitlements.models import Feature, FreeTierEntry
 from entitlements.resolution import kinds
 from entitlements.resolution.kinds import KINDS
 from events.audit import audit_trail as audit
+from events.catalog import EventType
+from events.log import outbox
 from projects.models import Project
 
 MAX_FEATURES = 100
@@ -57,6 +59,7 @@ def replace(
         after = {feature.code: value for feature, value in features}
         if _canonical_values(before) == _canonical_values(after):
             return False
+        body_before = representation.free_tier(current)
         ended = [row for row in current if not _is_unchanged(row, after)]
         _end(project, ended, at)
         kept_codes = {row.feature.code for row in current} - {row.feature.code for row in ended}
@@ -76,6 +79,15 @@ def replace(
             reason=reason,
             before=before,
             after=after,
+        )
+        body = representation.free_tier(free_tier.current(project=project))
+        outbox.record(
+            project_id=project.pk,
+            event_type=EventType.FREE_TIER_UPDATED,
+            subject=project.pk,
+            data=body,
+            previous=outbox.previous_values(body_before, body),
+            at=at,
         )
     return True
 

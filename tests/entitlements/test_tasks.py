@@ -56,7 +56,7 @@ def test_expired_credits_are_recorded(project, customer):
     )
     tasks.expire_credits()
     tasks.expire_credits()
-    assert event_types(project) == ["credits.exhausted"]
+    assert event_types(project) == ["credits.granted", "credits.expired", "credits.exhausted"]
 
 
 def test_changes_by_time_are_recorded(project, customer, sso):

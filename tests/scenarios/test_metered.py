@@ -56,9 +56,13 @@ def test_usage_before_the_stripe_customer_is_sent_later(story: Story, call_price
     story.advance(seconds=5)
     assert [forwarding_state(story, each) for each in records] == [("waiting", "")] * 2
     story.advance(days=10)
+    story.events()
     story.buys(call_price)
     story.process_everything()
     assert [forwarding_state(story, each)[0] for each in records] == ["expired", "told"]
+    assert story.events().count("usage.expired") == 1
+    payload = story.payload("usage.expired")
+    assert (payload["meter"], payload["records"], payload["value"]) == ("api_calls", 1, 5)
     record = record_calls(story, 2, "after")
     story.process_everything()
     assert forwarding_state(story, record) == ("told", "")

@@ -51,9 +51,14 @@ def test_a_void_within_a_day_is_taken_back_and_a_later_one_is_shown(
     story.process_everything()
     assert forwarding_state(story, taken_back) == ("canceled", "")
     story.advance(hours=2)
+    story.events()
     void(story, too_late)
     story.process_everything()
+    story.process_everything()
+    assert story.events() == ["usage.voided", "usage.void_refused"]
     outcome, error = forwarding_state(story, too_late)
+    payload = story.payload("usage.void_refused")
+    assert (payload["records"], payload["value"], payload["reason"]) == (1, 20, error)
     assert outcome == "refused"
     assert error.startswith("Stripe cancels an event only within 24 hours")
     assert forwarding_state(story, kept) == ("told", "")

@@ -62,6 +62,21 @@ class UsageFiguresBody(TypedDict):
     groups: Annotated[list[UsageGroupBody], "Usage of each hour, day or month (UTC) that has any."]
 
 
+class UsageRefusalBody(TypedDict):
+    """Usage that Stripe does not bill."""
+
+    user_id: UserId
+    customer: str
+    meter: Annotated[str, "The code of the meter."]
+    records: Annotated[int, "How many records."]
+    value: Annotated[int, "The sum of their values, in units of the meter."]
+    reason: Annotated[str, "Why, in Stripe's words or ours."]
+
+
+class UsageVoidRefusalBody(UsageRefusalBody):
+    """Voided usage that Stripe bills all the same."""
+
+
 UsageTimeBody = TypedDict("UsageTimeBody", {"from": Time, "to": Time})  # ``from`` is a keyword
 
 

@@ -8,6 +8,8 @@ from django.db.models import F
 
 from common.inserts import insert
 from events.audit import audit_trail as audit
+from events.catalog import EventType
+from events.log import outbox
 from projects.models import Project
 from usage.errors import MeterExists
 from usage.meters import representation
@@ -32,6 +34,7 @@ def create(
         if not insert(meter):
             raise MeterExists(f"{code} exists. Change it with PATCH /meters/{code}.")
         _audit(meter, "meter.create", actor, at, reason=reason)
+        _record_event(meter, EventType.METER_CREATED, {}, at)
     return meter
 
 
@@ -59,6 +62,9 @@ def change(
         if representation.meter(meter) != before:
             meter.save(update_fields=["name", "unit", "archived_at"])
             _audit(meter, "meter.change", actor, at, before=before, reason=reason)
+            is_archived = before["archived_at"] is None and meter.archived_at is not None
+            event_type = EventType.METER_ARCHIVED if is_archived else EventType.METER_UPDATED
+            _record_event(meter, event_type, before, at)
     return meter
 
 
@@ -66,6 +72,20 @@ def watch(*, meter: Meter) -> None:
     """A limit uses this meter from now on: every count leaves a movement."""
     Meter.objects.for_project(meter.project_id).filter(pk=meter.pk).update(
         is_watched=True, is_shared=F("is_watched")
+    )
+
+
+def _record_event(
+    meter: Meter, event_type: EventType, before: Mapping[str, object], at: datetime
+) -> None:
+    body = representation.meter(meter)
+    outbox.record(
+        project_id=meter.project_id,
+        event_type=event_type,
+        subject=meter.pk,
+        data=body,
+        previous=outbox.previous_values(before, body),
+        at=at,
     )
 
 

@@ -1,13 +1,18 @@
 """Void records, or correct their value."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
 
 from common.errors import NotFound
 from common.partitions import Month
+from events.catalog import EventType
+from events.log import outbox
+from projects.customers import selectors as customers
 from projects.models import Project
 from usage.errors import UsageValueInvalid, UsageVoided
+from usage.meters import representation
 from usage.models import Record
 from usage.models.meter import Aggregation
 from usage.records import insert_records, recording, retention
@@ -27,9 +32,12 @@ def void(*, project: Project, record_id: str, at: datetime) -> Record:
     """
     with transaction.atomic():
         record, counters = _lock(project, record_id, at)
+        before = representation.record(record)
         if record.voided_at is None:
             _void(record, at)
             _recount(record, counters, at)
+            previous = outbox.previous_values(before, representation.record(record))
+            _record_event(EventType.USAGE_VOIDED, record, previous, at)
     return record
 
 
@@ -46,8 +54,11 @@ def correct(*, project: Project, record_id: str, value: int | str, at: datetime)
             _void(record, at)
             insert_records.store(project_id=project.pk, rows=[row], at=at, corrects=record.id)
             _recount(record, counters, at)
-        else:
-            _check_repeat(project, row)
+            corrected = records.get(project=project, record_id=row.id)
+            previous = outbox.previous_values({"value": record.value}, {"value": corrected.value})
+            _record_event(EventType.USAGE_CORRECTED, corrected, previous, at)
+            return corrected
+        _check_repeat(project, row)
     return records.get(project=project, record_id=row.id)
 
 
@@ -56,6 +67,7 @@ def _lock(project: Project, record_id: str, at: datetime) -> tuple[Record, list[
     record = records.get(project=project, record_id=record_id)
     if retention.is_over(Month.of(record.occurred_at), at=at):
         raise NotFound(records.UNKNOWN)  # its table is being dropped
+    customers.lock(project_id=project.pk, customer_id=record.customer_id)
     write_locks.lock_shared([record.customer_id])
     pair = (record.customer_id, record.meter_id)
     counters = totals.lock_counters(project_id=project.pk, pairs=[pair])
@@ -64,6 +76,7 @@ def _lock(project: Project, record_id: str, at: datetime) -> tuple[Record, list[
 
 def _void(record: Record, at: datetime) -> None:
     record.voided_at, record.forwarding = at, forwarding.forwarding_after_void(record)
+    record.forwarding_error = ""
     rows = records.rows_like(record)
     rows.update(voided_at=record.voided_at, forwarding=record.forwarding, forwarding_error="")
 
@@ -94,6 +107,21 @@ def _check_repeat(project: Project, row: RecordRow) -> None:
         raise UsageVoided("Record the usage again with POST /usage.")
     if not earlier.repeats(row):
         raise UsageVoided(f"It was corrected before: correct {row.id} instead.")
+
+
+def _record_event(
+    event_type: EventType, record: Record, previous: Mapping[str, object], at: datetime
+) -> None:
+    outbox.record(
+        project_id=record.project_id,
+        event_type=event_type,
+        subject=record.id,
+        customer_id=record.customer_id,
+        version=record.customer.version,
+        data=representation.record(record),
+        previous=previous,
+        at=at,
+    )
 
 
 def _recount(record: Record, counters: list[LockedCounter], at: datetime) -> None:

@@ -14,10 +14,15 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Count, Q, Sum
 
 from events.audit import audit_trail as audit
+from events.catalog import EventType
+from events.log import outbox
+from events.log.outbox import NewEvent
+from projects.customers import selectors as customers
 from usage.errors import RecordNotRefused
+from usage.meters.representation import UsageRefusalBody
 from usage.models import Meter, Record
 from usage.models.record import Forwarding
 from usage.reporting.meter_events import MeterEvent
@@ -36,6 +41,21 @@ WHERE record.project_id = given.project_id AND record.customer_id = given.custom
     AND record.meter_id = given.meter_id AND record.occurred_at = given.occurred_at
     AND record.id = given.id COLLATE "C" AND record.forwarding = given.before
 """
+
+
+_EXPIRE_WAITING = """
+WITH expired AS (
+    UPDATE usage_record SET forwarding = 'expired'
+    WHERE project_id = %(project)s AND customer_id = %(customer)s AND forwarding = 'waiting'
+      AND occurred_at < %(since)s
+    RETURNING meter_id, value
+)
+SELECT meter_id, count(*), sum(value) FROM expired GROUP BY meter_id ORDER BY meter_id
+"""
+EXPIRED_REASON = (
+    "It happened more than 35 days before the customer was created at Stripe, so Stripe does not "
+    "bill it."
+)
 
 
 class ForwardingResult(NamedTuple):
@@ -68,22 +88,67 @@ def record_results(*, outcomes: Sequence[ForwardingResult]) -> None:
         cursor.execute(_RECORD_RESULTS, parameters)
 
 
-def release_waiting(*, project_id: str, customer_id: str, since: datetime) -> int:
+class RefusedVoids(NamedTuple):
+    """Voided records of an event that Stripe has not canceled: how many, and their sum."""
+
+    event: MeterEvent
+    error: str
+    records: int
+    value: int
+
+
+def release_waiting(*, project_id: str, customer_id: str, since: datetime, at: datetime) -> int:
     """Report the customer's waiting records, now that Stripe knows the customer. Returns how many.
 
     Records from before ``since`` are older than Stripe accepts: they become *expired* and are not
-    billed.
+    billed, which is recorded. The caller holds the customer's lock.
     """
-    rows = Record.objects.for_project(project_id).filter(
-        customer_id=customer_id, forwarding=Forwarding.WAITING
+    parameters = {"project": project_id, "customer": customer_id, "since": since}
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_EXPIRE_WAITING, parameters)
+            expired = cursor.fetchall()
+        if expired:
+            _record_expired(project_id, customer_id, expired, at)
+        rows = Record.objects.for_project(project_id).filter(
+            customer_id=customer_id, forwarding=Forwarding.WAITING
+        )
+        return rows.update(forwarding=Forwarding.PENDING)
+
+
+def _record_expired(
+    project_id: str, customer_id: str, expired: Sequence[tuple[str, int, int]], at: datetime
+) -> None:
+    """One event for each of these meters, with the number and the sum of its expired records."""
+    customer = customers.get(project=project_id, user_id=customer_id)
+    meters = Meter.objects.for_project(project_id).in_bulk([row[0] for row in expired])
+    outbox.record_many(
+        project_id=project_id,
+        event_type=EventType.USAGE_EXPIRED,
+        events=[
+            NewEvent(
+                subject=meter_id,
+                customer_id=customer.pk,
+                version=customer.version,
+                data=UsageRefusalBody(
+                    user_id=customer.user_id,
+                    customer=customer.pk,
+                    meter=meters[meter_id].code,
+                    records=records,
+                    value=int(value),
+                    reason=EXPIRED_REASON,
+                ),
+            )
+            for meter_id, records, value in expired
+        ],
+        at=at,
     )
-    rows.filter(occurred_at__lt=since).update(forwarding=Forwarding.EXPIRED)
-    return rows.update(forwarding=Forwarding.PENDING)
 
 
-def refuse_voids(*, events: Sequence[tuple[MeterEvent, str]]) -> None:
+def refuse_voids(*, events: Sequence[tuple[MeterEvent, str]]) -> list[RefusedVoids]:
     """Stripe refused to cancel these events, with an error each: their void records wait for a
-    person."""
+    person. Returns what was refused. The customers are locked."""
+    refused = []
     for event, error in events:
         rows = Record.objects.for_project(event.project_id).filter(
             Q(event_identifier=event.identifier) | Q(event_identifier="", id=event.identifier),
@@ -92,7 +157,11 @@ def refuse_voids(*, events: Sequence[tuple[MeterEvent, str]]) -> None:
             occurred_at__range=(event.first, event.last),
             forwarding=Forwarding.CANCELING,
         )
-        rows.update(forwarding=Forwarding.REFUSED, forwarding_error=error)
+        sums = rows.aggregate(records=Count("id"), value=Sum("value"))
+        if sums["records"]:
+            rows.update(forwarding=Forwarding.REFUSED, forwarding_error=error)
+            refused.append(RefusedVoids(event, error, sums["records"], int(sums["value"])))
+    return refused
 
 
 def forwarding_after_void(record: Record) -> Forwarding:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from entitlements.consumption import reservations
+from entitlements.consumption import reservation_expiry
 from entitlements.models import Reservation
 from entitlements.models.feature import FeatureKind
 from tests.entitlements.consumption.consumption_calls import (
@@ -76,9 +76,9 @@ def test_an_expired_reservation_is_released_on_demand_and_by_the_task(
     assert post(api, "release", reservation=first)["reservation"]["status"] == "expired"
     mine.filter(pk=second).update(expires_at=now)
     before = now - timedelta(microseconds=1)
-    assert reservations.expire_due(at=before, limit=10) == 0
+    assert reservation_expiry.expire_due(at=before, limit=10) == 0
     assert mine.get(pk=second).status(before) == "open"
-    assert [reservations.expire_due(at=now, limit=10) for _ in range(2)] == [1, 0]
+    assert [reservation_expiry.expire_due(at=now, limit=10) for _ in range(2)] == [1, 0]
     assert row_counts(project) == [1, 1, 1, 5, 0]
     third = mine.get(pk=reserve(api, 5)["reservation"]["id"])
     mine.filter(pk=third.pk).update(expires_at=now)

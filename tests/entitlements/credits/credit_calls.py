@@ -38,8 +38,21 @@ def balance(customer, at=NOW):
 
 
 def balance_events(customer):
+    """Events about the balance, and the balance."""
+    types = ("credits.low", "credits.exhausted")
+    events = OutboxEvent.objects.for_project(customer.project_id).filter(type__in=types)
+    return [(event.type, event.data["balance"]) for event in events.order_by("pk")]
+
+
+def grant_events(customer):
+    """Events about credit grants."""
     events = OutboxEvent.objects.for_project(customer.project_id).order_by("pk")
-    return [(event.type, event.data["balance"]) for event in events]
+    return [
+        event
+        for event in events
+        if event.type.startswith("credits.")
+        and event.type not in ("credits.low", "credits.exhausted")
+    ]
 
 
 def ledger(customer):

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from entitlements.balances.selectors import credits as credit_selectors
-from entitlements.credits import credit_grants
+from entitlements.credits import credit_expiry, credit_grants
 from entitlements.credits import service as credits
 from entitlements.credits.credit_grant_terms import CreditGrantTerms
 from entitlements.credits.credit_grants import CreditOrigin
@@ -226,9 +226,9 @@ class Stored:
     def expire(self, at: datetime) -> bool:
         due = {
             grant.pk
-            for grant in credit_selectors.due_to_expire(at=at, limit=1000, rule=credit_grants.RULE)
+            for grant in credit_selectors.due_to_expire(at=at, limit=1000, rule=credit_expiry.RULE)
         }
-        return credit_grants.expire_due(at=at, limit=1000) == len(due) and bool(
+        return credit_expiry.expire_due(at=at, limit=1000) == len(due) and bool(
             due & set(self.grants)
         )
 

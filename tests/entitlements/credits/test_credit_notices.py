@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import Invalid
-from entitlements.credits import credit_accounts, credit_grants
+from entitlements.credits import credit_accounts, credit_expiry, credit_grants
 from entitlements.credits.credit_grant_terms import CreditGrantTerms
 from entitlements.credits.credit_grants import CreditOrigin
 from entitlements.errors import GrantExpired
@@ -37,7 +37,7 @@ def test_low_and_exhausted_balances_are_recorded_once_until_a_top_up(customer):
         ("credits.exhausted", 0),
         ("credits.exhausted", 0),
     ]
-    event = OutboxEvent.objects.for_project(customer.project).earliest("pk")
+    event = OutboxEvent.objects.for_project(customer.project).filter(type="credits.low").get()
     assert (event.subject, event.customer_id) == (customer.pk, customer.pk)
     assert event.data == {
         "user_id": "ada",
@@ -51,7 +51,7 @@ def test_low_and_exhausted_balances_are_recorded_once_until_a_top_up(customer):
 def test_expiry_and_withholding_are_recorded(customer):
     give(customer, 100, expires_at=NOW + DAY)
     give(customer, 5)
-    credit_grants.expire_due(at=NOW + DAY, limit=10)
+    credit_expiry.expire_due(at=NOW + DAY, limit=10)
     assert balance_events(customer) == [("credits.low", 5)]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from entitlements.credits import credit_grants
+from entitlements.credits import credit_expiry, credit_grants
 from entitlements.credits import service as credits
 from entitlements.errors import CreditsKeyReused, NotEnoughCredits
 from entitlements.models import CreditTransaction
@@ -100,9 +100,9 @@ def test_credits_can_be_spent_until_they_expire(customer):
         spend(customer, 1, at=NOW + DAY)
     spend(customer, 1, at=NOW + DAY - TICK)
 
-    assert credit_grants.expire_due(at=NOW + DAY - TICK, limit=10) == 0
-    assert credit_grants.expire_due(at=NOW + DAY, limit=10) == 1
-    assert credit_grants.expire_due(at=NOW + DAY, limit=10) == 0
+    assert credit_expiry.expire_due(at=NOW + DAY - TICK, limit=10) == 0
+    assert credit_expiry.expire_due(at=NOW + DAY, limit=10) == 1
+    assert credit_expiry.expire_due(at=NOW + DAY, limit=10) == 0
     credit_grant.refresh_from_db()
     assert (credit_grant.available, credit_grant.spent, credit_grant.expired) == (0, 1, 9)
     assert ledger(customer)[-1] == ("expire", 9, 0)

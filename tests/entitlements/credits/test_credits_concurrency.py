@@ -124,4 +124,4 @@ def test_reservations_are_posted_once_and_a_low_balance_is_recorded_once(project
     rows = CreditTransaction.objects.for_project(project).filter(customer=customer)
     assert rows.filter(movement="settle").count() == settled
     events = OutboxEvent.objects.for_project(project).filter(type__startswith="credits.")
-    assert sorted(event.type for event in events) == ["credits.exhausted"]
+    assert sorted(event.type for event in events) == ["credits.exhausted", "credits.granted"]
