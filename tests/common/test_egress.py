@@ -11,7 +11,8 @@ from pytest_django import Settings
 
 from common import egress
 from common.conf import EgressSettings
-from common.egress import MOST, EgressFailed, EgressRefused
+from common.egress import MOST, EgressFailed
+from common.egress_rules import EgressRefused
 from tests.common.local_servers import Server, certificate, misbehaving, serving
 
 HOSTILE = [
