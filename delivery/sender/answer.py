@@ -1,0 +1,129 @@
+"""The answer of a receiver, read by h11 within limits."""
+
+import h11
+
+from delivery.sender.messages import KEPT_BODY_BYTES, SendFault
+
+MAX_ANSWER_BYTES = 64 * 1024
+"""Of head and body as they are sent, chunk sizes included."""
+MAX_HEAD_BYTES = 16 * 1024
+MAX_PIECES = 512
+"""Chunks and informational responses: each costs time, however small it is."""
+FED_BYTES = 16 * 1024
+"""Given to h11 at once: it checks the size of a head only after parsing what it has."""
+KEPT_HEADERS = frozenset(
+    {
+        *(b"content-type", b"content-length", b"content-encoding", b"date", b"location"),
+        *(b"request-id", b"retry-after", b"server", b"via", b"webhook-abort-message"),
+        *(b"webhook-delivery", b"www-authenticate", b"x-request-id"),
+    }
+)
+MAX_HEADER_CHARACTERS = 200
+CLOSED_EARLY = "The receiver closed the connection before the end of its answer."
+_MAX_REASON_CHARACTERS = 160
+
+
+class Answer:
+    """What has arrived of an answer. Give it bytes until ``has_ended``; nothing is decompressed.
+
+    ``status`` is set once the head of the final answer is complete, and stays. ``fault`` and
+    ``sentence`` say why the answer ended early.
+    """
+
+    __slots__ = (
+        *("status", "headers", "body", "fault", "sentence", "has_ended", "has_surplus"),
+        *("first_byte_at", "_http", "_bytes", "_pieces"),
+    )
+
+    def __init__(self, http: h11.Connection) -> None:
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.body = b""
+        self.fault: SendFault | None = None
+        self.sentence = ""
+        self.has_ended = False
+        self.has_surplus = False
+        """Whether bytes followed its end that h11 has not seen."""
+        self.first_byte_at: float | None = None
+        self._http = http
+        self._bytes = 0
+        self._pieces = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it arrived to its end."""
+        return self.has_ended and self.fault is None
+
+    def feed(self, data: bytes) -> None:
+        """Read the next bytes; none of them means that the receiver has closed its side."""
+        allowed = MAX_ANSWER_BYTES - self._bytes
+        self._bytes += len(data)
+        if len(data) <= FED_BYTES and len(data) <= allowed:
+            self._parse(data)
+            return
+        kept = data[:allowed]
+        for start in range(0, len(kept), FED_BYTES):
+            self._parse(kept[start : start + FED_BYTES])
+            if self.has_ended:
+                self.has_surplus = True
+                return
+        if len(data) > allowed:
+            self.end(
+                SendFault.RESPONSE_TOO_LARGE,
+                f"The answer has more than {MAX_ANSWER_BYTES} bytes; the rest was not read.",
+            )
+
+    def end(self, fault: SendFault, sentence: str) -> None:
+        """End the answer early, unless it has ended."""
+        if not self.has_ended:
+            self.has_ended, self.fault, self.sentence = True, fault, sentence
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._http.receive_data(data)
+            while not self.has_ended:
+                event = self._http.next_event()
+                if event is h11.NEED_DATA:
+                    return
+                self._take(event)
+        except h11.RemoteProtocolError as error:
+            if data:
+                self.end(SendFault.BAD_RESPONSE, _explain(str(error)))
+            else:
+                self.end(SendFault.CONNECTION_LOST, CLOSED_EARLY)
+
+    def _take(self, event: object) -> None:
+        if type(event) is h11.Response:
+            self.status = event.status_code
+            self._keep_headers(event)
+        elif type(event) is h11.Data:
+            self._count_piece()
+            if len(self.body) < KEPT_BODY_BYTES:
+                self.body += bytes(event.data[: KEPT_BODY_BYTES - len(self.body)])
+        elif type(event) is h11.EndOfMessage:
+            self.has_ended = True
+        elif type(event) is h11.InformationalResponse:
+            self._count_piece()
+        else:
+            self.end(SendFault.CONNECTION_LOST, CLOSED_EARLY)
+
+    def _count_piece(self) -> None:
+        self._pieces += 1
+        if self._pieces > MAX_PIECES:
+            self.end(
+                SendFault.RESPONSE_TOO_LARGE,
+                f"The answer has more than {MAX_PIECES} pieces; the rest was not read.",
+            )
+
+    def _keep_headers(self, response: h11.Response) -> None:
+        headers = self.headers
+        for name, value in response.headers:
+            if name in KEPT_HEADERS:
+                text = value[:MAX_HEADER_CHARACTERS].decode("latin-1")
+                headers.setdefault(name.decode("ascii"), text)
+
+
+def _explain(reason: str) -> str:
+    if "_SWITCH_UPGRADE" in reason:
+        return "The receiver switched to another protocol (101), which nobody had proposed."
+    return f"The answer is not valid HTTP/1.1: {reason[:_MAX_REASON_CHARACTERS]}"

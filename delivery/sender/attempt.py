@@ -1,0 +1,193 @@
+"""One job: a connection, the request, the answer, the result."""
+
+import asyncio
+import time
+from functools import lru_cache
+
+import h11
+
+from common.egress_rules import EgressRefused, EgressRules
+from delivery.sender.answer import Answer
+from delivery.sender.connection import ReceiverConnection
+from delivery.sender.connector import ConnectionReport, Connector, SendFailed, milliseconds
+from delivery.sender.idle_connections import IdleConnections
+from delivery.sender.messages import SendFault, SendJob, SendPhases, SendResult
+from delivery.sender.options import SenderOptions
+from delivery.sender.targets import RequestLine, parse_request_line
+
+AGENT = "Tollgate/1"
+CANCELED = "The delivery was canceled."
+OWN_HEADERS = frozenset(
+    {
+        *("host", "content-length", "user-agent", "accept-encoding", "connection", "expect"),
+        *("keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
+        *("proxy-authorization", "proxy-connection", "proxy-authenticate"),
+    }
+)
+"""Headers that a job must not contain: they are ours, or of the connection."""
+
+
+class Attempts:
+    """Performs jobs; keeps what they share."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, options: SenderOptions) -> None:
+        self._networks = options.networks
+        self._connector = Connector(loop, options)
+        self.idle = IdleConnections()
+
+    async def perform(self, job: SendJob) -> SendResult:
+        """Send the job once and return its result; also if the task is canceled."""
+        attempt = _Attempt(job)
+        try:
+            async with asyncio.timeout(job.total_seconds):
+                await self._perform(attempt)
+        except TimeoutError:
+            attempt.fail(
+                SendFault.TIMEOUT, f"{attempt.report.step} (limit: {job.total_seconds:g} s)"
+            )
+        except asyncio.CancelledError:
+            attempt.fail(SendFault.CANCELED, CANCELED)
+        except SendFailed as failure:
+            attempt.fail(failure.fault, failure.sentence)
+        except EgressRefused as refusal:
+            attempt.fail(SendFault.REFUSED_ADDRESS, str(refusal))
+        finally:
+            if attempt.connection is not None:
+                attempt.connection.abort()
+        return attempt.result()
+
+    async def _perform(self, attempt: "_Attempt") -> None:
+        job = attempt.job
+        rules = _rules(job.allows_http, job.allowed_ports, self._networks)
+        line = parse_request_line(job.url, rules)
+        request = attempt.request(line)
+        connection = self.idle.take(job.endpoint_id, line.target, time.monotonic())
+        if connection is not None:
+            attempt.is_reused = True
+            answer = await attempt.exchange(connection, request)
+            if answer is not None and not _died_unused(answer):
+                self._keep(attempt)
+                return
+            attempt.discard()
+        connection = await self._connector.connect(job, line.target, rules, attempt.report)
+        await attempt.exchange(connection, request)
+        self._keep(attempt)
+
+    def _keep(self, attempt: "_Attempt") -> None:
+        """Give the connection back, if nothing was odd about its answer."""
+        connection, answer = attempt.connection, attempt.answer
+        if connection is None or answer is None:
+            return
+        if answer.is_complete and connection.end_cycle():
+            attempt.connection = None
+            self.idle.put(attempt.job.endpoint_id, connection, time.monotonic())
+
+
+class _Attempt:
+    """State of one job, from which a result can be made at any time."""
+
+    __slots__ = (
+        *("job", "started", "report", "connection", "answer", "is_reused"),
+        *("_address", "_sent_at", "_fault", "_sentence"),
+    )
+
+    def __init__(self, job: SendJob) -> None:
+        self.job = job
+        self.started = time.monotonic()
+        self.report = ConnectionReport(SendPhases())
+        self.connection: ReceiverConnection | None = None
+        self.answer: Answer | None = None
+        self.is_reused = False
+        self._address: str | None = None
+        self._sent_at = 0.0
+        self._fault: SendFault | None = None
+        self._sentence = ""
+
+    def request(self, line: RequestLine) -> h11.Request:
+        """Raises SendFailed for a header that must not be sent."""
+        job = self.job
+        headers = [("Host", line.authority), *job.headers.items()]
+        if any(name.lower() in OWN_HEADERS for name in job.headers):
+            raise SendFailed(SendFault.BAD_JOB, "The job has a header that the sender sets itself.")
+        headers += (
+            ("Content-Length", str(len(job.body))),
+            ("User-Agent", AGENT),
+            ("Accept-Encoding", "identity"),
+            ("Connection", "keep-alive"),
+        )
+        try:
+            return h11.Request(method="POST", target=line.path, headers=headers)
+        except (h11.LocalProtocolError, UnicodeError) as error:
+            raise SendFailed(
+                SendFault.BAD_JOB, f"The job has a header that HTTP does not allow: {error}"
+            ) from None
+
+    async def exchange(self, connection: ReceiverConnection, request: h11.Request) -> Answer | None:
+        """Send the request and wait for the end of its answer; None if the connection was closed
+        before the request could be written."""
+        self.connection, self._address = connection, connection.address
+        self.report.step = "The receiver did not complete its answer in time."
+        self._sent_at = time.monotonic()
+        try:
+            self.answer = answer = connection.send(request, self.job.body)
+        except ConnectionError:
+            self._fault, self._sentence = (
+                SendFault.CONNECTION_LOST,
+                "The receiver closed the connection before the request was sent.",
+            )
+            return None
+        await connection.wait()
+        return answer
+
+    def discard(self) -> None:
+        """Forget a reused connection that died: the request goes out on a new one."""
+        if self.connection is not None:
+            self.connection.abort()
+        self.connection = self.answer = self._address = self._fault = None
+        self._sentence = ""
+        self.is_reused = False
+
+    def fail(self, fault: SendFault, sentence: str) -> None:
+        """End the attempt early."""
+        if self.answer is not None:
+            self.answer.end(fault, sentence)
+        else:
+            self._fault, self._sentence = fault, sentence
+
+    def result(self) -> SendResult:
+        answer, phases = self.answer, self.report.phases
+        phases.total = milliseconds(time.monotonic() - self.started)
+        if answer is None:
+            return SendResult(
+                job_id=self.job.job_id,
+                fault=self._fault,
+                sentence=self._sentence,
+                address=self._address or self.report.address,
+                certificate_expires_at=self.report.certificate_expires_at,
+                phases=phases,
+            )
+        if answer.first_byte_at is not None:
+            phases.first_byte = milliseconds(answer.first_byte_at - self._sent_at)
+        return SendResult(
+            job_id=self.job.job_id,
+            status=answer.status,
+            fault=answer.fault,
+            sentence=answer.sentence,
+            is_cut=answer.status is not None and answer.fault is not None,
+            address=self._address,
+            is_reused=self.is_reused,
+            certificate_expires_at=self.report.certificate_expires_at,
+            phases=phases,
+            headers=answer.headers,
+            body=answer.body,
+        )
+
+
+@lru_cache(maxsize=64)
+def _rules(allows_http: bool, ports: frozenset[int], networks: tuple[object, ...]) -> EgressRules:
+    return EgressRules(allows_http=allows_http, ports=ports, networks=networks)  # type: ignore[arg-type]
+
+
+def _died_unused(answer: Answer) -> bool:
+    """Whether the connection died before the first byte of the answer."""
+    return answer.fault is SendFault.CONNECTION_LOST and answer.first_byte_at is None
