@@ -1,7 +1,7 @@
 """Jobs and results: what the parent and the child write to each other as frames."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -150,7 +150,7 @@ class SendResult:
             "address": self.address,
             "reused": self.is_reused,
             "certificate": self.certificate_expires_at,
-            "phases": asdict(self.phases),
+            "phases": self.phases,  # orjson writes dataclasses
             "headers": self.headers,
         }
 
