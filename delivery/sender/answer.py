@@ -54,18 +54,23 @@ class Answer:
         """Whether it arrived to its end."""
         return self.has_ended and self.fault is None
 
-    def feed(self, data: bytes) -> None:
-        """Read the next bytes; none of them means that the receiver has closed its side."""
+    def feed(self, data: bytes) -> bool:
+        """Read the next bytes; none of them means that the receiver has closed its side. Return
+        whether the answer has ended."""
         allowed = MAX_ANSWER_BYTES - self._bytes
         self._bytes += len(data)
         if len(data) <= FED_BYTES and len(data) <= allowed:
             self._parse(data)
-            return
+        else:
+            self._feed_pieces(data, allowed)
+        return self.has_ended
+
+    def _feed_pieces(self, data: bytes, allowed: int) -> None:
         kept = data[:allowed]
         for start in range(0, len(kept), FED_BYTES):
             self._parse(kept[start : start + FED_BYTES])
             if self.has_ended:
-                self.has_surplus = True
+                self.has_surplus = start + FED_BYTES < len(data)
                 return
         if len(data) > allowed:
             self.end(

@@ -88,8 +88,7 @@ class ReceiverConnection(asyncio.Protocol):
             return
         if answer.first_byte_at is None:
             answer.first_byte_at = time.monotonic()
-        answer.feed(data)
-        if answer.has_ended:
+        if answer.feed(data):
             self._end()
 
     def eof_received(self) -> None:

@@ -94,7 +94,7 @@ class SendJob:
             total_seconds=head["total"],
             allows_http=head.get("http", False),
             ports=tuple(ports) if ports is not None else None,
-            resolve=resolve,
+            resolve=None if resolve is None else {name: tuple(resolve[name]) for name in resolve},
         )
 
     @property

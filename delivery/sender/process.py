@@ -6,7 +6,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,13 +35,18 @@ class SenderProcess:
     """
 
     def __init__(
-        self, options: SenderOptions | None = None, *, stall_seconds: float = STALL_SECONDS
+        self,
+        options: SenderOptions | None = None,
+        *,
+        stall_seconds: float = STALL_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = options or SenderOptions()
         self._stall_seconds = stall_seconds
+        self._clock = clock
         self._child: _Pipes | None = None
         self._in_flight: dict[str, float] = {}
-        """When each job must have its result, by the monotonic clock."""
+        """When each job must have its result, by the clock."""
         self._ready: list[SendResult] = []
         self._started_at = self._restart_at = 0.0
         self._pause = FIRST_PAUSE_SECONDS
@@ -51,8 +56,8 @@ class SenderProcess:
         """Start the child. Raises OSError."""
         self._is_stopped = False
         if self._child is None:
-            self._child = _Pipes(self._options)
-            self._started_at = time.monotonic()
+            self._child = _Pipes(self._options, self._clock)
+            self._started_at = self._clock()
 
     @property
     def pid(self) -> int | None:
@@ -76,7 +81,7 @@ class SenderProcess:
         if len(ids) < len(jobs) or not ids.isdisjoint(self._in_flight):
             raise ValueError("A job with the same id is in flight.")
         self._supervise()
-        now = time.monotonic()
+        now = self._clock()
         for job, frame in frames:
             if self._child is None or len(self._in_flight) >= MAX_IN_FLIGHT:
                 sentence = "No place is free." if self._child else "No sender process runs."
@@ -126,7 +131,7 @@ class SenderProcess:
 
     def _supervise(self) -> None:
         """Replace a child that is stuck; start one again when its pause is over."""
-        now = time.monotonic()
+        now = self._clock()
         if self._child is None:
             if not self._is_stopped and now >= self._restart_at:
                 self._restart(now)
@@ -148,7 +153,7 @@ class SenderProcess:
     def _exchange(self, timeout: float) -> None:
         """Write and read what is possible; wait up to ``timeout`` seconds for it."""
         if self._child is None:
-            time.sleep(timeout)
+            time.sleep(min(timeout, FIRST_PAUSE_SECONDS))
             return
         can_read = self._child.wait(timeout)
         self._write()
@@ -191,7 +196,7 @@ class SenderProcess:
         assert self._child is not None
         self._child.close()
         self._child = None
-        now = time.monotonic()
+        now = self._clock()
         if now - self._started_at > STABLE_SECONDS:
             self._pause = FIRST_PAUSE_SECONDS
         self._restart_at = now + self._next_pause()
@@ -206,7 +211,8 @@ class SenderProcess:
 class _Pipes:
     """A running child and both pipes, which never block."""
 
-    def __init__(self, options: SenderOptions) -> None:
+    def __init__(self, options: SenderOptions, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self.process = subprocess.Popen(
             [sys.executable, "-E", "-s", "-m", "delivery.sender", options.to_text()],
             cwd=ROOT,
@@ -224,7 +230,7 @@ class _Pipes:
             _enlarge(pipe)
         self.reader = FrameReader()
         self.unwritten = bytearray()
-        self.progress_at = time.monotonic()
+        self.progress_at = self._clock()
         """When the child last read something, or had nothing to read."""
 
     def wait(self, timeout: float) -> bool:
@@ -241,12 +247,12 @@ class _Pipes:
             while self.unwritten:
                 written = os.write(self.jobs, self.unwritten)
                 del self.unwritten[:written]
-                self.progress_at = time.monotonic()
+                self.progress_at = self._clock()
         except BlockingIOError:
             return True
         except BrokenPipeError:
             return False
-        self.progress_at = time.monotonic()
+        self.progress_at = self._clock()
         return True
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -50,9 +51,9 @@ class Receiver:
         self.closed += 1
 
 
-def _read_request(stream: socket.SocketIO | object, number: int) -> ReceivedRequest | None:
+def _read_request(stream: BinaryIO, number: int) -> ReceivedRequest | None:
     lines = []
-    while (line := stream.readline()) not in (b"", b"\r\n"):  # type: ignore[attr-defined]
+    while (line := stream.readline()) not in (b"", b"\r\n"):
         lines.append(line.decode("latin-1").rstrip("\r\n"))
     if not lines:
         return None
@@ -60,7 +61,7 @@ def _read_request(stream: socket.SocketIO | object, number: int) -> ReceivedRequ
         (name, value.strip()) for name, _, value in (each.partition(":") for each in lines[1:])
     ]
     size = int({name.lower(): value for name, value in headers}.get("content-length", 0))
-    body = stream.read(size)  # type: ignore[attr-defined]
+    body = stream.read(size)
     return ReceivedRequest(number, lines[0], headers, body)
 
 

@@ -35,6 +35,14 @@ def test_the_second_delivery_uses_the_connection_of_the_first(deliver: Deliver) 
     assert {result.address for result in results} == {"127.0.0.1"}
 
 
+def test_a_long_answer_is_no_reason_to_close(deliver: Deliver) -> None:
+    long = OK.replace(b": 2\r\n", b": 40000\r\n") + b"x" * 39_998
+    with receiving(long) as receiver:
+        for _ in range(3):
+            assert deliver(receiver.url(), endpoint_id="long").fault is None
+    assert receiver.connections == 1
+
+
 def test_endpoints_share_no_connection(deliver: Deliver) -> None:
     """Even with the same URL."""
     with receiving() as receiver:
