@@ -1,6 +1,7 @@
 """New connections: resolve the name, check all of its addresses, connect to one, shake hands."""
 
 import asyncio
+import errno
 import socket
 import ssl
 import time
@@ -15,6 +16,10 @@ from delivery.sender.targets import Target
 
 MAX_ADDRESSES = 4
 """Addresses of a name that are tried."""
+OUR_SHORTAGES = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+)
+"""Errors of a connect that are not the receiver's fault."""
 HANDSHAKE_SECONDS = 3600.0
 """Never reached: the job's deadline ends a handshake. uvloop's own limit would be 60 s."""
 
@@ -107,9 +112,14 @@ class Connector:
                     f"{address} did not accept a connection on port {port} in time.",
                 )
             except OSError as error:
+                if error.errno in OUR_SHORTAGES:
+                    raise SendFailed(
+                        SendFault.OVERLOADED, "Our sender has no socket left."
+                    ) from error
+                reason = error.strerror or type(error).__name__
                 failure = SendFailed(
                     SendFault.CONNECT_FAILED,
-                    f"{address} does not accept connections on port {port}: {error.strerror}.",
+                    f"{address} does not accept connections on port {port}: {reason}.",
                 )
         raise failure
 

@@ -18,6 +18,8 @@ from delivery.sender.pipe_frames import FrameReader, FrameRefused, encode_frame
 ROOT = Path(__file__).resolve().parents[2]
 STALL_SECONDS = 10.0
 """A child that reads nothing for so long, or is so late with a result, is replaced."""
+CHECK_SECONDS = 0.2
+"""Between two looks for late results."""
 PIPE_BYTES = 1024 * 1024
 READ_BYTES = 256 * 1024
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 30.0
@@ -48,7 +50,7 @@ class SenderProcess:
         self._in_flight: dict[str, float] = {}
         """When each job must have its result, by the clock."""
         self._ready: list[SendResult] = []
-        self._started_at = self._restart_at = 0.0
+        self._started_at = self._restart_at = self._check_at = 0.0
         self._pause = FIRST_PAUSE_SECONDS
         self._is_stopped = True
 
@@ -137,8 +139,10 @@ class SenderProcess:
                 self._restart(now)
         elif now - self._child.progress_at > self._stall_seconds and self._child.unwritten:
             self._lose("The sender process did not read its jobs.")
-        elif any(now > overdue_at for overdue_at in self._in_flight.values()):
-            self._lose("The sender process did not answer in time.")
+        elif now >= self._check_at:
+            self._check_at = now + CHECK_SECONDS
+            if any(now > overdue_at for overdue_at in self._in_flight.values()):
+                self._lose("The sender process did not answer in time.")
 
     def _restart(self, now: float) -> None:
         try:
