@@ -15,7 +15,7 @@ from delivery.sender.pipe_frames import MAX_BODY_BYTES, FrameRefused
 from delivery.sender.process import ROOT, SenderProcess
 from tests.delivery.sender.conftest import LOCAL, collect, make_job, perform
 from tests.delivery.sender.receivers import Receiver, hang, receiving
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def test_the_child_imports_no_django_and_no_driver() -> None:
         capture_output=True,
         text=True,
         check=True,
+        timeout=PATIENCE,
     )
     modules = {line.rpartition("|")[2].strip() for line in program.stderr.splitlines()}
     assert {"h11", "uvloop", "delivery.sender.child", "common.egress_rules"} <= modules
