@@ -4,27 +4,17 @@ import asyncio
 import time
 from functools import lru_cache
 
-import h11
-
 from common.egress_rules import EgressRefused, EgressRules
 from delivery.sender.answer import Answer
 from delivery.sender.connection import ReceiverConnection
-from delivery.sender.connector import ConnectionReport, Connector, SendFailed, milliseconds
+from delivery.sender.connector import ConnectionReport, Connector, milliseconds
 from delivery.sender.idle_connections import IdleConnections
-from delivery.sender.messages import SendFault, SendJob, SendPhases, SendResult
+from delivery.sender.messages import SendFailed, SendFault, SendJob, SendPhases, SendResult
 from delivery.sender.options import SenderOptions
-from delivery.sender.targets import RequestLine, parse_request_line
+from delivery.sender.request import write_request
+from delivery.sender.targets import parse_request_line
 
-AGENT = "Tollgate/1"
 CANCELED = "The delivery was canceled."
-OWN_HEADERS = frozenset(
-    {
-        *("host", "content-length", "user-agent", "accept-encoding", "connection", "expect"),
-        *("keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
-        *("proxy-authorization", "proxy-connection", "proxy-authenticate"),
-    }
-)
-"""Headers that a job must not contain: they are ours, or of the connection."""
 
 
 class Attempts:
@@ -60,7 +50,7 @@ class Attempts:
         job = attempt.job
         rules = _rules(job.allows_http, job.allowed_ports, self._networks)
         line = parse_request_line(job.url, rules)
-        request = attempt.request(line)
+        request = write_request(line, job.headers, job.body)
         connection = self.idle.take(job.endpoint_id, line.target, time.monotonic())
         if connection is not None:
             attempt.is_reused = True
@@ -103,33 +93,14 @@ class _Attempt:
         self._fault: SendFault | None = None
         self._sentence = ""
 
-    def request(self, line: RequestLine) -> h11.Request:
-        """Raises SendFailed for a header that must not be sent."""
-        job = self.job
-        headers = [("Host", line.authority), *job.headers.items()]
-        if any(name.lower() in OWN_HEADERS for name in job.headers):
-            raise SendFailed(SendFault.BAD_JOB, "The job has a header that the sender sets itself.")
-        headers += (
-            ("Content-Length", str(len(job.body))),
-            ("User-Agent", AGENT),
-            ("Accept-Encoding", "identity"),
-            ("Connection", "keep-alive"),
-        )
-        try:
-            return h11.Request(method="POST", target=line.path, headers=headers)
-        except (h11.LocalProtocolError, UnicodeError) as error:
-            raise SendFailed(
-                SendFault.BAD_JOB, f"The job has a header that HTTP does not allow: {error}"
-            ) from None
-
-    async def exchange(self, connection: ReceiverConnection, request: h11.Request) -> Answer | None:
+    async def exchange(self, connection: ReceiverConnection, request: bytes) -> Answer | None:
         """Send the request and wait for the end of its answer; None if the connection was closed
         before the request could be written."""
         self.connection, self._address = connection, connection.address
         self.report.step = "The receiver did not complete its answer in time."
         self._sent_at = time.monotonic()
         try:
-            self.answer = answer = connection.send(request, self.job.body)
+            self.answer = answer = connection.send(request)
         except ConnectionError:
             self._fault, self._sentence = (
                 SendFault.CONNECTION_LOST,

@@ -9,7 +9,10 @@ import h11
 
 from delivery.sender.answer import CLOSED_EARLY, MAX_HEAD_BYTES, Answer
 from delivery.sender.messages import SendFault
+from delivery.sender.request import STAND_IN
 from delivery.sender.targets import Target
+
+END = h11.EndOfMessage()
 
 
 class ReceiverConnection(asyncio.Protocol):
@@ -52,20 +55,17 @@ class ReceiverConnection(asyncio.Protocol):
         self._http.start_next_cycle()
         return True
 
-    def send(self, request: h11.Request, body: bytes) -> Answer:
-        """Write the request; ``wait`` for its answer. Raises h11.LocalProtocolError for a request
-        that HTTP does not allow, and ConnectionError if the connection is closed."""
-        parts = (
-            self._http.send(request),
-            self._http.send(h11.Data(data=body)) if body else b"",
-            self._http.send(h11.EndOfMessage()),
-        )
+    def send(self, request: bytes) -> Answer:
+        """Write the request; ``wait`` for its answer. Raises ConnectionError if the connection is
+        closed."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionError
+        self._http.send(STAND_IN)
+        self._http.send(END)
         self.requests += 1
         self._answer = answer = Answer(self._http)
         self._ended = self._loop.create_future()
-        self._transport.write(b"".join(part for part in parts if part))
+        self._transport.write(request)
         return answer
 
     async def wait(self) -> None:

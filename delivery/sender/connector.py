@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from common.egress_rules import EgressRefused, EgressRules, check_addresses
 from delivery.sender.connection import ReceiverConnection
-from delivery.sender.messages import SendFault, SendJob, SendPhases
+from delivery.sender.messages import SendFailed, SendFault, SendJob, SendPhases
 from delivery.sender.names import NameResolver
 from delivery.sender.options import SenderOptions
 from delivery.sender.targets import Target
@@ -22,15 +22,6 @@ OUR_SHORTAGES = frozenset(
 """Errors of a connect that are not the receiver's fault."""
 HANDSHAKE_SECONDS = 3600.0
 """Never reached: the job's deadline ends a handshake. uvloop's own limit would be 60 s."""
-
-
-class SendFailed(Exception):
-    """The job ends with this fault."""
-
-    def __init__(self, fault: SendFault, sentence: str) -> None:
-        super().__init__(sentence)
-        self.fault = fault
-        self.sentence = sentence
 
 
 @dataclass(slots=True)

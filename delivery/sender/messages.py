@@ -41,10 +41,19 @@ class SendFault(StrEnum):
     """The child ended before it wrote a result; the request may have arrived."""
 
 
+class SendFailed(Exception):
+    """The job ends with this fault."""
+
+    def __init__(self, fault: SendFault, sentence: str) -> None:
+        super().__init__(sentence)
+        self.fault = fault
+        self.sentence = sentence
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendJob:
     """One POST. ``headers`` are complete but for those that the child sets itself
-    (``attempt.OWN_HEADERS``).
+    (``request.OWN_HEADERS``).
 
     ``endpoint_id`` is the key of the pool of connections. ``allows_http`` and other ``ports`` are
     for development and tests. ``resolve`` gives addresses of names in place of a lookup; only a
@@ -135,7 +144,7 @@ class SendResult:
     """Unix seconds; of a new TLS connection."""
     phases: SendPhases = field(default_factory=SendPhases)
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Of the answer: those of ``connection.KEPT_HEADERS``, in lower case, shortened."""
+    """Of the answer: those of ``answer.KEPT_HEADERS``, in lower case, shortened."""
     body: bytes = b""
     """The first KEPT_BODY_BYTES of the answer's body."""
 
