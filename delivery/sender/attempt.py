@@ -1,17 +1,17 @@
-"""One job: a connection, the request, the answer, the result."""
+"""One job: a connection, the request, the response, the result."""
 
 import asyncio
 import time
 from functools import lru_cache
 
 from common.egress_rules import EgressRefused, EgressRules
-from delivery.sender.answer import Answer
 from delivery.sender.connection import ReceiverConnection
 from delivery.sender.connector import ConnectionReport, Connector, milliseconds
 from delivery.sender.idle_connections import IdleConnections
 from delivery.sender.messages import SendFailed, SendFault, SendJob, SendPhases, SendResult
 from delivery.sender.options import SenderOptions
 from delivery.sender.request import write_request
+from delivery.sender.response import ReceiverResponse
 from delivery.sender.targets import parse_request_line
 
 CANCELED = "The delivery was canceled."
@@ -50,12 +50,12 @@ class Attempts:
         job = attempt.job
         rules = _rules(job.allows_http, job.allowed_ports, self._networks)
         line = parse_request_line(job.url, rules)
-        request = write_request(line, job.headers, job.body)
+        request = write_request(line, headers=job.headers, body=job.body)
         connection = self.idle.take(job.endpoint_id, line.target, time.monotonic())
         if connection is not None:
             attempt.is_reused = True
-            answer = await attempt.exchange(connection, request)
-            if answer is not None and not _died_unused(answer):
+            response = await attempt.exchange(connection, request)
+            if response is not None and not _died_unused(response):
                 self._keep(attempt)
                 return
             attempt.discard()
@@ -64,11 +64,11 @@ class Attempts:
         self._keep(attempt)
 
     def _keep(self, attempt: "_Attempt") -> None:
-        """Give the connection back, if nothing was odd about its answer."""
-        connection, answer = attempt.connection, attempt.answer
-        if connection is None or answer is None:
+        """Give the connection back, if nothing was odd about its response."""
+        connection, response = attempt.connection, attempt.response
+        if connection is None or response is None:
             return
-        if answer.is_complete and connection.end_cycle():
+        if response.is_complete and connection.end_cycle():
             attempt.connection = None
             self.idle.put(attempt.job.endpoint_id, connection, time.monotonic())
 
@@ -77,7 +77,7 @@ class _Attempt:
     """State of one job, from which a result can be made at any time."""
 
     __slots__ = (
-        *("job", "started", "report", "connection", "answer", "is_reused"),
+        *("job", "started", "report", "connection", "response", "is_reused"),
         *("_address", "_sent_at", "_fault", "_sentence"),
     )
 
@@ -86,21 +86,23 @@ class _Attempt:
         self.started = time.monotonic()
         self.report = ConnectionReport(SendPhases())
         self.connection: ReceiverConnection | None = None
-        self.answer: Answer | None = None
+        self.response: ReceiverResponse | None = None
         self.is_reused = False
         self._address: str | None = None
         self._sent_at = 0.0
         self._fault: SendFault | None = None
         self._sentence = ""
 
-    async def exchange(self, connection: ReceiverConnection, request: bytes) -> Answer | None:
-        """Send the request and wait for the end of its answer; None if the connection was closed
+    async def exchange(
+        self, connection: ReceiverConnection, request: bytes
+    ) -> ReceiverResponse | None:
+        """Send the request and wait for the end of its response; None if the connection was closed
         before the request could be written."""
         self.connection, self._address = connection, connection.address
-        self.report.step = "The receiver did not complete its answer in time."
+        self.report.step = "The receiver did not complete its response in time."
         self._sent_at = time.monotonic()
         try:
-            self.answer = answer = connection.send(request)
+            self.response = response = connection.send(request)
         except ConnectionError:
             self._fault, self._sentence = (
                 SendFault.CONNECTION_LOST,
@@ -108,27 +110,27 @@ class _Attempt:
             )
             return None
         await connection.wait()
-        return answer
+        return response
 
     def discard(self) -> None:
         """Forget a reused connection that died: the request goes out on a new one."""
         if self.connection is not None:
             self.connection.abort()
-        self.connection = self.answer = self._address = self._fault = None
+        self.connection = self.response = self._address = self._fault = None
         self._sentence = ""
         self.is_reused = False
 
     def fail(self, fault: SendFault, sentence: str) -> None:
         """End the attempt early."""
-        if self.answer is not None:
-            self.answer.end(fault, sentence)
+        if self.response is not None:
+            self.response.end(fault, sentence)
         else:
             self._fault, self._sentence = fault, sentence
 
     def result(self) -> SendResult:
-        answer, phases = self.answer, self.report.phases
+        response, phases = self.response, self.report.phases
         phases.total = milliseconds(time.monotonic() - self.started)
-        if answer is None:
+        if response is None:
             return SendResult(
                 job_id=self.job.job_id,
                 fault=self._fault,
@@ -137,20 +139,20 @@ class _Attempt:
                 certificate_expires_at=self.report.certificate_expires_at,
                 phases=phases,
             )
-        if answer.first_byte_at is not None:
-            phases.first_byte = milliseconds(answer.first_byte_at - self._sent_at)
+        if response.first_byte_at is not None:
+            phases.first_byte = milliseconds(response.first_byte_at - self._sent_at)
         return SendResult(
             job_id=self.job.job_id,
-            status=answer.status,
-            fault=answer.fault,
-            sentence=answer.sentence,
-            is_cut=answer.status is not None and answer.fault is not None,
+            status=response.status,
+            fault=response.fault,
+            sentence=response.sentence,
+            is_cut=response.status is not None and response.fault is not None,
             address=self._address,
             is_reused=self.is_reused,
             certificate_expires_at=self.report.certificate_expires_at,
             phases=phases,
-            headers=answer.headers,
-            body=answer.body,
+            headers=response.headers,
+            body=response.body,
         )
 
 
@@ -159,6 +161,6 @@ def _rules(allows_http: bool, ports: frozenset[int], networks: tuple[object, ...
     return EgressRules(allows_http=allows_http, ports=ports, networks=networks)  # type: ignore[arg-type]
 
 
-def _died_unused(answer: Answer) -> bool:
-    """Whether the connection died before the first byte of the answer."""
-    return answer.fault is SendFault.CONNECTION_LOST and answer.first_byte_at is None
+def _died_unused(response: ReceiverResponse) -> bool:
+    """Whether the connection died before the first byte of the response."""
+    return response.fault is SendFault.CONNECTION_LOST and response.first_byte_at is None

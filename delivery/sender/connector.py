@@ -12,7 +12,7 @@ from delivery.sender.connection import ReceiverConnection
 from delivery.sender.messages import SendFailed, SendFault, SendJob, SendPhases
 from delivery.sender.names import NameResolver
 from delivery.sender.options import SenderOptions
-from delivery.sender.targets import Target
+from delivery.sender.targets import SendTarget
 
 MAX_ADDRESSES = 4
 """Addresses of a name that are tried."""
@@ -45,7 +45,7 @@ class Connector:
         self._tls.set_alpn_protocols(["http/1.1"])
 
     async def connect(
-        self, job: SendJob, target: Target, rules: EgressRules, report: ConnectionReport
+        self, job: SendJob, target: SendTarget, rules: EgressRules, report: ConnectionReport
     ) -> ReceiverConnection:
         """A new connection to the target. Raises SendFailed."""
         report.step = f"The name {target.host} was not resolved in time."
@@ -66,7 +66,7 @@ class Connector:
             raise
         return connection
 
-    async def _addresses(self, job: SendJob, target: Target, rules: EgressRules) -> list[str]:
+    async def _addresses(self, job: SendJob, target: SendTarget, rules: EgressRules) -> list[str]:
         """All addresses of the host, all of them checked. Raises SendFailed."""
         if job.resolve is not None:
             if not self._options.allows_resolve:

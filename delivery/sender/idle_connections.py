@@ -1,7 +1,7 @@
 """Open connections that wait for the next job of their endpoint."""
 
 from delivery.sender.connection import ReceiverConnection
-from delivery.sender.targets import Target
+from delivery.sender.targets import SendTarget
 
 MAX_AGE_SECONDS = 60.0
 MAX_REQUESTS = 100
@@ -21,7 +21,7 @@ class IdleConnections:
     def __len__(self) -> int:
         return len(self._in_order)
 
-    def take(self, endpoint_id: str, target: Target, now: float) -> ReceiverConnection | None:
+    def take(self, endpoint_id: str, target: SendTarget, now: float) -> ReceiverConnection | None:
         """The connection that was used last, if it still may be used; it is the caller's now."""
         while connections := self._by_endpoint.get(endpoint_id):
             connection = connections[-1]

@@ -10,15 +10,15 @@ from common.egress_rules import PORTS
 CONNECT_SECONDS = 3.0
 """For the TCP connection, over all addresses of the name."""
 TOTAL_SECONDS = 15.0
-"""From the arrival of the job in the child to the last byte of the answer."""
+"""From the arrival of the job in the child to the last byte of the response."""
 MAX_IN_FLIGHT = 512
 """Jobs of a child that have no result yet; one more is answered with ``overloaded``."""
 KEPT_BODY_BYTES = 1024
-"""First bytes of the answer's body that a result contains."""
+"""First bytes of the response's body that a result contains."""
 
 
 class SendFault(StrEnum):
-    """What went wrong. With a status: why the rest of the answer was not read."""
+    """What went wrong. With a status: why the rest of the response was not read."""
 
     REFUSED_ADDRESS = "refused_address"
     NAME_NOT_FOUND = "name_not_found"
@@ -114,7 +114,7 @@ class SendJob:
 @dataclass(slots=True, kw_only=True)
 class SendPhases:
     """Milliseconds. ``name``, ``connect`` and ``tls`` are None on a reused connection;
-    ``first_byte`` is the time from the written request to the answer's first byte."""
+    ``first_byte`` is the time from the written request to the response's first byte."""
 
     name: float | None = None
     connect: float | None = None
@@ -127,8 +127,8 @@ class SendPhases:
 class SendResult:
     """What became of a job.
 
-    ``status``: of the final answer, once its head has arrived completely; it counts whatever
-    happens later. ``is_cut``: the rest of that answer was not read, ``fault`` says why. Without a
+    ``status``: of the final response, once its head has arrived completely; it counts whatever
+    happens later. ``is_cut``: the rest of that response was not read, ``fault`` says why. Without a
     status, ``fault`` is what went wrong. ``sentence`` explains ``fault`` to the tenant.
     """
 
@@ -144,12 +144,12 @@ class SendResult:
     """Unix seconds; of a new TLS connection."""
     phases: SendPhases = field(default_factory=SendPhases)
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Of the answer: those of ``answer.KEPT_HEADERS``, in lower case, shortened."""
+    """Of the response: those of ``response.KEPT_HEADERS``, in lower case, shortened."""
     body: bytes = b""
-    """The first KEPT_BODY_BYTES of the answer's body."""
+    """The first KEPT_BODY_BYTES of the response's body."""
 
     def to_head(self) -> dict[str, Any]:
-        """The result as the head of a frame, whose body is the first bytes of the answer's."""
+        """The result as the head of a frame, whose body is the first bytes of the response's."""
         return {
             "job": self.job_id,
             "status": self.status,

@@ -1,7 +1,7 @@
 """The bytes of a request.
 
 They are written here and not by h11, whose checks of some ten headers cost a third of a delivery's
-time. h11 reads the answer, and for that it only has to know that a request went out
+time. h11 reads the response, and for that it only has to know that a request went out
 (``STAND_IN``).
 """
 
@@ -33,7 +33,7 @@ _TARGET = re.compile(r"/[!-~]*")
 _HOST = re.compile(r"[0-9A-Za-z.\-_:\[\]]+")
 
 
-def write_request(line: RequestLine, headers: Mapping[str, str], body: bytes) -> bytes:
+def write_request(line: RequestLine, *, headers: Mapping[str, str], body: bytes) -> bytes:
     """The whole request. Raises SendFailed for a header that must not be sent."""
     parts = [_head_of(line)]
     for name, value in headers.items():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from common.egress_rules import EgressRules, check_url, parse_url, port_of
 
 
-class Target(NamedTuple):
+class SendTarget(NamedTuple):
     """The part of a URL that a connection belongs to."""
 
     is_tls: bool
@@ -33,7 +33,7 @@ class Target(NamedTuple):
 class RequestLine(NamedTuple):
     """A checked URL."""
 
-    target: Target
+    target: SendTarget
     authority: str
     """Value of the Host header."""
     path: str
@@ -45,6 +45,6 @@ def parse_request_line(url: str, rules: EgressRules) -> RequestLine:
     """Check the URL against the rules, without a name resolution. Raises EgressRefused."""
     parts = parse_url(url)
     check_url(parts, rules)
-    target = Target(parts.scheme == "https", parts.hostname or "", port_of(parts))
+    target = SendTarget(parts.scheme == "https", parts.hostname or "", port_of(parts))
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return RequestLine(target, parts.netloc, path)

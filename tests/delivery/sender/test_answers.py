@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from delivery.sender.answer import MAX_ANSWER_BYTES, MAX_PIECES
 from delivery.sender.messages import SendFault
 from delivery.sender.process import SenderProcess
+from delivery.sender.response import MAX_PIECES, MAX_RESPONSE_BYTES
 from tests.delivery.sender.conftest import Deliver, collect, make_job
 from tests.delivery.sender.receivers import OK, Behaviour, close, hang, receiving
 from tests.waiting import wait_until
@@ -165,7 +165,7 @@ def test_an_endless_body_is_cut(deliver: Deliver) -> None:
 def test_64_kib_are_read(deliver: Deliver) -> None:
     for surplus, fault in ((0, None), (1, SendFault.RESPONSE_TOO_LARGE)):
         head = "200 OK\r\nServer: x"
-        rest = MAX_ANSWER_BYTES - len(answer(head, b"x" * 60_000)) + 60_000
+        rest = MAX_RESPONSE_BYTES - len(answer(head, b"x" * 60_000)) + 60_000
         with receiving(answer(head, b"x" * (rest + surplus))) as receiver:
             result = deliver(receiver.url())
         assert (result.status, result.fault) == (200, fault)
@@ -240,7 +240,7 @@ def test_a_slow_answer_ends_at_the_deadline(
         SendFault.TIMEOUT,
         status is not None,
     )
-    assert "did not complete its answer" in result.sentence
+    assert "did not complete its response" in result.sentence
 
 
 def test_hanging_receivers_hold_up_nobody(sender: SenderProcess) -> None:

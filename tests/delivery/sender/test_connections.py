@@ -18,12 +18,12 @@ from delivery.sender.idle_connections import (
 )
 from delivery.sender.messages import SendFault
 from delivery.sender.process import SenderProcess
-from delivery.sender.targets import Target
+from delivery.sender.targets import SendTarget
 from tests.delivery.sender.conftest import Deliver, collect, make_job
 from tests.delivery.sender.receivers import OK, Behaviour, close, receiving
 from tests.waiting import wait_until
 
-TARGET = Target(True, "a.example", 443)
+TARGET = SendTarget(True, "a.example", 443)
 
 
 def test_the_second_delivery_uses_the_connection_of_the_first(deliver: Deliver) -> None:
@@ -172,7 +172,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def opened(
-    loop: asyncio.AbstractEventLoop, at: float = 0.0, target: Target = TARGET
+    loop: asyncio.AbstractEventLoop, at: float = 0.0, target: SendTarget = TARGET
 ) -> ReceiverConnection:
     connection = ReceiverConnection(loop, target, "93.184.216.34", at)
     connection.connection_made(OpenTransport())

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from delivery.sender.messages import SendFailed, SendFault
 from delivery.sender.request import OWN_HEADERS, write_request
-from delivery.sender.targets import RequestLine, Target
+from delivery.sender.targets import RequestLine, SendTarget
 
-LINE = RequestLine(Target(True, "a.example", 443), "a.example", "/hook?a=b")
+LINE = RequestLine(SendTarget(True, "a.example", 443), "a.example", "/hook?a=b")
 TEXT = st.text(st.characters(max_codepoint=0x200)) | st.text("aA-:\r\n\t \x00\x7f\xe9")
 
 
@@ -32,7 +32,7 @@ def read_as_a_server(stream: bytes) -> tuple[h11.Request, bytes]:
 @example(headers={"x: y\r\nhost": "z"}, body=b"x")
 def test_no_header_adds_to_the_request(headers: dict[str, str], body: bytes) -> None:
     try:
-        stream = write_request(LINE, headers, body)
+        stream = write_request(LINE, headers=headers, body=body)
     except SendFailed as failure:
         assert failure.fault == SendFault.BAD_JOB  # noqa: PT017  # the other half of the property
         return
@@ -52,7 +52,7 @@ def test_no_header_adds_to_the_request(headers: dict[str, str], body: bytes) -> 
 def test_headers_of_the_connection_are_ours(name: str) -> None:
     for spelling in (name, name.upper(), name.title()):
         with pytest.raises(SendFailed, match="does not send a header"):
-            write_request(LINE, {spelling: "x"}, b"")
+            write_request(LINE, headers={spelling: "x"}, body=b"")
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_headers_of_the_connection_are_ours(name: str) -> None:
 )
 def test_a_url_adds_no_header(line: RequestLine) -> None:
     with pytest.raises(SendFailed, match="URL"):
-        write_request(line, {}, b"")
+        write_request(line, headers={}, body=b"")

@@ -1,10 +1,10 @@
-"""The answer of a receiver, read by h11 within limits."""
+"""The response of a receiver, read by h11 within limits."""
 
 import h11
 
 from delivery.sender.messages import KEPT_BODY_BYTES, SendFault
 
-MAX_ANSWER_BYTES = 64 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024
 """Of head and body as they are sent, chunk sizes included."""
 MAX_HEAD_BYTES = 16 * 1024
 MAX_PIECES = 512
@@ -19,15 +19,15 @@ KEPT_HEADERS = frozenset(
     }
 )
 MAX_HEADER_CHARACTERS = 200
-CLOSED_EARLY = "The receiver closed the connection before the end of its answer."
+CLOSED_EARLY = "The receiver closed the connection before the end of its response."
 _MAX_REASON_CHARACTERS = 160
 
 
-class Answer:
-    """What has arrived of an answer. Give it bytes until ``has_ended``; nothing is decompressed.
+class ReceiverResponse:
+    """What has arrived of a response. Give it bytes until ``has_ended``; nothing is decompressed.
 
-    ``status`` is set once the head of the final answer is complete, and stays. ``fault`` and
-    ``sentence`` say why the answer ended early.
+    ``status`` is set once the head of the final response is complete, and stays. ``fault`` and
+    ``sentence`` say why the response ended early.
     """
 
     __slots__ = (
@@ -56,8 +56,8 @@ class Answer:
 
     def feed(self, data: bytes) -> bool:
         """Read the next bytes; none of them means that the receiver has closed its side. Return
-        whether the answer has ended."""
-        allowed = MAX_ANSWER_BYTES - self._bytes
+        whether the response has ended."""
+        allowed = MAX_RESPONSE_BYTES - self._bytes
         self._bytes += len(data)
         if len(data) <= FED_BYTES and len(data) <= allowed:
             self._parse(data)
@@ -75,11 +75,11 @@ class Answer:
         if len(data) > allowed:
             self.end(
                 SendFault.RESPONSE_TOO_LARGE,
-                f"The answer has more than {MAX_ANSWER_BYTES} bytes; the rest was not read.",
+                f"The response has more than {MAX_RESPONSE_BYTES} bytes; the rest was not read.",
             )
 
     def end(self, fault: SendFault, sentence: str) -> None:
-        """End the answer early, unless it has ended."""
+        """End the response early, unless it has ended."""
         if not self.has_ended:
             self.has_ended, self.fault, self.sentence = True, fault, sentence
 
@@ -117,7 +117,7 @@ class Answer:
         if self._pieces > MAX_PIECES:
             self.end(
                 SendFault.RESPONSE_TOO_LARGE,
-                f"The answer has more than {MAX_PIECES} pieces; the rest was not read.",
+                f"The response has more than {MAX_PIECES} pieces; the rest was not read.",
             )
 
     def _keep_headers(self, response: h11.Response) -> None:
@@ -131,4 +131,4 @@ class Answer:
 def _explain(reason: str) -> str:
     if "_SWITCH_UPGRADE" in reason:
         return "The receiver switched to another protocol (101), which nobody had proposed."
-    return f"The answer is not valid HTTP/1.1: {reason[:_MAX_REASON_CHARACTERS]}"
+    return f"The response is not valid HTTP/1.1: {reason[:_MAX_REASON_CHARACTERS]}"
