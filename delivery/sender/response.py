@@ -7,8 +7,10 @@ from delivery.sender.messages import KEPT_BODY_BYTES, SendFault
 MAX_RESPONSE_BYTES = 64 * 1024
 """Of head and body as they are sent, chunk sizes included."""
 MAX_HEAD_BYTES = 16 * 1024
-MAX_PIECES = 512
-"""Chunks and informational responses: each costs time, however small it is."""
+MAX_PIECES = 256
+"""Of reads, and of chunks and informational responses: each costs time, however small it is."""
+MAX_LINES = 640
+"""Each costs time in a head or trailer; those of the body and of chunk sizes count too."""
 FED_BYTES = 16 * 1024
 """Given to h11 at once: it checks the size of a head only after parsing what it has."""
 KEPT_HEADERS = frozenset(
@@ -32,7 +34,7 @@ class ReceiverResponse:
 
     __slots__ = (
         *("status", "headers", "body", "fault", "sentence", "has_ended", "has_surplus"),
-        *("first_byte_at", "_http", "_bytes", "_pieces"),
+        *("first_byte_at", "_http", "_bytes", "_reads", "_pieces", "_lines"),
     )
 
     def __init__(self, http: h11.Connection) -> None:
@@ -47,7 +49,9 @@ class ReceiverResponse:
         self.first_byte_at: float | None = None
         self._http = http
         self._bytes = 0
+        self._reads = 0
         self._pieces = 0
+        self._lines = 0
 
     @property
     def is_complete(self) -> bool:
@@ -59,29 +63,49 @@ class ReceiverResponse:
         whether the response has ended."""
         allowed = MAX_RESPONSE_BYTES - self._bytes
         self._bytes += len(data)
-        if len(data) <= FED_BYTES and len(data) <= allowed:
-            self._parse(data)
+        self._reads += 1
+        if self._reads > MAX_PIECES:
+            self._end_too_large(f"{MAX_PIECES} pieces")
+        elif len(data) <= FED_BYTES and len(data) <= allowed:
+            self._feed_lines(data)
         else:
-            self._feed_pieces(data, allowed)
+            self._feed_parts(data, allowed)
         return self.has_ended
 
-    def _feed_pieces(self, data: bytes, allowed: int) -> None:
+    def _feed_parts(self, data: bytes, allowed: int) -> None:
         kept = data[:allowed]
         for start in range(0, len(kept), FED_BYTES):
-            self._parse(kept[start : start + FED_BYTES])
+            self._feed_lines(kept[start : start + FED_BYTES])
             if self.has_ended:
-                self.has_surplus = start + FED_BYTES < len(data)
+                self.has_surplus = self.has_surplus or start + FED_BYTES < len(data)
                 return
         if len(data) > allowed:
-            self.end(
-                SendFault.RESPONSE_TOO_LARGE,
-                f"The response has more than {MAX_RESPONSE_BYTES} bytes; the rest was not read.",
-            )
+            self._end_too_large(f"{MAX_RESPONSE_BYTES} bytes")
+
+    def _feed_lines(self, data: bytes) -> None:
+        """Parse the data unless it has too many lines; then its head alone, for the status."""
+        lines = self._lines + data.count(b"\n")
+        if lines > MAX_LINES and self.status is None:
+            head, blank_line, _ = data.partition(b"\r\n\r\n")
+            self.has_surplus = True
+            if blank_line and self._lines + head.count(b"\n") <= MAX_LINES:
+                self._parse(head + blank_line)
+        self._lines = lines
+        if lines > MAX_LINES:
+            self._end_too_large(f"{MAX_LINES} lines")
+        else:
+            self._parse(data)
 
     def end(self, fault: SendFault, sentence: str) -> None:
         """End the response early, unless it has ended."""
         if not self.has_ended:
             self.has_ended, self.fault, self.sentence = True, fault, sentence
+
+    def _end_too_large(self, limit: str) -> None:
+        self.end(
+            SendFault.RESPONSE_TOO_LARGE,
+            f"The response has more than {limit}; the rest was not read.",
+        )
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -115,10 +139,7 @@ class ReceiverResponse:
     def _count_piece(self) -> None:
         self._pieces += 1
         if self._pieces > MAX_PIECES:
-            self.end(
-                SendFault.RESPONSE_TOO_LARGE,
-                f"The response has more than {MAX_PIECES} pieces; the rest was not read.",
-            )
+            self._end_too_large(f"{MAX_PIECES} pieces")
 
     def _keep_headers(self, response: h11.Response) -> None:
         headers = self.headers

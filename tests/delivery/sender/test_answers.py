@@ -98,7 +98,7 @@ def test_a_header_that_must_not_be_sent_is_refused(
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", SendFault.BAD_RESPONSE),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "bad_response"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000, SendFault.BAD_RESPONSE),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 12_000, SendFault.BAD_RESPONSE),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 700 + b"\r\n", SendFault.RESPONSE_TOO_LARGE),
         (b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n", SendFault.BAD_RESPONSE),
         (b"HTTP/1.1 103 Early\r\n\r\n" * 1000, SendFault.RESPONSE_TOO_LARGE),
     ],
@@ -184,6 +184,30 @@ def test_an_answer_of_many_small_chunks_is_cut(deliver: Deliver) -> None:
         with receiving(head + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n") as receiver:
             result = deliver(receiver.url())
         assert (result.status, result.is_cut) == (200, is_cut)
+
+
+def test_an_answer_of_many_lines_keeps_its_status(deliver: Deliver) -> None:
+    trailer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 700
+    for response in (answer("200 OK", b"\n" * 5000), answer("204 None") + b"\n" * 5000, trailer):
+        with receiving(response) as receiver:
+            result = deliver(receiver.url())
+            assert result.status in (200, 204)
+            assert result.is_cut is (result.status == 200)
+            wait_until(lambda receiver=receiver: receiver.closed == 1)  # type: ignore[misc]
+
+
+def test_an_answer_in_many_packets_is_cut(deliver: Deliver) -> None:
+    def dribble(connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+        for _ in range(60_000):
+            connection.sendall(b"x")
+            time.sleep(0.0005)
+
+    with receiving(dribble) as receiver:
+        result = deliver(receiver.url())
+    assert (result.status, result.fault, result.is_cut) == (200, SendFault.RESPONSE_TOO_LARGE, True)
+    assert "256 pieces" in result.sentence
 
 
 def test_an_answer_may_end_with_the_connection(deliver: Deliver) -> None:
