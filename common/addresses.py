@@ -42,12 +42,3 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     return not any(parsed in network for network in DENIED if network.version == parsed.version)
-
-
-def is_loopback(address: str) -> bool:
-    """Whether it is a plain loopback address; other forms of one, such as mapped IPv4, do not
-    count."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

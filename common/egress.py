@@ -8,7 +8,6 @@ standard library's HTTP client; no other module may use HTTP (``banned-api`` in 
 """
 
 import http.client
-import re
 import socket
 import ssl
 import time
@@ -16,33 +15,29 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Timer
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from django.conf import settings
 
-from common.addresses import is_loopback, is_public
+from common.egress_rules import (
+    LOOPBACK,
+    PUBLIC,
+    EgressRules,
+    check_addresses,
+    check_url,
+    parse_url,
+    port_of,
+)
 
-PORTS = frozenset({443, 8443})
 CONNECT = 3.0
 """Seconds for the connection."""
 TOTAL = 15.0
 """Seconds for everything, from the resolution to the last byte."""
 MOST = 64 * 1024
 """Most bytes of an answer that are read."""
-LONGEST = 2000
-"""Most characters of an address."""
 AGENT = "Tollgate/1"
 
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-_]{0,251}[A-Za-z0-9])?\.?|[0-9A-Fa-f:.]{2,45}")
-_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
-_PRIVATE_DOMAINS = (".localhost", ".local", ".internal", ".home.arpa")
-"""RFC 6761, RFC 6762, RFC 8375, and ICANN's domain for private use."""
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class EgressRefused(ValueError):
-    """The address is not allowed; the message gives the reason and contains only parts of the
-    address."""
 
 
 class EgressFailed(OSError):
@@ -75,41 +70,13 @@ def post(
 
 def check(url: str) -> SplitResult:
     """The parts of an allowed address, checked without a name resolution. Raises EgressRefused."""
-    if len(url) > LONGEST or not url.isascii() or not url.isprintable():
-        raise EgressRefused(f"Write the address in at most {LONGEST} printable ASCII characters.")
-    if any(character in url for character in ' \\<>"`{}|^'):
-        raise EgressRefused("The address holds a character that has to be percent-encoded.")
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", _port(parts)
-    except ValueError:
-        raise EgressRefused("This is not an address.") from None
-    if "@" in parts.netloc or not _HOST.fullmatch(host):
-        raise EgressRefused("Name a host, without a user name.")
-    if settings.EGRESS.loopback and host in _LOCAL_NAMES and parts.scheme in ("http", "https"):
-        return parts
-    if parts.scheme != "https" or port not in PORTS:
-        raise EgressRefused("Use https and port 443 or 8443.")
-    if _is_surely_private(host):
-        raise EgressRefused("The address is not on the public internet.")
+    parts = parse_url(url)
+    check_url(parts, _rules(parts))
     return parts
 
 
-def _is_surely_private(host: str) -> bool:
-    """Whether an address is not public, or a name is in no public domain.
-
-    If the last label is a number, the whole is an IPv4 address, also in unusual forms that a
-    resolver accepts (``127.1``, ``0x7f000001``): only the usual form can be public.
-    """
-    name = host.rstrip(".").lower()
-    last = name.rpartition(".")[2]
-    if ":" in name or _NUMBER.fullmatch(last):
-        return not is_public(name)
-    return last == name or name.endswith(_PRIVATE_DOMAINS)
-
-
-def _port(parts: SplitResult) -> int:
-    return parts.port if parts.port is not None else 80 if parts.scheme == "http" else 443
+def _rules(parts: SplitResult) -> EgressRules:
+    return LOOPBACK if settings.EGRESS.loopback and parts.hostname in _LOCAL_NAMES else PUBLIC
 
 
 def _send(
@@ -158,15 +125,11 @@ def _resolve(parts: SplitResult) -> list[str]:
     """All addresses of the host, all of them checked. Raises EgressRefused and EgressFailed."""
     host = parts.hostname or ""
     try:
-        results = socket.getaddrinfo(host, _port(parts), type=socket.SOCK_STREAM)
+        results = socket.getaddrinfo(host, port_of(parts), type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise EgressFailed(f"{host}: the name is not known") from error
     addresses = list(dict.fromkeys(str(result[4][0]) for result in results))
-    is_local = settings.EGRESS.loopback and host in _LOCAL_NAMES
-    if not addresses or not all(
-        is_public(address) or (is_local and is_loopback(address)) for address in addresses
-    ):
-        raise EgressRefused(f"{host} resolves to an address that is not on the public internet.")
+    check_addresses(host, addresses, _rules(parts))
     return addresses
 
 
@@ -176,7 +139,7 @@ def _connected(
 ) -> Iterator[http.client.HTTPConnection]:
     """A connection that is closed at the deadline in any state."""
     host = parts.hostname or ""
-    sock = _connect(addresses, _port(parts), deadline)
+    sock = _connect(addresses, port_of(parts), deadline)
     handle = sock.dup()  # wrapping takes the socket away; this handle stays
     timer = Timer(max(deadline - time.monotonic(), 0), _cut, [handle])
     timer.daemon = True

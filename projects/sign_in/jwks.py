@@ -17,7 +17,8 @@ import jwt
 import structlog
 
 from common import egress
-from common.egress import EgressFailed, EgressRefused
+from common.egress import EgressFailed
+from common.egress_rules import EgressRefused
 from common.redis import attempt
 from projects.errors import KeysUnavailable
 from projects.models import JwtSettings

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from common import crypto, egress
-from common.egress import EgressRefused
+from common.egress_rules import EgressRefused
 from common.errors import Invalid
 from events.audit import audit_trail as audit
 from projects.errors import SignInRefused

@@ -11,7 +11,8 @@ from pytest_django import Settings
 
 from common import egress
 from common.conf import EgressSettings
-from common.egress import MOST, EgressFailed, EgressRefused
+from common.egress import MOST, EgressFailed
+from common.egress_rules import EgressRefused
 from tests.common.local_servers import Server, certificate, misbehaving, serving
 
 HOSTILE = [
@@ -208,11 +209,12 @@ def test_a_certificate_is_checked_against_the_name(
     assert (len(good.asked), len(wrong.asked)) == (1, 0)
 
 
-def send_slowly(text: bytes, connection: socket.socket) -> None:
+def send_slowly(text: bytes, connection: socket.socket, survivors: list[socket.socket]) -> None:
     connection.sendall(text)
     for _ in range(200):  # four seconds: who is not cut off by then never is
         time.sleep(0.02)
         connection.sendall(b"x")
+    survivors.append(connection)
 
 
 @pytest.mark.usefixtures("allow_loopback")
@@ -227,9 +229,11 @@ def send_slowly(text: bytes, connection: socket.socket) -> None:
     ],
 )
 def test_a_server_that_sends_slowly_is_cut_off(scheme: str, text: bytes) -> None:
-    dripping = misbehaving(lambda connection: send_slowly(text, connection))
+    survivors: list[socket.socket] = []
+    dripping = misbehaving(lambda connection: send_slowly(text, connection, survivors))
     with dripping as port, pytest.raises(EgressFailed, match="no complete answer in time"):
         egress.get(f"{scheme}://127.0.0.1:{port}/", total=0.3)
+    assert survivors == []
 
 
 @pytest.mark.usefixtures("allow_loopback")
