@@ -70,7 +70,8 @@ def record_events(
     for outcome in settled:
         if outcome.outcome is Forwarding.REFUSED:
             row = outcome.record
-            event_type = VOID_REFUSED if row.voided_at else REFUSED
+            is_void = row.forwarding == Forwarding.CANCELING
+            event_type = VOID_REFUSED if is_void else REFUSED
             key = _RefusalKey(
                 event_type, row.project_id, row.customer_id, row.meter_id, outcome.error
             )

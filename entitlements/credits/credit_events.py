@@ -43,8 +43,8 @@ class CreditEvent:
 def build_posted(
     account: CreditAccount,
     grant: CreditGrant,
-    steps: Sequence[PlannedTransaction],
     *,
+    steps: Sequence[PlannedTransaction],
     before: Mapping[str, object],
     at: datetime,
 ) -> list[CreditEvent]:
@@ -66,8 +66,8 @@ def build_posted(
 def build_updated(
     account: CreditAccount,
     grant: CreditGrant,
-    event_type: EventType,
     *,
+    event_type: EventType,
     before: Mapping[str, object],
     at: datetime,
 ) -> list[CreditEvent]:

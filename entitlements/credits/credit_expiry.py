@@ -62,9 +62,11 @@ def _expire(due: Sequence[CreditGrant], at: datetime) -> int:
             grant.customer = account.customer
             steps = credit_postings.plan(grant, at)
             if steps and grant.expires_at is not None:
-                credit_postings.post_steps(account, grant, steps, at)
+                credit_postings.post_steps(account, grant, steps=steps, at=at)
                 before = representation.grant(grant, at=grant.expires_at - TICK)
-                events += credit_events.build_posted(account, grant, steps, before=before, at=at)
+                events += credit_events.build_posted(
+                    account, grant, steps=steps, before=before, at=at
+                )
         if events:
             credit_events.record(account, events, at=at)
             balance = credits.balance(project_id=project_id, customer_id=customer_id, at=at)

@@ -80,7 +80,7 @@ def give(
         _set_terms(grant, terms, at)
         grant.save(force_insert=True)
         credit_postings.post_grant(
-            account, grant, at, before={}, note=PostingNote(reason=reason, actor=actor)
+            account, grant, at=at, before={}, note=PostingNote(reason=reason, actor=actor)
         )
         return credits.grant(project=grant.project_id, grant_id=grant.pk)
 
@@ -106,7 +106,7 @@ def revise(
         _set_terms(grant, terms, at)
         grant.save(update_fields=TERM_FIELDS)
         note = PostingNote(reason=reason)
-        if not credit_postings.post_grant(account, grant, at, before=before, note=note):
+        if not credit_postings.post_grant(account, grant, at=at, before=before, note=note):
             _record_update(account, grant, EventType.CREDITS_UPDATED, before, at)
     return True
 
@@ -173,7 +173,7 @@ def revoke(*, grant: CreditGrant, reason: str, actor: str, at: datetime) -> Cred
             update_fields=["due", "withheld_at", "revoked_at", "revoked_by", "revoked_reason"]
         )
         note = PostingNote(reason=reason, actor=actor)
-        if not credit_postings.post_grant(account, grant, at, before=before, note=note):
+        if not credit_postings.post_grant(account, grant, at=at, before=before, note=note):
             _record_update(account, grant, EventType.CREDITS_REVOKED, before, at)
         grant.refresh_from_db()
         _audit(grant, "credits.revoke", actor, reason, at, before=before)
@@ -221,5 +221,7 @@ def _record_update(
     before: Mapping[str, object],
     at: datetime,
 ) -> None:
-    events = credit_events.build_updated(account, grant, event_type, before=before, at=at)
+    events = credit_events.build_updated(
+        account, grant, event_type=event_type, before=before, at=at
+    )
     credit_events.record(account, events, at=at)

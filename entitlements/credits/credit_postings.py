@@ -25,8 +25,8 @@ TOP_UPS = frozenset({CreditMovement.GRANT, CreditMovement.RESTORE})
 def post_grant(
     account: CreditAccount,
     grant: CreditGrant,
-    at: datetime,
     *,
+    at: datetime,
     before: Mapping[str, object],
     note: PostingNote = NO_NOTE,
 ) -> bool:
@@ -37,8 +37,8 @@ def post_grant(
     steps = plan(grant, at)
     if not steps:
         return False
-    balance = post_steps(account, grant, steps, at, note=note)
-    events = credit_events.build_posted(account, grant, steps, before=before, at=at)
+    balance = post_steps(account, grant, steps=steps, at=at, note=note)
+    events = credit_events.build_posted(account, grant, steps=steps, before=before, at=at)
     credit_events.record(account, events, at=at)
     if steps[-1].movement in TOP_UPS:
         credit_ledger.record_top_up(account=account, balance=balance, at=at)
@@ -52,7 +52,7 @@ def post_due(*, account: CreditAccount, grant_ids: Collection[str], at: datetime
     rows = CreditGrant.objects.for_project(account.project_id).filter(pk__in=grant_ids)
     for grant in rows.order_by("id"):
         grant.customer = account.customer
-        post_grant(account, grant, at, before=representation.grant(grant, at=at))
+        post_grant(account, grant, at=at, before=representation.grant(grant, at=at))
     return credits.balance(project_id=account.project_id, customer_id=account.customer_id, at=at)
 
 
@@ -64,9 +64,9 @@ def plan(grant: CreditGrant, at: datetime) -> list[PlannedTransaction]:
 def post_steps(
     account: CreditAccount,
     grant: CreditGrant,
+    *,
     steps: Sequence[PlannedTransaction],
     at: datetime,
-    *,
     note: PostingNote = NO_NOTE,
 ) -> int:
     """Write these transactions. Returns the balance after them."""

@@ -34,6 +34,7 @@ def test_a_plan_and_two_items_are_bought_on_one_page(story: Story) -> None:
         "customer.created",
         "customer.updated",  # the address typed on the page
         *["entitlements.changed"] * 2,
+        *["feature.created"] * 3,
         "invoice.paid",
         "payment.created",
         "payment.paid",

@@ -123,6 +123,7 @@ def test_an_add_on_comes_and_goes(story: Story, plans: tuple[Json, Json]) -> Non
     story.process_everything()
     assert sorted(story.events()) == [
         "entitlements.changed",
+        "feature.created",
         "invoice.paid",
         "payment.created",
         "payment.paid",

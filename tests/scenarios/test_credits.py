@@ -84,8 +84,8 @@ def test_a_renewal_leaves_bought_credits_alone(story: Story) -> None:
         "subscription",
         "operator",
     }
-    given, expired = "credits.granted", "credits.expired"
-    assert credit_events(story) == [given] * 4 + [expired] + [given] * 2
+    granted, expired = "credits.granted", "credits.expired"
+    assert credit_events(story) == [*[granted] * 4, expired, *[granted] * 2]
 
 
 def test_credits_with_rollover_outlive_their_period(story: Story) -> None:

@@ -26,7 +26,9 @@ def test_a_purchase_is_for_ever(story: Story) -> None:
         "paid",
         {"amount": 9900, "currency": "usd"},
     )
-    assert sorted(story.events()) == sorted([*BOUGHT, "price.created", "product.created"])
+    assert sorted(story.events()) == sorted(
+        [*BOUGHT, "feature.created", "price.created", "product.created"]
+    )
     story.advance(days=800)
     assert story.may("sso") == "entitled"
     assert story.events() == []

@@ -20,7 +20,9 @@ RENEWED = ["invoice.paid", "payment.created", "payment.paid", "subscription.rene
 
 def test_a_year_of_renewals(story: Story) -> None:
     story.buys(story.sells("Pro", features={"sso": True}))
-    assert sorted(story.events()) == sorted([*SUBSCRIBED, "price.created", "product.created"])
+    assert sorted(story.events()) == sorted(
+        [*SUBSCRIBED, "feature.created", "price.created", "product.created"]
+    )
     for _ in range(12):
         story.advance(days=31)
         assert story.may("sso") == "entitled"

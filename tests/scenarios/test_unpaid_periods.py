@@ -48,7 +48,7 @@ def test_during_a_draft_renewal_the_old_period_continues(story: Story) -> None:
     price = story.sells("Pro", 10_000, features={"sso": True}, product={"credits": {"amount": 100}})
     story.buys(price)
     assert sorted(story.events()) == sorted(
-        [*SUBSCRIBED, "credits.granted", "price.created", "product.created"]
+        [*SUBSCRIBED, "credits.granted", "feature.created", "price.created", "product.created"]
     )
     spend(story, 70)
     story.advance(days=29, hours=23)

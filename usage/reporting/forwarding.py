@@ -103,7 +103,11 @@ def release_waiting(*, project_id: str, customer_id: str, since: datetime, at: d
     Records from before ``since`` are older than Stripe accepts: they become *expired* and are not
     billed, which is recorded. The caller holds the customer's lock.
     """
-    parameters = {"project": project_id, "customer": customer_id, "since": since}
+    parameters: dict[str, Any] = {
+        "project": project_id,
+        "customer": customer_id,
+        "since": since,
+    }
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_EXPIRE_WAITING, parameters)

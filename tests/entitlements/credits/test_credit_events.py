@@ -127,8 +127,8 @@ def test_changes_of_what_is_due_have_an_event_each(customer):
 
 def test_a_withheld_grant_is_given_and_then_withheld(customer):
     grant = give_monthly(customer, is_withheld=True)
-    given, withheld = grant_events(customer)
-    assert (given.type, given.data["available"]) == ("credits.granted", 100)
+    granted, withheld = grant_events(customer)
+    assert (granted.type, granted.data["available"]) == ("credits.granted", 100)
     assert (withheld.type, withheld.data) == ("credits.withheld", shown(grant, NOW))
     assert withheld.previous == {"available": 100, "withheld": 0}
 
