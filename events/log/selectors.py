@@ -108,3 +108,26 @@ def first_after(number: int) -> datetime | None:
 def last_number() -> int:
     """The number of the newest event of all projects; 0 without any."""
     return LogHead.objects.filter(pk=HEAD).values_list("number", flat=True).first() or 0
+
+
+def epoch() -> str:
+    """The name of this history of positions; empty before the first event."""
+    return LogHead.objects.filter(pk=HEAD).values_list("epoch", flat=True).first() or ""
+
+
+def oldest_number() -> int | None:
+    """The number of the oldest event that is kept; None without any."""
+    rows = LoggedEvent.objects.across_projects().order_by("number")
+    return rows.values_list("number", flat=True).first()
+
+
+def event_at(number: int) -> str | None:
+    """The id of the event with this number; None if there is none, or none any more."""
+    rows = LoggedEvent.objects.across_projects().filter(number=number)
+    return rows.values_list("pk", flat=True).first()
+
+
+def projects_with_events(*, after: str, limit: int) -> list[str]:
+    """Ids of projects that have ever had an event, in order, behind an id."""
+    rows = ProjectHead.objects.across_projects().filter(pk__gt=after).order_by("pk")
+    return list(rows.values_list("pk", flat=True)[:limit])

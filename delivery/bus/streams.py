@@ -1,0 +1,190 @@
+"""Redis Streams: one stream of all projects and one of each project.
+
+The id of an entry is ``<number>-0`` in the stream of all, ``<position>-0`` in the project's. Redis
+refuses an id that is not larger than the last one, so publishing again changes nothing.
+
+A batch is one transaction of Redis, which watches the epoch and the stream of all. Nobody can have
+written or emptied them between the look at the streams and the batch, and a relay that was frozen
+for minutes writes nothing after another one has rebuilt the streams.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import redis
+from hiredis import pack_command
+from redis.connection import parse_url
+
+from common.redis import RedisConnection
+from delivery.bus.bus import BusAhead, BusUnavailable
+from delivery.bus.stream_commands import pack_add, pack_fields
+from delivery.bus.stream_names import EPOCH, STREAM_OF_ALL, stream_of
+from delivery.conf import BusSettings
+from events.log import rendered
+from events.log import selectors as event_log
+from events.log.rendered import RenderedEvent
+
+ANSWER_SECONDS = 1.0
+"""Longest wait for a reply; a connection is made within 0.25 s."""
+NO_STREAM = "ERR no such key"
+ALREADY_THERE = "ERR The ID specified in XADD is equal or smaller than the target stream top item"
+PROJECTS_AT_ONCE = 500
+
+
+class StreamTop(NamedTuple):
+    """The number of the last entry that a stream has had, and its event if it is kept."""
+
+    number: int = 0
+    event_id: str = ""
+
+
+@dataclass(slots=True)
+class StreamsBus:
+    """The streams on one server, for one run of the relay."""
+
+    settings: BusSettings
+    outlet: str = "bus"
+    _connection: RedisConnection | None = None
+    _positions: dict[str, int] = field(default_factory=dict)
+    """The last position in projects' streams, as far as this run has looked or written."""
+
+    def publish(self, events: Sequence[RenderedEvent], *, after: int, epoch: str) -> int:
+        first = {event.project_id: event.position for event in reversed(events)}
+        bus_epoch, top = self._look(first)
+        if bus_epoch != epoch:
+            self._clear(epoch)
+            return 0
+        if top.number < after:
+            return top.number
+        if top.number > after and _is_of_another_history(top):
+            raise BusAhead
+        if self._complete_projects(first):
+            self._look(())
+        if not events:
+            return after
+        if not self._add_all(events):
+            return after
+        return events[-1].number
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _look(self, project_ids: Collection[str]) -> tuple[str, StreamTop]:
+        """Watch the epoch and the stream of all, and return both. Notes where the streams of these
+        projects end."""
+        unseen = [project_id for project_id in project_ids if project_id not in self._positions]
+        _, epoch, *tops = self._exchange(
+            ("WATCH", EPOCH, STREAM_OF_ALL),
+            ("GET", EPOCH),
+            ("XINFO", "STREAM", STREAM_OF_ALL),
+            *(("XINFO", "STREAM", stream_of(project_id)) for project_id in unseen),
+        )
+        top, *project_tops = [_top(reply) for reply in tops]
+        for project_id, project_top in zip(unseen, project_tops, strict=True):
+            self._positions[project_id] = project_top.number
+        return (epoch or b"").decode(), top
+
+    def _complete_projects(self, first: dict[str, int]) -> bool:
+        """Fill up the streams of projects that end before the position in front of their first
+        event, as a deleted one does. Returns whether there was one."""
+        is_any = False
+        for project_id, position in first.items():
+            after = max(self._positions[project_id], position - 1 - self.settings.project_length)
+            while events := (
+                rendered.page_of_project(project_id=project_id, after=after, until=position - 1)
+                if after < position - 1
+                else []
+            ):
+                self._transact([self._add_to_project(event, pack_fields(event)) for event in events])
+                after, is_any = events[-1].position, True
+        return is_any
+
+    def _add_all(self, events: Sequence[RenderedEvent]) -> bool:
+        """Add the events to their streams; False if these have changed since the look."""
+        commands = []
+        for event in events:
+            fields = pack_fields(event)
+            commands.append(
+                pack_add(STREAM_OF_ALL, event.number, fields, length=self.settings.length)
+            )
+            commands.append(self._add_to_project(event, fields))
+        is_added = self._transact(commands)
+        if is_added:
+            self._positions |= {event.project_id: event.position for event in events}
+        else:
+            self._positions.clear()
+        return is_added
+
+    def _add_to_project(self, event: RenderedEvent, fields: bytes) -> bytes:
+        length = self.settings.project_length
+        return pack_add(stream_of(event.project_id), event.position, fields, length=length)
+
+    def _clear(self, epoch: str) -> None:
+        """Delete all streams, then name the epoch: a relay that dies in between begins anew."""
+        self._exchange_all(("DEL", EPOCH), ("UNLINK", STREAM_OF_ALL))
+        after = ""
+        while ids := event_log.projects_with_events(after=after, limit=PROJECTS_AT_ONCE):
+            self._exchange_all(("UNLINK", *(stream_of(project_id) for project_id in ids)))
+            after = ids[-1]
+        self._exchange_all(("SET", EPOCH, epoch))
+        self._positions.clear()
+
+    def _transact(self, commands: Iterable[bytes]) -> bool:
+        """Add entries in one transaction; an entry that is there already counts as added. False if
+        what is watched has changed: nothing is added."""
+        packed = [b"*1\r\n$5\r\nMULTI\r\n", *commands, b"*1\r\n$4\r\nEXEC\r\n"]
+        *queued, added = self._send(b"".join(packed), len(packed))
+        for reply in (*queued, added):
+            _raise_refusal(reply)
+        for reply in added or ():
+            if not (isinstance(reply, Exception) and str(reply) == ALREADY_THERE):
+                _raise_refusal(reply)
+        return added is not None
+
+    def _exchange_all(self, *commands: tuple[str | int, ...]) -> None:
+        for reply in self._exchange(*commands):
+            _raise_refusal(reply)
+
+    def _exchange(self, *commands: tuple[str | int, ...]) -> list[Any]:
+        packed = b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]
+        return self._send(packed, len(commands))
+
+    def _send(self, packed: bytes, replies: int) -> list[Any]:
+        try:
+            if self._connection is None:
+                options: dict[str, Any] = parse_url(self.settings.url)  # type: ignore[no-untyped-call]
+                self._connection = RedisConnection(options, timeout=ANSWER_SECONDS)
+            return self._connection.exchange(packed, replies)
+        except (redis.RedisError, OSError) as error:
+            self.close()
+            raise BusUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+def _top(reply: Any) -> StreamTop:
+    """The end of a stream from the reply to XINFO STREAM."""
+    if isinstance(reply, Exception) and str(reply) == NO_STREAM:
+        return StreamTop()
+    _raise_refusal(reply)
+    stream = dict(zip(reply[::2], reply[1::2], strict=True))
+    number = int(stream[b"last-generated-id"].partition(b"-")[0])
+    if stream[b"last-entry"] is None:
+        return StreamTop(number)
+    _, values = stream[b"last-entry"]
+    fields = dict(zip(values[::2], values[1::2], strict=True))
+    return StreamTop(number, fields.get(b"id", b"").decode())
+
+
+def _is_of_another_history(top: StreamTop) -> bool:
+    """Whether the log does not have the last event of the stream."""
+    if top.number > event_log.last_number():
+        return True
+    event_id = event_log.event_at(top.number)
+    return "" not in (top.event_id, event_id or "") and event_id != top.event_id
+
+
+def _raise_refusal(reply: Any) -> None:
+    if isinstance(reply, Exception):
+        raise BusUnavailable(str(reply)) from reply
