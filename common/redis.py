@@ -86,8 +86,19 @@ class RedisConnection:
     def exchange(self, packed: bytes, replies: int) -> list[Any]:
         """The replies in order. Raises OSError if the server is gone or silent; the connection is
         then unusable."""
+        self.send(packed)
+        return self.receive(replies)
+
+    def send(self, packed: bytes) -> None:
+        """Send commands whose replies are received later. Raises OSError like ``exchange``."""
         try:
             self._socket.sendall(packed)
+        except BlockingIOError as silence:
+            raise TimeoutError("Redis did not answer in time.") from silence
+
+    def receive(self, replies: int) -> list[Any]:
+        """The next replies. Raises OSError like ``exchange``."""
+        try:
             return [self._reply() for _ in range(replies)]
         except BlockingIOError as silence:
             raise TimeoutError("Redis did not answer in time.") from silence

@@ -11,7 +11,7 @@ from environ import Env
 LEAST_LENGTH = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class BusSettings:
     """Where the log is published: a Redis server, Kafka, both or neither.
 

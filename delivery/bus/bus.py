@@ -1,6 +1,6 @@
 """What the relay needs to know of a bus."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from events.log.rendered import RenderedEvent
@@ -21,13 +21,24 @@ class Bus(Protocol):
     def outlet(self) -> str:
         """The name of its cursor."""
 
-    def publish(self, events: Sequence[RenderedEvent], *, after: int, epoch: str) -> int:
-        """Publish the events behind the number ``after``; none if there is nothing new.
+    def publish(
+        self,
+        events: Sequence[RenderedEvent],
+        *,
+        after: int,
+        epoch: str,
+        meanwhile: Callable[[], None],
+    ) -> int:
+        """Publish the events behind the number ``after``; none if there is nothing new. Calls
+        ``meanwhile`` while the bus is busy, if events are published.
 
         Returns the number up to which the bus has everything. A smaller one than ``after`` means
         that the bus has lost events: nothing was published, and the relay goes on from there.
         Raises BusUnavailable, whatever part is published then, and BusAhead.
         """
+
+    def forget(self) -> None:
+        """Let the next run publish everything anew. Raises BusUnavailable."""
 
     def close(self) -> None:
         """Release what this run has opened."""

@@ -21,6 +21,7 @@ from delivery.outlets import outlet
 from delivery.outlets.outlet import Start
 from events.log import epochs, rendered
 from events.log import selectors as event_log
+from events.log.rendered import RenderedEvent
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ def is_due(name: str) -> bool:
 
 def run(bus: Bus, *, at: datetime, max_batches: int = MAX_BATCHES) -> RelayRun:
     """Publish what is new, and anew what the bus has lost. Does nothing while another relay runs.
+    Closes the bus.
 
     A bus that is away makes this outlet wait, longer each time, and nothing else.
     """
@@ -62,18 +64,35 @@ def run(bus: Bus, *, at: datetime, max_batches: int = MAX_BATCHES) -> RelayRun:
     except BusUnavailable as error:
         fair_queue.record_failure(RULE, owner=bus.outlet, error=error)
         return RelayRun(0, is_complete=False)
+    finally:
+        bus.close()
     if selectors.has_failed(bus.outlet):
         fair_queue.record_success(RULE, owner=bus.outlet)
     return result
 
 
+def begin_anew(bus: Bus, *, at: datetime) -> bool:
+    """Set the cursor to the oldest event that is kept, and let the bus forget what it has. False
+    while a relay runs. Raises BusUnavailable."""
+    try:
+        with transaction.atomic():
+            row = outlet.lock(bus.outlet, start=Start.OLDEST)
+            if row is None:
+                return False
+            bus.forget()
+            outlet.move(row, number=0, at=at)
+    finally:
+        bus.close()
+    fair_queue.record_success(RULE, owner=bus.outlet)
+    return True
+
+
 def _publish(bus: Bus, at: datetime, max_batches: int) -> RelayRun:
-    events = 0
+    events, pages = 0, LogPages()
     for _ in range(max_batches):
         try:
-            published = _publish_batch(bus, at)
+            published = _publish_batch(bus, pages, at)
         except BusAhead:
-            log.error("bus_ahead_of_log", bus=bus.outlet)
             epochs.begin(instead_of=event_log.epoch())
             continue
         if published is None:
@@ -82,19 +101,43 @@ def _publish(bus: Bus, at: datetime, max_batches: int) -> RelayRun:
     return RelayRun(events, is_complete=False)
 
 
-def _publish_batch(bus: Bus, at: datetime) -> int | None:
-    """The number of published events, 0 if the cursor went back; None if nothing is left, or
-    another relay runs."""
+def _publish_batch(bus: Bus, pages: "LogPages", at: datetime) -> int | None:
+    """The number of published events, 0 if the bus has to be filled first; None if nothing is left,
+    or another relay runs."""
     with transaction.atomic():
         row = outlet.lock(bus.outlet, start=Start.OLDEST)
         if row is None:
             return None
-        before, epoch = row.number, event_log.epoch()
-        events = rendered.page(after=before)
-        number = bus.publish(events, after=before, epoch=epoch)
+        before = row.number
+        events = pages.behind(before)
+        number = bus.publish(
+            events, after=before, epoch=event_log.epoch(), meanwhile=pages.read_ahead
+        )
         if number != before:
             outlet.move(row, number=number, at=at)
         if number < before:
             log.warning("bus_lost_events", bus=bus.outlet, before=before, now=number)
-            return 0
-        return len(events) if number > before else None
+        if not events and number == before:
+            return None
+        return len(events) if number > before else 0
+
+
+class LogPages:
+    """Pages of the log, of which the next is read while the bus is busy with the last."""
+
+    def __init__(self) -> None:
+        self._next: list[RenderedEvent] | None = None
+        self._after_next = -1
+
+    def behind(self, number: int) -> list[RenderedEvent]:
+        """The first events behind this number."""
+        is_read = self._next is not None and self._after_next == number
+        events = self._next if self._next is not None and is_read else rendered.page(after=number)
+        self._next = None
+        self._after_next = events[-1].number if len(events) == rendered.PAGE else -1
+        return events
+
+    def read_ahead(self) -> None:
+        """Read the page behind the last one, if that was full."""
+        if self._after_next >= 0:
+            self._next = rendered.page(after=self._after_next)

@@ -1,15 +1,17 @@
-"""Reads of the relay."""
+"""Reads of the relay and of consumers."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db.models import BigIntegerField, Exists, QuerySet, Subquery, Value
+from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from common.fair_queue import IS_BACKING_OFF
 from common.models import BackOff
 from common.prepared_queries import Parameter, PreparedValues
-from delivery.models import Outlet
+from delivery.bus.subscriptions import Subscription
+from delivery.models import BusCheckpoint, HeldEntry, Outlet
 from events.log.selectors import HEAD
 from events.models import LogHead
 
@@ -53,3 +55,44 @@ def relay_state(name: str) -> RelayState | None:
 def has_failed(name: str) -> bool:
     """Whether the outlet's last run before this one failed."""
     return BackOff.objects.filter(queue=QUEUE, owner=name).exists()
+
+
+def checkpoint(subscription: Subscription) -> BusCheckpoint:
+    """How far the consumer has read. Creates the row of a new one, which begins at the start of
+    the stream."""
+    return BusCheckpoint.objects.get_or_create(
+        consumer=subscription.consumer, stream=subscription.stream
+    )[0]
+
+
+def lock_checkpoint(subscription: Subscription) -> BusCheckpoint:
+    """The same, locked: entries of a consumer are dealt with one after the other."""
+    checkpoint(subscription)
+    return BusCheckpoint.objects.select_for_update().get(
+        consumer=subscription.consumer, stream=subscription.stream
+    )
+
+
+def is_lane_held(consumer: str, lane: str) -> bool:
+    """Whether an earlier entry of this lane is held."""
+    return lane != "" and HeldEntry.objects.filter(consumer=consumer, lane=lane).exists()
+
+
+def next_held(subscription: Subscription, *, at: datetime) -> HeldEntry | None:
+    """The entry to be tried again that is first in its lane, not parked, and due."""
+    earlier = HeldEntry.objects.filter(
+        consumer=OuterRef("consumer"), lane=OuterRef("lane"), pk__lt=OuterRef("pk")
+    ).exclude(lane="")
+    rows = HeldEntry.objects.filter(
+        ~Exists(earlier),
+        consumer=subscription.consumer,
+        stream=subscription.stream,
+        parked_at__isnull=True,
+        next_try_at__lte=at,
+    )
+    return rows.order_by("next_try_at", "pk").first()
+
+
+def parked_count() -> int:
+    """How many entries wait for an operator."""
+    return HeldEntry.objects.filter(parked_at__isnull=False).count()

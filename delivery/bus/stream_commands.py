@@ -11,7 +11,8 @@ from events.log.rendered import RenderedEvent
 _ARGUMENTS = 16
 """XADD, key, MAXLEN, ~, length, id, and five fields with their values."""
 _FIELDS = (
-    b"$2\r\nid\r\n%b$4\r\ntype\r\n%b$7\r\nproject\r\n%b$8\r\ncustomer\r\n%b$4\r\nbody\r\n$%d\r\n%b\r\n"
+    b"$2\r\nid\r\n%b$4\r\ntype\r\n%b$7\r\nproject\r\n%b$8\r\ncustomer\r\n%b"
+    b"$4\r\nbody\r\n$%d\r\n%b\r\n"
 )
 
 

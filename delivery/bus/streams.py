@@ -3,12 +3,12 @@
 The id of an entry is ``<number>-0`` in the stream of all, ``<position>-0`` in the project's. Redis
 refuses an id that is not larger than the last one, so publishing again changes nothing.
 
-A batch is one transaction of Redis, which watches the epoch and the stream of all. Nobody can have
-written or emptied them between the look at the streams and the batch, and a relay that was frozen
-for minutes writes nothing after another one has rebuilt the streams.
+A batch is one transaction of Redis that watches the key of the epoch: nobody can have emptied the
+server between the look at the streams and the batch, and a relay that was frozen for minutes writes
+nothing after another one has rebuilt the streams.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -49,7 +49,14 @@ class StreamsBus:
     _positions: dict[str, int] = field(default_factory=dict)
     """The last position in projects' streams, as far as this run has looked or written."""
 
-    def publish(self, events: Sequence[RenderedEvent], *, after: int, epoch: str) -> int:
+    def publish(
+        self,
+        events: Sequence[RenderedEvent],
+        *,
+        after: int,
+        epoch: str,
+        meanwhile: Callable[[], None],
+    ) -> int:
         first = {event.project_id: event.position for event in reversed(events)}
         bus_epoch, top = self._look(first)
         if bus_epoch != epoch:
@@ -61,11 +68,22 @@ class StreamsBus:
             raise BusAhead
         if self._complete_projects(first):
             self._look(())
-        if not events:
-            return after
-        if not self._add_all(events):
+        if not events or not self._add_all(events, meanwhile):
             return after
         return events[-1].number
+
+    def forget(self) -> None:
+        self._exchange_all(("DEL", EPOCH))
+
+    def complete(self) -> int:
+        """Fill up the streams of all projects, and return how many events were missing. The relay
+        does so only for projects that have a new event."""
+        added = 0
+        for heads in _pages_of_heads():
+            self._look(heads)
+            added += self._complete_projects({each: head + 1 for each, head in heads.items()})
+            self._positions.clear()
+        return added
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -73,11 +91,11 @@ class StreamsBus:
             connection.close()
 
     def _look(self, project_ids: Collection[str]) -> tuple[str, StreamTop]:
-        """Watch the epoch and the stream of all, and return both. Notes where the streams of these
-        projects end."""
+        """Watch the epoch; return it and the end of the stream of all. Notes where the streams of
+        these projects end."""
         unseen = [project_id for project_id in project_ids if project_id not in self._positions]
         _, epoch, *tops = self._exchange(
-            ("WATCH", EPOCH, STREAM_OF_ALL),
+            ("WATCH", EPOCH),
             ("GET", EPOCH),
             ("XINFO", "STREAM", STREAM_OF_ALL),
             *(("XINFO", "STREAM", stream_of(project_id)) for project_id in unseen),
@@ -87,10 +105,10 @@ class StreamsBus:
             self._positions[project_id] = project_top.number
         return (epoch or b"").decode(), top
 
-    def _complete_projects(self, first: dict[str, int]) -> bool:
+    def _complete_projects(self, first: Mapping[str, int]) -> int:
         """Fill up the streams of projects that end before the position in front of their first
-        event, as a deleted one does. Returns whether there was one."""
-        is_any = False
+        event, as a deleted one does. Returns how many events were missing."""
+        added = 0
         for project_id, position in first.items():
             after = max(self._positions[project_id], position - 1 - self.settings.project_length)
             while events := (
@@ -98,12 +116,14 @@ class StreamsBus:
                 if after < position - 1
                 else []
             ):
-                self._transact([self._add_to_project(event, pack_fields(event)) for event in events])
-                after, is_any = events[-1].position, True
-        return is_any
+                self._transact(
+                    [self._add_to_project(event, pack_fields(event)) for event in events]
+                )
+                after, added = events[-1].position, added + len(events)
+        return added
 
-    def _add_all(self, events: Sequence[RenderedEvent]) -> bool:
-        """Add the events to their streams; False if these have changed since the look."""
+    def _add_all(self, events: Sequence[RenderedEvent], meanwhile: Callable[[], None]) -> bool:
+        """Add the events to their streams; False if these have been rebuilt since the look."""
         commands = []
         for event in events:
             fields = pack_fields(event)
@@ -111,7 +131,7 @@ class StreamsBus:
                 pack_add(STREAM_OF_ALL, event.number, fields, length=self.settings.length)
             )
             commands.append(self._add_to_project(event, fields))
-        is_added = self._transact(commands)
+        is_added = self._transact(commands, meanwhile)
         if is_added:
             self._positions |= {event.project_id: event.position for event in events}
         else:
@@ -125,18 +145,18 @@ class StreamsBus:
     def _clear(self, epoch: str) -> None:
         """Delete all streams, then name the epoch: a relay that dies in between begins anew."""
         self._exchange_all(("DEL", EPOCH), ("UNLINK", STREAM_OF_ALL))
-        after = ""
-        while ids := event_log.projects_with_events(after=after, limit=PROJECTS_AT_ONCE):
-            self._exchange_all(("UNLINK", *(stream_of(project_id) for project_id in ids)))
-            after = ids[-1]
+        for heads in _pages_of_heads():
+            self._exchange_all(("UNLINK", *(stream_of(project_id) for project_id in heads)))
         self._exchange_all(("SET", EPOCH, epoch))
         self._positions.clear()
 
-    def _transact(self, commands: Iterable[bytes]) -> bool:
+    def _transact(
+        self, commands: Sequence[bytes], meanwhile: Callable[[], None] = lambda: None
+    ) -> bool:
         """Add entries in one transaction; an entry that is there already counts as added. False if
-        what is watched has changed: nothing is added."""
+        the epoch has changed: nothing is added."""
         packed = [b"*1\r\n$5\r\nMULTI\r\n", *commands, b"*1\r\n$4\r\nEXEC\r\n"]
-        *queued, added = self._send(b"".join(packed), len(packed))
+        *queued, added = self._send(b"".join(packed), len(packed), meanwhile)
         for reply in (*queued, added):
             _raise_refusal(reply)
         for reply in added or ():
@@ -152,15 +172,21 @@ class StreamsBus:
         packed = b"".join([pack_command(command) for command in commands])  # type: ignore[arg-type]
         return self._send(packed, len(commands))
 
-    def _send(self, packed: bytes, replies: int) -> list[Any]:
+    def _send(
+        self, packed: bytes, replies: int, meanwhile: Callable[[], None] = lambda: None
+    ) -> list[Any]:
         try:
-            if self._connection is None:
-                options: dict[str, Any] = parse_url(self.settings.url)  # type: ignore[no-untyped-call]
-                self._connection = RedisConnection(options, timeout=ANSWER_SECONDS)
-            return self._connection.exchange(packed, replies)
+            connection = self._connection or self._connect()
+            connection.send(packed)
+            meanwhile()
+            return connection.receive(replies)
         except (redis.RedisError, OSError) as error:
-            self.close()
             raise BusUnavailable(f"{type(error).__name__}: {error}") from error
+
+    def _connect(self) -> RedisConnection:
+        options: dict[str, Any] = parse_url(self.settings.url)  # type: ignore[no-untyped-call]
+        self._connection = RedisConnection(options, timeout=ANSWER_SECONDS)
+        return self._connection
 
 
 def _top(reply: Any) -> StreamTop:
@@ -175,6 +201,14 @@ def _top(reply: Any) -> StreamTop:
     _, values = stream[b"last-entry"]
     fields = dict(zip(values[::2], values[1::2], strict=True))
     return StreamTop(number, fields.get(b"id", b"").decode())
+
+
+def _pages_of_heads() -> Iterator[dict[str, int]]:
+    """The newest position of each project, some hundred projects at a time."""
+    after = ""
+    while heads := event_log.head_page(after=after, limit=PROJECTS_AT_ONCE):
+        yield heads
+        after = max(heads)
 
 
 def _is_of_another_history(top: StreamTop) -> bool:

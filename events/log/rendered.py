@@ -73,7 +73,7 @@ def page_of_project(*, project_id: str, after: int, until: int) -> list[Rendered
 
 def _render(row: tuple[Any, ...]) -> RenderedEvent:
     number, project_id, *columns, data, previous = row
-    event = EventColumns(*columns, orjson.Fragment(data), orjson.Fragment(previous))
+    event = EventColumns._make((*columns, orjson.Fragment(data), orjson.Fragment(previous)))
     return RenderedEvent(
         number=number,
         project_id=project_id,

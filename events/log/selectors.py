@@ -127,7 +127,8 @@ def event_at(number: int) -> str | None:
     return rows.values_list("pk", flat=True).first()
 
 
-def projects_with_events(*, after: str, limit: int) -> list[str]:
-    """Ids of projects that have ever had an event, in order, behind an id."""
+def head_page(*, after: str, limit: int) -> dict[str, int]:
+    """The newest position of each project that has ever had an event, in the order of their ids,
+    behind an id."""
     rows = ProjectHead.objects.across_projects().filter(pk__gt=after).order_by("pk")
-    return list(rows.values_list("pk", flat=True)[:limit])
+    return dict(rows.values_list("pk", "position")[:limit])
