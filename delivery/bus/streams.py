@@ -66,8 +66,7 @@ class StreamsBus:
             return top.number
         if top.number > after and _is_of_another_history(top):
             raise BusAhead
-        if self._complete_projects(first):
-            self._look(())
+        self._complete_projects(first, epoch)
         if not events or not self._add_all(events, meanwhile):
             return after
         return events[-1].number
@@ -80,12 +79,14 @@ class StreamsBus:
         does so only for projects that have a new event."""
         added = 0
         for heads in _pages_of_heads():
-            self._look(heads)
-            added += self._complete_projects({each: head + 1 for each, head in heads.items()})
+            epoch, _ = self._look(heads)
+            behind_heads = {each: head + 1 for each, head in heads.items()}
+            added += self._complete_projects(behind_heads, epoch)
             self._positions.clear()
         return added
 
     def close(self) -> None:
+        self._positions.clear()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -105,9 +106,10 @@ class StreamsBus:
             self._positions[project_id] = project_top.number
         return (epoch or b"").decode(), top
 
-    def _complete_projects(self, first: Mapping[str, int]) -> int:
+    def _complete_projects(self, first: Mapping[str, int], epoch: str) -> int:
         """Fill up the streams of projects that end before the position in front of their first
-        event, as a deleted one does. Returns how many events were missing."""
+        event, as a deleted one does. Returns how many events were missing. The epoch is watched
+        afterwards as before."""
         added = 0
         for project_id, position in first.items():
             after = max(self._positions[project_id], position - 1 - self.settings.project_length)
@@ -147,7 +149,7 @@ class StreamsBus:
         self._exchange_all(("DEL", EPOCH), ("UNLINK", STREAM_OF_ALL))
         for heads in _pages_of_heads():
             self._exchange_all(("UNLINK", *(stream_of(project_id) for project_id in heads)))
-        self._exchange_all(("SET", EPOCH, epoch))
+        self._exchange_all(("SET", EPOCH, epoch), ("UNWATCH",))
         self._positions.clear()
 
     def _transact(
