@@ -11,6 +11,7 @@ from delivery.bus import relay
 from delivery.bus.streams import StreamsBus
 from delivery.conf import BusSettings
 from devtools.embedded.valkey import Valkey
+from tests.delivery.bus import effects
 from tests.delivery.bus.streams import Streams
 
 
@@ -35,3 +36,10 @@ def streams(valkey: Valkey, settings: Settings) -> Iterator[Streams]:
 def bus(streams: Streams, settings: Settings) -> StreamsBus:
     relay._looked_at.clear()
     return StreamsBus(settings.BUS)
+
+
+@pytest.fixture
+def effect_table(db: None) -> Iterator[None]:
+    effects.create_table()
+    yield
+    effects.drop_table()
