@@ -31,8 +31,11 @@ class BusSettings:
         """``url`` is the default of BUS_URL. Raises ImproperlyConfigured for a wrong value."""
         bus = cls(
             url=env.str("BUS_URL", default=url).strip(),
-            length=_length(env, "BUS_LENGTH", cls.length),
-            project_length=_length(env, "BUS_PROJECT_LENGTH", cls.project_length),
+            length=_length("BUS_LENGTH", env.str("BUS_LENGTH", default=str(cls.length))),
+            project_length=_length(
+                "BUS_PROJECT_LENGTH",
+                env.str("BUS_PROJECT_LENGTH", default=str(cls.project_length)),
+            ),
             kafka_servers=env.str("KAFKA_SERVERS", default="").strip(),
             kafka_topic=env.str("KAFKA_TOPIC", default=cls.kafka_topic).strip(),
             kafka_options=_options(env.str("KAFKA_OPTIONS", default="")),
@@ -44,9 +47,9 @@ class BusSettings:
         return bus
 
 
-def _length(env: Env, name: str, default: int) -> int:
+def _length(name: str, text: str) -> int:
     try:
-        length = int(env.str(name, default=str(default)))
+        length = int(text)
     except ValueError:
         length = 0
     if length < LEAST_LENGTH:

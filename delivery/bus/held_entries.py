@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import transaction
 
-from common.errors import DomainError
 from common.logs import error_text
 from common.retry_pause import RetryPause
 from delivery.bus import selectors
-from delivery.bus.subscriptions import StreamEntry, StreamMessage, Subscription
+from delivery.bus.readers import StreamEntry, StreamMessage, StreamReader
 from delivery.models import HeldEntry
 from events.audit import audit_trail as audit
 
@@ -25,27 +24,25 @@ MOST_AT_ONCE = 100
 """Entries that one run tries again."""
 
 
-class EntryGone(DomainError):
-    """The log no longer has this event."""
-
-    status, code, title = 410, "bus-entry-gone", "The event has been deleted from the log."
+class EventDropped(Exception):
+    """The log has dropped the event of a held entry."""
 
 
-def try_effect(subscription: Subscription, message: StreamMessage) -> Exception | None:
+def try_effect(reader: StreamReader, message: StreamMessage) -> Exception | None:
     """Apply the message; return the error that has undone its effect."""
     try:
         with transaction.atomic():
-            subscription.apply(message)
+            reader.apply(message)
     except Exception as error:  # noqa: BLE001  # stored with the entry; other entries go on
         return error
     return None
 
 
 def hold(
-    subscription: Subscription,
+    reader: StreamReader,
     entry: StreamEntry,
-    message: StreamMessage,
     *,
+    message: StreamMessage,
     error: Exception | None,
     at: datetime,
 ) -> None:
@@ -54,12 +51,12 @@ def hold(
     What can be read again is not stored a second time, so that erasing a person misses nothing.
     """
     row = HeldEntry(
-        consumer=subscription.consumer,
-        stream=subscription.stream,
+        consumer=reader.consumer,
+        stream=reader.stream,
         entry_id=entry.entry_id,
         message_id=message.message_id,
         lane=message.lane,
-        fields={} if subscription.read_gap else dict(entry.fields),
+        fields={} if reader.read_gap else dict(entry.fields),
         held_at=at,
         next_try_at=at,
     )
@@ -68,16 +65,16 @@ def hold(
     row.save(force_insert=True)
 
 
-def retry_due(subscription: Subscription, *, at: datetime) -> int:
+def retry_due(reader: StreamReader, *, at: datetime) -> int:
     """Try the due entries again, each in a transaction of its own. Returns how many succeeded."""
     done = 0
     for _ in range(MOST_AT_ONCE):
         with transaction.atomic():
-            selectors.lock_checkpoint(subscription)
-            row = selectors.next_held(subscription, at=at)
+            selectors.lock_checkpoint(reader)
+            row = selectors.next_held(reader, at=at)
             if row is None:
                 break
-            done += _retry(subscription, row, at)
+            done += _retry(reader, row, at)
     return done
 
 
@@ -98,13 +95,13 @@ def try_again(*, row: HeldEntry, actor: str, reason: str, at: datetime) -> HeldE
     return row
 
 
-def _retry(subscription: Subscription, row: HeldEntry, at: datetime) -> bool:
+def _retry(reader: StreamReader, row: HeldEntry, at: datetime) -> bool:
     try:
-        message = subscription.parse(_entry_of(subscription, row))
+        message = reader.parse(_entry_of(reader, row))
     except Exception as error:  # noqa: BLE001  # as for a new entry
         failure: Exception | None = error
     else:
-        failure = try_effect(subscription, message)
+        failure = try_effect(reader, message)
     if failure is None:
         row.delete()
         return True
@@ -113,13 +110,13 @@ def _retry(subscription: Subscription, row: HeldEntry, at: datetime) -> bool:
     return False
 
 
-def _entry_of(subscription: Subscription, row: HeldEntry) -> StreamEntry:
-    if subscription.read_gap is None:
+def _entry_of(reader: StreamReader, row: HeldEntry) -> StreamEntry:
+    if reader.read_gap is None:
         return StreamEntry(row.entry_id, row.fields)
     number = StreamEntry(row.entry_id, {}).number
-    entries = subscription.read_gap(number - 1, number)
+    entries = reader.read_gap(number - 1, number)
     if not entries:
-        raise EntryGone
+        raise EventDropped("The log no longer has this event.")
     return entries[0]
 
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from common.fair_queue import IS_BACKING_OFF
 from common.models import BackOff
 from common.prepared_queries import Parameter, PreparedValues
-from delivery.bus.subscriptions import Subscription
+from delivery.bus.readers import StreamReader
 from delivery.models import BusCheckpoint, HeldEntry, Outlet
 from events.log.selectors import HEAD
 from events.models import LogHead
@@ -57,19 +57,17 @@ def has_failed(name: str) -> bool:
     return BackOff.objects.filter(queue=QUEUE, owner=name).exists()
 
 
-def checkpoint(subscription: Subscription) -> BusCheckpoint:
+def checkpoint(reader: StreamReader) -> BusCheckpoint:
     """How far the consumer has read. Creates the row of a new one, which begins at the start of
     the stream."""
-    return BusCheckpoint.objects.get_or_create(
-        consumer=subscription.consumer, stream=subscription.stream
-    )[0]
+    return BusCheckpoint.objects.get_or_create(consumer=reader.consumer, stream=reader.stream)[0]
 
 
-def lock_checkpoint(subscription: Subscription) -> BusCheckpoint:
+def lock_checkpoint(reader: StreamReader) -> BusCheckpoint:
     """The same, locked: entries of a consumer are dealt with one after the other."""
-    checkpoint(subscription)
+    checkpoint(reader)
     return BusCheckpoint.objects.select_for_update().get(
-        consumer=subscription.consumer, stream=subscription.stream
+        consumer=reader.consumer, stream=reader.stream
     )
 
 
@@ -78,15 +76,15 @@ def is_lane_held(consumer: str, lane: str) -> bool:
     return lane != "" and HeldEntry.objects.filter(consumer=consumer, lane=lane).exists()
 
 
-def next_held(subscription: Subscription, *, at: datetime) -> HeldEntry | None:
+def next_held(reader: StreamReader, *, at: datetime) -> HeldEntry | None:
     """The entry to be tried again that is first in its lane, not parked, and due."""
     earlier = HeldEntry.objects.filter(
         consumer=OuterRef("consumer"), lane=OuterRef("lane"), pk__lt=OuterRef("pk")
     ).exclude(lane="")
     rows = HeldEntry.objects.filter(
         ~Exists(earlier),
-        consumer=subscription.consumer,
-        stream=subscription.stream,
+        consumer=reader.consumer,
+        stream=reader.stream,
         parked_at__isnull=True,
         next_try_at__lte=at,
     )

@@ -28,7 +28,7 @@ def pack_fields(event: RenderedEvent) -> bytes:
     )
 
 
-def pack_add(stream: str, number: int, fields: bytes, *, length: int) -> bytes:
+def pack_add(stream: str, *, number: int, fields: bytes, length: int) -> bytes:
     """XADD of the entry ``<number>-0``. ``length``: how many entries the stream keeps about."""
     entry_id = b"%d-0" % number
     return b"%b$%d\r\n%b\r\n%b" % (_head(stream, length), len(entry_id), entry_id, fields)

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from delivery.bus.bus import BusUnavailable
-from delivery.bus.subscriptions import StreamEntry, Subscription
+from delivery.bus.readers import StreamEntry, StreamReader
 
 READ_AT_ONCE = 100
 BLOCK_SECONDS = 2.0
@@ -29,10 +29,10 @@ class GroupMissing(Exception):
 class StreamGroup:
     """Reads a stream in the name of a consumer; the server remembers who has which entry."""
 
-    def __init__(self, url: str, subscription: Subscription) -> None:
-        self._stream, self._group = subscription.stream, subscription.consumer
+    def __init__(self, url: str, reader: StreamReader) -> None:
+        self._stream, self._group = reader.stream, reader.consumer
         self._process = f"{socket.gethostname()}-{os.getpid()}"
-        self._epoch_key = subscription.epoch_key
+        self._epoch_key = reader.epoch_key
         self._client = redis.Redis.from_url(
             url,
             decode_responses=True,

@@ -129,9 +129,7 @@ class StreamsBus:
         commands = []
         for event in events:
             fields = pack_fields(event)
-            commands.append(
-                pack_add(STREAM_OF_ALL, event.number, fields, length=self.settings.length)
-            )
+            commands.append(self._add_to_all(event, fields))
             commands.append(self._add_to_project(event, fields))
         is_added = self._transact(commands, meanwhile)
         if is_added:
@@ -140,9 +138,18 @@ class StreamsBus:
             self._positions.clear()
         return is_added
 
+    def _add_to_all(self, event: RenderedEvent, fields: bytes) -> bytes:
+        return pack_add(
+            STREAM_OF_ALL, number=event.number, fields=fields, length=self.settings.length
+        )
+
     def _add_to_project(self, event: RenderedEvent, fields: bytes) -> bytes:
-        length = self.settings.project_length
-        return pack_add(stream_of(event.project_id), event.position, fields, length=length)
+        return pack_add(
+            stream_of(event.project_id),
+            number=event.position,
+            fields=fields,
+            length=self.settings.project_length,
+        )
 
     def _clear(self, epoch: str) -> None:
         """Delete all streams, then name the epoch: a relay that dies in between begins anew."""

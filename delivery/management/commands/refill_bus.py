@@ -50,9 +50,7 @@ class Command(BaseCommand):
             missing = self._complete(name)
         except BusUnavailable as error:
             raise CommandError(f"The bus is not available: {error}") from error
-        self.stdout.write(
-            f"{published} event(s) published, {missing} added to streams of projects."
-        )
+        self.stdout.write(f"{published} event(s) published, {missing} added to projects' streams.")
 
     def _publish(self, name: str) -> int:
         """Publish, or watch a worker publish, up to the end that the log has now. Returns how many

@@ -1,4 +1,4 @@
-"""``python -m tests.delivery.bus.bus_program relay|consumer``; DATABASE_URL, BUS_ADDRESS are set."""
+"""``python -m …bus_program relay|consumer``, with DATABASE_URL and BUS_ADDRESS."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402  # Django is set up first
 
-from delivery.bus import consumer, relay, subscriptions  # noqa: E402
+from delivery.bus import consumer, readers, relay  # noqa: E402
 from delivery.bus.streams import StreamsBus  # noqa: E402
 from delivery.conf import BusSettings  # noqa: E402
 from tests.delivery.bus.effects import remember  # noqa: E402
@@ -21,7 +21,7 @@ def main(role: str) -> None:
         if role == "relay":
             relay.run(StreamsBus(BusSettings(url=url)), at=timezone.now())
         else:
-            consumer.run(subscriptions.of_log("test", remember), url=url, at=timezone.now())
+            consumer.run(readers.of_log("test", remember), url=url, at=timezone.now())
 
 
 if __name__ == "__main__":

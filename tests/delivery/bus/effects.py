@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from delivery.bus.subscriptions import StreamMessage
+from delivery.bus.readers import StreamMessage
 
 TABLE = "bus_effect"
 

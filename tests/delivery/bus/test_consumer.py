@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from delivery.bus import consumer, inbox, stream_group, subscriptions
+from delivery.bus import consumer, inbox, readers, stream_group
 from delivery.bus.bus import BusUnavailable
+from delivery.bus.readers import StreamEntry, StreamMessage, StreamReader
 from delivery.bus.stream_names import EPOCH, STREAM_OF_ALL
 from delivery.bus.streams import StreamsBus
-from delivery.bus.subscriptions import StreamEntry, StreamMessage, Subscription
 from delivery.models import BusCheckpoint, InboxEntry
 from events.log import epochs
 from events.log import selectors as event_log
@@ -19,16 +19,14 @@ from tests.delivery.bus.effects import effects, remember
 from tests.delivery.bus.streams import Streams, logged, publish
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("effect_table")]
-SUBSCRIPTION = subscriptions.of_log("test", remember)
+READER = readers.of_log("test", remember)
 
 
-def consume(streams: Streams, subscription: Subscription = SUBSCRIPTION) -> None:
+def consume(streams: Streams, reader: StreamReader = READER) -> None:
     """Until two rounds in a row have brought nothing."""
     nothing = 0
     while nothing < 2:
-        count = consumer.run(
-            subscription, url=streams.server.url(), at=timezone.now(), is_blocking=False
-        )
+        count = consumer.run(reader, url=streams.server.url(), at=timezone.now(), is_blocking=False)
         nothing = 0 if count else nothing + 1
 
 
@@ -70,7 +68,7 @@ def test_two_consumers_each_get_everything(
     logged(project, 3)
     publish(bus)
     consume(streams)
-    consume(streams, subscriptions.of_log("second", remember))
+    consume(streams, readers.of_log("second", remember))
     assert len(effects()) == 6
 
 
@@ -104,7 +102,7 @@ def test_entries_trimmed_after_they_were_read_come_from_the_log(
 ) -> None:
     ids = logged(project, 4)
     publish(bus)
-    group = stream_group.StreamGroup(streams.server.url(), SUBSCRIPTION)
+    group = stream_group.StreamGroup(streams.server.url(), READER)
     group.begin_after("0-0")
     assert len(group.new(is_blocking=False)) == 4
     group.close()
@@ -188,7 +186,7 @@ def test_a_stream_of_others_whose_ids_have_holes(streams: Streams) -> None:
     def parse(entry: StreamEntry) -> StreamMessage:
         return StreamMessage(entry.fields["event"], entry.fields["user"], entry.fields)
 
-    users = Subscription(consumer="test", stream="auth:users", parse=parse, apply=remember)
+    users = StreamReader(consumer="test", stream="auth:users", parse=parse, apply=remember)
     for event in ("a", "b", "a", "c"):
         streams.client.xadd("auth:users", {"event": event, "user": "u1"})
     consume(streams, users)

@@ -6,10 +6,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from delivery.bus import consumer, held_entries, subscriptions
+from delivery.bus import consumer, held_entries, readers
+from delivery.bus.readers import StreamMessage, StreamReader
 from delivery.bus.stream_names import STREAM_OF_ALL
 from delivery.bus.streams import StreamsBus
-from delivery.bus.subscriptions import StreamMessage, Subscription
 from delivery.models import HeldEntry
 from events.log import sequencer
 from events.models import AuditEntry
@@ -21,13 +21,13 @@ from tests.events.log.recording import record
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("effect_table")]
 
 
-def consume(streams: Streams, subscription: Subscription, *, at: datetime) -> None:
+def consume(streams: Streams, reader: StreamReader, *, at: datetime) -> None:
     for _ in range(3):
-        while consumer.run(subscription, url=streams.server.url(), at=at, is_blocking=False):
+        while consumer.run(reader, url=streams.server.url(), at=at, is_blocking=False):
             pass
 
 
-def refusing(poison: set[str]) -> Subscription:
+def refusing(poison: set[str]) -> StreamReader:
     """A consumer that fails with these messages after it has written."""
 
     def apply(message: StreamMessage) -> None:
@@ -35,7 +35,7 @@ def refusing(poison: set[str]) -> Subscription:
         if message.message_id in poison:
             raise ValueError("I cannot read this: ada@example.com")
 
-    return subscriptions.of_log("test", apply)
+    return readers.of_log("test", apply)
 
 
 def states() -> list[tuple[str, int, bool]]:
@@ -50,9 +50,9 @@ def test_one_poison_event_in_a_thousand(
     sequencer.run()
     publish(bus)
     poison = {ids[503]}
-    subscription = refusing(poison)
+    reader = refusing(poison)
     now = timezone.now()
-    consume(streams, subscription, at=now)
+    consume(streams, reader, at=now)
     behind = ids[513::10]
     assert effects() == [each for each in ids if each not in {*poison, *behind}]
     assert states() == [(ids[503], 1, False), *((each, 0, False) for each in behind)]
@@ -60,16 +60,16 @@ def test_one_poison_event_in_a_thousand(
 
     for _ in range(5):
         now += timedelta(hours=1)
-        consume(streams, subscription, at=now)
+        consume(streams, reader, at=now)
     assert states()[0] == (ids[503], 5, True)
     assert len(effects("cus_3")) == 50
 
     poison.clear()
-    consume(streams, subscription, at=now + timedelta(days=1))
+    consume(streams, reader, at=now + timedelta(days=1))
     assert states()[0] == (ids[503], 5, True), "it waits for an operator"
     row = HeldEntry.objects.get(message_id=ids[503])
     held_entries.try_again(row=row, actor="operator:ada", reason="fixed", at=now)
-    consume(streams, subscription, at=now)
+    consume(streams, reader, at=now)
     assert states() == []
     assert effects("cus_3") == ids[3::10]
     assert sorted(effects()) == sorted(ids)
@@ -84,17 +84,17 @@ def test_an_error_that_passes_delays_its_customer_only(
     sequencer.run()
     publish(bus)
     poison = {ids[0], ids[3]}
-    subscription, now = refusing(poison), timezone.now()
-    consume(streams, subscription, at=now)
+    reader, now = refusing(poison), timezone.now()
+    consume(streams, reader, at=now)
     assert effects() == [ids[1], ids[4]], "events without a customer wait for no other"
     poison.clear()
-    consume(streams, subscription, at=now)
+    consume(streams, reader, at=now)
     assert len(effects()) == 2, "the pause is not over"
-    consume(streams, subscription, at=now + timedelta(seconds=2))
+    consume(streams, reader, at=now + timedelta(seconds=2))
     assert effects() == [ids[1], ids[4], ids[0], ids[2], ids[3]]
     more = logged(project, 1, customer="cus_1")
     publish(bus)
-    consume(streams, subscription, at=now)
+    consume(streams, reader, at=now)
     assert effects()[-1:] == more
 
 
@@ -120,10 +120,10 @@ def test_an_entry_that_cannot_be_parsed_is_held(
     publish(bus)
     streams.client.xadd("others", {"body": "{"})
     streams.client.xadd("others", {"id": "b", "customer": "", "project": "p", "body": "{}"})
-    subscription = Subscription(
-        consumer="test", stream="others", parse=subscriptions.parse_event, apply=remember
+    reader = StreamReader(
+        consumer="test", stream="others", parse=readers.parse_event, apply=remember
     )
-    consume(streams, subscription, at=timezone.now())
+    consume(streams, reader, at=timezone.now())
     row = HeldEntry.objects.get()
     assert (row.lane, row.fields) == ("", {"body": "{"})
     assert row.error.startswith("JSONDecodeError")
@@ -143,7 +143,7 @@ def test_what_the_log_keeps_is_not_stored_a_second_time(
     streams.client.delete(STREAM_OF_ALL)
     erase_log()
     consume(streams, refusing(set()), at=now + timedelta(hours=1))
-    assert HeldEntry.objects.get().error.startswith("EntryGone")
+    assert HeldEntry.objects.get().error.startswith("EventDropped")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -159,7 +159,7 @@ def test_a_failed_statement_in_an_effect_is_undone(
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1 / 0")
 
-    consume(streams, subscriptions.of_log("test", apply), at=timezone.now())
+    consume(streams, readers.of_log("test", apply), at=timezone.now())
     assert effects() == [second]
     assert states() == [(first, 1, False)]
 

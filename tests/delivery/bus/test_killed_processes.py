@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from delivery.bus import consumer, stream_group, subscriptions
+from delivery.bus import consumer, readers, stream_group
 from delivery.bus.stream_names import STREAM_OF_ALL
 from delivery.bus.streams import StreamsBus
 from delivery.models import InboxEntry
@@ -17,7 +17,7 @@ from tests.delivery.bus.streams import Streams, assert_complete, cursor, logged,
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SUBSCRIPTION = subscriptions.of_log("test", remember)
+READER = readers.of_log("test", remember)
 
 
 @pytest.mark.parametrize("deaths", [1, 3])
@@ -51,7 +51,7 @@ def test_a_consumer_killed_with_entries_that_it_had_been_given(
     assert effects() == []
 
     monkeypatch.setattr(stream_group, "IDLE_SECONDS", 0)
-    while consumer.run(SUBSCRIPTION, url=streams.server.url(), at=timezone.now()):
+    while consumer.run(READER, url=streams.server.url(), at=timezone.now()):
         pass
     assert effects() == ids
     assert pending(streams) == 0

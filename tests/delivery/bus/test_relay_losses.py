@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from delivery.bus import relay
-from delivery.bus.stream_commands import pack_add, pack_fields
+from delivery.bus.stream_commands import pack_fields
 from delivery.bus.stream_names import EPOCH, STREAM_OF_ALL, stream_of
 from delivery.bus.streams import StreamsBus
 from delivery.models import Outlet
@@ -45,8 +45,8 @@ def test_a_batch_is_not_added_to_a_bus_that_was_emptied_since_the_look(
     publish(bus)
     bus._look([])
     streams.client.flushall()
-    (first, _) = rendered.page(after=0)
-    assert not bus._transact([pack_add(STREAM_OF_ALL, 3, pack_fields(first), length=1000)])
+    (_, first) = rendered.page(after=0)
+    assert not bus._transact([bus._add_to_all(first, pack_fields(first))])
     assert streams.entries(STREAM_OF_ALL) == []
 
 

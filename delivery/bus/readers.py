@@ -1,4 +1,4 @@
-"""What a consumer of ours reads, and what it does with it."""
+"""What a consumer of ours reads, and what it does with that."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ class StreamMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
+class StreamReader:
     """One consumer of one stream.
 
     ``apply`` has its effect in our database, in the transaction that remembers the message.
@@ -53,9 +53,9 @@ class Subscription:
     epoch_key: str | None = None
 
 
-def of_log(consumer: str, apply: Callable[[StreamMessage], None]) -> Subscription:
+def of_log(consumer: str, apply: Callable[[StreamMessage], None]) -> StreamReader:
     """A consumer of all projects' events; ``content`` is the body of an event, and ``project``."""
-    return Subscription(
+    return StreamReader(
         consumer=consumer,
         stream=STREAM_OF_ALL,
         parse=parse_event,
