@@ -92,14 +92,14 @@ def test_headers_say_what_a_consumer_needs_before_it_reads_the_body(
     sequencer.run()
     relay.run(bus, at=timezone.now())
     (message,) = messages(bus, 1)
-    headers = {name: value.decode() for name, value in message.headers() or []}
+    headers = dict(message.headers() or {})
     assert message.key() == project.pk.encode()
     assert headers == {
-        "id": event,
-        "type": "customer.updated",
-        "project": project.pk,
-        "number": "1",
-        "epoch": event_log.epoch(),
+        "id": event.encode(),
+        "type": b"customer.updated",
+        "project": project.pk.encode(),
+        "number": b"1",
+        "epoch": event_log.epoch().encode(),
     }
 
 
