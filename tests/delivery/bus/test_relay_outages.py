@@ -7,10 +7,11 @@ from django.utils import timezone
 
 from common.models import BackOff
 from delivery.bus import relay
+from delivery.bus.bus import BusUnavailable
 from delivery.bus.stream_names import STREAM_OF_ALL, stream_of
 from delivery.bus.streams import StreamsBus
 from delivery.tasks import publish_to_streams
-from devtools.embedded.valkey import Valkey
+from events.log import rendered
 from projects.models import Project
 from tests.api_client import ApiClient
 from tests.delivery.bus.streams import Streams, assert_complete, cursor, failure, logged, publish
@@ -18,9 +19,7 @@ from tests.delivery.bus.streams import Streams, assert_complete, cursor, failure
 pytestmark = pytest.mark.django_db
 
 
-def test_a_dead_bus(
-    bus: StreamsBus, streams: Streams, valkey: Valkey, project: Project, api: ApiClient
-) -> None:
+def test_a_dead_bus(bus: StreamsBus, streams: Streams, project: Project, api: ApiClient) -> None:
     logged(project, 2)
     publish(bus)
     kill(streams)
@@ -29,7 +28,7 @@ def test_a_dead_bus(
     assert failure().startswith("BusUnavailable: ConnectionRefusedError")
     assert cursor() == 2
     assert [event["id"] for event in api.get("/events").json()["data"]][2:] == ids
-    valkey.restart()
+    streams.server.restart()
     publish(bus)
     assert_complete(streams, project)
     assert failure() == ""
@@ -91,6 +90,21 @@ def test_a_refusal_within_a_batch_leaves_the_cursor(
     streams.client.delete(stream_of(other_project.pk))
     publish(bus)
     assert_complete(streams, project, other_project)
+
+
+def test_an_entry_that_was_refused_among_others_is_not_taken_for_published(
+    bus: StreamsBus, streams: Streams, project: Project
+) -> None:
+    """Its key became something else after the relay had looked at it."""
+    logged(project, 1)
+    publish(bus)
+    logged(project, 1)
+    bus._look([project.pk])
+    streams.client.set(stream_of(project.pk), "not a stream")
+    (second,) = rendered.page(after=1)
+    with pytest.raises(BusUnavailable, match="WRONGTYPE"):
+        bus._add_all([second], meanwhile=lambda: None)
+    bus.close()
 
 
 def test_the_pauses_grow_and_a_waiting_relay_does_not_ask(
