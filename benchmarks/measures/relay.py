@@ -29,6 +29,7 @@ from events.catalog import EventType  # noqa: E402
 from events.log import outbox, rendered, sequencer  # noqa: E402
 from events.log import selectors as event_log  # noqa: E402
 from events.log.outbox import NewEvent  # noqa: E402
+from events.log.rendered import RenderedEvent  # noqa: E402
 
 CUSTOMERS = 1000
 FILLING = "x" * 660
@@ -60,7 +61,7 @@ def relay_all() -> None:
 
 def measure_bare(before: int) -> tuple[float, float]:
     """Events per second of XADD alone, and mean bytes of a body."""
-    pages = []
+    pages: list[list[RenderedEvent]] = []
     while page := rendered.page(after=pages[-1][-1].number if pages else before):
         pages.append(page)
     bus = settings.BUS
@@ -78,7 +79,7 @@ def measure_bare(before: int) -> tuple[float, float]:
     for page, batch in zip(pages, batches, strict=True):
         server.exchange(batch, len(page) * len(streams))
     seconds = time.perf_counter() - started
-    server.exchange(pack_command(("UNLINK", *streams)), 1)
+    server.exchange(pack_command(("UNLINK", *streams)), 1)  # type: ignore[arg-type]  # any length
     server.close()
     events = [event for page in pages for event in page]
     return len(events) / seconds, sum(len(event.body) for event in events) / len(events)
@@ -111,7 +112,7 @@ def find_mistake(project: str) -> str:
         stream_of(project): event_log.heads([project])[project],
     }
     for stream, head in heads.items():
-        command = pack_command(("XREVRANGE", stream, "+", "-", "COUNT", 1))
+        command = pack_command(("XREVRANGE", stream, "+", "-", "COUNT", 1))  # type: ignore[arg-type]
         (entries,) = server.exchange(command, 1)
         if not entries or entries[0][0] != b"%d-0" % head:
             return f"{stream} does not end with {head}"

@@ -14,6 +14,7 @@ from events.models import LoggedEvent, LogHead, PendingEvent, ProjectHead
 HEAD = 1
 """The primary key of the only row of ``LogHead``."""
 
+_EPOCH = PreparedValues(lambda: LogHead.objects.filter(pk=HEAD).values_list("epoch"))
 _FIRST_PENDING = PreparedValues(lambda: PendingEvent.objects.order_by("n").values_list("n")[:1])
 
 
@@ -112,7 +113,8 @@ def last_number() -> int:
 
 def epoch() -> str:
     """The name of this history of positions; empty before the first event."""
-    return LogHead.objects.filter(pk=HEAD).values_list("epoch", flat=True).first() or ""
+    rows = _EPOCH.rows()
+    return str(rows[0][0]) if rows else ""
 
 
 def oldest_number() -> int | None:
