@@ -24,9 +24,10 @@ KEPT = timedelta(days=90)
 
 def accept(reader: StreamReader, entry: StreamEntry, *, at: datetime) -> None:
     """Deal with the entry, and before that with those that are missing in front of it."""
-    if reader.read_gap is not None:
-        _fill_gap(reader, until=entry.number - 1, at=at)
-    _accept_one(reader, entry, at)
+    after = _accept_next(reader, entry, at)
+    if after is not None:
+        _fill_gap(reader, after=after, until=entry.number - 1, at=at)
+        _accept_next(reader, entry, at, with_gap=True)
 
 
 def purge(*, at: datetime) -> int:
@@ -34,27 +35,34 @@ def purge(*, at: datetime) -> int:
     return InboxEntry.objects.filter(accepted_at__lt=at - KEPT).delete()[0]
 
 
-def _fill_gap(reader: StreamReader, *, until: int, at: datetime) -> None:
+def _fill_gap(reader: StreamReader, *, after: int, until: int, at: datetime) -> None:
     assert reader.read_gap is not None
-    after = first_part(selectors.checkpoint(reader).entry_id)
     while after < until:
         entries = reader.read_gap(after, until)
         if not entries:
             log.warning("bus_gap", consumer=reader.consumer, after=after, until=until)
             return
         for entry in entries:
-            _accept_one(reader, entry, at)
+            _accept_next(reader, entry, at, with_gap=True)
         after = entries[-1].number
 
 
-def _accept_one(reader: StreamReader, entry: StreamEntry, at: datetime) -> None:
+def _accept_next(
+    reader: StreamReader, entry: StreamEntry, at: datetime, *, with_gap: bool = False
+) -> int | None:
+    """Deal with the entry unless that is done. If entries are missing in front of it, only return
+    the number of the last one before them; ``with_gap`` passes over them."""
     with transaction.atomic():
         checkpoint = selectors.lock_checkpoint(reader)
-        if reader.read_gap is not None and entry.number <= first_part(checkpoint.entry_id):
-            return
+        last = first_part(checkpoint.entry_id)
+        if reader.read_gap is not None and entry.number <= last:
+            return None
+        if reader.read_gap is not None and entry.number > last + 1 and not with_gap:
+            return last
         _apply_once(reader, entry, at)
         checkpoint.entry_id, checkpoint.moved_at = entry.entry_id, at
         checkpoint.save(update_fields=["entry_id", "moved_at"])
+    return None
 
 
 def _apply_once(reader: StreamReader, entry: StreamEntry, at: datetime) -> None:

@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 
 from common.fair_queue import IS_BACKING_OFF
 from common.models import BackOff
-from common.prepared_queries import Parameter, PreparedValues
+from common.prepared_queries import Parameter, PreparedQuery, PreparedValues
 from delivery.bus.readers import StreamReader
 from delivery.models import BusCheckpoint, HeldEntry, Outlet
 from events.log.selectors import HEAD
@@ -40,7 +40,19 @@ def _states() -> QuerySet[Any, Any]:
     )
 
 
+def lock_checkpoint_query() -> QuerySet[BusCheckpoint]:
+    return BusCheckpoint.objects.select_for_update().filter(
+        consumer=Parameter("consumer"), stream=Parameter("stream")
+    )
+
+
 _STATE = PreparedValues(_states)
+_LOCKED_CHECKPOINT = PreparedQuery(lock_checkpoint_query)
+_FIRST_OF_LANE = PreparedValues(
+    lambda: HeldEntry.objects.filter(
+        consumer=Parameter("consumer"), lane=Parameter("lane")
+    ).values_list("pk")[:1]
+)
 
 
 def relay_state(name: str) -> RelayState | None:
@@ -65,15 +77,18 @@ def checkpoint(reader: StreamReader) -> BusCheckpoint:
 
 def lock_checkpoint(reader: StreamReader) -> BusCheckpoint:
     """The same, locked: entries of a consumer are dealt with one after the other."""
-    checkpoint(reader)
-    return BusCheckpoint.objects.select_for_update().get(
-        consumer=reader.consumer, stream=reader.stream
-    )
+    key = {"consumer": reader.consumer, "stream": reader.stream}
+    row = _LOCKED_CHECKPOINT.first(**key)
+    if row is None:
+        checkpoint(reader)
+        row = _LOCKED_CHECKPOINT.first(**key)
+    assert row is not None
+    return row
 
 
 def is_lane_held(consumer: str, lane: str) -> bool:
     """Whether an earlier entry of this lane is held."""
-    return lane != "" and HeldEntry.objects.filter(consumer=consumer, lane=lane).exists()
+    return lane != "" and bool(_FIRST_OF_LANE.rows(consumer=consumer, lane=lane))
 
 
 def next_held(reader: StreamReader, *, at: datetime) -> HeldEntry | None:
