@@ -95,12 +95,14 @@ class StreamsBus:
         """Watch the epoch; return it and the end of the stream of all. Notes where the streams of
         these projects end."""
         unseen = [project_id for project_id in project_ids if project_id not in self._positions]
-        _, epoch, *tops = self._exchange(
+        watched, epoch, *tops = self._exchange(
             ("WATCH", EPOCH),
             ("GET", EPOCH),
             ("XINFO", "STREAM", STREAM_OF_ALL),
             *(("XINFO", "STREAM", stream_of(project_id)) for project_id in unseen),
         )
+        _raise_refusal(watched)
+        _raise_refusal(epoch)
         top, *project_tops = [_top(reply) for reply in tops]
         for project_id, project_top in zip(unseen, project_tops, strict=True):
             self._positions[project_id] = project_top.number
@@ -112,15 +114,15 @@ class StreamsBus:
         afterwards as before."""
         added = 0
         for project_id, position in first.items():
-            after = max(self._positions[project_id], position - 1 - self.settings.project_length)
-            while events := (
-                rendered.page_of_project(project_id=project_id, after=after, until=position - 1)
-                if after < position - 1
-                else []
-            ):
-                self._transact(
-                    [self._add_to_project(event, pack_fields(event)) for event in events]
-                )
+            until = position - 1
+            after = max(self._positions[project_id], until - self.settings.project_length)
+            while after < until:
+                events = rendered.page_of_project(project_id=project_id, after=after, until=until)
+                if not events:
+                    break
+                self._transact([self._add_to_project(each, pack_fields(each)) for each in events])
+                if self._look(())[0] != epoch:
+                    raise BusUnavailable("The streams are being rebuilt.")
                 after, added = events[-1].position, added + len(events)
         return added
 

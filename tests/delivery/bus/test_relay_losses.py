@@ -50,6 +50,22 @@ def test_a_batch_is_not_added_to_a_bus_that_was_emptied_since_the_look(
     assert streams.entries(STREAM_OF_ALL) == []
 
 
+def test_the_streams_are_still_watched_after_one_was_filled_up(
+    bus: StreamsBus, streams: Streams, project: Project
+) -> None:
+    logged(project, 4)
+    publish(bus)
+    streams.client.delete(stream_of(project.pk))
+    epoch, _ = bus._look([project.pk])
+    assert bus._complete_projects({project.pk: 4}, epoch) == 3
+    streams.client.flushall()
+    last = rendered.page(after=3)
+    assert not bus._add_all(last, meanwhile=lambda: None)
+    bus.close()
+    publish(bus)
+    assert_complete(streams, project)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_bus_that_is_emptied_again_and_again(
     bus: StreamsBus, streams: Streams, project: Project

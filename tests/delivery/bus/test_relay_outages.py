@@ -60,6 +60,29 @@ def test_a_full_bus(bus: StreamsBus, streams: Streams, project: Project, api: Ap
     assert_complete(streams, project)
 
 
+def test_a_bus_that_refuses_our_password(
+    bus: StreamsBus, streams: Streams, project: Project
+) -> None:
+    logged(project, 1)
+    streams.client.config_set("requirepass", "changed")
+    assert relay.run(bus, at=timezone.now()).events == 0
+    assert "WRONGPASS" in failure()
+    streams.client.config_set("requirepass", streams.server.password)
+    publish(bus)
+    assert_complete(streams, project)
+
+
+def test_a_bus_that_refuses_a_command(bus: StreamsBus, streams: Streams, project: Project) -> None:
+    """As while it loads its data."""
+    logged(project, 1)
+    streams.client.acl_setuser("default", enabled=True, commands=["-watch", "-get"])
+    assert relay.run(bus, at=timezone.now()).events == 0
+    assert "NOPERM" in failure() or "NoPermission" in failure()
+    streams.client.acl_setuser("default", enabled=True, commands=["+watch", "+get"])
+    publish(bus)
+    assert_complete(streams, project)
+
+
 def test_an_entry_that_is_refused_stops_the_batch(
     bus: StreamsBus, streams: Streams, project: Project
 ) -> None:
