@@ -1,7 +1,7 @@
 """Read the log as finished bytes, for readers that pass on every event.
 
 PostgreSQL writes ``data`` and ``previous`` as text, which goes into the body as it is: nothing is
-parsed, and no model instance is made. A page costs a tenth of :func:`events.log.selectors.read_all`
+parsed, and no model instance is made. A page takes a third of :func:`events.log.selectors.read_all`
 with rendering. The rest of the body is that of ``events.representation``.
 """
 
