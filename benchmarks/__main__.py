@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 
@@ -24,6 +25,8 @@ from benchmarks.wrk import LoadResult, WrkMissing
 from devtools.embedded import CHECKOUT
 
 BATCH_SIZES = (100, 1000)
+RELAYED_PER_SECOND = 20_000
+"""Events to prepare for the relay."""
 MAX_PER_SECOND = {"rows": 100_000, "events": 6_000}
 """Rows and events per second to prepare: an upper limit of what is accepted."""
 
@@ -71,6 +74,7 @@ class Bench:
             ("usage", self._usage),
             ("consume", self._consume),
             ("webhook intake", self._intake),
+            ("relay", self._relay),
         ]
 
     def _warm(self) -> None:
@@ -150,6 +154,13 @@ class Bench:
                 report.case_name(report.INTAKE, world.name), rate, wrong=wrong or _error_text(load)
             )
 
+    def _relay(self) -> None:
+        """In one database only: the relay reads the end of the log, whatever else there is."""
+        world, events = self.worlds[0], RELAYED_PER_SECOND * self.size.seconds
+        rates = _run_measure("benchmarks.measures.relay", world, world.shop.project, str(events))
+        self.figures.add(report.XADD, rates["bare"])
+        self.figures.add(report.RELAY, rates["relay"], wrong=rates["wrong"])
+
     def _add(self, name: str, load: LoadResult) -> None:
         self.figures.add(name, load.per_second, wrong=_error_text(load))
 
@@ -164,16 +175,21 @@ class Bench:
 
 
 def _measure_console(world: BenchDatabase) -> dict[str, Sequence[float]]:
+    pages: dict[str, Sequence[float]] = _run_measure(console.__name__, world, world.shop.pattern)
+    return pages
+
+
+def _run_measure(module: str, world: BenchDatabase, *arguments: str) -> Any:
+    """The result of a measurement in a process of its own, with Django."""
     run = subprocess.run(
-        [sys.executable, "-m", console.__name__, world.shop.pattern],
+        [sys.executable, "-m", module, *arguments],
         cwd=CHECKOUT,
         env={**world.environment, "DJANGO_SETTINGS_MODULE": "config.settings.development"},
         capture_output=True,
         text=True,
         check=True,
     )
-    pages: dict[str, Sequence[float]] = json.loads(run.stdout.splitlines()[-1])
-    return pages
+    return json.loads(run.stdout.splitlines()[-1])
 
 
 def _error_text(load: LoadResult) -> str:

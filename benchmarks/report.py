@@ -24,6 +24,8 @@ BARE_CONSUME = "bare UPDATE … RETURNING view"
 COMMITS = "one-row commits, 8 connections"
 COPY = "COPY, rows prepared, 2 processes"
 JSON = "json_to_recordset, rows prepared, 2 processes"
+RELAY = "relay to two streams"
+XADD = "XADD to two streams, commands prepared"
 DJSTRIPE = "dj-stripe is_subscribed_to"
 DJSTRIPE_INTAKE = "dj-stripe, keeping events only"
 
@@ -53,6 +55,7 @@ def list_ratios() -> Iterator[Ratio]:
         yield Ratio(f"{case} : {COPY}", case_name(case), COPY, targets[0])
         yield Ratio(f"{case} : {JSON}", case_name(case), JSON, targets[1])
     yield Ratio(f"{CONSUME} : {BARE_CONSUME}", case_name(CONSUME), BARE_CONSUME, 0.5)
+    yield Ratio(f"{RELAY} : {XADD}", RELAY, XADD, 0.3)
     for case in OURS:
         yield Ratio(
             f"growth: {case}, full : empty",

@@ -59,8 +59,9 @@ class RedisConnection:
     socket first and release the interpreter lock each time.
     """
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self._socket = _connect(options)
+    def __init__(self, options: Mapping[str, Any], *, timeout: float = TIMEOUT) -> None:
+        """``timeout``: longest wait for a reply, in seconds."""
+        self._socket = _connect(options, timeout)
         finalize(self, self._socket.close)  # a connection may be dropped without close()
         self._reader = Reader(protocolError=redis.InvalidResponse, replyError=redis.ResponseError)
         try:
@@ -85,8 +86,19 @@ class RedisConnection:
     def exchange(self, packed: bytes, replies: int) -> list[Any]:
         """The replies in order. Raises OSError if the server is gone or silent; the connection is
         then unusable."""
+        self.send(packed)
+        return self.receive(replies)
+
+    def send(self, packed: bytes) -> None:
+        """Send commands whose replies are received later. Raises OSError like ``exchange``."""
         try:
             self._socket.sendall(packed)
+        except BlockingIOError as silence:
+            raise TimeoutError("Redis did not answer in time.") from silence
+
+    def receive(self, replies: int) -> list[Any]:
+        """The next replies. Raises OSError like ``exchange``."""
+        try:
             return [self._reply() for _ in range(replies)]
         except BlockingIOError as silence:
             raise TimeoutError("Redis did not answer in time.") from silence
@@ -150,8 +162,9 @@ class RedisConnections:
         self._idle.clear()
 
 
-def _connect(options: Mapping[str, Any]) -> socket.socket:
-    """A socket to the server with these options of redis-py's :func:`parse_url`."""
+def _connect(options: Mapping[str, Any], timeout: float) -> socket.socket:
+    """A socket to the server with these options of redis-py's :func:`parse_url`, whose waits last
+    ``timeout`` seconds at most."""
     if "path" in options:
         connected = socket.socket(socket.AF_UNIX)
         connected.settimeout(TIMEOUT)
@@ -165,8 +178,9 @@ def _connect(options: Mapping[str, Any]) -> socket.socket:
             with _closed_on_error(connected):
                 connected = _encrypt(connected, host, options)
     connected.settimeout(None)
+    limit = struct.pack("ll", int(timeout), round(timeout % 1 * 1_000_000))
     for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        connected.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL)
+        connected.setsockopt(socket.SOL_SOCKET, option, limit)
     return connected
 
 
@@ -194,7 +208,6 @@ def _encrypt(plain: socket.socket, host: str, options: Mapping[str, Any]) -> ssl
 
 
 _RECEIVE_BYTES = 65536
-_TIMEVAL = struct.pack("ll", int(TIMEOUT), round(TIMEOUT % 1 * 1_000_000))
 _BOUNDED: dict[str, Any] = {
     "protocol": 2,
     "socket_timeout": TIMEOUT,

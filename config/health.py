@@ -29,6 +29,8 @@ from common import fair_queue, heartbeats, redis
 from common.chore_runs import ChoreRun, chore_runs
 from common.fair_queue import QueueFailures
 from common.times import rfc3339
+from delivery.bus import status as bus_status
+from delivery.outlets.outlet import OutletLag
 from events.log import selectors as event_log
 from usage.reporting import selectors as forwarding
 from usage.reporting.selectors import ForwardingStatus
@@ -140,11 +142,13 @@ def _migrations_on_disk() -> frozenset[tuple[str, str]]:
 def _database_checks(now: datetime) -> dict[str, Check]:
     oldest = inbound_events.oldest_waiting()
     oldest_pending = event_log.oldest_pending()
+    lags = bus_status.lags(at=now)
     beats = heartbeats.last_beats()
     return {
         "inbound": _age(timedelta() if oldest is None else now - oldest),
         "intents": _intents(intents.count_open(), now),
         "events": _age(timedelta() if oldest_pending is None else now - oldest_pending),
+        **({"bus": _bus(lags, bus_status.parked_count())} if lags else {}),
         "usage": _usage(forwarding.forwarding_status(), now),
         "stripe": _stripe(back_offs.count_failing_accounts(), now),
         "stripe_accounts": _stripe_accounts(),
@@ -163,6 +167,16 @@ def _intents(counts: OpenIntents, now: datetime) -> Check:
         return age
     status = DEGRADED if counts.parked else age.status
     return replace(age, status=status, detail=f"{counts.open} open, {counts.parked} parked")
+
+
+def _bus(lags: dict[str, OutletLag], parked: int) -> Check:
+    """Events that are not published yet, and entries that our own consumers have parked."""
+    check = _age(max(lag.age for lag in lags.values()))
+    counts = [f"{lag.events} to be published to {name}" for name, lag in lags.items() if lag.events]
+    if parked:
+        counts.append(f"{parked} parked by consumers")
+    status = DEGRADED if parked else check.status
+    return replace(check, status=status, detail=", ".join(counts) or None)
 
 
 def _usage(status: ForwardingStatus, now: datetime) -> Check:

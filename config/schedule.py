@@ -37,6 +37,9 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "erase late events of erased customers": _every(600, "webhooks.forget_erased"),
     "reconcile with Stripe, part of the nightly pass": _every(60, "billing.reconcile"),
     "give events their positions": _every(1, "events.number"),
+    "publish events to Redis Streams": _every(5, "delivery.publish_to_streams"),
+    "publish events to Kafka": _every(5, "delivery.publish_to_kafka"),
+    "delete old rows of consumers' inboxes": _every(3600, "delivery.purge_inbox"),
     "create partitions for events": _every(3600, "events.make_partitions"),
     "drop old events": _every(3600, "events.drop_old"),
     "create partitions for usage records": _every(3600, "usage.make_partitions"),
@@ -48,6 +51,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
 
 POLLED: dict[str, float] = {
     "events.number": 0.05,
+    "delivery.publish_to_streams": 0.05,
+    "delivery.publish_to_kafka": 0.05,
     "billing.sync": 1,
     "billing.finish_intents": 1,
     "billing.expire_payments": 1,

@@ -1,6 +1,7 @@
 """An event as JSON, the same for all ways out."""
 
-from typing import Annotated, Any, TypedDict
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 from common.bodies import Time
 from common.context import CauseType
@@ -39,24 +40,64 @@ class EventBody(TypedDict):
     previous: Annotated[dict[str, Any], "The old values of the members of `data` that changed."]
 
 
+class EventColumns(NamedTuple):
+    """What an event and its place in the log have stored. ``data`` and ``previous`` may be JSON
+    that is rendered already (``orjson.Fragment``)."""
+
+    id: str
+    type: str
+    schema: int
+    occurred_at: datetime
+    position: int
+    customer_id: str
+    sequence: int
+    version: int
+    previous_version: int
+    subject: str
+    cause_type: str
+    cause_id: str
+    data: Any
+    previous: Any
+
+
 def event(row: LoggedEvent) -> EventBody:
     """A logged event, with its event loaded."""
     recorded = row.event
+    return event_of(
+        EventColumns(
+            id=recorded.pk,
+            type=recorded.type,
+            schema=recorded.schema_version,
+            occurred_at=recorded.occurred_at,
+            position=row.position,
+            customer_id=row.customer_id,
+            sequence=row.sequence,
+            version=recorded.version,
+            previous_version=row.previous_version,
+            subject=recorded.subject,
+            cause_type=recorded.cause_type,
+            cause_id=recorded.cause_id,
+            data=recorded.data,
+            previous=recorded.previous,
+        )
+    )
+
+
+def event_of(row: EventColumns) -> EventBody:
+    """An event from its columns."""
     has_customer = row.customer_id != ""
     return {
-        "id": recorded.pk,
-        "type": recorded.type,
-        "schema": recorded.schema_version,
-        "occurred_at": rfc3339(recorded.occurred_at),
+        "id": row.id,
+        "type": row.type,
+        "schema": row.schema,
+        "occurred_at": rfc3339(row.occurred_at),
         "position": row.position,
         "customer": row.customer_id or None,
         "sequence": row.sequence if has_customer else None,
-        "version": recorded.version if has_customer else None,
+        "version": row.version if has_customer else None,
         "previous_version": row.previous_version if has_customer else None,
-        "subject": recorded.subject,
-        "cause": (
-            {"type": recorded.cause_type, "id": recorded.cause_id} if recorded.cause_type else None
-        ),
-        "data": recorded.data,
-        "previous": recorded.previous,
+        "subject": row.subject,
+        "cause": {"type": row.cause_type, "id": row.cause_id} if row.cause_type else None,
+        "data": row.data,
+        "previous": row.previous,
     }

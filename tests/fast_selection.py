@@ -26,6 +26,7 @@ PROGRAMS = (
     "config/test_hang_timeout.py",
     "config/test_production.py",
     "config/test_readme_commands.py",
+    "delivery/bus",
     "devtools/test_stack.py",
     "sandbox/test_process.py",
 )

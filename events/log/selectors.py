@@ -14,6 +14,7 @@ from events.models import LoggedEvent, LogHead, PendingEvent, ProjectHead
 HEAD = 1
 """The primary key of the only row of ``LogHead``."""
 
+_EPOCH = PreparedValues(lambda: LogHead.objects.filter(pk=HEAD).values_list("epoch"))
 _FIRST_PENDING = PreparedValues(lambda: PendingEvent.objects.order_by("n").values_list("n")[:1])
 
 
@@ -108,3 +109,28 @@ def first_after(number: int) -> datetime | None:
 def last_number() -> int:
     """The number of the newest event of all projects; 0 without any."""
     return LogHead.objects.filter(pk=HEAD).values_list("number", flat=True).first() or 0
+
+
+def epoch() -> str:
+    """The name of this history of positions; empty before the first event."""
+    rows = _EPOCH.rows()
+    return str(rows[0][0]) if rows else ""
+
+
+def oldest_number() -> int | None:
+    """The number of the oldest event that is kept; None without any."""
+    rows = LoggedEvent.objects.across_projects().order_by("number")
+    return rows.values_list("number", flat=True).first()
+
+
+def event_at(number: int) -> str | None:
+    """The id of the event with this number; None if there is none, or none any more."""
+    rows = LoggedEvent.objects.across_projects().filter(number=number)
+    return rows.values_list("pk", flat=True).first()
+
+
+def head_page(*, after: str, limit: int) -> dict[str, int]:
+    """The newest position of each project that has ever had an event, in the order of their ids,
+    behind an id."""
+    rows = ProjectHead.objects.across_projects().filter(pk__gt=after).order_by("pk")
+    return dict(rows.values_list("pk", "position")[:limit])

@@ -43,6 +43,7 @@ def test_console_has_a_page_for_each_noun() -> None:
         "billing_subscription",
         "billing_syncobject",
         "common_backoff",
+        "delivery_heldentry",
         "entitlements_creditgrant",
         "entitlements_fact",
         "entitlements_feature",

@@ -47,7 +47,7 @@ from tests.console.world_catalog import (
     create_stripe_meter,
     new_stripe_id,
 )
-from tests.console.world_events import create_event
+from tests.console.world_events import create_event, create_held_entry
 from tests.console.world_purchases import create_purchase
 from tests.factories.entitlements import draft_fact, grant, state
 from tests.factories.projects import AppFactory, CustomerFactory, ProjectFactory
@@ -139,6 +139,8 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
     )
     free = [create_free_feature(project, name, number, now) for number in range(size)]
     events = [create_event(endpoint, account, project, now, number) for number in range(size)]
+    for number in range(size):
+        create_held_entry(name, now, number)
     for number in range(size):
         outbox.record(
             project_id=project.pk,

@@ -9,6 +9,7 @@ from billing.models import (
     StripeEndpoint,
     SyncObject,
 )
+from delivery.models import HeldEntry
 from projects.models import Project
 from tests.console.world_catalog import new_stripe_id
 from webhooks.models import InboundEvent
@@ -59,4 +60,21 @@ def create_event(
         request_number=1,
         received_at=now - timedelta(hours=number % 20),
         last_received_at=now,
+    )
+
+
+def create_held_entry(name: str, now: datetime, number: int) -> HeldEntry:
+    """Parked, failing or waiting behind another, by its number."""
+    return HeldEntry.objects.create(
+        consumer="search",
+        stream="tollgate:events:all",
+        entry_id=f"{number}-0",
+        message_id=f"{new_stripe_id('evt')} {name}"[:192],
+        lane=name[:64],
+        fields={},
+        failures=(5, 1, 0)[number % 3],
+        error=f"ValueError: {name}" if number % 3 != 2 else "",
+        held_at=now,
+        next_try_at=now,
+        parked_at=now if number % 3 == 0 else None,
     )

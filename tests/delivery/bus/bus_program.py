@@ -1,0 +1,28 @@
+"""``python -m …bus_program relay|consumer``, with DATABASE_URL and BUS_ADDRESS."""
+
+import os
+import sys
+
+import django
+
+django.setup()
+
+from django.utils import timezone  # noqa: E402  # Django is set up first
+
+from delivery.bus import consumer, readers, relay  # noqa: E402
+from delivery.bus.streams import StreamsBus  # noqa: E402
+from delivery.conf import BusSettings  # noqa: E402
+from tests.delivery.bus.effects import remember  # noqa: E402
+
+
+def main(role: str) -> None:
+    url = os.environ["BUS_ADDRESS"]
+    while True:
+        if role == "relay":
+            relay.run(StreamsBus(BusSettings(url=url)), at=timezone.now())
+        else:
+            consumer.run(readers.of_log("test", remember), url=url, at=timezone.now())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
