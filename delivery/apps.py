@@ -3,3 +3,11 @@ from django.apps import AppConfig
 
 class DeliveryConfig(AppConfig):
     name = "delivery"
+
+    def ready(self) -> None:
+        """Register the shapes of our events."""
+        from delivery.mail.representation import UndeliverableBody
+        from events import bodies
+        from events.catalog import EventType
+
+        bodies.register({EventType.MAIL_UNDELIVERABLE: UndeliverableBody})

@@ -8,6 +8,7 @@ from common.logs import logging_settings
 from config.env import env
 from config.schedule import POLLED, SCHEDULE
 from config.settings.console import AXES_ENABLE_ADMIN, FORMAT_MODULE_PATH, UNFOLD  # noqa: F401
+from delivery.conf import DeliverySettings
 from entitlements.conf import EntitlementsSettings
 from projects.conf import ProjectsSettings
 from usage.conf import UsageSettings
@@ -203,6 +204,8 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 
 BILLING = BillingSettings.from_env(env)
+DELIVERY = DeliverySettings.from_env(env)
+globals().update(DELIVERY.email)
 EGRESS = EgressSettings.from_env(env)
 ENTITLEMENTS = EntitlementsSettings.from_env(env)
 PROJECTS = ProjectsSettings.from_env(env)

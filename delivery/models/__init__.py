@@ -1,3 +1,16 @@
+from delivery.models.mail_opt_out import MailOptOut
+from delivery.models.mail_settings import MailSettings
+from delivery.models.mail_suppression import MailSuppression, SuppressionReason
+from delivery.models.notification import Channel, Notification, NotificationState
 from delivery.models.outlet import Outlet
 
-__all__ = ["Outlet"]
+__all__ = [
+    "Channel",
+    "MailOptOut",
+    "MailSettings",
+    "MailSuppression",
+    "Notification",
+    "NotificationState",
+    "Outlet",
+    "SuppressionReason",
+]

@@ -4,20 +4,31 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('projects', '0001_initial'),
+        ("projects", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='customer',
-            name='locale',
-            field=models.CharField(blank=True, db_default='', default='', help_text='The language of mails, as a BCP 47 tag.', max_length=35),
+            model_name="customer",
+            name="locale",
+            field=models.CharField(
+                blank=True,
+                db_default="",
+                default="",
+                help_text="The language of mails, as a BCP 47 tag.",
+                max_length=35,
+            ),
         ),
         migrations.AddField(
-            model_name='project',
-            name='contact_email',
-            field=models.EmailField(blank=True, db_default='', default='', help_text="Where we tell the project's people about expiring keys and failing endpoints.", max_length=254),
+            model_name="project",
+            name="contact_email",
+            field=models.EmailField(
+                blank=True,
+                db_default="",
+                default="",
+                help_text="Where we tell the project's people about expiring keys and failing endpoints.",
+                max_length=254,
+            ),
         ),
     ]
