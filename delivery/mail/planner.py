@@ -9,9 +9,10 @@ from django.db import transaction
 from delivery.mail import kinds, selectors
 from delivery.mail.content import EventFacts
 from delivery.mail.kinds import Audience, NotificationKind
-from delivery.models import MailSettings, Notification
+from delivery.models import MailSettings, Notification, Outlet
 from delivery.outlets import outlet
 from delivery.outlets.outlet import Start
+from events.log import selectors as event_log
 from events.models import LoggedEvent
 
 log = structlog.get_logger(__name__)
@@ -36,14 +37,27 @@ def run(*, at: datetime) -> int:
 def _run_batch(at: datetime) -> int:
     with transaction.atomic():
         row = outlet.lock(OUTLET, start=Start.NEXT)
-        events = outlet.take(row, limit=BATCH) if row else []
-        if row is None or not events:
+        if row is None or _skip(row, at):
+            return 0
+        events = outlet.take(row, limit=BATCH)
+        if not events:
             return 0
         settings = selectors.active_settings({event.project_id for event in events})
         rows = [each for event in events for each in _plan_event(event, settings, at)]
         Notification.objects.bulk_create(rows, ignore_conflicts=True)
         outlet.move(row, number=events[-1].number, at=at)
     return len(events)
+
+
+def _skip(row: Outlet, at: datetime) -> bool:
+    """Skip all events if no project sends anything. Their last number is read before the settings:
+    no event is skipped that is younger than a project's choice."""
+    number = event_log.last_number()
+    if selectors.has_active_settings():
+        return False
+    if number > row.number:
+        outlet.move(row, number=number, at=at)
+    return True
 
 
 def _plan_event(

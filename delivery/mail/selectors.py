@@ -34,6 +34,11 @@ def active_settings(project_ids: Collection[str]) -> dict[str, MailSettings]:
     return {row.project_id: row for row in rows.exclude(channel=Channel.NONE)}
 
 
+def has_active_settings() -> bool:
+    """Whether any project sends anything."""
+    return MailSettings.objects.across_projects().exclude(channel=Channel.NONE).exists()
+
+
 def settings_with_kind(kind: str) -> list[MailSettings]:
     """The settings of all projects that send this kind."""
     rows = MailSettings.objects.across_projects().filter(kinds__contains=[kind])

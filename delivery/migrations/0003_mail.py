@@ -195,9 +195,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "reason",
-                    models.CharField(
-                        blank=True, help_text="Why it was not sent.", max_length=64
-                    ),
+                    models.CharField(blank=True, help_text="Why it was not sent.", max_length=64),
                 ),
                 ("attempts", models.PositiveIntegerField(default=0)),
                 ("due_at", models.DateTimeField(help_text="Not sent before.")),
