@@ -6,7 +6,7 @@ dialogs that ask for a reason. Staff accounts, groups and platform keys need a s
 
 from django.contrib.auth.models import Group, Permission
 
-APPS = ("common", "projects", "usage", "entitlements", "billing", "webhooks", "events")
+APPS = ("common", "projects", "usage", "entitlements", "billing", "webhooks", "events", "delivery")
 
 OPERATOR_PERMISSIONS = (
     "common.change_backoff",
@@ -35,11 +35,14 @@ OPERATOR_PERMISSIONS = (
     "usage.add_meter",
     "usage.change_meter",
     "webhooks.change_inboundevent",
+    "delivery.change_notification",
+    "delivery.change_mailsuppression",
 )
 """Register, configure and suspend projects; issue, rotate and revoke keys; refund payments; cancel,
 pause and resume subscriptions; change products, activate and archive prices; request syncs; decide
 about parked requests to Stripe and about missing objects; connect Stripe accounts; define and
-archive features and meters; change the free tier; grant and revoke access; replay events."""
+archive features and meters; change the free tier; grant and revoke access; replay events;
+send messages again and lift suppressions of addresses."""
 
 VIEWERS, OPERATORS = "Viewers", "Operators"
 

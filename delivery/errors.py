@@ -21,3 +21,9 @@ class ChannelUnavailable(Conflict):
     """This installation has no mail server, or no Hermes."""
 
     code, title = "channel-unavailable", "Messages cannot be sent this way here."
+
+
+class NotificationFinished(Conflict):
+    """The message was sent, or is going to be."""
+
+    code, title = "notification-finished", "This message cannot be sent again."

@@ -19,6 +19,9 @@ from events.audit import audit_trail as audit
 from projects.keys.selectors import projects
 from projects.models import Project
 
+MAX_NOTICE_DAYS = 60
+NOTICE_DAYS = 7
+
 
 def configure(
     *,
@@ -34,16 +37,17 @@ def configure(
     Raises Invalid for a logo that is not at an https address, and ChannelUnavailable.
     """
     changes = dict(changes)
-    if changes.get("channel") in unavailable_channels():
-        raise ChannelUnavailable("Ask the platform's operators to connect it.")
     if changes.get("logo_url"):
         _check_logo(changes["logo_url"])
     with transaction.atomic():
         projects.lock(project_id=project.pk)
         row = selectors.lock_settings(project.pk)
+        channel = changes.get("channel", row.channel)
+        if channel != row.channel and channel in unavailable_channels():
+            raise ChannelUnavailable("Ask the platform's operators to connect it.")
         if "kinds" in changes:
             changes["kinds"] = [name for name in NAMES if name in changes["kinds"]]
-        elif row.updated_at is None and changes.get("channel", Channel.NONE) != Channel.NONE:
+        elif row.updated_at is None and channel != Channel.NONE:
             changes["kinds"] = list(NAMES)
         before = dict(mail_settings(row))
         for name, value in changes.items():

@@ -19,7 +19,6 @@ from projects.keys.api.project_path import ProjectPathViewSet
 from projects.keys.scopes import KeyScope
 
 COLOR = r"^#[0-9a-fA-F]{6}\Z"
-MAX_NOTICE_DAYS = 60
 
 
 class MailSettingsSerializer(StrictSerializer):
@@ -44,7 +43,9 @@ class MailSettingsSerializer(StrictSerializer):
     logo_url = serializers.CharField(
         max_length=2000, allow_blank=True, required=False, help_text="An https address."
     )
-    renewal_notice_days = WholeNumberField(min_value=1, max_value=MAX_NOTICE_DAYS, required=False)
+    renewal_notice_days = WholeNumberField(
+        min_value=1, max_value=mail_settings.MAX_NOTICE_DAYS, required=False
+    )
 
 
 class MailSettingsViewSet(ProjectPathViewSet):

@@ -2,7 +2,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 
+from console.operators import Role, ensure
 from projects.models import Customer, Project
 from tests.delivery.mail.smtp_server import SmtpServer
 from tests.factories.projects import CustomerFactory
@@ -24,3 +27,12 @@ def ada(project: Project) -> Customer:
     return CustomerFactory.create(
         project=project, user_id="ada", email="ada@example.com", name="Ada", locale="en-GB"
     )
+
+
+@pytest.fixture
+def administrator(db: None) -> Client:
+    """A browser in which an administrator of the console has signed in."""
+    ensure(username="root", password="a-long-enough-passphrase", role=Role.ADMINISTRATOR)
+    client = Client()
+    client.force_login(User.objects.get(username="root"))
+    return client
