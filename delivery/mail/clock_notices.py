@@ -69,6 +69,7 @@ def _expiring_keys(settings: MailSettings, at: datetime) -> Iterator[ClockNotice
         rotated_to__isnull=True,
     )
     for key_id, expires_at in keys.values_list("pk", "expires_at"):
+        assert expires_at is not None  # by the filter
         yield ClockNotice(f"key:{key_id}:{expires_at.isoformat()}", key_id)
 
 

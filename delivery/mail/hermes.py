@@ -17,7 +17,7 @@ from common.money import Money
 from common.times import rfc3339
 from delivery.mail.content import Content, Value
 from delivery.mail.outcomes import ChannelDown, Outcome, Refused, Sent, TryLater
-from delivery.mail.people import Person
+from delivery.mail.people import Recipient
 from delivery.models import MailSettings, Notification
 from projects.models import Project
 
@@ -49,7 +49,7 @@ def encode(
     row: Notification,
     *,
     content: Content,
-    person: Person,
+    person: Recipient,
     mail_settings: MailSettings,
     project: Project,
 ) -> bytes:

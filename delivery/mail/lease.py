@@ -9,7 +9,7 @@ from django.db.models import F
 from common.models import ProjectQuerySet
 from common.retry_pause import RetryPause
 from delivery.mail import hermes
-from delivery.mail.outcomes import LeaseLost, Outcome, Refused, Sent, TryLater, Unknown
+from delivery.mail.outcomes import NotificationTaken, Outcome, Refused, Sent, TryLater, Unknown
 from delivery.models import Channel, Notification, NotificationState
 
 LEASE = timedelta(minutes=5)
@@ -32,7 +32,7 @@ def claim(row: Notification, *, at: datetime) -> bool:
 
 
 def begin_sending(row: Notification, *, address_digest: str, at: datetime) -> None:
-    """Commit that content is about to leave for this address. Raises LeaseLost."""
+    """Commit that content is about to leave for this address. Raises NotificationTaken."""
     if (
         not _leased(row)
         .filter(state=NotificationState.PLANNED)
@@ -43,7 +43,7 @@ def begin_sending(row: Notification, *, address_digest: str, at: datetime) -> No
             tried_at=row.tried_at or at,
         )
     ):
-        raise LeaseLost
+        raise NotificationTaken
     row.state, row.address_digest = NotificationState.SENDING, address_digest
     row.tried_at, row.attempts = row.tried_at or at, row.attempts + 1
 

@@ -47,7 +47,7 @@ def configure(
             raise ChannelUnavailable("Ask the platform's operators to connect it.")
         if "kinds" in changes:
             changes["kinds"] = [name for name in NAMES if name in changes["kinds"]]
-        elif row.updated_at is None and channel != Channel.NONE:
+        elif row._state.adding and channel != Channel.NONE:
             changes["kinds"] = list(NAMES)
         before = dict(mail_settings(row))
         for name, value in changes.items():

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from django.core.mail import EmailMultiAlternatives, get_connection
 
-from delivery.mail.outcomes import ChannelDown, LeaseLost, Outcome, Refused, Sent, TryLater, Unknown
+from delivery.mail.outcomes import ChannelDown, NotificationTaken, Outcome, Refused, Sent, TryLater, Unknown
 from delivery.mail.smtp import TrackedConnection, TrackedSmtpBackend
 
 BeforeSend = Callable[[], None]
@@ -72,7 +72,7 @@ class Mailbox:
             if connection.has_begun_data:
                 return Unknown(type(error).__name__)
             raise ChannelDown(type(error).__name__) from error
-        except LeaseLost:
+        except NotificationTaken:
             self._drop()
             raise
         return Sent()

@@ -8,7 +8,7 @@ from django.core.mail import EmailMultiAlternatives
 from delivery.mail import formats, messages, opt_outs
 from delivery.mail.content import Content
 from delivery.mail.kinds import NotificationKind
-from delivery.mail.people import Person
+from delivery.mail.people import Recipient
 from delivery.models import MailSettings, Notification
 from projects.models import Project
 
@@ -21,7 +21,7 @@ def build(
     *,
     kind: NotificationKind,
     content: Content,
-    person: Person,
+    person: Recipient,
     mail_settings: MailSettings,
     project: Project,
 ) -> EmailMultiAlternatives:

@@ -45,5 +45,5 @@ class ChannelDown(Exception):
         self.code = code
 
 
-class LeaseLost(Exception):
+class NotificationTaken(Exception):
     """Another process has the notification: this one must not send it."""

@@ -17,7 +17,7 @@ RECEIPTS = frozenset({"receipt", "payment_receipt", "refund"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class Recipient:
     """The reader and their address."""
 
     id: str
@@ -25,7 +25,7 @@ class Person:
     reader: Reader
 
 
-def find(row: Notification, kind: NotificationKind) -> Person:
+def find(row: Notification, kind: NotificationKind) -> Recipient:
     """The person to write to. Raises Overtaken if the person is gone or must not be written to."""
     person = _of_project(row) if row.recipient == row.project_id else _customer(row)
     if not person.address:
@@ -52,14 +52,14 @@ def _check_suppression(row: Notification, kind: NotificationKind, address: str) 
         raise Overtaken("unsubscribed")
 
 
-def _of_project(row: Notification) -> Person:
+def _of_project(row: Notification) -> Recipient:
     project = Project.objects.get(pk=row.project_id)
-    return Person(id=project.pk, address=project.contact_email, reader=Reader())
+    return Recipient(id=project.pk, address=project.contact_email, reader=Reader())
 
 
-def _customer(row: Notification) -> Person:
+def _customer(row: Notification) -> Recipient:
     customer = Customer.objects.for_project(row.project_id).filter(pk=row.recipient).first()
     if customer is None or customer.deleted_at is not None:
         raise Overtaken("customer_erased")
     reader = Reader(name=customer.name, locale=customer.locale)
-    return Person(id=customer.pk, address=customer.email, reader=reader)
+    return Recipient(id=customer.pk, address=customer.email, reader=reader)

@@ -1,13 +1,14 @@
 """Example facts of each kind, for previews of messages that have not happened yet."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from common.money import Money
-from delivery.mail.content import Content
+from delivery.mail.content import Content, Value
 
 _DAY = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 _PRICE = Money(2900, "eur")
-_PURCHASE = {"amount": _PRICE, "description": "Workshop ticket", "reference": "order-1001"}
+_PURCHASE: dict[str, Value | list[Mapping[str, Value]]] = {"amount": _PRICE, "description": "Workshop ticket", "reference": "order-1001"}
 _LINK = "https://example.com/pay"
 
 SAMPLES: dict[str, Content] = {

@@ -28,7 +28,7 @@ from delivery.mail.kinds import NotificationKind
 from delivery.mail.mailbox import Mailbox
 from delivery.mail.outcomes import (
     ChannelDown,
-    LeaseLost,
+    NotificationTaken,
     Outcome,
     Refused,
     Sent,
@@ -83,7 +83,7 @@ def _send(row: Notification, mailbox: Mailbox, at: datetime) -> bool:
     except Overtaken as reason:
         lease.suppress(row, reason=reason.code)
         return False
-    except LeaseLost:
+    except NotificationTaken:
         return False
     except ChannelDown:
         raise
@@ -99,7 +99,7 @@ def _send(row: Notification, mailbox: Mailbox, at: datetime) -> bool:
 
 
 def _attempt(row: Notification, mailbox: Mailbox, at: datetime) -> Outcome:
-    """Raises Overtaken if it must not be sent, LeaseLost and ChannelDown."""
+    """Raises Overtaken if it must not be sent, NotificationTaken and ChannelDown."""
     if at >= row.useless_at:
         raise Overtaken("too_late")
     kind = kinds.BY_NAME.get(row.kind)

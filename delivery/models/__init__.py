@@ -1,3 +1,5 @@
+"""Tables of the ways out, one file per noun."""
+
 from delivery.models.mail_opt_out import MailOptOut
 from delivery.models.mail_settings import MailSettings
 from delivery.models.mail_suppression import MailSuppression, SuppressionReason

@@ -49,4 +49,5 @@ def _view(provider: str) -> Any:
     except Resolver404:
         raise Http404 from None
     base = match.func.view_class  # type: ignore[attr-defined]  # as View.as_view leaves it
-    return type(f"Reported{base.__name__}", (base,), {"signal": _Reports}).as_view()
+    view: Any = type(f"Reported{base.__name__}", (base,), {"signal": _Reports})
+    return view.as_view()
