@@ -25,8 +25,9 @@ def has_paid_amount(event: EventFacts) -> bool:
 
 
 def is_sale_without_invoice(event: EventFacts) -> bool:
-    """Whether the project sold something with the payment, and Stripe wrote no invoice for it."""
-    return event.data["type"] in SOLD_TYPES and event.data["invoice"] is None
+    """Whether the project sold something with the payment, and no invoice of it is known yet."""
+    is_sale = event.data["checkout"] is not None or event.data["type"] in SOLD_TYPES
+    return is_sale and event.data["invoice"] is None
 
 
 def is_of_checkout(event: EventFacts) -> bool:
@@ -54,7 +55,8 @@ def receipt_of_payment(facts: NotificationFacts) -> Content:
     payment = _payment(facts)
     if _has_invoice(payment):
         raise Overtaken("invoice_has_receipt")
-    return Content(_purchase(data) | {"date": parse(data["paid_at"] or data["created_at"])})
+    date = parse(data["paid_at"] or data["created_at"])
+    return Content(_purchase(payment) | {"date": date})
 
 
 def failed_invoice(facts: NotificationFacts) -> Content:
@@ -80,14 +82,14 @@ def failed_checkout(facts: NotificationFacts) -> Content:
         raise Overtaken("checkout_closed")
     if checkout.expires_at is not None and checkout.expires_at <= facts.at:
         raise Overtaken("checkout_expired")
-    return Content(_purchase(data_of(facts)), link=checkout.url)
+    return Content(_purchase(payment), link=checkout.url)
 
 
 def expired_payment(facts: NotificationFacts) -> Content:
     payment = _payment(facts)
     if payment.status not in (PaymentStatus.EXPIRED, PaymentStatus.CANCELED):
         raise Overtaken(f"payment_{payment.status}")
-    return Content(_purchase(data_of(facts)))
+    return Content(_purchase(payment))
 
 
 def refund(facts: NotificationFacts) -> Content:
@@ -99,15 +101,22 @@ def refund(facts: NotificationFacts) -> Content:
     refunded = total - amount(before) if before else total
     if refunded.amount <= 0:
         raise Overtaken("nothing_refunded")
-    return Content(_purchase(data) | {"refunded": refunded, "total_refunded": total})
+    return Content(_purchase(_payment(facts)) | {"refunded": refunded, "total_refunded": total})
 
 
-def _purchase(data: Any) -> dict[str, Any]:
+def _purchase(payment: Payment) -> dict[str, Any]:
+    """What was bought: in the project's words, else the products of the page."""
+    checkout = _checkout(payment)
     return {
-        "amount": amount(data["amount"]),
-        "description": data["description"] or "",
-        "reference": data["reference"] or "",
+        "amount": Money(payment.amount, payment.currency),
+        "description": payment.description or (_products(checkout) if checkout else ""),
+        "reference": payment.reference,
     }
+
+
+def _products(checkout: Checkout) -> str:
+    lines = checkout.lines.select_related("price__product")
+    return ", ".join(f"{line.quantity} × {line.price.product.name}" for line in lines)
 
 
 def _payment(facts: NotificationFacts) -> Payment:

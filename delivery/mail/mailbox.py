@@ -11,7 +11,15 @@ from typing import Any, Self
 
 from django.core.mail import EmailMultiAlternatives, get_connection
 
-from delivery.mail.outcomes import ChannelDown, NotificationTaken, Outcome, Refused, Sent, TryLater, Unknown
+from delivery.mail.outcomes import (
+    ChannelDown,
+    NotificationTaken,
+    Outcome,
+    Refused,
+    Sent,
+    TryLater,
+    Unknown,
+)
 from delivery.mail.smtp import TrackedConnection, TrackedSmtpBackend
 
 BeforeSend = Callable[[], None]

@@ -8,7 +8,11 @@ from delivery.mail.content import Content, Value
 
 _DAY = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 _PRICE = Money(2900, "eur")
-_PURCHASE: dict[str, Value | list[Mapping[str, Value]]] = {"amount": _PRICE, "description": "Workshop ticket", "reference": "order-1001"}
+_PURCHASE: dict[str, Value | list[Mapping[str, Value]]] = {
+    "amount": _PRICE,
+    "description": "Workshop ticket",
+    "reference": "order-1001",
+}
 _LINK = "https://example.com/pay"
 
 SAMPLES: dict[str, Content] = {
