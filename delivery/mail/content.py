@@ -9,6 +9,8 @@ from common.money import Money
 
 Value = str | int | Money | datetime
 """A fact of a message; each language writes numbers, amounts and dates in its own way."""
+Facts = Mapping[str, Value | list[Mapping[str, Value]]]
+"""Facts by name; a list is of lines, such as those of an invoice."""
 
 
 class Overtaken(Exception):
@@ -43,7 +45,7 @@ class NotificationFacts:
 class Content:
     """``facts`` are what the template may say; ``link`` is the address behind its button."""
 
-    facts: Mapping[str, Value | list[Mapping[str, Value]]]
+    facts: Facts
     link: str = ""
 
 

@@ -19,6 +19,8 @@ LANGUAGES = ("en", "de")
 """Languages that we have templates in; the first one is for everybody else."""
 MAX_TEXT = 200
 _BIDI_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CODE_BESIDE_DIGIT = re.compile(r"(?<=[A-Z])(?=\d)")
+"""CLDR's currencySpacing, which Babel leaves out: ``KWD 1.000`` instead of ``KWD1.000``."""
 _LINK = re.compile(r"://|www\.|@", re.IGNORECASE)
 
 
@@ -62,7 +64,7 @@ def format_money(money: Money, locale: Locale) -> str:
     text: str = pattern.apply(
         number, locale, currency=money.currency.upper(), currency_digits=False
     )
-    return text
+    return _CODE_BESIDE_DIGIT.sub("\u00a0", text)
 
 
 def clean(text: str) -> str:

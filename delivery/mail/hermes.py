@@ -3,7 +3,6 @@
 The idempotency key is the notification's id, so a request may be repeated until it is answered.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -15,7 +14,7 @@ from common import egress
 from common.egress import EgressFailed, EgressRefused, EgressResponse
 from common.money import Money
 from common.times import rfc3339
-from delivery.mail.content import Content, Value
+from delivery.mail.content import Content, Facts, Value
 from delivery.mail.outcomes import ChannelDown, Outcome, Refused, Sent, TryLater
 from delivery.mail.people import Recipient
 from delivery.models import MailSettings, Notification
@@ -79,7 +78,7 @@ def encode(
     )
 
 
-def _plain(facts: Mapping[str, Value | list[Mapping[str, Value]]]) -> dict[str, Any]:
+def _plain(facts: Facts) -> dict[str, Any]:
     return {
         name: [_plain(line) for line in value] if isinstance(value, list) else _plain_value(value)
         for name, value in facts.items()

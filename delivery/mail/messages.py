@@ -16,7 +16,7 @@ from babel import Locale
 from django.template import Context, Engine, Template
 
 from delivery.mail import formats
-from delivery.mail.content import Content, Value
+from delivery.mail.content import Content, Facts
 from delivery.mail.kinds import Audience, NotificationKind
 from delivery.models import MailSettings
 
@@ -103,9 +103,7 @@ def _text_template(name: str) -> Template:
     return _TEXT.get_template(name)
 
 
-def _format_facts(
-    facts: Mapping[str, Value | list[Mapping[str, Value]]], locale: Locale
-) -> dict[str, Any]:
+def _format_facts(facts: Facts, locale: Locale) -> dict[str, Any]:
     return {
         name: [_format_facts(line, locale) for line in value]
         if isinstance(value, list)

@@ -1,14 +1,13 @@
 """Example facts of each kind, for previews of messages that have not happened yet."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from common.money import Money
-from delivery.mail.content import Content, Value
+from delivery.mail.content import Content, Facts
 
 _DAY = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 _PRICE = Money(2900, "eur")
-_PURCHASE: dict[str, Value | list[Mapping[str, Value]]] = {
+_PURCHASE: Facts = {
     "amount": _PRICE,
     "description": "Workshop ticket",
     "reference": "order-1001",
