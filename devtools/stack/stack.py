@@ -163,6 +163,7 @@ class Stack:
             "DJANGO_SETTINGS_MODULE": "config.settings.development",
             "PUBLIC_URL": self.web_url,
             "EMAIL_URL": self._given_mail_url or f"file://{self.mail_folder}",
+            "MAIL_FROM": os.environ.get("MAIL_FROM") or "tollgate@localhost.localdomain",
             "STRIPE_API_BASE": self.sandbox_url,
             "PYTHONUNBUFFERED": "1",
         }

@@ -1,12 +1,14 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.core.validators import RegexValidator, validate_email
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
@@ -100,12 +102,12 @@ class MailSettingsAdmin(ReadOnlyAdmin):
 
     sidebar = SidebarEntry(SidebarGroup.TENANTS, 6, "Mail settings", icon="drafts")
     actions_list: ClassVar[Sequence[str]] = ["turn_on"]
-    actions_detail: ClassVar[Sequence[str]] = ["configure", "preview"]
+    actions_detail: ClassVar[Sequence[str]] = ["configure"]
     search_fields = ["id__exact", "project__name__icontains"]
     list_select_related = ["project"]
     list_display = ["project_link", "channel", "kind_count", "brand_name", "updated_at"]
     list_filter = [filters.PROJECT, filters.words("channel", Channel.values)]
-    fields = ["project", "channel", "kind_names", *CHANGEABLE[2:], "updated_at"]
+    fields = ["project", "channel", "kind_names", *CHANGEABLE[2:], "preview_link", "updated_at"]
 
     def has_change_mail_permission(
         self, request: HttpRequest, obj: Model | str | None = None
@@ -136,14 +138,13 @@ class MailSettingsAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         return _save(request, form, CONFIGURE, self.row(request, object_id).project)
 
-    @action(
-        description="Preview",
-        url_path="preview",
-        icon="preview",
-        permissions=["change_mail"],
-    )
-    def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def get_custom_urls(self) -> Sequence[tuple[str, str, Callable[..., HttpResponse]]]:
+        return [("<path:object_id>/preview/", "delivery_mailsettings_preview", self.preview)]
+
+    def preview(self, request: HttpRequest, object_id: str, **kwargs: object) -> HttpResponse:
         """A page that changes nothing: the message of a kind, from a recent event."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         row: MailSettings = self.row(request, object_id)
         kind = kinds.BY_NAME.get(request.GET.get("kind", kinds.NAMES[0]))
         if kind is None:
@@ -175,6 +176,11 @@ class MailSettingsAdmin(ReadOnlyAdmin):
             "preview": preview,
         }
         return render(request, "console/mail_preview.html", context)
+
+    @display(description="Messages")
+    def preview_link(self, row: MailSettings) -> object:
+        address = reverse("admin:delivery_mailsettings_preview", args=[row.pk])
+        return columns.anchor(address, "Preview each message")
 
     @display(description="Kinds")
     def kind_count(self, row: MailSettings) -> str:

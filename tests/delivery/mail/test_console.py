@@ -46,6 +46,12 @@ def test_a_preview_shows_a_real_event(administrator: Client, ada: Customer) -> N
     assert "Hello Ada," in answer.text
 
 
+def test_a_preview_is_for_people_who_may_see_the_settings(client: Client, project: Project) -> None:
+    turn_on(project)
+    settings = MailSettings.objects.for_project(project).get()
+    assert client.get(page(settings, "preview")).status_code == 302, "to the login"
+
+
 def test_an_operator_turns_messages_on(administrator: Client, project: Project) -> None:
     answer = submit(
         administrator,
