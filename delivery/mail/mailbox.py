@@ -56,12 +56,11 @@ class Mailbox:
     def _send_by_smtp(self, mail: EmailMultiAlternatives, before_send: BeforeSend) -> Outcome:
         """A server may close a connection that it has had for long: a new one is tried once."""
         is_used = self._backend.connection is not None
-        try:
+        outcome = self._send_once(mail, before_send)
+        is_dropped = self._backend.connection is None
+        if is_used and is_dropped and isinstance(outcome, TryLater):
             return self._send_once(mail, before_send)
-        except ChannelDown:
-            if not is_used:
-                raise
-        return self._send_once(mail, before_send)
+        return outcome
 
     def _send_once(self, mail: EmailMultiAlternatives, before_send: BeforeSend) -> Outcome:
         connection = self._open()
@@ -70,6 +69,9 @@ class Mailbox:
             self._backend.send_messages([mail])
         except smtplib.SMTPRecipientsRefused as error:
             return _outcome_of_refusal(*next(iter(error.recipients.values())))
+        except smtplib.SMTPSenderRefused as error:
+            self._drop()
+            raise ChannelDown(f"sender_refused_{error.smtp_code}") from error
         except smtplib.SMTPDataError as error:
             return _outcome_of_refusal(error.smtp_code, error.smtp_error)
         except (UnicodeError, smtplib.SMTPNotSupportedError):
@@ -77,9 +79,8 @@ class Mailbox:
             return Refused("address_not_supported")
         except (OSError, smtplib.SMTPException) as error:
             self._drop()
-            if connection.has_begun_data:
-                return Unknown(type(error).__name__)
-            raise ChannelDown(type(error).__name__) from error
+            name = type(error).__name__
+            return Unknown(name) if connection.has_begun_data else TryLater(name)
         except NotificationTaken:
             self._drop()
             raise

@@ -73,11 +73,12 @@ def write(
     for part in ("title", "button"):
         values[part] = " ".join(_render(_TEXT, name, f"{part}.txt", values).split())
     values["details"] = _parse_details(_render(_TEXT, name, "details.txt", values))
+    html = _html_template(name).render(Context({**values, "layout": _html_layout()}))
     return Message(
         language=language,
         subject=values["title"],
         text=_tidy(_render(_TEXT, name, "layout.txt", values)),
-        html=_html_template(name).render(Context({**values, "layout": _html_layout()})),
+        html=html + "",  # an ordinary text: a page that shows it has to escape it
     )
 
 

@@ -77,6 +77,7 @@ class Notification(ProjectOwned):
                 name="notification_in_flight",
             ),
             models.Index(fields=["project", "state", "-id"], name="notification_by_state"),
+            models.Index(fields=["project", "recipient", "-id"], name="notification_by_reader"),
             models.Index(fields=["created_at"], name="notification_by_age"),
         ]
 

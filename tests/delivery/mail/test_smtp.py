@@ -99,6 +99,20 @@ def test_a_server_that_is_away_delays_everything_and_counts_no_attempt(
     assert (row.attempts, row.leased_until) == (0, None)
 
 
+def test_a_recipient_at_whom_the_server_hangs_up_stops_no_other(
+    ada: Customer, smtp: SmtpServer
+) -> None:
+    first = planned(ada)
+    other = planned(ada)
+    count = iter(range(100))
+    smtp.script = lambda stage: None if stage == "rcpt" and next(count) == 0 else replies()(stage)
+    assert send() == 1
+    assert state(first) == ("planned", "SMTPServerDisconnected")
+    assert first.attempts == 1
+    assert state(other) == ("sent", "")
+    assert send(after=timedelta(minutes=2)) == 1
+
+
 def test_a_refused_sender_address_is_the_platforms_trouble(ada: Customer, smtp: SmtpServer) -> None:
     row = planned(ada)
     smtp.script = replies(mail="550 not yours")
