@@ -5,7 +5,7 @@ happened: a lost connection means that nobody knows.
 """
 
 import smtplib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +22,13 @@ from delivery.mail.outcomes import (
 )
 from delivery.mail.smtp import TrackedConnection, TrackedSmtpBackend
 
+NOT_REACHED = frozenset(
+    {"ConnectTimeout", "NewConnectionError", "NameResolutionError", "AnymailConfigurationError"}
+)
+"""Errors before anything was sent, of requests, urllib3 and django-anymail."""
+NOT_ALLOWED, TOO_MANY = frozenset({401, 402, 403}), 429
+"""Answers about our account at the provider; an answer about our pace."""
+MAX_CAUSES = 8
 BeforeSend = Callable[[], None]
 NO_MAILBOX = (b"5.1.1 ", b"5.1.6 ", b"5.1.10 ", b"5.2.1 ")
 """RFC 3463: no such mailbox, moved, accepts no mail, disabled."""
@@ -120,18 +127,34 @@ def _outcome_of_refusal(code: int, text: bytes | str) -> Outcome:
 
 
 def _outcome_of_provider(error: Exception) -> Outcome:
-    """The outcome of an error of a backend that is not SMTP: of a provider's API, or of a file."""
-    names = {base.__name__ for base in type(error).__mro__}
+    """The outcome of an error of a backend that is not SMTP: of a provider's API, or of a file.
+
+    Names of classes are compared, because django-anymail is not installed everywhere. Raises
+    ChannelDown if the provider has not been reached, or takes no mail of ours at all.
+    """
+    names = {base.__name__ for cause in _causes(error) for base in type(cause).__mro__}
     name = type(error).__name__
-    if names & {"AnymailSerializationError", "AnymailUnsupportedFeature", "ConnectTimeout"}:
-        return TryLater(name)
+    status = getattr(error, "status_code", None)
+    if names & NOT_REACHED or status in NOT_ALLOWED:
+        raise ChannelDown(f"provider_{status or name}") from error
+    if "AnymailSerializationError" in names or "AnymailUnsupportedFeature" in names:
+        return Refused(name)
     if "AnymailRecipientsRefused" in names:
         return Refused(name, has_bounced=True)
-    status = getattr(getattr(error, "response", None), "status_code", None) or getattr(
-        error, "status_code", None
-    )
-    if status == 429:
-        return TryLater("provider_429")
+    if status == TOO_MANY:
+        return TryLater(f"provider_{status}")
     if isinstance(status, int) and 400 <= status < 500:
         return Refused(f"provider_{status}")
     return Unknown(f"provider_{status}" if status else name)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it; urllib3 keeps the cause of a failed connection in ``reason``,
+    and requests keeps that error as its first argument."""
+    current: object = error
+    for _ in range(MAX_CAUSES):
+        if not isinstance(current, BaseException):
+            return
+        yield current
+        first = current.args[0] if current.args else None
+        current = current.__cause__ or getattr(current, "reason", None) or first

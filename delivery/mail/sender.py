@@ -63,28 +63,42 @@ def run(*, at: datetime) -> int:
                 break
             if row.channel in down or not lease.claim(row, at=at):
                 continue
-            try:
-                is_sent = _send(row, mailbox, at)
-            except ChannelDown as error:
-                lease.release(row)
-                down.add(row.channel)
-                fair_queue.record_failure(RULE, owner=OWNER, subject=row.channel, error=error)
-                continue
-            if is_sent and row.channel in failing:
-                fair_queue.record_success(RULE, owner=OWNER, subjects=[row.channel])
-            count += is_sent
+            if _send_or_stop(row, mailbox, down, at):
+                count += 1
+                if row.channel in failing:
+                    fair_queue.record_success(RULE, owner=OWNER, subjects=[row.channel])
     return count
 
 
-def _send(row: Notification, mailbox: Mailbox, at: datetime) -> bool:
-    """Send a claimed message. Returns whether it was sent. Raises ChannelDown."""
+def _send_or_stop(row: Notification, mailbox: Mailbox, down: set[str], at: datetime) -> bool:
+    """Send a claimed message. Returns whether it was sent. After an error that the next messages
+    would meet, too, the channel is added to ``down``."""
+    try:
+        outcome = _send(row, mailbox, at)
+    except ChannelDown as error:
+        lease.release(row)
+        _stop_channel(row.channel, error, down)
+        return False
+    if isinstance(outcome, Unknown):
+        _stop_channel(row.channel, ChannelDown(outcome.reason), down)
+    return isinstance(outcome, Sent)
+
+
+def _stop_channel(channel: str, error: ChannelDown, down: set[str]) -> None:
+    """Send nothing more through this channel until its back-off is over."""
+    down.add(channel)
+    fair_queue.record_failure(RULE, owner=OWNER, subject=channel, error=error)
+
+
+def _send(row: Notification, mailbox: Mailbox, at: datetime) -> Outcome | None:
+    """Send a claimed message. Returns None if nothing was tried. Raises ChannelDown."""
     try:
         outcome = _attempt(row, mailbox, at)
     except Overtaken as reason:
         lease.suppress(row, reason=reason.code)
-        return False
+        return None
     except NotificationTaken:
-        return False
+        return None
     except ChannelDown:
         raise
     except Exception as error:  # noqa: BLE001  # one message's trouble must not stop the others
@@ -95,7 +109,7 @@ def _send(row: Notification, mailbox: Mailbox, at: datetime) -> bool:
     lease.record(row, outcome, at=at)
     if isinstance(outcome, Refused) and outcome.has_bounced:
         suppressions.record(row, reason=SuppressionReason.BOUNCED, at=at)
-    return isinstance(outcome, Sent)
+    return outcome
 
 
 def _attempt(row: Notification, mailbox: Mailbox, at: datetime) -> Outcome:

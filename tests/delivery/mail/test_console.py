@@ -10,6 +10,7 @@ from delivery.mail import kinds, planner
 from delivery.models import MailSettings, MailSuppression, Notification
 from events.models import AuditEntry
 from projects.models import Customer, Project
+from tests.back_offs import end_pauses
 from tests.console.dialogs import send as submit
 from tests.console.dialogs import was_done
 from tests.delivery.mail.notices import NOW, credits_low, planned, send, state, turn_on
@@ -78,6 +79,7 @@ def test_an_unknown_message_is_sent_again_by_a_person(
     assert was_done(submit(administrator, page(row, "send-again")))
     assert state(row) == ("planned", "")
     smtp.script = replies()
+    end_pauses()
     later = timezone.now() - NOW + timedelta(minutes=1)
     assert send(after=later) == 1
     assert state(row) == ("sent", "")
