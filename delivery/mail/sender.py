@@ -54,11 +54,14 @@ def run(*, at: datetime) -> int:
     for row in selectors.in_flight_before(at):
         lease.recover(row, at=at)
         log.warning("notification_unknown", notification=row.pk, project=row.project_id)
+    rows = selectors.due(at=at, limit=BATCH)
+    if not rows:
+        return 0
     deadline, count = time.monotonic() + RUN_SECONDS, 0
     down = _channels_backing_off() | mail_settings.unavailable_channels()
     failing = _failing_channels()
     with Mailbox() as mailbox:
-        for row in selectors.due(at=at, limit=BATCH):
+        for row in rows:
             if time.monotonic() > deadline:
                 break
             if row.channel in down or not lease.claim(row, at=at):

@@ -101,3 +101,10 @@ def test_a_suppression_is_lifted(administrator: Client, ada: Customer, smtp: Smt
     planner.run(at=NOW)
     assert send() == 1
     assert Notification.objects.for_project(ada.project).filter(state="sent").count() == 1
+
+
+def test_a_customers_page_shows_the_messages(administrator: Client, ada: Customer) -> None:
+    row = planned(ada)
+    shown = administrator.get(f"/admin/projects/customer/{ada.pk}/change/").text
+    assert f"/admin/delivery/notification/{row.pk}/change/" in shown
+    assert "credits_low" in shown
