@@ -15,6 +15,11 @@ def rfc3339(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def parse(text: str) -> datetime:
+    """Parse an ISO 8601 time. Raises ValueError."""
+    return datetime.fromisoformat(text)
+
+
 def parse_optional(text: str | None) -> datetime | None:
     """Parse an ISO 8601 time; None for None. Raises ValueError."""
     return None if text is None else datetime.fromisoformat(text)

@@ -40,6 +40,10 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "publish events to Redis Streams": _every(5, "delivery.publish_to_streams"),
     "publish events to Kafka": _every(5, "delivery.publish_to_kafka"),
     "delete old rows of consumers' inboxes": _every(3600, "delivery.purge_inbox"),
+    "plan the messages of events": _every(5, "delivery.plan_mail"),
+    "send messages to people": _every(5, "delivery.send_mail"),
+    "plan messages about renewals and expiring keys": _every(3600, "delivery.plan_clock_notices"),
+    "delete old messages": _every(3600, "delivery.drop_old_mail"),
     "create partitions for events": _every(3600, "events.make_partitions"),
     "drop old events": _every(3600, "events.drop_old"),
     "create partitions for usage records": _every(3600, "usage.make_partitions"),
@@ -66,5 +70,7 @@ POLLED: dict[str, float] = {
     "entitlements.expire_grants": 2,
     "entitlements.tell_due": 1,
     "entitlements.recheck": 2,
+    "delivery.plan_mail": 1,
+    "delivery.send_mail": 1,
 }
 """Seconds between the end of one run in a worker and the next, by task name."""

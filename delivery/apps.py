@@ -3,3 +3,14 @@ from django.apps import AppConfig
 
 class DeliveryConfig(AppConfig):
     name = "delivery"
+
+    def ready(self) -> None:
+        """Register the shapes of our events, and the panel of messages on the customer page."""
+        from delivery.mail.admin import customer_panel
+        from delivery.mail.representation import UndeliverableBody
+        from events import bodies
+        from events.catalog import EventType
+        from projects.customers.admin import panels
+
+        panels.register(customer_panel.PANEL, name="messages", order=80)
+        bodies.register({EventType.MAIL_UNDELIVERABLE: UndeliverableBody})

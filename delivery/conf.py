@@ -2,13 +2,22 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 from environ import Env
 
 LEAST_LENGTH = 1000
+SMTP_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+"""Without encryption, with STARTTLS, and with TLS from the first byte."""
+SMTP_SECONDS = 15
+NO_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+EXAMPLE = (
+    "EMAIL_URL is like smtp+tls://user:password@smtp.example.com:587, smtps://…, "
+    "anymail://postmark or file:///var/mail."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +76,75 @@ def _options(text: str) -> dict[str, Any]:
             'KAFKA_OPTIONS is a JSON object, such as {"security.protocol": "SSL"}.'
         )
     return options
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailServerSettings:
+    """``mail_from`` is the sender of all mail; empty: no mail is sent. ``mail_provider`` is the
+    provider of django-anymail whose reports are received. ``email`` are Django's settings.
+    """
+
+    mail_from: str = ""
+    mail_provider: str = ""
+    hermes_url: str = ""
+    hermes_token: str = field(default="", repr=False)
+    email: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.mail_from:
+            try:
+                validate_email(self.mail_from)
+            except ValidationError as error:
+                raise ImproperlyConfigured("MAIL_FROM is not a mail address.") from error
+        if self.hermes_url and not self.hermes_token:
+            raise ImproperlyConfigured("Set HERMES_TOKEN: Hermes needs it.")
+
+    @classmethod
+    def from_env(cls, env: Env, *, email_url: str = "", mail_from: str = "") -> Self:
+        """The arguments are an environment's defaults. Without EMAIL_URL and MAIL_FROM no mail is
+        sent. Raises ImproperlyConfigured."""
+        url = env.str("EMAIL_URL", default=email_url).strip()
+        sender = env.str("MAIL_FROM", default=mail_from).strip()
+        if bool(url) != bool(sender):
+            raise ImproperlyConfigured("Set EMAIL_URL and MAIL_FROM together, or neither.")
+        parts = urlsplit(url)
+        is_provider = parts.scheme == "anymail"
+        return cls(
+            mail_from=sender,
+            mail_provider=(parts.hostname or "") if is_provider else "",
+            hermes_url=env.str("HERMES_URL", default="").strip(),
+            hermes_token=env.str("HERMES_TOKEN", default="").strip(),
+            email=_provider(env, parts.hostname) if is_provider else _mail_server(url),
+        )
+
+
+def _provider(env: Env, name: str | None) -> dict[str, Any]:
+    """Django's settings for a provider of django-anymail; ``ANYMAIL`` holds the provider's own."""
+    if not name:
+        raise ImproperlyConfigured(EXAMPLE)
+    return {
+        "EMAIL_BACKEND": f"anymail.backends.{name}.EmailBackend",
+        "ANYMAIL": env.dict("ANYMAIL", default={}),
+    }
+
+
+def _mail_server(url: str) -> dict[str, Any]:
+    """Django's settings for an SMTP server or a folder."""
+    if not url:
+        return {"EMAIL_BACKEND": NO_BACKEND}
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.path:
+        backend = "django.core.mail.backends.filebased.EmailBackend"
+        return {"EMAIL_BACKEND": backend, "EMAIL_FILE_PATH": parts.path}
+    if parts.scheme not in SMTP_PORTS or not parts.hostname:
+        raise ImproperlyConfigured(EXAMPLE)
+    return {
+        "EMAIL_BACKEND": "delivery.mail.smtp.TrackedSmtpBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or SMTP_PORTS[parts.scheme],
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_TIMEOUT": SMTP_SECONDS,
+    }

@@ -1,6 +1,6 @@
 """Errors of the ways out."""
 
-from common.errors import DomainError
+from common.errors import Conflict, DomainError
 
 
 class EventsExpired(DomainError):
@@ -15,3 +15,15 @@ class EventsRewound(DomainError):
     your rows with ours, and go on from ``oldest``."""
 
     status, code, title = 410, "events-rewound", "This cursor belongs to a lost history."
+
+
+class ChannelUnavailable(Conflict):
+    """This installation has no mail server, or no Hermes."""
+
+    code, title = "channel-unavailable", "Messages cannot be sent this way here."
+
+
+class NotificationFinished(Conflict):
+    """The message was sent, or is going to be."""
+
+    code, title = "notification-finished", "This message cannot be sent again."

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from delivery.bus import buses, inbox, relay
+from delivery.mail import clock_notices, planner, retention, sender
 
 
 @shared_task(name="delivery.publish_to_streams")
@@ -19,6 +20,26 @@ def publish_to_kafka() -> None:
 @shared_task(name="delivery.purge_inbox")
 def purge_inbox() -> None:
     inbox.purge(at=timezone.now())
+
+
+@shared_task(name="delivery.plan_mail")
+def plan_mail() -> None:
+    planner.run(at=timezone.now())
+
+
+@shared_task(name="delivery.plan_clock_notices")
+def plan_clock_notices() -> None:
+    clock_notices.run(at=timezone.now())
+
+
+@shared_task(name="delivery.send_mail")
+def send_mail() -> None:
+    sender.run(at=timezone.now())
+
+
+@shared_task(name="delivery.drop_old_mail")
+def drop_old_mail() -> None:
+    retention.drop_old(at=timezone.now())
 
 
 def _publish(name: str) -> None:

@@ -216,6 +216,11 @@ class EventType(models.TextChoices):
     )
     PROJECT_RESUMED = "project.resumed", "The suspension of the project ended."
 
+    MAIL_UNDELIVERABLE = (
+        "mail.undeliverable",
+        "A message came back, to a customer or to your people: the address gets no more mail.",
+    )
+
     API_KEY_ROTATED = (
         "api_key.rotated",
         "A key was replaced by another one. It works until its `expires_at`.",

@@ -29,6 +29,7 @@ class ProjectBody(TypedDict):
     return_origins: list[str]
     grace_days: int | None
     automatic_tax: bool
+    contact_email: Annotated[str, "Empty when unknown."]
     jwt: ShownSignInBody | None
     suspended_at: Time | None
     created_at: Time
@@ -62,6 +63,7 @@ class CustomerBody(TypedDict):
     user_id: UserId
     email: Annotated[str, "Empty when unknown."]
     name: Annotated[str, "Empty when unknown."]
+    locale: Annotated[str, "A BCP 47 tag such as `de-AT`; empty when unknown."]
     metadata: Metadata
     version: Annotated[int, "Increases with every change of the customer or its entitlements."]
     created_at: Time
@@ -80,6 +82,7 @@ def project(row: Project, sign_in: JwtSettings | None) -> ProjectBody:
         "return_origins": row.return_origins,
         "grace_days": row.grace_days,
         "automatic_tax": row.automatic_tax,
+        "contact_email": row.contact_email,
         "jwt": None if sign_in is None else jwt_settings(sign_in),
         "suspended_at": rfc3339(row.suspended_at),
         "created_at": rfc3339(row.created_at),
@@ -116,6 +119,7 @@ def customer(row: Customer) -> CustomerBody:
         "user_id": row.user_id,
         "email": row.email,
         "name": row.name,
+        "locale": row.locale,
         "metadata": row.metadata,
         "version": row.version,
         "created_at": rfc3339(row.created_at),

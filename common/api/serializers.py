@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from common import locales
 from common.api.problems import MAX_ERRORS
 from common.currencies import CODES, max_amount, step
 from common.money import MAX_AMOUNT
@@ -90,6 +91,20 @@ class CurrencyField(serializers.ChoiceField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=CODES, **kwargs)
+
+
+class LocaleField(serializers.CharField):
+    """A BCP 47 tag; it is stored in the usual case."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=locales.MAX_LENGTH, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        tag = str(super().to_internal_value(data))
+        try:
+            return locales.normalise(tag)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
 
 
 class ChargeSerializer(StrictSerializer):

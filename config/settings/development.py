@@ -4,7 +4,7 @@ from common.conf import EgressSettings
 from config.env import database, encryption_keys, env
 from config.settings.base import *  # noqa: F403
 from config.settings.base import BASE_DIR
-from delivery.conf import BusSettings
+from delivery.conf import BusSettings, MailServerSettings
 from devtools import embedded
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -24,3 +24,8 @@ BUS = BusSettings.from_env(env, url=REDIS_URL)
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 EGRESS = EgressSettings.from_env(env, default=True)
+MAIL = MailServerSettings.from_env(
+    env, email_url=f"file://{BASE_DIR / 'var' / 'mail'}", mail_from="tollgate@localhost.localdomain"
+)
+"""Mail is written to files in ``var/mail``."""
+globals().update(MAIL.email)

@@ -1,8 +1,24 @@
-"""Tables of the ways out."""
+"""Tables of the ways out, one file per noun."""
 
 from delivery.models.bus_checkpoint import BusCheckpoint
 from delivery.models.held_entry import HeldEntry
 from delivery.models.inbox_entry import InboxEntry
+from delivery.models.mail_opt_out import MailOptOut
+from delivery.models.mail_settings import MailSettings
+from delivery.models.mail_suppression import MailSuppression, SuppressionReason
+from delivery.models.notification import Channel, Notification, NotificationState
 from delivery.models.outlet import Outlet
 
-__all__ = ["BusCheckpoint", "HeldEntry", "InboxEntry", "Outlet"]
+__all__ = [
+    "BusCheckpoint",
+    "Channel",
+    "HeldEntry",
+    "InboxEntry",
+    "MailOptOut",
+    "MailSettings",
+    "MailSuppression",
+    "Notification",
+    "NotificationState",
+    "Outlet",
+    "SuppressionReason",
+]

@@ -75,6 +75,7 @@ Tollgate is running. Ctrl-C stops it.
   Console         {stack.web_url}/admin/
   Stripe sandbox  {stack.sandbox_url}
   Logs            {stack.var / "log"}
+  Mails           {stack.mail_folder or "sent by the server of EMAIL_URL"}
 
 {seeded.rstrip()}
 """

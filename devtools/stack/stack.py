@@ -44,6 +44,7 @@ class Stack:
         self.sandbox_port = sandbox_port
         self.environment: dict[str, str] = {}
         self.programs: list[Program] = []
+        self._given_mail_url = os.environ.get("EMAIL_URL", "")
         self._watches: list[Watch] = []
         self._undo = ExitStack()
 
@@ -75,6 +76,11 @@ class Stack:
     @property
     def sandbox_url(self) -> str:
         return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
+    def mail_folder(self) -> Path | None:
+        """Where mails are written to as files; None if a mail server is given."""
+        return None if self._given_mail_url else self.var / "mail"
 
     def manage(self, *arguments: str) -> str:
         """Run a command of manage.py on the stack's data; return its output. Raises
@@ -156,6 +162,8 @@ class Stack:
             MARK: str(self.var),
             "DJANGO_SETTINGS_MODULE": "config.settings.development",
             "PUBLIC_URL": self.web_url,
+            "EMAIL_URL": self._given_mail_url or f"file://{self.mail_folder}",
+            "MAIL_FROM": os.environ.get("MAIL_FROM") or "tollgate@localhost.localdomain",
             "STRIPE_API_BASE": self.sandbox_url,
             "PYTHONUNBUFFERED": "1",
         }

@@ -13,6 +13,8 @@ from events.models import OutboxEvent
 BATCH = 500
 UNREPORTED = frozenset({"updated_at", "synced_at"})
 """Members that change with every change."""
+PERSONAL = frozenset({"name", "locale"})
+"""Members of a customer's own events that are blanked when the customer is erased."""
 SCHEMA_VERSION = 1
 """Of the shapes that events have now. Members may be added without a new version."""
 
@@ -115,4 +117,4 @@ def _new(*, event_type: EventType, at: datetime, **values: Any) -> OutboxEvent:
 
 
 def _blank(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: "" if name == "name" else value for name, value in state.items()}
+    return {name: "" if name in PERSONAL else value for name, value in state.items()}

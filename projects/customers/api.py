@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.bodies import serializer_of
-from common.api.serializers import MetadataField, StrictSerializer, UserIdField
+from common.api.serializers import LocaleField, MetadataField, StrictSerializer, UserIdField
 from projects import representation
 from projects.customers import selectors as stored
 from projects.customers import service as customers
@@ -21,6 +21,12 @@ from projects.representation import CustomerBody
 class CustomerChangesSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
     name = serializers.CharField(max_length=255, allow_blank=True, required=False)
+    locale = LocaleField(
+        allow_blank=True,
+        required=False,
+        help_text="The customer's language as a BCP 47 tag, such as `de-AT`: mails are written in "
+        "it.",
+    )
     metadata = MetadataField(required=False, help_text="Replaces all of the stored metadata.")
 
 

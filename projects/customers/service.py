@@ -37,11 +37,17 @@ def create(
     at: datetime,
     email: str = "",
     name: str = "",
+    locale: str = "",
     metadata: dict[str, str] | None = None,
 ) -> Customer:
     """A new customer. Raises CustomerExists when the project already has this user_id."""
     customer = Customer(
-        project=project, user_id=user_id, email=email, name=name, metadata=metadata or {}
+        project=project,
+        user_id=user_id,
+        email=email,
+        name=name,
+        locale=locale,
+        metadata=metadata or {},
     )
     with transaction.atomic():
         if not insert(customer):
@@ -151,7 +157,7 @@ def erase(*, customer: Customer, at: datetime) -> Customer:
         project_id=customer.project_id, customer_id=customer.pk, person=person_of(customer)
     )
     customer.user_id, customer.email, customer.name = customer.pk, "", ""
-    customer.metadata = {}
+    customer.locale, customer.metadata = "", {}
     customer.deleted_at = customer.details_changed_at = at
     customers.raise_version(customer)
     customer.save()

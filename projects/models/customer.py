@@ -1,6 +1,7 @@
 from django.db import models
 
 from common.ids import PublicIdField
+from common.locales import MAX_LENGTH
 from common.models import ProjectOwned, tenant_key
 
 
@@ -15,6 +16,13 @@ class Customer(ProjectOwned):
     user_id = models.CharField(max_length=255)
     email = models.EmailField(max_length=254, blank=True)
     name = models.CharField(max_length=255, blank=True)
+    locale = models.CharField(
+        max_length=MAX_LENGTH,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="The language of mails, as a BCP 47 tag.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     version = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

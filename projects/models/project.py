@@ -45,6 +45,13 @@ class Project(models.Model):
     automatic_tax = models.BooleanField(
         default=False, help_text="Whether checkouts collect tax unless they say otherwise."
     )
+    contact_email = models.EmailField(
+        max_length=254,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="Where we tell the project's people about expiring keys and failing endpoints.",
+    )
     suspended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -65,7 +65,8 @@ def register(
     """Register a tenant that can sell at once. Fields that ``options`` leaves out, or are None, are
     inferred.
 
-    ``options``: slug, livemode, sells, default_currency, return_origins, grace_days, automatic_tax.
+    ``options``: slug, livemode, sells, default_currency, return_origins, grace_days, automatic_tax,
+    contact_email.
     Raises SlugTaken, OriginRefused and SignInRefused.
     """
     detected = infer_fields({"name": name, **options})

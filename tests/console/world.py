@@ -24,6 +24,7 @@ from billing.models import (
 )
 from common import crypto
 from common.ids import new_id
+from delivery.models import MailSettings, MailSuppression, Notification
 from entitlements.credits import credit_grants
 from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
 from entitlements.resolution.facts import Reason
@@ -48,6 +49,7 @@ from tests.console.world_catalog import (
     new_stripe_id,
 )
 from tests.console.world_events import create_event, create_held_entry
+from tests.console.world_mail import create_mail_settings, create_notification, create_suppression
 from tests.console.world_purchases import create_purchase
 from tests.factories.entitlements import draft_fact, grant, state
 from tests.factories.projects import AppFactory, CustomerFactory, ProjectFactory
@@ -83,6 +85,9 @@ class World:
     missing_object: MissingObject
     stripe_meter: StripeMeter
     rollout: Rollout
+    mail_settings: MailSettings
+    notification: Notification
+    suppression: MailSuppression
 
 
 def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> World:
@@ -198,6 +203,9 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         stripe_meter=[create_stripe_meter(account, customer, name, n, now) for n in range(size)][
             -1
         ],
+        mail_settings=create_mail_settings(project, name),
+        notification=[create_notification(customer, name, n, now) for n in range(size)][-1],
+        suppression=[create_suppression(customer, n, now) for n in range(size)][-1],
         rollout=[
             create_rollout(product, purchases[number][0], name, number) for number in range(size)
         ][-1],

@@ -32,6 +32,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         "project",
         "name",
         "email",
+        "locale",
         "id",
         "version",
         "created_at",

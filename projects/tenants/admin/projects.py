@@ -3,7 +3,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.core.validators import RegexValidator
+from django.core.validators import RegexValidator, validate_email
 from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -48,6 +48,12 @@ class ConfigureForm(dialogs.Dialog):
     default_currency = fields.choice(
         [("", "–"), *((code, code.upper()) for code in sorted(EXPONENTS))], required=False
     )
+    contact_email = fields.text(
+        required=False,
+        max_length=254,
+        validators=[validate_email],
+        help_text="Where we tell the project's people about expiring keys and failing endpoints.",
+    )
     return_origins = fields.paragraph(
         required=False,
         max_length=4000,
@@ -63,6 +69,7 @@ class ConfigureForm(dialogs.Dialog):
                 "slug": project.slug,
                 "sells": project.sells,
                 "default_currency": project.default_currency,
+                "contact_email": project.contact_email,
                 "return_origins": "\n".join(project.return_origins),
             }
 
@@ -87,7 +94,7 @@ REGISTER = dialogs.describe(
     form=RegisterProjectForm,
 )
 CONFIGURE = dialogs.describe("Configure project", "", submit="Save", form=ConfigureForm)
-CHANGEABLE = ("name", "slug", "sells", "default_currency", "return_origins")
+CHANGEABLE = ("name", "slug", "sells", "default_currency", "contact_email", "return_origins")
 
 
 @admin.register(Project)
@@ -114,6 +121,7 @@ class ProjectAdmin(SuspensionButtons, ReadOnlyAdmin):
         "state_badge",
         "sold",
         "default_currency",
+        "contact_email",
         "origins",
         "users_sign_in",
         "customers",

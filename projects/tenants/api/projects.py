@@ -100,6 +100,12 @@ class SettingsSerializer(StrictSerializer):
     automatic_tax = FlagField(
         required=False, help_text="Whether checkouts collect tax, unless the request says so."
     )
+    contact_email = serializers.EmailField(
+        max_length=254,
+        allow_blank=True,
+        required=False,
+        help_text="Where we write to your people, for example before a key expires.",
+    )
     jwt = SignInSerializer(
         allow_null=True, required=False, help_text="Replaces all of it; null removes it."
     )

@@ -12,6 +12,7 @@ STATE = {
     "user_id": "u1",
     "email": "",
     "name": "Ada",
+    "locale": "",
     "metadata": {},
     "version": 1,
     "created_at": "2026-11-21T09:30:00Z",
