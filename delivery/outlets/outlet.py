@@ -58,4 +58,4 @@ def lag(name: str, *, at: datetime) -> OutletLag:
     first = event_log.first_after(number)
     if first is None:
         return OutletLag(0, timedelta())
-    return OutletLag(event_log.last_number() - number, at - first)
+    return OutletLag(event_log.last_number() - number, max(at - first, timedelta()))

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from common import ids
 from delivery.models import Outlet
 from delivery.outlets import outlet
 from delivery.outlets.outlet import OutletLag, Start
@@ -29,26 +30,25 @@ def test_an_outlet_begins_with_all_events_or_with_the_next_one(project: Project)
 
 
 def test_an_outlet_goes_on_where_it_stopped_and_delays_no_other(project: Project) -> None:
-    ids = [record(project, "cus_1", number) for number in range(1, 6)]
+    recorded = [record(project, "cus_1", number) for number in range(1, 6)]
     sequencer.run()
     bus, mail = locked("bus", Start.OLDEST), locked("mail", Start.OLDEST)
     first = outlet.take(bus, limit=2)
     outlet.move(bus, number=first[-1].number, at=timezone.now())
-    assert [each.pk for each in outlet.take(locked("bus", Start.OLDEST), limit=9)] == ids[2:]
-    assert [each.pk for each in outlet.take(mail, limit=9)] == ids
+    assert [each.pk for each in outlet.take(locked("bus", Start.OLDEST), limit=9)] == recorded[2:]
+    assert [each.pk for each in outlet.take(mail, limit=9)] == recorded
 
 
 def test_the_lag_counts_events_and_the_age_of_the_oldest(project: Project) -> None:
     now = timezone.now()
     assert outlet.lag("bus", at=now) == OutletLag(0, timedelta())
     bus = locked("bus", Start.OLDEST)
-    record(project, "cus_1", 1)
+    first = ids.time_of(record(project, "cus_1", 1))
     record(project, "cus_1", 2)
     sequencer.run()
-    lag = outlet.lag("bus", at=timezone.now() + timedelta(hours=1))
-    assert lag.events == 2
-    assert lag.age > timedelta(minutes=59)
-    outlet.move(bus, number=2, at=now)
+    assert outlet.lag("bus", at=first + timedelta(hours=1)) == OutletLag(2, timedelta(hours=1))
+    assert outlet.lag("bus", at=first - timedelta(hours=1)) == OutletLag(2, timedelta())
+    outlet.move(bus, number=outlet.take(bus, limit=9)[-1].number, at=now)
     assert outlet.lag("bus", at=now) == OutletLag(0, timedelta())
 
 
