@@ -1,7 +1,9 @@
 """Compare mirrors, queue and outbox with the truth of a history."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from billing.models import (
     Payment,
@@ -11,6 +13,7 @@ from billing.models import (
 )
 from billing.models.sync_object import ObjectKind
 from entitlements.models.fact import Effect, Fact
+from events.log.outbox import previous_values
 from events.models import OutboxEvent
 from sandbox.world import DEFAULT_ACCOUNT
 from tests.chaos.history import History
@@ -70,7 +73,9 @@ def check_outbox(history: History) -> None:
     events_by_subject: dict[str, OutboxEvent] = {}
     seen: set[tuple[str, str, int]] = set()
     version = 0
-    for event in OutboxEvent.objects.for_project(history.project).order_by("id"):
+    events = OutboxEvent.objects.for_project(history.project).order_by("id")
+    check_catalog_events(events.filter(customer_id=""))
+    for event in events.exclude(customer_id=""):
         assert event.version >= version, "the customer's version went backwards"
         version = event.version
         assert (event.subject, event.type, version) not in seen, f"{event.type} told twice"
@@ -86,3 +91,17 @@ def check_outbox(history: History) -> None:
     assert kinds["subscription.created"] == counts[ObjectKind.SUBSCRIPTION]
     assert kinds["subscription.canceled"] == sum(thing.over for thing in history.things)
     assert kinds["payment.created"] == kinds["payment.paid"] == paid
+
+
+def check_catalog_events(events: Iterable[OutboxEvent]) -> None:
+    """Each event of a row without a customer begins where the last one of the row ended."""
+    last: dict[str, dict[str, Any]] = {}
+    for event in events:
+        before = last.get(event.subject)
+        if before is not None:
+            changed = previous_values(before, event.data)
+            assert changed, f"{event.type} told nothing new"
+            assert event.previous == changed, f"{event.type} does not follow the last one"
+        last[event.subject] = event.data
+    for product in Product.objects.across_projects().filter(pk__in=last):
+        assert last[product.pk]["name"] == product.name, "the last change was not told"
