@@ -54,7 +54,8 @@ class Migration(migrations.Migration):
                 ("parked_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                "verbose_name_plural": "held entries",
+                "verbose_name": "held bus entry",
+                "verbose_name_plural": "held bus entries",
                 "indexes": [
                     models.Index(fields=["consumer", "lane", "id"], name="held_by_lane"),
                     models.Index(

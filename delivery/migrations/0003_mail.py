@@ -139,6 +139,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "undeliverable address",
+                "verbose_name_plural": "undeliverable mail",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("project", "id"), name="delivery_mailsuppression_project_id_key"
@@ -232,6 +234,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "message",
                 "indexes": [
                     models.Index(
                         condition=models.Q(("state", "planned")),

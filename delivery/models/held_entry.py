@@ -23,7 +23,8 @@ class HeldEntry(models.Model):
     parked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        verbose_name_plural = "held entries"
+        verbose_name = "held bus entry"
+        verbose_name_plural = "held bus entries"
         constraints = [
             models.UniqueConstraint(fields=["consumer", "message_id"], name="held_entry_key")
         ]

@@ -20,6 +20,8 @@ class MailSuppression(ProjectOwned):
     created_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "undeliverable address"
+        verbose_name_plural = "undeliverable mail"
         constraints = [
             tenant_key("delivery_mailsuppression"),
             models.UniqueConstraint(

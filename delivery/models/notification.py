@@ -58,6 +58,7 @@ class Notification(ProjectOwned):
     created_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "message"
         constraints = [
             tenant_key("delivery_notification"),
             models.UniqueConstraint(
