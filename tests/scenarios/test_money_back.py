@@ -49,7 +49,11 @@ def test_a_refund_ends_access_by_its_policy(
         story.process_everything()
         assert (seats(story), story.may("sso")) == expected, left
         changed = ["entitlements.changed"] if before != expected else []
-        assert sorted(story.events()) == [*changed, "payment.refunded"]
+        assert sorted(story.events()) == [
+            *changed,
+            "payment.refund_succeeded",
+            "payment.refunded",
+        ]
     if interval:
         story.advance(days=31, hours=2)
         assert (seats(story), story.may("sso")) == (10, "entitled")

@@ -42,13 +42,17 @@ def test_many_partial_refunds_and_then_nothing_is_left(story: Story) -> None:
         story.post(path, {"amount": 3300})
         assert story.get(f"/payments/{paid['id']}")["status"] == "partially_refunded"
         assert story.may("sso") == "entitled"
-        assert story.events() == ["payment.refunded"]
+        assert story.events() == ["payment.refunded", "payment.refund_succeeded"]
         too_much = story.api.post(path, {"amount": left + 1})
         assert story.refused(too_much) == (409, "nothing-to-refund")
     story.post(path)
     assert story.get(f"/payments/{paid['id']}")["status"] == "refunded"
     assert story.may("sso") == "no: not_entitled"
-    assert sorted(story.events()) == ["entitlements.changed", "payment.refunded"]
+    assert sorted(story.events()) == [
+        "entitlements.changed",
+        "payment.refund_succeeded",
+        "payment.refunded",
+    ]
     story.process_everything()
     assert story.events() == []
 

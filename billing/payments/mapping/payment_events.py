@@ -19,6 +19,11 @@ EVENT_OF_STATUS = {
     PaymentStatus.CANCELED: EventType.PAYMENT_CANCELED,
 }
 """Statuses that have an event of their own."""
+SUCCEEDED = "succeeded"
+"""Stripe's status of a refund."""
+OPEN_STAGES = frozenset({DisputeStage.INQUIRY, DisputeStage.OPEN})
+ACTED_ON = ("status", "reason", "amount", "evidence_due_by")
+"""Fields of an open dispute whose change a project acts on."""
 
 
 def event_types(plan: RowPlan[Payment], differences: Differences) -> Iterator[EventType]:
@@ -34,7 +39,7 @@ def event_types(plan: RowPlan[Payment], differences: Differences) -> Iterator[Ev
 
 
 def _refund_events(plan: RowPlan[Payment], differences: Differences) -> Iterator[EventType]:
-    """Yield ``payment.refunded`` for new refunds and ``payment.refund_failed`` for failed ones.
+    """Yield at most one event for new refunds, one for those that succeeded, one for failed ones.
 
     A refund that succeeds while another one fails may leave ``amount_refunded`` unchanged, so the
     failed amount is added back before the comparison.
@@ -49,12 +54,17 @@ def _refund_events(plan: RowPlan[Payment], differences: Differences) -> Iterator
     before, after = differences.get("amount_refunded", (0, 0))
     if after + failed_amount > before:
         yield EventType.PAYMENT_REFUNDED
+    if any(
+        values["status"] == SUCCEEDED and (not isinstance(row, Refund) or row.status != SUCCEEDED)
+        for row, values in _child_rows(plan, "refunds")
+    ):
+        yield EventType.PAYMENT_REFUND_SUCCEEDED
     if failed_amount:
         yield EventType.PAYMENT_REFUND_FAILED
 
 
 def _dispute_events(plan: RowPlan[Payment]) -> Iterator[EventType]:
-    """Yield at most one event for opened disputes and at most one for closed ones."""
+    """Yield at most one event for opened disputes, one for changed and one for closed ones."""
     stage_changes = [
         (
             row.stage if isinstance(row, Dispute) else None,
@@ -63,10 +73,21 @@ def _dispute_events(plan: RowPlan[Payment]) -> Iterator[EventType]:
         for row, values in _child_rows(plan, "disputes")
     ]
     new_stages = {after for before, after in stage_changes if before != after}
-    if new_stages & {DisputeStage.INQUIRY, DisputeStage.OPEN}:
+    if new_stages & OPEN_STAGES:
         yield EventType.PAYMENT_DISPUTED
+    if any(_is_updated(row, values) for row, values in _child_rows(plan, "disputes")):
+        yield EventType.PAYMENT_DISPUTE_UPDATED
     if new_stages & {DisputeStage.WON, DisputeStage.LOST}:
         yield EventType.PAYMENT_DISPUTE_CLOSED
+
+
+def _is_updated(row: Model | None, values: Values) -> bool:
+    """Whether a stored dispute stays at its open stage and differs from Stripe's."""
+    if not isinstance(row, Dispute) or row.stage not in OPEN_STAGES:
+        return False
+    if stage_of(values["status"], values["case_type"]) != row.stage:
+        return False
+    return any(getattr(row, name) != values[name] for name in ACTED_ON)
 
 
 def _child_rows(plan: RowPlan[Payment], name: str) -> Iterator[tuple[Model | None, Values]]:

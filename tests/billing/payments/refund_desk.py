@@ -71,4 +71,4 @@ class Desk:
 
 
 ALL, NONE = ("entitled", 10), ("not_entitled", 0)
-REFUNDED, CHANGED = "payment.refunded", "entitlements.changed"
+REFUNDED, CHANGED = ["payment.refunded", "payment.refund_succeeded"], "entitlements.changed"

@@ -113,6 +113,7 @@ def test_events_in_any_order_have_one_result(
         "payment.created",
         "payment.paid",
         "payment.refunded",
+        "payment.refund_succeeded",
     ]
 
 

@@ -35,7 +35,7 @@ def test_refunds_of_a_purchase(
     for amount, (answers, changes) in ((333, after_a_third), (667, after_all)):
         new_refund = desk.refund(payment, amount=amount)
         assert desk.has() == answers
-        assert desk.new_event_types() == [REFUNDED, *([CHANGED] if changes else [])]
+        assert desk.new_event_types() == [*REFUNDED, *([CHANGED] if changes else [])]
     desk.tenant.stripe.bounce(new_refund["stripe_id"])
     desk.drain()
     assert desk.has() == after_a_third[0]
