@@ -62,6 +62,14 @@ class EventType(models.TextChoices):
 
     INVOICE_PAID = "invoice.paid", "An invoice was paid."
     INVOICE_PAYMENT_FAILED = "invoice.payment_failed", "An attempt to pay an invoice failed."
+    INVOICE_CREDITED = (
+        "invoice.credited",
+        "A credit note was issued: less is owed for the invoice, or money of it goes back.",
+    )
+    INVOICE_CREDIT_NOTE_VOIDED = (
+        "invoice.credit_note_voided",
+        "A credit note of an invoice was voided: it counts no more.",
+    )
     INVOICE_VOIDED = "invoice.voided", "An invoice was voided: nobody owes it any more."
     INVOICE_UNCOLLECTIBLE = (
         "invoice.uncollectible",

@@ -40,6 +40,8 @@ EVENT_OF_STATUS = {
     "void": EventType.INVOICE_VOIDED,
     "uncollectible": EventType.INVOICE_UNCOLLECTIBLE,
 }
+ISSUED = "issued"
+"""Stripe's status of a credit note that counts."""
 DELETED_STATUS = "deleted"
 """Our status of a draft that was deleted at Stripe, which has no status for it."""
 
@@ -251,6 +253,22 @@ def _event_types(plan: RowPlan[Invoice], differences: Differences) -> Iterator[E
         yield EventType.INVOICE_PAYMENT_FAILED
     if before != after and after in EVENT_OF_STATUS:
         yield EVENT_OF_STATUS[after]
+    yield from _credit_note_events(plan)
+
+
+def _credit_note_events(plan: RowPlan[Invoice]) -> Iterator[EventType]:
+    """Yield at most one event for issued credit notes, and at most one for voided ones."""
+    changes = {
+        (row.status if isinstance(row, CreditNote) else None, values["status"])
+        for children in plan.children
+        if children.name == "credit_notes"
+        for stripe_id, values in children.values_by_id.items()
+        for row in [children.rows.get(stripe_id)]
+    }
+    if any(before != ISSUED and after == ISSUED for before, after in changes):
+        yield EventType.INVOICE_CREDITED
+    if any(before == ISSUED and after != ISSUED for before, after in changes):
+        yield EventType.INVOICE_CREDIT_NOTE_VOIDED
 
 
 def _has_payment_failed(plan: RowPlan[Invoice], differences: Differences, status: str) -> bool:
