@@ -1,6 +1,5 @@
 """Store a Stripe invoice with its lines, payments and credit notes."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +8,7 @@ from billing.access import service as access
 from billing.catalog.selectors import coupons as named_coupons
 from billing.catalog.selectors.catalog import prices_by_stripe_id
 from billing.checkout import page_payments
+from billing.invoices import invoice_events
 from billing.invoices.selectors import payments_by_stripe_id
 from billing.models import (
     Coupon,
@@ -21,27 +21,18 @@ from billing.models import (
     Subscription,
 )
 from billing.models.invoice import DRAFT, PAID, UNPAYABLE
-from billing.models.invoice_payment import PROCESSING
 from billing.models.sync_object import ObjectKind
 from billing.stripe import invoices as stripe_invoices
 from billing.stripe.snapshots import InvoiceSnapshot
 from billing.sync.changes import write_and_record
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Children, Differences, RowPlan, Values
+from billing.sync.plan import Children, RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
-from events.catalog import EventType
 from projects.models import Customer
 
 FINAL_STATUSES = frozenset({PAID, *UNPAYABLE})
-EVENT_OF_STATUS = {
-    PAID: EventType.INVOICE_PAID,
-    "void": EventType.INVOICE_VOIDED,
-    "uncollectible": EventType.INVOICE_UNCOLLECTIBLE,
-}
-ISSUED = "issued"
-"""Stripe's status of a credit note that counts."""
 DELETED_STATUS = "deleted"
 """Our status of a draft that was deleted at Stripe, which has no status for it."""
 
@@ -241,54 +232,14 @@ def _write_plan(plan: RowPlan[Invoice], customer: Customer | None, at: datetime)
     assert customer is not None
     plan.row.customer = customer
     write_and_record(
-        plan, customer=customer, render=representation.invoice, event_types=_event_types, at=at
+        plan,
+        customer=customer,
+        render=representation.invoice,
+        event_types=invoice_events.event_types,
+        at=at,
     )
     page_payments.request_sync_of_payments(invoice=plan.row)
     access.follow_invoice(invoice=plan.row, customer=customer, at=at)
-
-
-def _event_types(plan: RowPlan[Invoice], differences: Differences) -> Iterator[EventType]:
-    before, after = differences.get("status", (plan.row.status, plan.row.status))
-    if after != PAID and _has_payment_failed(plan, differences, after):
-        yield EventType.INVOICE_PAYMENT_FAILED
-    if before != after and after in EVENT_OF_STATUS:
-        yield EVENT_OF_STATUS[after]
-    yield from _credit_note_events(plan)
-
-
-def _credit_note_events(plan: RowPlan[Invoice]) -> Iterator[EventType]:
-    """Yield at most one event for issued credit notes, and at most one for voided ones."""
-    changes = {
-        (row.status if isinstance(row, CreditNote) else None, values["status"])
-        for children in plan.children
-        if children.name == "credit_notes"
-        for stripe_id, values in children.values_by_id.items()
-        for row in [children.rows.get(stripe_id)]
-    }
-    if any(before != ISSUED and after == ISSUED for before, after in changes):
-        yield EventType.INVOICE_CREDITED
-    if any(before == ISSUED and after != ISSUED for before, after in changes):
-        yield EventType.INVOICE_CREDIT_NOTE_VOIDED
-
-
-def _has_payment_failed(plan: RowPlan[Invoice], differences: Differences, status: str) -> bool:
-    """Return whether an attempt to collect the money has failed.
-
-    Stripe counts a bank debit as an attempt when it starts; it fails days later, if the bank
-    refuses it. So no attempt has failed while a payment is processing.
-    """
-    status_changes = [
-        (getattr(children.rows.get(stripe_id), "status", ""), values["status"])
-        for children in plan.children
-        if children.name == "payments"
-        for stripe_id, values in children.values_by_id.items()
-    ]
-    if any(after == PROCESSING for _, after in status_changes):
-        return False
-    if any(before == PROCESSING for before, _ in status_changes):
-        return True
-    attempts_before, attempts_after = differences.get("attempt_count", (0, 0))
-    return status != "void" and attempts_after > (attempts_before or 0)
 
 
 MAPPER: Mapper[InvoiceSnapshot, Invoice] = Mapper(

@@ -35,7 +35,7 @@ def event_types(plan: RowPlan[Payment], differences: Differences) -> Iterator[Ev
     if "status" in differences and differences["status"][1] in EVENT_OF_STATUS:
         yield EVENT_OF_STATUS[differences["status"][1]]
     yield from _refund_events(plan, differences)
-    yield from _dispute_events(plan)
+    yield from _dispute_events(plan, differences)
 
 
 def _refund_events(plan: RowPlan[Payment], differences: Differences) -> Iterator[EventType]:
@@ -63,7 +63,7 @@ def _refund_events(plan: RowPlan[Payment], differences: Differences) -> Iterator
         yield EventType.PAYMENT_REFUND_FAILED
 
 
-def _dispute_events(plan: RowPlan[Payment]) -> Iterator[EventType]:
+def _dispute_events(plan: RowPlan[Payment], differences: Differences) -> Iterator[EventType]:
     """Yield at most one event for opened disputes, one for changed and one for closed ones."""
     stage_changes = [
         (
@@ -75,19 +75,19 @@ def _dispute_events(plan: RowPlan[Payment]) -> Iterator[EventType]:
     new_stages = {after for before, after in stage_changes if before != after}
     if new_stages & OPEN_STAGES:
         yield EventType.PAYMENT_DISPUTED
-    if any(_is_updated(row, values) for row, values in _child_rows(plan, "disputes")):
+    if any(_is_updated(row, values, differences) for row, values in _child_rows(plan, "disputes")):
         yield EventType.PAYMENT_DISPUTE_UPDATED
     if new_stages & {DisputeStage.WON, DisputeStage.LOST}:
         yield EventType.PAYMENT_DISPUTE_CLOSED
 
 
-def _is_updated(row: Model | None, values: Values) -> bool:
+def _is_updated(row: Model | None, values: Values, differences: Differences) -> bool:
     """Whether a stored dispute stays at its open stage and differs from Stripe's."""
     if not isinstance(row, Dispute) or row.stage not in OPEN_STAGES:
         return False
     if stage_of(values["status"], values["case_type"]) != row.stage:
         return False
-    return any(getattr(row, name) != values[name] for name in ACTED_ON)
+    return any(f"disputes[{row.stripe_id}].{name}" in differences for name in ACTED_ON)
 
 
 def _child_rows(plan: RowPlan[Payment], name: str) -> Iterator[tuple[Model | None, Values]]:

@@ -14,7 +14,7 @@ def invoices(tenant: Tenant) -> list[Json]:
     return list(tenant.api.get("/invoices").json()["data"])
 
 
-def test_a_credit_note_is_told_once(tenant: Tenant, project: Project, drain: Drain) -> None:
+def test_a_credit_note_is_one_event(tenant: Tenant, project: Project, drain: Drain) -> None:
     tenant.sell(tenant.price())
     drain()
     (invoice,) = invoices(tenant)
@@ -28,6 +28,7 @@ def test_a_credit_note_is_told_once(tenant: Tenant, project: Project, drain: Dra
     assert event.data["amount_credited"] == {"amount": 900, "currency": "usd"}
     assert event.previous["credit_notes"] == []
     assert (event.subject, event.customer_id) == (invoice["id"], invoice["customer"])
+    assert event.version == max(each.version for each in outbox_events.events(project))
     assert "payment.refund_succeeded" in outbox_events.types(project)
     tenant.stripe.v1.credit_notes.update(note.id, {"memo": "For the outage."})
     drain()

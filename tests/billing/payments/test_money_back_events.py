@@ -1,5 +1,8 @@
 """Events of refunds and disputes: one for each change that a project acts on."""
 
+import pytest
+
+from sandbox import disputes
 from tests.billing import outbox_events
 from tests.billing.payments.refund_desk import REFUNDED, Desk
 from tests.billing.tenant import Json
@@ -54,8 +57,35 @@ def test_evidence_changes_an_open_dispute(desk: Desk) -> None:
     assert event.data["disputes"][0]["status"] == "under_review"
     assert event.previous["disputes"][0]["status"] == "needs_response"
     assert event.customer_id == payment["customer"]
+    assert event.version == max(each.version for each in outbox_events.events(desk.project))
     read_again(desk, payment)
     assert desk.new_event_types() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("reason", "fraudulent", "fraudulent"),
+        ("amount", 700, {"amount": 700, "currency": "usd"}),
+        ("evidence_due_by", 1_900_000_000, "2030-03-17T17:46:40Z"),
+    ],
+)
+def test_what_the_bank_changes_in_an_open_dispute_is_an_event(
+    desk: Desk, name: str, value: object, shown: object
+) -> None:
+    payment = desk.sell(desk.price(dispute_policy="keep"))
+    dispute = desk.tenant.stripe.dispute(payment["stripe_id"], reason="general")
+    desk.drain()
+    desk.new_event_types()
+    with desk.tenant.stripe.world.transaction() as tx:
+        stored = tx.path_object(disputes.KIND, dispute)
+        with tx.updating(stored, "charge.dispute.updated"):
+            holder = stored["evidence_details"] if name == "evidence_due_by" else stored
+            holder[name.removeprefix("evidence_")] = value
+    desk.drain()
+    assert "payment.dispute_updated" in desk.new_event_types()
+    event = outbox_events.last(desk.project, "payment.dispute_updated")
+    assert event.data["disputes"][0][name] == shown
 
 
 def test_metadata_of_a_dispute_is_no_change(desk: Desk) -> None:
