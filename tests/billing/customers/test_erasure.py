@@ -61,7 +61,9 @@ READS: dict[Any, Callable[[Any, bytes], Any]] = {
     b"set": lambda client, key: client.smembers(key),
     b"zset": lambda client, key: client.zrange(key, 0, -1),
     b"stream": lambda client, key: client.xrange(key),
+    b"none": lambda client, key: None,
 }
+"""By type; a key that has expired since it was listed has none."""
 
 
 def kept_in_redis() -> list[bytes]:
