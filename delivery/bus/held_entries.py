@@ -3,6 +3,7 @@
 The later entries of the same lane wait behind it; other lanes go on.
 """
 
+import json
 from datetime import datetime, timedelta
 
 import structlog
@@ -56,7 +57,7 @@ def hold(
         entry_id=entry.entry_id,
         message_id=message.message_id,
         lane=message.lane,
-        fields={} if reader.read_gap else dict(entry.fields),
+        fields="" if reader.read_gap else json.dumps(dict(entry.fields)),
         held_at=at,
         next_try_at=at,
     )
@@ -97,7 +98,7 @@ def try_again(*, row: HeldEntry, actor: str, reason: str, at: datetime) -> HeldE
 
 def _retry(reader: StreamReader, row: HeldEntry, at: datetime) -> bool:
     try:
-        message = reader.parse(_entry_of(reader, row))
+        message = reader.message_of(_entry_of(reader, row))
     except Exception as error:  # noqa: BLE001  # as for a new entry
         failure: Exception | None = error
     else:
@@ -112,7 +113,7 @@ def _retry(reader: StreamReader, row: HeldEntry, at: datetime) -> bool:
 
 def _entry_of(reader: StreamReader, row: HeldEntry) -> StreamEntry:
     if reader.read_gap is None:
-        return StreamEntry(row.entry_id, row.fields)
+        return StreamEntry(row.entry_id, json.loads(row.fields))
     number = StreamEntry(row.entry_id, {}).number
     entries = reader.read_gap(number - 1, number)
     if not entries:

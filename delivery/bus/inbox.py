@@ -79,7 +79,7 @@ def _apply_once(reader: StreamReader, entry: StreamEntry, at: datetime) -> None:
 def _parse(reader: StreamReader, entry: StreamEntry) -> tuple[StreamMessage, Exception | None]:
     """The message; for an entry that is none, a stand-in and the error."""
     try:
-        return reader.parse(entry), None
+        return reader.message_of(entry), None
     except Exception as error:  # noqa: BLE001  # whatever a sender has written
         message_id = f"{entry.entry_id} of {reader.stream}"
         return StreamMessage(message_id, lane="", content=None), error

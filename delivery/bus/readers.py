@@ -9,6 +9,9 @@ from delivery.bus.stream_names import EPOCH, STREAM_OF_ALL
 from events.log import rendered
 from events.log.rendered import RenderedEvent
 
+LONGEST_ID, LONGEST_LANE = 192, 64
+"""Characters that our tables hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamEntry:
@@ -51,6 +54,19 @@ class StreamReader:
     apply: Callable[[StreamMessage], None]
     read_gap: Callable[[int, int], Sequence[StreamEntry]] | None = None
     epoch_key: str | None = None
+
+    def message_of(self, entry: StreamEntry) -> StreamMessage:
+        """The parsed entry. Raises what ``parse`` raises, and ValueError for an id or a lane that
+        our tables cannot hold."""
+        message = self.parse(entry)
+        for name, text, longest in (
+            ("message_id", message.message_id, LONGEST_ID),
+            ("lane", message.lane, LONGEST_LANE),
+        ):
+            is_text: bool = isinstance(text, str)  # parse has it from what others wrote
+            if not is_text or len(text) > longest or "\0" in text:
+                raise ValueError(f"The {name} is not a text of at most {longest} characters.")
+        return message
 
 
 def of_log(consumer: str, apply: Callable[[StreamMessage], None]) -> StreamReader:

@@ -36,6 +36,7 @@ class StreamGroup:
         self._client = redis.Redis.from_url(
             url,
             decode_responses=True,
+            encoding_errors="backslashreplace",
             protocol=2,
             retry=None,
             socket_connect_timeout=TIMEOUT_SECONDS / 2,

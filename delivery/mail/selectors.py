@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from common import fair_queue
+from common import fair_queue, ids
 from delivery.models import (
     Channel,
     MailOptOut,
@@ -68,6 +68,8 @@ def lock(*, project_id: str, notification_id: str) -> Notification | None:
 
 def find(notification_id: str) -> Notification | None:
     """The notification that a provider names. Its id cannot be guessed."""
+    if not ids.is_id(notification_id, ids.prefix_of(Notification)):
+        return None
     return Notification.objects.across_projects().filter(pk=notification_id).first()
 
 

@@ -46,7 +46,13 @@ class Migration(migrations.Migration):
                 ("entry_id", models.CharField(max_length=41)),
                 ("message_id", models.CharField(max_length=192)),
                 ("lane", models.CharField(blank=True, max_length=64)),
-                ("fields", models.JSONField()),
+                (
+                    "fields",
+                    models.TextField(
+                        blank=True,
+                        help_text="JSON as text, which can hold the NUL that jsonb refuses.",
+                    ),
+                ),
                 ("failures", models.PositiveIntegerField(default=0)),
                 ("error", models.CharField(blank=True, max_length=1000)),
                 ("held_at", models.DateTimeField()),

@@ -15,7 +15,9 @@ class HeldEntry(models.Model):
     entry_id = models.CharField(max_length=41)
     message_id = models.CharField(max_length=192)
     lane = models.CharField(max_length=64, blank=True)
-    fields = models.JSONField()
+    fields = models.TextField(
+        blank=True, help_text="JSON as text, which can hold the NUL that jsonb refuses."
+    )
     failures = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=1000, blank=True)
     held_at = models.DateTimeField()

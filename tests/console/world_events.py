@@ -71,7 +71,7 @@ def create_held_entry(name: str, now: datetime, number: int) -> HeldEntry:
         entry_id=f"{number}-0",
         message_id=f"{new_stripe_id('evt')} {name}"[:192],
         lane=name[:64],
-        fields={},
+        fields="",
         failures=(5, 1, 0)[number % 3],
         error=f"ValueError: {name}" if number % 3 != 2 else "",
         held_at=now,

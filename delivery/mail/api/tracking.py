@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from django.utils import timezone
@@ -49,5 +50,17 @@ def _view(provider: str) -> Any:
     except Resolver404:
         raise Http404 from None
     base = match.func.view_class  # type: ignore[attr-defined]  # as View.as_view leaves it
-    view: Any = type(f"Reported{base.__name__}", (base,), {"signal": _Reports})
-    return view.as_view()
+
+    class Reported(base):  # type: ignore[misc,valid-type]  # chosen by the provider
+        signal = _Reports
+
+        def parse_events(self, request: HttpRequest) -> list[Any]:
+            """Raises SuspiciousOperation (400) for what is no report: django-anymail takes for
+            granted that the provider has written it."""
+            try:
+                events: list[Any] = super().parse_events(request)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise SuspiciousOperation("This is no report of the mail provider.") from error
+            return events
+
+    return Reported.as_view()

@@ -1,5 +1,6 @@
 """H7: a poison event is parked; its customer's later events wait in order, all others go on."""
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -125,10 +126,38 @@ def test_an_entry_that_cannot_be_parsed_is_held(
     )
     consume(streams, reader, at=timezone.now())
     row = HeldEntry.objects.get()
-    assert (row.lane, row.fields) == ("", {"body": "{"})
+    assert (row.lane, json.loads(row.fields)) == ("", {"body": "{"})
     assert row.error.startswith("JSONDecodeError")
     assert effects() == ["b"]
     assert first
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"id": "a\0", "customer": "", "project": "p", "body": "{}"},
+        {"id": "a", "customer": "c" * 1000, "project": "p", "body": "{}"},
+        {"id": "a" * 1000, "customer": "", "project": "p", "body": "{}"},
+        {"id": "a", "customer": "", "project": "p", "body": "\0"},
+        {"id": "a", "customer": "", "project": "p", "body": b"\xff\xfe"},
+        {"\0": "\0"},
+    ],
+)
+def test_whatever_others_write_stops_nobody(
+    streams: Streams, fields: dict[str, str | bytes]
+) -> None:
+    streams.client.xadd("others", fields)
+    streams.client.xadd("others", {"id": "b", "customer": "", "project": "p", "body": "{}"})
+    reader = StreamReader(
+        consumer="test", stream="others", parse=readers.parse_event, apply=remember
+    )
+    now = timezone.now()
+    for hour in range(6):
+        consume(streams, reader, at=now + timedelta(hours=hour))
+    assert effects() == ["b"]
+    row = HeldEntry.objects.get()
+    assert row.parked_at is not None
+    assert set(json.loads(row.fields)) == set(fields)
 
 
 def test_what_the_log_keeps_is_not_stored_a_second_time(
@@ -139,7 +168,7 @@ def test_what_the_log_keeps_is_not_stored_a_second_time(
     publish(bus)
     now = timezone.now()
     consume(streams, refusing({event}), at=now)
-    assert HeldEntry.objects.get().fields == {}
+    assert HeldEntry.objects.get().fields == ""
     streams.client.delete(STREAM_OF_ALL)
     erase_log()
     consume(streams, refusing(set()), at=now + timedelta(hours=1))

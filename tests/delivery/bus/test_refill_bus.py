@@ -84,7 +84,7 @@ def test_health_shows_the_lag_of_a_configured_bus(
         stream=STREAM_OF_ALL,
         entry_id="1-0",
         message_id="evt_1",
-        fields={},
+        fields="",
         held_at=timezone.now(),
         next_try_at=timezone.now(),
         parked_at=timezone.now(),

@@ -101,6 +101,24 @@ def test_a_report_tells_that_an_unknown_mail_arrived(row: Notification) -> None:
     assert state(row) == ("sent", "")
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"a"', "{}", '{"RecordType": 5}', "[[]]"])
+def test_a_report_that_is_none_is_refused(row: Notification, text: str) -> None:
+    token = base64.b64encode(SECRET.encode()).decode()
+    headers = {"Authorization": f"Basic {token}"}
+    client = Client(raise_request_exception=False)
+    response = client.post(PATH, text, content_type="application/json", headers=headers)
+    assert response.status_code in (200, 400)
+    assert state(row) == ("sent", "")
+
+
+@pytest.mark.parametrize("value", ["\0", "a" * 100_000, 10**30, None, ["x"], {"a": 1}])
+def test_odd_values_in_a_report_change_nothing(row: Notification, value: Any) -> None:
+    for name in ("Type", "Email", "MessageID", "Metadata", "BouncedAt"):
+        assert post(bounce(row, **{name: value})) in (200, 400)
+    odd = bounce(row, Metadata={"notification": value})
+    assert post(odd) in (200, 400)
+
+
 def test_without_the_secret_nothing_is_read(row: Notification, settings: Any) -> None:
     assert post(bounce(row), secret="postmark:wrong") == 400
     assert post(bounce(row), path="/mail/tracking/sendgrid") == 404
