@@ -9,6 +9,8 @@ PIPELINE = "pipeline"
 """Beats when beat, broker and worker all work."""
 WORKER = "worker"
 """Beats while any worker runs: workers poll the database even without the broker."""
+DISPATCHER = "dispatcher"
+"""Beats while any process sends outgoing webhooks."""
 
 
 def beat(*, name: str, at: datetime) -> None:

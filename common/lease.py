@@ -138,7 +138,7 @@ SELECT {columns}, is_abandoned FROM claimed ORDER BY place
 _RENEW = """
 UPDATE {table} AS leased
 SET leased_until = statement_timestamp() + %(lease)s
-FROM unnest(%(ids)s::bigint[], %(epochs)s::bigint[]) AS held (id, epoch)
+FROM unnest(%(ids)s::{id_type}[], %(epochs)s::bigint[]) AS held (id, epoch)
 WHERE leased.id = held.id AND leased.epoch = held.epoch
 RETURNING leased.id
 """
@@ -163,9 +163,9 @@ def claim_sql(*, chosen: str, table: str, is_due: str, returned: Sequence[str]) 
     )
 
 
-def renew_sql(*, table: str) -> str:
+def renew_sql(*, table: str, id_type: str = "bigint") -> str:
     """The statement that begins leases of such a table anew, as far as they are still held.
 
     Parameters: ``ids`` and ``epochs``, lists of the same length, and ``lease``, the duration.
     """
-    return _RENEW.format(table=table)
+    return _RENEW.format(table=table, id_type=id_type)

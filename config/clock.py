@@ -6,7 +6,7 @@ import structlog
 from celery.beat import PersistentScheduler, ScheduleEntry
 
 from common import queue
-from config.liveness import touch_liveness_file
+from common.liveness import touch_liveness_file
 from config.schedule import POLLED
 
 log = structlog.get_logger(__name__)

@@ -19,8 +19,8 @@ from django.db import connections
 from django.utils import timezone
 
 from common.context import CauseType, caused_by
+from common.liveness import touch_liveness_file
 from common.postgres.base import leave_pools_to_parent
-from config.liveness import touch_liveness_file
 from config.schedule import POLLED
 
 log = structlog.get_logger(__name__)

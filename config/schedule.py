@@ -44,6 +44,8 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "send messages to people": _every(5, "delivery.send_mail"),
     "plan messages about renewals and expiring keys": _every(3600, "delivery.plan_clock_notices"),
     "delete old messages": _every(3600, "delivery.drop_old_mail"),
+    "create partitions for webhook deliveries": _every(3600, "delivery.make_partitions"),
+    "drop old webhook deliveries": _every(3600, "delivery.drop_old_deliveries"),
     "create partitions for events": _every(3600, "events.make_partitions"),
     "drop old events": _every(3600, "events.drop_old"),
     "create partitions for usage records": _every(3600, "usage.make_partitions"),

@@ -27,3 +27,15 @@ class NotificationFinished(Conflict):
     """The message was sent, or is going to be."""
 
     code, title = "notification-finished", "This message cannot be sent again."
+
+
+class TooManyEndpoints(Conflict):
+    """The project has as many webhook endpoints as it can have."""
+
+    code, title = "too-many-webhook-endpoints", "The project has too many webhook endpoints."
+
+
+class ReplayRunning(Conflict):
+    """Another replay of the endpoint is under way: wait for it, or cancel it."""
+
+    code, title = "replay-running", "A replay of this endpoint is under way."

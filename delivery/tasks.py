@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from delivery.bus import buses, inbox, relay
 from delivery.mail import clock_notices, planner, retention, sender
+from delivery.webhooks import retention as webhook_retention
 
 
 @shared_task(name="delivery.publish_to_streams")
@@ -40,6 +41,16 @@ def send_mail() -> None:
 @shared_task(name="delivery.drop_old_mail")
 def drop_old_mail() -> None:
     retention.drop_old(at=timezone.now())
+
+
+@shared_task(name="delivery.make_partitions")
+def make_partitions() -> None:
+    webhook_retention.make_partitions(at=timezone.now())
+
+
+@shared_task(name="delivery.drop_old_deliveries")
+def drop_old_deliveries() -> None:
+    webhook_retention.drop_old(at=timezone.now())
 
 
 def _publish(name: str) -> None:

@@ -1,7 +1,7 @@
 """Exit 0 when what this container runs is at work.
 
 A web server answers that it lives. A worker and beat touch a file every few seconds, which
-LIVENESS_FILE names (config/liveness.py). Neither asks the database or Redis: a process whose
+LIVENESS_FILE names (common/liveness.py). Neither asks the database or Redis: a process whose
 services are away is no healthier after a restart.
 """
 

@@ -237,6 +237,29 @@ class EventType(models.TextChoices):
         "A message came back, to a customer or to your people: the address gets no more mail.",
     )
 
+    WEBHOOK_ENDPOINT_CREATED = "webhook_endpoint.created", "A webhook endpoint was created."
+    WEBHOOK_ENDPOINT_UPDATED = (
+        "webhook_endpoint.updated",
+        "A webhook endpoint's settings or secrets were changed, or it was enabled again.",
+    )
+    WEBHOOK_ENDPOINT_DELETED = "webhook_endpoint.deleted", "A webhook endpoint was deleted."
+    WEBHOOK_ENDPOINT_FAILING = (
+        "webhook_endpoint.failing",
+        "No delivery to a webhook endpoint has succeeded for an hour, a day or four days.",
+    )
+    WEBHOOK_ENDPOINT_RECOVERED = (
+        "webhook_endpoint.recovered",
+        "A delivery succeeded to a webhook endpoint that was failing.",
+    )
+    WEBHOOK_ENDPOINT_DISABLED = (
+        "webhook_endpoint.disabled",
+        "A webhook endpoint was disabled. Enabled again, it gets all that happened meanwhile.",
+    )
+    WEBHOOK_ENDPOINT_TESTED = (
+        "webhook_endpoint.tested",
+        "A test of a webhook endpoint, sent to no other one.",
+    )
+
     API_KEY_ROTATED = (
         "api_key.rotated",
         "A key was replaced by another one. It works until its `expires_at`.",

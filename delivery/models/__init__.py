@@ -8,10 +8,25 @@ from delivery.models.mail_settings import MailSettings
 from delivery.models.mail_suppression import MailSuppression, SuppressionReason
 from delivery.models.notification import Channel, Notification, NotificationState
 from delivery.models.outlet import Outlet
+from delivery.models.webhook_attempt import WebhookAttempt
+from delivery.models.webhook_delivery import DeliveryKind, DeliveryState, WebhookDelivery
+from delivery.models.webhook_endpoint import (
+    DisabledReason,
+    EndpointState,
+    EventOrder,
+    WebhookEndpoint,
+)
+from delivery.models.webhook_replay import ReplayState, WebhookReplay
+from delivery.models.webhook_secret import WebhookSecret
 
 __all__ = [
     "BusCheckpoint",
     "Channel",
+    "DeliveryKind",
+    "DeliveryState",
+    "DisabledReason",
+    "EndpointState",
+    "EventOrder",
     "HeldEntry",
     "InboxEntry",
     "MailOptOut",
@@ -20,5 +35,11 @@ __all__ = [
     "Notification",
     "NotificationState",
     "Outlet",
+    "ReplayState",
     "SuppressionReason",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookReplay",
+    "WebhookSecret",
 ]

@@ -50,6 +50,11 @@ def write_request(line: RequestLine, *, headers: Mapping[str, str], body: bytes)
     return "".join(parts).encode("ascii") + body
 
 
+def is_header(name: str, value: str) -> bool:
+    """Whether a job may contain this header."""
+    return _may_be_sent(name) and _VALUE.fullmatch(value) is not None
+
+
 @lru_cache(maxsize=4096)
 def _head_of(line: RequestLine) -> str:
     if not (_TARGET.fullmatch(line.path) and _HOST.fullmatch(line.authority)):

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from devtools.embedded import CHECKOUT
 from devtools.stack.program import Program
 from devtools.stack.readiness import responds, serves, takes_tasks
 
@@ -24,8 +25,8 @@ SANDBOX_STATE = "sandbox.sqlite3"
 def programs(
     *, var: Path, web_port: int, sandbox_port: int, environment: Mapping[str, str]
 ) -> list[Program]:
-    """The Stripe sandbox, the web server, the Celery worker and beat, in the order of their
-    start."""
+    """The Stripe sandbox, the web server, the Celery worker, beat and the sender of webhooks, in
+    the order of their start."""
     log = var / "log"
     return [
         Program(
@@ -39,6 +40,7 @@ def programs(
             "worker", _worker(), log / "worker.log", lambda: takes_tasks(environment["REDIS_URL"])
         ),
         Program("beat", _beat(var), log / "beat.log", lambda: True),
+        Program("deliver", _deliver(), log / "deliver.log", lambda: True),
     ]
 
 
@@ -93,6 +95,10 @@ def _beat(var: Path) -> list[str]:
         *("-A", "config", "beat", "--pidfile", "", "--loglevel", "INFO"),
         *("--schedule", str(var / "beat-schedule")),
     ]
+
+
+def _deliver() -> list[str]:
+    return [sys.executable, str(CHECKOUT / "manage.py"), "deliver"]
 
 
 def _module(name: str) -> list[str]:

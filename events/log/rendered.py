@@ -5,13 +5,14 @@ parsed, and no model instance is made. A page takes a third of :func:`events.log
 with rendering. The rest of the body is that of ``events.representation``.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import orjson
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
-from common.prepared_queries import Parameter, PreparedValues
+from common.prepared_queries import Parameter, PreparedValues, is_any
 from events.models import LoggedEvent
 from events.representation import EventColumns, event_of
 
@@ -58,6 +59,9 @@ _PAGE_OF_PROJECT = PreparedValues(
         .order_by("position")
     )
 )
+_CHOSEN = PreparedValues(
+    lambda: _columns(LoggedEvent.objects.across_projects().filter(is_any("event_id", "ids")))
+)
 
 
 def page(*, after: int) -> list[RenderedEvent]:
@@ -69,6 +73,11 @@ def page_of_project(*, project_id: str, after: int, until: int) -> list[Rendered
     """The first events of a project behind one position and up to another, in order."""
     rows = _PAGE_OF_PROJECT.rows(project_id=project_id, after=after, until=until)
     return [_render(row) for row in rows]
+
+
+def chosen(event_ids: Sequence[str]) -> list[RenderedEvent]:
+    """These events, in any order, at most ``PAGE``; one without a position is absent."""
+    return [_render(row) for row in _CHOSEN.rows(ids=list(event_ids))]
 
 
 def _render(row: tuple[Any, ...]) -> RenderedEvent:

@@ -37,6 +37,7 @@ SECRETS = {"projects_apikey": {("digest",)}}
 """Keys that are unique everywhere because they are 256 random bits."""
 
 WITHOUT_LINKS = {
+    "delivery_webhookattempt": "written with the result of its delivery",
     "events_customerhead": "the sequencer takes the customer from an event",
     "events_loggedevent": "the sequencer takes all of it from an event",
     "events_projecthead": "the sequencer takes the project from an event",

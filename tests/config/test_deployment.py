@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from billing.conf import BillingSettings
-from config.liveness import touch_liveness_file
+from common.liveness import touch_liveness_file
 from config.server.limits import Limits
 from devtools.embedded.postgres import SETTINGS
 from devtools.stack.programs import web

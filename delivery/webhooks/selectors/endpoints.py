@@ -1,0 +1,47 @@
+"""Endpoints of a project."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Prefetch, Q
+
+from common.errors import NotFound
+from common.models import ProjectQuerySet
+from delivery.models import WebhookEndpoint, WebhookSecret
+from projects.models import Project
+
+
+def of(project: Project | str) -> ProjectQuerySet[WebhookEndpoint]:
+    """The project's endpoints, with their secrets."""
+    rows = WebhookEndpoint.objects.for_project(project).filter(deleted_at__isnull=True)
+    return rows.prefetch_related(Prefetch("secrets", WebhookSecret.objects.for_project(project)))
+
+
+def get(*, project: Project | str, endpoint_id: str) -> WebhookEndpoint:
+    """One endpoint of the project. Raises NotFound."""
+    row = of(project).filter(pk=endpoint_id).first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def lock(*, project_id: str, endpoint_id: str) -> WebhookEndpoint | None:
+    """The endpoint, locked until the transaction ends; None if the project has none with this
+    id."""
+    rows = WebhookEndpoint.objects.for_project(project_id).filter(deleted_at__isnull=True)
+    return rows.select_for_update().filter(pk=endpoint_id).first()
+
+
+def live_secrets(endpoint_ids: list[str], *, at: datetime) -> dict[str, list[WebhookSecret]]:
+    """The secrets of these endpoints that sign now, newest first, by endpoint."""
+    rows = WebhookSecret.objects.across_projects().filter(
+        Q(expires_at__isnull=True) | Q(expires_at__gt=at), endpoint_id__in=endpoint_ids
+    )
+    secrets: dict[str, list[WebhookSecret]] = {}
+    for row in rows.order_by("-created_at", "-pk"):
+        secrets.setdefault(_key(row), []).append(row)
+    return secrets
+
+
+def _key(row: Any) -> str:
+    return str(row.endpoint_id)

@@ -1,0 +1,94 @@
+"""A dispatcher with a real sender, and endpoints at receivers of this machine."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from common.standard_webhooks import parse_secret, verify
+from delivery.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from delivery.webhooks import endpoints
+from delivery.webhooks.dispatcher import Dispatcher
+from delivery.webhooks.endpoints import EndpointRequest
+from events.log import selectors as log
+from events.log import sequencer
+from projects.models import Project
+from tests.delivery.sender.receivers import ReceivedRequest, Receiver
+from tests.waiting import wait_until
+
+
+@dataclass
+class Dispatching:
+    """``at`` is the time that the dispatcher is told; ``move`` lets it pass."""
+
+    dispatcher: Dispatcher
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def move(self, **delta: float) -> None:
+        self.at += timedelta(**delta)
+
+    def tick(self) -> None:
+        self.dispatcher.tick(at=self.at, wait=0.01)
+
+    def until(self, holds: Callable[[], bool], what: Callable[[], str] | str = "") -> None:
+        """Tick until it holds."""
+
+        def tick_and_look() -> bool:
+            self.tick()
+            return holds()
+
+        wait_until(tick_and_look, what)
+
+    def settle(self) -> None:
+        """Tick until nothing is left to do at this time."""
+        for _ in range(3):
+            lanes = self.dispatcher.lanes
+            lanes.claim_at = lanes.check_at = lanes.heads_at = 0.0
+            for lane in lanes:
+                lane.load_at = self.at
+            self.tick()
+            self.until(lambda: self.dispatcher.is_idle)
+
+
+def endpoint_at(
+    receiver: Receiver | str, project: Project, **values: Any
+) -> tuple[WebhookEndpoint, bytes]:
+    """A new endpoint of the project, and its signing key."""
+    url = receiver if isinstance(receiver, str) else receiver.url()
+    request = EndpointRequest(url=url, **{"rate": 100, **values})
+    row, secret = endpoints.create(
+        project=project, request=request, actor="test", at=datetime.now(UTC)
+    )
+    sequencer.run()
+    # The events about the endpoint itself are not what the tests are about.
+    WebhookEndpoint.objects.for_project(project).filter(pk=row.pk).update(position=head(project))
+    row.refresh_from_db()
+    return row, parse_secret(secret)
+
+
+def head(project: Project) -> int:
+    return log.heads([project.pk]).get(project.pk, 0)
+
+
+def header(request: ReceivedRequest, name: str) -> str:
+    return {key.lower(): value for key, value in request.headers}.get(name, "")
+
+
+def check_signature(request: ReceivedRequest, key: bytes, *, at: datetime) -> None:
+    headers: Mapping[str, str] = dict(request.headers)
+    verify([key], headers, request.body, now=at)
+
+
+def deliveries(row: WebhookEndpoint) -> list[WebhookDelivery]:
+    rows = WebhookDelivery.objects.for_project(row.project_id).filter(endpoint=row)
+    return list(rows.order_by("pk"))
+
+
+def states(row: WebhookEndpoint) -> list[tuple[str, int]]:
+    """State and attempts of each delivery, oldest first."""
+    return [(each.state, each.attempts) for each in deliveries(row)]
+
+
+def attempts(row: WebhookEndpoint) -> list[WebhookAttempt]:
+    rows = WebhookAttempt.objects.for_project(row.project_id).filter(endpoint_id=row.pk)
+    return list(rows.order_by("pk"))
