@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
@@ -8,6 +10,7 @@ from common.models import ProjectOwned, tenant_key
 
 CURRENT_SCHEMA = 1
 """The version of events' shapes that a new endpoint gets."""
+LEASE_FIELDS = ("epoch", "leased_until", "due_at")
 
 
 class EndpointState(models.TextChoices):
@@ -97,10 +100,11 @@ class WebhookEndpoint(ProjectOwned):
     def is_enabled(self) -> bool:
         return self.state == EndpointState.ENABLED and self.deleted_at is None
 
-    def end_lease(self) -> None:
-        """Make the process that has the lane give it up. Save ``epoch`` and ``leased_until``."""
+    def end_lease(self, *, at: datetime) -> None:
+        """Make the process that has the lane give it up, and let it be claimed anew, which finds
+        out when the next delivery is due. Save ``LEASE_FIELDS``."""
         self.epoch += 1
-        self.leased_until = None
+        self.leased_until, self.due_at = None, at
 
     @property
     def headers_context(self) -> str:

@@ -124,7 +124,7 @@ class Dispatcher:
             for lane in self.lanes.one_round():
                 if len(chosen) >= free:
                     break
-                if lane.is_paused(at) or not places.has_room(lane):
+                if not lane.may_send(at) or not places.has_room(lane):
                     continue
                 if delivery := lane.take(now):
                     places.add(lane)

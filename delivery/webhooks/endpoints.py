@@ -102,7 +102,7 @@ def change(
             is_disabled = before["state"] != row.state == EndpointState.DISABLED
             event_type = _DISABLED if is_disabled else EventType.WEBHOOK_ENDPOINT_UPDATED
             row.updated_at = at
-            row.end_lease()
+            row.end_lease(at=at)
             row.save()
             _record(row, "changed", event_type, before, actor, reason, at)
     return row
@@ -144,8 +144,7 @@ def delete(*, endpoint: WebhookEndpoint, actor: str, at: datetime, reason: str =
         row = _lock(endpoint)
         before = dict(webhook_endpoint(row, at=at))
         row.deleted_at = row.updated_at = at
-        row.due_at = None
-        row.end_lease()
+        row.end_lease(at=at)
         row.save()
         row.secrets.all().delete()
         _cancel_waiting(row, DELETED, at)
@@ -164,7 +163,7 @@ def rotate_secret(
         row = _lock(endpoint)
         secret = secrets.rotate(row, overlap_hours=overlap_hours, at=at)
         row.updated_at = at
-        row.end_lease()
+        row.end_lease(at=at)
         row.save()
         _record(row, "secret", EventType.WEBHOOK_ENDPOINT_UPDATED, {}, actor, reason, at)
     return secret
@@ -181,12 +180,11 @@ def _enable(row: WebhookEndpoint, at: datetime) -> None:
     row.state, row.disabled_reason, row.disabled_at = EndpointState.ENABLED, "", None
     row.failures = row.pauses = row.warnings = 0
     row.failing_since = row.breaker_until = row.address_refused_at = None
-    row.due_at = at
 
 
 def _disable(row: WebhookEndpoint, at: datetime) -> None:
     row.state, row.disabled_reason = EndpointState.DISABLED, DisabledReason.MANUAL
-    row.disabled_at, row.due_at = at, None
+    row.disabled_at = at
 
 
 def _skip(row: WebhookEndpoint, at: datetime) -> None:
@@ -207,7 +205,6 @@ def _free_followers(row: WebhookEndpoint, at: datetime) -> None:
     if row.ordering == EventOrder.NONE:
         rows = deliveries.of(project=row.project_id, endpoint_id=row.pk)
         rows.filter(state=DeliveryState.BEHIND).update(state=DeliveryState.WAITING, due_at=at)
-        row.due_at = at
 
 
 def _check_url(url: str) -> None:

@@ -70,7 +70,7 @@ def run(lanes: Sequence[DeliveryLane], *, at: datetime) -> int:
     if not steps:
         return 0
     with transaction.atomic():
-        moved = _move(steps)
+        moved = _move(steps, at)
         kept = [step for step in steps if step.lane.id in moved]
         due = _insert(kept, at)
     for step in kept:
@@ -123,7 +123,7 @@ def _is_for(lane: DeliveryLane, entry: LogEntry) -> bool:
     return entry.event_type != NEVER_FANNED_OUT and lane.endpoint.wants(entry.event_type)
 
 
-def _move(steps: Sequence[FanOut]) -> set[str]:
+def _move(steps: Sequence[FanOut], at: datetime) -> set[str]:
     """Move the positions; the ids of the lanes that are still ours."""
     rows = fetch_rows(
         lane_sql.MOVE,
@@ -131,6 +131,7 @@ def _move(steps: Sequence[FanOut]) -> set[str]:
             "ids": [step.lane.id for step in steps],
             "epochs": [step.lane.epoch for step in steps],
             "positions": [step.position for step in steps],
+            "at": at,
         },
     )
     return {row[0] for row in rows}

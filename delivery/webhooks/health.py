@@ -7,6 +7,7 @@ import structlog
 from django.db import transaction
 
 from delivery.models import DisabledReason, EndpointState, WebhookEndpoint
+from delivery.models.webhook_endpoint import LEASE_FIELDS
 from delivery.webhooks import endpoint_events
 from delivery.webhooks.selectors import endpoints
 from events.catalog import EventType
@@ -72,9 +73,7 @@ def disable(*, endpoint_id: str, project_id: str, reason: DisabledReason, at: da
 
 def _disable(row: WebhookEndpoint, reason: DisabledReason, at: datetime) -> None:
     row.state, row.disabled_reason, row.disabled_at = EndpointState.DISABLED, reason, at
-    row.end_lease()
-    row.save(
-        update_fields=["state", "disabled_reason", "disabled_at", "epoch", "leased_until", "due_at"]
-    )
+    row.end_lease(at=at)
+    row.save(update_fields=["state", "disabled_reason", "disabled_at", *LEASE_FIELDS])
     endpoint_events.record(EventType.WEBHOOK_ENDPOINT_DISABLED, row, at=at)
     log.warning("webhook_endpoint_disabled", endpoint=row.pk, reason=str(reason))

@@ -70,13 +70,14 @@ FROM unnest(%(ids)s::varchar[]) AS lane (id)
 
 MOVE = f"""
 UPDATE {ENDPOINTS} AS endpoint
-SET position = moved.position
+SET position = moved.position, due_at = least(endpoint.due_at, %(at)s)
 FROM unnest(%(ids)s::varchar[], %(epochs)s::bigint[], %(positions)s::bigint[])
     AS moved (id, epoch, position)
 WHERE endpoint.id = moved.id AND endpoint.epoch = moved.epoch AND endpoint.state = 'enabled'
     AND endpoint.deleted_at IS NULL AND endpoint.position < moved.position
 RETURNING endpoint.id
 """  # noqa: S608
+"""Whoever claims the lane after this process has died finds it due."""
 
 INSERT = """
 INSERT INTO delivery_webhookdelivery (id, project_id, endpoint_id, replay_id, kind, event_id,

@@ -110,6 +110,10 @@ class DeliveryLane:
         """Whether a key has expired since the lease was taken."""
         return self.endpoint.keys_until is not None and self.endpoint.keys_until <= at
 
+    def may_send(self, at: datetime) -> bool:
+        """Whether the receiver is not left alone, and all keys are valid."""
+        return not (self.is_paused(at) or self.is_outdated(at))
+
     def add(self, deliveries: Iterable[DueDelivery]) -> None:
         """Take deliveries that are due, unless they are here already."""
         present = {*self.unfinished, *(each.id for each in (*self.live, *self.replays))}

@@ -15,6 +15,7 @@ from delivery.models import (
     WebhookEndpoint,
     WebhookReplay,
 )
+from delivery.models.webhook_endpoint import LEASE_FIELDS
 from delivery.webhooks import endpoint_events
 from delivery.webhooks.selectors import deliveries, endpoints, replays
 from events.audit import audit_trail as audit
@@ -111,8 +112,8 @@ def cancel_replay(
         waiting.filter(replay_id=row.pk, state=DeliveryState.WAITING).update(
             state=DeliveryState.CANCELED, reason="replay_canceled", finished_at=at
         )
-        endpoint.end_lease()
-        endpoint.save(update_fields=["epoch", "leased_until"])
+        endpoint.end_lease(at=at)
+        endpoint.save(update_fields=LEASE_FIELDS)
         _audit(endpoint, "replay_canceled", actor, reason, {"replay": row.pk}, at)
     return row
 
@@ -126,9 +127,9 @@ def _lock(endpoint: WebhookEndpoint) -> WebhookEndpoint:
 
 def _wake(row: WebhookEndpoint, at: datetime) -> None:
     """Make the lane due now, even if it pauses: a person waits for the result."""
-    row.breaker_until, row.due_at = None, at
-    row.end_lease()
-    row.save(update_fields=["breaker_until", "due_at", "epoch", "leased_until"])
+    row.breaker_until = None
+    row.end_lease(at=at)
+    row.save(update_fields=["breaker_until", *LEASE_FIELDS])
 
 
 def _copy(row: WebhookEndpoint, delivery: WebhookDelivery, at: datetime) -> WebhookDelivery:

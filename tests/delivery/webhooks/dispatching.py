@@ -12,6 +12,7 @@ from delivery.webhooks.dispatcher import Dispatcher
 from delivery.webhooks.endpoints import EndpointRequest
 from events.log import selectors as log
 from events.log import sequencer
+from events.models import OutboxEvent
 from projects.models import Project
 from tests.delivery.sender.receivers import ReceivedRequest, Receiver
 from tests.waiting import wait_until
@@ -92,3 +93,9 @@ def states(row: WebhookEndpoint) -> list[tuple[str, int]]:
 def attempts(row: WebhookEndpoint) -> list[WebhookAttempt]:
     rows = WebhookAttempt.objects.for_project(row.project_id).filter(endpoint_id=row.pk)
     return list(rows.order_by("pk"))
+
+
+def recorded_types(project: Project) -> list[str]:
+    """The types of the project's events, oldest first."""
+    rows = OutboxEvent.objects.for_project(project).order_by("pk")
+    return list(rows.values_list("type", flat=True))
