@@ -29,8 +29,8 @@ from common import fair_queue, heartbeats, redis
 from common.chore_runs import ChoreRun, chore_runs
 from common.fair_queue import QueueFailures
 from common.times import rfc3339
-from delivery.bus import status as bus_status
-from delivery.outlets.outlet import OutletLag
+from delivery import ways_out
+from delivery.ways_out import WayOut
 from events.log import selectors as event_log
 from usage.reporting import selectors as forwarding
 from usage.reporting.selectors import ForwardingStatus
@@ -142,13 +142,12 @@ def _migrations_on_disk() -> frozenset[tuple[str, str]]:
 def _database_checks(now: datetime) -> dict[str, Check]:
     oldest = inbound_events.oldest_waiting()
     oldest_pending = event_log.oldest_pending()
-    lags = bus_status.lags(at=now)
     beats = heartbeats.last_beats()
     return {
         "inbound": _age(timedelta() if oldest is None else now - oldest),
         "intents": _intents(intents.count_open(), now),
         "events": _age(timedelta() if oldest_pending is None else now - oldest_pending),
-        **({"bus": _bus(lags, bus_status.parked_count())} if lags else {}),
+        **_ways_out(now),
         "usage": _usage(forwarding.forwarding_status(), now),
         "stripe": _stripe(back_offs.count_failing_accounts(), now),
         "stripe_accounts": _stripe_accounts(),
@@ -169,14 +168,19 @@ def _intents(counts: OpenIntents, now: datetime) -> Check:
     return replace(age, status=status, detail=f"{counts.open} open, {counts.parked} parked")
 
 
-def _bus(lags: dict[str, OutletLag], parked: int) -> Check:
-    """Events that are not published yet, and entries that our own consumers have parked."""
-    check = _age(max(lag.age for lag in lags.values()))
-    counts = [f"{lag.events} to be published to {name}" for name, lag in lags.items() if lag.events]
-    if parked:
-        counts.append(f"{parked} parked by consumers")
-    status = DEGRADED if parked else check.status
-    return replace(check, status=status, detail=", ".join(counts) or None)
+def _ways_out(now: datetime) -> dict[str, Check]:
+    """Each way out: what waits there, and what is parked."""
+    ways: dict[str, list[WayOut]] = {}
+    for way in ways_out.all_ways(at=now):
+        ways.setdefault(way.name, []).append(way)
+    return {name: _way_out(group) for name, group in ways.items()}
+
+
+def _way_out(ways: list[WayOut]) -> Check:
+    check = _age(max(way.age for way in ways))
+    status = DEGRADED if any(way.stuck for way in ways) else check.status
+    details = [way.detail for way in ways if way.detail]
+    return replace(check, status=status, detail=", ".join(details) or None)
 
 
 def _usage(status: ForwardingStatus, now: datetime) -> Check:

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config import api_docs, event_docs, health
+from config import api_docs, event_docs, health, metrics
 from entitlements.snapshots.api import jwks
 
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("live", health.live),
     path("ready", health.ready),
     path("health", health.health),
+    path("metrics", metrics.metrics),
     path(".well-known/jwks.json", jwks.keys),
     path("admin/", admin.site.urls),
     path("api/v1/", include("delivery.urls")),

@@ -16,6 +16,7 @@ from billing.sync.selectors.sync_objects import IN_STATE
 from common import heartbeats
 from common.chore_runs import chore_runs
 from common.money import Money
+from delivery import ways_out
 from events.models import AuditEntry, PendingEvent
 from projects.models import Project
 from usage.reporting import selectors as forwarding
@@ -188,6 +189,7 @@ def gather(now: datetime) -> dict[str, Any]:
         "events_today": sum(hour.events for hour in hours),
         "subscriptions": subscriptions(),
         "takings": takings(now),
+        "ways_out": ways_out.all_ways(at=now),
         "chores": chore_runs(heartbeats.last_beats(), at=now),
         **_count_each(
             {

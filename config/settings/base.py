@@ -203,6 +203,8 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+
 BILLING = BillingSettings.from_env(env)
 BUS = BusSettings.from_env(env)
 MAIL = MailServerSettings.from_env(env)

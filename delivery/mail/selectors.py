@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Count, Min, Q
 
 from common import fair_queue, ids
 from delivery.models import (
@@ -53,6 +53,14 @@ def due(*, at: datetime, limit: int) -> list[Notification]:
         is_free, state=NotificationState.PLANNED, due_at__lte=at
     )
     return fair_queue.round_robin(rows, owner="project_id", order=("due_at", "pk"), limit=limit)
+
+
+def due_count(*, at: datetime) -> tuple[int, datetime | None]:
+    """How many planned notifications are due, and since when the first; None without any."""
+    rows = Notification.objects.across_projects()
+    due_rows = rows.filter(state=NotificationState.PLANNED, due_at__lte=at)
+    counts = due_rows.aggregate(n=Count("pk"), oldest=Min("due_at"))
+    return counts["n"], counts["oldest"]
 
 
 def in_flight_before(at: datetime) -> list[Notification]:

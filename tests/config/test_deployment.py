@@ -95,10 +95,10 @@ def test_every_container_is_restarted_and_has_a_healthcheck() -> None:
     services = compose()["services"]
     kept = {name: each for name, each in services.items() if name != "migrate"}
     assert {each["restart"] for each in kept.values()} == {"unless-stopped"}
-    in_image = {"web", "worker", "beat"}
+    in_image = {"web", "worker", "beat", "deliver"}
     assert {name for name, each in kept.items() if "healthcheck" in each} == set(kept) - in_image
     assert "HEALTHCHECK" in (ROOT / "Dockerfile").read_text()
-    assert all(services[name]["environment"]["LIVENESS_FILE"] for name in ("worker", "beat"))
+    assert all(services[name]["environment"]["LIVENESS_FILE"] for name in in_image - {"web"})
     assert "LIVENESS_FILE" not in services["web"].get("environment", {})
 
 
@@ -147,7 +147,8 @@ def test_the_databases_log_in_compose_holds_no_personal_data() -> None:
 
 def test_compose_runs_the_programs_of_the_stack_on_stock_images() -> None:
     services = compose()["services"]
-    ours, stock = {"migrate", "web", "worker", "beat", "sandbox"}, {"postgres", "redis"}
+    ours = {"migrate", "web", "worker", "beat", "deliver", "sandbox"}
+    stock = {"postgres", "redis"}
     assert set(services) == ours | stock | {"proxy", "proxy-tls"}
     images = {name for name, service in services.items() if "build" not in service}
     assert images == stock | {"proxy", "proxy-tls"}

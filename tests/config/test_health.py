@@ -16,10 +16,16 @@ from billing.stripe.errors import StripeCredentialsRefused, StripePermissionMiss
 from billing.sync.request_back_off import RequestBackOff
 from common import heartbeats, redis
 from common.chore_runs import HEARTBEAT
-from common.ids import first_id
+from common.ids import first_id, time_of
 from common.models import Heartbeat
+from config.health import gather
 from config.schedule import POLLED, SCHEDULE
+from delivery import ways_out
+from delivery.models import WebhookEndpoint
+from events.log import sequencer
 from events.models import PendingEvent
+from projects.models import Project
+from tests.events.log.recording import record
 from tests.waiting import SilentServer
 
 CLIENT = Client(raise_request_exception=False)
@@ -75,6 +81,8 @@ def test_every_check_passes_on_a_healthy_system() -> None:
         "pipeline": "ok",
         "worker": "ok",
         "chores": "ok",
+        "mail": "ok",
+        "webhooks": "ok",
         "redis": "ok",
     }
     assert document["checks"]["inbound"]["seconds"] == 0
@@ -226,3 +234,23 @@ def test_an_unreachable_stripe_is_reported_and_delays_nobody(account: StripeAcco
     check = probe("/ready")[1]["checks"]["stripe"]
     assert check["detail"] == "1 account(s) get no answer, 0 refuse some requests"
     assert probe("/ready")[0] == 200
+
+
+@pytest.mark.django_db
+def test_webhooks_that_no_process_sends_degrade_the_service(project: Project) -> None:
+    row = WebhookEndpoint.objects.create(project=project, url="https://example.com/", position=0)
+    recorded = record(project, "cus_1", 1)
+    sequencer.run()
+    fresh = ways_out.all_ways(at=time_of(recorded) + timedelta(seconds=30))[-1]
+    assert (fresh.name, fresh.waiting, fresh.age) == ("webhooks", 1, timedelta(seconds=30))
+    late = gather(time_of(recorded) + timedelta(minutes=5))["webhooks"]
+    assert (late.status, late.seconds) == ("degraded", 300.0)
+    assert late.detail == "1 endpoints with work that no process does"
+
+    # A receiver that is left alone for a while, and a disabled endpoint, are nobody's lag.
+    row.breaker_until = time_of(recorded) + timedelta(hours=1)
+    row.save()
+    assert gather(time_of(recorded) + timedelta(minutes=5))["webhooks"].status == "ok"
+    row.breaker_until, row.state = None, "disabled"
+    row.save()
+    assert gather(time_of(recorded) + timedelta(minutes=5))["webhooks"].status == "ok"
