@@ -39,3 +39,9 @@ class ReplayRunning(Conflict):
     """Another replay of the endpoint is under way: wait for it, or cancel it."""
 
     code, title = "replay-running", "A replay of this endpoint is under way."
+
+
+class CheckRunning(Conflict):
+    """The endpoint is being checked, or was a moment ago: try again in ten seconds."""
+
+    code, title = "check-running", "A check of this endpoint is under way."

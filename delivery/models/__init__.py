@@ -9,6 +9,7 @@ from delivery.models.mail_suppression import MailSuppression, SuppressionReason
 from delivery.models.notification import Channel, Notification, NotificationState
 from delivery.models.outlet import Outlet
 from delivery.models.webhook_attempt import WebhookAttempt
+from delivery.models.webhook_check import CheckGrade, CheckState, WebhookCheck
 from delivery.models.webhook_delivery import DeliveryKind, DeliveryState, WebhookDelivery
 from delivery.models.webhook_endpoint import (
     DisabledReason,
@@ -22,6 +23,8 @@ from delivery.models.webhook_secret import WebhookSecret
 __all__ = [
     "BusCheckpoint",
     "Channel",
+    "CheckGrade",
+    "CheckState",
     "DeliveryKind",
     "DeliveryState",
     "DisabledReason",
@@ -38,6 +41,7 @@ __all__ = [
     "ReplayState",
     "SuppressionReason",
     "WebhookAttempt",
+    "WebhookCheck",
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookReplay",

@@ -21,6 +21,7 @@ from delivery.sender.messages import SendJob, SendResult
 from delivery.sender.options import SenderOptions
 from delivery.sender.process import SenderProcess
 from delivery.webhooks import lane_supply, messages, results
+from delivery.webhooks.checks import CheckRuns
 from delivery.webhooks.held_lanes import HeldLanes
 from delivery.webhooks.lane_health import LaneHealth
 from delivery.webhooks.lanes import DeliveryLane, DueDelivery
@@ -31,8 +32,8 @@ from delivery.webhooks.verdicts import Verdict, judge
 
 log = structlog.get_logger(__name__)
 
-HEAD_SECONDS = 0.05
-"""Between two looks for new events."""
+HEAD_SECONDS, CHECKS_SECONDS = 0.05, 1.0
+"""Between two looks for new events, and for conformance checks."""
 STORE_SECONDS, STORE_SIZE = 0.1, 200
 """Results are stored together, at the latest after so long or when there are so many."""
 POSITION_WITHIN = timedelta(minutes=5)
@@ -61,6 +62,8 @@ class Dispatcher:
         self._expired: list[str] = []
         """Deliveries whose events are not kept any more."""
         self._health = LaneHealth()
+        self._checks = CheckRuns(self._bodies)
+        self._checks_at = 0.0
         self._store_at = self._away_until = 0.0
         self.delivered = 0
 
@@ -86,7 +89,7 @@ class Dispatcher:
 
     @property
     def has_in_flight(self) -> bool:
-        return bool(self._attempts)
+        return bool(self._attempts) or self._checks.has_in_flight
 
     @property
     def is_idle(self) -> bool:
@@ -111,6 +114,10 @@ class Dispatcher:
             taken = lane_supply.take_new_events(self.lanes, at=at)
             self.lanes.heads_at = now if taken else now + HEAD_SECONDS
         self._send(at, now)
+        if now >= self._checks_at:
+            self._checks_at = now + CHECKS_SECONDS
+            self._checks.start_due(at=at)
+        self._checks.send_next(self._sender.send, at=at)
         self.lanes.release_idle(except_for=self._health.changed, at=at, now=now)
 
     def _send(self, at: datetime, now: float) -> None:
@@ -173,8 +180,16 @@ class Dispatcher:
         """Take results, waiting up to ``wait`` seconds for the first."""
         for result in self._sender.results(wait):
             attempt = self._attempts.pop(result.job_id, None)
-            if attempt is not None:
+            if attempt is None:
+                self._take_check(result, at)
+            else:
                 self._finish(attempt, result, at)
+
+    def _take_check(self, result: SendResult, at: datetime) -> None:
+        try:
+            self._checks.take(result, at=at)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("webhook_check_not_stored", error=type(error).__name__)
 
     def _finish(self, attempt: SentAttempt, result: SendResult, at: datetime) -> None:
         lane = attempt.lane

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -11,8 +11,9 @@ from django.conf import settings
 
 from common import standard_webhooks
 from common.egress_rules import port_of
-from delivery.models import DeliveryKind
+from delivery.models import DeliveryKind, WebhookEndpoint
 from delivery.sender.messages import SendJob
+from delivery.webhooks import own_headers
 from delivery.webhooks.lanes import DueDelivery, LaneEndpoint
 from events.log import rendered
 
@@ -69,6 +70,22 @@ def shown_headers(endpoint: LaneEndpoint, headers: Mapping[str, str]) -> dict[st
     shown = {name: MASK if name in endpoint.headers else headers[name] for name in headers}
     shown.pop(standard_webhooks.SIGNATURE, None)
     return shown
+
+
+def plain_endpoint(row: WebhookEndpoint, *, keys: Sequence[bytes]) -> LaneEndpoint:
+    """An endpoint without a lane, for single requests. Raises CannotDecrypt."""
+    return LaneEndpoint(
+        id=row.pk,
+        project_id=row.project_id,
+        url=row.url,
+        headers=own_headers.open_all(row),
+        keys=tuple(keys),
+        types=frozenset(),
+        ordering=row.ordering,
+        rate=row.rate,
+        is_enabled=row.is_enabled,
+        keys_until=None,
+    )
 
 
 def make_job(

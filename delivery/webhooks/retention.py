@@ -10,6 +10,7 @@ from common.partitions import MonthlyTable
 from delivery.models import (
     ReplayState,
     WebhookAttempt,
+    WebhookCheck,
     WebhookDelivery,
     WebhookEndpoint,
     WebhookReplay,
@@ -41,6 +42,7 @@ def drop_old(*, at: datetime) -> None:
     old = at - KEPT
     replays = WebhookReplay.objects.across_projects().exclude(state=ReplayState.RUNNING)
     replays.filter(finished_at__lt=old).delete()
+    WebhookCheck.objects.across_projects().filter(created_at__lt=old).delete()
     _delete_endpoints(at - 3 * KEPT)
     _forget_erased_customers(at)
 

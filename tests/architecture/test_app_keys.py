@@ -40,6 +40,7 @@ OF_THE_PROJECT = {
     "delivery_mailsuppression",
     "delivery_notification",
     "delivery_webhookattempt",
+    "delivery_webhookcheck",
     "delivery_webhookdelivery",
     "delivery_webhookendpoint",
     "delivery_webhookreplay",
