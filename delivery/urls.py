@@ -4,10 +4,42 @@ from django.urls import path
 
 from delivery.feed.api import EventsViewSet
 from delivery.mail.api.mail_settings import MailSettingsViewSet
+from delivery.webhooks.api.deliveries import WebhookDeliveriesViewSet
+from delivery.webhooks.api.endpoints import WebhookEndpointsViewSet
+from delivery.webhooks.api.replays import WebhookChecksViewSet, WebhookReplaysViewSet
+
+ENDPOINT = "webhook-endpoints/<str:endpoint>"
 
 urlpatterns = [
     path("events", EventsViewSet.as_view({"get": "read"})),
     path("events/<str:event>", EventsViewSet.as_view({"get": "retrieve"})),
+    path("events/<str:event>/deliveries", WebhookDeliveriesViewSet.as_view({"get": "of_event"})),
+    path("webhook-endpoints", WebhookEndpointsViewSet.as_view({"get": "list", "post": "create"})),
+    path(
+        ENDPOINT,
+        WebhookEndpointsViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+        ),
+    ),
+    path(f"{ENDPOINT}/rotate-secret", WebhookEndpointsViewSet.as_view({"post": "rotate_secret"})),
+    path(f"{ENDPOINT}/test", WebhookEndpointsViewSet.as_view({"post": "test"})),
+    path(f"{ENDPOINT}/deliveries", WebhookDeliveriesViewSet.as_view({"get": "list"})),
+    path(
+        f"{ENDPOINT}/deliveries/<str:delivery>",
+        WebhookDeliveriesViewSet.as_view({"get": "retrieve"}),
+    ),
+    path(
+        f"{ENDPOINT}/deliveries/<str:delivery>/send-again",
+        WebhookDeliveriesViewSet.as_view({"post": "send_again"}),
+    ),
+    path(f"{ENDPOINT}/replays", WebhookReplaysViewSet.as_view({"get": "list", "post": "create"})),
+    path(f"{ENDPOINT}/replays/<str:replay>", WebhookReplaysViewSet.as_view({"get": "retrieve"})),
+    path(
+        f"{ENDPOINT}/replays/<str:replay>/cancel",
+        WebhookReplaysViewSet.as_view({"post": "cancel"}),
+    ),
+    path(f"{ENDPOINT}/checks", WebhookChecksViewSet.as_view({"get": "list", "post": "create"})),
+    path(f"{ENDPOINT}/checks/<str:check>", WebhookChecksViewSet.as_view({"get": "retrieve"})),
     path(
         "projects/<str:project_id>/mail",
         MailSettingsViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),

@@ -8,16 +8,16 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypedDict
 
 import orjson
 
 from common import standard_webhooks
 from delivery.models.webhook_check import CheckGrade
+from delivery.webhooks.representation import CheckResultBody
 
 OLD = timedelta(minutes=10)
 """Age of the old delivery: twice the tolerance of Standard Webhooks."""
-SLOW_MILLISECONDS = 5000.0
+SLOW_MILLISECONDS = 5000
 _SUCCESS = range(200, 300)
 _REFUSAL = range(400, 500)
 
@@ -30,17 +30,6 @@ class CheckRequest:
     event_id: str
     body: bytes
     at: datetime
-
-
-class CheckResult(TypedDict):
-    """What came back for a case."""
-
-    case: str
-    expected: str
-    passed: bool
-    status: int | None
-    fault: str
-    milliseconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,19 +109,19 @@ BY_NAME: Mapping[str, CheckCase] = {case.name: case for case in CASES}
 _WORST_FIRST = (CheckGrade.F, CheckGrade.D, CheckGrade.C, CheckGrade.B)
 
 
-def grade(results: Sequence[CheckResult]) -> CheckGrade:
+def grade(results: Sequence[CheckResultBody]) -> CheckGrade:
     """The worst grade of all cases that were not passed; A if all were, in time.
 
     A forged or old delivery that meets another answer than 2xx or 4xx was not accepted: that is no
     hole, but the endpoint does not work as it should.
     """
     grades = {_grade_of(result) for result in results if not result["passed"]}
-    if any((result["milliseconds"] or 0.0) > SLOW_MILLISECONDS for result in results):
+    if any((result["milliseconds"] or 0) > SLOW_MILLISECONDS for result in results):
         grades.add(CheckGrade.B)
     return next((each for each in _WORST_FIRST if each in grades), CheckGrade.A)
 
 
-def _grade_of(result: CheckResult) -> CheckGrade:
+def _grade_of(result: CheckResultBody) -> CheckGrade:
     case = BY_NAME[result["case"]]
     if case.must_accept or case.accepts(result["status"]):
         return case.grade

@@ -15,9 +15,10 @@ from delivery.errors import CheckRunning
 from delivery.models import CheckState, WebhookCheck, WebhookEndpoint
 from delivery.sender.messages import SendJob, SendResult
 from delivery.webhooks import check_cases, endpoint_events, messages
-from delivery.webhooks.check_cases import CASES, CheckRequest, CheckResult
+from delivery.webhooks.check_cases import CASES, CheckRequest
 from delivery.webhooks.lanes import LaneEndpoint
 from delivery.webhooks.messages import EventBodies
+from delivery.webhooks.representation import CheckResultBody
 from delivery.webhooks.selectors import checks, endpoints
 from events.audit import audit_trail as audit
 from events.catalog import EventType
@@ -62,7 +63,7 @@ class RunningCheck:
 
     row: WebhookCheck
     endpoint: LaneEndpoint
-    results: list[CheckResult] = field(default_factory=list)
+    results: list[CheckResultBody] = field(default_factory=list)
     is_in_flight: bool = False
 
 
@@ -131,7 +132,7 @@ class CheckRuns:
                 "passed": case.passes(result.status),
                 "status": result.status,
                 "fault": result.fault.value if result.fault else "",
-                "milliseconds": result.phases.total,
+                "milliseconds": None if result.phases.total is None else round(result.phases.total),
             }
         )
         if len(run.results) == len(CASES):
@@ -158,7 +159,7 @@ def _endpoint(row: WebhookCheck, at: datetime) -> LaneEndpoint | None:
     return messages.plain_endpoint(endpoint, keys=[parse_secret(each.open()) for each in secrets])
 
 
-def _complete(row: WebhookCheck, results: list[CheckResult], at: datetime) -> None:
+def _complete(row: WebhookCheck, results: list[CheckResultBody], at: datetime) -> None:
     rows = WebhookCheck.objects.for_project(row.project_id).filter(
         Q(state=CheckState.RUNNING), pk=row.pk
     )

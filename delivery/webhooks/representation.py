@@ -6,6 +6,8 @@ from typing import Annotated, TypedDict
 from common.bodies import Time
 from common.times import rfc3339
 from delivery.models import (
+    CheckGrade,
+    CheckState,
     DeliveryKind,
     DeliveryState,
     DisabledReason,
@@ -13,6 +15,7 @@ from delivery.models import (
     EventOrder,
     ReplayState,
     WebhookAttempt,
+    WebhookCheck,
     WebhookDelivery,
     WebhookEndpoint,
     WebhookReplay,
@@ -78,7 +81,7 @@ class WebhookAttemptBody(TypedDict):
     sentence: Annotated[str | None, "What went wrong."]
     connection_reused: bool
     milliseconds: Annotated[
-        dict[str, float | None],
+        dict[str, int | None],
         "`name` (lookup), `connect`, `tls`, `first_byte` and `total`; null for what was not done.",
     ]
     request_headers: dict[str, str]
@@ -102,6 +105,41 @@ class WebhookReplayBody(TypedDict):
     state: Annotated[str, ReplayState]
     created_at: Time
     finished_at: Time | None
+
+
+class CheckResultBody(TypedDict):
+    """What came back for one case of a check."""
+
+    case: str
+    expected: Annotated[str, "`2xx` or `4xx`."]
+    passed: bool
+    status: int | None
+    fault: str
+    milliseconds: int | None
+
+
+class WebhookCheckBody(TypedDict):
+    """A conformance check of an endpoint."""
+
+    id: str
+    endpoint: str
+    state: Annotated[str, CheckState]
+    grade: Annotated[str, CheckGrade] | None
+    results: list[CheckResultBody]
+    created_at: Time
+    finished_at: Time | None
+
+
+def webhook_check(row: WebhookCheck) -> WebhookCheckBody:
+    return {
+        "id": row.pk,
+        "endpoint": row.endpoint_id,
+        "state": row.state,
+        "grade": row.grade or None,
+        "results": row.results,
+        "created_at": rfc3339(row.created_at),
+        "finished_at": rfc3339(row.finished_at),
+    }
 
 
 def webhook_endpoint(row: WebhookEndpoint, *, at: datetime) -> WebhookEndpointBody:
@@ -160,7 +198,7 @@ def webhook_attempt(row: WebhookAttempt) -> WebhookAttemptBody:
         "fault": row.fault or None,
         "sentence": row.sentence or None,
         "connection_reused": row.is_reused,
-        "milliseconds": row.phases,
+        "milliseconds": {name: _rounded(value) for name, value in row.phases.items()},
         "request_headers": row.request_headers,
         "request_bytes": row.body_bytes,
         "request_digest": row.body_digest,
@@ -168,6 +206,10 @@ def webhook_attempt(row: WebhookAttempt) -> WebhookAttemptBody:
         "response_body": response_text(row),
         "response_cut": row.is_cut,
     }
+
+
+def _rounded(milliseconds: float | None) -> int | None:
+    return None if milliseconds is None else round(milliseconds)
 
 
 def response_text(row: WebhookAttempt) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Subquery, Value
+from django.db.models import Max, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from common import ids
 from common.prepared_queries import PreparedValues
-from events.models import LoggedEvent, LogHead, PendingEvent, ProjectHead
+from events.models import LoggedEvent, LogHead, OutboxEvent, PendingEvent, ProjectHead
 
 HEAD = 1
 """The primary key of the only row of ``LogHead``."""
@@ -79,6 +79,15 @@ def read(
     else:
         rows = rows.order_by("position")
     return list(rows.select_related("event")[:limit])
+
+
+def position_before(*, project_id: str, moment: datetime) -> int:
+    """The position of the project's last event that was recorded before a moment; 0 without
+    one."""
+    rows = LoggedEvent.objects.for_project(project_id).filter(
+        pk__lt=ids.first_id(ids.prefix_of(OutboxEvent), moment)
+    )
+    return rows.aggregate(last=Max("position"))["last"] or 0
 
 
 def find(*, project_id: str, event_id: str) -> LoggedEvent | None:

@@ -27,15 +27,22 @@ class KeyScope(models.TextChoices):
     CREDITS_READ = "credits:read"
     CREDITS_WRITE = "credits:write"
     EVENTS_READ = "events:read"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
     ADMIN_READ = "admin:read"
     ADMIN_GRANT = "admin:grant"
 
 
 ALL_SCOPES: list[str] = sorted(KeyScope.values)
 PROJECT_ONLY_SCOPES = frozenset(
-    {KeyScope.PROJECT_WRITE, KeyScope.CATALOG_WRITE, KeyScope.ADMIN_GRANT}
+    {
+        KeyScope.PROJECT_WRITE,
+        KeyScope.CATALOG_WRITE,
+        KeyScope.WEBHOOKS_WRITE,
+        KeyScope.ADMIN_GRANT,
+    }
 )
-"""Scopes over what all apps of a project share: settings, catalog, manual grants."""
+"""Scopes over what all apps of a project share: settings, catalog, endpoints, manual grants."""
 APP_SCOPES: list[str] = sorted(set(KeyScope.values) - PROJECT_ONLY_SCOPES)
 """Scopes that an app's key can have."""
 PLATFORM = "platform"

@@ -259,9 +259,31 @@ USAGE = [
 EVENTS = [
     get("/events", KeyScope.EVENTS_READ),
     get("/events/{event}", KeyScope.EVENTS_READ),
+    get("/events/{event}/deliveries", KeyScope.WEBHOOKS_READ),
 ]
 
-ROUTES = [*EVENTS, *PORTAL, *PROJECTS, *CUSTOMERS, *CATALOG, *CARTS, *BUYING, *USAGE]
+HOOK = "/webhook-endpoints/{hook}"
+WEBHOOKS = [
+    get("/webhook-endpoints", KeyScope.WEBHOOKS_READ),
+    post("/webhook-endpoints", KeyScope.WEBHOOKS_WRITE, {"url": "https://new.example.com/"}),
+    get(HOOK, KeyScope.WEBHOOKS_READ),
+    patch(HOOK, KeyScope.WEBHOOKS_WRITE, {"description": "Changed"}),
+    post(f"{HOOK}/rotate-secret", KeyScope.WEBHOOKS_WRITE),
+    post(f"{HOOK}/test", KeyScope.WEBHOOKS_WRITE),
+    get(f"{HOOK}/deliveries", KeyScope.WEBHOOKS_READ),
+    get(f"{HOOK}/deliveries/{{delivery}}", KeyScope.WEBHOOKS_READ),
+    post(f"{HOOK}/deliveries/{{delivery}}/send-again", KeyScope.WEBHOOKS_WRITE),
+    get(f"{HOOK}/replays", KeyScope.WEBHOOKS_READ),
+    post(f"{HOOK}/replays", KeyScope.WEBHOOKS_WRITE, {"after": 0}, status=409),  # one is running
+    get(f"{HOOK}/replays/{{replay}}", KeyScope.WEBHOOKS_READ),
+    post(f"{HOOK}/replays/{{replay}}/cancel", KeyScope.WEBHOOKS_WRITE, status=200),
+    get(f"{HOOK}/checks", KeyScope.WEBHOOKS_READ),
+    post(f"{HOOK}/checks", KeyScope.WEBHOOKS_WRITE, status=409),  # one is planned
+    get(f"{HOOK}/checks/{{check}}", KeyScope.WEBHOOKS_READ),
+    Route("DELETE", HOOK, KeyScope.WEBHOOKS_WRITE, status=204),
+]
+
+ROUTES = [*EVENTS, *WEBHOOKS, *PORTAL, *PROJECTS, *CUSTOMERS, *CATALOG, *CARTS, *BUYING, *USAGE]
 
 SIGNED_IN = [
     get("/billing/plans", USER),

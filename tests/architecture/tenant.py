@@ -109,6 +109,19 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "spare": held[1],
         "invoice": tenant.api.get("/invoices").json()["data"][0]["id"],
         "event": tenant.api.get("/events").json()["data"][0]["id"],
+        **_open_endpoint(tenant, project),
+    }
+
+
+def _open_endpoint(tenant: Tenant, project: Project) -> Words:
+    """An endpoint with a delivery, a replay that is running, and a check that is planned."""
+    hook = tenant.api.post("/webhook-endpoints", {"url": "https://hook.example.com/"}).json()["id"]
+    path = f"/webhook-endpoints/{hook}"
+    return {
+        "hook": hook,
+        "delivery": tenant.api.post(f"{path}/test").json()["id"],
+        "replay": tenant.api.post(f"{path}/replays", {"after": 0}).json()["id"],
+        "check": tenant.api.post(f"{path}/checks").json()["id"],
     }
 
 

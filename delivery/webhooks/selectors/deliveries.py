@@ -15,6 +15,11 @@ def of(*, project: Project | str, endpoint_id: str) -> ProjectQuerySet[WebhookDe
     return WebhookDelivery.objects.for_project(project).filter(endpoint_id=endpoint_id)
 
 
+def of_event(*, project: Project | str, event_id: str) -> ProjectQuerySet[WebhookDelivery]:
+    """The deliveries of an event to the project's endpoints."""
+    return WebhookDelivery.objects.for_project(project).filter(event_id=event_id)
+
+
 def get(*, project: Project | str, endpoint_id: str, delivery_id: str) -> WebhookDelivery:
     """One delivery. Raises NotFound."""
     row = of(project=project, endpoint_id=endpoint_id).filter(pk=delivery_id).first()

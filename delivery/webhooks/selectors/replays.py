@@ -13,7 +13,8 @@ def of(*, project: Project | str, endpoint_id: str) -> ProjectQuerySet[WebhookRe
 
 def get(*, project: Project | str, replay_id: str) -> WebhookReplay:
     """One replay of the project. Raises NotFound."""
-    row = WebhookReplay.objects.for_project(project).filter(pk=replay_id).first()
+    rows = WebhookReplay.objects.for_project(project).select_related("endpoint")
+    row = rows.filter(pk=replay_id).first()
     if row is None:
         raise NotFound
     return row

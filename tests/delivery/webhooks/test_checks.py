@@ -14,6 +14,7 @@ from delivery.errors import CheckRunning
 from delivery.models import WebhookCheck, WebhookEndpoint
 from delivery.webhooks import check_cases, checks, endpoints
 from delivery.webhooks.check_cases import CASES
+from delivery.webhooks.representation import CheckResultBody
 from events.log import sequencer
 from projects.models import Project
 from tests.delivery.sender.receivers import Receiver, close, receiving
@@ -156,17 +157,17 @@ def test_a_check_is_made_one_at_a_time_also_of_a_disabled_endpoint(
 
 def test_no_answer_at_all_is_no_hole() -> None:
     results = [
-        check_cases.CheckResult(
+        CheckResultBody(
             case=case.name,
             expected=case.expected,
             passed=case.must_accept,
             status=200 if case.must_accept else None,
             fault="" if case.must_accept else "connection_lost",
-            milliseconds=1.0,
+            milliseconds=1,
         )
         for case in CASES
     ]
     assert check_cases.grade(results) == "B"
-    results[0]["milliseconds"] = 6000.0
+    results[0]["milliseconds"] = 6000
     results[3]["status"] = 200
     assert check_cases.grade(results) == "F"
