@@ -42,6 +42,13 @@ PROJECTS = [
         KeyScope.KEYS_WRITE,
         {"name": "x", "scopes": ["keys:read"]},
     ),
+    get("/projects/{project_id}/permission-map", KeyScope.PROJECT_READ),
+    Route(
+        "PUT",
+        "/projects/{project_id}/permission-map",
+        KeyScope.PROJECT_WRITE,
+        body={"features": []},
+    ),
     get("/projects/{project_id}/mail", KeyScope.PROJECT_READ),
     patch("/projects/{project_id}/mail", KeyScope.PROJECT_WRITE, {"channel": "mail"}),
     get("/projects/{project_id}/stripe-account", KeyScope.PROJECT_READ),

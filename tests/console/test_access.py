@@ -52,6 +52,7 @@ def test_console_has_a_page_for_each_noun() -> None:
         "entitlements_feature",
         "entitlements_freetierentry",
         "entitlements_grant",
+        "entitlements_permissionmap",
         "entitlements_signingkey",
         "events_auditentry",
         "events_outboxevent",

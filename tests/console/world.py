@@ -26,7 +26,7 @@ from common import crypto
 from common.ids import new_id
 from delivery.models import MailSettings, MailSuppression, Notification
 from entitlements.credits import credit_grants
-from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
+from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant, PermissionMap
 from entitlements.resolution.facts import Reason
 from entitlements.snapshots import signing_keys
 from events.audit import audit_trail as audit
@@ -88,6 +88,7 @@ class World:
     mail_settings: MailSettings
     notification: Notification
     suppression: MailSuppression
+    permission_map: PermissionMap
 
 
 def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> World:
@@ -205,6 +206,9 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         ],
         mail_settings=create_mail_settings(project, name),
         notification=[create_notification(customer, name, n, now) for n in range(size)][-1],
+        permission_map=PermissionMap.objects.for_project(project).create(
+            permissions={features[0].code: [f"{name} use"]}
+        ),
         suppression=[create_suppression(customer, n, now) for n in range(size)][-1],
         rollout=[
             create_rollout(product, purchases[number][0], name, number) for number in range(size)
