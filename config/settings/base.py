@@ -8,7 +8,7 @@ from common.logs import logging_settings
 from config.env import env
 from config.schedule import POLLED, SCHEDULE
 from config.settings.console import AXES_ENABLE_ADMIN, FORMAT_MODULE_PATH, UNFOLD  # noqa: F401
-from delivery.conf import BusSettings, MailServerSettings
+from delivery.conf import BusSettings, InboundSources, MailServerSettings
 from entitlements.conf import EntitlementsSettings
 from projects.conf import ProjectsSettings
 from usage.conf import UsageSettings
@@ -205,6 +205,7 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 
 BILLING = BillingSettings.from_env(env)
 BUS = BusSettings.from_env(env)
+INBOUND = InboundSources.from_env(env, bus=BUS)
 MAIL = MailServerSettings.from_env(env)
 globals().update(MAIL.email)
 EGRESS = EgressSettings.from_env(env)

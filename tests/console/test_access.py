@@ -44,6 +44,8 @@ def test_console_has_a_page_for_each_noun() -> None:
         "billing_syncobject",
         "common_backoff",
         "delivery_heldentry",
+        "delivery_inboundrefusal",
+        "delivery_inboundsettings",
         "delivery_mailsettings",
         "delivery_mailsuppression",
         "delivery_notification",
