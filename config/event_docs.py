@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from common.json_schemas import Schema, SchemaSet
 from delivery.inbound.bodies import UserMessageBody
-from delivery.inbound.messages import UserEvent
+from delivery.inbound.user_messages import UserEvent
 from events import bodies
 from events.catalog import EventType
 from events.log.outbox import SCHEMA_VERSION

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from delivery.bus import buses, inbox, relay
 from delivery.inbound import sources, users
+from delivery.inbound.api import messages
 from delivery.mail import clock_notices, planner, retention, sender
 
 
@@ -27,12 +28,12 @@ def purge_inbox() -> None:
 
 @shared_task(name="delivery.read_inbound_stream")
 def read_inbound_stream() -> None:
-    sources.read_stream(at=timezone.now())
+    sources.read_stream(parse=messages.parse_entry, at=timezone.now())
 
 
 @shared_task(name="delivery.read_inbound_kafka")
 def read_inbound_kafka() -> None:
-    sources.read_kafka(at=timezone.now())
+    sources.read_kafka(parse=messages.parse_entry, at=timezone.now())
 
 
 @shared_task(name="delivery.plan_mail")

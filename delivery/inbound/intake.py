@@ -8,8 +8,8 @@ from django.db import transaction
 
 from common import crypto, inserts, standard_webhooks
 from common.standard_webhooks import WebhookUnverified
-from delivery.inbound import messages, selectors, users
-from delivery.inbound.messages import UserMessageSerializer
+from delivery.inbound import selectors, users
+from delivery.inbound.user_messages import UserMessage
 from delivery.inbound.users import MessageResult
 from delivery.models import InboxEntry
 from projects.errors import ProjectSuspended
@@ -23,27 +23,12 @@ _NO_KEY = bytes(standard_webhooks.NEW_SECRET_BYTES)
 """Verified against if there is no secret, so that it takes the same time. Never accepted."""
 
 
-def receive(
-    *, project_id: str, headers: Mapping[str, str], body: bytes, at: datetime
-) -> MessageResult:
-    """Verify the message, apply it once, and say what became of it.
+def verify(*, project_id: str, headers: Mapping[str, str], body: bytes, at: datetime) -> Project:
+    """The project with this id, whose secret has signed the body.
 
-    Raises SignatureRefused, also for a project that does not exist or has no secret,
-    ProjectSuspended, REST framework's errors for a body that is no message, and what
-    :func:`delivery.inbound.users.apply` raises: then the same message can be sent again.
+    Raises SignatureRefused, alike for a project that does not exist or has no secret, and
+    ProjectSuspended.
     """
-    project = _verify(project_id, headers, body, at)
-    checked = messages.validate(messages.decode(body), UserMessageSerializer)
-    if checked is None:
-        return MessageResult.IGNORED
-    with transaction.atomic():
-        if not inserts.insert(_inbox_entry(project, headers[standard_webhooks.ID], at)):
-            return MessageResult.DUPLICATE
-        return users.apply(project=project, message=messages.build(checked), at=at)
-
-
-def _verify(project_id: str, headers: Mapping[str, str], body: bytes, at: datetime) -> Project:
-    """The project whose secret has signed the body. All refusals are alike."""
     secrets = selectors.live_secrets(project_id, at=at)
     keys = [
         standard_webhooks.parse_secret(crypto.decrypt(row.secret, context=row.secret_context))
@@ -61,10 +46,18 @@ def _verify(project_id: str, headers: Mapping[str, str], body: bytes, at: dateti
     return project
 
 
+def accept(
+    *, project: Project, webhook_id: str, message: UserMessage, at: datetime
+) -> MessageResult:
+    """Apply a verified message once. Raises what :func:`delivery.inbound.users.apply` raises: then
+    the same message can be sent again."""
+    digest = hashlib.sha256(webhook_id.encode()).hexdigest()
+    row = InboxEntry(consumer=CONSUMER, message_id=f"{project.pk}:{digest}", accepted_at=at)
+    with transaction.atomic():
+        if not inserts.insert(row):
+            return MessageResult.DUPLICATE
+        return users.apply(project=project, message=message, at=at)
+
+
 def _refusal() -> SignatureRefused:
     return SignatureRefused("Check the address, the signing secret and the clock.")
-
-
-def _inbox_entry(project: Project, webhook_id: str, at: datetime) -> InboxEntry:
-    digest = hashlib.sha256(webhook_id.encode()).hexdigest()
-    return InboxEntry(consumer=CONSUMER, message_id=f"{project.pk}:{digest}", accepted_at=at)

@@ -6,7 +6,7 @@ keeps the order of its messages; use the user as the key.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -25,7 +25,7 @@ _consumers: dict[int, Consumer] = {}
 
 
 def run(
-    build_reader: Callable[..., StreamReader],
+    reader: StreamReader,
     *,
     sources: InboundSources,
     bus: BusSettings,
@@ -35,7 +35,6 @@ def run(
 
     Waits up to a second for the first one. Raises BusUnavailable.
     """
-    reader = build_reader(f"kafka:{sources.kafka_topic}", at=at)
     held_entries.retry_due(reader, at=at)
     try:
         received = _consumer(sources, bus).consume(READ_AT_ONCE, WAIT_SECONDS)

@@ -4,14 +4,14 @@ A message names its project. Who may write to the stream is the operator's busin
 customers change only if operators have let it follow the stream.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
 from common.errors import NotFound
 from delivery.bus.readers import StreamEntry, StreamMessage, StreamReader
-from delivery.inbound import messages, refusals, selectors, users
-from delivery.inbound.messages import StreamMessageSerializer, UserMessage
+from delivery.inbound import refusals, selectors, users
+from delivery.inbound.user_messages import AddressedMessage
 from projects.keys.selectors import projects
 from projects.models import Project
 
@@ -19,35 +19,16 @@ CONSUMER = "inbound"
 FIELD = "body"
 """The field of an entry that holds the message as JSON."""
 
-
-@dataclass(frozen=True, slots=True)
-class AddressedMessage:
-    """A message, and the id or slug of the project that it names."""
-
-    project_name: str
-    message: UserMessage
+ParseEntry = Callable[[StreamEntry], StreamMessage]
+"""Reads an entry: its content is an AddressedMessage, or None for one of another type."""
 
 
-def reader(stream: str, *, at: datetime) -> StreamReader:
+def reader(stream: str, *, parse: ParseEntry, at: datetime) -> StreamReader:
     """A reader of this stream whose effects happen at ``at``. Copies of a message in several
     streams have one effect."""
     return StreamReader(
         consumer=CONSUMER, stream=stream, parse=parse, apply=partial(apply_message, at=at)
     )
-
-
-def parse(entry: StreamEntry) -> StreamMessage:
-    """A message about a user, or one without content if it is about something else.
-
-    Raises KeyError, ParseError and ValidationError for what is no message.
-    """
-    members = messages.decode(entry.fields[FIELD].encode())
-    checked = messages.validate(members, StreamMessageSerializer)
-    if checked is None:
-        return StreamMessage(f"{entry.entry_id} of another type", lane="", content=None)
-    message, name = messages.build(checked), checked["project"]
-    lane = selectors.digest_of(project_id=name, user_id=message.user_id)
-    return StreamMessage(f"{name}:{checked['id']}", lane, AddressedMessage(name, message))
 
 
 def apply_message(message: StreamMessage, *, at: datetime) -> None:

@@ -14,7 +14,7 @@ from billing.customers import stripe_copies
 from common.queue import enqueue
 from delivery.inbound import selectors
 from delivery.inbound.errors import UserDeleted
-from delivery.inbound.messages import UserEvent, UserMessage
+from delivery.inbound.user_messages import UserEvent, UserMessage
 from delivery.models import InboundUser
 from projects.customers import service as customers
 from projects.customers.service import CustomerExists

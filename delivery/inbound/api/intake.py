@@ -5,7 +5,10 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from common import standard_webhooks
 from delivery.inbound import intake
+from delivery.inbound.api import messages
+from delivery.inbound.users import MessageResult
 from webhooks.errors import EventTooLarge
 
 PROJECT_HEADER = "Tollgate-Project"
@@ -15,12 +18,24 @@ PROJECT_HEADER = "Tollgate-Project"
 @require_POST
 def receive(request: HttpRequest, project_id: str = "") -> HttpResponse:
     """The project is in the address, or in the header ``Tollgate-Project``; its secret decides."""
-    result = intake.receive(
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    body, now = _body(request), timezone.now()
+    project = intake.verify(
         project_id=project_id or request.headers.get(PROJECT_HEADER, ""),
-        headers={name.lower(): value for name, value in request.headers.items()},
-        body=_body(request),
-        at=timezone.now(),
+        headers=headers,
+        body=body,
+        at=now,
     )
+    message = messages.parse_request(body)
+    if message is None:
+        result = MessageResult.IGNORED
+    else:
+        result = intake.accept(
+            project=project,
+            webhook_id=headers[standard_webhooks.ID],
+            message=message,
+            at=now,
+        )
     return JsonResponse({"result": result.value})
 
 

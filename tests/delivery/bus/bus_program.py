@@ -13,6 +13,7 @@ from delivery.bus import consumer, readers, relay  # noqa: E402
 from delivery.bus.streams import StreamsBus  # noqa: E402
 from delivery.conf import BusSettings  # noqa: E402
 from delivery.inbound import shared_stream  # noqa: E402
+from delivery.inbound.api import messages  # noqa: E402
 from tests.delivery.bus.effects import remember  # noqa: E402
 
 
@@ -22,8 +23,9 @@ def main(role: str) -> None:
         if role == "relay":
             relay.run(StreamsBus(BusSettings(url=url)), at=timezone.now())
         elif role == "inbound":
-            reader = shared_stream.reader("auth:users", at=timezone.now())
-            consumer.run(reader, url=url, at=timezone.now())
+            now, parse = timezone.now(), messages.parse_entry
+            reader = shared_stream.reader("auth:users", parse=parse, at=now)
+            consumer.run(reader, url=url, at=now)
         else:
             consumer.run(readers.of_log("test", remember), url=url, at=timezone.now())
 

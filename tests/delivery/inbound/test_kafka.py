@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from delivery.conf import BusSettings, InboundSources
 from delivery.inbound import kafka_source, sources
+from delivery.inbound.api import messages
 from delivery.models import HeldEntry, InboxEntry
 from projects.models import Project
 from tests.delivery.bus.test_kafka import addresses
@@ -43,7 +44,7 @@ def read(count: int) -> None:
 
     def is_complete() -> bool:
         nonlocal total
-        total += sources.read_kafka(at=timezone.now())
+        total += sources.read_kafka(parse=messages.parse_entry, at=timezone.now())
         return total >= count
 
     wait_until(is_complete, lambda: f"{total} of {count} messages")

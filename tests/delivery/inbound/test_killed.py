@@ -7,6 +7,7 @@ from pytest_django import Settings
 from delivery.bus import stream_group
 from delivery.conf import InboundSources
 from delivery.inbound import sources
+from delivery.inbound.api import messages
 from delivery.models import InboxEntry
 from projects.models import Project
 from tests.delivery.bus.bus_process import no_writes, process
@@ -32,7 +33,7 @@ def test_a_killed_reader_has_no_effect_twice_and_loses_none(
     assert event_types(project) == []
 
     monkeypatch.setattr(stream_group, "IDLE_SECONDS", 0)
-    while sources.read_stream(at=timezone.now()):
+    while sources.read_stream(parse=messages.parse_entry, at=timezone.now()):
         pass
     assert people(project) == [("ada", "", "Name 19")]
     assert event_types(project) == ["customer.created", *["customer.updated"] * 19]

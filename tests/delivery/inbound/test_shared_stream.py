@@ -12,6 +12,7 @@ from delivery.bus import consumer, held_entries
 from delivery.conf import InboundSources
 from delivery.errors import NotParked
 from delivery.inbound import inbound_settings, refusals, shared_stream, sources
+from delivery.inbound.api import messages
 from delivery.models import HeldEntry, InboundRefusal, InboxEntry
 from events.models import AuditEntry
 from projects.models import Customer, Project
@@ -38,7 +39,7 @@ def read(*, later: timedelta = timedelta(0)) -> None:
     """As the task does, without waiting, until two rounds in a row have brought nothing."""
     at, configured, rounds = timezone.now() + later, settings.INBOUND, 0
     while rounds < 2:
-        reader = shared_stream.reader(configured.stream, at=at)
+        reader = shared_stream.reader(configured.stream, parse=messages.parse_entry, at=at)
         count = consumer.run(reader, url=configured.stream_url, at=at, is_blocking=False)
         rounds = 0 if count else rounds + 1
 
@@ -218,4 +219,5 @@ def test_the_task_reads_the_configured_stream(streams: Streams, project: Project
 
 def test_without_a_stream_nothing_is_read(request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("settings").INBOUND = InboundSources()
-    assert sources.read_stream(at=timezone.now()) == sources.read_kafka(at=timezone.now()) == 0
+    for read_source in (sources.read_stream, sources.read_kafka):
+        assert read_source(parse=messages.parse_entry, at=timezone.now()) == 0

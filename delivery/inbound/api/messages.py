@@ -1,7 +1,5 @@
 """Read messages of an auth service: strict about types, and deaf to what is unknown."""
 
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from rest_framework import serializers
@@ -9,29 +7,17 @@ from rest_framework import serializers
 from common.api import parsers
 from common.api.serializers import LocaleField, UserIdField, WholeNumberField
 from common.ids import is_id
+from delivery.bus.readers import StreamEntry, StreamMessage
+from delivery.inbound import selectors
+from delivery.inbound.shared_stream import FIELD
+from delivery.inbound.user_messages import AddressedMessage, UserEvent, UserMessage
 
 MAX_VERSION = 2**63 - 1
 MAX_ID = 128
 """Characters of a message's own id."""
 
 
-class UserEvent(StrEnum):
-    CREATED = "user.created"
-    UPDATED = "user.updated"
-    DELETED = "user.deleted"
-
-
 TYPES = frozenset(event.value for event in UserEvent)
-
-
-@dataclass(frozen=True, slots=True)
-class UserMessage:
-    """A change of a user. ``details`` are the members that were sent, by the customer's field."""
-
-    event: UserEvent
-    user_id: str
-    version: int
-    details: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 class _Text(serializers.CharField):
@@ -91,19 +77,37 @@ class _TypeSerializer(serializers.Serializer[Any]):
     type = _Text(max_length=255)
 
 
-def decode(body: bytes) -> dict[str, Any]:
-    """The members of a message. Raises ParseError, and ValidationError for other JSON."""
+def parse_request(body: bytes) -> UserMessage | None:
+    """The message in the body of a request; None for one of a type that is not about users. Raises
+    ParseError and ValidationError."""
+    checked = _validate(_decode(body), UserMessageSerializer)
+    return None if checked is None else _build(checked)
+
+
+def parse_entry(entry: StreamEntry) -> StreamMessage:
+    """A message of a shared stream; one without content if it is not about users.
+
+    Raises KeyError, ParseError and ValidationError for what is no message.
+    """
+    checked = _validate(_decode(entry.fields[FIELD].encode()), StreamMessageSerializer)
+    if checked is None:
+        return StreamMessage(f"{entry.entry_id} of another type", lane="", content=None)
+    message, name = _build(checked), checked["project"]
+    lane = selectors.digest_of(project_id=name, user_id=message.user_id)
+    return StreamMessage(f"{name}:{checked['id']}", lane, AddressedMessage(name, message))
+
+
+def _decode(body: bytes) -> dict[str, Any]:
     value = parsers.decode(body)
     if not isinstance(value, dict):
         raise serializers.ValidationError("A message is a JSON object.")
     return value
 
 
-def validate(
+def _validate(
     members: dict[str, Any], serializer: type[serializers.Serializer[Any]]
 ) -> dict[str, Any] | None:
-    """The checked members; None for a message of a type that is not about users. Raises
-    ValidationError."""
+    """The checked members; None for a message of another type."""
     kind = _TypeSerializer(data=members)
     kind.is_valid(raise_exception=True)
     if kind.validated_data["type"] not in TYPES:
@@ -113,8 +117,7 @@ def validate(
     return {**checked.validated_data, "type": kind.validated_data["type"]}
 
 
-def build(checked: dict[str, Any]) -> UserMessage:
-    """The message of checked members."""
+def _build(checked: dict[str, Any]) -> UserMessage:
     state = dict(checked["data"])
     return UserMessage(
         event=UserEvent(checked["type"]),
