@@ -40,7 +40,6 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "publish events to Redis Streams": _every(5, "delivery.publish_to_streams"),
     "publish events to Kafka": _every(5, "delivery.publish_to_kafka"),
     "read messages of the auth service's stream": _every(5, "delivery.read_inbound_stream"),
-    "read messages of the auth service's Kafka topic": _every(5, "delivery.read_inbound_kafka"),
     "delete old rows of consumers' inboxes": _every(3600, "delivery.purge_inbox"),
     "plan the messages of events": _every(5, "delivery.plan_mail"),
     "send messages to people": _every(5, "delivery.send_mail"),
@@ -77,4 +76,7 @@ POLLED: dict[str, float] = {
     "delivery.plan_mail": 1,
     "delivery.send_mail": 1,
 }
-"""Seconds between the end of one run in a worker and the next, by task name."""
+"""Seconds between the end of one run in a worker and the next, by task name.
+
+Kafka is read by pollers alone: it gives each process that reads a share of the topic, which would wait
+for the next task in a child of the pool."""

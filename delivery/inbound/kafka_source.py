@@ -19,6 +19,8 @@ from delivery.inbound.shared_stream import FIELD
 
 READ_AT_ONCE = 100
 WAIT_SECONDS = 1.0
+SESSION_SECONDS = 10
+"""After this time the group gives the share of a process that has died to others."""
 
 _consumers: dict[int, Consumer] = {}
 """The consumer of this process, by its id: joining a group takes seconds."""
@@ -95,6 +97,7 @@ def _consumer(sources: InboundSources, bus: BusSettings) -> Consumer:
                 "group.id": sources.kafka_group,
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
+                "session.timeout.ms": SESSION_SECONDS * 1000,
             }
         )
         consumer.subscribe([sources.kafka_topic])
