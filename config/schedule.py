@@ -78,5 +78,5 @@ POLLED: dict[str, float] = {
 }
 """Seconds between the end of one run in a worker and the next, by task name.
 
-Kafka is read by pollers alone: each process that reads gets a share of the topic, which would wait for
-the next task in a child of the pool."""
+Kafka is read by pollers alone: each process that reads gets a share of the topic, which would wait
+for the next task in a child of the pool."""
