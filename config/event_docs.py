@@ -13,6 +13,8 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from common.json_schemas import Schema, SchemaSet
+from delivery.inbound.bodies import UserMessageBody
+from delivery.inbound.user_messages import UserEvent
 from events import bodies
 from events.catalog import EventType
 from events.log.outbox import SCHEMA_VERSION
@@ -25,6 +27,13 @@ in order with `GET /api/v1/events`.
 An event never changes, unless its customer is erased. New types and new members may be added at any
 time: ignore what you do not know. Events of one customer have a `sequence` without holes, events of
 the project a `position` without holes."""
+
+INBOUND = {
+    UserEvent.CREATED.value: "A user was created: so is the customer, unless there is one.",
+    UserEvent.UPDATED.value: "A user was changed: so is the customer.",
+    UserEvent.DELETED.value: "A user was deleted: the customer is erased, here and at Stripe.",
+}
+"""What follows from each message that Tollgate receives."""
 
 
 def event_schema(event_type: EventType, schemas: SchemaSet) -> Schema:
@@ -67,6 +76,7 @@ def asyncapi() -> Schema:
         for event_type in EventType
     }
     del schemas.schemas["Event"]
+    inbound = {event.value: inbound_message(event.value, schemas) for event in UserEvent}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -80,16 +90,43 @@ def asyncapi() -> Schema:
                 "address": "/api/v1/events",
                 "description": "All events of your project, in order.",
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
-            }
+            },
+            "inbound": {
+                "address": "/api/v1/events/inbound/{project_id}",
+                "description": "What your auth service tells us about your users, signed as "
+                "Standard Webhooks.",
+                "parameters": {"project_id": {"description": "The id of your project."}},
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in inbound},
+            },
         },
         "operations": {
             "receiveEvent": {
                 "action": "receive",
                 "channel": {"$ref": "#/channels/events"},
                 "summary": "Read the next events of your project.",
-            }
+            },
+            "sendUserMessage": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/inbound"},
+                "summary": "Tell Tollgate that a user was created, changed or deleted.",
+            },
         },
-        "components": {"messages": messages, "schemas": schemas.schemas},
+        "components": {"messages": {**messages, **inbound}, "schemas": schemas.schemas},
+    }
+
+
+def inbound_message(message_type: str, schemas: SchemaSet) -> Schema:
+    """A message that Tollgate receives. Its schema is the one of all messages about users."""
+    return {
+        "name": message_type,
+        "summary": INBOUND[message_type],
+        "contentType": "application/json",
+        "payload": {
+            "allOf": [
+                schemas.ref(UserMessageBody),
+                {"properties": {"type": {"const": message_type}}},
+            ]
+        },
     }
 
 

@@ -39,6 +39,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "give events their positions": _every(1, "events.number"),
     "publish events to Redis Streams": _every(5, "delivery.publish_to_streams"),
     "publish events to Kafka": _every(5, "delivery.publish_to_kafka"),
+    "read messages of the auth service's stream": _every(5, "delivery.read_inbound_stream"),
     "delete old rows of consumers' inboxes": _every(3600, "delivery.purge_inbox"),
     "plan the messages of events": _every(5, "delivery.plan_mail"),
     "send messages to people": _every(5, "delivery.send_mail"),
@@ -59,6 +60,8 @@ POLLED: dict[str, float] = {
     "events.number": 0.05,
     "delivery.publish_to_streams": 0.05,
     "delivery.publish_to_kafka": 0.05,
+    "delivery.read_inbound_stream": 0.2,
+    "delivery.read_inbound_kafka": 0.2,
     "billing.sync": 1,
     "billing.finish_intents": 1,
     "billing.expire_payments": 1,
@@ -75,4 +78,7 @@ POLLED: dict[str, float] = {
     "delivery.plan_mail": 1,
     "delivery.send_mail": 1,
 }
-"""Seconds between the end of one run in a worker and the next, by task name."""
+"""Seconds between the end of one run in a worker and the next, by task name.
+
+Kafka is read by pollers alone: each process that reads gets a share of the topic, which would wait
+for the next task in a child of the pool."""

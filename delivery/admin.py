@@ -1,6 +1,7 @@
 """The console's pages of this app."""
 
 from delivery.bus import admin as bus
+from delivery.inbound import admin as inbound
 from delivery.mail import admin as mail
 
-__all__ = ["bus", "mail"]
+__all__ = ["bus", "inbound", "mail"]

@@ -79,6 +79,39 @@ def _options(text: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InboundSources:
+    """Where the company's auth service writes about users: a Redis stream, a Kafka topic at the
+    brokers of ``BusSettings``, both or neither."""
+
+    stream: str = ""
+    stream_url: str = ""
+    kafka_topic: str = ""
+    kafka_group: str = "tollgate"
+
+    @classmethod
+    def from_env(cls, env: Env, *, bus: BusSettings) -> "InboundSources":
+        """The stream is at the bus unless INBOUND_STREAM_URL says otherwise. Raises
+        ImproperlyConfigured."""
+        sources = cls(
+            stream=env.str("INBOUND_STREAM", default="").strip(),
+            stream_url=env.str("INBOUND_STREAM_URL", default="").strip() or bus.url,
+            kafka_topic=env.str("INBOUND_KAFKA_TOPIC", default="").strip(),
+            kafka_group=env.str("INBOUND_KAFKA_GROUP", default=cls.kafka_group).strip(),
+        )
+        if sources.stream and not sources.stream_url:
+            raise ImproperlyConfigured(
+                "Set INBOUND_STREAM_URL or BUS_URL: where INBOUND_STREAM is."
+            )
+        if sources.kafka_topic and not (bus.kafka_servers and sources.kafka_group):
+            raise ImproperlyConfigured(
+                "Set KAFKA_SERVERS and INBOUND_KAFKA_GROUP: INBOUND_KAFKA_TOPIC is there."
+            )
+        if sources.kafka_topic and sources.kafka_topic == bus.kafka_topic:
+            raise ImproperlyConfigured("INBOUND_KAFKA_TOPIC is the topic of our own events.")
+        return sources
+
+
+@dataclass(frozen=True, kw_only=True)
 class MailServerSettings:
     """``mail_from`` is the sender of all mail; empty: no mail is sent. ``mail_provider`` is the
     provider of django-anymail whose reports are received. ``email`` are Django's settings.

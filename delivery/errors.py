@@ -23,6 +23,12 @@ class ChannelUnavailable(Conflict):
     code, title = "channel-unavailable", "Messages cannot be sent this way here."
 
 
+class NotParked(Conflict):
+    """The consumer still tries this entry, or has dealt with it."""
+
+    code, title = "entry-not-parked", "Only a parked entry can be discarded."
+
+
 class NotificationFinished(Conflict):
     """The message was sent, or is going to be."""
 

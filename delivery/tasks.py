@@ -4,6 +4,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from delivery.bus import buses, inbox, relay
+from delivery.inbound import sources, users
+from delivery.inbound.api import messages
 from delivery.mail import clock_notices, planner, retention, sender
 from delivery.webhooks import retention as webhook_retention
 
@@ -20,7 +22,19 @@ def publish_to_kafka() -> None:
 
 @shared_task(name="delivery.purge_inbox")
 def purge_inbox() -> None:
-    inbox.purge(at=timezone.now())
+    now = timezone.now()
+    inbox.purge(at=now)
+    users.purge(at=now)
+
+
+@shared_task(name="delivery.read_inbound_stream")
+def read_inbound_stream() -> None:
+    sources.read_stream(parse=messages.parse_entry, at=timezone.now())
+
+
+@shared_task(name="delivery.read_inbound_kafka")
+def read_inbound_kafka() -> None:
+    sources.read_kafka(parse=messages.parse_entry, at=timezone.now())
 
 
 @shared_task(name="delivery.plan_mail")

@@ -30,7 +30,7 @@ class EntitlementsConfig(AppConfig):
         from entitlements.free_tier.representation import FreeTierBody
         from entitlements.grants.representation import GrantBody
         from entitlements.notices.thresholds import LimitReachedBody
-        from entitlements.representation import EntitlementsBody
+        from entitlements.representation import EntitlementsBody, UserPermissionsBody
         from events import bodies
         from events.catalog import EventType
 
@@ -41,6 +41,7 @@ class EntitlementsConfig(AppConfig):
                 EventType.FEATURE_ARCHIVED: FeatureBody,
                 EventType.FREE_TIER_UPDATED: FreeTierBody,
                 EventType.ENTITLEMENTS_CHANGED: EntitlementsBody,
+                EventType.USER_PERMISSIONS_CHANGED: UserPermissionsBody,
                 EventType.GRANT_CREATED: GrantBody,
                 EventType.GRANT_REVOKED: GrantBody,
                 EventType.GRANT_EXPIRED: GrantBody,

@@ -12,6 +12,7 @@ from entitlements.resolution.decision import CustomerEntitlements, Decision
 from entitlements.resolution.explanation import Explanation, ExplanationStepName
 from entitlements.resolution.facts import DecisionFact, Reason
 from entitlements.resolution.kinds import FeatureValue
+from projects.models import Customer
 
 
 class SourceBody(TypedDict):
@@ -84,6 +85,17 @@ class EntitlementsBody(TypedDict):
     entitlements: list[ExplainedBody]
 
 
+class UserPermissionsBody(TypedDict):
+    """All permissions that a user has from entitlements, for the service that signs users in."""
+
+    user_id: UserId
+    customer: Annotated[str, "Our id of the customer."]
+    version: int
+    permissions: Annotated[
+        list[str], "The whole set, sorted: what is not in it is to be taken away."
+    ]
+
+
 def decision(result: Decision) -> DecisionBody:
     return {
         "feature": result.feature,
@@ -153,4 +165,14 @@ def entitlements(customer_entitlements: CustomerEntitlements) -> EntitlementsBod
         "customer": customer_entitlements.customer_id,
         "version": customer_entitlements.version,
         "entitlements": [unexplained(each) for each in customer_entitlements.decisions.values()],
+    }
+
+
+def user_permissions(customer: Customer, permissions: list[str]) -> UserPermissionsBody:
+    """All permissions of a customer."""
+    return {
+        "user_id": customer.user_id,
+        "customer": customer.pk,
+        "version": customer.version,
+        "permissions": permissions,
     }

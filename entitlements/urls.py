@@ -10,6 +10,7 @@ from entitlements.decisions.api.check import CheckViewSet
 from entitlements.decisions.api.entitlements import EntitlementsViewSet
 from entitlements.features.api import FeaturesViewSet
 from entitlements.free_tier.api import FreeTierViewSet
+from entitlements.permissions.api import PermissionMapViewSet
 from entitlements.snapshots.api.snapshot import SnapshotViewSet
 
 CREDIT_GRANT_ID = r"cgr_[0-9a-z]{26}"
@@ -22,6 +23,11 @@ urlpatterns = [
         "free-tier",
         FreeTierViewSet.as_view({"get": "retrieve", "put": "update"}),
         name="free-tier",
+    ),
+    path(
+        "projects/<str:project_id>/permission-map",
+        PermissionMapViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="permission-map",
     ),
     *(
         path(

@@ -96,6 +96,10 @@ class EventType(models.TextChoices):
         "entitlements.changed",
         "What a user may do has changed: at least one decision differs from the last event's.",
     )
+    USER_PERMISSIONS_CHANGED = (
+        "user.permissions_changed",
+        "The permissions that a user has by the project's permission map have changed.",
+    )
 
     GRANT_CREATED = "grant.created", "A feature or product was granted by hand."
     GRANT_REVOKED = "grant.revoked", "A grant was revoked."

@@ -61,6 +61,14 @@ def erase(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Cus
     CustomerHasSubscriptions while a subscription is live, unless ``cancels`` is true: then Stripe
     ends subscriptions together with the customer, at once and without a refund.
     """
+    customer = erase_here(customer=customer, cancels=cancels, actor=actor, at=at)
+    update_now(customer, at=at)
+    return customer
+
+
+def erase_here(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Customer:
+    """The same, for callers in a transaction: nothing is sent to Stripe. The sweep
+    (``billing.tell_customers``) does that."""
     with transaction.atomic():
         customer = customers.lock(project_id=customer.project_id, customer_id=customer.pk)
         if customer.deleted_at is None:
@@ -81,7 +89,6 @@ def erase(*, customer: Customer, cancels: bool, actor: str, at: datetime) -> Cus
             transaction.on_commit(
                 lambda: cache.invalidate(cached_customer, version=customer.version)
             )
-    update_now(customer, at=at)
     return customer
 
 

@@ -8,7 +8,7 @@ from common.logs import logging_settings
 from config.env import env
 from config.schedule import POLLED, SCHEDULE
 from config.settings.console import AXES_ENABLE_ADMIN, FORMAT_MODULE_PATH, UNFOLD  # noqa: F401
-from delivery.conf import BusSettings, MailServerSettings
+from delivery.conf import BusSettings, InboundSources, MailServerSettings
 from entitlements.conf import EntitlementsSettings
 from projects.conf import ProjectsSettings
 from usage.conf import UsageSettings
@@ -156,15 +156,21 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "CheckStateEnum": "delivery.models.webhook_check.CheckState",
         "CheckoutTypeEnum": "billing.models.checkout.CheckoutType",
         "CurrencyEnum": "common.currencies.CODES",
         "FeatureKindEnum": "entitlements.models.feature.FeatureKind",
         "RolloutStatusEnum": "common.models.RunStatus",
+        "DeliveryKindEnum": "delivery.models.webhook_delivery.DeliveryKind",
+        "DeliveryStateEnum": "delivery.models.webhook_delivery.DeliveryState",
+        "EndpointStateEnum": "delivery.models.webhook_endpoint.EndpointState",
+        "EventTypeEnum": "events.catalog.EventType",
         "DecisionReasonEnum": "entitlements.api_fields.REASONS",
         "PaymentStatusEnum": "billing.models.payment.PaymentStatus",
         "PaymentTypeEnum": "billing.models.payment.PaymentType",
         "PriceTypeEnum": "billing.models.price.PriceType",
         "RefundReasonEnum": "billing.payments.api.refunds.REASONS",
+        "ReplayStateEnum": "delivery.models.webhook_replay.ReplayState",
         "SourceTypeEnum": "entitlements.models.fact.SourceType",
     },
     "POSTPROCESSING_HOOKS": [
@@ -207,6 +213,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
 
 BILLING = BillingSettings.from_env(env)
 BUS = BusSettings.from_env(env)
+INBOUND = InboundSources.from_env(env, bus=BUS)
 MAIL = MailServerSettings.from_env(env)
 globals().update(MAIL.email)
 EGRESS = EgressSettings.from_env(env)

@@ -4,7 +4,7 @@ from common.conf import EgressSettings
 from config.env import database, encryption_keys, env
 from config.settings.base import *  # noqa: F403
 from config.settings.base import BASE_DIR
-from delivery.conf import BusSettings, MailServerSettings
+from delivery.conf import BusSettings, InboundSources, MailServerSettings
 from devtools import embedded
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -21,6 +21,7 @@ DATABASES = {"default": database(_database_url)}
 REDIS_URL = _redis_url
 CELERY_BROKER_URL = REDIS_URL
 BUS = BusSettings.from_env(env, url=REDIS_URL)
+INBOUND = InboundSources.from_env(env, bus=BUS)
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 EGRESS = EgressSettings.from_env(env, default=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from common.logs import logging_settings
 from config.env import database, encryption_keys, required
 from config.settings.base import *  # noqa: F403
-from delivery.conf import BusSettings, MailServerSettings
+from delivery.conf import BusSettings, InboundSources, MailServerSettings
 
 DEBUG = False
 INSTALLED_APPS += ["tests.flush"]  # noqa: F405
@@ -23,6 +23,7 @@ if template := os.environ.get("TEST_TEMPLATE"):
 REDIS_URL = required("REDIS_URL")
 CELERY_BROKER_URL = REDIS_URL
 BUS = BusSettings()
+INBOUND = InboundSources()
 # pytest shows the log of a failing test: a line per request would bury the failure.
 # A test about logging lowers the level with `caplog.at_level`.
 LOGGING = logging_settings(level="WARNING")

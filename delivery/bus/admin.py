@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from unfold.enums import ActionVariant
 
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
@@ -21,6 +22,13 @@ AGAIN = dialogs.describe(
     "The consumer tries the entry at once, then those that wait behind it. If it fails again, the "
     "pauses start anew.",
     submit="Try again",
+)
+
+DISCARD = dialogs.describe(
+    "Discard the entry",
+    "Its effect never happens. The entries that wait behind it go on. This cannot be undone.",
+    submit="Discard entry",
+    keep="Keep entry",
 )
 
 
@@ -39,7 +47,7 @@ class HeldEntryAdmin(ReadOnlyAdmin):
     """Entries of streams that a consumer could not deal with, and those that wait behind them."""
 
     sidebar = SidebarEntry(SidebarGroup.RECORD, 9, "Held bus entries", icon="pause_circle")
-    actions_detail: ClassVar[Sequence[str]] = ["again"]
+    actions_detail: ClassVar[Sequence[str]] = ["again", "discard"]
     search_fields = ["message_id__exact", "lane__exact", "consumer__exact"]
     list_display = [
         "message_code",
@@ -89,6 +97,29 @@ class HeldEntryAdmin(ReadOnlyAdmin):
             return dialogs.finish(request, message, to=columns.url(row))
 
         return dialogs.attempt(request, form, AGAIN, act)
+
+    @action(
+        description="Discard",
+        url_path="discard",
+        icon="delete",
+        variant=ActionVariant.DANGER,
+        permissions=["decide"],
+        dialog=DISCARD,
+    )
+    def discard(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
+        row = self.row(request, object_id)
+
+        def act() -> HttpResponse:
+            held_entries.discard(
+                row=row,
+                actor=actor(request),
+                reason=form.cleaned_data["reason"],
+                at=timezone.now(),
+            )
+            page = columns.listing("delivery.heldentry")
+            return dialogs.finish(request, "The entry is discarded.", to=page)
+
+        return dialogs.attempt(request, form, DISCARD, act)
 
     @display(description="Message")
     def message_code(self, row: HeldEntry) -> object:

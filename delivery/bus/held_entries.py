@@ -13,6 +13,7 @@ from common.logs import error_text
 from common.retry_pause import RetryPause
 from delivery.bus import selectors
 from delivery.bus.readers import StreamEntry, StreamMessage, StreamReader
+from delivery.errors import NotParked
 from delivery.models import HeldEntry
 from events.audit import audit_trail as audit
 
@@ -94,6 +95,29 @@ def try_again(*, row: HeldEntry, actor: str, reason: str, at: datetime) -> HeldE
             at=at,
         )
     return row
+
+
+def discard(*, row: HeldEntry, actor: str, reason: str, at: datetime) -> None:
+    """Give a parked entry up: its effect never happens, and those behind it go on. Audited without
+    its content. Raises NotParked."""
+    with transaction.atomic():
+        rows = HeldEntry.objects.filter(pk=row.pk, parked_at__isnull=False)
+        if not rows.delete()[0]:
+            raise NotParked("Wait until it is parked, or until it succeeds.")
+        audit.record(
+            actor=actor,
+            action="bus.discard",
+            subject=row.message_id[:64],
+            reason=reason,
+            before={
+                "consumer": row.consumer,
+                "stream": row.stream,
+                "entry_id": row.entry_id,
+                "failures": row.failures,
+                "error": row.error,
+            },
+            at=at,
+        )
 
 
 def _retry(reader: StreamReader, row: HeldEntry, at: datetime) -> bool:

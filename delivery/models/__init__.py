@@ -2,6 +2,10 @@
 
 from delivery.models.bus_checkpoint import BusCheckpoint
 from delivery.models.held_entry import HeldEntry
+from delivery.models.inbound_refusal import InboundRefusal
+from delivery.models.inbound_secret import InboundSecret
+from delivery.models.inbound_settings import InboundSettings
+from delivery.models.inbound_user import InboundUser
 from delivery.models.inbox_entry import InboxEntry
 from delivery.models.mail_opt_out import MailOptOut
 from delivery.models.mail_settings import MailSettings
@@ -31,6 +35,10 @@ __all__ = [
     "EndpointState",
     "EventOrder",
     "HeldEntry",
+    "InboundRefusal",
+    "InboundSecret",
+    "InboundSettings",
+    "InboundUser",
     "InboxEntry",
     "MailOptOut",
     "MailSettings",

@@ -17,6 +17,7 @@ from entitlements import representation
 from entitlements.cache import service as cache
 from entitlements.decisions.selectors import facts as fact_rows
 from entitlements.decisions.selectors import free_tier, snapshots
+from entitlements.facts import permission_notices
 from entitlements.features.selectors import features
 from entitlements.models import Fact, FreeTierEntry, Snapshot
 from entitlements.resolution import decision as resolution
@@ -54,14 +55,16 @@ def notify_changed(
     decisions_after = rules.decisions(after, extra_rows=before, at=at, version=customer.version)
     if replaced := _find_replaced(decisions_before, decisions_after):
         _record_event(customer, decisions=decisions_after, replaced=replaced, at=at)
+        _notify_permissions(customer, decisions_after, at)
     _store_snapshot(customer, decisions_after.values(), at)
 
 
 def recheck(*, project_id: str, customer_ids: Collection[str], at: datetime) -> int:
-    """Notify those of these customers whose decisions a change of the project's rules has changed.
+    """Notify those of these customers whose decisions or permissions a change of the project's
+    rules has changed.
 
-    Returns how many were notified. Runs in the caller's transaction and locks the customers. Six
-    queries, and those of the events.
+    Returns how many decisions have changed. Runs in the caller's transaction and locks the
+    customers. Six queries, one more with a permission map, and those of the events.
     """
     locked = customers.lock_many(project_id=project_id, customer_ids=customer_ids)
     rows = fact_rows.current_of_many(project=project_id, customer_ids=locked)
@@ -78,6 +81,12 @@ def recheck(*, project_id: str, customer_ids: Collection[str], at: datetime) -> 
             until=max([*notified_at.values(), at]),
         ),
     )
+    names = permission_notices.map_of(project_id)
+    last = (
+        {}
+        if names is None
+        else permission_notices.last_of(project_id=project_id, customer_ids=locked)
+    )
     notified = 0
     for customer in locked.values():
         fact_rows_of_customer, _ = rows.get(customer.pk, ([], 0))
@@ -88,7 +97,32 @@ def recheck(*, project_id: str, customer_ids: Collection[str], at: datetime) -> 
         if replaced := _find_replaced(decisions_before, decisions_after):
             _bump_and_notify(customer, decisions_after, replaced, at)
             notified += 1
+        if names is not None:
+            permission_notices.notify(
+                customer=customer,
+                names=names,
+                decisions=decisions_after,
+                last=last.get(customer.pk, ()),
+                at=at,
+            )
     return notified
+
+
+def _notify_permissions(
+    customer: Customer, decisions: Mapping[str, Decision], at: datetime
+) -> None:
+    names = permission_notices.map_of(customer.project_id)
+    if names is not None:
+        last = permission_notices.last_of(
+            project_id=customer.project_id, customer_ids=[customer.pk]
+        )
+        permission_notices.notify(
+            customer=customer,
+            names=names,
+            decisions=decisions,
+            last=last.get(customer.pk, ()),
+            at=at,
+        )
 
 
 class _ProjectRules(NamedTuple):

@@ -42,8 +42,25 @@ PROJECTS = [
         KeyScope.KEYS_WRITE,
         {"name": "x", "scopes": ["keys:read"]},
     ),
+    get("/projects/{project_id}/permission-map", KeyScope.PROJECT_READ),
+    Route(
+        "PUT",
+        "/projects/{project_id}/permission-map",
+        KeyScope.PROJECT_WRITE,
+        body={"features": []},
+    ),
     get("/projects/{project_id}/mail", KeyScope.PROJECT_READ),
     patch("/projects/{project_id}/mail", KeyScope.PROJECT_WRITE, {"channel": "mail"}),
+    get("/projects/{project_id}/inbound", KeyScope.PROJECT_READ),
+    patch(
+        "/projects/{project_id}/inbound", KeyScope.PROJECT_WRITE, {"cancels_subscriptions": False}
+    ),
+    post("/projects/{project_id}/inbound/rotate-secret", KeyScope.PROJECT_WRITE),
+    post(
+        "/projects/{project_id}/inbound/secrets/{inbound_secret}/revoke",
+        KeyScope.PROJECT_WRITE,
+        status=200,
+    ),
     get("/projects/{project_id}/stripe-account", KeyScope.PROJECT_READ),
     post(
         "/projects/{project_id}/stripe-account",
@@ -303,6 +320,8 @@ SIGNED_IN = [
 """Routes that no key opens, but the signed-in user's own token."""
 
 WITHOUT_A_KEY = {
+    "/events/inbound": "the signature of the project's auth service decides",
+    "/events/inbound/{project_id}": "the signature of the project's auth service decides",
     "/webhooks/stripe": "Stripe's signature decides",
     "/webhooks/stripe/{token}": "Stripe's signature decides",
 }

@@ -4,7 +4,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from django.utils import timezone
+
 from common.ids import new_id
+from delivery.inbound import signing_secrets
 from entitlements.models import Grant
 from events.log import sequencer
 from projects.models import ApiKey, Project
@@ -45,6 +48,7 @@ PREFIXES = {
     "delivery": "whd",
     "replay": "whr",
     "check": "wck",
+    "inbound_secret": "ins",
 }
 """Words that are ids of ours; the others are the tenant's own."""
 
@@ -82,8 +86,10 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
     assert checkout["status"] == "complete"
     sequencer.run()
     allowance, held = f"calls-{project.slug}", _reserve_twice(tenant, project, user_id)
+    secret, _ = signing_secrets.rotate(project=project, actor="command", at=timezone.now())
     return {
         "project_id": project.pk,
+        "inbound_secret": secret.pk,
         "key_id": key.pk,
         "app_id": app.pk,
         "user_id": user_id,

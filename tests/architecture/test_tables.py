@@ -22,6 +22,7 @@ OF_NO_TENANT = {
     "events_auditentry": "acts on the platform have no project",
     "delivery_buscheckpoint": "a consumer of ours reads the events of all tenants",
     "delivery_heldentry": "an entry of a stream of all tenants",
+    "delivery_inboundrefusal": "counts messages that no tenant accepts",
     "delivery_inboxentry": "a message in a stream of all tenants",
     "delivery_outlet": "reads the log of all tenants",
     "events_loghead": "counts the events of all tenants",

@@ -52,7 +52,10 @@ def test_the_asyncapi_document_names_every_type_and_nothing_that_is_missing() ->
     document = response.json()
     assert document["asyncapi"] == "3.0.0"
     messages = document["components"]["messages"]
-    assert set(messages) == set(document["channels"]["events"]["messages"]) == {*EventType.values}
+    channels = document["channels"]
+    assert set(channels["events"]["messages"]) == {*EventType.values}
+    assert set(channels["inbound"]["messages"]) == {"user.created", "user.updated", "user.deleted"}
+    assert set(messages) == {name for each in channels.values() for name in each["messages"]}
     assert _broken_references(document, document) == []
 
 

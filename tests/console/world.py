@@ -24,9 +24,15 @@ from billing.models import (
 )
 from common import crypto
 from common.ids import new_id
-from delivery.models import MailSettings, MailSuppression, Notification
+from delivery.models import (
+    InboundRefusal,
+    InboundSettings,
+    MailSettings,
+    MailSuppression,
+    Notification,
+)
 from entitlements.credits import credit_grants
-from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
+from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant, PermissionMap
 from entitlements.resolution.facts import Reason
 from entitlements.snapshots import signing_keys
 from events.audit import audit_trail as audit
@@ -88,6 +94,8 @@ class World:
     mail_settings: MailSettings
     notification: Notification
     suppression: MailSuppression
+    permission_map: PermissionMap
+    inbound_settings: InboundSettings
 
 
 def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> World:
@@ -146,6 +154,8 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
     events = [create_event(endpoint, account, project, now, number) for number in range(size)]
     for number in range(size):
         create_held_entry(name, now, number)
+        refusal = InboundRefusal(name=f"{name[:50]} {number}", first_at=now, last_at=now)
+        refusal.save()
     for number in range(size):
         outbox.record(
             project_id=project.pk,
@@ -205,6 +215,10 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         ],
         mail_settings=create_mail_settings(project, name),
         notification=[create_notification(customer, name, n, now) for n in range(size)][-1],
+        permission_map=PermissionMap.objects.for_project(project).create(
+            permissions={features[0].code: [f"{name} use"]}
+        ),
+        inbound_settings=InboundSettings.objects.for_project(project).create(),
         suppression=[create_suppression(customer, n, now) for n in range(size)][-1],
         rollout=[
             create_rollout(product, purchases[number][0], name, number) for number in range(size)

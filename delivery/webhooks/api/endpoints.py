@@ -74,7 +74,7 @@ class WebhookEndpointChangesSerializer(WebhookEndpointSerializer):
     )
 
 
-class SecretRotationSerializer(StrictSerializer):
+class WebhookSecretRotationSerializer(StrictSerializer):
     overlap_hours = WholeNumberField(
         min_value=0,
         max_value=secrets.MAX_OVERLAP_HOURS,
@@ -170,14 +170,14 @@ class WebhookEndpointsViewSet(ProjectViewSet):
     @extend_schema(
         operation_id="webhook_endpoints_rotate_secret",
         summary="Replace the signing secret",
-        request=SecretRotationSerializer,
+        request=WebhookSecretRotationSerializer,
         responses={201: serializer_of(NewWebhookEndpointBody)},
     )
     def rotate_secret(self, request: Request, endpoint: str) -> Response:
         """A new secret. Deliveries are signed with both for another `overlap_hours`, so that you
         can replace it everywhere."""
         at = timezone.now()
-        hours = self.parse_body(SecretRotationSerializer).get("overlap_hours")
+        hours = self.parse_body(WebhookSecretRotationSerializer).get("overlap_hours")
         row = self.endpoint(endpoint)
         secret = endpoints.rotate_secret(
             endpoint=row,

@@ -1,4 +1,4 @@
-"""``python -m …bus_program relay|consumer``, with DATABASE_URL and BUS_ADDRESS."""
+"""``python -m …bus_program relay|consumer|inbound``, with DATABASE_URL and BUS_ADDRESS."""
 
 import os
 import sys
@@ -12,6 +12,8 @@ from django.utils import timezone  # noqa: E402  # Django is set up first
 from delivery.bus import consumer, readers, relay  # noqa: E402
 from delivery.bus.streams import StreamsBus  # noqa: E402
 from delivery.conf import BusSettings  # noqa: E402
+from delivery.inbound import shared_stream  # noqa: E402
+from delivery.inbound.api import messages  # noqa: E402
 from tests.delivery.bus.effects import remember  # noqa: E402
 
 
@@ -20,6 +22,10 @@ def main(role: str) -> None:
     while True:
         if role == "relay":
             relay.run(StreamsBus(BusSettings(url=url)), at=timezone.now())
+        elif role == "inbound":
+            now, parse = timezone.now(), messages.parse_entry
+            reader = shared_stream.reader("auth:users", parse=parse, at=now)
+            consumer.run(reader, url=url, at=now)
         else:
             consumer.run(readers.of_log("test", remember), url=url, at=timezone.now())
 

@@ -23,9 +23,10 @@ from tests.factories.projects import CustomerFactory
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
-CHANGE = 14
+CHANGE = 15
 """Queries of one change: the lock, two savepoints (4), the rows that count before and after,
-the version, the features, the free tier, the facts, the snapshot before and after, the event."""
+the version, the features, the free tier, the facts, the snapshot before and after, the event,
+the permission map."""
 
 pytestmark = pytest.mark.django_db
 

@@ -175,4 +175,4 @@ def test_rechecking_many_customers_costs_as_many_queries_as_one(project, seats):
             notices.recheck(project_id=project.pk, customer_ids=of, at=at)
         return len(seen)
 
-    assert queries(ids[:1]) == queries(ids) == 5
+    assert queries(ids[:1]) == queries(ids) == 6
