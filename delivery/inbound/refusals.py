@@ -23,5 +23,5 @@ def count(name: str, *, at: datetime) -> None:
 
 
 def _add(name: str, at: datetime) -> bool:
-    rows = InboundRefusal.objects.filter(pk=name)
+    rows = InboundRefusal.objects.filter(name=name)
     return bool(rows.update(count=F("count") + 1, last_at=at))

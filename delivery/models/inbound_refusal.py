@@ -5,7 +5,7 @@ class InboundRefusal(models.Model):
     """How many messages of the shared streams named a project that does not follow them, or does
     not exist."""
 
-    name = models.CharField(max_length=64, primary_key=True)
+    name = models.CharField(max_length=64, unique=True)
     count = models.BigIntegerField(default=0)
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()

@@ -191,7 +191,7 @@ def test_a_lost_stream_is_read_anew_without_a_second_effect(
     assert event_types(project) == ["customer.created"]
 
 
-def test_a_deletion_waits_for_subscriptions_if_the_project_wants_it(
+def test_who_has_no_subscription_is_erased_also_if_those_are_ended_by_hand(
     streams: Streams, project: Project
 ) -> None:
     inbound_settings.configure(
