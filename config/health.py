@@ -31,6 +31,8 @@ from common.fair_queue import QueueFailures
 from common.times import rfc3339
 from delivery.bus import status as bus_status
 from delivery.outlets.outlet import OutletLag
+from delivery.signals import status as signal_status
+from delivery.signals.status import SignalStatus
 from events.log import selectors as event_log
 from usage.reporting import selectors as forwarding
 from usage.reporting.selectors import ForwardingStatus
@@ -143,12 +145,14 @@ def _database_checks(now: datetime) -> dict[str, Check]:
     oldest = inbound_events.oldest_waiting()
     oldest_pending = event_log.oldest_pending()
     lags = bus_status.lags(at=now)
+    signals = signal_status.read(at=now)
     beats = heartbeats.last_beats()
     return {
         "inbound": _age(timedelta() if oldest is None else now - oldest),
         "intents": _intents(intents.count_open(), now),
         "events": _age(timedelta() if oldest_pending is None else now - oldest_pending),
         **({"bus": _bus(lags, bus_status.parked_count())} if lags else {}),
+        **({"signals": _signals(signals)} if signals else {}),
         "usage": _usage(forwarding.forwarding_status(), now),
         "stripe": _stripe(back_offs.count_failing_accounts(), now),
         "stripe_accounts": _stripe_accounts(),
@@ -177,6 +181,14 @@ def _bus(lags: dict[str, OutletLag], parked: int) -> Check:
         counts.append(f"{parked} parked by consumers")
     status = DEGRADED if parked else check.status
     return replace(check, status=status, detail=", ".join(counts) or None)
+
+
+def _signals(status: SignalStatus) -> Check:
+    """Signals to workflows that are late or parked."""
+    check = _age(status.age)
+    if not status.parked:
+        return check
+    return replace(check, status=DEGRADED, detail=f"{status.parked} parked")
 
 
 def _usage(status: ForwardingStatus, now: datetime) -> Check:

@@ -39,3 +39,9 @@ class ReplayRunning(Conflict):
     """Another replay of the endpoint is under way: wait for it, or cancel it."""
 
     code, title = "replay-running", "A replay of this endpoint is under way."
+
+
+class SignalNotParked(Conflict):
+    """The signal was sent, or is going to be."""
+
+    code, title = "signal-not-parked", "This signal cannot be sent again."

@@ -18,6 +18,7 @@ from delivery.models.webhook_endpoint import (
 )
 from delivery.models.webhook_replay import ReplayState, WebhookReplay
 from delivery.models.webhook_secret import WebhookSecret
+from delivery.models.workflow_signal import SignalState, WorkflowSignal
 
 __all__ = [
     "BusCheckpoint",
@@ -36,10 +37,12 @@ __all__ = [
     "NotificationState",
     "Outlet",
     "ReplayState",
+    "SignalState",
     "SuppressionReason",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",
     "WebhookReplay",
     "WebhookSecret",
+    "WorkflowSignal",
 ]

@@ -24,7 +24,7 @@ from billing.models import (
 )
 from common import crypto
 from common.ids import new_id
-from delivery.models import MailSettings, MailSuppression, Notification
+from delivery.models import MailSettings, MailSuppression, Notification, WorkflowSignal
 from entitlements.credits import credit_grants
 from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
 from entitlements.resolution.facts import Reason
@@ -51,6 +51,7 @@ from tests.console.world_catalog import (
 from tests.console.world_events import create_event, create_held_entry
 from tests.console.world_mail import create_mail_settings, create_notification, create_suppression
 from tests.console.world_purchases import create_purchase
+from tests.console.world_signals import create_signal
 from tests.factories.entitlements import draft_fact, grant, state
 from tests.factories.projects import AppFactory, CustomerFactory, ProjectFactory
 from webhooks.models import InboundEvent
@@ -88,6 +89,7 @@ class World:
     mail_settings: MailSettings
     notification: Notification
     suppression: MailSuppression
+    signal: WorkflowSignal
 
 
 def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> World:
@@ -206,6 +208,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         mail_settings=create_mail_settings(project, name),
         notification=[create_notification(customer, name, n, now) for n in range(size)][-1],
         suppression=[create_suppression(customer, n, now) for n in range(size)][-1],
+        signal=[create_signal(project, name, n, now) for n in range(size)][-1],
         rollout=[
             create_rollout(product, purchases[number][0], name, number) for number in range(size)
         ][-1],
