@@ -8,7 +8,7 @@ from django.core import mail
 
 from delivery.conf import TemporalSettings
 from tests.back_offs import end_pauses
-from tests.delivery.signals.temporal_server import TemporalServer
+from tests.delivery.signals.temporal_server import TemporalServer, open_server
 from tests.scenarios import chores
 from tests.scenarios.story import Story
 
@@ -24,7 +24,7 @@ TASKS = (
 @pytest.fixture
 def temporal(story: Story, settings: Any) -> Iterator[TemporalServer]:
     """A Temporal server with the project's namespace; its customers get mail, too."""
-    server = TemporalServer()
+    server = open_server()
     settings.TEMPORAL = TemporalSettings(address=server.address)
     story.project.workflow_namespace = "acme"
     story.project.save(update_fields=["workflow_namespace"])
@@ -33,7 +33,7 @@ def temporal(story: Story, settings: Any) -> Iterator[TemporalServer]:
     deliver()
     story.events()
     yield server
-    server.stop()
+    server.close()
 
 
 def deliver() -> list[str]:

@@ -4,14 +4,14 @@ As Temporal does, it signals a workflow once per request id, and answers NOT_FOU
 that is gone and for a namespace that it does not have.
 """
 
+import asyncio
 import json
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
+import grpc.aio
 from google.protobuf.any_pb2 import Any as AnyMessage
 from temporalio.api.common.v1 import GrpcStatus
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
@@ -23,6 +23,8 @@ from temporalio.api.workflowservice.v1 import (
     WorkflowServiceServicer,
     add_WorkflowServiceServicer_to_server,
 )
+
+from tests.waiting import PATIENCE
 
 STATUS_HEADER = "grpc-status-details-bin"
 
@@ -50,9 +52,10 @@ class TemporalServer(WorkflowServiceServicer):
         self.gone: set[str] = set()
         self.failing: dict[str, grpc.StatusCode] = {}
         self.slow: set[str] = set()
-        self._lock = threading.Lock()
-        self._server: Any = None
         self.port = 0
+        self._server: Any = None
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self.start()
 
     @property
@@ -61,25 +64,25 @@ class TemporalServer(WorkflowServiceServicer):
 
     def start(self) -> None:
         """Listen; after a stop at the same port as before."""
-        self._server = grpc.server(ThreadPoolExecutor(max_workers=16))
-        add_WorkflowServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
-        self._server.start()
+        self._run(self._start())
 
     def stop(self) -> None:
-        self._server.stop(None).wait()
+        self._run(self._server.stop(None))
 
-    def GetSystemInfo(  # noqa: N802  # gRPC's name
+    def close(self) -> None:
+        self.stop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    async def GetSystemInfo(  # noqa: N802  # gRPC's name
         self, request: GetSystemInfoRequest, context: Any
     ) -> GetSystemInfoResponse:
         return GetSystemInfoResponse(server_version="1.30.0")
 
-    def SignalWorkflowExecution(  # noqa: N802  # gRPC's name
+    async def SignalWorkflowExecution(  # noqa: N802  # gRPC's name
         self, request: SignalWorkflowExecutionRequest, context: Any
     ) -> SignalWorkflowExecutionResponse:
-        with self._lock:
-            self.requests.append(request.request_id)
-        self._refuse(request, context)
+        self.requests.append(request.request_id)
+        await self._refuse(request, context)
         received = ReceivedSignal(
             namespace=request.namespace,
             workflow_id=request.workflow_execution.workflow_id,
@@ -87,23 +90,36 @@ class TemporalServer(WorkflowServiceServicer):
             request_id=request.request_id,
             argument=json.loads(request.input.payloads[0].data),
         )
-        with self._lock:
-            if received.request_id not in {each.request_id for each in self.signals}:
-                self.signals.append(received)
+        if received.request_id not in {each.request_id for each in self.signals}:
+            self.signals.append(received)
         return SignalWorkflowExecutionResponse()
 
-    def _refuse(self, request: SignalWorkflowExecutionRequest, context: Any) -> None:
+    async def _refuse(self, request: SignalWorkflowExecutionRequest, context: Any) -> None:
         namespace = request.namespace
         if namespace in self.slow:
-            time.sleep(6)
-            context.abort(grpc.StatusCode.UNAVAILABLE, "too late")
+            await asyncio.sleep(6)
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "too late")
         if namespace in self.failing:
-            context.abort(self.failing[namespace], "no")
+            await context.abort(self.failing[namespace], "no")
         if namespace not in self.namespaces:
-            context.set_trailing_metadata([(STATUS_HEADER, _lacking(namespace))])
-            context.abort(grpc.StatusCode.NOT_FOUND, f"Namespace {namespace} is not found.")
+            details = ((STATUS_HEADER, _lacking(namespace)),)
+            message = f"Namespace {namespace} is not found."
+            await context.abort(grpc.StatusCode.NOT_FOUND, message, details)
         if request.workflow_execution.workflow_id in self.gone:
-            context.abort(grpc.StatusCode.NOT_FOUND, "workflow execution already completed")
+            await context.abort(grpc.StatusCode.NOT_FOUND, "workflow execution already completed")
+
+    async def _start(self) -> None:
+        self._server = grpc.aio.server()
+        add_WorkflowServiceServicer_to_server(self, self._server)
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        await self._server.start()
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
+
+
+def open_server() -> TemporalServer:
+    return TemporalServer()  # type: ignore[abstract]  # the calls that are left out say so
 
 
 def _lacking(namespace: str) -> bytes:

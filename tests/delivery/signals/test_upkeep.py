@@ -37,10 +37,10 @@ def test_old_signals_are_deleted_unless_they_are_planned(
 def test_health_shows_late_and_parked_signals(project: Project, temporal: TemporalServer) -> None:
     assert status.read(at=NOW) == status.SignalStatus(timedelta(), 0)
     pay(project)
+    planner.run(at=NOW)
     assert status.read(at=NOW + timedelta(seconds=90)) == status.SignalStatus(
         timedelta(seconds=90), 0
     )
-    planner.run(at=NOW)
     WorkflowSignal.objects.for_project(project).update(state="parked")
     check = Client().get("/health").json()["checks"]["signals"]
     assert (check["status"], check["detail"]) == ("degraded", "1 parked")
