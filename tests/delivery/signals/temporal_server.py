@@ -73,12 +73,12 @@ class TemporalServer(WorkflowServiceServicer):
         self.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
 
-    async def GetSystemInfo(  # noqa: N802  # gRPC's name
+    async def GetSystemInfo(  # type: ignore[override]  # noqa: N802  # gRPC's name, its asyncio
         self, request: GetSystemInfoRequest, context: Any
     ) -> GetSystemInfoResponse:
         return GetSystemInfoResponse(server_version="1.30.0")
 
-    async def SignalWorkflowExecution(  # noqa: N802  # gRPC's name
+    async def SignalWorkflowExecution(  # type: ignore[override]  # noqa: N802  # likewise
         self, request: SignalWorkflowExecutionRequest, context: Any
     ) -> SignalWorkflowExecutionResponse:
         self.requests.append(request.request_id)
