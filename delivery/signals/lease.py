@@ -6,7 +6,13 @@ from secrets import token_hex
 from common.models import ProjectQuerySet
 from common.retry_pause import RetryPause
 from delivery.models import SignalState, WorkflowSignal
-from delivery.signals.outcomes import Away, Outcome, Refused, Signaled, TryLater
+from delivery.signals.outcomes import (
+    NamespaceDown,
+    Signaled,
+    SignalFailed,
+    SignalOutcome,
+    SignalRefused,
+)
 
 LEASE = timedelta(minutes=2)
 """Longer than a run takes. A process that dies leaves its signals to another one after this time,
@@ -30,17 +36,17 @@ def claim(row: WorkflowSignal, *, at: datetime) -> bool:
     return True
 
 
-def record(row: WorkflowSignal, outcome: Outcome | None, *, at: datetime) -> None:
+def record(row: WorkflowSignal, outcome: SignalOutcome | None, *, at: datetime) -> None:
     """Store what became of the signal and give the lease back; None: it was not tried."""
     rows = _leased(row)
     match outcome:
         case Signaled():
             rows.update(state=SignalState.SENT, reason="", sent_at=at, leased_until=None)
-        case Refused(reason):
+        case SignalRefused(reason):
             rows.update(state=SignalState.PARKED, reason=reason[:64], leased_until=None)
-        case TryLater(reason):
+        case SignalFailed(reason):
             _plan_again(row, reason, at)
-        case Away(reason):
+        case NamespaceDown(reason):
             rows.update(reason=reason[:64], leased_until=None)
         case None:
             rows.update(leased_until=None)

@@ -23,30 +23,30 @@ class Signaled:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class SignalRefused:
     """The workflow is gone, or will never take this signal."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class TryLater:
+class SignalFailed:
     """This signal failed; another one may work."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
+class NamespaceDown:
     """The server or the namespace takes nothing now: all signals of the project wait."""
 
     reason: str
 
 
-Outcome = Signaled | Refused | TryLater | Away
+SignalOutcome = Signaled | SignalRefused | SignalFailed | NamespaceDown
 
 
-class NamespaceAway(Exception):
+class NamespaceDownError(Exception):
     """A project's namespace takes no signals now. ``code`` says why."""
 
     def __init__(self, code: str) -> None:

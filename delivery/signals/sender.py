@@ -17,11 +17,11 @@ from delivery.conf import TemporalSettings
 from delivery.models import WorkflowSignal
 from delivery.signals import lease, selectors
 from delivery.signals.outcomes import (
-    Away,
-    NamespaceAway,
-    Outcome,
-    Refused,
+    NamespaceDown,
+    NamespaceDownError,
     Signaled,
+    SignalOutcome,
+    SignalRefused,
     WorkflowMessage,
 )
 
@@ -54,7 +54,7 @@ def run(*, at: datetime) -> int:
 
 def _send(
     messages: list[WorkflowMessage], temporal_settings: TemporalSettings
-) -> Mapping[str, Outcome]:
+) -> Mapping[str, SignalOutcome]:
     from delivery.signals import temporal  # noqa: PLC0415  # an extra: only if it is configured
 
     return temporal.send(messages, settings=temporal_settings)
@@ -62,20 +62,20 @@ def _send(
 
 def _build_messages(
     rows: list[WorkflowSignal],
-) -> tuple[list[WorkflowMessage], dict[str, Outcome]]:
+) -> tuple[list[WorkflowMessage], dict[str, SignalOutcome]]:
     """The requests, and the outcomes of signals that need none."""
     namespaces = selectors.namespaces({row.project_id for row in rows})
     messages: list[WorkflowMessage] = []
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, SignalOutcome] = {}
     for row in rows:
         namespace = namespaces.get(row.project_id)
         if namespace is None:
-            outcomes[row.event_id] = Refused("no_namespace")
+            outcomes[row.event_id] = SignalRefused("no_namespace")
             continue
         try:
             messages.append(_build_message(row, namespace))
         except NotFound:
-            outcomes[row.event_id] = Refused("no_payment")
+            outcomes[row.event_id] = SignalRefused("no_payment")
     return messages, outcomes
 
 
@@ -93,11 +93,11 @@ def _build_message(row: WorkflowSignal, namespace: str) -> WorkflowMessage:
     )
 
 
-def _note(row: WorkflowSignal, outcome: Outcome | None, back_off: QueueRun) -> None:
+def _note(row: WorkflowSignal, outcome: SignalOutcome | None, back_off: QueueRun) -> None:
     """Make the project wait, or end its back-off."""
-    if isinstance(outcome, Away):
-        back_off.record_failure(owner=row.project_id, error=NamespaceAway(outcome.reason))
+    if isinstance(outcome, NamespaceDown):
+        back_off.record_failure(owner=row.project_id, error=NamespaceDownError(outcome.reason))
     elif outcome is not None:
         back_off.record_success(owner=row.project_id)
-    if isinstance(outcome, Refused):
+    if isinstance(outcome, SignalRefused):
         log.warning("workflow_signal_parked", signal=row.pk, reason=outcome.reason)

@@ -26,11 +26,11 @@ from temporalio.service import (
 
 from delivery.conf import TemporalSettings
 from delivery.signals.outcomes import (
-    Away,
-    Outcome,
-    Refused,
+    NamespaceDown,
     Signaled,
-    TryLater,
+    SignalFailed,
+    SignalOutcome,
+    SignalRefused,
     WorkflowMessage,
 )
 
@@ -63,7 +63,7 @@ _FINAL = frozenset(
 
 def send(
     messages: Sequence[WorkflowMessage], *, settings: TemporalSettings
-) -> Mapping[str, Outcome]:
+) -> Mapping[str, SignalOutcome]:
     """What became of each message, by its request id; one that was not tried has no outcome.
 
     Projects are served side by side, the messages of a project one after another. After the first
@@ -73,13 +73,15 @@ def send(
         return thread.submit(_run, messages, settings).result()
 
 
-def _run(messages: Sequence[WorkflowMessage], settings: TemporalSettings) -> Mapping[str, Outcome]:
+def _run(
+    messages: Sequence[WorkflowMessage], settings: TemporalSettings
+) -> Mapping[str, SignalOutcome]:
     return asyncio.run(_send_all(messages, settings))  # noqa: TID251  # no test in this thread
 
 
 async def _send_all(
     messages: Sequence[WorkflowMessage], settings: TemporalSettings
-) -> dict[str, Outcome]:
+) -> dict[str, SignalOutcome]:
     lanes: dict[str, list[WorkflowMessage]] = defaultdict(list)
     for message in messages:
         lanes[message.project_id].append(message)
@@ -87,8 +89,10 @@ async def _send_all(
         async with asyncio.timeout(CONNECT_SECONDS):
             service = await ServiceClient.connect(_connection(settings))
     except (RuntimeError, TimeoutError, OSError):
-        return {lane[0].request_id: Away("temporal_unreachable") for lane in lanes.values()}
-    outcomes: dict[str, Outcome] = {}
+        return {
+            lane[0].request_id: NamespaceDown("temporal_unreachable") for lane in lanes.values()
+        }
+    outcomes: dict[str, SignalOutcome] = {}
     deadline = time.monotonic() + RUN_SECONDS
     await asyncio.gather(
         *(_send_lane(service, lane, outcomes, deadline) for lane in lanes.values())
@@ -99,18 +103,18 @@ async def _send_all(
 async def _send_lane(
     service: ServiceClient,
     messages: Sequence[WorkflowMessage],
-    outcomes: dict[str, Outcome],
+    outcomes: dict[str, SignalOutcome],
     deadline: float,
 ) -> None:
     for message in messages:
         if time.monotonic() > deadline:
             return
         outcome = outcomes[message.request_id] = await _send(service, message)
-        if isinstance(outcome, Away):
+        if isinstance(outcome, NamespaceDown):
             return
 
 
-async def _send(service: ServiceClient, message: WorkflowMessage) -> Outcome:
+async def _send(service: ServiceClient, message: WorkflowMessage) -> SignalOutcome:
     request = SignalWorkflowExecutionRequest(
         namespace=message.namespace,
         workflow_execution=WorkflowExecution(workflow_id=message.workflow_id),
@@ -127,17 +131,19 @@ async def _send(service: ServiceClient, message: WorkflowMessage) -> Outcome:
     except RPCError as error:
         return _outcome_of(error)
     except TimeoutError:
-        return Away("temporal_no_answer")
+        return NamespaceDown("temporal_no_answer")
     return Signaled()
 
 
-def _outcome_of(error: RPCError) -> Outcome:
+def _outcome_of(error: RPCError) -> SignalOutcome:
     code = f"temporal_{error.status.name.lower()}"
     if error.status == RPCStatusCode.NOT_FOUND:
-        return Away("namespace_not_found") if _lacks_namespace(error) else Refused("workflow_gone")
+        if _lacks_namespace(error):
+            return NamespaceDown("namespace_not_found")
+        return SignalRefused("workflow_gone")
     if error.status in _AWAY:
-        return Away(code)
-    return Refused(code) if error.status in _FINAL else TryLater(code)
+        return NamespaceDown(code)
+    return SignalRefused(code) if error.status in _FINAL else SignalFailed(code)
 
 
 def _lacks_namespace(error: RPCError) -> bool:

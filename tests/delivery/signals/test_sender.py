@@ -146,9 +146,9 @@ def test_one_dead_namespace_stops_no_other_project(
     temporal.slow.add("acme")
     for number in range(20):
         pay(project, f"order-{number}")
-    theirs = [pay(other_project, f"order-{number}") for number in range(3)]
+    other_events = [pay(other_project, f"order-{number}") for number in range(3)]
     assert send() == 3
-    assert [each.request_id for each in temporal.signals] == theirs
+    assert [each.request_id for each in temporal.signals] == other_events
     assert len(temporal.requests) == 4
     assert send() == 0
     assert len(temporal.requests) == 4
