@@ -43,7 +43,7 @@ install: ## Make .venv from requirements/dev.txt; a second time there is nothing
 	@sh deploy/install.sh "$(PYTHON)"
 
 requirements: install ## Compile requirements/*.in into pins; those that still fit stay.
-	@for name in base production sandbox kafka dev; do \
+	@for name in base production sandbox kafka temporal dev; do \
 		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 			--no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \

@@ -45,6 +45,9 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "send messages to people": _every(5, "delivery.send_mail"),
     "plan messages about renewals and expiring keys": _every(3600, "delivery.plan_clock_notices"),
     "delete old messages": _every(3600, "delivery.drop_old_mail"),
+    "plan the signals of events": _every(5, "delivery.plan_signals"),
+    "send signals to workflows": _every(5, "delivery.send_signals"),
+    "delete old signals": _every(3600, "delivery.drop_old_signals"),
     "create partitions for webhook deliveries": _every(3600, "delivery.make_partitions"),
     "drop old webhook deliveries": _every(3600, "delivery.drop_old_deliveries"),
     "create partitions for events": _every(3600, "events.make_partitions"),
@@ -77,6 +80,8 @@ POLLED: dict[str, float] = {
     "entitlements.recheck": 2,
     "delivery.plan_mail": 1,
     "delivery.send_mail": 1,
+    "delivery.plan_signals": 1,
+    "delivery.send_signals": 1,
 }
 """Seconds between the end of one run in a worker and the next, by task name.
 

@@ -3,5 +3,6 @@
 from delivery.bus import admin as bus
 from delivery.inbound import admin as inbound
 from delivery.mail import admin as mail
+from delivery.signals import admin as signals
 
-__all__ = ["bus", "inbound", "mail"]
+__all__ = ["bus", "inbound", "mail", "signals"]

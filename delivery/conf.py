@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
@@ -181,3 +183,50 @@ def _mail_server(url: str) -> dict[str, Any]:
         "EMAIL_USE_SSL": parts.scheme == "smtps",
         "EMAIL_TIMEOUT": SMTP_SECONDS,
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalSettings:
+    """The Temporal server whose workflows are signaled; without ``address`` none are. ``tls_ca``,
+    ``tls_cert`` and ``tls_key`` are PEM; empty: the system's authorities, no client certificate.
+    """
+
+    address: str = ""
+    api_key: str = field(default="", repr=False)
+    tls: bool = False
+    tls_ca: bytes = field(default=b"", repr=False)
+    tls_cert: bytes = field(default=b"", repr=False)
+    tls_key: bytes = field(default=b"", repr=False)
+
+    @classmethod
+    def from_env(cls, env: Env) -> "TemporalSettings":
+        """Raises ImproperlyConfigured for a wrong value, and without the SDK."""
+        address = env.str("TEMPORAL_ADDRESS", default="").strip()
+        if not address:
+            return cls()
+        if ":" not in address or "/" in address:
+            raise ImproperlyConfigured("TEMPORAL_ADDRESS is a host and port: temporal:7233.")
+        if find_spec("temporalio") is None:
+            raise ImproperlyConfigured("TEMPORAL_ADDRESS needs requirements/temporal.txt.")
+        api_key = env.str("TEMPORAL_API_KEY", default="").strip()
+        files = {name: _pem(env, f"TEMPORAL_{name.upper()}") for name in TLS_FILES}
+        if bool(files["tls_cert"]) != bool(files["tls_key"]):
+            raise ImproperlyConfigured("Set TEMPORAL_TLS_CERT and TEMPORAL_TLS_KEY together.")
+        has_secrets = bool(api_key or any(files.values()))
+        tls = env.bool("TEMPORAL_TLS", default=has_secrets)
+        if has_secrets and not tls:
+            raise ImproperlyConfigured("An API key or a certificate needs TEMPORAL_TLS=true.")
+        return cls(address=address, api_key=api_key, tls=tls, **files)
+
+
+TLS_FILES = ("tls_ca", "tls_cert", "tls_key")
+
+
+def _pem(env: Env, name: str) -> bytes:
+    path = env.str(name, default="").strip()
+    if not path:
+        return b""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name} is the path of a PEM file.") from error

@@ -51,3 +51,9 @@ class CheckRunning(Conflict):
     """The endpoint is being checked, or was a moment ago: try again in ten seconds."""
 
     code, title = "check-running", "A check of this endpoint is under way."
+
+
+class SignalNotParked(Conflict):
+    """The signal was sent, or is going to be."""
+
+    code, title = "signal-not-parked", "This signal cannot be sent again."

@@ -7,6 +7,9 @@ from delivery.bus import buses, inbox, relay
 from delivery.inbound import sources, users
 from delivery.inbound.api import messages
 from delivery.mail import clock_notices, planner, retention, sender
+from delivery.signals import planner as signal_planner
+from delivery.signals import retention as signal_retention
+from delivery.signals import sender as signal_sender
 from delivery.webhooks import retention as webhook_retention
 
 
@@ -55,6 +58,21 @@ def send_mail() -> None:
 @shared_task(name="delivery.drop_old_mail")
 def drop_old_mail() -> None:
     retention.drop_old(at=timezone.now())
+
+
+@shared_task(name="delivery.plan_signals")
+def plan_signals() -> None:
+    signal_planner.run(at=timezone.now())
+
+
+@shared_task(name="delivery.send_signals")
+def send_signals() -> None:
+    signal_sender.run(at=timezone.now())
+
+
+@shared_task(name="delivery.drop_old_signals")
+def drop_old_signals() -> None:
+    signal_retention.drop_old(at=timezone.now())
 
 
 @shared_task(name="delivery.make_partitions")

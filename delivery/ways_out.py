@@ -11,6 +11,7 @@ from delivery.bus import status as bus_status
 from delivery.mail import selectors as mail
 from delivery.outlets import outlet
 from delivery.outlets.outlet import OutletLag
+from delivery.signals import status as signal_status
 from delivery.webhooks.selectors import unattended
 
 
@@ -38,7 +39,7 @@ class WayOut:
 
 def all_ways(*, at: datetime) -> list[WayOut]:
     """Every way out that this installation has."""
-    return [*_buses(at), _mail(at), _webhooks(at)]
+    return [*_buses(at), _mail(at), *_signals(at), _webhooks(at)]
 
 
 def _buses(at: datetime) -> list[WayOut]:
@@ -69,6 +70,23 @@ def _mail(at: datetime) -> WayOut:
         waiting=lag.events + due,
         age=max(lag.age, at - oldest if oldest else timedelta(), timedelta()),
     )
+
+
+def _signals(at: datetime) -> list[WayOut]:
+    """Nothing without a Temporal server."""
+    status = signal_status.read(at=at)
+    if status is None:
+        return []
+    return [
+        WayOut(
+            name="signals",
+            title="Temporal",
+            unit="signals or events for them",
+            waiting=status.waiting,
+            age=status.age,
+            stuck=status.parked,
+        )
+    ]
 
 
 def _webhooks(at: datetime) -> WayOut:

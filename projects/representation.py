@@ -30,6 +30,9 @@ class ProjectBody(TypedDict):
     grace_days: int | None
     automatic_tax: bool
     contact_email: Annotated[str, "Empty when unknown."]
+    workflow_namespace: Annotated[
+        str | None, "The Temporal namespace whose workflows your payments signal."
+    ]
     jwt: ShownSignInBody | None
     suspended_at: Time | None
     created_at: Time
@@ -83,6 +86,7 @@ def project(row: Project, sign_in: JwtSettings | None) -> ProjectBody:
         "grace_days": row.grace_days,
         "automatic_tax": row.automatic_tax,
         "contact_email": row.contact_email,
+        "workflow_namespace": row.workflow_namespace or None,
         "jwt": None if sign_in is None else jwt_settings(sign_in),
         "suspended_at": rfc3339(row.suspended_at),
         "created_at": rfc3339(row.created_at),

@@ -43,6 +43,7 @@ class CheckoutRequest:
     expires_in: int | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     purpose: str = ""
+    workflow_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class CheckoutOrder:
         """JSON values that are equal for two orders of a customer that one page can serve."""
         lines = [[line.price.pk, line.quantity] for line in self.lines]
         request = {**asdict(self.request), "lines": lines, "email": "", "name": ""}
+        del request["workflow_id"]  # of the payment, which is the page's purpose
         return [self.checkout_type.value, request]
 
 

@@ -209,6 +209,7 @@ def _create_row(
         tax_id_collection=_or_project_default(request.tax_id_collection, project),
         save_payment_method=request.save_payment_method,
         metadata=request.metadata,
+        workflow_id=request.workflow_id,
         expires_at=checkout_requests.compute_expires_at(request=request, at=at),
         request_key=key,
         order_key=order_key,

@@ -158,6 +158,7 @@ def _build_session_order(
         automatic_tax=row.automatic_tax,
         tax_id_collection=row.tax_id_collection,
         save_payment_method=row.save_payment_method,
+        workflow_id=row.workflow_id,
     )
 
 

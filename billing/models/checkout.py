@@ -86,6 +86,9 @@ class Checkout(Outbound):
     automatic_tax = models.BooleanField(default=False)
     tax_id_collection = models.BooleanField(default=False)
     save_payment_method = models.BooleanField(default=False)
+    workflow_id = models.CharField(
+        max_length=250, blank=True, default="", db_default="", help_text="Of its payment."
+    )
     payment_stripe_id = models.CharField(max_length=255, blank=True)
     subscription_stripe_id = models.CharField(max_length=255, blank=True)
     invoice_stripe_id = models.CharField(max_length=255, blank=True)

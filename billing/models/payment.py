@@ -40,6 +40,7 @@ class Payment(Outbound):
 
     ``reference`` is the tenant's own name for the payment, unique in the project for ever.
     ``stripe_id`` is empty until there is a PaymentIntent: for a checkout, until the buyer pays.
+    ``workflow_id`` names the tenant's workflow that waits for the payment (delivery/signals).
     """
 
     id = PublicIdField(prefix="pay")
@@ -58,6 +59,7 @@ class Payment(Outbound):
     detected = models.JSONField(default=dict, blank=True, help_text="What was inferred, and why.")
     reference = models.CharField(max_length=255, blank=True)
     description = models.CharField(max_length=500, blank=True)
+    workflow_id = models.CharField(max_length=250, blank=True, default="", db_default="")
     status = models.CharField(
         max_length=20, choices=PaymentStatus.choices, default=PaymentStatus.PENDING
     )
@@ -124,6 +126,11 @@ class Payment(Outbound):
                 fields=["project", "checkout"],
                 condition=models.Q(checkout__isnull=False),
                 name="payment_by_checkout",
+            ),
+            models.Index(
+                fields=["project", "workflow_id"],
+                condition=~models.Q(workflow_id=""),
+                name="payment_by_workflow",
             ),
         ]
 

@@ -4,6 +4,7 @@ The tenant's own front end confirms the PaymentIntent, or Tollgate charges it to
 method while the user is away (off session).
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -83,6 +84,7 @@ def finish(*, payment: Payment, payment_request: PaymentRequest, at: datetime) -
     Raises NoPaymentMethod, CardDeclined, StripeUnavailable.
     """
     if not payment.stripe_id:
+        payment_request = replace(payment_request, workflow_id=payment.workflow_id)
         params = _build_params(payment.customer, payment.account, payment_request, at)
         _create_at_stripe(payment, params, at=at)
     elif not payment.client_secret:
@@ -121,6 +123,7 @@ def _build_params(
         customer_stripe_id=str(buyer.stripe_id) if buyer is not None else "",
         description=payment_request.description,
         metadata=payment_request.metadata,
+        workflow_id=payment_request.workflow_id,
         save_payment_method=payment_request.save_payment_method,
     )
     return payments.to_charge(params, payment_method=method) if method else params

@@ -4,6 +4,7 @@ Our row is inserted before the page is opened. The PaymentIntent that the page c
 the row later (``billing.checkout.page_payments``).
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -65,6 +66,7 @@ def finish(
     Only the request that inserted the row (``is_new``) deletes it when the page is refused: other
     requests may be using it. Raises what :func:`create` raises.
     """
+    payment_request = replace(payment_request, workflow_id=payment.workflow_id)
     if payment.checkout_id is None:
         try:
             page = checkouts.open_page(
@@ -115,6 +117,7 @@ def _checkout_request(payment_request: PaymentRequest, *, purpose: str = "") -> 
         save_payment_method=payment_request.save_payment_method,
         expires_in=payment_request.expires_in,
         metadata=payment_request.metadata,
+        workflow_id=payment_request.workflow_id,
         purpose=purpose,
         **payment_request.page,
     )

@@ -32,7 +32,7 @@ class PaymentRequest:
     """A tenant's request: ``amount`` in minor units, ``lines`` (price id, quantity) or ``cart``.
 
     ``page`` holds the further fields of a hosted page (see ``CheckoutRequest``). ``expires_in`` is
-    in seconds.
+    in seconds. ``workflow_id`` names the workflow that is signaled; the first request's counts.
     """
 
     user_id: str = ""
@@ -48,6 +48,7 @@ class PaymentRequest:
     payment_method: str = ""
     save_payment_method: bool = False
     metadata: dict[str, str] = field(default_factory=dict)
+    workflow_id: str = ""
     page: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -124,6 +125,7 @@ def ensure_row(
             save_payment_method=payment_request.save_payment_method,
             expires_at=_compute_expires_at(payment_request, at),
             metadata=payment_request.metadata,
+            workflow_id=payment_request.workflow_id,
             request_key=_request_key(customer, payment_request, idempotency_key),
         )
         if insert(row):
@@ -165,9 +167,10 @@ def _request_key(customer: Customer, payment_request: PaymentRequest, idempotenc
         return request_dedup.request_key(
             "", "payment", customer.pk, payment_request.reference, order
         )
-    return request_dedup.request_key(
-        idempotency_key, "payment", customer.pk, asdict(payment_request)
-    )
+    fields = asdict(payment_request)
+    if not payment_request.workflow_id:
+        del fields["workflow_id"]  # requests that were sent before the field existed keep their key
+    return request_dedup.request_key(idempotency_key, "payment", customer.pk, fields)
 
 
 def _check_same(row: Payment, payment_request: PaymentRequest) -> None:

@@ -100,6 +100,7 @@ class PaymentBody(TypedDict):
     checkout: str | None
     reference: str | None
     description: str | None
+    workflow_id: Annotated[str | None, "The Temporal workflow that is signaled."]
     amount: MoneyBody
     amount_received: MoneyBody
     amount_refunded: Annotated[MoneyBody, "Refunded, or being refunded."]
@@ -144,6 +145,7 @@ def payment(row: Payment) -> PaymentBody:
         "checkout": row.checkout_id,
         "reference": row.reference or None,
         "description": row.description or None,
+        "workflow_id": row.workflow_id or None,
         "amount": money(row.amount, row.currency),
         "amount_received": money(row.amount_received, row.currency),
         "amount_refunded": money(row.amount_refunded, row.currency),

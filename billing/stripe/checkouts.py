@@ -6,7 +6,7 @@ from datetime import datetime
 
 from stripe import StripeClient
 
-from billing.stripe import pagination
+from billing.stripe import pagination, workflow_ids
 from billing.stripe.errors import translate
 from billing.stripe.fields import (
     PAGE,
@@ -55,6 +55,7 @@ class Order:
     automatic_tax: bool = False
     tax_id_collection: bool = False
     save_payment_method: bool = False
+    workflow_id: str = ""
 
 
 def snapshot(fields: Fields, lines: Sequence[Fields] = ()) -> CheckoutSnapshot:
@@ -120,7 +121,7 @@ def _line(fields: Fields) -> CheckoutLineSnapshot:
 def params(order: Order) -> Fields:
     """Parameters that create the session. The session and the objects that it creates name our
     row."""
-    metadata = labelled(order.our_id, order.metadata)
+    metadata = labelled(order.our_id, {**order.metadata, **workflow_ids.write(order.workflow_id)})
     session: Fields = {
         "mode": "subscription" if order.is_subscription else "payment",
         "customer": order.customer_stripe_id,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from stripe import StripeClient
 
-from billing.stripe import disputes, pagination, refunds
+from billing.stripe import disputes, pagination, refunds, workflow_ids
 from billing.stripe.errors import translate
 from billing.stripe.fields import Fields, common, instant, moment, named, page, reference, text
 from billing.stripe.snapshots import PaymentSnapshot, UnreadableObject
@@ -38,6 +38,7 @@ def snapshot(
         canceled_at=moment(fields["canceled_at"]),
         cancellation_reason=text(fields["cancellation_reason"]),
         payment_method_type=text((charge.get("payment_method_details") or {}).get("type")),
+        workflow_id=workflow_ids.read(fields["metadata"] or {}),
     )
 
 
@@ -49,6 +50,7 @@ def to_confirm(
     description: str,
     metadata: dict[str, str],
     save_payment_method: bool,
+    workflow_id: str = "",
 ) -> Fields:
     """Parameters of a PaymentIntent that the buyer confirms, with any method that Stripe offers.
 
@@ -58,7 +60,7 @@ def to_confirm(
         "amount": amount,
         "currency": currency,
         "automatic_payment_methods": {"enabled": True},
-        "metadata": metadata,
+        "metadata": {**metadata, **workflow_ids.write(workflow_id)},
     }
     if customer_stripe_id:
         params["customer"] = customer_stripe_id

@@ -8,7 +8,7 @@ from common.logs import logging_settings
 from config.env import env
 from config.schedule import POLLED, SCHEDULE
 from config.settings.console import AXES_ENABLE_ADMIN, FORMAT_MODULE_PATH, UNFOLD  # noqa: F401
-from delivery.conf import BusSettings, InboundSources, MailServerSettings
+from delivery.conf import BusSettings, InboundSources, MailServerSettings, TemporalSettings
 from entitlements.conf import EntitlementsSettings
 from projects.conf import ProjectsSettings
 from usage.conf import UsageSettings
@@ -220,5 +220,6 @@ EGRESS = EgressSettings.from_env(env)
 ENTITLEMENTS = EntitlementsSettings.from_env(env)
 PROJECTS = ProjectsSettings.from_env(env)
 PROXIES = ProxySettings.from_env(env)
+TEMPORAL = TemporalSettings.from_env(env)
 USAGE = UsageSettings()
 WEBHOOKS = WebhooksSettings()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from common.logs import logging_settings
 from config.env import database, encryption_keys, required
 from config.settings.base import *  # noqa: F403
-from delivery.conf import BusSettings, InboundSources, MailServerSettings
+from delivery.conf import BusSettings, InboundSources, MailServerSettings, TemporalSettings
 
 DEBUG = False
 INSTALLED_APPS += ["tests.flush"]  # noqa: F405
@@ -30,6 +30,7 @@ LOGGING = logging_settings(level="WARNING")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 BILLING = replace(BILLING, stripe_test_reads=100_000)  # noqa: F405
 MAIL = MailServerSettings(mail_from="billing@tollgate.example")
+TEMPORAL = TemporalSettings()
 AXES_ENABLED = False
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True

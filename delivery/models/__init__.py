@@ -23,6 +23,7 @@ from delivery.models.webhook_endpoint import (
 )
 from delivery.models.webhook_replay import ReplayState, WebhookReplay
 from delivery.models.webhook_secret import WebhookSecret
+from delivery.models.workflow_signal import SignalState, WorkflowSignal
 
 __all__ = [
     "BusCheckpoint",
@@ -47,6 +48,7 @@ __all__ = [
     "NotificationState",
     "Outlet",
     "ReplayState",
+    "SignalState",
     "SuppressionReason",
     "WebhookAttempt",
     "WebhookCheck",
@@ -54,4 +56,5 @@ __all__ = [
     "WebhookEndpoint",
     "WebhookReplay",
     "WebhookSecret",
+    "WorkflowSignal",
 ]

@@ -52,12 +52,27 @@ class Project(models.Model):
         default="",
         help_text="Where we tell the project's people about expiring keys and failing endpoints.",
     )
+    workflow_namespace = models.CharField(
+        max_length=128,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="The Temporal namespace whose workflows the project's payments signal. No other "
+        "project can have it. Empty: none.",
+    )
     suspended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workflow_namespace"],
+                condition=~models.Q(workflow_namespace=""),
+                name="projects_project_workflow_namespace_key",
+            )
+        ]
         indexes = [GinIndex(fields=["return_origins"], name="project_by_return_origin")]
 
     def __str__(self) -> str:

@@ -30,6 +30,18 @@ class SlugTaken(Conflict):
     code, title = "slug-taken", "Another project has this slug."
 
 
+class WorkflowNamespaceTaken(Conflict):
+    """Its workflows would get the signals of two projects."""
+
+    code, title = "workflow-namespace-taken", "Another project has this Temporal namespace."
+
+
+_TAKEN: dict[str, tuple[type[Conflict], str]] = {
+    "slug": (SlugTaken, "Choose another slug."),
+    "workflow_namespace": (WorkflowNamespaceTaken, "Give each project a namespace of its own."),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A new tenant, its first key (``secret`` is shown once), and what was inferred for it."""
@@ -66,8 +78,8 @@ def register(
     inferred.
 
     ``options``: slug, livemode, sells, default_currency, return_origins, grace_days, automatic_tax,
-    contact_email.
-    Raises SlugTaken, OriginRefused and SignInRefused.
+    contact_email, workflow_namespace.
+    Raises SlugTaken, WorkflowNamespaceTaken, OriginRefused and SignInRefused.
     """
     detected = infer_fields({"name": name, **options})
     named_fields = {field: value for field, value in options.items() if value is not None}
@@ -77,6 +89,7 @@ def register(
     )
     project = Project(**fields)
     with transaction.atomic():
+        _check_free(project, fields)
         if not insert(project):
             raise SlugTaken("Choose another slug.")
         audit.record(
@@ -104,7 +117,7 @@ def configure(
 ) -> Project:
     """Change these fields; ``sign_in`` is a SignInSettings, or None to remove the settings.
 
-    Raises SlugTaken, OriginRefused and SignInRefused.
+    Raises SlugTaken, WorkflowNamespaceTaken, OriginRefused and SignInRefused.
     """
     changes = dict(changes)
     has_sign_in, sign_in = "sign_in" in changes, changes.pop("sign_in", None)
@@ -120,8 +133,7 @@ def configure(
                 for field, value in changes.items()
                 if getattr(project, field) != value
             }
-            if "slug" in before and Project.objects.filter(slug=changes["slug"]).exists():
-                raise SlugTaken("Choose another slug.")
+            _check_free(project, changes)
             if before:
                 after = {field: changes[field] for field in before}
                 for field, value in after.items():
@@ -143,8 +155,17 @@ def configure(
                 )
             _record_event(EventType.PROJECT_UPDATED, project, body_before, at)
     except IntegrityError as error:  # another project has taken it meanwhile
+        _check_free(project, changes)
         raise SlugTaken("Choose another slug.") from error
     return project
+
+
+def _check_free(project: Project, fields: dict[str, Any]) -> None:
+    """Raises SlugTaken or WorkflowNamespaceTaken for what another project has."""
+    others = Project.objects.exclude(pk=project.pk)
+    for name, (error, advice) in _TAKEN.items():
+        if fields.get(name) and others.filter(**{name: fields[name]}).exists():
+            raise error(advice)
 
 
 def suspend(*, project: Project, actor: str, at: datetime, reason: str) -> Project:

@@ -47,6 +47,7 @@ OF_THE_PROJECT = {
     "delivery_webhookendpoint",
     "delivery_webhookreplay",
     "delivery_webhooksecret",
+    "delivery_workflowsignal",
     "entitlements_feature",
     "entitlements_freetierentry",
     "entitlements_grant",

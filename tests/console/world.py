@@ -30,6 +30,7 @@ from delivery.models import (
     MailSettings,
     MailSuppression,
     Notification,
+    WorkflowSignal,
 )
 from entitlements.credits import credit_grants
 from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant, PermissionMap
@@ -57,6 +58,7 @@ from tests.console.world_catalog import (
 from tests.console.world_events import create_event, create_held_entry
 from tests.console.world_mail import create_mail_settings, create_notification, create_suppression
 from tests.console.world_purchases import create_purchase
+from tests.console.world_signals import create_signal
 from tests.factories.entitlements import draft_fact, grant, state
 from tests.factories.projects import AppFactory, CustomerFactory, ProjectFactory
 from webhooks.models import InboundEvent
@@ -96,6 +98,7 @@ class World:
     suppression: MailSuppression
     permission_map: PermissionMap
     inbound_settings: InboundSettings
+    signal: WorkflowSignal
 
 
 def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> World:
@@ -220,6 +223,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         ),
         inbound_settings=InboundSettings.objects.for_project(project).create(),
         suppression=[create_suppression(customer, n, now) for n in range(size)][-1],
+        signal=[create_signal(project, name, n, now) for n in range(size)][-1],
         rollout=[
             create_rollout(product, purchases[number][0], name, number) for number in range(size)
         ][-1],

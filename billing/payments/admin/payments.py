@@ -52,6 +52,7 @@ class PaymentAdmin(MirrorAdmin):
                     "shown_type",
                     "shown_detected",
                     "reference",
+                    "workflow_id",
                     "description",
                     "shown_amount",
                     "shown_received",

@@ -5,11 +5,13 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
+from billing.api_fields import MAX_PAIRS
 from billing.checkout.api.checkout_request import SUCCESS_URL_EXAMPLE, NewCheckoutSerializer
 from billing.checkout.return_urls import MAX_URL_LENGTH
 from billing.models.payment import PaymentType
 from billing.payments.payment_methods import DEFAULT
 from billing.payments.payment_requests import PaymentRequest
+from billing.stripe import workflow_ids
 from common.api.serializers import ChargeSerializer, FlagField, WholeNumberField
 
 MIN_EXPIRES_IN_SECONDS, MAX_EXPIRES_IN_SECONDS = 60, 30 * 86_400
@@ -35,7 +37,8 @@ INTENT_EXAMPLE = OpenApiExample(
         "type": "intent",
         "user_id": "user-17",
         "amount": {"amount": 2900, "currency": "usd"},
-        "reference": "workflow-4711",
+        "reference": "order-4711",
+        "workflow_id": "order-4711",
         "expires_in": 86_400,
     },
 )
@@ -62,6 +65,21 @@ PAGE_EXAMPLE = OpenApiExample(
 )
 
 
+class WorkflowIdField(serializers.CharField):
+    """The id of a workflow, unchanged."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=workflow_ids.MAX_LENGTH, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        value = str(super().to_internal_value(data))
+        if not workflow_ids.is_valid(value):
+            raise serializers.ValidationError(
+                "Send printable characters, without spaces at the beginning and the end."
+            )
+        return value
+
+
 class NewPaymentSerializer(NewCheckoutSerializer):
     """Send exactly one of ``amount``, ``price``, ``lines`` and ``cart``."""
 
@@ -79,6 +97,12 @@ class NewPaymentSerializer(NewCheckoutSerializer):
     )
     description = serializers.CharField(
         max_length=500, required=False, help_text="Shown to the buyer. Only for the type intent."
+    )
+    workflow_id = WorkflowIdField(
+        required=False,
+        help_text="Id of the Temporal workflow that gets the signal PaymentConfirmed when the "
+        "payment is paid, PaymentExpired when it expires. It lives in your project's "
+        "`workflow_namespace`; without one nothing is signaled.",
     )
     expires_in = WholeNumberField(
         min_value=MIN_EXPIRES_IN_SECONDS,
@@ -105,6 +129,9 @@ class NewPaymentSerializer(NewCheckoutSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)
+        if "workflow_id" in attrs and len(attrs["metadata"]) >= MAX_PAIRS:
+            message = f"At most {MAX_PAIRS - 1} keys together with workflow_id."
+            raise serializers.ValidationError({"metadata": [message]})
         if attrs["off_session"]:
             attrs.setdefault("payment_method", DEFAULT)
             if attrs["save_payment_method"]:

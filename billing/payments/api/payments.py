@@ -20,6 +20,7 @@ from billing.payments.api.payment_request import (
     OFF_SESSION_EXAMPLE,
     PAGE_EXAMPLE,
     NewPaymentSerializer,
+    WorkflowIdField,
     build_payment_request,
 )
 from billing.payments.api.refunds import NewRefundSerializer
@@ -52,6 +53,7 @@ class PaymentFilterSerializer(StrictSerializer):
         choices=PaymentType.choices, required=False, source="payment_type"
     )
     reference = serializers.CharField(max_length=255, required=False)
+    workflow_id = WorkflowIdField(required=False)
 
 
 class PaymentsViewSet(ProjectViewSet):

@@ -154,6 +154,7 @@ def _plan_row(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -
             "failure_message": snapshot.failure_message,
             "paid_at": _paid_at(row, snapshot),
             "metadata": snapshot.metadata,
+            "workflow_id": row.workflow_id or snapshot.workflow_id,
             **_status_values(row, snapshot),
             **_client_secret_values(row, snapshot),
         },

@@ -40,6 +40,7 @@ def listing(
     status: str = "",
     payment_type: str = "",
     reference: str = "",
+    workflow_id: str = "",
 ) -> ProjectQuerySet[Payment]:
     """Return the payments that match every non-empty filter: four queries, however many rows."""
     filters: dict[str, Any] = {
@@ -47,6 +48,7 @@ def listing(
         "status": status,
         "type": payment_type,
         "reference": reference,
+        "workflow_id": workflow_id,
     }
     if user_id:
         filters |= customers.owner_filter(project=project, user_id=user_id)

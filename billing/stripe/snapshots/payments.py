@@ -83,6 +83,7 @@ class PaymentSnapshot(StripeSnapshot):
     canceled_at: datetime | None = None
     cancellation_reason: str = ""
     payment_method_type: str = ""
+    workflow_id: str = ""
 
     @property
     def amount_refunded(self) -> int:

@@ -1,100 +1,39 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
-from django.core.validators import RegexValidator, validate_email
 from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from common.admin import columns, dialogs, fields, filters
+from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from common.admin.sidebar import SidebarEntry, SidebarGroup
-from common.currencies import EXPONENTS
 from projects.keys import api_keys
 from projects.keys.admin import keys
 from projects.models import ApiKey, App, Customer, Project
-from projects.models.project import Sells
 from projects.sign_in import admin as sign_in
 from projects.tenants import projects
 from projects.tenants.admin import key_dialog
-from projects.tenants.admin.suspension import SuspensionButtons
-
-SLUG = RegexValidator(
-    r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z",
-    "Lower-case letters, digits and '-', with a letter or digit at both ends.",
+from projects.tenants.admin.project_dialogs import (
+    CHANGEABLE,
+    CONFIGURE,
+    REGISTER,
+    ConfigureForm,
+    RegisterProjectForm,
 )
+from projects.tenants.admin.suspension import SuspensionButtons
 
 
 class ModeFilter(filters.ConditionFilter):
     title = "mode"
     parameter_name = "mode"
     conditions = {"test": Q(livemode=False), "live": Q(livemode=True)}
-
-
-class ConfigureForm(dialogs.Dialog):
-    """The settings of a project. Its mode cannot be changed."""
-
-    name = fields.text(max_length=120)
-    slug = fields.text(max_length=50, validators=[SLUG])
-    sells = fields.many(Sells.choices)
-    default_currency = fields.choice(
-        [("", "–"), *((code, code.upper()) for code in sorted(EXPONENTS))], required=False
-    )
-    contact_email = fields.text(
-        required=False,
-        max_length=254,
-        validators=[validate_email],
-        help_text="Where we tell the project's people about expiring keys and failing endpoints.",
-    )
-    return_origins = fields.paragraph(
-        required=False,
-        max_length=4000,
-        help_text="One per line, such as https://app.example.com: where buyers may be sent back.",
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        project = Project.objects.filter(pk=self.row_key).first() if self.object_id else None
-        if project is not None:
-            self.initial |= {
-                "name": project.name,
-                "slug": project.slug,
-                "sells": project.sells,
-                "default_currency": project.default_currency,
-                "contact_email": project.contact_email,
-                "return_origins": "\n".join(project.return_origins),
-            }
-
-    def clean_return_origins(self) -> list[str]:
-        return list(filter(None, map(str.strip, self.cleaned_data["return_origins"].splitlines())))
-
-
-class RegisterProjectForm(ConfigureForm):
-    livemode = forms.BooleanField(
-        required=False,
-        label="Live money",
-        widget=UnfoldBooleanSwitchWidget(),
-        help_text="It never changes: staging and production are two projects.",
-    )
-    field_order = ["name", "slug", "livemode"]
-
-
-REGISTER = dialogs.describe(
-    "Register a project",
-    "A tenant with its own customers, catalog and keys. Its first key is shown once.",
-    submit="Register",
-    form=RegisterProjectForm,
-)
-CONFIGURE = dialogs.describe("Configure project", "", submit="Save", form=ConfigureForm)
-CHANGEABLE = ("name", "slug", "sells", "default_currency", "contact_email", "return_origins")
 
 
 @admin.register(Project)
@@ -122,6 +61,7 @@ class ProjectAdmin(SuspensionButtons, ReadOnlyAdmin):
         "sold",
         "default_currency",
         "contact_email",
+        "workflow_namespace",
         "origins",
         "users_sign_in",
         "customers",

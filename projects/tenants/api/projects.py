@@ -34,6 +34,7 @@ from projects.tenants import projects
 
 MOST_GRACE_DAYS = 90
 SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"
+WORKFLOW_NAMESPACE = r"^[A-Za-z0-9][A-Za-z0-9._\-]*\Z"
 
 
 class SignInSerializer(StrictSerializer):
@@ -105,6 +106,14 @@ class SettingsSerializer(StrictSerializer):
         allow_blank=True,
         required=False,
         help_text="Where we write to your people, for example before a key expires.",
+    )
+    workflow_namespace = serializers.RegexField(
+        WORKFLOW_NAMESPACE,
+        max_length=128,
+        allow_blank=True,
+        required=False,
+        help_text="The Temporal namespace whose workflows your payments signal. Only a platform "
+        "key can set it, and no two projects have the same.",
     )
     jwt = SignInSerializer(
         allow_null=True, required=False, help_text="Replaces all of it; null removes it."
@@ -200,11 +209,11 @@ class ProjectsViewSet(ProjectPathViewSet):
     )
     def partial_update(self, request: Request, project_id: str) -> Response:
         """Each field that you send replaces the stored value; the others keep theirs. Only a
-        platform key can change the slug: slugs are unique on the platform, and a refusal would
-        reveal another project."""
+        platform key can change the slug and the `workflow_namespace`: they are unique on the
+        platform, and a refusal would reveal another project."""
         changes = self.parse_body(SettingsSerializer)
         if isinstance(self.caller, ProjectCredential):
-            _refuse_renaming(self.project, changes)
+            _refuse_unique_fields(self.project, changes)
         project = projects.configure(
             project=self.project,
             changes=changes,
@@ -245,9 +254,11 @@ class ProjectsViewSet(ProjectPathViewSet):
         return Response(_shown(project))
 
 
-def _refuse_renaming(project: Project, changes: dict[str, Any]) -> None:
-    if changes.get("slug", project.slug) != project.slug:
-        raise Invalid("Ask the platform's operators to change the slug.", field="slug")
+def _refuse_unique_fields(project: Project, changes: dict[str, Any]) -> None:
+    for field, name in {"slug": "slug", "workflow_namespace": "Temporal namespace"}.items():
+        stored_value = getattr(project, field)
+        if changes.get(field, stored_value) != stored_value:
+            raise Invalid(f"Ask the platform's operators to change the {name}.", field=field)
 
 
 def _shown(row: Project) -> ProjectBody:

@@ -66,6 +66,7 @@ def test_an_amount_is_ready_to_be_paid_after_one_call(
         "checkout": None,
         "invoice": None,
         "reference": None,
+        "workflow_id": None,
         "description": "Agent run",
         "amount": {"amount": 2900, "currency": "usd"},
         "amount_received": {"amount": 0, "currency": "usd"},

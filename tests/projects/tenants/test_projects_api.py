@@ -212,3 +212,25 @@ def test_a_suspension_needs_a_reason_and_the_platform(
     assert api.post(path, {"reason": "Mine."}).status_code == 403
     project.refresh_from_db()
     assert project.suspended_at is None
+
+
+def test_a_temporal_namespace_belongs_to_one_project(
+    api: ApiClient, platform_api: ApiClient, project: Project, other_project: Project
+) -> None:
+    """Only operators set it: a project that names another's namespace could signal there."""
+    own, others = f"/projects/{project.pk}", f"/projects/{other_project.pk}"
+    refused = api.patch(own, {"workflow_namespace": "acme"})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (
+        422,
+        "#/workflow_namespace",
+    )
+    assert platform_api.patch(own, {"workflow_namespace": "acme"}).json()["workflow_namespace"] == (
+        "acme"
+    )
+    taken = platform_api.patch(others, {"workflow_namespace": "acme"})
+    assert (taken.status_code, taken.json()["code"]) == (409, "workflow-namespace-taken")
+    assert platform_api.patch(others, {"workflow_namespace": "a b"}).status_code == 422
+    taken = platform_api.post("/projects", {"name": "New", "workflow_namespace": "acme"})
+    assert (taken.status_code, taken.json()["code"]) == (409, "workflow-namespace-taken")
+    assert platform_api.patch(own, {"workflow_namespace": ""}).status_code == 200
+    assert platform_api.patch(others, {"workflow_namespace": "acme"}).status_code == 200
