@@ -209,24 +209,25 @@ class TemporalSettings:
         if find_spec("temporalio") is None:
             raise ImproperlyConfigured("TEMPORAL_ADDRESS needs requirements/temporal.txt.")
         api_key = env.str("TEMPORAL_API_KEY", default="").strip()
-        files = {name: _pem(env, f"TEMPORAL_{name.upper()}") for name in TLS_FILES}
+        files = {
+            "tls_ca": _pem(env.str("TEMPORAL_TLS_CA", default="")),
+            "tls_cert": _pem(env.str("TEMPORAL_TLS_CERT", default="")),
+            "tls_key": _pem(env.str("TEMPORAL_TLS_KEY", default="")),
+        }
         if bool(files["tls_cert"]) != bool(files["tls_key"]):
             raise ImproperlyConfigured("Set TEMPORAL_TLS_CERT and TEMPORAL_TLS_KEY together.")
         has_secrets = bool(api_key or any(files.values()))
-        tls = env.bool("TEMPORAL_TLS", default=has_secrets)
+        text = env.str("TEMPORAL_TLS", default="")
+        tls = env.bool("TEMPORAL_TLS") if text.strip() else has_secrets
         if has_secrets and not tls:
             raise ImproperlyConfigured("An API key or a certificate needs TEMPORAL_TLS=true.")
         return cls(address=address, api_key=api_key, tls=tls, **files)
 
 
-TLS_FILES = ("tls_ca", "tls_cert", "tls_key")
-
-
-def _pem(env: Env, name: str) -> bytes:
-    path = env.str(name, default="").strip()
-    if not path:
+def _pem(path: str) -> bytes:
+    if not path.strip():
         return b""
     try:
-        return Path(path).read_bytes()
+        return Path(path.strip()).read_bytes()
     except OSError as error:
-        raise ImproperlyConfigured(f"{name} is the path of a PEM file.") from error
+        raise ImproperlyConfigured(f"{path}: no PEM file that can be read.") from error
