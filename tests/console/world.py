@@ -24,7 +24,13 @@ from billing.models import (
 )
 from common import crypto
 from common.ids import new_id
-from delivery.models import MailSettings, MailSuppression, Notification
+from delivery.models import (
+    MailSettings,
+    MailSuppression,
+    Notification,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from entitlements.credits import credit_grants
 from entitlements.models import CreditGrant, Feature, FreeTierEntry, Grant
 from entitlements.resolution.facts import Reason
@@ -51,6 +57,7 @@ from tests.console.world_catalog import (
 from tests.console.world_events import create_event, create_held_entry
 from tests.console.world_mail import create_mail_settings, create_notification, create_suppression
 from tests.console.world_purchases import create_purchase
+from tests.console.world_webhooks import create_delivery, create_endpoint
 from tests.factories.entitlements import draft_fact, grant, state
 from tests.factories.projects import AppFactory, CustomerFactory, ProjectFactory
 from webhooks.models import InboundEvent
@@ -88,6 +95,8 @@ class World:
     mail_settings: MailSettings
     notification: Notification
     suppression: MailSuppression
+    webhook_endpoint: WebhookEndpoint
+    webhook_delivery: WebhookDelivery
 
 
 def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> World:
@@ -163,6 +172,8 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
             reason=f"{name} called.",
             at=now,
         )
+    hooks = [create_endpoint(project, name, now) for _ in range(size)]
+    deliveries = [create_delivery(hooks[-1], name, number, now) for number in range(size)]
     assert app is not None
     assert key is not None
     subscription, invoice, payment, refund, checkout = purchases[-1]
@@ -206,6 +217,8 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         mail_settings=create_mail_settings(project, name),
         notification=[create_notification(customer, name, n, now) for n in range(size)][-1],
         suppression=[create_suppression(customer, n, now) for n in range(size)][-1],
+        webhook_endpoint=hooks[-1],
+        webhook_delivery=deliveries[-1],
         rollout=[
             create_rollout(product, purchases[number][0], name, number) for number in range(size)
         ][-1],
