@@ -17,6 +17,7 @@ from delivery.models.webhook_endpoint import (
     EventOrder,
     WebhookEndpoint,
 )
+from delivery.models.webhook_portal import WebhookPortal
 from delivery.models.webhook_replay import ReplayState, WebhookReplay
 from delivery.models.webhook_secret import WebhookSecret
 
@@ -44,6 +45,7 @@ __all__ = [
     "WebhookCheck",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WebhookPortal",
     "WebhookReplay",
     "WebhookSecret",
 ]

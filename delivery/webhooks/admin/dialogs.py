@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django import forms
 from django.core.exceptions import ValidationError
 
 from common.admin import dialogs, fields
@@ -40,13 +39,6 @@ class ReplayForm(dialogs.Dialog):
         if values and values.get("events") == EVERYTHING and not values.get("since"):
             raise ValidationError("Say since when everything is sent again.")
         return values
-
-
-class PortalLinkForm(dialogs.Dialog):
-    """How long a link works, and for what."""
-
-    access = fields.choice([("read", "See only"), ("act", "See, test, send again, enable")])
-    hours = forms.IntegerField(min_value=1, max_value=24, initial=24, help_text="At most 24.")
 
 
 ENABLE = dialogs.describe(

@@ -17,6 +17,7 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 from delivery.models import EndpointState, WebhookEndpoint
 from delivery.webhooks.admin import sections
 from delivery.webhooks.admin.endpoint_actions import EndpointActions
+from delivery.webhooks.admin.portal_links import PortalLinkActions
 from delivery.webhooks.selectors import overviews
 
 TONES = {"enabled": "success", "disabled": "warning", "failing": "danger", "paused": "danger"}
@@ -37,10 +38,11 @@ class EndpointConditionFilter(filters.ConditionFilter):
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(EndpointActions, ReadOnlyAdmin):
+class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
     """Where projects receive their events, and how that goes."""
 
     sidebar = SidebarEntry(SidebarGroup.RECORD, 5, "Webhook endpoints", icon="webhook")
+    actions_list: ClassVar[Sequence[str]] = ["portal_link", "revoke_portal_links"]
     actions_detail: ClassVar[Sequence[str]] = [
         "send_test",
         "replay",
