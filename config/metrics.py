@@ -44,7 +44,7 @@ class LagCollector(Collector):
         numbering = GaugeMetricFamily(
             "tollgate_log_age_seconds",
             "Age of the oldest event that has no position in the log.",
-            value=(now - oldest).total_seconds() if oldest else 0.0,
+            value=max((now - oldest).total_seconds(), 0.0) if oldest else 0.0,
         )
         return [waiting, age, stuck, numbering]
 

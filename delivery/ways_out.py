@@ -67,7 +67,7 @@ def _mail(at: datetime) -> WayOut:
         title="Mail",
         unit="messages or events for them",
         waiting=lag.events + due,
-        age=max(lag.age, at - oldest if oldest else timedelta()),
+        age=max(lag.age, at - oldest if oldest else timedelta(), timedelta()),
     )
 
 

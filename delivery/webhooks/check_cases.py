@@ -13,7 +13,7 @@ import orjson
 
 from common import standard_webhooks
 from delivery.models.webhook_check import CheckGrade
-from delivery.webhooks.representation import CheckResultBody
+from delivery.webhooks.representation import CheckCaseBody
 
 OLD = timedelta(minutes=10)
 """Age of the old delivery: twice the tolerance of Standard Webhooks."""
@@ -109,7 +109,7 @@ BY_NAME: Mapping[str, CheckCase] = {case.name: case for case in CASES}
 _WORST_FIRST = (CheckGrade.F, CheckGrade.D, CheckGrade.C, CheckGrade.B)
 
 
-def grade(results: Sequence[CheckResultBody]) -> CheckGrade:
+def grade(results: Sequence[CheckCaseBody]) -> CheckGrade:
     """The worst grade of all cases that were not passed; A if all were, in time.
 
     A forged or old delivery that meets another answer than 2xx or 4xx was not accepted: that is no
@@ -121,7 +121,7 @@ def grade(results: Sequence[CheckResultBody]) -> CheckGrade:
     return next((each for each in _WORST_FIRST if each in grades), CheckGrade.A)
 
 
-def _grade_of(result: CheckResultBody) -> CheckGrade:
+def _grade_of(result: CheckCaseBody) -> CheckGrade:
     case = BY_NAME[result["case"]]
     if case.must_accept or case.accepts(result["status"]):
         return case.grade

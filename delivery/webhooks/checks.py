@@ -18,7 +18,7 @@ from delivery.webhooks import check_cases, endpoint_events, messages
 from delivery.webhooks.check_cases import CASES, CheckRequest
 from delivery.webhooks.lanes import LaneEndpoint
 from delivery.webhooks.messages import EventBodies
-from delivery.webhooks.representation import CheckResultBody
+from delivery.webhooks.representation import CheckCaseBody
 from delivery.webhooks.selectors import checks, endpoints
 from events.audit import audit_trail as audit
 from events.catalog import EventType
@@ -63,7 +63,7 @@ class RunningCheck:
 
     row: WebhookCheck
     endpoint: LaneEndpoint
-    results: list[CheckResultBody] = field(default_factory=list)
+    results: list[CheckCaseBody] = field(default_factory=list)
     is_in_flight: bool = False
 
 
@@ -159,7 +159,7 @@ def _endpoint(row: WebhookCheck, at: datetime) -> LaneEndpoint | None:
     return messages.plain_endpoint(endpoint, keys=[parse_secret(each.open()) for each in secrets])
 
 
-def _complete(row: WebhookCheck, results: list[CheckResultBody], at: datetime) -> None:
+def _complete(row: WebhookCheck, results: list[CheckCaseBody], at: datetime) -> None:
     rows = WebhookCheck.objects.for_project(row.project_id).filter(
         Q(state=CheckState.RUNNING), pk=row.pk
     )

@@ -107,7 +107,7 @@ class WebhookReplayBody(TypedDict):
     finished_at: Time | None
 
 
-class CheckResultBody(TypedDict):
+class CheckCaseBody(TypedDict):
     """What came back for one case of a check."""
 
     case: str
@@ -125,7 +125,7 @@ class WebhookCheckBody(TypedDict):
     endpoint: str
     state: Annotated[str, CheckState]
     grade: Annotated[str, CheckGrade] | None
-    results: list[CheckResultBody]
+    results: list[CheckCaseBody]
     created_at: Time
     finished_at: Time | None
 

@@ -41,6 +41,10 @@ PREFIXES = {
     "spare": "res",
     "record": "use",
     "event": "evt",
+    "hook": "whe",
+    "delivery": "whd",
+    "replay": "whr",
+    "check": "wck",
 }
 """Words that are ids of ours; the others are the tenant's own."""
 

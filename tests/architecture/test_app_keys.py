@@ -115,7 +115,7 @@ CLOSED = {
     "POST /credits/{user_id}/grants/{credits}/revoke",
     "POST /admin/grant",
     "POST /admin/revoke",
-    *(str(route) for route in ROUTES if route.scope == "catalog:write"),
+    *(str(route) for route in ROUTES if route.scope in ("catalog:write", "webhooks:write")),
 }
 """Routes that are 403 for every app's key."""
 OF_OTHERS = ("key_id", "app_id")

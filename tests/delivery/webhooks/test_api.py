@@ -55,7 +55,7 @@ def test_no_inner_address_is_accepted(api: ApiClient, url: str) -> None:
     endpoint = create(api)
     response = api.patch(f"/webhook-endpoints/{endpoint['id']}", {"url": url})
     assert response.status_code == 422
-    assert response.json()["errors"][0]["field"] == "url"
+    assert response.json()["errors"][0]["pointer"] == "#/url"
     assert api.get(f"/webhook-endpoints/{endpoint['id']}").json()["url"] == URL
 
 
@@ -73,7 +73,7 @@ def test_no_inner_address_is_accepted(api: ApiClient, url: str) -> None:
         {"headers": {"x-a": "1", "X-A": "2"}},
         {"headers": {f"x-{number}": "v" for number in range(21)}},
         {"headers": {"x-a": "v" * 2000, "x-b": "v" * 2000, "x-c": "v" * 200}},
-        {"headers": {"x-a": 5}},
+        {"headers": {"x-a": None}},
         {"headers": ["x-a"]},
         {"rate": 0},
         {"rate": 101},
@@ -144,15 +144,15 @@ def test_a_secret_is_replaced_and_never_more_than_two_are_live(
     second = api.post(f"{path}/rotate-secret").json()["secret"]
     assert first != second
     assert secrets.count() == 2
-    assert {row.open() for row in secrets} == {first, second}
+    assert {row.open() for row in secrets.all()} == {first, second}
     third = api.post(f"{path}/rotate-secret", {"overlap_hours": 0}).json()["secret"]
-    assert [row.open() for row in secrets] == [third]
+    assert [row.open() for row in secrets.all()] == [third]
     assert api.post(f"{path}/rotate-secret", {"overlap_hours": 73}).status_code == 422
 
 
 def test_a_repeated_request_gets_the_same_secret(api: ApiClient, project: Project) -> None:
-    first = api.post("/webhook-endpoints", {"url": URL}, idempotency_key="one")
-    again = api.post("/webhook-endpoints", {"url": URL}, idempotency_key="one")
+    first = api.post("/webhook-endpoints", {"url": URL}, headers={"Idempotency-Key": "one"})
+    again = api.post("/webhook-endpoints", {"url": URL}, headers={"Idempotency-Key": "one"})
     assert first.content == again.content
     assert WebhookEndpoint.objects.for_project(project).count() == 1
 
@@ -177,6 +177,7 @@ def test_deliveries_and_attempts_are_shown(
         assert api.get(f"{path}/deliveries?state=failed").json()["data"] == []
         again = api.post(f"{path}/deliveries/{shown['id']}/send-again").json()
         assert (again["kind"], again["event"]) == ("replay", event_id)
+        dispatching.move(minutes=1)
         dispatching.settle()
         assert api.get(f"{path}/deliveries/{again['id']}").json()["state"] == "done"
     assert [header(each, "tollgate-replay") for each in receiver.requests][-1] == again["id"]

@@ -14,7 +14,7 @@ from delivery.errors import CheckRunning
 from delivery.models import WebhookCheck, WebhookEndpoint
 from delivery.webhooks import check_cases, checks, endpoints
 from delivery.webhooks.check_cases import CASES
-from delivery.webhooks.representation import CheckResultBody
+from delivery.webhooks.representation import CheckCaseBody
 from events.log import sequencer
 from projects.models import Project
 from tests.delivery.sender.receivers import Receiver, close, receiving
@@ -157,7 +157,7 @@ def test_a_check_is_made_one_at_a_time_also_of_a_disabled_endpoint(
 
 def test_no_answer_at_all_is_no_hole() -> None:
     results = [
-        CheckResultBody(
+        CheckCaseBody(
             case=case.name,
             expected=case.expected,
             passed=case.must_accept,
