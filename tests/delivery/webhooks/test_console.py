@@ -1,5 +1,7 @@
 """Operators see what happens to webhooks, and act with a reason."""
 
+import html
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -203,3 +205,32 @@ def test_pages_cost_a_fixed_number_of_queries(operator: Client, endpoint: Webhoo
         attempt.save(force_insert=True)
     assert [cost(each) for each in addresses] == few
     assert max(few) <= 12
+
+
+def test_an_operator_makes_and_revokes_links_for_developers(
+    operator: Client, endpoint: WebhookEndpoint
+) -> None:
+    listing = "/admin/delivery/webhookendpoint"
+    project = endpoint.project
+    shown = send(
+        operator, f"{listing}/portal-link/", project=project.pk, access="see", hours=2
+    ).text
+    match = re.search(r"/webhooks-portal/open#([^<\s]+)", shown)
+    assert match, shown
+    browser = Client()
+    token = html.unescape(match[1])
+    assert browser.post("/webhooks-portal/open", {"token": token}).status_code == 302
+    assert URL in browser.get("/webhooks-portal/").text
+    assert was_done(send(operator, f"{listing}/revoke-portal-links/", project=project.pk))
+    assert browser.get("/webhooks-portal/").status_code == 404
+    actions = AuditEntry.objects.filter(subject=project.pk, reason="The customer asked.")
+    assert set(actions.values_list("action", "actor")) == {
+        ("webhook_portal.link_created", "operator:operator"),
+        ("webhook_portal.links_revoked", "operator:operator"),
+    }
+
+
+def test_a_viewer_makes_no_links(viewer: Client, endpoint: WebhookEndpoint) -> None:
+    values = {"project": endpoint.project_id, "access": "act", "hours": 1}
+    for name in ("portal-link", "revoke-portal-links"):
+        assert send(viewer, f"/admin/delivery/webhookendpoint/{name}/", **values).status_code == 403
