@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, re_path
 
-from delivery.webhooks.portal import pages, visits
+from delivery.webhooks.portal.views import pages, visits
 
 ENDPOINT = "endpoints/<str:endpoint_id>"
 DELIVERY = f"{ENDPOINT}/deliveries/<str:delivery_id>"

@@ -14,8 +14,9 @@ from common import ids
 from common.errors import DomainError, NotFound
 from delivery.models import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from delivery.webhooks import endpoints, manual
-from delivery.webhooks.portal import links, visits
-from delivery.webhooks.portal.visits import Visit
+from delivery.webhooks.portal import links
+from delivery.webhooks.portal.views import visits
+from delivery.webhooks.portal.views.visits import Visit
 from delivery.webhooks.representation import response_text
 from delivery.webhooks.selectors import deliveries as stored_deliveries
 from delivery.webhooks.selectors import endpoints as stored
