@@ -22,7 +22,7 @@ class ProjectForm(dialogs.Dialog):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        projects = Project.objects.filter(suspended_at__isnull=True)
+        projects = Project.objects.order_by("name")
         self.fields["project"].choices = [(project.pk, project.name) for project in projects]
 
 

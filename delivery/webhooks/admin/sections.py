@@ -58,12 +58,16 @@ def secrets(row: WebhookEndpoint, *, at: datetime) -> Section:
     return Section(
         title="Signing secrets",
         note="their values are shown to nobody",
-        headers=["Id", "Created", "Signs until"],
+        headers=["Id", "Created", "Signs"],
         rows=[
             [
                 columns.code(secret.pk),
                 columns.moment(secret.created_at),
-                columns.moment(secret.expires_at) if secret.expires_at else "replaced",
+                (
+                    f"until {columns.moment(secret.expires_at)}"
+                    if secret.expires_at
+                    else "until it is replaced"
+                ),
             ]
             for secret in overviews.secrets(row)
             if secret.expires_at is None or secret.expires_at > at
