@@ -82,7 +82,7 @@ class ProblemMiddleware:
         return django_refusals.as_problem(request, self.get_response(request))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if django_refusals.is_console(request):
+        if django_refusals.is_page(request):
             return None
         refusal = refusal_of(exception)
         return None if refusal is None else plain(refusal)

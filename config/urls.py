@@ -23,6 +23,7 @@ urlpatterns = [
     path("api/v1/", include("webhooks.api.urls")),
     path("", include("webhooks.api.urls")),
     path("", include("delivery.mail.urls")),
+    path("webhooks-portal/", include("delivery.webhooks.portal.urls")),
     path("api/schema", api_docs.schema, name="schema"),
     path("api/events-schema", event_docs.document, name="events-schema"),
     path("api/events-schema/<str:event_type>", event_docs.one, name="event-schema"),

@@ -39,13 +39,16 @@ OPERATOR_PERMISSIONS = (
     "delivery.change_notification",
     "delivery.change_mailsuppression",
     "delivery.change_workflowsignal",
+    "delivery.change_webhookendpoint",
+    "delivery.change_webhookdelivery",
 )
 """Register, configure and suspend projects; issue, rotate and revoke keys; refund payments; cancel,
 pause and resume subscriptions; change products, activate and archive prices; request syncs; decide
 about parked requests to Stripe and about missing objects; connect Stripe accounts; define and
 archive features and meters; change the free tier; grant and revoke access; replay events; let
 consumers of the bus try events again; send messages and signals again, and lift suppressions of
-addresses."""
+addresses; test, enable, disable and delete webhook endpoints, send deliveries again, and make links
+to the page of webhooks."""
 
 VIEWERS, OPERATORS = "Viewers", "Operators"
 

@@ -9,6 +9,7 @@ from delivery.mail.api.mail_settings import MailSettingsViewSet
 from delivery.webhooks.api.deliveries import WebhookDeliveriesViewSet
 from delivery.webhooks.api.endpoints import WebhookEndpointsViewSet
 from delivery.webhooks.api.replays import WebhookChecksViewSet, WebhookReplaysViewSet
+from delivery.webhooks.portal.api import WebhookPortalViewSet
 
 ENDPOINT = "webhook-endpoints/<str:endpoint>"
 
@@ -56,6 +57,8 @@ urlpatterns = [
     ),
     path(f"{ENDPOINT}/checks", WebhookChecksViewSet.as_view({"get": "list", "post": "create"})),
     path(f"{ENDPOINT}/checks/<str:check>", WebhookChecksViewSet.as_view({"get": "retrieve"})),
+    path("webhook-portal", WebhookPortalViewSet.as_view({"post": "create"})),
+    path("webhook-portal/revoke", WebhookPortalViewSet.as_view({"post": "revoke"})),
     path(
         "projects/<str:project_id>/mail",
         MailSettingsViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),

@@ -1,6 +1,6 @@
 """Django's own refusals (unknown address, bad host, wrong method, crash) as problem documents.
 
-The console keeps Django's HTML pages, because people read them.
+The console and the page of webhooks keep their HTML pages, because people read them.
 """
 
 from django.http import HttpRequest, HttpResponse
@@ -17,12 +17,13 @@ TITLES = {
     405: ("method-not-allowed", "The method is not allowed here."),
     500: ("internal-error", "Something went wrong on our side."),
 }
+PAGES = ("/admin", "/webhooks-portal/")
 _KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
 
 
-def is_console(request: HttpRequest) -> bool:
-    """Whether the request is for the console, which answers in HTML."""
-    return request.path.startswith("/admin")
+def is_page(request: HttpRequest) -> bool:
+    """Whether the request is for a page that people read, which refuses in HTML."""
+    return request.path.startswith(PAGES)
 
 
 def _answer(status: int, detail: str = "") -> HttpResponse:
@@ -32,27 +33,27 @@ def _answer(status: int, detail: str = "") -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400."""
-    return defaults.bad_request(request, exception) if is_console(request) else _answer(400)
+    return defaults.bad_request(request, exception) if is_page(request) else _answer(400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler403."""
-    return defaults.permission_denied(request, exception) if is_console(request) else _answer(403)
+    return defaults.permission_denied(request, exception) if is_page(request) else _answer(403)
 
 
 def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """CSRF_FAILURE_VIEW."""
-    return csrf_failure(request, reason=reason) if is_console(request) else _answer(403)
+    return csrf_failure(request, reason=reason) if is_page(request) else _answer(403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler404."""
-    return defaults.page_not_found(request, exception) if is_console(request) else _answer(404)
+    return defaults.page_not_found(request, exception) if is_page(request) else _answer(404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """handler500: contains only the request id, which finds the log lines."""
-    if is_console(request):
+    if is_page(request):
         return defaults.server_error(request)
     return _answer(500, "Quote the request id to the operators.")
 
@@ -62,7 +63,7 @@ def as_problem(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     is_ours = response.headers.get("Content-Type", "").startswith(
         (CONTENT_TYPE, "application/json")
     )
-    if response.status_code < 400 or is_ours or is_console(request):
+    if response.status_code < 400 or is_ours or is_page(request):
         return response
     refusal = _answer(response.status_code)
     for header in _KEPT:

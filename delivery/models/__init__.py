@@ -21,6 +21,7 @@ from delivery.models.webhook_endpoint import (
     EventOrder,
     WebhookEndpoint,
 )
+from delivery.models.webhook_portal import WebhookPortal
 from delivery.models.webhook_replay import ReplayState, WebhookReplay
 from delivery.models.webhook_secret import WebhookSecret
 from delivery.models.workflow_signal import SignalState, WorkflowSignal
@@ -54,6 +55,7 @@ __all__ = [
     "WebhookCheck",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WebhookPortal",
     "WebhookReplay",
     "WebhookSecret",
     "WorkflowSignal",

@@ -45,6 +45,7 @@ OF_THE_PROJECT = {
     "delivery_webhookcheck",
     "delivery_webhookdelivery",
     "delivery_webhookendpoint",
+    "delivery_webhookportal",
     "delivery_webhookreplay",
     "delivery_webhooksecret",
     "delivery_workflowsignal",

@@ -49,6 +49,8 @@ def test_console_has_a_page_for_each_noun() -> None:
         "delivery_mailsettings",
         "delivery_mailsuppression",
         "delivery_notification",
+        "delivery_webhookdelivery",
+        "delivery_webhookendpoint",
         "delivery_workflowsignal",
         "entitlements_creditgrant",
         "entitlements_fact",

@@ -30,6 +30,8 @@ from delivery.models import (
     MailSettings,
     MailSuppression,
     Notification,
+    WebhookDelivery,
+    WebhookEndpoint,
     WorkflowSignal,
 )
 from entitlements.credits import credit_grants
@@ -59,6 +61,7 @@ from tests.console.world_events import create_event, create_held_entry
 from tests.console.world_mail import create_mail_settings, create_notification, create_suppression
 from tests.console.world_purchases import create_purchase
 from tests.console.world_signals import create_signal
+from tests.console.world_webhooks import create_delivery, create_endpoint
 from tests.factories.entitlements import draft_fact, grant, state
 from tests.factories.projects import AppFactory, CustomerFactory, ProjectFactory
 from webhooks.models import InboundEvent
@@ -99,6 +102,8 @@ class World:
     permission_map: PermissionMap
     inbound_settings: InboundSettings
     signal: WorkflowSignal
+    webhook_endpoint: WebhookEndpoint
+    webhook_delivery: WebhookDelivery
 
 
 def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> World:
@@ -157,7 +162,7 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
     events = [create_event(endpoint, account, project, now, number) for number in range(size)]
     for number in range(size):
         create_held_entry(name, now, number)
-        refusal = InboundRefusal(name=f"{name[:50]} {number}", first_at=now, last_at=now)
+        refusal = InboundRefusal(name=f"{project.pk} {number}", first_at=now, last_at=now)
         refusal.save()
     for number in range(size):
         outbox.record(
@@ -176,6 +181,8 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
             reason=f"{name} called.",
             at=now,
         )
+    hooks = [create_endpoint(project, name, now) for _ in range(size)]
+    deliveries = [create_delivery(hooks[-1], name, number, now) for number in range(size)]
     assert app is not None
     assert key is not None
     subscription, invoice, payment, refund, checkout = purchases[-1]
@@ -224,6 +231,8 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         inbound_settings=InboundSettings.objects.for_project(project).create(),
         suppression=[create_suppression(customer, n, now) for n in range(size)][-1],
         signal=[create_signal(project, name, n, now) for n in range(size)][-1],
+        webhook_endpoint=hooks[-1],
+        webhook_delivery=deliveries[-1],
         rollout=[
             create_rollout(product, purchases[number][0], name, number) for number in range(size)
         ][-1],

@@ -1,0 +1,236 @@
+"""Operators see what happens to webhooks, and act with a reason."""
+
+import html
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from common.admin import columns
+from console.operators import Role, ensure
+from delivery.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookReplay
+from events.models import AuditEntry
+from projects.models import Project
+from tests.console.dialogs import send, was_done
+from tests.console.world_webhooks import create_delivery
+from tests.delivery.webhooks.dispatching import deliveries, endpoint_at, head
+
+pytestmark = pytest.mark.django_db
+URL = "https://hook.example.com/in"
+
+
+def browser_of(role: Role) -> Client:
+    ensure(username=role.value, password="a-long-enough-passphrase", role=role)
+    client = Client()
+    client.force_login(User.objects.get(username=role.value))
+    return client
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    return browser_of(Role.OPERATOR)
+
+
+@pytest.fixture
+def viewer(db: None) -> Client:
+    return browser_of(Role.VIEWER)
+
+
+@pytest.fixture
+def endpoint(project: Project) -> WebhookEndpoint:
+    row, _ = endpoint_at(URL, project, headers={"x-token": "our-gateway-secret"})
+    return row
+
+
+def page(row: Any, name: str) -> str:
+    return f"/admin/delivery/{type(row).__name__.lower()}/{row.pk}/{name}/"
+
+
+def audited(row: WebhookEndpoint, action: str) -> AuditEntry:
+    entry = AuditEntry.objects.get(action=f"webhook_endpoint.{action}", subject=row.pk)
+    assert (entry.actor, entry.reason) == ("operator:operator", "The customer asked.")
+    return entry
+
+
+def listed(browser: Client, **query: str) -> str:
+    return browser.get("/admin/delivery/webhookendpoint/", query).text
+
+
+def test_the_list_shows_lag_and_failures(operator: Client, endpoint: WebhookEndpoint) -> None:
+    rows = WebhookEndpoint.objects.for_project(endpoint.project_id).filter(pk=endpoint.pk)
+    assert URL not in listed(operator, state="behind")
+    rows.update(
+        position=head(endpoint.project) - 1,
+        failing_since=timezone.now(),
+        breaker_until=timezone.now() + timedelta(hours=1),
+    )
+    for state in ("behind", "failing", "paused", "enabled"):
+        assert URL in listed(operator, state=state)
+    for state in ("disabled", "deleted"):
+        assert URL not in listed(operator, state=state)
+    shown = operator.get(page(endpoint, "change")).text
+    assert ">paused<" in shown.replace("\n", "").replace(" ", "")
+
+
+def test_no_value_of_a_header_or_secret_is_shown(
+    operator: Client, endpoint: WebhookEndpoint
+) -> None:
+    shown = operator.get(page(endpoint, "change")).text
+    assert "x-token" in shown
+    assert "our-gateway-secret" not in shown
+    assert "whsec_" not in shown
+    assert "their values are shown to nobody" in shown
+
+
+def test_an_operator_disables_and_enables(operator: Client, endpoint: WebhookEndpoint) -> None:
+    assert was_done(send(operator, page(endpoint, "disable")))
+    endpoint.refresh_from_db()
+    assert not endpoint.is_enabled
+    rows = WebhookEndpoint.objects.for_project(endpoint.project_id).filter(pk=endpoint.pk)
+    rows.update(position=0)
+    assert was_done(send(operator, page(endpoint, "enable"), skip_missed="on"))
+    endpoint.refresh_from_db()
+    assert (endpoint.is_enabled, endpoint.position) == (True, head(endpoint.project))
+    assert AuditEntry.objects.filter(action="webhook_endpoint.changed").count() == 2
+
+
+def test_an_operator_sends_a_test(operator: Client, endpoint: WebhookEndpoint) -> None:
+    assert was_done(send(operator, page(endpoint, "send-test")))
+    (delivery,) = deliveries(endpoint)
+    assert (delivery.kind, delivery.state) == ("test", "waiting")
+    audited(endpoint, "tested")
+
+
+def test_an_operator_replays_and_cancels(operator: Client, endpoint: WebhookEndpoint) -> None:
+    refused = send(operator, page(endpoint, "replay"), events="everything")
+    assert "Say since when everything is sent again." in refused.text
+    assert was_done(
+        send(operator, page(endpoint, "replay"), events="everything", since="2020-01-01T00:00")
+    )
+    (row,) = WebhookReplay.objects.for_project(endpoint.project_id)
+    assert (row.since, row.until, row.failed_only) == (0, endpoint.position, False)
+    audited(endpoint, "replayed")
+    second = send(operator, page(endpoint, "replay"), events="failed")
+    assert "A replay of this endpoint is under way." in second.text
+    assert was_done(send(operator, page(endpoint, "cancel-replay")))
+    row.refresh_from_db()
+    assert row.state == "canceled"
+    assert was_done(send(operator, page(endpoint, "replay"), events="failed"))
+
+
+def test_an_operator_deletes(operator: Client, endpoint: WebhookEndpoint) -> None:
+    assert was_done(send(operator, page(endpoint, "delete-endpoint")))
+    endpoint.refresh_from_db()
+    assert endpoint.deleted_at is not None
+    audited(endpoint, "deleted")
+    assert deliveries(endpoint) == []
+
+
+def test_a_delivery_shows_its_attempts_and_is_sent_again(
+    operator: Client, endpoint: WebhookEndpoint
+) -> None:
+    row = create_delivery(endpoint, "<script>alert(1)</script>", 0, timezone.now())
+    shown = operator.get(page(row, "change")).text
+    assert "<script>alert(1)" not in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
+    assert "0123456789abcdef" in shown
+    assert "first byte 20.0" in shown
+    gone = send(operator, page(row, "send-again"))
+    assert "The event is no longer kept." in gone.text
+    WebhookDelivery.objects.for_project(endpoint.project_id).update(
+        state="waiting", due_at=timezone.now() + timedelta(days=1)
+    )
+    assert was_done(send(operator, page(row, "send-again")))
+    row.refresh_from_db()
+    assert row.due_at <= timezone.now()
+    audited(endpoint, "sent_again")
+
+
+def test_deliveries_are_filtered_and_searched(operator: Client, endpoint: WebhookEndpoint) -> None:
+    failed, done = (create_delivery(endpoint, "x", each, timezone.now()) for each in range(2))
+    address = "/admin/delivery/webhookdelivery/"
+
+    def ids_at(**query: str) -> list[bool]:
+        text = operator.get(address, query).text
+        return [each.pk in text for each in (failed, done)]
+
+    assert ids_at() == [True, True]
+    assert ids_at(state="failed") == [True, False]
+    assert ids_at(q=endpoint.pk, state="done") == [False, True]
+    assert ids_at(q=done.pk) == [False, True]
+    assert ids_at(q="evt_unheard_of") == [False, False]
+    link = columns.listing("delivery.webhookdelivery", q=endpoint.pk, state="failed")
+    assert link.replace("&", "&amp;") in operator.get(page(endpoint, "change")).text
+
+
+def test_a_viewer_only_looks(viewer: Client, endpoint: WebhookEndpoint) -> None:
+    row = create_delivery(endpoint, "x", 0, timezone.now())
+    assert viewer.get(page(endpoint, "change")).status_code == 200
+    assert viewer.get(page(row, "change")).status_code == 200
+    for name in ("send-test", "replay", "cancel-replay", "enable", "disable", "delete-endpoint"):
+        assert send(viewer, page(endpoint, name), events="failed").status_code == 403
+    assert send(viewer, page(row, "send-again")).status_code == 403
+    endpoint.refresh_from_db()
+    assert endpoint.is_enabled
+
+
+def test_pages_cost_a_fixed_number_of_queries(operator: Client, endpoint: WebhookEndpoint) -> None:
+    def cost(address: str) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert operator.get(address).status_code == 200
+        return len(captured)
+
+    row = create_delivery(endpoint, "x", 0, timezone.now())
+    addresses = [
+        page(endpoint, "change"),
+        page(row, "change"),
+        "/admin/delivery/webhookendpoint/",
+        "/admin/delivery/webhookdelivery/",
+    ]
+    for address in addresses:
+        operator.get(address)
+    few = [cost(each) for each in addresses]
+    for number in range(1, 6):
+        create_delivery(endpoint, "x", number * 2, timezone.now())
+        endpoint_at(f"{URL}/{number}", endpoint.project)
+    attempt = WebhookAttempt.objects.for_project(endpoint.project_id).get(delivery_id=row.pk)
+    for number in range(2, 8):
+        attempt.pk, attempt.number = f"wha_{number}", number
+        attempt.save(force_insert=True)
+    assert [cost(each) for each in addresses] == few
+    assert max(few) <= 12
+
+
+def test_an_operator_makes_and_revokes_links_for_developers(
+    operator: Client, endpoint: WebhookEndpoint
+) -> None:
+    listing = "/admin/delivery/webhookendpoint"
+    project = endpoint.project
+    shown = send(
+        operator, f"{listing}/portal-link/", project=project.pk, access="see", hours=2
+    ).text
+    match = re.search(r"/webhooks-portal/open#([^<\s]+)", shown)
+    assert match, shown
+    browser = Client()
+    token = html.unescape(match[1])
+    assert browser.post("/webhooks-portal/open", {"token": token}).status_code == 302
+    assert URL in browser.get("/webhooks-portal/").text
+    assert was_done(send(operator, f"{listing}/revoke-portal-links/", project=project.pk))
+    assert browser.get("/webhooks-portal/").status_code == 404
+    actions = AuditEntry.objects.filter(subject=project.pk, reason="The customer asked.")
+    assert set(actions.values_list("action", "actor")) == {
+        ("webhook_portal.link_created", "operator:operator"),
+        ("webhook_portal.links_revoked", "operator:operator"),
+    }
+
+
+def test_a_viewer_makes_no_links(viewer: Client, endpoint: WebhookEndpoint) -> None:
+    values = {"project": endpoint.project_id, "access": "act", "hours": 1}
+    for name in ("portal-link", "revoke-portal-links"):
+        assert send(viewer, f"/admin/delivery/webhookendpoint/{name}/", **values).status_code == 403
