@@ -5,9 +5,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from devtools.demo import allowances
+from devtools.demo import allowances, news
 from devtools.demo.narrator import Narrator, expect
 from devtools.demo.people import DemoBuyer, Operator, Stripe, Tenant
+from devtools.demo.receiver import Receiver, receiving
 from devtools.demo.web import Api, HtmlPage
 from devtools.stack import Stack
 
@@ -39,8 +40,13 @@ class Story:
 
     def play(self) -> None:
         """Play all chapters. Raises DemoFailed at the first unexpected result."""
+        with receiving() as receiver:
+            self._play(receiver)
+
+    def _play(self, receiver: Receiver) -> None:
         with self.tell.chapter("A project registers and says what it sells"):
             tenant, goods = self._open_shop()
+            news.listen(tenant, receiver, self.tell)
         with self.tell.chapter("A customer subscribes"):
             self._subscribe(tenant, goods)
         with self.tell.chapter("A customer buys an item, and gets the money back"):
@@ -55,6 +61,8 @@ class Story:
             self._bad_days(tenant, goods)
         with self.tell.chapter("The customer leaves"):
             self._leave(tenant, goods)
+        with self.tell.chapter("What the tenant and its customers have heard"):
+            self._hear(tenant, goods, receiver)
         with self.tell.chapter("Stripe and we agree"):
             self._agree()
 
@@ -252,6 +260,12 @@ class Story:
             decision = tenant.wait_until_may("ada", "sso", allowed=False)
             notes.append(_describe(decision, allowed=False, reason="not_entitled"))
             expect("the status", tenant.get(path)["status"], "canceled")
+
+    def _hear(self, tenant: Tenant, goods: Goods, receiver: Receiver) -> None:
+        if (folder := self.stack.mail_folder) is not None:
+            order = _order("mia", goods.plan_price)
+            news.write_to_customer(tenant, self.buyer, self.tell, order=order, folder=folder)
+        news.compare(tenant, receiver, self.tell)
 
     def _agree(self) -> None:
         with self.tell.step("reconcile lists everything at Stripe and finds nothing") as notes:

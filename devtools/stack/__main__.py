@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
 
 def up(var: Path) -> int:
     """Run the stack until Ctrl-C, or until one of its processes has ended too often."""
-    say("Starting PostgreSQL, Valkey, web, worker, beat and the Stripe sandbox …")
+    say("Starting PostgreSQL, Valkey, web, worker, beat, deliver and the Stripe sandbox …")
     try:
         with Stack(var, web_port=WEB_PORT, sandbox_port=SANDBOX_PORT) as stack:
             seeded = stack.manage("seed_demo", "--key-file", str(var / "demo-key"))
@@ -76,6 +76,7 @@ Tollgate is running. Ctrl-C stops it.
   Stripe sandbox  {stack.sandbox_url}
   Logs            {stack.var / "log"}
   Mails           {stack.mail_folder or "sent by the server of EMAIL_URL"}
+  Deliveries      {stack.web_url}/admin/delivery/webhookendpoint/
 
 {seeded.rstrip()}
 """
