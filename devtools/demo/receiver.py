@@ -49,7 +49,7 @@ def receiving() -> Iterator[Receiver]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *values: Any) -> None:
+        def log_message(self, *values: Any) -> None:
             """The demo prints what matters."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
