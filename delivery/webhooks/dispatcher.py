@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 
 from common import ids
 from common.egress_rules import LOOPBACK
@@ -213,7 +213,12 @@ class Dispatcher:
     def _store(self, at: datetime) -> None:
         """Store results and health; then what changes of health cause."""
         finished = self._finished
-        results.store(finished, lanes=list(self._health.changed.values()), at=at)
+        changed = list(self._health.changed.values())
+        try:
+            results.store(finished, lanes=changed, at=at)
+        except (DataError, IntegrityError):
+            results.store_each(finished)
+            results.store([], lanes=changed, at=at)
         self._finished = []
         self._health.forget_changes()
         for each in finished:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from django.db import connection, transaction
+import structlog
+from django.db import DataError, IntegrityError, connection, transaction
 
 from common.prepared_statements import fetch_rows
 from delivery.models import DeliveryKind, DeliveryState, WebhookDelivery
@@ -15,6 +16,8 @@ from delivery.sender.messages import SendResult
 from delivery.webhooks import lane_sql, schedule
 from delivery.webhooks.lanes import DeliveryLane, DueDelivery
 from delivery.webhooks.verdicts import Judgement, Verdict
+
+log = structlog.get_logger(__name__)
 
 EXHAUSTED, UNSENDABLE, TEST_FAILED = "attempts_exhausted", "unsendable", "test_failed"
 """Reasons of failed deliveries."""
@@ -112,6 +115,20 @@ def cancel(delivery_ids: Sequence[str], *, reason: str, at: datetime) -> None:
         pk__in=delivery_ids, state=DeliveryState.WAITING
     )
     rows.update(state=DeliveryState.CANCELED, reason=reason, finished_at=at)
+
+
+def store_each(finished: Sequence[FinishedAttempt]) -> None:
+    """Store these attempts one by one, after an error that another try would meet again. Of one
+    that PostgreSQL refuses only the delivery is stored: it must not hold up all others."""
+    for each in finished:
+        try:
+            with transaction.atomic():
+                _store_deliveries([each])
+                _copy_attempts([each])
+        except (DataError, IntegrityError) as error:
+            attempt_id = each.attempt.attempt_id
+            log.warning("webhook_attempt_refused", attempt=attempt_id, error=type(error).__name__)
+            _store_deliveries([each])
 
 
 def _store_deliveries(finished: Sequence[FinishedAttempt]) -> set[str]:

@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from delivery.models import WebhookEndpoint
 from delivery.sender.process import SenderProcess
@@ -16,6 +17,7 @@ from projects.models import Project
 from tests.delivery.sender.receivers import OK, close, receiving
 from tests.delivery.webhooks.dispatching import (
     Dispatching,
+    attempts,
     deliveries,
     endpoint_at,
     header,
@@ -154,3 +156,20 @@ def test_a_late_result_of_a_lost_lease_changes_nothing(
         delivery.save(update_fields=["attempts", "due_at"])
         dispatching.settle()
     assert states(row) == [("waiting", 1)]
+
+
+def test_an_attempt_that_cannot_be_stored_holds_up_no_other(
+    dispatching: Dispatching, project: Project
+) -> None:
+    with receiving() as receiver:
+        row, _ = endpoint_at(receiver, project)
+        record(project, "cus_1", 1)
+        record(project, "cus_2", 1)
+        sequencer.run()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "ALTER TABLE delivery_webhookattempt ADD CONSTRAINT refused "
+                "CHECK (customer_id <> 'cus_1')"
+            )
+        dispatching.until(lambda: set(states(row)) == {("done", 1)})
+    assert [each.customer_id for each in attempts(row)] == ["cus_2"]
