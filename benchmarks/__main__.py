@@ -25,6 +25,8 @@ from benchmarks.wrk import LoadResult, WrkMissing
 from devtools.embedded import CHECKOUT
 
 BATCH_SIZES = (100, 1000)
+WEBHOOK_FACTOR = 2
+"""Webhooks are sent for so many times the seconds of other cases."""
 RELAYED_PER_SECOND = 20_000
 """Events to prepare for the relay."""
 MAX_PER_SECOND = {"rows": 100_000, "events": 6_000}
@@ -75,6 +77,7 @@ class Bench:
             ("consume", self._consume),
             ("webhook intake", self._intake),
             ("relay", self._relay),
+            ("webhooks out", self._webhooks),
         ]
 
     def _warm(self) -> None:
@@ -160,6 +163,14 @@ class Bench:
         rates = _run_measure("benchmarks.measures.relay", world, world.shop.project, str(events))
         self.figures.add(report.XADD, rates["bare"])
         self.figures.add(report.RELAY, rates["relay"], wrong=rates["wrong"])
+
+    def _webhooks(self) -> None:
+        """In one database only: deliveries are made from the end of the log."""
+        rates = _run_measure(
+            "benchmarks.measures.webhooks", self.worlds[0], str(WEBHOOK_FACTOR * self.size.seconds)
+        )
+        self.figures.add(report.SENDER, rates["sender"])
+        self.figures.add(report.WEBHOOKS, rates["webhooks"], wrong=rates["wrong"])
 
     def _add(self, name: str, load: LoadResult) -> None:
         self.figures.add(name, load.per_second, wrong=_error_text(load))

@@ -26,6 +26,8 @@ COPY = "COPY, rows prepared, 2 processes"
 JSON = "json_to_recordset, rows prepared, 2 processes"
 RELAY = "relay to two streams"
 XADD = "XADD to two streams, commands prepared"
+WEBHOOKS = "webhooks, 10 of 100 endpoints hang"
+SENDER = "sender of webhooks alone"
 DJSTRIPE = "dj-stripe is_subscribed_to"
 DJSTRIPE_INTAKE = "dj-stripe, keeping events only"
 
@@ -56,6 +58,7 @@ def list_ratios() -> Iterator[Ratio]:
         yield Ratio(f"{case} : {JSON}", case_name(case), JSON, targets[1])
     yield Ratio(f"{CONSUME} : {BARE_CONSUME}", case_name(CONSUME), BARE_CONSUME, 0.5)
     yield Ratio(f"{RELAY} : {XADD}", RELAY, XADD, 0.3)
+    yield Ratio(f"{WEBHOOKS} : {SENDER}", WEBHOOKS, SENDER, 0.2)
     for case in OURS:
         yield Ratio(
             f"growth: {case}, full : empty",
