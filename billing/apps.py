@@ -67,6 +67,7 @@ class BillingConfig(AppConfig):
     @staticmethod
     def _register_events() -> None:
         from billing.accounts.customer_events import StripeCustomerBody
+        from billing.checkout.representation.carts import CartBody
         from billing.checkout.representation.checkouts import CheckoutBody
         from billing.outbound.parked_writes import StripeWriteBody
         from billing.representation.catalog import PriceBody, ProductBody
@@ -91,6 +92,7 @@ class BillingConfig(AppConfig):
             "price": PriceBody,
             "coupon": CouponBody,
             "promotion_code": PromotionCodeBody,
+            "cart": CartBody,
             "checkout": CheckoutBody,
             "invoice": InvoiceBody,
             "payment": PaymentBody,

@@ -15,6 +15,9 @@ class EventType(models.TextChoices):
     CUSTOMER_UPDATED = "customer.updated", "A customer's fields were changed."
     CUSTOMER_DELETED = "customer.deleted", "A customer was erased. Only our id of it remains."
 
+    CART_COMPLETED = "cart.completed", "What is in a cart was bought and paid."
+    CART_EXPIRED = "cart.expired", "A cart was not bought in time. It can no longer be changed."
+
     CHECKOUT_COMPLETED = "checkout.completed", "The buyer finished a hosted page."
     CHECKOUT_EXPIRED = "checkout.expired", "A hosted page closed before the buyer finished it."
 

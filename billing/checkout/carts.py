@@ -6,10 +6,12 @@ A cart that is on a page is frozen. Every change of a cart holds the customer's 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 
 from django.db import transaction
 
-from billing.checkout import order_lines, orders
+from billing.checkout import cart_events, order_lines, orders
 from billing.checkout.orders import OrderLine
 from billing.checkout.selectors import carts
 from billing.errors import CartClosed, CartFrozen
@@ -24,7 +26,7 @@ from projects.customers import service as customers
 from projects.models import Project
 
 SHORTEST_LIFETIME, LONGEST_LIFETIME = timedelta(minutes=1), timedelta(days=90)
-BATCH_SIZE = 1000
+BATCH_SIZE = 100
 
 
 def create(
@@ -131,8 +133,15 @@ def expire_due(*, at: datetime) -> int:
 def _expire_batch(due: ProjectQuerySet[Cart], at: datetime) -> int:
     """Expire one batch and return its size. Carts that another transaction has locked are left."""
     with transaction.atomic():
-        batch = carts.lock_free(due, limit=BATCH_SIZE)
-        return due.filter(pk__in=batch).update(status=CartStatus.EXPIRED, updated_at=at)
+        owners = carts.owners_of(due, limit=BATCH_SIZE)
+        for project_id, group in groupby(owners, key=itemgetter(0)):
+            customer_ids = {customer_id for _, customer_id, _ in group}
+            customer_selectors.lock_many(project_id=project_id, customer_ids=customer_ids)
+        chosen = due.filter(pk__in=[cart_id for _, _, cart_id in owners])
+        batch = carts.lock_free(chosen, limit=BATCH_SIZE)
+        due.filter(pk__in=batch).update(status=CartStatus.EXPIRED, updated_at=at)
+        cart_events.record_expired(cart_ids=batch, at=at)
+    return len(batch)
 
 
 def follow_checkout(*, checkout: Checkout, at: datetime) -> None:
@@ -144,9 +153,13 @@ def follow_checkout(*, checkout: Checkout, at: datetime) -> None:
     if checkout.cart_id is None:
         return
     if checkout.is_fulfilled:
-        rows.exclude(status=CartStatus.COMPLETED).update(
+        completed = rows.exclude(status=CartStatus.COMPLETED).update(
             status=CartStatus.COMPLETED, completed_at=checkout.completed_at or at, updated_at=at
         )
+        if completed:
+            cart_events.record_completed(
+                project_id=checkout.project_id, cart_id=checkout.cart_id, at=at
+            )
     elif checkout.status == CheckoutStatus.EXPIRED or _has_failed(checkout):
         rows.filter(status=CartStatus.FROZEN).update(
             status=CartStatus.OPEN, checkout=None, updated_at=at

@@ -30,6 +30,7 @@ def test_a_plan_and_two_items_are_bought_on_one_page(story: Story) -> None:
     assert body["status"] == "completed"
     assert all(line["fulfilled_at"] for line in body["lines"])
     assert sorted(story.events()) == [
+        "cart.completed",
         "checkout.completed",
         "customer.created",
         "customer.updated",  # the address typed on the page
@@ -92,4 +93,6 @@ def test_an_abandoned_cart_expires(story: Story) -> None:
     assert story.get(f"/carts/{cart['id']}")["status"] == "expired"
     late = story.api.post("/checkout/cart", {"cart": cart["id"], "success_url": f"{HOME}/thanks"})
     assert story.refused(late) == (409, "cart-closed")
-    assert story.events() == []
+    assert story.events() == ["cart.expired"]
+    expired = story.payload("cart.expired")
+    assert (expired["id"], expired["status"]) == (cart["id"], "expired")

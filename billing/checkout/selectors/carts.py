@@ -75,6 +75,24 @@ def select_overdue(*, at: datetime) -> ProjectQuerySet[Cart]:
     return Cart.objects.across_projects().filter(is_open, expires_at__lte=at)
 
 
+def with_contents(cart_ids: Sequence[str]) -> list[Cart]:
+    """Return these carts of all projects, by project, with what their bodies show."""
+    owners = Cart.objects.across_projects().filter(pk__in=cart_ids)
+    projects = owners.order_by("project_id").values_list("project_id", flat=True).distinct()
+    return [
+        row
+        for project_id in list(projects)
+        for row in _with_related_rows(project_id).filter(pk__in=cart_ids).order_by("pk")
+    ]
+
+
+def owners_of(rows: ProjectQuerySet[Cart], *, limit: int) -> list[tuple[str, str, str]]:
+    """Return project, customer and id of the first carts, in the order in which customers are
+    locked."""
+    first = rows.order_by("project_id", "customer_id", "pk")[:limit]
+    return list(first.values_list("project_id", "customer_id", "pk"))
+
+
 def lock_free(rows: ProjectQuerySet[Cart], *, limit: int) -> list[str]:
     """Lock up to ``limit`` of these carts until the transaction ends. Return their ids.
 
