@@ -22,6 +22,10 @@ class EventType(models.TextChoices):
     CHECKOUT_EXPIRED = "checkout.expired", "A hosted page closed before the buyer finished it."
 
     PAYMENT_CREATED = "payment.created", "A payment was created; nothing is paid yet."
+    PAYMENT_UPDATED = (
+        "payment.updated",
+        "A payment changed in a way without an event of its own, such as: its invoice is known.",
+    )
     PAYMENT_REQUIRES_ACTION = (
         "payment.requires_action",
         "The buyer must confirm the payment with the bank, also if it was made without the buyer.",
@@ -63,6 +67,10 @@ class EventType(models.TextChoices):
     SUBSCRIPTION_RESUMED = "subscription.resumed", "Collection was resumed."
     SUBSCRIPTION_CANCELED = "subscription.canceled", "A subscription has ended."
 
+    INVOICE_UPDATED = (
+        "invoice.updated",
+        "An invoice changed in a way without an event of its own, such as its due date.",
+    )
     INVOICE_PAID = "invoice.paid", "An invoice was paid."
     INVOICE_PAYMENT_FAILED = "invoice.payment_failed", "An attempt to pay an invoice failed."
     INVOICE_CREDITED = (

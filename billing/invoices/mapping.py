@@ -30,6 +30,7 @@ from billing.sync.mapper import Mapper
 from billing.sync.plan import Children, RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
+from events.catalog import EventType
 from projects.models import Customer
 
 FINAL_STATUSES = frozenset({PAID, *UNPAYABLE})
@@ -236,6 +237,7 @@ def _write_plan(plan: RowPlan[Invoice], customer: Customer | None, at: datetime)
         customer=customer,
         render=representation.invoice,
         event_types=invoice_events.event_types,
+        otherwise=EventType.INVOICE_UPDATED,
         at=at,
     )
     page_payments.request_sync_of_payments(invoice=plan.row)

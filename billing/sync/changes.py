@@ -17,10 +17,14 @@ def write_and_record(
     render: Callable[[RowT], Mapping[str, object]],
     event_types: Callable[[RowPlan[RowT], Differences], Iterable[EventType]],
     at: datetime,
+    otherwise: EventType | None = None,
+    link: Callable[[RowT], None] = lambda row: None,
 ) -> Differences:
     """Write the plan of a locked customer's row. Returns the differences, empty if there are none.
 
-    ``event_types`` names the events; it is called before the plan is written.
+    ``event_types`` names the events; it is called before the plan is written. ``otherwise`` is the
+    event of a change that has none of them and shows in the row's body. ``link`` stores what else
+    the body shows, once the row is written.
     """
     differences = planned.differences()
     if not differences:
@@ -28,8 +32,12 @@ def write_and_record(
     before: Mapping[str, object] = {} if planned.is_new else render(planned.row)
     types = list(event_types(planned, differences))
     planned.write(at=at)
+    link(planned.row)
     version = customers.raise_version(customer)
     after = render(planned.row)
+    previous = outbox.previous_values(before, after)
+    if otherwise is not None and previous and not types:
+        types = [otherwise]
     for type_ in types:
         outbox.record(
             project_id=customer.project_id,
@@ -38,7 +46,7 @@ def write_and_record(
             customer_id=customer.pk,
             version=version,
             data=after,
-            previous=outbox.previous_values(before, after),
+            previous=previous,
             at=at,
         )
     return differences

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max, Subquery, Value
+from django.db.models import Min, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from common import ids
@@ -82,12 +82,13 @@ def read(
 
 
 def position_before(*, project_id: str, moment: datetime) -> int:
-    """The position of the project's last event that was recorded before a moment; 0 without
-    one."""
+    """The position behind which all events are that were recorded from this moment on, and perhaps
+    a few older ones that committed late."""
     rows = LoggedEvent.objects.for_project(project_id).filter(
-        pk__lt=ids.first_id(ids.prefix_of(OutboxEvent), moment)
+        pk__gte=ids.first_id(ids.prefix_of(OutboxEvent), moment)
     )
-    return rows.aggregate(last=Max("position"))["last"] or 0
+    first = rows.aggregate(first=Min("position"))["first"]
+    return heads([project_id]).get(project_id, 0) if first is None else first - 1
 
 
 def find(*, project_id: str, event_id: str) -> LoggedEvent | None:

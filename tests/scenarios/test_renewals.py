@@ -12,9 +12,11 @@ SUBSCRIBED = [
     "invoice.paid",
     "payment.created",
     "payment.paid",
+    "payment.updated",
     "subscription.created",
 ]
-"""Sorted: which of them comes first is not promised. A new customer gets the typed address."""
+"""Sorted: which of them comes first is not promised. A new customer gets the typed address. The
+payment is known before its invoice is."""
 RENEWED = ["invoice.paid", "payment.created", "payment.paid", "subscription.renewed"]
 
 

@@ -23,6 +23,7 @@ from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from common import crypto
 from common.prepared_queries import Parameter, PreparedValues
+from events.catalog import EventType
 from projects.models import Customer
 
 _STATUSES = {
@@ -244,6 +245,8 @@ def _write_plan(plan: RowPlan[Payment], customer: Customer | None, at: datetime)
         customer=customer,
         render=representation.payment,
         event_types=payment_events.event_types,
+        otherwise=EventType.PAYMENT_UPDATED,
+        link=_link_invoices,
         at=at,
     )
     _link_invoices(plan.row)

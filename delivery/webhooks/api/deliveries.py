@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from common.api.bodies import serializer_of
 from common.api.serializers import StrictSerializer
+from delivery.feed import service as feed
 from delivery.models import DeliveryKind, DeliveryState
 from delivery.webhooks import manual
 from delivery.webhooks.representation import (
@@ -93,7 +94,9 @@ class WebhookDeliveriesViewSet(ProjectViewSet):
     )
     def of_event(self, request: Request, event: str) -> Response:
         """To every endpoint that it was sent to, newest first."""
-        page = self.paginate_queryset(stored.of_event(project=self.calling_project, event_id=event))
+        row = feed.find(project_id=self.calling_project.pk, event_id=event)
+        rows = stored.of_event(project=self.calling_project, event_id=row.pk)
+        page = self.paginate_queryset(rows)
         return self.get_paginated_response([webhook_delivery(each) for each in page or []])
 
     def _conditions(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Deliveries and their attempts."""
 
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 
 from common.errors import NotFound
 from common.models import ProjectQuerySet
@@ -45,8 +45,11 @@ def failed_page(
 ) -> list[tuple[int, str, str, str]]:
     """Events behind a position whose newest delivery has failed, in order: position, id, type and
     customer."""
+    newer = of(project=project_id, endpoint_id=endpoint_id).filter(
+        event_id=OuterRef("event_id"), pk__gt=OuterRef("pk")
+    )
     rows = of(project=project_id, endpoint_id=endpoint_id).filter(
-        state=DeliveryState.FAILED, position__gt=after, position__lte=until
+        ~Exists(newer), state=DeliveryState.FAILED, position__gt=after, position__lte=until
     )
     values = rows.values_list("position", "event_id", "event_type", "customer_id")
     return list(values.order_by("position").distinct("position")[:limit])

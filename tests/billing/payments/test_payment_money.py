@@ -137,6 +137,8 @@ def test_each_change_of_status_records_its_event(project: Project, account: Stri
                 for _ in range(2):
                     apply_status(row, end)
                 event_types = outbox_events.types(project)[before:]
+                if "payment.updated" in event_types:  # a code of the bank, without a new status
+                    event_types.remove("payment.updated")
                 assert event_types == ([event] if first != second and event else []), (start, end)
                 row.refresh_from_db()
                 assert row.status == second, (start, end)
@@ -147,7 +149,7 @@ def test_each_change_of_status_records_its_event(project: Project, account: Stri
 def apply_status(row: Payment, word: tuple[str, str]) -> None:
     """Apply what Stripe might say of this payment."""
     status, why = word
-    now = timezone.now()
+    now = row.created_at
     snapshot = PaymentSnapshot(
         stripe_id=str(row.stripe_id),
         customer_stripe_id=None,

@@ -174,6 +174,7 @@ def test_deliveries_and_attempts_are_shown(
         assert attempt["milliseconds"]["total"] >= 0
         assert attempt["request_headers"]["webhook-id"] == event_id
         assert api.get(f"/events/{event_id}/deliveries").json()["data"] == [shown]
+        assert api.get(f"/events/evt_{'0' * 26}/deliveries").status_code == 404
         assert api.get(f"{path}/deliveries?state=failed").json()["data"] == []
         again = api.post(f"{path}/deliveries/{shown['id']}/send-again").json()
         assert (again["kind"], again["event"]) == ("replay", event_id)

@@ -276,3 +276,30 @@ def test_a_replay_of_failed_deliveries_sends_only_those(
         dispatching.settle()
     again = [each for each in receiver.requests if header(each, "tollgate-replay")]
     assert [header(each, "webhook-id") for each in again] == [failed]
+
+
+def test_what_arrived_when_it_was_sent_again_has_not_failed(
+    dispatching: Dispatching, project: Project
+) -> None:
+    with receiving(answer("500 No", "webhook-abort-message: true"), OK) as receiver:
+        row, _ = endpoint_at(receiver, project)
+        begin = row.position
+        record(project, "cus_1", 1)
+        sequencer.run()
+        dispatching.settle()
+        manual.send_again(delivery=deliveries(row)[0], actor="test", at=dispatching.at)
+        dispatching.move(seconds=2)
+        dispatching.settle()
+        current = WebhookEndpoint.objects.for_project(project).get(pk=row.pk)
+        manual.replay(
+            endpoint=current,
+            after=begin,
+            until=None,
+            failed_only=True,
+            actor="test",
+            at=dispatching.at,
+        )
+        dispatching.move(seconds=2)
+        dispatching.settle()
+    assert len(receiver.requests) == 2
+    assert [state for state, _ in states(row)] == ["failed", "done"]
