@@ -55,7 +55,8 @@ class TemporalServer(WorkflowServiceServicer):
         self.port = 0
         self._server: Any = None
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self.start()
 
     @property
@@ -72,6 +73,8 @@ class TemporalServer(WorkflowServiceServicer):
     def close(self) -> None:
         self.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE)
+        self._loop.close()
 
     async def GetSystemInfo(  # type: ignore[override]  # noqa: N802  # gRPC's name, its asyncio
         self, request: GetSystemInfoRequest, context: Any
