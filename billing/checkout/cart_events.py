@@ -13,13 +13,13 @@ from events.log import outbox
 from events.log.outbox import NewEvent
 
 
-def record_completed(*, project_id: str, cart_id: str, at: datetime) -> None:
+def record_completed(*, project_id: str, cart_id: str, previous_status: str, at: datetime) -> None:
     """Record that a cart has just been completed."""
     row = carts.get(project=project_id, cart_id=cart_id)
     outbox.record_many(
         project_id=project_id,
         event_type=EventType.CART_COMPLETED,
-        events=[_event(row, {"status": CartStatus.FROZEN.value, "completed_at": None}, at)],
+        events=[_event(row, {"status": previous_status, "completed_at": None}, at)],
         at=at,
     )
 

@@ -153,12 +153,16 @@ def follow_checkout(*, checkout: Checkout, at: datetime) -> None:
     if checkout.cart_id is None:
         return
     if checkout.is_fulfilled:
-        completed = rows.exclude(status=CartStatus.COMPLETED).update(
-            status=CartStatus.COMPLETED, completed_at=checkout.completed_at or at, updated_at=at
-        )
-        if completed:
+        before = rows.exclude(status=CartStatus.COMPLETED).values_list("status", flat=True).first()
+        if before is not None:
+            rows.update(
+                status=CartStatus.COMPLETED, completed_at=checkout.completed_at or at, updated_at=at
+            )
             cart_events.record_completed(
-                project_id=checkout.project_id, cart_id=checkout.cart_id, at=at
+                project_id=checkout.project_id,
+                cart_id=checkout.cart_id,
+                previous_status=before,
+                at=at,
             )
     elif checkout.status == CheckoutStatus.EXPIRED or _has_failed(checkout):
         rows.filter(status=CartStatus.FROZEN).update(

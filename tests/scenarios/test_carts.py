@@ -44,7 +44,9 @@ def test_a_plan_and_two_items_are_bought_on_one_page(story: Story) -> None:
         *["product.created"] * 3,
         "subscription.created",
     ]
+    assert story.payload("cart.completed")["status"] == "completed"
     story.advance(days=31, hours=2)
+    assert "cart.completed" not in story.events()
     assert story.payload("invoice.paid")["total"]["amount"] == 2900
     story.delete(f"/subscriptions/alice/{plan['product']}?when=now")
     assert [story.may(each) for each in ("sso", "setup")] == ["no: not_entitled", "entitled"]
