@@ -71,6 +71,7 @@ class BillingConfig(AppConfig):
         from billing.checkout.representation.checkouts import CheckoutBody
         from billing.outbound.parked_writes import StripeWriteBody
         from billing.representation.catalog import PriceBody, ProductBody
+        from billing.representation.checkout_lines import PurchasedLineBody
         from billing.representation.coupons import CouponBody, PromotionCodeBody
         from billing.representation.invoices import InvoiceBody
         from billing.representation.payments import PaymentBody
@@ -94,6 +95,7 @@ class BillingConfig(AppConfig):
             "promotion_code": PromotionCodeBody,
             "cart": CartBody,
             "checkout": CheckoutBody,
+            "checkout_line": PurchasedLineBody,
             "invoice": InvoiceBody,
             "payment": PaymentBody,
             "subscription": SubscriptionBody,

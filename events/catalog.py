@@ -19,7 +19,27 @@ class EventType(models.TextChoices):
     CART_EXPIRED = "cart.expired", "A cart was not bought in time. It can no longer be changed."
 
     CHECKOUT_COMPLETED = "checkout.completed", "The buyer finished a hosted page."
+    CHECKOUT_PAID = (
+        "checkout.paid",
+        "A finished page is paid, or has nothing to pay: at once, or when a bank debit succeeds.",
+    )
+    CHECKOUT_PAYMENT_FAILED = (
+        "checkout.payment_failed",
+        "A finished page will not be paid: its bank debit failed, or its payment was canceled.",
+    )
     CHECKOUT_EXPIRED = "checkout.expired", "A hosted page closed before the buyer finished it."
+    CHECKOUT_LINE_FULFILLED = (
+        "checkout_line.fulfilled",
+        "A line of a page is paid: deliver what it sells.",
+    )
+    CHECKOUT_LINE_REVOKED = (
+        "checkout_line.revoked",
+        "What a line sells was taken back, such as after a refund or a lost dispute.",
+    )
+    CHECKOUT_LINE_RESTORED = (
+        "checkout_line.restored",
+        "What a line sells was given again: a refund failed, or a dispute was won.",
+    )
 
     PAYMENT_CREATED = "payment.created", "A payment was created; nothing is paid yet."
     PAYMENT_UPDATED = (
@@ -67,6 +87,14 @@ class EventType(models.TextChoices):
     SUBSCRIPTION_RESUMED = "subscription.resumed", "Collection was resumed."
     SUBSCRIPTION_CANCELED = "subscription.canceled", "A subscription has ended."
 
+    INVOICE_DRAFTED = (
+        "invoice.drafted",
+        "A draft of an invoice was created: nobody owes it yet, and its amounts may change.",
+    )
+    INVOICE_FINALIZED = (
+        "invoice.finalized",
+        "An invoice was finalized: its amounts are final, and it can be paid.",
+    )
     INVOICE_UPDATED = (
         "invoice.updated",
         "An invoice changed in a way without an event of its own, such as its due date.",

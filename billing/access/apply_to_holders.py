@@ -31,7 +31,7 @@ def apply(*, product: Product, customers: Mapping[str, Customer], at: datetime) 
     line_access = purchase_facts.find_line_access_of_many(pages)
     _apply_credits(product, subscriptions, pages, line_access, customers, at)
     for page in pages:
-        access.record_line_access(line_access[page.pk], at=at)
+        access.record_line_access(line_access[page.pk], customer=customers[page.customer_id], at=at)
     drafts: dict[str, DraftsBySource] = {key: {} for key in customers}
     from_subscriptions = purchase_facts.of_subscriptions(subscriptions)
     for row in subscriptions:

@@ -6,9 +6,11 @@ each product's policies say (``docs/refunds.md``). A quantity does not multiply 
 holds the customer's lock.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from billing.access import credits, purchase_facts, renewals
+from billing.access import credits, line_events, purchase_facts, renewals
+from billing.access.line_events import LineChange
 from billing.models import (
     Checkout,
     CheckoutLine,
@@ -19,6 +21,7 @@ from billing.models import (
 from common.prepared_queries import Parameter, PreparedQuery
 from entitlements.facts import service as facts
 from entitlements.models.fact import SourceType
+from projects.customers import selectors as customers
 from projects.models import Customer
 
 _INVOICES = PreparedQuery(
@@ -71,7 +74,7 @@ def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> 
     """
     line_access = purchase_facts.find_line_access(checkout)
     credits.follow_checkout(checkout=checkout, line_access=line_access, customer=customer, at=at)
-    record_line_access(line_access, at=at)
+    record_line_access(line_access, customer=customer, at=at)
     return facts.replace(
         customer=customer,
         source_type=SourceType.CHECKOUT,
@@ -123,20 +126,35 @@ def subscriptions_of(invoice: Invoice) -> list[Subscription]:
     return _SUBSCRIPTIONS.rows(**_owner_of(invoice), stripe_id=invoice.subscription_stripe_id)
 
 
-def record_line_access(line_access: purchase_facts.LineAccess, *, at: datetime) -> None:
-    """Store on each of these lines when its access was given or taken back."""
-    for line, remaining in line_access:
-        _record_line(line, is_given=remaining is not None, at=at)
+def record_line_access(
+    line_access: purchase_facts.LineAccess, *, customer: Customer, at: datetime
+) -> None:
+    """Store on each of these lines when its access was given or taken back, with an event."""
+    changes = [
+        change
+        for line, remaining in line_access
+        for change in _change_line(line, is_given=remaining is not None, at=at)
+    ]
+    if changes:
+        customers.raise_version(customer)
+        line_events.record(changes, customer=customer, at=at)
 
 
-def _record_line(line: CheckoutLine, *, is_given: bool, at: datetime) -> None:
-    if is_given and (line.fulfilled_at is None or line.revoked_at is not None):
-        line.fulfilled_at, line.revoked_at = line.fulfilled_at or at, None
+def _change_line(line: CheckoutLine, *, is_given: bool, at: datetime) -> Iterator[LineChange]:
+    """Save the line if it changes; yield the change."""
+    if is_given and line.fulfilled_at is None:
+        line.fulfilled_at = at
+        change = line_events.fulfilled(line)
+    elif is_given and line.revoked_at is not None:
+        change = line_events.restored(line, revoked_at=line.revoked_at)
+        line.revoked_at = None
     elif not is_given and line.fulfilled_at is not None and line.revoked_at is None:
         line.revoked_at = at
+        change = line_events.revoked(line)
     else:
         return
     line.save(update_fields=["fulfilled_at", "revoked_at"])
+    yield change
 
 
 def _owner_of(invoice: Invoice) -> dict[str, str]:

@@ -15,10 +15,9 @@ from billing.checkout import cart_events, order_lines, orders
 from billing.checkout.orders import OrderLine
 from billing.checkout.selectors import carts
 from billing.errors import CartClosed, CartFrozen
-from billing.models import Cart, CartLine, Checkout, Payment, Price
+from billing.models import Cart, CartLine, Checkout, Price
 from billing.models.cart import CartStatus
 from billing.models.checkout import CheckoutStatus
-from billing.models.payment import PaymentStatus
 from common.errors import Invalid
 from common.models import ProjectQuerySet
 from projects.customers import selectors as customer_selectors
@@ -164,7 +163,7 @@ def follow_checkout(*, checkout: Checkout, at: datetime) -> None:
                 previous_status=before,
                 at=at,
             )
-    elif checkout.status == CheckoutStatus.EXPIRED or _has_failed(checkout):
+    elif checkout.status == CheckoutStatus.EXPIRED or checkout.payment_failed_at is not None:
         rows.filter(status=CartStatus.FROZEN).update(
             status=CartStatus.OPEN, checkout=None, updated_at=at
         )
@@ -194,16 +193,6 @@ def _change_open_cart(cart: Cart, *, at: datetime) -> Iterator[Cart]:
         Cart.objects.for_project(row.project_id).filter(pk=row.pk).update(
             currency=lines[0].price.currency if lines else "", updated_at=at
         )
-
-
-def _has_failed(checkout: Checkout) -> bool:
-    """Return whether the page is complete but its delayed payment has failed."""
-    return (
-        checkout.status == CheckoutStatus.COMPLETE
-        and Payment.objects.for_project(checkout.project_id)
-        .filter(checkout=checkout, status__in=[PaymentStatus.FAILED, PaymentStatus.CANCELED])
-        .exists()
-    )
 
 
 def _lock_cart(cart: Cart) -> Cart:

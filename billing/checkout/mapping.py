@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from billing.access import line_events
 from billing.access import service as access
 from billing.access.selectors import purchased_rows
-from billing.checkout import carts, page_payments
+from billing.checkout import page_payments, page_results
 from billing.checkout.representation import checkouts as shown
-from billing.models import Checkout, StripeAccount
+from billing.models import Checkout, CheckoutLine, StripeAccount
 from billing.models.checkout import PAID, CheckoutStatus
 from billing.models.sync_object import ObjectKind
 from billing.stripe import checkouts as stripe_checkouts
@@ -86,38 +87,68 @@ def _write_plan(plan: RowPlan[Checkout], customer: Customer | None, at: datetime
     assert customer is not None
     row = plan.row
     row.customer = customer
-    status = plan.values.get("status", row.status)
-    if status == CheckoutStatus.COMPLETE and row.completed_at is None:
-        plan = replace(plan, values={**plan.values, "completed_at": at})
-    plan = replace(plan, children=_plan_fulfilled_lines(plan, at))
+    plan = replace(
+        plan,
+        values={**plan.values, **_outcome_values(plan, at)},
+        children=_plan_fulfilled_lines(plan, at),
+    )
     differences = write_and_record(
         plan, customer=customer, render=shown.checkout, event_types=_event_types, at=at
     )
+    _record_fulfilled_lines(plan, customer, at)
     if differences and row.status == CheckoutStatus.COMPLETE:
         _request_sync_of_results(row)
     access.follow_checkout(checkout=row, customer=customer, at=at)
     page_payments.follow_checkout(checkout=row, customer=customer, at=at)
-    carts.follow_checkout(checkout=row, at=at)
+    page_results.follow(checkout=row, customer=customer, at=at)
+
+
+def _outcome_values(plan: RowPlan[Checkout], at: datetime) -> Values:
+    """Return when the page was completed, and that no payment of a paid page has failed."""
+    row = plan.row
+    status = plan.values.get("status", row.status)
+    is_new = status == CheckoutStatus.COMPLETE and row.completed_at is None
+    return {
+        **({"completed_at": at} if is_new else {}),
+        **({"payment_failed_at": None} if _will_be_fulfilled(plan) else {}),
+    }
+
+
+def _will_be_fulfilled(plan: RowPlan[Checkout]) -> bool:
+    """Evaluate ``Checkout.is_fulfilled`` with the planned values."""
+    status = plan.values.get("status", plan.row.status)
+    payment_status = plan.values.get("payment_status", plan.row.payment_status)
+    return status == CheckoutStatus.COMPLETE and payment_status in PAID
 
 
 def _plan_fulfilled_lines(plan: RowPlan[Checkout], at: datetime) -> tuple[Children, ...]:
     """Plan ``fulfilled_at`` of all lines of a page that is complete and paid."""
-    row, values = plan.row, plan.values
-    status = values.get("status", row.status)
-    is_paid = values.get("payment_status", row.payment_status) in PAID
-    if status != CheckoutStatus.COMPLETE or not is_paid:
+    if not _will_be_fulfilled(plan):
         return ()
     lines = {
-        line.pk: line for line in purchased_rows.find_lines([row.pk]) if line.fulfilled_at is None
+        line.pk: line
+        for line in purchased_rows.find_lines([plan.row.pk])
+        if line.fulfilled_at is None
     }
     new_values = {pk: {"fulfilled_at": at} for pk in lines}
     return (Children(name="lines", rows=lines, values_by_id=new_values, new=lines.__getitem__),)
+
+
+def _record_fulfilled_lines(plan: RowPlan[Checkout], customer: Customer, at: datetime) -> None:
+    lines = [line for children in plan.children for line in children.rows.values()]
+    line_events.record(
+        [line_events.fulfilled(line) for line in lines if isinstance(line, CheckoutLine)],
+        customer=customer,
+        at=at,
+    )
 
 
 def _event_types(plan: RowPlan[Checkout], differences: Differences) -> Iterator[EventType]:
     before, after = differences.get("status", (plan.row.status, plan.row.status))
     if before != after and after == CheckoutStatus.COMPLETE:
         yield EventType.CHECKOUT_COMPLETED
+    if not plan.row.is_fulfilled and _will_be_fulfilled(plan):
+        yield EventType.CHECKOUT_PAID
     if before != after and after == CheckoutStatus.EXPIRED:
         yield EventType.CHECKOUT_EXPIRED
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from billing.models import CreditNote, Invoice
-from billing.models.invoice import PAID
+from billing.models.invoice import DELETED, DRAFT, PAID
 from billing.models.invoice_payment import PROCESSING
 from billing.sync.plan import Differences, RowPlan
 from events.catalog import EventType
@@ -13,6 +13,8 @@ EVENT_OF_STATUS = {
     "void": EventType.INVOICE_VOIDED,
     "uncollectible": EventType.INVOICE_UNCOLLECTIBLE,
 }
+NOT_FINALIZED = frozenset({"", DRAFT, DELETED})
+"""An invoice without a row has no status: it may be first read long after it was finalized."""
 ISSUED = "issued"
 """Stripe's status of a credit note that counts."""
 
@@ -20,6 +22,10 @@ ISSUED = "issued"
 def event_types(plan: RowPlan[Invoice], differences: Differences) -> Iterator[EventType]:
     """Yield the events of a change that is planned but not yet written."""
     before, after = differences.get("status", (plan.row.status, plan.row.status))
+    if plan.is_new and after == DRAFT:
+        yield EventType.INVOICE_DRAFTED
+    if before in NOT_FINALIZED and after not in NOT_FINALIZED:
+        yield EventType.INVOICE_FINALIZED
     if after != PAID and _has_payment_failed(plan, differences, after):
         yield EventType.INVOICE_PAYMENT_FAILED
     if before != after and after in EVENT_OF_STATUS:

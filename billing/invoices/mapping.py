@@ -20,7 +20,7 @@ from billing.models import (
     StripeAccount,
     Subscription,
 )
-from billing.models.invoice import DRAFT, PAID, UNPAYABLE
+from billing.models.invoice import DELETED, DRAFT, PAID, UNPAYABLE
 from billing.models.sync_object import ObjectKind
 from billing.stripe import invoices as stripe_invoices
 from billing.stripe.snapshots import InvoiceSnapshot
@@ -34,8 +34,6 @@ from events.catalog import EventType
 from projects.models import Customer
 
 FINAL_STATUSES = frozenset({PAID, *UNPAYABLE})
-DELETED_STATUS = "deleted"
-"""Our status of a draft that was deleted at Stripe, which has no status for it."""
 
 
 def _find_owner(account: StripeAccount, snapshot: InvoiceSnapshot) -> Owner | None:
@@ -224,9 +222,7 @@ def _plan_credit_notes(account: StripeAccount, row: Invoice, snapshot: InvoiceSn
 
 
 def _values_when_gone(row: Invoice, at: datetime) -> Values:
-    return (
-        {} if row.status in FINAL_STATUSES else {"status": DELETED_STATUS, "next_attempt_at": None}
-    )
+    return {} if row.status in FINAL_STATUSES else {"status": DELETED, "next_attempt_at": None}
 
 
 def _write_plan(plan: RowPlan[Invoice], customer: Customer | None, at: datetime) -> None:

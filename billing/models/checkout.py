@@ -101,6 +101,7 @@ class Checkout(Outbound):
     metadata = models.JSONField(default=dict, blank=True)
     expires_at = models.DateTimeField(null=True)
     completed_at = models.DateTimeField(null=True)
+    payment_failed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

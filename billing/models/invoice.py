@@ -6,6 +6,8 @@ from common.models import ProjectOwned, tenant_key, tenant_links
 from common.money import Money
 
 DRAFT, OPEN, PAID = "draft", "open", "paid"
+DELETED = "deleted"
+"""Our status of a draft that was deleted at Stripe, which has no status for it."""
 UNPAID = frozenset({DRAFT, OPEN})
 """Statuses that wait for payment; a draft waits once it is finalized."""
 VOID = "void"

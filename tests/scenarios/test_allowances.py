@@ -6,7 +6,14 @@ from sandbox import bank
 from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 
-RENEWED = ["invoice.paid", "payment.created", "payment.paid", "subscription.renewed"]
+RENEWED = [
+    "invoice.drafted",
+    "invoice.finalized",
+    "invoice.paid",
+    "payment.created",
+    "payment.paid",
+    "subscription.renewed",
+]
 METERED = {"kind": "metered", "meter": "calls", "period": "month", "anchored": True}
 
 

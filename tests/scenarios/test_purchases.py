@@ -4,6 +4,8 @@ from tests.scenarios.story import Story
 
 BOUGHT = [
     "checkout.completed",
+    "checkout.paid",
+    "checkout_line.fulfilled",
     "customer.created",
     "customer.updated",
     "entitlements.changed",
@@ -49,6 +51,7 @@ def test_many_partial_refunds_and_then_nothing_is_left(story: Story) -> None:
     assert story.get(f"/payments/{paid['id']}")["status"] == "refunded"
     assert story.may("sso") == "no: not_entitled"
     assert sorted(story.events()) == [
+        "checkout_line.revoked",
         "entitlements.changed",
         "payment.refund_succeeded",
         "payment.refunded",

@@ -6,9 +6,12 @@ from tests.scenarios.story import Story
 
 SUBSCRIBED = [
     "checkout.completed",
+    "checkout.paid",
+    "checkout_line.fulfilled",
     "customer.created",
     "customer.updated",
     "entitlements.changed",
+    "invoice.finalized",
     "invoice.paid",
     "payment.created",
     "payment.paid",
@@ -17,7 +20,14 @@ SUBSCRIBED = [
 ]
 """Sorted: which of them comes first is not promised. A new customer gets the typed address. The
 payment is known before its invoice is."""
-RENEWED = ["invoice.paid", "payment.created", "payment.paid", "subscription.renewed"]
+RENEWED = [
+    "invoice.drafted",
+    "invoice.finalized",
+    "invoice.paid",
+    "payment.created",
+    "payment.paid",
+    "subscription.renewed",
+]
 
 
 def test_a_year_of_renewals(story: Story) -> None:
@@ -51,6 +61,8 @@ def test_a_payment_fails_then_recovers_within_grace(story: Story) -> None:
     assert failed["valid_until"] is not None
     assert sorted(story.events()) == [
         "entitlements.changed",
+        "invoice.drafted",
+        "invoice.finalized",
         "invoice.payment_failed",
         "payment.created",
         "payment.failed",

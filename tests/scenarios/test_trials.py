@@ -3,7 +3,14 @@
 from tests.billing.tenant import Json
 from tests.scenarios.story import Story
 
-RENEWED = ["invoice.paid", "payment.created", "payment.paid", "subscription.renewed"]
+RENEWED = [
+    "invoice.drafted",
+    "invoice.finalized",
+    "invoice.paid",
+    "payment.created",
+    "payment.paid",
+    "subscription.renewed",
+]
 
 
 def path(price: Json) -> str:

@@ -61,6 +61,9 @@ class CheckoutBody(TypedDict):
     stripe_id: str | None
     expires_at: Time | None
     completed_at: Time | None
+    payment_failed_at: Annotated[
+        Time | None, "When a complete page turned out not to be paid: its bank debit failed."
+    ]
     created_at: Time
 
 
@@ -101,6 +104,7 @@ def checkout(row: Checkout) -> CheckoutBody:
         "stripe_id": row.stripe_id,
         "expires_at": rfc3339(row.expires_at),
         "completed_at": rfc3339(row.completed_at),
+        "payment_failed_at": rfc3339(row.payment_failed_at),
         "created_at": rfc3339(row.created_at),
     }
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from billing import representation
 from billing.access import service as access
-from billing.checkout import carts, page_payments
+from billing.checkout import page_payments, page_results
 from billing.models import Invoice, InvoicePayment, Payment, StripeAccount
 from billing.models.dispute import is_withheld
 from billing.models.invoice import PAID
@@ -252,7 +252,7 @@ def _write_plan(plan: RowPlan[Payment], customer: Customer | None, at: datetime)
     _link_invoices(plan.row)
     access.follow_payment(payment=plan.row, customer=customer, at=at)
     if plan.row.checkout is not None:
-        carts.follow_checkout(checkout=plan.row.checkout, at=at)
+        page_results.follow(checkout=plan.row.checkout, customer=customer, at=at)
 
 
 def _with_arrival_time(plan: RowPlan[Payment], at: datetime) -> RowPlan[Payment]:

@@ -208,7 +208,7 @@ def test_an_invoice(shop: Shop, alice: StripeCustomer, monthly: Price, drain: Dr
     assert row.subscription == Subscription.objects.for_project(shop.project).get()
     line = row.lines.get()
     assert (line.price_id, line.amount, line.is_proration) == (monthly.pk, 2900, False)
-    assert outbox_events.types(shop.project, "invoice.") == ["invoice.paid"]
+    assert outbox_events.types(shop.project, "invoice.") == ["invoice.finalized", "invoice.paid"]
 
 
 @pytest.mark.parametrize("kinds", [("invoice", "subscription"), ("subscription", "invoice")])
@@ -231,7 +231,10 @@ def test_a_failed_invoice_records_an_event(
     shop.subscribe(alice, monthly, payment_behavior="allow_incomplete")
     drain()
     assert Invoice.objects.for_project(shop.project).get().status == "open"
-    assert outbox_events.types(shop.project, "invoice.") == ["invoice.payment_failed"]
+    assert outbox_events.types(shop.project, "invoice.") == [
+        "invoice.finalized",
+        "invoice.payment_failed",
+    ]
 
 
 def test_a_deleted_draft(shop: Shop, alice: StripeCustomer, drain: Drain) -> None:

@@ -58,6 +58,8 @@ def test_a_paid_session_entitles_the_buyer(
     assert (answer.reason, answer.valid_until) == (Reason.ENTITLED, None)
     assert sorted(outbox_events.types(shop.project)) == [
         "checkout.completed",
+        "checkout.paid",
+        "checkout_line.fulfilled",
         "entitlements.changed",
         "payment.created",
         "payment.paid",
@@ -142,6 +144,8 @@ def test_the_return_and_the_events_have_one_result_in_any_order(
     event_types = outbox_events.types(shop.project)
     assert sorted(event_types) == [
         "checkout.completed",
+        "checkout.paid",
+        "checkout_line.fulfilled",
         "entitlements.changed",
         "payment.created",
         "payment.paid",

@@ -102,9 +102,9 @@ def test_lines_add_up_to_totals_and_payments(
     for shown in listed:
         adds_up(shown)
     event_types = outbox_events.types(shop.project, "invoice.")
-    assert event_types.count("invoice.paid") == len(
-        [row for row in listed if row["status"] == "paid"]
-    )
+    statuses = [row["status"] for row in listed]
+    assert event_types.count("invoice.paid") == statuses.count("paid")
+    assert event_types.count("invoice.finalized") == len(statuses) - statuses.count("draft")
 
 
 @pytest.fixture

@@ -35,11 +35,18 @@ def test_refunds_of_a_purchase(
     for amount, (answers, changes) in ((333, after_a_third), (667, after_all)):
         new_refund = desk.refund(payment, amount=amount)
         assert desk.has() == answers
-        assert desk.new_event_types() == [*REFUNDED, *([CHANGED] if changes else [])]
+        assert desk.new_event_types() == [
+            *REFUNDED,
+            *(["checkout_line.revoked"] if answers == NONE else []),
+            *([CHANGED] if changes else []),
+        ]
     desk.tenant.stripe.bounce(new_refund["stripe_id"])
     desk.drain()
     assert desk.has() == after_a_third[0]
-    assert desk.new_event_types() == ["payment.refund_failed", *([CHANGED] if after_all[1] else [])]
+    assert desk.new_event_types() == [
+        "payment.refund_failed",
+        *(["checkout_line.restored", CHANGED] if after_all[1] else []),
+    ]
     shown_payment = desk.payment(payment)
     assert (shown_payment["status"], shown_payment["amount_refunded"]["amount"]) == (
         "partially_refunded",
@@ -96,7 +103,11 @@ def test_a_dispute_suspends_access_until_it_is_decided(
     desk.drain()
     assert desk.has() == left
     changes = held if outcome == "won" else True
-    assert desk.new_event_types() == ["payment.dispute_closed", *([CHANGED] if changes else [])]
+    assert desk.new_event_types() == [
+        "payment.dispute_closed",
+        *(["checkout_line.revoked"] if outcome == "lost" else []),
+        *([CHANGED] if changes else []),
+    ]
     shown_payment = desk.payment(payment)
     gone = 1000 if outcome == "lost" else 0
     assert shown_payment["disputes"][0]["outcome"] == outcome

@@ -89,10 +89,11 @@ def test_a_first_debit_that_fails_later_takes_a_subscription_away(desk: Desk, cl
         "open",
         ["processing"],
     )
-    assert outbox_events.types(desk.project, "invoice.") == []
+    assert outbox_events.types(desk.project, "invoice.") == ["invoice.finalized"]
     clock.advance(days=8)
     desk.drain()
     assert outbox_events.types(desk.project, "invoice.") == [
+        "invoice.finalized",
         "invoice.payment_failed",
         "invoice.voided",
     ]
