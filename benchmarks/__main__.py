@@ -19,7 +19,7 @@ import psycopg
 from benchmarks import peer_servers, postgres_baseline, report, wrk
 from benchmarks.bench_servers import VAR, BenchDatabase, BenchServers
 from benchmarks.measurements import Measurements
-from benchmarks.measures import checks, console, consume, intake, usage
+from benchmarks.measures import checks, console, consume, intake, pull, usage
 from benchmarks.sizes import FULL, QUICK, RunSize
 from benchmarks.wrk import LoadResult, WrkMissing
 from devtools.embedded import CHECKOUT
@@ -76,7 +76,7 @@ class Bench:
             ("usage", self._usage),
             ("consume", self._consume),
             ("webhook intake", self._intake),
-            ("relay", self._relay),
+            ("relay, then pull of what it published", self._relay),
             ("webhooks out", self._webhooks),
         ]
 
@@ -158,19 +158,35 @@ class Bench:
             )
 
     def _relay(self) -> None:
-        """In one database only: the relay reads the end of the log, whatever else there is."""
-        world, events = self.worlds[0], RELAYED_PER_SECOND * self.size.seconds
-        rates = _run_measure("benchmarks.measures.relay", world, world.shop.project, str(events))
-        self.figures.add(report.XADD, rates["bare"])
-        self.figures.add(report.RELAY, rates["relay"], wrong=rates["wrong"])
+        events = str(RELAYED_PER_SECOND * self.size.seconds)
+        for world in self.worlds:
+            end = pull.latest(world)
+            rates = _run_measure("benchmarks.measures.relay", world, world.shop.project, events)
+            self.figures.add(report.case_name(report.XADD, world.name), rates["bare"])
+            name = report.case_name(report.RELAY, world.name)
+            self.figures.add(name, rates["relay"], wrong=rates["wrong"])
+            self._pull(world, end)
+
+    def _pull(self, world: BenchDatabase, end: str) -> None:
+        """From the cursor before the relay's events, and from the middle of a long history."""
+        seconds = self.size.seconds
+        bare = pull.walk_by_sql(world, end, seconds)
+        self.figures.add(report.case_name(report.PAGES, world.name), bare)
+        cases = {report.PULL: end}
+        if world.name == report.FULL:
+            cases[report.PULL_MIDDLE] = pull.middle(world)
+        for case, cursor in cases.items():
+            result = pull.walk(world, cursor, seconds)
+            name = report.case_name(case, world.name)
+            self.figures.add(name, result.per_second, wrong=result.wrong)
 
     def _webhooks(self) -> None:
-        """In one database only: deliveries are made from the end of the log."""
-        rates = _run_measure(
-            "benchmarks.measures.webhooks", self.worlds[0], str(WEBHOOK_FACTOR * self.size.seconds)
-        )
-        self.figures.add(report.SENDER, rates["sender"])
-        self.figures.add(report.WEBHOOKS, rates["webhooks"], wrong=rates["wrong"])
+        seconds = str(WEBHOOK_FACTOR * self.size.seconds)
+        for world in self.worlds:
+            rates = _run_measure("benchmarks.measures.webhooks", world, seconds)
+            self.figures.add(report.case_name(report.SENDER, world.name), rates["sender"])
+            name = report.case_name(report.WEBHOOKS, world.name)
+            self.figures.add(name, rates["webhooks"], wrong=rates["wrong"])
 
     def _add(self, name: str, load: LoadResult) -> None:
         self.figures.add(name, load.per_second, wrong=_error_text(load))

@@ -21,7 +21,7 @@ import psycopg
 import redis
 from psycopg import sql
 
-from benchmarks import bulk_data
+from benchmarks import bulk_data, bulk_log
 from benchmarks.measured_project import MeasuredProject
 from benchmarks.sizes import RunSize
 from devtools.embedded import CHECKOUT, development_secrets
@@ -34,7 +34,7 @@ from devtools.stack.readiness import responds
 
 VAR = CHECKOUT / "var" / "bench"
 TEMPLATE = "migrated"
-SOURCES = ("bulk_data.py", "measured_project.py")
+SOURCES = ("bulk_data.py", "bulk_log.py", "measured_project.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,7 @@ class BenchServers:
         with world.connect() as connection:
             bulk_data.insert_measured_customers(connection, world.shop, self.size)
             bulk_data.insert_other_projects(connection, world.shop, self.size)
+            bulk_log.insert_log(connection, world.shop, self.size)
         self.say(f"Filled a database in {time.monotonic() - started:.0f} s.")
         mark.write_text(json.dumps({"wanted": parameters, "shop": asdict(world.shop)}))
         return world

@@ -3,6 +3,7 @@
 New columns of a table need no change here. Totals are computed from the records.
 """
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,7 +53,7 @@ def insert_other_projects(
     connection: psycopg.Connection[Any], shop: MeasuredProject, size: RunSize
 ) -> None:
     """Insert the other projects, their customers, and the usage records of all projects."""
-    each = max(1, (size.customers - size.crowd) // (size.projects - 1))
+    each = customers_of_another(size)
     per_customer = max(1, size.records // size.customers)
     connection.execute("SET synchronous_commit = off")
     with tqdm(total=size.customers, unit=" customers", disable=None, leave=False) as bar:
@@ -67,6 +68,22 @@ def insert_other_projects(
     for table in TABLES:
         connection.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(table)))
     connection.execute("CHECKPOINT")
+
+
+def count_customers(size: RunSize) -> int:
+    """The number of customers of all projects, without the pattern."""
+    return size.crowd + (size.projects - 1) * customers_of_another(size)
+
+
+def customers_of_another(size: RunSize) -> int:
+    """The number of customers of each project but the measured one."""
+    return max(1, (size.customers - size.crowd) // (size.projects - 1))
+
+
+def public_id(prefix: str, number: int) -> str:
+    """The id of the row with this number, as SQL computes it (:func:`_public_id_sql`)."""
+    digest = hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
+    return f"{prefix}_{number:010x}{digest[:16]}"
 
 
 def _iterate_parts(size: RunSize, each: int) -> Iterator[tuple[int, int, int]]:

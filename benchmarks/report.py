@@ -16,7 +16,14 @@ BATCH = "check, 100 at once"
 INGEST = "usage, {} at once (rows)"
 CONSUME = "consume"
 INTAKE = "webhook intake"
-OURS = (WARM, REDIS, COUNTED, COLD, BATCH, INGEST.format(100), INGEST.format(1000), CONSUME, INTAKE)
+RELAY = "relay to two streams"
+PULL = "pull by cursor, 500 a page"
+PULL_MIDDLE = "pull by cursor from the middle of the history"
+WEBHOOKS = "webhooks, 10 of 100 endpoints hang"
+OURS = (
+    *(WARM, REDIS, COUNTED, COLD, BATCH, INGEST.format(100), INGEST.format(1000), CONSUME, INTAKE),
+    *(RELAY, PULL, WEBHOOKS),
+)
 
 BARE = "bare view"
 FASTAPI = "FastAPI + Redis"
@@ -24,9 +31,8 @@ BARE_CONSUME = "bare UPDATE … RETURNING view"
 COMMITS = "one-row commits, 8 connections"
 COPY = "COPY, rows prepared, 2 processes"
 JSON = "json_to_recordset, rows prepared, 2 processes"
-RELAY = "relay to two streams"
 XADD = "XADD to two streams, commands prepared"
-WEBHOOKS = "webhooks, 10 of 100 endpoints hang"
+PAGES = "the same pages by SQL alone"
 SENDER = "sender of webhooks alone"
 DJSTRIPE = "dj-stripe is_subscribed_to"
 DJSTRIPE_INTAKE = "dj-stripe, keeping events only"
@@ -36,6 +42,10 @@ MIN_GROWTH_RATIO = 0.8
 
 def case_name(case: str, world: str = EMPTY) -> str:
     return f"{case} · {world}"
+
+
+MIN_RATES = {case_name(RELAY): 20_000, case_name(WEBHOOKS): 2_000}
+"""Targets per second on a machine of two cores."""
 
 
 def list_ratios() -> Iterator[Ratio]:
@@ -57,8 +67,9 @@ def list_ratios() -> Iterator[Ratio]:
         yield Ratio(f"{case} : {COPY}", case_name(case), COPY, targets[0])
         yield Ratio(f"{case} : {JSON}", case_name(case), JSON, targets[1])
     yield Ratio(f"{CONSUME} : {BARE_CONSUME}", case_name(CONSUME), BARE_CONSUME, 0.5)
-    yield Ratio(f"{RELAY} : {XADD}", RELAY, XADD, 0.3)
-    yield Ratio(f"{WEBHOOKS} : {SENDER}", WEBHOOKS, SENDER, 0.2)
+    yield Ratio(f"{RELAY} : {XADD}", case_name(RELAY), case_name(XADD), 0.3)
+    yield Ratio(f"{PULL} : {PAGES}", case_name(PULL), case_name(PAGES))
+    yield Ratio(f"{WEBHOOKS} : {SENDER}", case_name(WEBHOOKS), case_name(SENDER), 0.2)
     for case in OURS:
         yield Ratio(
             f"growth: {case}, full : empty",
@@ -66,6 +77,8 @@ def list_ratios() -> Iterator[Ratio]:
             case_name(case),
             MIN_GROWTH_RATIO,
         )
+    growth = f"growth: {PULL_MIDDLE}, full : the end of an empty log"
+    yield Ratio(growth, case_name(PULL_MIDDLE, FULL), case_name(PULL), MIN_GROWTH_RATIO)
 
 
 def render_markdown(
@@ -88,14 +101,18 @@ def render_markdown(
             for page, (queries, _) in pages.items()
         ),
         "",
-        "| per second | median | low | high |",
-        "|---|---:|---:|---:|",
-        *(
-            f"| {name} | {figures.median(name):,.0f} | {min(runs):,.0f} | {max(runs):,.0f} |"
-            for name, runs in figures.by_name.items()
-        ),
+        "| per second | median | low | high | target |",
+        "|---|---:|---:|---:|---:|",
+        *(_rate_row(name, figures.median(name), runs) for name, runs in figures.by_name.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _rate_row(name: str, middle: float, runs: Sequence[float]) -> str:
+    target = MIN_RATES.get(name)
+    mark = " ✗" if target is not None and middle < target else ""
+    minimum = "" if target is None else f"≥ {target:,}"
+    return f"| {name} | {middle:,.0f}{mark} | {min(runs):,.0f} | {max(runs):,.0f} | {minimum} |"
 
 
 def _ratio_row(measured: tuple[Ratio, list[float]]) -> str:

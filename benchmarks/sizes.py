@@ -13,15 +13,25 @@ class RunSize:
     projects: int
     customers: int
     records: int
+    events: int
 
     def __str__(self) -> str:
         return (
-            f"{self.projects:,} projects, {self.customers:,} customers, {self.records:,} records; "
+            f"{self.projects:,} projects, {self.customers:,} customers, {self.records:,} records, "
+            f"{self.events:,} events; "
             f"{self.rounds} round(s) of {self.seconds} s"
         )
 
 
-QUICK = RunSize(rounds=1, seconds=1, crowd=5_000, projects=20, customers=20_000, records=100_000)
+QUICK = RunSize(
+    rounds=1,
+    seconds=1,
+    crowd=5_000,
+    projects=20,
+    customers=20_000,
+    records=100_000,
+    events=100_000,
+)
 FULL = RunSize(
     rounds=3,
     seconds=3,
@@ -29,4 +39,5 @@ FULL = RunSize(
     projects=1_000,
     customers=1_000_000,
     records=10_000_000,
+    events=10_000_000,
 )

@@ -6,16 +6,20 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 from django.db import connection
+from django.utils import timezone
 
-from benchmarks import bulk_data, measured_project, report, wrk
+from benchmarks import bulk_data, bulk_log, measured_project, report, wrk
 from benchmarks.__main__ import main
 from benchmarks.measurements import Measurements, Ratio
 from benchmarks.sizes import QUICK
+from events.catalog import EventType
+from events.log import outbox, sequencer
+from events.models import LoggedEvent, LogHead
 from projects.models import Customer, Project
 from tests.api_client import ApiClient
 from usage.models import Record, RecordKey, Total
 
-TINY = dataclasses.replace(QUICK, crowd=20, projects=3, customers=60, records=120)
+TINY = dataclasses.replace(QUICK, crowd=20, projects=3, customers=60, records=120, events=180)
 
 
 def test_a_ratio_compares_figures_of_the_same_round() -> None:
@@ -44,7 +48,7 @@ def test_the_table_marks_missed_targets_and_missing_measurements() -> None:
     assert "| check, warm in the process : bare view | 0.84 ✗ | 0.70 | 0.90 | ≥ 0.85 |" in markdown
     assert "| consume : bare UPDATE … RETURNING view | not measured | | | ≥ 0.5 |" in markdown
     assert "| console home with that data, queries | 12 | | | < 15 |" in markdown
-    assert "| bare view | 1,000 | 1,000 | 1,000 |" in markdown
+    assert "| bare view | 1,000 | 1,000 | 1,000 |  |" in markdown
     assert markdown.startswith("Measured on 2026-11-21 12:00 UTC: 2 cores; 20 projects, 20,000")
 
 
@@ -71,10 +75,7 @@ def test_without_the_load_generator_it_says_what_to_install(
 @pytest.mark.django_db(transaction=True)
 def test_loaded_rows_equal_rows_that_the_product_writes() -> None:
     project = measured_project.create_project()
-    params = connection.get_connection_params()
-    for unknown in ("cursor_factory", "context", "prepare_threshold"):
-        params.pop(unknown, None)
-    with psycopg.connect(**params, autocommit=True) as own:
+    with _connect() as own:
         bulk_data.insert_measured_customers(own, project, TINY)
         bulk_data.insert_other_projects(own, project, TINY)
 
@@ -95,6 +96,43 @@ def test_loaded_rows_equal_rows_that_the_product_writes() -> None:
     assert (taken["allowed"], taken["consumed"], taken["used"]) == (True, 2, 2)
     assert api.post("/usage", {"user_id": "u7", "meter": "events", "value": 1}).status_code == 201
     _check_foreign_keys()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_loaded_log_goes_on_as_if_the_sequencer_had_written_it() -> None:
+    project = measured_project.create_project()
+    with _connect() as own:
+        bulk_data.insert_measured_customers(own, project, TINY)
+        bulk_data.insert_other_projects(own, project, TINY)
+        bulk_log.insert_log(own, project, TINY)
+    api = ApiClient(project.key)
+    loaded = api.get("/events", query={"limit": "500"}).json()
+    assert [event["position"] for event in loaded["data"]] == list(range(1, 61))
+    assert {event["sequence"] for event in loaded["data"]} == {1, 2, 3}
+    customer = Customer.objects.across_projects().get(user_id="u7")
+    assert customer.pk == bulk_data.public_id("cus", 7)
+    outbox.record(
+        project_id=project.project,
+        event_type=EventType.CUSTOMER_UPDATED,
+        subject=customer.pk,
+        customer_id=customer.pk,
+        version=4,
+        data=loaded["data"][0]["data"],
+        at=timezone.now(),
+    )
+    sequencer.run()
+    (event,) = api.get("/events", query={"after": loaded["next"]}).json()["data"]
+    assert (event["position"], event["sequence"]) == (61, 4)
+    assert (event["version"], event["previous_version"]) == (4, 3)
+    assert LoggedEvent.objects.across_projects().count() == 181
+    assert LogHead.objects.get().number == 181
+
+
+def _connect() -> psycopg.Connection[tuple[object, ...]]:
+    params = connection.get_connection_params()
+    for unknown in ("cursor_factory", "context", "prepare_threshold"):
+        params.pop(unknown, None)
+    return psycopg.connect(**params, autocommit=True)
 
 
 def _sums(name: str, column: str) -> list[tuple[object, ...]]:
