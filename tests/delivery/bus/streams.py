@@ -44,6 +44,13 @@ class Streams:
     def close(self) -> None:
         self.client.close()
 
+    def kill(self) -> None:
+        """End the server with its data; its address stays known."""
+        process = self.server._child
+        assert process is not None
+        process.kill()
+        process.wait()
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Within the block the server does not answer."""

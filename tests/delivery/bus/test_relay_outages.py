@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 def test_a_dead_bus(bus: StreamsBus, streams: Streams, project: Project, api: ApiClient) -> None:
     logged(project, 2)
     publish(bus)
-    kill(streams)
+    streams.kill()
     ids = logged(project, 3)
     assert relay.run(bus, at=timezone.now()).events == 0
     assert failure().startswith("BusUnavailable: ConnectionRefusedError")
@@ -134,7 +134,7 @@ def test_the_pauses_grow_and_a_waiting_relay_does_not_ask(
     bus: StreamsBus, streams: Streams, project: Project
 ) -> None:
     logged(project, 1)
-    kill(streams)
+    streams.kill()
     for number in range(1, 4):
         publish_to_streams()
         row = BackOff.objects.get(queue="bus")
@@ -144,11 +144,3 @@ def test_the_pauses_grow_and_a_waiting_relay_does_not_ask(
         row.refresh_from_db()
         assert row.failures == number, "it waits"
         BackOff.objects.update(retry_at=timezone.now() - timedelta(seconds=1))
-
-
-def kill(streams: Streams) -> None:
-    """End the server with its data; its address stays known."""
-    process = streams.server._child
-    assert process is not None
-    process.kill()
-    process.wait()
