@@ -1,5 +1,6 @@
 """``/webhook-endpoints/{endpoint}/replays`` and ``…/checks``: send again, and check."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -46,6 +47,9 @@ class ReplaySerializer(StrictSerializer):
         required=False,
         help_text="The last position. If absent: everything that was sent so far.",
     )
+    before = serializers.DateTimeField(
+        required=False, help_text="In place of `until`: the events recorded before this time."
+    )
     failed_only = FlagField(
         required=False, help_text="Only events whose deliveries have failed for good."
     )
@@ -53,6 +57,10 @@ class ReplaySerializer(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("after" in attrs) == ("since" in attrs):
             raise serializers.ValidationError({"after": ["Send either `after` or `since`."]})
+        if "until" in attrs and "before" in attrs:
+            raise serializers.ValidationError({"until": ["Send either `until` or `before`."]})
+        if "since" in attrs and "before" in attrs and attrs["since"] >= attrs["before"]:
+            raise serializers.ValidationError({"before": ["Send a time that is after `since`."]})
         return attrs
 
 
@@ -87,8 +95,8 @@ class WebhookReplaysViewSet(ProjectViewSet):
         values = self.parse_body(ReplaySerializer)
         row = manual.replay(
             endpoint=endpoints.get(project=self.calling_project, endpoint_id=endpoint),
-            after=self._after(values.get("after"), values.get("since")),
-            until=values.get("until"),
+            after=self._position(values, "after", "since") or 0,
+            until=self._position(values, "until", "before"),
             failed_only=values.get("failed_only", False),
             actor=self.actor,
             at=timezone.now(),
@@ -122,10 +130,12 @@ class WebhookReplaysViewSet(ProjectViewSet):
             raise NotFound
         return row
 
-    def _after(self, after: int | None, since: datetime | None) -> int:
-        if since is None:
-            return after or 0
-        return event_log.position_before(project_id=self.calling_project.pk, moment=since)
+    def _position(self, values: Mapping[str, Any], name: str, name_of_time: str) -> int | None:
+        """The position that the request names, or the last one before the time that it names."""
+        moment: datetime | None = values.get(name_of_time)
+        if moment is None:
+            return values.get(name)
+        return event_log.position_before(project_id=self.calling_project.pk, moment=moment)
 
 
 class WebhookChecksViewSet(ProjectViewSet):

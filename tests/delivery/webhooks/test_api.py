@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from common.standard_webhooks import parse_secret
-from delivery.models import WebhookEndpoint, WebhookSecret
+from delivery.models import WebhookCheck, WebhookEndpoint, WebhookSecret
 from events.log import sequencer
 from events.models import AuditEntry, OutboxEvent
 from projects.models import Project
@@ -219,6 +219,8 @@ def test_the_key_of_an_app_reads_and_does_not_write(project: Project, api: ApiCl
 
 
 def test_lists_cost_a_fixed_number_of_queries(api: ApiClient, project: Project) -> None:
+    record(project, "cus_1", 1)
+    sequencer.run()
     path = f"/webhook-endpoints/{create(api)['id']}"
     api.post(f"{path}/test")
 
@@ -229,8 +231,20 @@ def test_lists_cost_a_fixed_number_of_queries(api: ApiClient, project: Project) 
             assert api.get(address).status_code == 200
         return len(queries)
 
-    few = [cost("/webhook-endpoints"), cost(f"{path}/deliveries")]
+    sequencer.run()
+    [sent] = api.get(f"{path}/deliveries").json()["data"]
+    addresses = [
+        "/webhook-endpoints",
+        *(f"{path}/{name}" for name in ("deliveries", "replays", "checks")),
+        f"/events/{sent['event']}/deliveries",
+    ]
+    few = [cost(address) for address in addresses]
     for _ in range(5):
         create(api)
         api.post(f"{path}/test")
-    assert [cost("/webhook-endpoints"), cost(f"{path}/deliveries")] == few
+        api.post(f"{path}/deliveries/{sent['id']}/send-again")
+        replay = api.post(f"{path}/replays", {"after": 0}).json()
+        api.post(f"{path}/replays/{replay['id']}/cancel")
+        api.post(f"{path}/checks")
+        WebhookCheck.objects.for_project(project).update(state="completed")
+    assert [cost(address) for address in addresses] == few
