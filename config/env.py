@@ -61,6 +61,8 @@ def database(url: str) -> dict[str, Any]:
                 "-c statement_timeout=15000 -c lock_timeout=5000 "
                 "-c idle_in_transaction_session_timeout=15000 "
                 "-c plan_cache_mode=force_generic_plan"
+                # Our queries are short: starting a parallel worker takes longer than they do.
+                " -c max_parallel_workers_per_gather=0"
             ),
         },
     }

@@ -4,13 +4,26 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Min, Subquery, Value
+from django.db.models import Min, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from common import ids
 from common.prepared_queries import PreparedValues
+from common.prepared_statements import fetch_rows
 from events.models import LoggedEvent, LogHead, OutboxEvent, PendingEvent, ProjectHead
 
+DISORDER = 1000
+"""Positions among which an event may be that was recorded before its neighbours."""
+_OF_TYPES = """
+SELECT event_id FROM (
+    SELECT event_id, type, position FROM events_loggedevent
+    WHERE project_id = %(project)s AND position > %(after)s AND position <= %(until)s
+    ORDER BY position LIMIT %(until)s - %(after)s
+) AS scanned
+WHERE type = ANY(%(types)s) ORDER BY position LIMIT %(limit)s
+"""
+"""The inner limit lets PostgreSQL walk the index of positions: it cannot know that so few positions
+are in the range, and would read the whole log."""
 HEAD = 1
 """The primary key of the only row of ``LogHead``."""
 
@@ -72,23 +85,46 @@ def read(
     rows = LoggedEvent.objects.for_project(project_id).filter(
         position__gt=after, position__lte=until
     )
-    if types:
-        rows = rows.filter(type__in=types)
     if customer_id:
         rows = rows.filter(customer_id=customer_id, sequence__gt=0).order_by("sequence")
+        rows = rows.filter(type__in=types) if types else rows
+    elif types:
+        rows = rows.filter(pk__in=_ids_of_types(project_id, after, until, types, limit))
+        rows = rows.order_by("position")
     else:
         rows = rows.order_by("position")
     return list(rows.select_related("event")[:limit])
 
 
+def _ids_of_types(
+    project_id: str, after: int, until: int, types: Collection[str], limit: int
+) -> list[str]:
+    """The first events of these types among these positions."""
+    values = {"project": project_id, "after": after, "until": until, "limit": limit}
+    return [row[0] for row in fetch_rows(_OF_TYPES, {**values, "types": sorted(types)})]
+
+
 def position_before(*, project_id: str, moment: datetime) -> int:
     """The position behind which all events are that were recorded from this moment on, and perhaps
     a few older ones that committed late."""
-    rows = LoggedEvent.objects.for_project(project_id).filter(
-        pk__gte=ids.first_id(ids.prefix_of(OutboxEvent), moment)
-    )
-    first = rows.aggregate(first=Min("position"))["first"]
-    return heads([project_id]).get(project_id, 0) if first is None else first - 1
+    since = ids.first_id(ids.prefix_of(OutboxEvent), moment)
+    recorded = OutboxEvent.objects.for_project(project_id).filter(pk__gte=since).order_by("pk")
+    first_ids = list(recorded.values_list("pk", flat=True)[:DISORDER])
+    rows = LoggedEvent.objects.for_project(project_id)
+    first = _lowest(rows.filter(pk__in=first_ids))
+    if first is None:
+        return heads([project_id]).get(project_id, 0)
+    earlier: int | None = first
+    while earlier is not None:  # recorded later, and committed earlier
+        first = earlier
+        near = rows.filter(position__lt=first, position__gte=first - DISORDER)
+        earlier = _lowest(near.filter(pk__gte=since))
+    return first - 1
+
+
+def _lowest(rows: QuerySet[LoggedEvent]) -> int | None:
+    lowest: int | None = rows.aggregate(lowest=Min("position"))["lowest"]
+    return lowest
 
 
 def find(*, project_id: str, event_id: str) -> LoggedEvent | None:

@@ -1,10 +1,11 @@
 """Record events, and read the places that they got."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from common import ids
 from events.catalog import EventType
 from events.log import outbox
-from events.models import LoggedEvent
+from events.models import LoggedEvent, OutboxEvent
 from projects.models import Project
 
 STATE = {
@@ -32,6 +33,24 @@ def record(project: Project, customer: str = "", version: int = 0) -> str:
         data=STATE,
         at=NOW,
     )
+    return str(event.pk)
+
+
+def record_at(project: Project, *, second: int) -> str:
+    """Record an event whose id says this second after NOW; ids of a process never go back in time,
+    whatever its clock says."""
+    event = OutboxEvent(
+        id=ids.first_id("evt", NOW + timedelta(seconds=second)),
+        project_id=project.pk,
+        type=EventType.CUSTOMER_UPDATED.value,
+        subject="cus_1",
+        customer_id="cus_1",
+        version=second,
+        data=STATE,
+        previous={},
+        occurred_at=NOW,
+    )
+    event.save(force_insert=True)
     return str(event.pk)
 
 
