@@ -2,12 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from operator import attrgetter
 
 from common.errors import Invalid, NotFound
 from delivery.errors import EventsExpired, EventsRewound
 from delivery.feed import cursors
 from delivery.feed.cursors import LogCursor
+from events.log import rendered
 from events.log import selectors as log
+from events.log.rendered import RenderedEvent
 from events.log.selectors import LogState
 from events.models import LoggedEvent
 
@@ -24,12 +27,17 @@ class FeedFilter:
     types: Collection[str] = ()
     customer_id: str = ""
 
+    @property
+    def is_any(self) -> bool:
+        """Whether every event passes."""
+        return not (self.types or self.customer_id)
+
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
     """Events, and where the next page begins. ``position``: nothing before it is missing."""
 
-    events: list[LoggedEvent]
+    events: list[RenderedEvent]
     position: int
     next: str
     head: int
@@ -48,14 +56,19 @@ def read_page(*, project_id: str, after: str, filters: FeedFilter, limit: int) -
     state = log.state(project_id)
     since = _position_of(after, project_id, state)
     until = state.head if filters.customer_id else min(state.head, since + MAX_SCANNED)
-    events = log.read(
-        project_id=project_id,
-        after=since,
-        until=until,
-        types=filters.types,
-        customer_id=filters.customer_id,
-        limit=limit,
-    )
+    if filters.is_any:
+        until = min(until, since + limit)  # positions have no holes
+        events = rendered.page_of_project(project_id=project_id, after=since, until=until)
+    else:
+        ids = log.find_ids(
+            project_id=project_id,
+            after=since,
+            until=until,
+            types=filters.types,
+            customer_id=filters.customer_id,
+            limit=limit,
+        )
+        events = sorted(rendered.chosen(ids), key=attrgetter("position"))
     position = events[-1].position if len(events) == limit else until
     next_cursor = LogCursor.at(position, project_id=project_id, epoch=state.epoch)
     return FeedPage(events, position, str(next_cursor), state.head, state.oldest)

@@ -72,7 +72,7 @@ def state(project_id: str) -> LogState:
     return LogState(epoch, last, last + 1 if first is None else first)
 
 
-def read(
+def find_ids(
     *,
     project_id: str,
     after: int,
@@ -80,28 +80,17 @@ def read(
     types: Collection[str],
     customer_id: str,
     limit: int,
-) -> list[LoggedEvent]:
-    """The first events behind ``after`` and up to ``until``, with their content, in order."""
-    rows = LoggedEvent.objects.for_project(project_id).filter(
-        position__gt=after, position__lte=until
-    )
-    if customer_id:
-        rows = rows.filter(customer_id=customer_id, sequence__gt=0).order_by("sequence")
-        rows = rows.filter(type__in=types) if types else rows
-    elif types:
-        rows = rows.filter(pk__in=_ids_of_types(project_id, after, until, types, limit))
-        rows = rows.order_by("position")
-    else:
-        rows = rows.order_by("position")
-    return list(rows.select_related("event")[:limit])
-
-
-def _ids_of_types(
-    project_id: str, after: int, until: int, types: Collection[str], limit: int
 ) -> list[str]:
-    """The first events of these types among these positions."""
-    values = {"project": project_id, "after": after, "until": until, "limit": limit}
-    return [row[0] for row in fetch_rows(_OF_TYPES, {**values, "types": sorted(types)})]
+    """The first events behind ``after`` and up to ``until`` that are of these types (none: of all)
+    or of a customer, or both, in order."""
+    if not customer_id:
+        values = {"project": project_id, "after": after, "until": until, "limit": limit}
+        return [row[0] for row in fetch_rows(_OF_TYPES, {**values, "types": sorted(types)})]
+    rows = LoggedEvent.objects.for_project(project_id).filter(
+        customer_id=customer_id, sequence__gt=0, position__gt=after, position__lte=until
+    )
+    rows = rows.filter(type__in=types) if types else rows
+    return list(rows.order_by("sequence").values_list("pk", flat=True)[:limit])
 
 
 def position_before(*, project_id: str, moment: datetime) -> int:
