@@ -34,9 +34,11 @@ class CheckRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckCase:
-    """``build`` makes headers and body. ``grade``: of an endpoint that does not pass this case."""
+    """``build`` makes headers and body. ``grade``: of an endpoint that does not pass this case.
+    ``title`` is for people."""
 
     name: str
+    title: str
     must_accept: bool
     grade: CheckGrade
     build: Callable[[CheckRequest], tuple[dict[str, str], bytes]]
@@ -96,17 +98,66 @@ def _old(request: CheckRequest) -> tuple[dict[str, str], bytes]:
 
 
 CASES = (
-    CheckCase(name="valid", must_accept=True, grade=CheckGrade.D, build=_valid),
-    CheckCase(name="repeated", must_accept=True, grade=CheckGrade.B, build=_valid),
-    CheckCase(name="unknown_type", must_accept=True, grade=CheckGrade.B, build=_unknown_type),
-    CheckCase(name="wrong_key", must_accept=False, grade=CheckGrade.F, build=_wrong_key),
-    CheckCase(name="changed_body", must_accept=False, grade=CheckGrade.F, build=_changed_body),
-    CheckCase(name="other_version", must_accept=False, grade=CheckGrade.F, build=_other_version),
-    CheckCase(name="unsigned", must_accept=False, grade=CheckGrade.F, build=_unsigned),
-    CheckCase(name="old", must_accept=False, grade=CheckGrade.C, build=_old),
+    CheckCase(
+        name="valid", title="A correct delivery", must_accept=True, grade=CheckGrade.D, build=_valid
+    ),
+    CheckCase(
+        name="repeated",
+        title="The same delivery again",
+        must_accept=True,
+        grade=CheckGrade.B,
+        build=_valid,
+    ),
+    CheckCase(
+        name="unknown_type",
+        title="A correct delivery of an unknown type",
+        must_accept=True,
+        grade=CheckGrade.B,
+        build=_unknown_type,
+    ),
+    CheckCase(
+        name="wrong_key",
+        title="Signed with another key",
+        must_accept=False,
+        grade=CheckGrade.F,
+        build=_wrong_key,
+    ),
+    CheckCase(
+        name="changed_body",
+        title="A body that was changed on the way",
+        must_accept=False,
+        grade=CheckGrade.F,
+        build=_changed_body,
+    ),
+    CheckCase(
+        name="other_version",
+        title="A signature of an unknown version",
+        must_accept=False,
+        grade=CheckGrade.F,
+        build=_other_version,
+    ),
+    CheckCase(
+        name="unsigned",
+        title="No signature",
+        must_accept=False,
+        grade=CheckGrade.F,
+        build=_unsigned,
+    ),
+    CheckCase(
+        name="old",
+        title="Signed ten minutes ago",
+        must_accept=False,
+        grade=CheckGrade.C,
+        build=_old,
+    ),
 )
 BY_NAME: Mapping[str, CheckCase] = {case.name: case for case in CASES}
 _WORST_FIRST = (CheckGrade.F, CheckGrade.D, CheckGrade.C, CheckGrade.B)
+
+
+def titled(results: Sequence[CheckCaseBody]) -> list[tuple[str, CheckCaseBody]]:
+    """The results, each with the title of its case."""
+    return [(BY_NAME[result["case"]].title, result) for result in results]
 
 
 def grade(results: Sequence[CheckCaseBody]) -> CheckGrade:

@@ -77,7 +77,7 @@ def replay(
         row = _lock(endpoint)
         last = min(row.position, until) if until is not None else row.position
         if after >= last:
-            raise Invalid("There are no events behind this position yet.", field="after")
+            raise Invalid("There are no events in this range yet.", field="after")
         running = replays.of(project=row.project_id, endpoint_id=row.pk)
         if running.filter(state=ReplayState.RUNNING).exists():
             raise ReplayRunning

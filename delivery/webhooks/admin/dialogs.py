@@ -59,6 +59,12 @@ SEND_TEST = dialogs.describe(
     "One webhook_endpoint.tested event is sent once, even if the endpoint is disabled.",
     submit="Send test",
 )
+CHECK = dialogs.describe(
+    "Check the endpoint",
+    "Eight requests are sent: correct, repeated, of an unknown type, forged and old ones. The "
+    "receiver has to refuse the forged and the old ones; the grade says how it did.",
+    submit="Check",
+)
 REPLAY = dialogs.describe(
     "Send events again",
     "Events are sent in order, with the ids that they have, beside what happens now. Receivers "

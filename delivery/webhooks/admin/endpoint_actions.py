@@ -11,9 +11,10 @@ from common.admin import columns, dialogs
 from common.admin.actors import actor
 from common.admin.decorators import action
 from delivery.models import WebhookEndpoint
-from delivery.webhooks import endpoints, manual
+from delivery.webhooks import checks, endpoints, manual
 from delivery.webhooks.admin.dialogs import (
     CANCEL_REPLAYS,
+    CHECK,
     DELETE,
     DISABLE,
     ENABLE,
@@ -47,6 +48,17 @@ class EndpointActions:
             return dialogs.finish(request, message, to=columns.url(delivery))
 
         return dialogs.attempt(request, form, SEND_TEST, act)
+
+    @action(description="Check", url_path="check", icon="fact_check", dialog=CHECK, **OPTIONS)
+    def check(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
+        row = self.row(request, object_id)
+
+        def act() -> HttpResponse:
+            checks.plan(endpoint=row, **_who(request, form))
+            message = "The check is under way: reload this page in a few seconds."
+            return dialogs.finish(request, message, to=columns.url(row))
+
+        return dialogs.attempt(request, form, CHECK, act)
 
     @action(description="Replay", url_path="replay", icon="replay", dialog=REPLAY, **OPTIONS)
     def replay(self, request: HttpRequest, form: ReplayForm, object_id: str) -> HttpResponse:

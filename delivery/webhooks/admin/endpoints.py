@@ -45,6 +45,7 @@ class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
     actions_list: ClassVar[Sequence[str]] = ["portal_link", "revoke_portal_links"]
     actions_detail: ClassVar[Sequence[str]] = [
         "send_test",
+        "check",
         "replay",
         "cancel_replays",
         "enable",
@@ -94,6 +95,7 @@ class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
         return [
             sections.failed_deliveries(row),
             sections.last_deliveries(row),
+            sections.last_check(row),
             sections.replays(row),
             sections.secrets(row, at=timezone.now()),
         ]

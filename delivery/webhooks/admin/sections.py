@@ -5,9 +5,16 @@ from datetime import datetime
 
 from common.admin import columns
 from common.admin.sections import Section
-from delivery.models import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from delivery.models import (
+    DeliveryState,
+    WebhookAttempt,
+    WebhookCheck,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from delivery.webhooks import check_cases
 from delivery.webhooks.representation import response_text
-from delivery.webhooks.selectors import overviews
+from delivery.webhooks.selectors import checks, overviews
 
 PHASES = ("name", "connect", "tls", "first_byte", "total")
 _DELIVERY_HEADERS = [
@@ -29,6 +36,39 @@ def failed_deliveries(row: WebhookEndpoint) -> Section:
 def last_deliveries(row: WebhookEndpoint) -> Section:
     rows = overviews.newest_deliveries(row)
     return _deliveries("Last deliveries", rows, row, empty="Nothing was sent yet.")
+
+
+def last_check(row: WebhookEndpoint) -> Section:
+    """What came back for each request of the last check."""
+    check = checks.newest(row)
+    results = [] if check is None else check_cases.titled(check.results)
+    return Section(
+        title="Conformance check",
+        note=_grade(check),
+        headers=["Request", "Expected", "Answer", "Milliseconds", "Right"],
+        rows=[
+            [
+                title,
+                result["expected"],
+                result["status"] or result["fault"].replace("_", " "),
+                result["milliseconds"],
+                columns.badge(
+                    "yes" if result["passed"] else "no",
+                    tone="success" if result["passed"] else "danger",
+                ),
+            ]
+            for title, result in results
+        ],
+        empty="Nobody has checked it yet." if check is None else "The check is under way.",
+        right=[3],
+    )
+
+
+def _grade(check: WebhookCheck | None) -> str:
+    if check is None or not check.grade:
+        return ""
+    grade, at = check.get_grade_display(), columns.moment(check.finished_at)
+    return f"{check.grade}: {grade.lower()}, {at}"
 
 
 def replays(row: WebhookEndpoint) -> Section:

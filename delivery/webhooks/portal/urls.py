@@ -19,6 +19,7 @@ urlpatterns = [
     path("open", pages.open_link, name="webhooks-portal-open"),
     path(ENDPOINT, pages.endpoint_page, name="webhooks-portal-endpoint"),
     path(f"{ENDPOINT}/test", pages.send_test, name="webhooks-portal-test"),
+    path(f"{ENDPOINT}/check", pages.check, name="webhooks-portal-check"),
     path(f"{ENDPOINT}/replay", pages.replay_failed, name="webhooks-portal-replay"),
     path(f"{ENDPOINT}/enable", pages.enable, name="webhooks-portal-enable"),
     path(DELIVERY, pages.delivery_page, name="webhooks-portal-delivery"),

@@ -24,6 +24,12 @@ def get(*, project: Project | str, endpoint_id: str, check_id: str) -> WebhookCh
     return row
 
 
+def newest(endpoint: WebhookEndpoint) -> WebhookCheck | None:
+    """The last check that was requested; None without one."""
+    rows = of(project=endpoint.project_id, endpoint_id=endpoint.pk)
+    return rows.order_by("-pk").first()
+
+
 def is_busy(endpoint: WebhookEndpoint, *, since: datetime) -> bool:
     """Whether a check of the endpoint is under way, or was asked for since then."""
     rows = of(project=endpoint.project_id, endpoint_id=endpoint.pk)

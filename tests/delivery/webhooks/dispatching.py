@@ -6,8 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from common.standard_webhooks import parse_secret, verify
-from delivery.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from delivery.models import (
+    CheckState,
+    WebhookAttempt,
+    WebhookCheck,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from delivery.webhooks import endpoints
+from delivery.webhooks.check_cases import CASES
 from delivery.webhooks.dispatcher import Dispatcher
 from delivery.webhooks.endpoints import EndpointRequest
 from events.log import selectors as log
@@ -93,6 +100,24 @@ def states(row: WebhookEndpoint) -> list[tuple[str, int]]:
 def attempts(row: WebhookEndpoint) -> list[WebhookAttempt]:
     rows = WebhookAttempt.objects.for_project(row.project_id).filter(endpoint_id=row.pk)
     return list(rows.order_by("pk"))
+
+
+def complete_check(row: WebhookEndpoint) -> None:
+    """Complete the planned check: the endpoint accepts what is signed with another key."""
+    results = [
+        {
+            "case": case.name,
+            "expected": case.expected,
+            "passed": case.name != "wrong_key",
+            "status": 200 if case.must_accept or case.name == "wrong_key" else 401,
+            "fault": "",
+            "milliseconds": 12,
+        }
+        for case in CASES
+    ]
+    WebhookCheck.objects.for_project(row.project_id).filter(endpoint=row).update(
+        state=CheckState.COMPLETED, results=results, grade="F", finished_at=datetime.now(UTC)
+    )
 
 
 def recorded_types(project: Project) -> list[str]:

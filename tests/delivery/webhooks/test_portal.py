@@ -18,7 +18,7 @@ from projects.keys.scopes import KeyScope
 from projects.models import Project
 from tests.api_client import ApiClient
 from tests.console.world_webhooks import create_delivery
-from tests.delivery.webhooks.dispatching import deliveries, endpoint_at
+from tests.delivery.webhooks.dispatching import complete_check, deliveries, endpoint_at
 from tests.factories.projects import ProjectFactory, key_of
 
 pytestmark = pytest.mark.django_db
@@ -162,6 +162,7 @@ def test_a_link_never_shows_or_changes_another_projects_rows(
         assert is_closed(browser.get(path)), path
     for path in (
         address(endpoint, "test"),
+        address(endpoint, "check"),
         address(endpoint, "replay"),
         address(endpoint, "enable"),
         address(endpoint, "deliveries", row.pk, "send-again"),
@@ -177,7 +178,7 @@ def test_a_link_to_look_at_does_nothing(project: Project, endpoint: WebhookEndpo
     shown = browser.get(address(endpoint)).text
     assert row.pk in shown
     assert "<button" not in shown
-    for name in ("test", "replay", "enable"):
+    for name in ("test", "check", "replay", "enable"):
         assert is_closed(browser.post(address(endpoint, name)))
     assert is_closed(browser.post(address(endpoint, "deliveries", row.pk, "send-again")))
     assert [each.pk for each in deliveries(endpoint)] == [row.pk]
@@ -194,6 +195,13 @@ def test_a_link_with_actions_acts_under_its_own_name(
     (delivery,) = deliveries(endpoint)
     again = browser.post(address(endpoint, "deliveries", delivery.pk, "send-again"), follow=True)
     assert "The event is on its way." in again.text
+    checked = browser.post(address(endpoint, "check"), follow=True)
+    assert "The check is under way." in checked.text
+    assert browser.post(address(endpoint, "check")).status_code == 409
+    complete_check(endpoint)
+    shown = browser.get(address(endpoint)).text
+    assert "Grade F" in shown
+    assert "It accepts deliveries that we have not signed." in shown
     assert browser.post(address(endpoint, "enable")).status_code == 302
     endpoint.refresh_from_db()
     assert endpoint.is_enabled
@@ -206,6 +214,7 @@ def test_a_link_with_actions_acts_under_its_own_name(
     actors = AuditEntry.objects.filter(subject=endpoint.pk, actor__startswith="webhook_portal:wpl_")
     assert sorted(actors.values_list("action", flat=True)) == [
         "webhook_endpoint.changed",
+        "webhook_endpoint.checked",
         "webhook_endpoint.replayed",
         "webhook_endpoint.sent_again",
         "webhook_endpoint.tested",
@@ -262,4 +271,4 @@ def test_pages_cost_a_fixed_number_of_queries(project: Project, endpoint: Webhoo
         create_delivery(endpoint, "x", number, timezone.now())
         endpoint_at(f"{URL}/{number}", project)
     assert [cost(each) for each in paths] == few
-    assert max(few) <= 7
+    assert max(few) <= 8

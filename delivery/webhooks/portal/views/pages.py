@@ -13,14 +13,15 @@ from django.views.decorators.http import require_http_methods
 from common import ids
 from common.errors import DomainError, NotFound
 from delivery.models import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from delivery.webhooks import endpoints, manual
+from delivery.webhooks import check_cases, endpoints, manual
+from delivery.webhooks import checks as conformance
 from delivery.webhooks.portal import links
 from delivery.webhooks.portal.views import visits
 from delivery.webhooks.portal.views.visits import Visit
 from delivery.webhooks.representation import response_text
+from delivery.webhooks.selectors import checks, overviews
 from delivery.webhooks.selectors import deliveries as stored_deliveries
 from delivery.webhooks.selectors import endpoints as stored
-from delivery.webhooks.selectors import overviews
 from projects.models import Project
 
 PAGE = 25
@@ -33,6 +34,7 @@ PHASES = {
 }
 NOTICES = {
     "tested": "A test event is on its way. Reload this page in a few seconds.",
+    "checked": "The check is under way. Reload this page in a few seconds.",
     "again": "The event is on its way. Reload this page in a few seconds.",
     "replay": "All failed events of this endpoint are sent again, in order.",
     "enabled": "The endpoint is enabled. It gets everything that happened meanwhile.",
@@ -77,6 +79,8 @@ def endpoint_page(request: HttpRequest, visit: Visit, endpoint_id: str) -> HttpR
         "lines": [(each, attempts.get(each.pk)) for each in listed.rows],
         "next_before": listed.next_before,
         "state": state,
+        "check": (newest := checks.newest(row)),
+        "results": check_cases.titled(newest.results) if newest else [],
     }
     return _page(request, visit, "endpoint.html", context)
 
@@ -99,6 +103,16 @@ def send_test(request: HttpRequest, visit: Visit, endpoint_id: str) -> HttpRespo
     row = _endpoint(visit, endpoint_id)
     delivery = manual.send_test(endpoint=row, actor=visit.link.actor, at=visit.at)
     return _to("delivery", "tested", endpoint_id=row.pk, delivery_id=delivery.pk)
+
+
+@visits.acted
+def check(request: HttpRequest, visit: Visit, endpoint_id: str) -> HttpResponse:
+    row = _endpoint(visit, endpoint_id)
+    try:
+        conformance.plan(endpoint=row, actor=visit.link.actor, at=visit.at)
+    except DomainError as refusal:
+        return _refused(request, visit, endpoint_id, refusal)
+    return _to("endpoint", "checked", endpoint_id=row.pk)
 
 
 @visits.acted
