@@ -50,7 +50,9 @@ class EndpointActions:
         return dialogs.attempt(request, form, SEND_TEST, act)
 
     @action(description="Check", url_path="check", icon="fact_check", dialog=CHECK, **OPTIONS)
-    def check(self, request: HttpRequest, form: dialogs.Dialog, object_id: str) -> HttpResponse:
+    def check_endpoint(
+        self, request: HttpRequest, form: dialogs.Dialog, object_id: str
+    ) -> HttpResponse:
         row = self.row(request, object_id)
 
         def act() -> HttpResponse:

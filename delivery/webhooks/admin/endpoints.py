@@ -45,7 +45,7 @@ class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
     actions_list: ClassVar[Sequence[str]] = ["portal_link", "revoke_portal_links"]
     actions_detail: ClassVar[Sequence[str]] = [
         "send_test",
-        "check",
+        "check_endpoint",
         "replay",
         "cancel_replays",
         "enable",
