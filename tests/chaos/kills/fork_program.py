@@ -40,7 +40,7 @@ def _become(request: dict[str, Any]) -> None:
         if request["step"]:
             send_self_at(request["step"], request["signal"])
         play(request["role"], request["argument"])
-    except BaseException:
+    except BaseException:  # noqa: BLE001  # the child must end here
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(1)

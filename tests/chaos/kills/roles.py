@@ -22,10 +22,13 @@ from delivery.mail import planner as mail_planner
 from delivery.mail import sender as mail_sender
 from delivery.signals import planner as signal_planner
 from delivery.signals import sender as signal_sender
+from delivery.signals import temporal
 from events.log import sequencer as log_sequencer
 from tests.delivery.bus.effects import remember
 from tests.delivery.mail.notices import NOW
 
+LOADED = (temporal,)
+"""What a role imports only when it is needed: once here, for all forks."""
 INBOUND_STREAM = "auth:users"
 LENGTH = 100_000
 """Entries of a stream: more than any run has."""
