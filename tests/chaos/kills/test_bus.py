@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("effect_table"),
 ]
-RELAY_STEPS, CONSUMER_STEPS = 600, 600
+RELAY_STEPS, CONSUMER_STEPS = 1_500, 3_000
 """More than they take for a batch of five events."""
 BATCH = 5
 FROZEN_SECONDS = (3.0, 0.0, 0.05, 0.2)

@@ -13,7 +13,7 @@ from tests.delivery.inbound.sending import addressed, let_follow
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-STEPS = 1200
+STEPS = 4_000
 """More than a reader takes for a batch of five messages."""
 USERS = 4
 

@@ -14,7 +14,7 @@ from tests.delivery.mail.smtp_server import SmtpServer
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-STEPS = 1500
+STEPS = 2_000
 """More than planning and sending three messages take."""
 BATCH = 3
 MESSAGE_ID = re.compile(r"^Message-ID: <(\w+)@", re.MULTILINE)

@@ -13,7 +13,7 @@ from tests.events.log.recording import entries, record
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-STEPS = 150
+STEPS = 120
 """More than a run of the sequencer has."""
 
 

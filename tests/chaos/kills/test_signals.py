@@ -13,7 +13,7 @@ from tests.delivery.signals.temporal_server import TemporalServer
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-STEPS = 1000
+STEPS = 1_300
 """More than planning and sending two signals take."""
 
 
