@@ -44,12 +44,27 @@ def _read(reader: StreamReader, group: StreamGroup, at: datetime, *, is_blocking
     try:
         left = [*group.own_pending(), *group.take_over()]
         entries = left or group.new(is_blocking=is_blocking)
+        batch = _with_missing(reader, group, entries)
         _remove_stale(reader, group)
     except GroupMissing:
         group.begin_after(selectors.checkpoint(reader).entry_id)
         return 0
-    _accept_all(reader, group, entries, at)
+    _accept_all(reader, group, batch, at)
     return len(entries)
+
+
+def _with_missing(
+    reader: StreamReader, group: StreamGroup, entries: Sequence[StreamEntry]
+) -> Sequence[StreamEntry]:
+    """The entries and, in their order, those between the checkpoint and the last of them: another
+    process was given these, and hangs or is dead. What the log has is read from there later."""
+    if reader.read_gap is not None or not entries:
+        return entries
+    after = selectors.checkpoint(reader).entry_id
+    last = max(entries, key=lambda entry: entry.place)
+    by_place = {entry.place: entry for entry in group.between(after, last.entry_id)}
+    by_place |= {entry.place: entry for entry in entries}
+    return [by_place[place] for place in sorted(by_place)]
 
 
 def _accept_all(

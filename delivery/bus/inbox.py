@@ -13,7 +13,7 @@ from django.db import transaction
 
 from common import inserts
 from delivery.bus import held_entries, selectors
-from delivery.bus.readers import StreamEntry, StreamMessage, StreamReader, first_part
+from delivery.bus.readers import StreamEntry, StreamMessage, StreamReader, first_part, place_of
 from delivery.models import InboxEntry
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,9 @@ def _accept_next(
         if reader.read_gap is not None and entry.number > last + 1 and not with_gap:
             return last
         _apply_once(reader, entry, at)
-        checkpoint.entry_id, checkpoint.moved_at = entry.entry_id, at
+        if entry.place > place_of(checkpoint.entry_id):
+            checkpoint.entry_id = entry.entry_id
+        checkpoint.moved_at = at
         checkpoint.save(update_fields=["entry_id", "moved_at"])
     return None
 

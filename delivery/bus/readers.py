@@ -25,6 +25,11 @@ class StreamEntry:
         """The first part of the id: in streams of the log a number without holes."""
         return first_part(self.entry_id)
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it is in the stream: ids are compared as two numbers."""
+        return place_of(self.entry_id)
+
 
 @dataclass(frozen=True, slots=True)
 class StreamMessage:
@@ -91,6 +96,11 @@ def parse_event(entry: StreamEntry) -> StreamMessage:
 def read_log(after: int, until: int) -> list[StreamEntry]:
     """Entries of the stream of all projects, from the log itself."""
     return [_entry(event) for event in rendered.page(after=after) if event.number <= until]
+
+
+def place_of(entry_id: str) -> tuple[int, int]:
+    first, _, second = entry_id.partition("-")
+    return int(first), int(second)
 
 
 def first_part(entry_id: str) -> int:

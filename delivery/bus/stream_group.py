@@ -82,6 +82,12 @@ class StreamGroup:
             )
         return list(_kept(reply[1]))
 
+    def between(self, after: str, until: str) -> list[StreamEntry]:
+        """Entries behind the first id up to the second, whoever was given them."""
+        with _errors():
+            entries: Any = self._client.xrange(self._stream, min=f"({after}", max=until)
+        return list(_kept(entries))
+
     def acknowledge(self, entries: Sequence[StreamEntry]) -> None:
         """Say that these entries are dealt with."""
         if entries:

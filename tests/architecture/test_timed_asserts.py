@@ -11,9 +11,9 @@ READS_A_STOPWATCH = {
     "tests/server/proxy.py": "gives up after a long time",
     "tests/services.py": "prints how long PostgreSQL took",
     "tests/suite.py": "prints how long each check took",
-    "tests/server/test_waiting_readers.py": "reports how long readers waited for an event",
     "tests/guards/__main__.py": "prints how long the guards took",
     "tests/billing/stripe/test_budget.py": "asserts that a pause was not shorter",
+    "tests/chaos/waiting_readers.py": "prints how long readers waited for their answer",
     "tests/devtools/test_stack.py": "compares a report's age with the moment of a kill",
 }
 

@@ -22,6 +22,7 @@ from billing.sync import service as sync
 from tests.chaos import workers
 from tests.chaos.history import History
 from tests.chaos.history_checks import check_mirror, check_outbox, check_queue
+from tests.chaos.lengths import HISTORIES
 from tests.chaos.workers import (
     BEFORE_CLAIM,
     BEFORE_COMMIT,
@@ -38,7 +39,6 @@ from tests.chaos.workers import (
 from webhooks.services import catch_up, intake
 
 CHUNK = 100
-HISTORIES = int(os.environ.get("TOLLGATE_HISTORIES", "200"))
 CHUNKS = -(-HISTORIES // CHUNK)
 ONLY = os.environ.get("TOLLGATE_SEED")
 CHANGES = (3, 3, 4, 4, 5, 6, 8, 12)

@@ -8,12 +8,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from delivery import tasks
-from delivery.bus import consumer, held_entries
+from delivery.bus import consumer, held_entries, inbox
+from delivery.bus.readers import StreamEntry
 from delivery.conf import InboundSources
 from delivery.errors import NotParked
 from delivery.inbound import inbound_settings, refusals, shared_stream, sources
 from delivery.inbound.api import messages
-from delivery.models import HeldEntry, InboundRefusal, InboxEntry
+from delivery.models import BusCheckpoint, HeldEntry, InboundRefusal, InboxEntry
 from events.models import AuditEntry
 from projects.models import Customer, Project
 from tests.delivery.bus.streams import Streams
@@ -156,6 +157,39 @@ def test_a_users_later_messages_wait_behind_a_parked_one(
 
 def discard(row: HeldEntry) -> None:
     held_entries.discard(row=row, actor="operator:ada", reason="A mistake.", at=timezone.now())
+
+
+def test_what_a_dead_process_was_given_comes_before_what_is_newer(
+    streams: Streams, project: Project
+) -> None:
+    """The newer message names an address only: the name of the older one must not be passed over,
+    and the checkpoint is behind both."""
+    let_follow(project)
+    read()
+    write(streams, addressed(project, "m1", "created", 1, name="Ada"))
+    streams.client.xreadgroup("inbound", "a process that dies", {STREAM: ">"})
+    write(streams, addressed(project, "m2", "updated", 2, email="ada@example.com"))
+    read()
+    assert people(project) == [("ada", "ada@example.com", "Ada")]
+    assert streams.client.xpending(STREAM, "inbound")["pending"] == 0
+    assert BusCheckpoint.objects.get(consumer="inbound").entry_id == last_id(streams)
+
+
+def test_an_entry_that_comes_again_does_not_move_the_checkpoint_back(
+    streams: Streams, project: Project
+) -> None:
+    let_follow(project)
+    write(streams, *(addressed(project, f"m{n}", "updated", n, name=f"Ada {n}") for n in (1, 2)))
+    read()
+    reader = shared_stream.reader(STREAM, parse=messages.parse_entry, at=timezone.now())
+    for entry_id, fields in streams.client.xrange(STREAM, count=1):
+        inbox.accept(reader, StreamEntry(entry_id, fields), at=timezone.now())
+    assert BusCheckpoint.objects.get(consumer="inbound").entry_id == last_id(streams)
+
+
+def last_id(streams: Streams) -> str:
+    ((entry_id, _),) = streams.client.xrevrange(STREAM, count=1)
+    return str(entry_id)
 
 
 def test_only_parked_entries_are_discarded(streams: Streams, project: Project) -> None:

@@ -29,8 +29,8 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-KILLS = int(os.environ.get("TOLLGATE_KILLS", "4"))
-"""``make chaos`` kills more often."""
+KILLS = 4
+"""``tests/chaos/kills/test_webhooks.py`` kills more often."""
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Kills and freezes of the processes that bring events out, at every step of their work."""
