@@ -115,22 +115,26 @@ class InboundSources:
 
 @dataclass(frozen=True, kw_only=True)
 class MailServerSettings:
-    """``mail_from`` is the sender of all mail; empty: no mail is sent. ``mail_provider`` is the
+    """``mail_from`` is the sender of all mail; empty: no mail is sent. ``mail_operators`` is the
+    address of the installation's operators; empty: they get none. ``mail_provider`` is the
     provider of django-anymail whose reports are received. ``email`` are Django's settings.
     """
 
     mail_from: str = ""
+    mail_operators: str = ""
     mail_provider: str = ""
     hermes_url: str = ""
     hermes_token: str = field(default="", repr=False)
     email: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if self.mail_from:
-            try:
-                validate_email(self.mail_from)
-            except ValidationError as error:
-                raise ImproperlyConfigured("MAIL_FROM is not a mail address.") from error
+        for name, address in (
+            ("MAIL_FROM", self.mail_from),
+            ("MAIL_OPERATORS", self.mail_operators),
+        ):
+            _check_address(name, address)
+        if self.mail_operators and not self.mail_from:
+            raise ImproperlyConfigured("Set EMAIL_URL and MAIL_FROM: MAIL_OPERATORS is there.")
         if self.hermes_url and not self.hermes_token:
             raise ImproperlyConfigured("Set HERMES_TOKEN: Hermes needs it.")
 
@@ -146,11 +150,21 @@ class MailServerSettings:
         is_provider = parts.scheme == "anymail"
         return cls(
             mail_from=sender,
+            mail_operators=env.str("MAIL_OPERATORS", default="").strip(),
             mail_provider=(parts.hostname or "") if is_provider else "",
             hermes_url=env.str("HERMES_URL", default="").strip(),
             hermes_token=env.str("HERMES_TOKEN", default="").strip(),
             email=_provider(env, parts.hostname) if is_provider else _mail_server(url),
         )
+
+
+def _check_address(name: str, address: str) -> None:
+    if not address:
+        return
+    try:
+        validate_email(address)
+    except ValidationError as error:
+        raise ImproperlyConfigured(f"{name} is not a mail address.") from error
 
 
 def _provider(env: Env, name: str | None) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def run(*, at: datetime) -> int:
 
 
 class ClockNotice(NamedTuple):
-    """What the clock brings about, and the customer whom it concerns."""
+    """What the clock brings about. Without a customer it concerns the project's people."""
 
     source: str
     subject: str
@@ -84,9 +84,10 @@ def _store(
     rows = {
         notice.source: planner.plan(
             kind=kind,
-            settings=settings,
+            project_id=settings.project_id,
+            channel=settings.channel,
             source=notice.source,
-            customer_id=notice.customer_id,
+            recipient=notice.customer_id or settings.project_id,
             subject=notice.subject,
             occurred_at=at,
             at=at,

@@ -27,7 +27,8 @@ class NotificationKind:
     """``build`` raises Overtaken if the message is no longer true when it is sent.
 
     ``events`` are the types that cause it; none for a kind that the clock causes. ``is_optional``:
-    the person may unsubscribe.
+    the person may unsubscribe. ``tells_operators``: the installation's operators get it, too,
+    whatever the project has chosen.
     """
 
     name: str
@@ -37,6 +38,7 @@ class NotificationKind:
     is_due: EventFilter = lambda facts: True
     audience: Audience = Audience.CUSTOMER
     is_optional: bool = False
+    tells_operators: bool = False
     delay: timedelta = timedelta()
     useful_for: timedelta = timedelta(days=3)
 
@@ -126,6 +128,7 @@ KINDS: tuple[NotificationKind, ...] = (
         events=("webhook_endpoint.disabled",),
         build=access.disabled_endpoint,
         audience=Audience.PROJECT,
+        tells_operators=True,
     ),
     NotificationKind(
         name="key_expiring",

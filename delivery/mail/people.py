@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
@@ -10,6 +11,7 @@ from delivery.mail.content import Overtaken
 from delivery.mail.kinds import NotificationKind
 from delivery.mail.messages import Reader
 from delivery.models import Notification, SuppressionReason
+from delivery.models.notification import OPERATORS
 from projects.models import Customer, Project
 
 RECEIPTS = frozenset({"receipt", "payment_receipt", "refund"})
@@ -27,7 +29,7 @@ class Recipient:
 
 def find(row: Notification, kind: NotificationKind) -> Recipient:
     """The person to write to. Raises Overtaken if the person is gone or must not be written to."""
-    person = _of_project(row) if row.recipient == row.project_id else _customer(row)
+    person = _operators() if row.recipient == OPERATORS else _person(row)
     if not person.address:
         raise Overtaken("no_address")
     try:
@@ -50,6 +52,14 @@ def _check_suppression(row: Notification, kind: NotificationKind, address: str) 
         project_id=row.project_id, recipient=row.recipient, kind=kind.name
     ):
         raise Overtaken("unsubscribed")
+
+
+def _operators() -> Recipient:
+    return Recipient(id=OPERATORS, address=settings.MAIL.mail_operators, reader=Reader())
+
+
+def _person(row: Notification) -> Recipient:
+    return _of_project(row) if row.recipient == row.project_id else _customer(row)
 
 
 def _of_project(row: Notification) -> Recipient:

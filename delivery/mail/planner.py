@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 
 from delivery.mail import kinds, selectors
 from delivery.mail.content import EventFacts
 from delivery.mail.kinds import Audience, NotificationKind
-from delivery.models import MailSettings, Notification, Outlet
+from delivery.models import Channel, MailSettings, Notification, Outlet
+from delivery.models.notification import OPERATORS
 from delivery.outlets import outlet
 from delivery.outlets.outlet import Start
 from events.log import selectors as event_log
@@ -42,18 +44,18 @@ def _run_batch(at: datetime) -> int:
         events = outlet.take(row, limit=BATCH)
         if not events:
             return 0
-        settings = selectors.active_settings({event.project_id for event in events})
-        rows = [each for event in events for each in _plan_event(event, settings, at)]
+        chosen = selectors.active_settings({event.project_id for event in events})
+        rows = [each for event in events for each in _plan_event(event, chosen, at)]
         Notification.objects.bulk_create(rows, ignore_conflicts=True)
         outlet.move(row, number=events[-1].number, at=at)
     return len(events)
 
 
 def _skip(row: Outlet, at: datetime) -> bool:
-    """Skip all events if no project sends anything. Their last number is read before the settings:
+    """Skip all events if nobody is written to. Their last number is read before the settings:
     no event is skipped that is younger than a project's choice."""
     number = event_log.last_number()
-    if selectors.has_active_settings():
+    if settings.MAIL.mail_operators or selectors.has_active_settings():
         return False
     if number > row.number:
         outlet.move(row, number=number, at=at)
@@ -61,43 +63,56 @@ def _skip(row: Outlet, at: datetime) -> bool:
 
 
 def _plan_event(
-    event: LoggedEvent, settings: Mapping[str, MailSettings], at: datetime
+    event: LoggedEvent, chosen_by_project: Mapping[str, MailSettings], at: datetime
 ) -> Iterator[Notification]:
-    chosen = settings.get(event.project_id)
-    if chosen is None:
-        return
+    chosen = chosen_by_project.get(event.project_id)
     for kind in kinds.of_event(event.type):
-        if kind.name in chosen.kinds and _is_due(kind, event):
-            yield plan(
-                kind=kind,
-                settings=chosen,
-                source=event.pk,
-                customer_id=event.customer_id,
-                subject=event.event.subject,
-                occurred_at=event.event.occurred_at,
-                at=at,
-            )
+        is_chosen = chosen is not None and kind.name in chosen.kinds
+        tells_operators = kind.tells_operators and settings.MAIL.mail_operators
+        if not (is_chosen or tells_operators) or not _is_due(kind, event):
+            continue
+        if chosen is not None and is_chosen:
+            is_for_project = kind.audience is Audience.PROJECT
+            recipient = event.project_id if is_for_project else event.customer_id
+            yield _plan_for(recipient, kind, chosen.channel, event, at)
+        if tells_operators:
+            yield _plan_for(OPERATORS, kind, Channel.MAIL, event, at)
+
+
+def _plan_for(
+    recipient: str, kind: NotificationKind, channel: str, event: LoggedEvent, at: datetime
+) -> Notification:
+    return plan(
+        kind=kind,
+        project_id=event.project_id,
+        channel=channel,
+        source=event.pk,
+        recipient=recipient,
+        subject=event.event.subject,
+        occurred_at=event.event.occurred_at,
+        at=at,
+    )
 
 
 def plan(
     *,
     kind: NotificationKind,
-    settings: MailSettings,
+    project_id: str,
+    channel: str,
     source: str,
-    customer_id: str,
+    recipient: str,
     subject: str,
     occurred_at: datetime,
     at: datetime,
 ) -> Notification:
     """A planned message that is not stored yet."""
-    is_for_project = kind.audience is Audience.PROJECT
     return Notification(
-        project_id=settings.project_id,
+        project_id=project_id,
         source=source,
         kind=kind.name,
-        recipient=settings.project_id if is_for_project else customer_id,
+        recipient=recipient,
         subject=subject,
-        channel=settings.channel,
+        channel=channel,
         due_at=occurred_at + kind.delay,
         useless_at=occurred_at + kind.useful_for,
         created_at=at,

@@ -8,6 +8,7 @@ import time
 from datetime import datetime
 
 import structlog
+from django.conf import settings
 
 from common import fair_queue
 from common.fair_queue import RetryRule
@@ -35,7 +36,14 @@ from delivery.mail.outcomes import (
     TryLater,
     Unknown,
 )
-from delivery.models import Channel, Notification, NotificationState, SuppressionReason
+from delivery.models import (
+    Channel,
+    MailSettings,
+    Notification,
+    NotificationState,
+    SuppressionReason,
+)
+from delivery.models.notification import OPERATORS
 from events.log import selectors as event_log
 from projects.models import Project
 
@@ -121,7 +129,7 @@ def _attempt(row: Notification, mailbox: Mailbox, at: datetime) -> Outcome:
         raise Overtaken("too_late")
     kind = kinds.BY_NAME.get(row.kind)
     chosen = selectors.settings_of(row.project_id)
-    if kind is None or chosen.channel != row.channel or row.kind not in chosen.kinds:
+    if kind is None or not _is_switched_on(row, chosen):
         raise Overtaken("switched_off")
     person = people.find(row, kind)
     row.address_digest = addresses.digest(person.address)
@@ -145,6 +153,13 @@ def _attempt(row: Notification, mailbox: Mailbox, at: datetime) -> Outcome:
         mail,
         before_send=lambda: lease.begin_sending(row, address_digest=row.address_digest, at=at),
     )
+
+
+def _is_switched_on(row: Notification, chosen: MailSettings) -> bool:
+    """Whether the project still wants the message; what operators are told, no project decides."""
+    if row.recipient == OPERATORS:
+        return bool(settings.MAIL.mail_operators)
+    return chosen.channel == row.channel and row.kind in chosen.kinds
 
 
 def build_content(row: Notification, kind: NotificationKind, *, at: datetime) -> Content:

@@ -8,6 +8,7 @@ from django.db import transaction
 from common.inserts import insert
 from delivery.mail import representation
 from delivery.models import MailSuppression, Notification, SuppressionReason
+from delivery.models.notification import OPERATORS
 from events.audit import audit_trail as audit
 from events.catalog import EventType
 from events.log import outbox
@@ -18,7 +19,7 @@ from projects.models import Customer
 def record(row: Notification, *, reason: SuppressionReason, at: datetime) -> bool:
     """Suppress the address that this message was sent to, and record ``mail.undeliverable``. A
     second report changes nothing. Returns whether the address is new."""
-    if not row.address_digest:
+    if not row.address_digest or row.recipient == OPERATORS:  # no matter of the project's
         return False
     with transaction.atomic():
         customer = _lock_customer(row)

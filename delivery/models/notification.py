@@ -3,6 +3,9 @@ from django.db import models
 from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key
 
+OPERATORS = "operators"
+"""Recipient of what the installation's operators are told."""
+
 
 class Channel(models.TextChoices):
     """How a project's people get notifications."""
@@ -25,9 +28,10 @@ class Notification(ProjectOwned):
     """One message to one person about one thing that happened.
 
     ``source`` is the id of the event, or what the clock brought about: the subscription or key and
-    the time. ``recipient`` is the id of the customer, or of the project for its own people; no
-    address is stored. ``sending`` is committed before the message leaves: a process that dies then
-    leaves a row whose result nobody knows, and which is never sent again by itself.
+    the time. ``recipient`` is the id of the customer, or of the project for its own people, or
+    ``operators``; no address is stored. ``sending`` is committed before the message leaves: a
+    process that dies then leaves a row whose result nobody knows, and which is never sent again by
+    itself.
     """
 
     id = PublicIdField(prefix="ntf")

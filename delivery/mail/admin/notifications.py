@@ -13,6 +13,7 @@ from common.admin.pages import ReadOnlyAdmin
 from common.admin.sidebar import SidebarEntry, SidebarGroup
 from delivery.mail import kinds, resending
 from delivery.models import Notification, NotificationState
+from delivery.models.notification import OPERATORS
 
 SEND_AGAIN = dialogs.describe(
     "Send again",
@@ -95,6 +96,8 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     @display(description="Reader")
     def recipient_link(self, row: Notification) -> Any:
+        if row.recipient == OPERATORS:
+            return "Operators"
         model = "projects.project" if row.recipient == row.project_id else "projects.customer"
         return columns.anchor(columns.page(model, row.recipient), row.recipient)
 
