@@ -23,9 +23,16 @@ from events.log import selectors as event_log
 from events.models import LoggedEvent
 from projects.models import Project
 from tests.events.log.recording import NOW, STATE, record
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may pause the cluster for longer than a relay waits for a report."""
+    monkeypatch.setattr(kafka, "DELIVERY_SECONDS", PATIENCE)
+    monkeypatch.setattr(kafka, "FLUSH_SECONDS", PATIENCE)
 
 
 @pytest.fixture
@@ -106,11 +113,13 @@ def test_headers_say_what_a_consumer_needs_before_it_reads_the_body(
 def test_without_a_broker_the_cursor_stays_and_the_events_come_later(
     bus: KafkaBus, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka, "DELIVERY_SECONDS", 1)
     event = record(project, "cus_1", 1)
     sequencer.run()
     nowhere = KafkaBus(BusSettings(kafka_servers=f"127.0.0.1:{free_port()}"))
-    assert relay.run(nowhere, at=timezone.now()).events == 0
+    with monkeypatch.context() as impatient:
+        impatient.setattr(kafka, "DELIVERY_SECONDS", 1)
+        impatient.setattr(kafka, "FLUSH_SECONDS", 3)
+        assert relay.run(nowhere, at=timezone.now()).events == 0
     assert Outlet.objects.filter(pk="kafka", number__gt=0).count() == 0
     assert BackOff.objects.get(queue="bus", owner="kafka").failures == 1
     assert relay.run(bus, at=timezone.now()).events == 1
