@@ -1,20 +1,24 @@
-"""Eight writers, each of whom changes its own customer, and commits after a random time."""
+"""Eight writers, each of whom changes customers of its own, and commits after a random time."""
 
 import random
 import threading
 import time
+from collections import Counter
 from typing import Self
 
 from django.db import connection, transaction
 
 from projects.models import Project
 from tests.chaos.figures import Arrival, Key
+from tests.chaos.lengths import KILLS
 from tests.events.log.recording import record
 from tests.waiting import PATIENCE
 
-WRITERS = 8
-LONGEST_COMMIT, PAUSE = 0.02, 0.05
-"""Seconds."""
+WRITERS, CUSTOMERS = 8, 25
+"""Customers of each writer."""
+LONGEST_COMMIT = 0.02
+PAUSE = 0.005 if KILLS >= 100 else 0.05
+"""Seconds between two changes of a writer: a long run makes more than 100,000 changes."""
 
 
 class Writers:
@@ -44,11 +48,12 @@ class Writers:
         return Arrival(*self.ids.get(event_id, ("unknown", 0)), event_id)
 
     def _write(self, number: int) -> None:
-        chosen, version = random.Random(number), 0
+        chosen, versions = random.Random(number), Counter[str]()
         try:
             while not self._stop.is_set():
-                version += 1
-                key = (f"cus_{number}", version)
+                customer = f"cus_{number}_{chosen.randrange(CUSTOMERS)}"
+                versions[customer] += 1
+                key = (customer, versions[customer])
                 with transaction.atomic():
                     event_id = record(self._project, *key)
                     time.sleep(LONGEST_COMMIT * chosen.random())

@@ -23,6 +23,8 @@ from events.log import sequencer  # noqa: E402
 from tests.delivery.bus.effects import remember  # noqa: E402
 
 PAUSE = 0.01
+LENGTH = 1_000_000
+"""Of streams: more events than any run has."""
 
 
 def main(role: str) -> None:
@@ -42,7 +44,8 @@ def _run_once(role: str, url: str) -> None:
         sequencer.run()
         time.sleep(PAUSE)
     elif role == "relay":
-        relay.run(StreamsBus(BusSettings(url=url)), at=now)
+        bus = BusSettings(url=url, length=LENGTH, project_length=LENGTH)
+        relay.run(StreamsBus(bus), at=now)
     elif role == "inbound":
         reader = shared_stream.reader("auth:users", parse=messages.parse_entry, at=now)
         consumer.run(reader, url=url, at=now)
