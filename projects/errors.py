@@ -9,6 +9,13 @@ class ProjectSuspended(DomainError):
     status, code, title = 403, "project-suspended", "The project is suspended."
 
 
+class RateLimited(DomainError):
+    """Too many requests, or too many refused ones from one address. ``Retry-After`` says in how
+    many seconds the next one is allowed."""
+
+    status, code, title = 429, "rate-limited", "Too many requests."
+
+
 class TokenRefused(Unauthorized):
     """The token of a signed-in user, on ``/billing/*``."""
 

@@ -30,8 +30,16 @@ class ProjectBody(TypedDict):
     grace_days: int | None
     automatic_tax: bool
     contact_email: Annotated[str, "Empty when unknown."]
+    public_plans: Annotated[bool, "Whether `GET /billing/plans` answers without a user's token."]
     workflow_namespace: Annotated[
         str | None, "The Temporal namespace whose workflows your payments signal."
+    ]
+    requests_per_second: Annotated[
+        int | None, "Limit of requests per second; null: the platform's default."
+    ]
+    checks_per_second: Annotated[
+        int | None,
+        "Limit of checks, consumption and usage per second; null: the platform's default.",
     ]
     jwt: ShownSignInBody | None
     suspended_at: Time | None
@@ -86,7 +94,10 @@ def project(row: Project, sign_in: JwtSettings | None) -> ProjectBody:
         "grace_days": row.grace_days,
         "automatic_tax": row.automatic_tax,
         "contact_email": row.contact_email,
+        "public_plans": row.public_plans,
         "workflow_namespace": row.workflow_namespace or None,
+        "requests_per_second": row.requests_per_second,
+        "checks_per_second": row.checks_per_second,
         "jwt": None if sign_in is None else jwt_settings(sign_in),
         "suspended_at": rfc3339(row.suspended_at),
         "created_at": rfc3339(row.created_at),

@@ -18,19 +18,23 @@ from rest_framework.exceptions import APIException
 from common import context
 from common.api.parsers import BodyTooLarge, BodyTooSlow
 from common.api.problems import plain
-from config.fast_path import CHECK, answer_cached_check
-from config.request_counter import request_counter
-from config.server import callers
+from common.process_metrics import shipper
+from common.request_metrics import UNMATCHED
+from common.request_threads import Threads
+from config.fast_path import answer_cached_check
+from config.request_counter import CHECK, request_counter
+from config.server.admission import Admission, Gate, RefusedByLimit
 from config.server.bodies import BodyIncomplete, BodyQueue, BodyTimeout, BodyTooLong
+from config.server.callers import CallerStatus
 from config.server.connections import Connections
 from config.server.environ import Environ, Scope, environ_of
 from config.server.files import allow_many_files
 from config.server.limits import Limits
-from config.server.threads import Threads
-from config.server.waiting import ReadPage, WaitingRoom
 from delivery.feed.waiting import ENVIRON_KEY, POLL_HEADER
+from delivery.feed.waiting_room import ReadPage, WaitingRoom
 from projects.keys.api.authentication import find_caller
 from projects.keys.scopes import KeyScope
+from projects.limits.limiter import limiter
 
 log = structlog.get_logger(__name__)
 
@@ -49,19 +53,23 @@ class Application:
         self.threads = Threads(self.limits.threads)
         self.bodies_with_key = BodyQueue(self.limits)
         self.bodies_without_key = BodyQueue(self.limits)
+        self.gate = Gate(self.threads, limiter)
         self.waiting = WaitingRoom(self.limits, self.threads)
         self.busy: set[str] = set()
         self.connections = Connections(self.limits.max_connections, self.busy)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         allow_many_files()
+        shipper.start("web")
         self.threads.start(loop)
         self.connections.start()
         self.waiting.start(loop)
+        self.gate.start(loop)
         loop.add_signal_handler(signal.SIGTERM, self._stop)
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.waiting.close()
+        self.gate.stop()
         self.connections.stop()
         self.threads.stop()
 
@@ -73,7 +81,7 @@ class Application:
 
     async def __rsgi__(self, scope: Scope, protocol: Protocol) -> None:
         if scope.method == "GET" and scope.path == CHECK:
-            cached_answer = answer_cached_check(_check_environ_of(scope))
+            cached_answer = answer_cached_check(_check_environ_of(scope), self.gate.count_check)
             if cached_answer is not None:
                 protocol.response_bytes(*cached_answer)
                 return
@@ -86,7 +94,11 @@ class Application:
 
     async def _serve(self, environ: Environ, protocol: Protocol) -> None:
         try:
-            body = await self._body(environ, protocol)
+            admission = await self.gate.admit(environ)
+            body = await self._body(environ, protocol, admission)
+        except RefusedByLimit as refusal:
+            await self.gate.hold(refusal)
+            _answer(environ, protocol, refusal.answer)
         except BodyTimeout:
             _refuse(environ, protocol, BodyTooSlow())
         except BodyTooLong:
@@ -96,14 +108,19 @@ class Application:
         else:
             environ["wsgi.input"] = BytesIO(body)
             if environ["PATH_INFO"] == FEED and "wait=" in environ["QUERY_STRING"]:
-                await self._serve_waiting(environ, protocol)
+                await self._serve_waiting(environ, protocol, admission)
             else:
-                await self.threads.run(lambda: _respond(self._wsgi, environ, protocol))
+                respond = partial(_respond, self._wsgi, environ, protocol, admission)
+                status = await self.threads.run(respond, lane=admission.lane)
+                self.gate.finish(admission, environ["PATH_INFO"], status)
 
-    async def _serve_waiting(self, environ: Environ, protocol: Protocol) -> None:
+    async def _serve_waiting(
+        self, environ: Environ, protocol: Protocol, admission: Admission
+    ) -> None:
         """Answer once the page has events, or the reader has waited for as long as it may."""
         loop = asyncio.get_running_loop()
-        page = await self._read_page(environ)
+        lane = admission.lane
+        page = await self._read_page(environ, lane)
         request = page.request
         deadline = loop.time() + (request.seconds if request else 0)
         while page.request and request and loop.time() < deadline:
@@ -112,29 +129,31 @@ class Application:
                 break
             if not await self.waiting.wait(request, protocol, until=deadline):
                 return
-            page = await self._read_shared_page(environ, request.project_id)
-        headers = page.headers
+            page = await self._read_shared_page(environ, request.project_id, lane)
+        headers = [*page.headers, *admission.headers]
         if loop.time() >= deadline:
             headers = [each for each in headers if each[0] != POLL_HEADER]
         protocol.response_bytes(page.status, headers, page.body)
 
-    async def _read_page(self, environ: Environ) -> ReadPage:
+    async def _read_page(self, environ: Environ, lane: str) -> ReadPage:
         attempt = dict(environ)
-        status, headers, body = await self.threads.run(partial(_call, self._wsgi, attempt))
+        call = partial(_call, self._wsgi, attempt)
+        status, headers, body = await self.threads.run(call, lane=lane)
         return ReadPage(status, headers, body, attempt.get(ENVIRON_KEY))
 
-    async def _read_shared_page(self, environ: Environ, project_id: str) -> ReadPage:
+    async def _read_shared_page(self, environ: Environ, project_id: str, lane: str) -> ReadPage:
         """The page that another reader of the project has read for the same query just now, if
         this reader's key still allows it."""
         query = environ["QUERY_STRING"]
-        if not await self.threads.run(partial(_may_still_read, environ, project_id)):
-            return await self._read_page(environ)
-        page = await self.waiting.share(project_id, query, partial(self._read_page, environ))
+        may_still_read = partial(_may_still_read, environ, project_id)
+        if not await self.threads.run(may_still_read, lane=lane):
+            return await self._read_page(environ, lane)
+        page = await self.waiting.share(project_id, query, partial(self._read_page, environ, lane))
         request_id = context.choose(environ.get("HTTP_X_REQUEST_ID", ""))
         headers = [each for each in page.headers if each[0] != "X-Request-ID"]
         return replace(page, headers=[*headers, ("X-Request-ID", request_id)])
 
-    async def _body(self, environ: Environ, protocol: Protocol) -> bytes:
+    async def _body(self, environ: Environ, protocol: Protocol, admission: Admission) -> bytes:
         """The body; empty if its headers say that it is too long, or if the caller is refused.
 
         The application explains in its answer why the body was not read.
@@ -142,13 +161,10 @@ class Application:
         length = _content_length(environ)
         if length == 0 or (length or 0) > self.limits.max_body_bytes:
             return b""
-        caller_status = callers.cached_status(environ)
-        if caller_status is callers.CallerStatus.UNKNOWN:
-            caller_status = await self.threads.run(lambda: callers.find_status(environ))
-        if caller_status is callers.CallerStatus.REFUSED:
+        if admission.caller.is_refused:
             environ["CONTENT_LENGTH"] = "0"
             return b""
-        has_key = caller_status is callers.CallerStatus.KNOWN
+        has_key = admission.caller.status is CallerStatus.KNOWN
         queue = self.bodies_with_key if has_key else self.bodies_without_key
         body = await queue.receive(protocol, length=length)
         environ["CONTENT_LENGTH"] = str(len(body))
@@ -188,9 +204,11 @@ def _content_length(environ: Environ) -> int | None:
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
-def _respond(wsgi: WSGI, environ: Environ, protocol: Protocol) -> None:
-    """Execute the request in this thread and send the answer."""
-    protocol.response_bytes(*_call(wsgi, environ))
+def _respond(wsgi: WSGI, environ: Environ, protocol: Protocol, admission: Admission) -> int:
+    """Execute the request in this thread, send the answer and return its status."""
+    status, headers, body = _call(wsgi, environ)
+    protocol.response_bytes(status, [*headers, *admission.headers], body)
+    return status
 
 
 def _call(wsgi: WSGI, environ: Environ) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -213,15 +231,20 @@ def _call(wsgi: WSGI, environ: Environ) -> tuple[int, list[tuple[str, str]], byt
 
 
 def _refuse(environ: Environ, protocol: Protocol, refusal: APIException) -> None:
+    _answer(environ, protocol, partial(plain, refusal))
+
+
+def _answer(environ: Environ, protocol: Protocol, build: Callable[[], HttpResponse]) -> None:
     """Answer with a problem document; the server closes a connection whose body was not read."""
     started = time.perf_counter()
     request_id = context.begin(environ.get("HTTP_X_REQUEST_ID", ""))
-    response: HttpResponse = plain(refusal)
+    response = build()
     headers = [*response.items(), ("X-Request-ID", request_id)]
     protocol.response_bytes(response.status_code, headers, response.content)
     request_counter.count_answer(
         method=environ["REQUEST_METHOD"],
         path=environ["PATH_INFO"],
+        route=UNMATCHED,
         status=response.status_code,
         started=started,
     )

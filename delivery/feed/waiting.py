@@ -1,5 +1,5 @@
 """What a reader waits for. The web server waits for it in its event loop, not in a thread
-(``config.server.waiting``), and then asks for the page again."""
+(:mod:`delivery.feed.waiting_room`), and then asks for the page again."""
 
 from dataclasses import dataclass
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from projects.keys.scopes import PLATFORM, USER, KeyScope
+from projects.keys.scopes import PLATFORM, PUBLIC, USER, KeyScope
 
 if TYPE_CHECKING:
     from projects.models import Project
@@ -16,6 +16,8 @@ _OF_THE_PLATFORM = frozenset(
         KeyScope.PROJECT_WRITE,
         KeyScope.KEYS_READ,
         KeyScope.KEYS_WRITE,
+        KeyScope.ADMIN_RECONCILE,
+        KeyScope.METRICS_READ,
     }
 )
 
@@ -35,6 +37,14 @@ class ProjectCredential:
         return scope in self.scopes
 
     @property
+    def caller_id(self) -> str:
+        return self.key_id
+
+    @property
+    def tenant(self) -> "Project":
+        return self.project
+
+    @property
     def is_confined(self) -> bool:
         """Whether it is the key of an app."""
         return self.app_id is not None
@@ -46,11 +56,17 @@ class ProjectCredential:
 
 @dataclass(frozen=True, slots=True)
 class PlatformCredential:
-    """A platform key: it registers and configures projects but cannot read their data."""
+    """A platform key: it registers and configures projects, reads their metrics and reconciles
+    Stripe accounts, but reads no other data of theirs."""
 
     key_id: str
     last_used_at: datetime | None = None
     is_confined = False
+    tenant = None
+
+    @property
+    def caller_id(self) -> str:
+        return self.key_id
 
     def allows(self, scope: str) -> bool:
         return scope in _OF_THE_PLATFORM
@@ -68,11 +84,31 @@ class UserCredential:
     user_id: str
     is_confined = False
 
+    @property
+    def caller_id(self) -> str:
+        return f"{self.project.pk}:{self.user_id}"
+
+    @property
+    def tenant(self) -> "Project":
+        return self.project
+
     def allows(self, scope: str) -> bool:
-        return scope == USER
+        return scope in (USER, PUBLIC)
 
     @property
     def actor(self) -> str:
         """Not the user_id: the object of the action names the user, and the audit trail could
         not be erased."""
         return "user"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicCredential:
+    """A caller without a token, in a project whose plans are public: may read those plans only."""
+
+    project: "Project"
+    is_confined = False
+    actor = "public"
+
+    def allows(self, scope: str) -> bool:
+        return scope == PUBLIC

@@ -41,6 +41,11 @@ class KeyCache:
         credential, expires_at = entry[1]
         return credential if expires_at is None or at < expires_at else None
 
+    def has_accepted(self, digest: str) -> bool:
+        """Whether the key was live when it was last read, be it long ago, and is not known to have
+        been revoked."""
+        return digest in self._held
+
     def begin(self) -> float:
         """The read time to pass to :meth:`keep`; call it before reading."""
         return self._clock()

@@ -27,10 +27,12 @@ class KeyScope(models.TextChoices):
     CREDITS_READ = "credits:read"
     CREDITS_WRITE = "credits:write"
     EVENTS_READ = "events:read"
+    METRICS_READ = "metrics:read"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
     ADMIN_READ = "admin:read"
     ADMIN_GRANT = "admin:grant"
+    ADMIN_RECONCILE = "admin:reconcile"
 
 
 ALL_SCOPES: list[str] = sorted(KeyScope.values)
@@ -39,13 +41,18 @@ PROJECT_ONLY_SCOPES = frozenset(
         KeyScope.PROJECT_WRITE,
         KeyScope.CATALOG_WRITE,
         KeyScope.WEBHOOKS_WRITE,
+        KeyScope.METRICS_READ,
         KeyScope.ADMIN_GRANT,
+        KeyScope.ADMIN_RECONCILE,
     }
 )
-"""Scopes over what all apps of a project share: settings, catalog, endpoints, manual grants."""
+"""Scopes over what all apps of a project share: settings, catalog, endpoints, metrics, manual
+grants, reconciliation."""
 APP_SCOPES: list[str] = sorted(set(KeyScope.values) - PROJECT_ONLY_SCOPES)
 """Scopes that an app's key can have."""
 PLATFORM = "platform"
 """Scope of platform keys; never given to a project's key."""
 USER = "user"
 """Scope of signed-in users; never given to a key."""
+PUBLIC = "public"
+"""Scope of what a project shows to everybody; never given to a key."""

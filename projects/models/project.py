@@ -5,6 +5,9 @@ from django.db import models
 
 from common.ids import PublicIdField
 
+MOST_PER_SECOND = 100_000
+"""Highest limit of a project, in requests per second."""
+
 
 class Sells(models.TextChoices):
     """What a project sells."""
@@ -52,6 +55,11 @@ class Project(models.Model):
         default="",
         help_text="Where we tell the project's people about expiring keys and failing endpoints.",
     )
+    public_plans = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="Whether GET /billing/plans answers without a user's token.",
+    )
     workflow_namespace = models.CharField(
         max_length=128,
         blank=True,
@@ -59,6 +67,17 @@ class Project(models.Model):
         default="",
         help_text="The Temporal namespace whose workflows the project's payments signal. No other "
         "project can have it. Empty: none.",
+    )
+    requests_per_second = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Limit of requests per second; empty: the platform's default.",
+    )
+    checks_per_second = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Limit of checks, consumption and usage per second; empty: the platform's "
+        "default.",
     )
     suspended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -42,6 +42,9 @@ _TAKEN: dict[str, tuple[type[Conflict], str]] = {
 }
 
 
+LIMITS = frozenset({"requests_per_second", "checks_per_second"})
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A new tenant, its first key (``secret`` is shown once), and what was inferred for it."""
@@ -78,7 +81,7 @@ def register(
     inferred.
 
     ``options``: slug, livemode, sells, default_currency, return_origins, grace_days, automatic_tax,
-    contact_email, workflow_namespace.
+    contact_email, public_plans, workflow_namespace, requests_per_second, checks_per_second.
     Raises SlugTaken, WorkflowNamespaceTaken, OriginRefused and SignInRefused.
     """
     detected = infer_fields({"name": name, **options})
@@ -139,6 +142,8 @@ def configure(
                 for field, value in after.items():
                     setattr(project, field, value)
                 project.save(update_fields=[*after, "updated_at"])
+                if LIMITS & after.keys():
+                    transaction.on_commit(key_cache.invalidate, robust=True)
                 audit.record(
                     actor=actor,
                     action="project.configure",

@@ -4,9 +4,10 @@ import getpass
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from devtools.processes import free_port
 from devtools.stack.readiness import responds
@@ -18,13 +19,19 @@ START_SECONDS = 30
 
 
 def write_configuration(
-    directory: Path, *, server: str, upstream: int, ports: dict[str, int]
+    directory: Path,
+    *,
+    server: str,
+    upstream: int,
+    ports: dict[str, int],
+    replaced: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Write the files of ``deploy/nginx`` as they stand in the container, for this machine."""
     replacements = {
         "server web:8000 ": f"server 127.0.0.1:{upstream} ",
         "/tmp/": f"{directory}/",  # first: the place itself is there
         "/etc/nginx/": f"{directory}/",
+        **replaced,
         **{f"listen {original}": f"listen 127.0.0.1:{port}" for original, port in ports.items()},
     }
     (directory / "tollgate").mkdir()
@@ -41,11 +48,17 @@ def write_configuration(
 
 
 @contextmanager
-def proxy(directory: Path, *, upstream: int) -> Iterator[int]:
-    """Run nginx with ``plain.conf`` in front of the port; yield its own."""
+def proxy(
+    directory: Path,
+    *,
+    upstream: int,
+    server: str = "plain.conf",
+    replaced: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[int]:
+    """Run nginx with ``plain.conf``, or another server, in front of the port; yield its own."""
     port = free_port()
     main = write_configuration(
-        directory, server="plain.conf", upstream=upstream, ports={"8080": port}
+        directory, server=server, upstream=upstream, ports={"8080": port}, replaced=replaced
     )
     # As root, nginx would give its temporary files to a user who may not look into the test's.
     user = f" user {getpass.getuser()};" if os.geteuid() == 0 else ""

@@ -78,6 +78,42 @@ def test_the_proxy_sets_the_client_address_itself(port: int) -> None:
     assert "Forwarded" not in headers
 
 
+def test_in_a_cluster_the_ingress_says_how_the_client_came(
+    upstream: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    """Its address is believed from private networks alone, of which 127.0.0.1 is none."""
+    tmp_path.chmod(0o755)
+    with proxy(tmp_path, upstream=upstream.server_port, server="kubernetes.conf") as port:
+
+        def client(**sent: Any) -> tuple[str, str]:
+            headers = request(port, "GET", "/", **sent).json()["headers"]
+            assert "Forwarded" not in headers
+            return headers["X-Forwarded-For"], headers["X-Forwarded-Proto"]
+
+        assert client() == ("127.0.0.1", "http")
+        assert client(X_Forwarded_Proto="https") == ("127.0.0.1", "https")
+        assert client(X_Forwarded_Proto="ftp") == ("127.0.0.1", "http")
+        assert client(X_Forwarded_For="192.0.2.1", Forwarded="for=192.0.2.1") == client()
+
+
+def test_in_a_cluster_the_client_is_the_last_address_before_the_ingress(
+    upstream: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    """Here the test is the ingress, in 127.0.0.0/8 instead of 10.0.0.0/8."""
+    tmp_path.chmod(0o755)
+    replaced = {"set_real_ip_from 10.0.0.0/8;": "set_real_ip_from 127.0.0.0/8;"}
+    with proxy(
+        tmp_path, upstream=upstream.server_port, server="kubernetes.conf", replaced=replaced
+    ) as port:
+        for sent, client in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("203.0.113.9, 192.0.2.1", "192.0.2.1"),
+            ("203.0.113.9, 192.0.2.1, 192.168.7.7", "192.0.2.1"),
+        ]:
+            headers = request(port, "GET", "/", X_Forwarded_For=sent).json()["headers"]
+            assert headers["X-Forwarded-For"] == client, sent
+
+
 def test_a_request_is_passed_on_when_its_body_is_complete(
     port: int, upstream: ThreadingHTTPServer
 ) -> None:

@@ -13,6 +13,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from common.context import begin_tenant
 from projects.errors import ProjectSuspended
 from projects.keys import api_keys, key_cache
 from projects.keys import bearer_keys as keys
@@ -37,7 +38,7 @@ def identify(header: bytes, *, at: datetime) -> ProjectCredential | PlatformCred
         raise AuthenticationFailed(REFUSAL)
     structlog.contextvars.bind_contextvars(key_id=credential.key_id)
     if isinstance(credential, ProjectCredential):
-        structlog.contextvars.bind_contextvars(project_id=credential.project.pk)
+        begin_tenant(credential.project.pk)
         if credential.project.suspended_at is not None:
             raise ProjectSuspended("Ask the platform's operators why.")
     api_keys.record_use(credential=credential, at=at)

@@ -1,16 +1,20 @@
 """The base of every tenant-facing view: the project comes from the key, never from the input."""
 
+import re
 from itertools import islice
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer, ValidationError
+from rest_framework.serializers import BaseSerializer, DictField, ValidationError
 from rest_framework.viewsets import GenericViewSet
 
 from common.api.problems import MAX_ERRORS
 from projects.models import Project
+
+PAIR = re.compile(r"([a-z_]{1,40})\[([^\[\]]{1,40})\]")
+"""A query parameter that is one pair of a field."""
 
 
 class ProjectViewSet(GenericViewSet[Any]):
@@ -48,7 +52,7 @@ class ProjectViewSet(GenericViewSet[Any]):
     def parse_query(self) -> dict[str, Any]:
         """The validated query parameters of this action; unknown ones are a 422."""
         serializer = self.query.get(self.action or "")
-        parameters = self._query_parameters()
+        parameters = _with_pairs(self._query_parameters(), serializer)
         if serializer is not None:
             return self._validated(serializer, parameters)
         if parameters:
@@ -79,3 +83,19 @@ class ProjectViewSet(GenericViewSet[Any]):
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """The allowed methods, in the ``Allow`` header."""
         return Response(status=204)
+
+
+def _with_pairs(
+    parameters: dict[str, Any], serializer: type[BaseSerializer[Any]] | None
+) -> dict[str, Any]:
+    """The parameters with those like ``metadata[order]=17`` collected in one member per field of
+    pairs. Others keep their names, so that they are refused as unknown."""
+    fields: dict[str, Any] = getattr(serializer(), "fields", {}) if serializer is not None else {}
+    collected: dict[str, Any] = {}
+    for name, value in parameters.items():
+        match = PAIR.fullmatch(name)
+        if match and isinstance(fields.get(match[1]), DictField):
+            collected.setdefault(match[1], {})[match[2]] = value
+        else:
+            collected[name] = value
+    return collected

@@ -3,6 +3,7 @@
 from django.db.models import Q, QuerySet
 
 from common.errors import NotFound
+from common.ids import is_id
 from projects.keys.credentials import PlatformCredential, ProjectCredential
 from projects.models import Project
 
@@ -26,6 +27,15 @@ def get_by_id_or_slug(name: str) -> Project:
     project = Project.objects.filter(Q(pk=name) | Q(slug=name)).first()
     if project is None:
         raise NotFound(f"No project has the id or slug {name!r}.")
+    return project
+
+
+def get_with_public_plans(project_id: str) -> Project:
+    """The active project with this id whose plans everybody may read; raises NotFound."""
+    rows = Project.objects.filter(suspended_at__isnull=True, public_plans=True)
+    project = rows.filter(pk=project_id).first() if is_id(project_id, "prj") else None
+    if project is None:
+        raise NotFound("No project with this id shows its plans to everybody.")
     return project
 
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator, validate_email
-from unfold.widgets import UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldBooleanSwitchWidget
 
 from common.admin import dialogs, fields
 from common.currencies import EXPONENTS
 from projects.models import Project
-from projects.models.project import Sells
+from projects.models.project import MOST_PER_SECOND, Sells
 
 SLUG = RegexValidator(
     r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z",
@@ -44,12 +44,35 @@ class ConfigureForm(dialogs.Dialog):
         help_text="One per line, such as https://app.example.com: where buyers may be sent back.",
     )
 
+    public_plans = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Public plans",
+        widget=UnfoldBooleanSwitchWidget(),
+        help_text="Whether everybody can read the plans on sale, without signing in.",
+    )
     workflow_namespace = fields.text(
         required=False,
         max_length=128,
         validators=[NAMESPACE],
         help_text="The Temporal namespace whose workflows the project's payments signal; no other "
         "project can have it.",
+    )
+
+    requests_per_second = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_PER_SECOND,
+        help_text="Limit of requests per second; empty: the platform's default.",
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
+    checks_per_second = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_PER_SECOND,
+        help_text="Limit of checks, consumption and usage per second; empty: the platform's "
+        "default.",
+        widget=UnfoldAdminIntegerFieldWidget(),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -62,7 +85,10 @@ class ConfigureForm(dialogs.Dialog):
                 "sells": project.sells,
                 "default_currency": project.default_currency,
                 "contact_email": project.contact_email,
+                "public_plans": project.public_plans,
                 "workflow_namespace": project.workflow_namespace,
+                "requests_per_second": project.requests_per_second,
+                "checks_per_second": project.checks_per_second,
                 "return_origins": "\n".join(project.return_origins),
             }
 
@@ -94,5 +120,8 @@ CHANGEABLE = (
     "default_currency",
     "contact_email",
     "return_origins",
+    "public_plans",
     "workflow_namespace",
+    "requests_per_second",
+    "checks_per_second",
 )

@@ -26,6 +26,7 @@ from projects.keys.representation import api_key
 from projects.keys.scopes import PLATFORM, KeyScope
 from projects.keys.selectors import projects as stored
 from projects.models import Project, Sells
+from projects.models.project import MOST_PER_SECOND
 from projects.representation import DetectedSettingsBody, ProjectBody
 from projects.sign_in import algorithms
 from projects.sign_in import selectors as jwt_settings
@@ -33,6 +34,13 @@ from projects.sign_in.jwt_settings import MAX_SECRET_LENGTH, SignInSettings
 from projects.tenants import projects
 
 MOST_GRACE_DAYS = 90
+FOR_OPERATORS = {
+    "slug": "slug",
+    "workflow_namespace": "Temporal namespace",
+    "requests_per_second": "limit of requests",
+    "checks_per_second": "limit of checks",
+}
+"""Settings that a project's own key cannot change, and their names."""
 SLUG = r"^[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?\Z"
 WORKFLOW_NAMESPACE = r"^[A-Za-z0-9][A-Za-z0-9._\-]*\Z"
 
@@ -107,6 +115,10 @@ class SettingsSerializer(StrictSerializer):
         required=False,
         help_text="Where we write to your people, for example before a key expires.",
     )
+    public_plans = FlagField(
+        required=False,
+        help_text="Whether `GET /billing/plans` answers without a user's token. If absent: true.",
+    )
     workflow_namespace = serializers.RegexField(
         WORKFLOW_NAMESPACE,
         max_length=128,
@@ -114,6 +126,22 @@ class SettingsSerializer(StrictSerializer):
         required=False,
         help_text="The Temporal namespace whose workflows your payments signal. Only a platform "
         "key can set it, and no two projects have the same.",
+    )
+    requests_per_second = WholeNumberField(
+        min_value=1,
+        max_value=MOST_PER_SECOND,
+        allow_null=True,
+        required=False,
+        help_text="Limit of requests per second. Null: the platform's default. Only a platform key "
+        "can set it.",
+    )
+    checks_per_second = WholeNumberField(
+        min_value=1,
+        max_value=MOST_PER_SECOND,
+        allow_null=True,
+        required=False,
+        help_text="Limit of checks, consumption and usage per second, which count separately. "
+        "Null: the platform's default. Only a platform key can set it.",
     )
     jwt = SignInSerializer(
         allow_null=True, required=False, help_text="Replaces all of it; null removes it."
@@ -209,11 +237,11 @@ class ProjectsViewSet(ProjectPathViewSet):
     )
     def partial_update(self, request: Request, project_id: str) -> Response:
         """Each field that you send replaces the stored value; the others keep theirs. Only a
-        platform key can change the slug and the `workflow_namespace`: they are unique on the
-        platform, and a refusal would reveal another project."""
+        platform key can change the slug and the `workflow_namespace`, which are unique on the
+        platform (a refusal would reveal another project), and the limits."""
         changes = self.parse_body(SettingsSerializer)
         if isinstance(self.caller, ProjectCredential):
-            _refuse_unique_fields(self.project, changes)
+            _refuse_fields_of_operators(self.project, changes)
         project = projects.configure(
             project=self.project,
             changes=changes,
@@ -254,8 +282,8 @@ class ProjectsViewSet(ProjectPathViewSet):
         return Response(_shown(project))
 
 
-def _refuse_unique_fields(project: Project, changes: dict[str, Any]) -> None:
-    for field, name in {"slug": "slug", "workflow_namespace": "Temporal namespace"}.items():
+def _refuse_fields_of_operators(project: Project, changes: dict[str, Any]) -> None:
+    for field, name in FOR_OPERATORS.items():
         stored_value = getattr(project, field)
         if changes.get(field, stored_value) != stored_value:
             raise Invalid(f"Ask the platform's operators to change the {name}.", field=field)

@@ -17,7 +17,7 @@ from billing.stripe import budget
 from billing.stripe.budget import Lane
 from billing.sync import bulk_read, sync_queue
 from billing.sync import service as sync
-from common import redis
+from common import context, redis
 from common.errors import Unavailable
 from tests.back_offs import end_pauses
 from tests.billing_fixtures import SandboxStripe
@@ -30,6 +30,7 @@ RATE = 12
 @pytest.fixture(autouse=True)
 def _closed_breaker() -> Iterator[None]:
     redis.breaker.close()
+    context.tenant_id.set("")  # an earlier test's request
     yield
     redis.breaker.close()
 
@@ -290,3 +291,23 @@ def test_an_object_that_stays_malformed_is_parked_and_its_account_goes_on(
 
 def _stored(claim: sync_queue.SyncLease, snapshot: Any, *, at: datetime) -> None:
     assert sync.store(claim, snapshot, at=at)
+
+
+@pytest.mark.parametrize("has_redis", [True, False])
+def test_one_project_leaves_half_of_a_shared_account_to_the_others(
+    slow_account: StripeAccount, settings: Settings, has_redis: bool
+) -> None:
+    """Its own account is for it alone."""
+    settings.BILLING = replace(settings.BILLING, stripe_test_reads=4)
+    if not has_redis:
+        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    granted = []
+    for project_id in ("prj_greedy", "prj_modest"):
+        token = context.tenant_id.set(project_id)
+        granted.append(granted_requests(slow_account, Lane.INTERACTIVE))
+        context.tenant_id.reset(token)
+    assert granted == [1, 1]
+    own_account = StripeAccount(name="Its own", livemode=False, project_id="prj_greedy")
+    token = context.tenant_id.set("prj_greedy")
+    assert granted_requests(own_account, Lane.INTERACTIVE) == 2
+    context.tenant_id.reset(token)

@@ -1,4 +1,5 @@
-"""Readers who wait for new events (``GET /events?wait=30``), in the event loop instead of threads.
+"""Readers who wait for new events, in an event loop instead of threads: of ``GET /events?wait=30``
+in the web server, and of ``WatchChanges`` in the gRPC server.
 
 The view answers first. If its page is empty and the reader may wait, the answer is held back until
 the project has a newer event or the time is over; then the view is asked again. So all rules (keys,
@@ -14,14 +15,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from random import uniform
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from django.db import DatabaseError, InterfaceError, connections
 
 from common import invalidation
-from config.server.limits import Limits
-from config.server.threads import Threads
+from common.request_threads import Threads
 from delivery.feed.waiting import WaitRequest
 from events.log import selectors as event_log
 from events.log.sequencer import TOPIC
@@ -46,10 +46,20 @@ class ReadPage:
     request: WaitRequest | None
 
 
+class WaitingLimits(Protocol):
+    """How many readers may wait at the same time: in this process, and with one key."""
+
+    @property
+    def max_waiting(self) -> int: ...
+
+    @property
+    def max_waiting_per_key(self) -> int: ...
+
+
 class WaitingRoom:
     """Everybody who waits in this process."""
 
-    def __init__(self, limits: Limits, threads: Threads) -> None:
+    def __init__(self, limits: WaitingLimits, threads: Threads) -> None:
         self._limits = limits
         self._threads = threads
         self._shared: dict[tuple[str, str], asyncio.Task[ReadPage]] = {}
@@ -69,6 +79,11 @@ class WaitingRoom:
             self._wake(project_id)
         if self._looking is not None:
             self._looking.cancel()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody may wait any more."""
+        return self._is_closed
 
     @property
     def count(self) -> int:
@@ -131,8 +146,9 @@ class WaitingRoom:
             del self._per_key[request.key_id]
 
     def _hear(self, project_id: str) -> None:
-        """Called in the thread that listens to broadcasts."""
-        self._loop.call_soon_threadsafe(self._wake, project_id)
+        """Called in the thread that listens to broadcasts, which outlives the room's loop."""
+        if not self._is_closed:
+            self._loop.call_soon_threadsafe(self._wake, project_id)
 
     def _wake(self, project_id: str) -> None:
         """Wake the project's readers; pages that were read before are out of date."""

@@ -1,0 +1,130 @@
+"""Threads that execute requests, and the return of results to the event loop.
+
+Requests wait in lanes, one for each project. A lane gets another thread while it has fewer than are
+free (dynamic thresholds: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6, 1998), and the
+lanes take turns. So one project's requests never occupy all threads, however many and however slow
+they are: the first request of another project finds a free thread, or is the next to get one.
+"""
+
+import asyncio
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+from common.frames import call_with_room
+
+Job = Callable[[], Any]
+
+
+class _Task(NamedTuple):
+    """A job, whose result is for the future."""
+
+    lane: str
+    job: Job
+    future: "asyncio.Future[Any]"
+
+
+class Threads:
+    """A fixed number of threads that take jobs in fair order.
+
+    Waking the event loop is a system call, so one wake-up serves all jobs that have ended by then.
+    All methods but the threads' own run in the event loop.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = self._free = count
+        self._running: Counter[str] = Counter()
+        self._waiting: dict[str, deque[_Task]] = {}
+        """Tasks by lane; the lane whose turn it is comes first."""
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._ended: deque[tuple[_Task, Any, BaseException | None]] = deque()
+        self._threads: list[threading.Thread] = []
+        self._is_awake = False
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._threads = [
+            threading.Thread(
+                target=call_with_room, args=(self._work,), name=f"request-{number}", daemon=True
+            )
+            for number in range(self._count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let every thread end after the jobs that it has been given."""
+        for _ in self._threads:
+            self._tasks.put(None)
+
+    def join(self, seconds: float) -> None:
+        """Wait for the threads to end, after :meth:`stop`."""
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+
+    async def run(self, job: Job, *, lane: str = "") -> Any:
+        """Run ``job`` in a thread; return its result or raise its exception."""
+        task = _Task(lane, job, self._loop.create_future())
+        if lane not in self._waiting and self._has_thread(lane):
+            self._start(task)
+        else:
+            self._waiting.setdefault(lane, deque()).append(task)
+        return await task.future
+
+    def _has_thread(self, lane: str) -> bool:
+        return self._running[lane] < self._free
+
+    def _start(self, task: _Task) -> None:
+        self._free -= 1
+        self._running[task.lane] += 1
+        self._tasks.put(task)
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                result, error = task.job(), None
+            except BaseException as raised:  # noqa: BLE001  # the waiting coroutine gets it
+                result, error = None, raised
+            self._ended.append((task, result, error))
+            del task, result, error
+            if not self._is_awake:
+                self._is_awake = True
+                self._loop.call_soon_threadsafe(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._is_awake = False  # first: jobs that end from now on must wake the loop again
+        while self._ended:
+            task, result, error = self._ended.popleft()
+            self._leave(task.lane)
+            if task.future.done():
+                continue
+            if error is None:
+                task.future.set_result(result)
+            else:
+                task.future.set_exception(error)
+        if self._waiting:
+            self._start_waiting()
+
+    def _leave(self, lane: str) -> None:
+        self._free += 1
+        self._running[lane] -= 1
+        if not self._running[lane]:
+            del self._running[lane]
+
+    def _start_waiting(self) -> None:
+        """Start tasks, one of each lane in turn, until no lane may have another thread."""
+        passed = 0
+        while self._free and passed < len(self._waiting):
+            lane = next(iter(self._waiting))
+            tasks = self._waiting.pop(lane)
+            if self._has_thread(lane):
+                self._start(tasks.popleft())
+                passed = 0
+            else:
+                passed += 1
+            if tasks:
+                self._waiting[lane] = tasks

@@ -1,0 +1,133 @@
+"""The buckets of this process."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from projects.keys.credentials import ProjectCredential
+from projects.limits.callers import AddressKind, Credential, RequestKind, limit_of, limits_of
+from projects.limits.token_bucket import Headers, Limit, Quota, TokenBucket
+
+MAX_QUOTAS = 50_000
+"""Callers whose buckets are kept; at the next one all start again with full buckets, until the
+next exchange with the other processes."""
+IDLE_SECONDS = 120.0
+"""After which a quota is dropped: its buckets are full by then."""
+PRUNE_SECONDS = 30.0
+
+
+class Limiter:
+    """Counts the requests of every caller of this process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._quotas: dict[RequestKind | AddressKind, dict[str, Quota]] = {
+            kind: {} for kind in (*RequestKind, *AddressKind)
+        }
+        self._checks = self._quotas[RequestKind.CHECKS]
+        self._buckets: dict[str, TokenBucket] = {}
+        self._prune_at = clock() + PRUNE_SECONDS
+
+    def quota_of(self, credential: Credential, kind: RequestKind) -> Quota:
+        """The quota of a caller with a valid key or token."""
+        quota = self._quotas[kind].get(credential.caller_id)
+        if quota is None or quota.source is not credential.tenant:  # read again: limits may differ
+            limits = limits_of(credential, kind)
+            return self._add(kind, credential.caller_id, limits, credential.tenant)
+        return quota
+
+    def quota_of_address(self, address: str, kind: AddressKind) -> Quota:
+        """The quota of an address, or of what is counted there by itself."""
+        quota = self._quotas[kind].get(address)
+        return quota or self._add(kind, address, (limit_of(address, kind),))
+
+    @property
+    def quota_count(self) -> int:
+        """Callers whose buckets are kept."""
+        return sum(map(len, self._quotas.values()))
+
+    def count_check(self, credential: ProjectCredential) -> Headers | None:
+        """Count a check; None if the limit does not allow it, else headers for its answer.
+
+        For the event loop alone: it uses no lock unless a new portion of tokens is due.
+        """
+        quota = self._checks.get(credential.key_id)
+        if quota is None or quota.source is not credential.project:
+            quota = self.quota_of(credential, RequestKind.CHECKS)
+        now = self._clock()
+        if quota.prepaid and now < quota.renew_at:
+            quota.prepaid -= 1
+            return quota.shown
+        with self._lock:
+            return quota.shown if quota.renew(now) else None
+
+    def take(self, quota: Quota) -> float:
+        """Count a request: 0.0 if it is allowed, otherwise the seconds until one will be."""
+        with self._lock:
+            return quota.take(self._clock())
+
+    def wait(self, quota: Quota) -> float:
+        """The seconds until a request will be allowed, without counting one."""
+        with self._lock:
+            return quota.wait(self._clock())
+
+    def collect(self, count: int) -> list[tuple[Limit, int]]:
+        """Up to ``count`` limits with the tokens that were taken since the last call, those with
+        the most first."""
+        with self._lock:
+            self._prune()
+            used = [bucket for bucket in self._buckets.values() if bucket.taken]
+            used = sorted(used, key=lambda bucket: bucket.taken, reverse=True)[:count]
+            usage = [(bucket.limit, bucket.taken) for bucket in used]
+            for bucket in used:
+                bucket.taken = 0
+        return usage
+
+    def correct(self, levels: dict[str, float]) -> None:
+        """Adopt what all processes together have left, by subject."""
+        with self._lock:
+            for subject, level in levels.items():
+                bucket = self._buckets.get(subject)
+                if bucket is not None:
+                    bucket.refill(self._clock())
+                    bucket.correct(level)
+
+    def _add(
+        self,
+        kind: RequestKind | AddressKind,
+        caller_id: str,
+        limits: tuple[Limit, ...],
+        source: object = None,
+    ) -> Quota:
+        with self._lock:
+            if self.quota_count >= MAX_QUOTAS:
+                self._buckets.clear()
+                for quotas in self._quotas.values():
+                    quotas.clear()
+            quota = Quota(tuple(self._bucket(limit) for limit in limits), source)
+            self._quotas[kind][caller_id] = quota
+        return quota
+
+    def _bucket(self, limit: Limit) -> TokenBucket:
+        bucket = self._buckets.get(limit.subject)
+        if bucket is None or bucket.limit != limit:
+            bucket = self._buckets[limit.subject] = TokenBucket(limit, at=self._clock())
+        return bucket
+
+    def _prune(self) -> None:
+        """Forget callers who have sent nothing for a while."""
+        now = self._clock()
+        if now < self._prune_at:
+            return
+        self._prune_at = now + PRUNE_SECONDS
+        self._buckets = {}
+        for quotas in self._quotas.values():
+            for caller_id, quota in list(quotas.items()):
+                if now - quota.buckets[0].at >= IDLE_SECONDS:
+                    del quotas[caller_id]
+                else:
+                    self._buckets |= {each.limit.subject: each for each in quota.buckets}
+
+
+limiter = Limiter()

@@ -1,0 +1,50 @@
+"""Add up in Redis what all processes have let through.
+
+The sum holds over time: tokens that processes have taken beyond the limit before they heard of each
+other are owed, and delay the next ones. While Redis is away every process counts alone.
+"""
+
+from typing import Any
+
+from common import redis
+from projects.limits.limiter import Limiter
+from projects.limits.token_bucket import Limit
+
+EXCHANGE_SECONDS = 1.0
+"""Between two exchanges of a process."""
+MAX_SUBJECTS = 1000
+"""Limits in one exchange, those with the most requests first."""
+EXPIRY_SECONDS = 180
+"""After which Redis drops an unused bucket; every bucket is full long before."""
+
+_TAKE = """
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local levels = {}
+for number, key in ipairs(KEYS) do
+  local rate, size = tonumber(ARGV[3 * number - 1]), tonumber(ARGV[3 * number])
+  local taken = tonumber(ARGV[3 * number + 1])
+  local held = redis.call('HMGET', key, 'level', 'at')
+  local level = tonumber(held[1] or size) + math.max(0, now - tonumber(held[2] or now)) * rate
+  level = math.max(math.min(level, size) - taken, -size)
+  redis.call('HSET', key, 'level', tostring(level), 'at', tostring(now))
+  redis.call('EXPIRE', key, ARGV[1])
+  levels[number] = tostring(level)
+end
+return levels
+"""
+
+
+def exchange(limiter: Limiter) -> None:
+    """Report what this process has let through, and adopt what all processes have left."""
+    usage = limiter.collect(MAX_SUBJECTS)
+    if usage:
+        limiter.correct(redis.attempt(lambda client: _take(client, usage), fallback={}))
+
+
+def _take(client: Any, usage: list[tuple[Limit, int]]) -> dict[str, float]:
+    """The shared level of each subject, in one round trip. A debt is limited to a full bucket."""
+    keys = [f"limit:{limit.subject}" for limit, _ in usage]
+    figures = [figure for limit, taken in usage for figure in (limit.rate, limit.size, taken)]
+    levels = client.eval(_TAKE, len(keys), *keys, EXPIRY_SECONDS, *figures)
+    return {limit.subject: float(level) for (limit, _), level in zip(usage, levels, strict=True)}
