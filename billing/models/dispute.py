@@ -41,6 +41,14 @@ def is_withheld(status: str, case_type: str = "") -> bool:
     return stage_of(status, case_type) in (DisputeStage.OPEN, DisputeStage.LOST)
 
 
+IS_WITHHELD = (
+    ~models.Q(status__in=WON)
+    & ~models.Q(status__startswith=INQUIRY)
+    & (~models.Q(status=PREVENTED) | models.Q(case_type=RESOLUTION))
+)
+""":func:`is_withheld` as a condition."""
+
+
 class Dispute(Mirror):
     """A payment that the buyer disputes at the bank. ``status`` in Stripe's words."""
 
@@ -68,7 +76,10 @@ class Dispute(Mirror):
             mirror_key("billing_dispute"),
             *tenant_links("billing_dispute", [("payment", "billing.Payment")]),
         ]
-        indexes = [models.Index(fields=["project", "status"], name="dispute_by_status")]
+        indexes = [
+            models.Index(fields=["project", "status"], name="dispute_by_status"),
+            models.Index(fields=["project", "opened_at"], name="dispute_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{Money(self.amount, self.currency)} ({self.status})"

@@ -11,6 +11,7 @@ class MissingReason(models.TextChoices):
     DELETED = "deleted", "Objects of this kind can be deleted, and few were"
     NEVER_DELETED = "never_deleted", "Stripe never deletes objects of this kind"
     TOO_MANY = "too_many", "Too many objects of the account are missing at once"
+    POLICY = "policy", "The heal policy leaves it to an operator"
 
 
 class MissingState(models.TextChoices):

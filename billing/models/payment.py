@@ -1,3 +1,4 @@
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from billing.models.mirror import mirror_key
@@ -115,6 +116,12 @@ class Payment(Outbound):
         indexes = [
             models.Index(fields=["project", "customer", "-id"], name="payment_by_customer"),
             models.Index(fields=["paid_at"], name="payment_by_time"),
+            models.Index(
+                fields=["project", "paid_at"],
+                include=["currency", "amount_received"],
+                condition=models.Q(paid_at__isnull=False),
+                name="revenue_by_time",
+            ),
             models.Index(fields=["account", "stripe_id"], name="owner_by_payment"),
             models.Index(
                 fields=["expires_at"],
@@ -132,6 +139,7 @@ class Payment(Outbound):
                 condition=~models.Q(workflow_id=""),
                 name="payment_by_workflow",
             ),
+            GinIndex(fields=["metadata"], opclasses=["jsonb_path_ops"], name="payment_by_metadata"),
         ]
 
     def __str__(self) -> str:

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import pgtrigger
 from django.db import models
 
@@ -18,6 +20,15 @@ class Interval(models.TextChoices):
     WEEK = "week", "Week"
     MONTH = "month", "Month"
     YEAR = "year", "Year"
+
+
+BILLINGS_PER_MONTH = {
+    Interval.DAY: Fraction(365, 12),
+    Interval.WEEK: Fraction(52, 12),
+    Interval.MONTH: Fraction(1),
+    Interval.YEAR: Fraction(1, 12),
+}
+"""How often an interval of one is billed in a month: a year has 12 months, 52 weeks or 365 days."""
 
 
 class Price(Outbound):
@@ -90,6 +101,13 @@ class Price(Outbound):
         """Minor units that this quantity costs at once; 0 for a metered price, billed after its
         period."""
         return 0 if self.is_metered else self.unit_amount * quantity
+
+    @property
+    def billings_per_month(self) -> Fraction:
+        """How often the price is billed in an average month; 0 for a one-time price."""
+        if not self.is_recurring:
+            return Fraction()
+        return BILLINGS_PER_MONTH[Interval(self.interval)] / self.interval_count
 
     @property
     def is_recurring(self) -> bool:

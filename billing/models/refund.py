@@ -34,7 +34,10 @@ class Refund(Outbound):
             mirror_key("billing_refund"),
             *tenant_links("billing_refund", [("payment", "billing.Payment")]),
         ]
-        indexes = [models.Index(fields=["refunded_at"], name="refund_by_time")]
+        indexes = [
+            models.Index(fields=["refunded_at"], name="refund_by_time"),
+            models.Index(fields=["project", "refunded_at"], name="refund_by_project_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{Money(self.amount, self.currency)} ({self.status})"

@@ -37,6 +37,14 @@ class StripeAccount(models.Model):
     key_refused_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Since when Stripe refuses the secret key."
     )
+    publishable_key = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        default="",
+        editable=False,
+        help_text="pk_…, for Stripe.js in front ends. It is no secret.",
+    )
     secret_key_last_four = models.CharField(max_length=4, blank=True, editable=False)
     events_seen_until = models.DateTimeField(
         null=True, blank=True, help_text="How far the list of events has been read."

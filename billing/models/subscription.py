@@ -79,6 +79,13 @@ class Subscription(Mirror):
         indexes = [
             models.Index(fields=["project", "customer", "-id"], name="subscription_by_customer"),
             models.Index(fields=["project", "status"], name="subscription_by_status"),
+            models.Index(fields=["project", "updated_at"], name="subscription_by_change"),
+            models.Index(fields=["project", "started_at"], name="subscription_by_start"),
+            models.Index(
+                fields=["project", "ended_at"],
+                condition=models.Q(ended_at__isnull=False),
+                name="subscription_by_end",
+            ),
             models.Index(
                 fields=["trial_ends_at"],
                 condition=models.Q(status="trialing"),

@@ -24,6 +24,7 @@ class SyncObject(models.Model):
     read covers. The object is due while ``applied < requested``, from ``next_try_at`` on. ``epoch``
     is the fence: each claim increments it, and a write with an older epoch is refused.
     ``stripe_event_id`` is the event that requested the last read, empty if it was no event.
+    ``event_created_at`` is when Stripe created that event.
     ``applied_digest`` stands for the snapshot that was applied last
     (``billing.sync.snapshot_digest``); without one the next is applied even if it is the same.
     Leases and due times use the database's clock. The models in ``tests/models`` check every
@@ -55,6 +56,7 @@ class SyncObject(models.Model):
     )
     last_error = models.TextField(blank=True)
     stripe_event_id = models.CharField(max_length=255, blank=True, db_default="")
+    event_created_at = models.DateTimeField(null=True)
     applied_digest = models.BinaryField(null=True)
     applied_at = models.DateTimeField(null=True)
 

@@ -138,8 +138,12 @@ def is_downgrade(before: BilledItems, after: BilledItems) -> bool:
 
 
 def monthly_amount(billed_items: BilledItems) -> Fraction:
-    """Return the exact minor units per month; a month has 365/12 days."""
-    return _daily_amount(billed_items) * DAYS[Interval.MONTH]
+    """Return the exact minor units per month before discounts, as MRR counts them
+    (docs/metrics.md)."""
+    return sum(
+        (item.amount * item.price.billings_per_month for item in billed_items if item.price),
+        Fraction(),
+    )
 
 
 def starts_new_period(before: BilledItems, after: BilledItems) -> bool:

@@ -109,8 +109,20 @@ def test_takings_are_summed_by_currency() -> None:
     )
 
     assert home.takings(NOW) == [
-        Takings(livemode=False, count=1, gross=Money(5000, "jpy"), refunded=Money(0, "jpy")),
-        Takings(livemode=False, count=1, gross=Money(2900, "usd"), refunded=Money(900, "usd")),
+        Takings(
+            livemode=False,
+            count=1,
+            gross=Money(5000, "jpy"),
+            refunded=Money(0, "jpy"),
+            disputed=Money(0, "jpy"),
+        ),
+        Takings(
+            livemode=False,
+            count=1,
+            gross=Money(2900, "usd"),
+            refunded=Money(900, "usd"),
+            disputed=Money(2000, "usd"),
+        ),
     ]
 
 
@@ -148,7 +160,8 @@ def test_the_home_page_shows_the_counts(viewer: Client) -> None:
 
     assert "29.00 USD" not in answer.text
     assert "87.00 USD" in answer.text
-    assert "60.00 USD" in answer.text
+    assert "40.00 USD" in answer.text, "disputed"
+    assert "20.00 USD" in answer.text, "net"
     assert SyncObject.objects.filter(parked_at__isnull=False).count() == 1
     assert "DependencyMissing: waits" in answer.text
     assert Project.objects.count() == 1

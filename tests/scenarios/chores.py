@@ -35,6 +35,7 @@ RARE = frozenset(
     {
         "billing.check_permissions",
         "billing.check_stripe_keys",
+        "billing.count_days",
         "billing.reconcile",
         "config.heartbeat",
         "delivery.drop_old_mail",
