@@ -48,7 +48,10 @@ def _confirm_subscription(row: Subscription, at: datetime, repair: bool) -> list
         changes = planned.changes if planned else []
         if repair and changes:
             credits.follow_subscription(subscription=row, customer=customer, at=at)
-    return [LawViolation(f"subscription {row.pk}: {change}") for change in changes]
+    return [
+        LawViolation(f"subscription {row.pk}: {change}", project_id=row.project_id, subject=row.pk)
+        for change in changes
+    ]
 
 
 def _confirm_purchase(row: Checkout, at: datetime, repair: bool) -> list[LawViolation]:
@@ -60,4 +63,7 @@ def _confirm_purchase(row: Checkout, at: datetime, repair: bool) -> list[LawViol
         changes = [draft for draft in drafts if draft.is_change]
         if repair and changes:
             credits.follow_checkout(checkout=row, line_access=line_access, customer=customer, at=at)
-    return [LawViolation(f"checkout {row.pk}: {change}") for change in changes]
+    return [
+        LawViolation(f"checkout {row.pk}: {change}", project_id=row.project_id, subject=row.pk)
+        for change in changes
+    ]

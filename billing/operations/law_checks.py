@@ -4,12 +4,14 @@
 * Credits are a function of the mirrors of paid periods and purchases.
 * The balance of a credit grant equals the amount due, and the sum of its ledger entries.
 * Totals equal the sum of their records, counters the sum of the totals in their window.
+* Counted days of metrics equal their recount, and spans the mirrors of subscriptions.
 
-Facts, credits, totals and counters are repaired under the locks of their writers. Sums of the
-ledger are only reported: database triggers keep them, so a difference there needs a person.
+Facts, credits, totals, counters and counted days are repaired under the locks of their writers.
+Sums of the ledger are only reported: database triggers keep them, so a difference there needs a
+person.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -17,6 +19,8 @@ from django.db import transaction
 
 from billing.access import purchase_facts
 from billing.access import service as access
+from billing.analytics import law_checks as metrics_law_checks
+from billing.analytics.law_checks import CountCheck
 from billing.models import Checkout, Subscription
 from billing.operations import credit_law_checks, law_pages
 from billing.operations.law_pages import LawPage, LawViolation
@@ -29,6 +33,7 @@ from entitlements.models.fact import SourceType
 from projects.customers import selectors as customers
 from projects.models import Project
 from usage.records import law_checks as usage_law_checks
+from usage.records.law_checks import UsageCheckPage
 
 RowT = TypeVar("RowT", Subscription, Checkout)
 
@@ -54,7 +59,7 @@ def _subscription_facts(*, after: str, at: datetime, repair: bool, project_id: s
         expected = purchase_facts.of_subscriptions(of_project)
         for row in _find_wrong(of_project, SourceType.SUBSCRIPTION, expected):
             error = _repair_subscription(row, at) if repair else None
-            violations.append(LawViolation(f"facts of subscription {row.pk}", error))
+            violations.append(_violation(row, f"facts of subscription {row.pk}", error))
     return LawPage(len(page), violations, law_pages.end_of(page))
 
 
@@ -67,8 +72,12 @@ def _checkout_facts(*, after: str, at: datetime, repair: bool, project_id: str) 
         )
         for row in _find_wrong(of_project, SourceType.CHECKOUT, expected):
             error = _repair_checkout(row, at) if repair else None
-            violations.append(LawViolation(f"facts of checkout {row.pk}", error))
+            violations.append(_violation(row, f"facts of checkout {row.pk}", error))
     return LawPage(len(page), violations, law_pages.end_of(page))
+
+
+def _violation(row: Subscription | Checkout, what: str, error: str | None) -> LawViolation:
+    return LawViolation(what, error, project_id=row.project_id, subject=row.pk)
 
 
 def _find_wrong(
@@ -102,31 +111,66 @@ def _repair_checkout(row: Checkout, at: datetime) -> str | None:
 
 def _credit_grants(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
     page = credit_dues.check_page(after=after, at=at, repair=repair, project_id=project_id)
-    return LawPage(
-        page.checked, [LawViolation(str(mismatch)) for mismatch in page.mismatches], page.after
-    )
+    violations = [
+        LawViolation(str(each), project_id=each.project_id, subject=each.grant_id)
+        for each in page.mismatches
+    ]
+    return LawPage(page.checked, violations, page.after)
 
 
 def _ledger(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
     checked, mismatches, next_after = ledger_sums.check_page(after=after, project_id=project_id)
-    error = "the ledger is kept by the database: look at its entries" if repair else None
-    return LawPage(
-        checked, [LawViolation(str(mismatch), error) for mismatch in mismatches], next_after
-    )
+    error = "the ledger is kept by the database: look at its entries"
+    violations = [
+        LawViolation(
+            str(each),
+            error,
+            project_id=each.project_id,
+            subject=each.grant_id,
+            values={name: (each.kept[name], each.expected[name]) for name in each.differing},
+        )
+        for each in mismatches
+    ]
+    return LawPage(checked, violations, next_after)
 
 
 def _totals(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
-    page = usage_law_checks.check_totals(after=after, at=at, repair=repair, project_id=project_id)
-    return LawPage(
-        page.checked, [LawViolation(str(mismatch)) for mismatch in page.mismatches], page.after
+    return _usage_page(
+        usage_law_checks.check_totals(after=after, at=at, repair=repair, project_id=project_id)
     )
 
 
 def _counters(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
-    page = usage_law_checks.check_counters(after=after, at=at, repair=repair, project_id=project_id)
-    return LawPage(
-        page.checked, [LawViolation(str(mismatch)) for mismatch in page.mismatches], page.after
+    return _usage_page(
+        usage_law_checks.check_counters(after=after, at=at, repair=repair, project_id=project_id)
     )
+
+
+def _usage_page(page: UsageCheckPage) -> LawPage:
+    violations = [
+        LawViolation(
+            str(each),
+            project_id=each.project_id,
+            subject=each.subject,
+            values={"value": (each.stored, each.expected)},
+        )
+        for each in page.mismatches
+    ]
+    return LawPage(page.checked, violations, page.after)
+
+
+def _counts_law(check: Callable[..., CountCheck]) -> TableLaw:
+    """A check of counted days as a law."""
+
+    def check_counts(*, after: str, at: datetime, repair: bool, project_id: str) -> LawPage:
+        page = check(after=after, at=at, repair=repair, project_id=project_id)
+        violations = [
+            LawViolation(each.what, project_id=each.project_id, subject=each.subject)
+            for each in page.mismatches
+        ]
+        return LawPage(page.checked, violations, page.after)
+
+    return check_counts
 
 
 LAWS: dict[str, TableLaw] = {
@@ -138,5 +182,9 @@ LAWS: dict[str, TableLaw] = {
     "credit ledger": _ledger,
     "usage totals": _totals,
     "usage counters": _counters,
+    "subscription spans": _counts_law(metrics_law_checks.check_spans),
+    "subscription metrics": _counts_law(metrics_law_checks.check_days),
+    "revenue metrics": _counts_law(metrics_law_checks.check_revenue),
 }
-"""Laws by name, in the order of their checks: totals before the counters that are sums of them."""
+"""Laws by name, in the order of their checks: totals before the counters that are sums of them,
+spans before the days that are counted from them."""

@@ -1,7 +1,7 @@
 """Pages of our own rows for law checks, and the result of checking one page."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from billing.models import Checkout, Rollout, Subscription
@@ -16,10 +16,16 @@ UNFINISHED = (RunStatus.RUNNING, RunStatus.MOVING)
 
 @dataclass(frozen=True, slots=True)
 class LawViolation:
-    """A row that breaks a law; ``error`` is the reason why it was not repaired."""
+    """A row that breaks a law; ``error`` is the reason why it was not repaired.
+
+    ``subject`` names the row by our ids. ``values``: the stored and the expected value by name.
+    """
 
     what: str
     error: str | None = None
+    project_id: str = field(kw_only=True)
+    subject: str = field(kw_only=True)
+    values: Mapping[str, tuple[object, object]] = field(default_factory=dict, kw_only=True)
 
     def __str__(self) -> str:
         return self.what

@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import islice
 
 from billing.models import ReconcileRun, StripeAccount
+from billing.models.mirror import Mirror
 from billing.operations.selectors import reconcile_runs
 from billing.stripe import budget
 from billing.stripe.budget import Lane
@@ -23,7 +24,7 @@ from billing.sync.apply import Comparison
 from billing.sync.kinds import Mirrored
 from billing.sync.object_sync import BudgetSpent
 from billing.sync.plan import Differences
-from billing.sync.selectors import page_rows
+from billing.sync.selectors import owners, page_rows
 from common.errors import DomainError
 from projects.models import Project
 
@@ -48,6 +49,12 @@ class ReconcileFinding:
     is_gone: bool = False
     is_missing: bool = False
     """Stripe answered 404, instead of saying that the object is deleted."""
+    can_be_deleted: bool = True
+    """Whether Stripe may delete such an object; computed for missing objects only."""
+    is_foreign: bool = False
+    """We mirror it, but at Stripe it belongs to none of our customers."""
+    in_sync_at: datetime | None = None
+    """When our row was last read from Stripe."""
 
     def __str__(self) -> str:
         head = f"{self.kind} {self.stripe_id}"
@@ -55,6 +62,8 @@ class ReconcileFinding:
             return f"{head}: not mirrored"
         if self.is_gone:
             return f"{head} ({self.our_id}): gone at Stripe"
+        if self.is_foreign:
+            return f"{head} ({self.our_id}): belongs to nobody here"
         changes = (
             f"{name}: {our_value!s} -> {stripe_value!s}"
             for name, (our_value, stripe_value) in sorted(self.differences.items())
@@ -125,15 +134,15 @@ def confirm(
     except StripeObjectMissing:
         snapshot = None
     except (StripeMalformed, StripeRefused) as error:
-        on_failure(f"{scope.mirrored.kind} {stripe_id}", error)
+        _report_failure(scope, stripe_id, error, on_failure)
         return None
     try:
         comparison = _compare(scope, stripe_id, snapshot)
     except Exception as error:  # noqa: BLE001  # the error of one object must not stop the others
-        on_failure(f"{scope.mirrored.kind} {stripe_id}", error)
+        _report_failure(scope, stripe_id, error, on_failure)
         return None
     if comparison is None:
-        return None
+        return _find_foreign(scope, stripe_id, snapshot)
     return ReconcileFinding(
         account=scope.account,
         kind=scope.mirrored.kind,
@@ -143,7 +152,21 @@ def confirm(
         differences=comparison.differences,
         is_gone=snapshot is None or snapshot.deleted,
         is_missing=snapshot is None,
+        can_be_deleted=snapshot is not None or _can_be_deleted(scope, stripe_id),
+        in_sync_at=comparison.in_sync_at,
     )
+
+
+def count_visible(scope: ReconcileScope, page: Sequence[ListedObject]) -> int:
+    """Number of objects of the page that the owner of the reconciliation may know of.
+
+    Of a shared account, a project's reconciliation counts only what the project mirrors.
+    """
+    if scope.project is None or not scope.account.is_shared:
+        return len(page)
+    ids = [listed.stripe_id for listed in page]
+    rows = scope.mirrored.mapper.model.objects.for_project(scope.project)
+    return int(rows.filter(account=scope.account, stripe_id__in=ids).count())
 
 
 def code_of(error: Exception) -> str:
@@ -154,9 +177,58 @@ def code_of(error: Exception) -> str:
 def _may_differ(scope: ReconcileScope, snapshot: StripeSnapshot) -> bool:
     """Whether the object differs; true too if the comparison fails: reading it alone shows why."""
     try:
-        return _compare(scope, snapshot.stripe_id, snapshot) is not None
+        is_different = _compare(scope, snapshot.stripe_id, snapshot) is not None
+        return is_different or _is_foreign(scope, snapshot.stripe_id, snapshot)
     except Exception:  # noqa: BLE001  # the error of one object must not stop the others
         return True
+
+
+def _report_failure(
+    scope: ReconcileScope, stripe_id: str, error: Exception, on_failure: OnFailure
+) -> None:
+    """Call ``on_failure``; but a project learns nothing about objects that it does not mirror."""
+    row = _row(scope, stripe_id) if scope.project is not None else None
+    if scope.project is None or (row is not None and row.project_id == scope.project.pk):
+        on_failure(f"{scope.mirrored.kind} {stripe_id}", error)
+
+
+def _row(scope: ReconcileScope, stripe_id: str) -> Mirror | None:
+    row: Mirror | None = owners.row_of(
+        scope.mirrored.mapper.model, account=scope.account, stripe_id=stripe_id
+    )
+    return row
+
+
+def _can_be_deleted(scope: ReconcileScope, stripe_id: str) -> bool:
+    row = _row(scope, stripe_id)
+    return row is not None and scope.mirrored.can_be_deleted(row)
+
+
+def _is_foreign(scope: ReconcileScope, stripe_id: str, snapshot: StripeSnapshot) -> bool:
+    """Whether we mirror an existing object that belongs to nobody here."""
+    if snapshot.deleted or _row(scope, stripe_id) is None:
+        return False
+    return scope.mirrored.mapper.owner(scope.account, snapshot) is None
+
+
+def _find_foreign(
+    scope: ReconcileScope, stripe_id: str, snapshot: StripeSnapshot | None
+) -> ReconcileFinding | None:
+    if snapshot is None or not _is_foreign(scope, stripe_id, snapshot):
+        return None
+    row = _row(scope, stripe_id)
+    if row is None or (scope.project is not None and row.project_id != scope.project.pk):
+        return None
+    return ReconcileFinding(
+        account=scope.account,
+        kind=scope.mirrored.kind,
+        stripe_id=stripe_id,
+        project_id=row.project_id,
+        our_id=row.pk,
+        differences={},
+        is_foreign=True,
+        in_sync_at=row.synced_at,
+    )
 
 
 def _compare(

@@ -58,11 +58,15 @@ def is_due(*, purpose: str, account: StripeAccount | None, before: datetime) -> 
 
 
 def claim(
-    *, purpose: str, accounts: Collection[StripeAccount], order: Collection[str]
+    *,
+    purpose: str,
+    accounts: Collection[StripeAccount],
+    order: Collection[str],
+    laws: bool = True,
 ) -> ReconcileRun | None:
     """Lease the next step: the first open one of the account that waited longest.
 
-    None when nothing is due.
+    ``laws`` says whether to check our own tables too. None when nothing is due.
     """
     claimed = prepared_statements.fetch_row(
         reconcile_sql.CLAIM,
@@ -71,6 +75,7 @@ def claim(
             "account_ids": [account.pk for account in accounts],
             "steps": list(order),
             "lease": LEASE,
+            "laws": laws,
         },
     )
     return None if claimed is None else reconcile_runs.find(claimed[0])

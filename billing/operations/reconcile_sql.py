@@ -5,7 +5,7 @@ from common.lease import IS_FREE
 _IS_DUE = f"""
     run.purpose = %(purpose)s AND run.finished_at IS NULL AND {IS_FREE}
     AND run.next_try_at <= statement_timestamp()
-    AND (run.account_id = ANY(%(account_ids)s::text[]) OR run.account_id IS NULL)
+    AND (run.account_id = ANY(%(account_ids)s::text[]) OR run.account_id IS NULL AND %(laws)s)
 """
 
 _CLAIM = """
@@ -39,12 +39,15 @@ WITH progress AS (
     SET phase = %(phase)s, after = %(after)s, compared = %(compared)s, found = %(found)s,
         failed = %(failed)s, attempts = 0, touched_at = statement_timestamp(),
         leased_until = statement_timestamp() + %(lease)s
-    WHERE id = %(run_id)s
+    WHERE id = %(run_id)s AND finished_at IS NULL
+    RETURNING id
 )
 INSERT INTO billing_reconcilesighting (run_id, stripe_id)
-SELECT %(run_id)s, listed.stripe_id FROM unnest(%(listed_ids)s::text[]) AS listed (stripe_id)
+SELECT progress.id, listed.stripe_id
+FROM progress, unnest(%(listed_ids)s::text[]) AS listed (stripe_id)
 ON CONFLICT DO NOTHING
 """
+"""A step that was stopped meanwhile stays as it is."""
 
 FINISH = """
 WITH forgotten AS (
@@ -54,5 +57,5 @@ UPDATE billing_reconcilerun
 SET phase = %(phase)s, compared = %(compared)s, found = %(found)s, failed = %(failed)s,
     finished_at = %(finished_at)s, leased_until = NULL, touched_at = statement_timestamp(),
     last_error = %(error)s
-WHERE id = %(run_id)s
+WHERE id = %(run_id)s AND finished_at IS NULL
 """

@@ -1,59 +1,53 @@
 """Process one page of a reconciliation step: of a Stripe list, of metered usage, or of a law."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 
 import structlog
 
 from billing.models import ReconcileRun, StripeAccount
+from billing.models.drift_report import DriftState, HealPolicy
+from billing.models.missing_object import MissingReason
 from billing.models.reconcile_run import ReconcilePhase
 from billing.operations import (
+    drift_drafts,
     law_checks,
     reconcile_pages,
+    reconcile_pass,
     reconcile_runs,
     setup_reconciliation,
     usage_reconciliation,
 )
-from billing.operations.reconcile_pages import OnFailure, ReconcileFinding, ReconcileScope
-from billing.operations.setup_reconciliation import SETUPS, SetupPass
+from billing.operations.law_pages import LawViolation
+from billing.operations.reconcile_kinds import USAGE
+from billing.operations.reconcile_pages import ReconcileFinding, ReconcileScope
+from billing.operations.reconcile_pass import ReconcilePass, Repair
+from billing.operations.setup_reconciliation import SETUPS, SetupDifference, SetupPass
 from billing.stripe.client import client_for
 from billing.stripe.errors import StripeObjectMissing
 from billing.stripe.fields import PAGE
 from billing.sync import kinds, missing_objects
 from billing.sync import service as sync
-from projects.models import Project
+from billing.sync.missing_objects import StripeObjectVanished
 
 log = structlog.get_logger(__name__)
 
-USAGE = "usage"
-"""The step that compares Stripe's counts for metered prices."""
-
-
-def do_nothing(*arguments: object) -> None:
-    """Accept any arguments and do nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReconcilePass:
-    """A reconciliation pass and its callbacks.
-
-    ``tick`` is called for each compared object. ``on_finding`` is called for each confirmed
-    difference, with the error of its repair (None if it was repaired, or if ``repair`` is false).
-    ``on_failure`` is called for objects that could not be compared.
-    """
-
-    purpose: str
-    at: datetime
-    repair: bool = True
-    project: Project | None = None
-    tick: Callable[[], object] = do_nothing
-    on_finding: Callable[[object, str | None], object] = do_nothing
-    on_failure: OnFailure = do_nothing
-
 
 def process_page(run: ReconcileRun, *, plan: ReconcilePass) -> bool:
-    """Process the next page of the step; returns whether more pages follow."""
+    """Process the next page of the step; returns whether more pages follow.
+
+    After the last page, earlier reports of objects that no longer differ are closed.
+    """
+    if _process(run, plan):
+        return True
+    run.refresh_from_db(fields=["phase"])
+    if run.phase == ReconcilePhase.FINISHED:
+        plan.close_unseen(run)
+    return False
+
+
+def _process(run: ReconcileRun, plan: ReconcilePass) -> bool:
     if run.account is None:
         return _law_page(run, plan)
     if run.step == USAGE:
@@ -85,8 +79,8 @@ def _listed_page(run: ReconcileRun, scope: ReconcileScope, plan: ReconcilePass) 
     ids = [listed.stripe_id for listed in page]
     if plan.repair:
         missing_objects.note_found(account=scope.account, kind=run.step, stripe_ids=ids)
+    run.compared += reconcile_pages.count_visible(scope, page)
     for _ in page:
-        run.compared += 1
         plan.tick()
     if len(page) == PAGE and ids[-1]:
         reconcile_runs.save_progress(run, listed_ids=ids, after=ids[-1])
@@ -102,7 +96,7 @@ def _unlisted_page(run: ReconcileRun, scope: ReconcileScope, plan: ReconcilePass
     missing: list[ReconcileFinding] = []
     for stripe_id in _unlisted_ids(run, scope, plan):
         finding = reconcile_pages.confirm(scope, stripe_id, on_failure=plan.on_failure)
-        if finding is not None and finding.is_missing and plan.repair:
+        if finding is not None and finding.is_missing and _is_decided(finding, plan):
             missing.append(finding)
             if len(missing) > missing_objects.limit(scope.account):
                 _stop(run, scope, missing, plan)
@@ -126,6 +120,7 @@ def _unlisted_ids(run: ReconcileRun, scope: ReconcileScope, plan: ReconcilePass)
         undecided = missing_objects.awaiting_decision(
             account=scope.account, kind=run.step, stripe_ids=affected
         )
+        plan.keep_open(run, undecided)
         yield from (stripe_id for stripe_id in affected if stripe_id not in undecided)
         reconcile_runs.save_progress(run)
 
@@ -137,6 +132,7 @@ def _stop(
     missing_objects.stop(account=scope.account, kind=run.step, stripe_ids=ids, at=plan.at)
     for finding in missing:
         run.found += 1
+        plan.record(drift_drafts.of_object(finding), DriftState.PARKED)
         plan.on_finding(finding, "too many objects are missing: decide in the console")
     reconcile_runs.save_progress(run)
     reconcile_runs.stop_account(
@@ -146,11 +142,36 @@ def _stop(
 
 
 def _report_and_repair(run: ReconcileRun, finding: ReconcileFinding, plan: ReconcilePass) -> None:
-    """Repair the difference if the pass repairs, and call ``on_finding``."""
-    run.found += 1
-    error = _try_repair(finding, plan.at) if plan.repair else None
-    run.failed += error is not None
-    plan.on_finding(finding, error)
+    """Store the difference, repair it if its policy says so, and call ``on_finding``."""
+    try_repair: Repair = partial(_try_repair, finding, plan.at)
+    park: Repair = partial(_park_missing, finding, plan.at) if finding.is_missing else _park
+    draft = drift_drafts.of_object(finding)
+    reconcile_pass.handle(
+        run, finding=finding, draft=draft, plan=plan, repair=try_repair, park=park
+    )
+
+
+def _is_decided(finding: ReconcileFinding, plan: ReconcilePass) -> bool:
+    """Whether the pass repairs or parks the difference, and does not only report it."""
+    return plan.policy_of(drift_drafts.class_of_object(finding)) != HealPolicy.REPORT
+
+
+def _park() -> str:
+    return reconcile_pass.PARKED
+
+
+def _park_missing(finding: ReconcileFinding, at: datetime) -> str | None:
+    """Leave the decision about our row to an operator (*Missing objects*)."""
+    if not finding.can_be_deleted:
+        return _try_repair(finding, at)  # parks it, unless we have deleted it ourselves
+    missing_objects.stop(
+        account=finding.account,
+        kind=finding.kind,
+        stripe_ids=[finding.stripe_id],
+        at=at,
+        because=MissingReason.POLICY,
+    )
+    return StripeObjectVanished.__name__
 
 
 def repair(*, finding: ReconcileFinding, at: datetime) -> None:
@@ -176,37 +197,61 @@ def _usage_page(run: ReconcileRun, account: StripeAccount, plan: ReconcilePass) 
         on_failure=plan.on_failure,
         after=run.after,
     )
-    instruction = "check the usage that Stripe refused" if plan.repair else None
     for difference in page.differences:
-        run.found += 1
-        run.failed += 1
-        plan.on_finding(difference, instruction)
+        draft = drift_drafts.of_usage(difference, account_id=account.pk, kind=run.step)
+        reconcile_pass.handle(
+            run,
+            finding=difference,
+            draft=draft,
+            plan=plan,
+            repair=_check_refusals,
+            park=_check_refusals,
+        )
     return _end_page(run, plan, checked=page.checked, after=page.after)
 
 
+def _check_refusals() -> str:
+    return "check the usage that Stripe refused"
+
+
 def _setup_page(run: ReconcileRun, account: StripeAccount, plan: ReconcilePass) -> bool:
+    def on_difference(difference: SetupDifference, repair: Repair) -> None:
+        draft = drift_drafts.of_setup(difference)
+        reconcile_pass.handle(run, finding=difference, draft=draft, plan=plan, repair=repair)
+
     setup_pass = SetupPass(
         setup=SETUPS[run.step],
         account=account,
         at=plan.at,
-        repair=plan.repair,
         project=plan.project,
         tick=plan.tick,
-        on_finding=plan.on_finding,
+        on_difference=on_difference,
         on_failure=plan.on_failure,
     )
     return setup_reconciliation.compare_page(run, setup_pass)
 
 
 def _law_page(run: ReconcileRun, plan: ReconcilePass) -> bool:
+    """Check our own tables. The check itself repairs, under the locks of the writers."""
+    repairs = plan.policy_of(drift_drafts.class_of_law(run.step)) == HealPolicy.HEAL
     page = law_checks.check_page(
-        run.step, after=run.after, at=plan.at, repair=plan.repair, project=plan.project
+        run.step, after=run.after, at=plan.at, repair=repairs, project=plan.project
     )
     for violation in page.violations:
-        run.found += 1
-        run.failed += violation.error is not None
-        plan.on_finding(violation, violation.error)
+        draft = drift_drafts.of_law(violation, law=run.step)
+        reconcile_pass.handle(
+            run,
+            finding=violation,
+            draft=draft,
+            plan=plan,
+            repair=partial(_outcome_of, violation),
+            park=partial(_outcome_of, violation, reconcile_pass.PARKED),
+        )
     return _end_page(run, plan, checked=page.checked, after=page.after)
+
+
+def _outcome_of(violation: LawViolation, otherwise: str | None = None) -> str | None:
+    return violation.error or otherwise
 
 
 def _end_page(run: ReconcileRun, plan: ReconcilePass, *, checked: int, after: str) -> bool:

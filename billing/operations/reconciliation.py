@@ -11,31 +11,39 @@ stop the account's pass, and an operator decides (``missing_objects``).
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from billing.accounts.selectors import stripe_accounts
 from billing.models import ReconcileRun, StripeAccount
 from billing.models.reconcile_run import ReconcilePhase
-from billing.operations import law_checks, reconcile_runs, reconcile_steps
+from billing.operations import (
+    drift_metrics,
+    heal_policies,
+    law_checks,
+    nightly_runs,
+    reconcile_runs,
+    reconcile_steps,
+)
+from billing.operations.reconcile_kinds import stripe_steps
 from billing.operations.reconcile_pages import ReconcileFinding, code_of
-from billing.operations.reconcile_steps import USAGE, ReconcilePass, do_nothing
-from billing.operations.setup_reconciliation import SETUPS
+from billing.operations.reconcile_pass import ReconcilePass, do_nothing
+from billing.operations.selectors import reconciliations
+from billing.operations.selectors.reconciliations import NIGHTLY
+from billing.operations.stripe_targets import accounts
 from billing.stripe.account_pin import StripeAccountMismatch
 from billing.stripe.errors import (
     StripeCredentialsRefused,
     StripePermissionMissing,
 )
-from billing.sync import kinds
 from billing.sync.object_sync import BudgetSpent
 from common.ids import new_id
 from projects.models import Project
 
 log = structlog.get_logger(__name__)
 
-NIGHTLY = "nightly"
+LAW_STEPS = list(law_checks.LAWS)
 PASS_INTERVAL = timedelta(days=1)
 """Time from the start of one nightly pass to the start of the next."""
 SLICE_SECONDS = 15.0
@@ -50,26 +58,8 @@ class ReconcileResult:
 
     compared: int = 0
     found: int = 0
+    not_compared: int = 0
     failures: list[str] = field(default_factory=list)
-
-
-def stripe_steps() -> tuple[str, ...]:
-    """Steps of each account in order: owners before their objects, meters before usage."""
-    return (*kinds.KINDS, *SETUPS, USAGE)
-
-
-def accounts(*, project: Project | None = None) -> list[StripeAccount]:
-    """The accounts to compare: all with a key, or the one that this project sells through."""
-    all_accounts = stripe_accounts.with_key()
-    if project is None:
-        return all_accounts
-    own = [account for account in all_accounts if account.project_id == project.pk]
-    shared = [
-        account
-        for account in all_accounts
-        if account.is_shared and account.livemode == project.livemode
-    ]
-    return own or shared
 
 
 def begin(plan: ReconcilePass, targets: list[StripeAccount], *, laws: bool = True) -> None:
@@ -88,33 +78,59 @@ def work_on(
     *,
     seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    laws: bool = True,
 ) -> bool:
-    """Process steps for ``seconds`` (None: until none is due); returns whether the pass is over."""
+    """Process steps for ``seconds`` (None: until none is due); returns whether the pass is over.
+
+    ``laws`` says whether our own tables have their turn too.
+    """
     deadline = None if seconds is None else clock() + seconds
-    order = (*stripe_steps(), *law_checks.LAWS)
     while deadline is None or clock() < deadline:
-        run = reconcile_runs.claim(purpose=plan.purpose, accounts=targets, order=order)
-        if run is None:
+        if not work_on_step(plan, targets, clock=clock, laws=laws):
             break
-        slice_end = clock() + SLICE_SECONDS
-        _run_slice(run, plan, lambda slice_end=slice_end: clock() >= slice_end)  # type: ignore[misc]  # bound now
     return reconcile_runs.is_over(purpose=plan.purpose)
+
+
+def work_on_step(
+    plan: ReconcilePass,
+    targets: list[StripeAccount],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    laws: bool = True,
+    seconds: float = SLICE_SECONDS,
+) -> bool:
+    """Process the next due step for one slice of ``seconds``; False if none is due."""
+    order = (*stripe_steps(), *law_checks.LAWS)
+    run = reconcile_runs.claim(purpose=plan.purpose, accounts=targets, order=order, laws=laws)
+    if run is None:
+        return False
+    slice_end = clock() + seconds
+    source = nightly_runs.source_of(run) if plan.purpose == NIGHTLY else plan.source
+    _run_slice(run, replace(plan, source=source), lambda: clock() >= slice_end)
+    return True
 
 
 def run_nightly(*, at: datetime, seconds: float = RUN_SECONDS) -> ReconcileResult:
     """Start the nightly pass if it is due, and work on it for ``seconds``.
 
-    Differences are repaired and logged. A pass that takes longer than a day is not restarted.
+    Differences are treated as their heal policies say, reported and logged. A pass that takes
+    longer than a day is not restarted. An account waits while another reconciliation has its turn.
     """
     result = ReconcileResult()
-    plan = _with_log(ReconcilePass(purpose=NIGHTLY, at=at), result)
+    policies = heal_policies.current()
+    plan = with_log(ReconcilePass(purpose=NIGHTLY, at=at, policies=policies), result)
     targets = accounts()
-    for account in targets:
+    for account, steps in (*((account, stripe_steps()) for account in targets), (None, LAW_STEPS)):
         if reconcile_runs.is_due(purpose=NIGHTLY, account=account, before=at - PASS_INTERVAL):
-            reconcile_runs.begin(purpose=NIGHTLY, account=account, steps=stripe_steps(), at=at)
-    if reconcile_runs.is_due(purpose=NIGHTLY, account=None, before=at - PASS_INTERVAL):
-        reconcile_runs.begin(purpose=NIGHTLY, account=None, steps=law_checks.LAWS, at=at)
-    work_on(plan, targets, seconds=seconds)
+            nightly_runs.begin(account=account, steps=steps, at=at)
+    waiting = reconciliations.account_ids_of_others()
+    work_on(
+        plan,
+        [account for account in targets if account.pk not in waiting],
+        seconds=seconds,
+        laws="" not in waiting,
+    )
+    nightly_runs.end_finished(at=at)
     if result.compared:
         log.info(
             "reconciled",
@@ -162,30 +178,39 @@ def compare(
     return findings
 
 
-def _with_log(plan: ReconcilePass, result: ReconcileResult) -> ReconcilePass:
+def with_log(plan: ReconcilePass, result: ReconcileResult) -> ReconcilePass:
+    """The pass with callbacks that count and log, and a stop when its reconciliation is halted."""
+
     def tick() -> None:
         result.compared += 1
 
     def on_finding(finding: object, error: str | None) -> None:
         result.found += 1
+        drift_metrics.record(drift_metrics.OPEN if error else drift_metrics.HEALED)
         log.warning("difference", finding=str(finding), not_repaired=error)
         if error is not None:
             result.failures.append(f"{finding}: {error}")
 
     def on_failure(what: str, error: Exception) -> None:
         code = code_of(error)
+        result.not_compared += 1
+        drift_metrics.record(drift_metrics.NOT_COMPARED)
         result.failures.append(f"{what}: {code}")
         log.warning("not_compared", what=what, error=code)
 
-    return ReconcilePass(
-        purpose=plan.purpose, at=plan.at, tick=tick, on_finding=on_finding, on_failure=on_failure
+    return replace(
+        plan,
+        tick=tick,
+        on_finding=on_finding,
+        on_failure=on_failure,
+        may_continue=lambda run: not reconciliations.is_halted(run),
     )
 
 
 def _run_slice(run: ReconcileRun, plan: ReconcilePass, is_time_up: Callable[[], bool]) -> None:
     """Process a step for one slice of time. An error is stored with the step."""
     try:
-        while not is_time_up():
+        while not is_time_up() and plan.may_continue(run):
             if not reconcile_steps.process_page(run, plan=plan):
                 return
         reconcile_runs.release(run)

@@ -9,6 +9,7 @@ meter needs an operator: Stripe accepts no usage for it, and its prices were arc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db.models import Exists, OuterRef
@@ -118,15 +119,17 @@ SETUPS: dict[str, SetupKind] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupPass:
-    """The settings of one step and its callbacks, as in ``reconcile_steps.ReconcilePass``."""
+    """The settings of one step and its callbacks, as in ``reconcile_pass.ReconcilePass``.
+
+    ``on_difference`` is called with a confirmed difference and the function that repairs it.
+    """
 
     setup: SetupKind
     account: StripeAccount
     at: datetime
-    repair: bool
     project: Project | None
     tick: Callable[[], object]
-    on_finding: Callable[[object, str | None], object]
+    on_difference: Callable[[SetupDifference, Callable[[], str | None]], None]
     on_failure: OnFailure
 
     def rows(self) -> ProjectQuerySet[Any]:
@@ -157,7 +160,7 @@ def _listed_page(run: ReconcileRun, plan: SetupPass) -> bool:
     ids = [str(fields["id"]) for fields in page]
     rows = {row.stripe_id: row for row in plan.rows().filter(stripe_id__in=ids)}
     pairs = [(fields, rows[fields["id"]]) for fields in page if fields["id"] in rows]
-    _report_and_repair(run, plan, [row for fields, row in pairs if _differs(plan, fields, row)])
+    _report_and_repair(plan, [row for fields, row in pairs if _differs(plan, fields, row)])
     _count(run, plan, len(page))
     if len(page) == PAGE:
         reconcile_runs.save_progress(run, listed_ids=rows, after=ids[-1])
@@ -170,7 +173,7 @@ def _unlisted_page(run: ReconcileRun, plan: SetupPass) -> bool:
     seen = ReconcileSighting.objects.filter(run=run, stripe_id=OuterRef("stripe_id"))
     rows = plan.rows().filter(~Exists(seen), stripe_id__gt=run.after).order_by("stripe_id")
     page = list(rows[:PAGE])
-    _report_and_repair(run, plan, page)
+    _report_and_repair(plan, page)
     _count(run, plan, len(page))
     if len(page) < PAGE:
         reconcile_runs.finish(run, ReconcilePhase.FINISHED, at=plan.at)
@@ -193,18 +196,18 @@ def _differs(plan: SetupPass, fields: Fields, row: Row) -> bool:
         return True
 
 
-def _report_and_repair(run: ReconcileRun, plan: SetupPass, rows: Iterable[Row]) -> None:
-    """Read each object alone; report those that differ, and repair them if the pass repairs."""
+def _report_and_repair(plan: SetupPass, rows: Iterable[Row]) -> None:
+    """Read each object alone; report and repair those that differ."""
     for row in rows:
         difference = _confirm(plan, row)
-        if difference is None:
-            continue
-        run.found += 1
-        error = None
-        if plan.repair:
-            error = plan.setup.repair(row, plan.at) if difference.differences else UNKNOWN
-        run.failed += error is not None
-        plan.on_finding(difference, error)
+        if difference is not None:
+            plan.on_difference(difference, partial(_repair, plan, difference))
+
+
+def _repair(plan: SetupPass, difference: SetupDifference) -> str | None:
+    if not difference.differences:
+        return UNKNOWN
+    return plan.setup.repair(difference.row, plan.at)
 
 
 def _confirm(plan: SetupPass, row: Row) -> SetupDifference | None:

@@ -82,6 +82,12 @@ class StripeCredentialsRefused(StripeRefused):
     code, title = "stripe-key-refused", "Stripe did not accept the account's secret key."
 
 
+class StripeNotConfigured(StripeCredentialsRefused):
+    """The Stripe account of the project has no secret key, so nothing can be sold."""
+
+    code, title = "stripe-not-configured", "No Stripe key is set for this project."
+
+
 class StripePermissionMissing(StripeCredentialsRefused):
     """The account's restricted key lacks a permission; other requests may still be answered.
 

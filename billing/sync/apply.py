@@ -53,6 +53,8 @@ class Comparison:
     our_id: str | None
     """None when we have no row yet."""
     differences: Differences
+    in_sync_at: datetime | None = None
+    """When our row was last read from Stripe."""
 
 
 def compare(
@@ -69,7 +71,9 @@ def compare(
     if owner is None:
         return None
     planned = _plan(mapper, account, owner, stripe_id, snapshot, at)
-    return Comparison(owner, None if planned.is_new else planned.row.pk, planned.differences())
+    row = planned.row
+    our_id, in_sync_at = (None, None) if planned.is_new else (row.pk, row.synced_at)
+    return Comparison(owner, our_id, planned.differences(), in_sync_at)
 
 
 def customer_of(snapshot: StripeSnapshot | None) -> str:

@@ -78,8 +78,15 @@ def dismiss(*, row: MissingObject, actor: str, reason: str, at: datetime) -> Non
     _decide(row, MissingState.KEPT, "missing_object.dismiss", actor, reason, at)
 
 
-def stop(*, account: StripeAccount, kind: str, stripe_ids: list[str], at: datetime) -> None:
-    """Let a person decide about each of these objects, because too many are missing at once."""
+def stop(
+    *,
+    account: StripeAccount,
+    kind: str,
+    stripe_ids: list[str],
+    at: datetime,
+    because: MissingReason = MissingReason.TOO_MANY,
+) -> None:
+    """Let a person decide about each of these objects, which Stripe does not have."""
     mirrored = kinds.of(kind)
     with transaction.atomic():
         missing_objects.lock(account.pk)
@@ -88,7 +95,7 @@ def stop(*, account: StripeAccount, kind: str, stripe_ids: list[str], at: dateti
             missing = missing_objects.find(account=account, kind=kind, stripe_id=stripe_id)
             if row is not None and (missing is None or missing.state == MissingState.FOUND):
                 can_be_deleted = mirrored.can_be_deleted(row)
-                reason = MissingReason.TOO_MANY if can_be_deleted else MissingReason.NEVER_DELETED
+                reason = because if can_be_deleted else MissingReason.NEVER_DELETED
                 _record(account, mirrored, row, reason, at)
 
 

@@ -10,7 +10,7 @@ from typing import TypeGuard
 import structlog
 from django.db import DataError, OperationalError, transaction
 
-from billing.stripe import budget
+from billing.stripe import budget, request_metrics
 from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
 from billing.stripe.errors import (
@@ -22,7 +22,15 @@ from billing.stripe.errors import (
     malformed,
 )
 from billing.stripe.snapshots import StripeSnapshot
-from billing.sync import apply, kinds, missing_objects, parked_objects, snapshot_digest, sync_queue
+from billing.sync import (
+    apply,
+    event_latency,
+    kinds,
+    missing_objects,
+    parked_objects,
+    snapshot_digest,
+    sync_queue,
+)
 from billing.sync.sync_queue import SyncLease
 from common.context import CauseType, caused_by
 from common.errors import DomainError, Unavailable
@@ -60,6 +68,7 @@ def read_and_store(lease: SyncLease, *, at: datetime, lane: Lane, wait: float) -
 
 def _wait_for_budget(lease: SyncLease, lane: Lane, wait: float) -> None:
     if not budget.wait(lease.account, lane, patience=wait):
+        request_metrics.BUDGET_EXHAUSTED.labels(lane.value).inc()
         raise BudgetSpent("This Stripe account's rate limit is used up.", retry_after=2)
 
 
@@ -75,6 +84,15 @@ def read(lease: SyncLease) -> StripeSnapshot | None:
 
 
 def store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) -> bool:
+    """Apply what was read as :func:`_store` does; count the time since the event that requested
+    it."""
+    is_held = _store(lease, snapshot, at=at)
+    if is_held:
+        event_latency.record_applied(kind=lease.kind, created_at=lease.event_created_at)
+    return is_held
+
+
+def _store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) -> bool:
     """Apply what was read, and record that it was, in one transaction. A snapshot that equals the
     applied one is not applied again, unless a request of ours requires it.
 

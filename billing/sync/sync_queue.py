@@ -54,6 +54,8 @@ class SyncLease:
     """The event that requested the last read; empty if it was no event."""
     out_of_date_since: datetime | None
     """When it was parked, if the tenant knows that and it has not been applied since."""
+    event_created_at: datetime | None
+    """When Stripe created that event."""
     is_abandoned: bool
     """Whether the last lease ended without a release: its worker died, or took too long."""
 
@@ -67,7 +69,12 @@ def request_sync(
     a parked object. A failing object keeps its pause unless it must be read ``at_once``.
     """
     parameters = {"account_id": account_id, "kind": kind, "stripe_id": stripe_id}
-    flags = {"at_once": at_once, "even_if_unchanged": True, "event_id": ""}
+    flags = {
+        "at_once": at_once,
+        "even_if_unchanged": True,
+        "event_id": "",
+        "event_created_at": None,
+    }
     rows = prepared_statements.fetch_rows(queue_sql.REQUEST_SYNC, {**parameters, **flags})
     sync_id, number = rows[0]
     return sync_id, number
@@ -83,6 +90,7 @@ def request_syncs(rows: QuerySet[SyncObject]) -> int:
         parked_at=None,
         applied_digest=None,
         stripe_event_id="",
+        event_created_at=None,
     )
     if count:
         enqueue("billing.sync")

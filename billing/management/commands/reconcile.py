@@ -10,8 +10,15 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from billing.models import ReconcileRun, StripeAccount
-from billing.operations import reconcile_pages, reconcile_runs, reconciliation
-from billing.operations.reconcile_steps import ReconcilePass
+from billing.operations import (
+    heal_policies,
+    reconcile_pages,
+    reconcile_runs,
+    reconciliation,
+    stripe_targets,
+)
+from billing.operations.drift_reports import DriftSource
+from billing.operations.reconcile_pass import ReconcilePass
 from common.ids import new_id
 from projects.keys.selectors import projects
 from projects.models import Project
@@ -40,7 +47,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = projects.get_by_id_or_slug(options["project"]) if options["project"] else None
-        accounts = reconciliation.accounts(project=project)
+        accounts = stripe_targets.accounts(project=project)
         if not accounts:
             raise CommandError("No Stripe account has a key: set STRIPE_SECRET_KEY first.")
         self.compared, self.found, self.failed, self.not_compared = 0, 0, 0, 0
@@ -72,6 +79,8 @@ class Command(BaseCommand):
             tick=self._tick,
             on_finding=self._on_finding,
             on_failure=self._on_failure,
+            policies=heal_policies.current(),
+            source=DriftSource() if repair else None,
         )
 
     def _begin(self, plan: ReconcilePass, accounts: list[StripeAccount], *, restart: bool) -> None:

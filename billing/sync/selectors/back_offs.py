@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.expressions import Combinable
 
 from common.fair_queue import IS_BACKING_OFF, RetryRule
@@ -37,6 +37,12 @@ def count_failing_accounts() -> AccountFailures:
     return AccountFailures(
         len(silent), len(partly), min((failure[2] for failure in failures), default=None)
     )
+
+
+def accounts_by_code() -> dict[str, int]:
+    """Number of Stripe accounts that back off, by the code of their last error; one query."""
+    rows = BackOff.objects.filter(queue=RULE.queue).values("code")
+    return dict(rows.annotate(n=Count("owner", distinct=True)).values_list("code", "n"))
 
 
 def is_backing_off(*, account: str, request: str | Combinable) -> Exists:

@@ -1,6 +1,10 @@
 """Rows of the sync queue by state: the values of ``SyncObject.state`` as conditions."""
 
-from django.db.models import F, Q
+from datetime import datetime
+
+from django.db.models import Count, F, Min, Q, Value
+
+from billing.models import SyncObject
 
 _PARKED = Q(parked_at__isnull=False)
 _BEHIND = Q(applied__lt=F("requested"))
@@ -12,3 +16,19 @@ IN_STATE: dict[str, Q] = {
     "foreign": _FOREIGN & ~_BEHIND & ~_PARKED,
     "applied": ~_FOREIGN & ~_BEHIND & ~_PARKED,
 }
+
+
+def unfinished_by_kind() -> list[tuple[str, str, int, datetime]]:
+    """State (``waiting`` or ``parked``), kind, number and oldest due time of the objects that are
+    not applied; one query."""
+    waiting, parked = (
+        SyncObject.objects.filter(condition)
+        .values("kind", state=Value(state))
+        .annotate(n=Count("pk"), oldest=Min("next_try_at"))
+        .values_list("state", "kind", "n", "oldest")
+        for state, condition in (
+            ("waiting", Q(applied__lt=F("requested"), parked_at__isnull=True)),
+            ("parked", _PARKED),
+        )
+    )
+    return list(waiting.union(parked, all=True))

@@ -16,9 +16,9 @@ from billing.models import (
     StripeCustomer,
     SyncObject,
 )
-from billing.operations import reconcile_pages, reconcile_runs, reconciliation
+from billing.operations import reconcile_kinds, reconcile_pages, reconcile_runs, reconciliation
 from billing.operations.reconcile_pages import ReconcileScope
-from billing.operations.reconcile_steps import ReconcilePass
+from billing.operations.reconcile_pass import ReconcilePass
 from billing.sync import kinds
 from projects.models import Project
 from tests.billing.operations.reconcile_command import Drain, run
@@ -31,10 +31,10 @@ def test_a_step_belongs_to_one_worker(shop: Shop, alice: StripeCustomer) -> None
     reconciliation.begin(plan, [shop.account], laws=False)
     names = []
     while held := reconcile_runs.claim(
-        purpose="test", accounts=[shop.account], order=reconciliation.stripe_steps()
+        purpose="test", accounts=[shop.account], order=reconcile_kinds.stripe_steps()
     ):
         names.append(held.step)
-    assert names == list(reconciliation.stripe_steps())
+    assert names == list(reconcile_kinds.stripe_steps())
     assert not reconciliation.work_on(plan, [shop.account])
     assert not ReconcileRun.objects.exclude(compared=0).exists()
     ReconcileRun.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
@@ -50,14 +50,16 @@ def test_accounts_take_turns(shop: Shop, other_project: Project) -> None:
     claimed = []
     for _ in range(4):
         held = reconcile_runs.claim(
-            purpose="test", accounts=targets, order=reconciliation.stripe_steps()
+            purpose="test", accounts=targets, order=reconcile_kinds.stripe_steps()
         )
         assert held is not None
         reconcile_runs.release(held)
         claimed.append((held.account, held.step))
     assert claimed == [(shop.account, "customer"), (own, "customer")] * 2
     ReconcileRun.objects.filter(step="customer").update(finished_at=timezone.now())
-    held = reconcile_runs.claim(purpose="test", accounts=[own], order=reconciliation.stripe_steps())
+    held = reconcile_runs.claim(
+        purpose="test", accounts=[own], order=reconcile_kinds.stripe_steps()
+    )
     assert held is not None
     assert (held.account, held.step) == (own, "price")
     assert reconcile_runs.claim(purpose="test", accounts=[own], order=steps) is None

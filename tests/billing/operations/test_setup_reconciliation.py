@@ -14,7 +14,7 @@ from billing.catalog import stripe_meters
 from billing.models import Price, ReconcileRun, StripeCustomer, StripeMeter
 from billing.models.portal import PortalConfiguration
 from billing.operations import reconcile_runs, reconcile_steps, reconciliation
-from billing.operations.reconcile_steps import ReconcilePass
+from billing.operations.reconcile_pass import ReconcilePass
 from billing.portal import service as portal
 from tests.factories.usage import MeterFactory
 from tests.sandbox_stripe import SandboxStripe

@@ -15,8 +15,8 @@ from pytest_django import Settings
 
 from billing.catalog import stripe_meters
 from billing.models import Price, ReconcileRun, StripeCustomer, StripeMeter
-from billing.operations import reconciliation, usage_reconciliation
-from billing.operations.reconcile_steps import ReconcilePass
+from billing.operations import reconcile_kinds, reconciliation, usage_reconciliation
+from billing.operations.reconcile_pass import ReconcilePass
 from billing.operations.usage_reconciliation import UsagePage
 from billing.stripe import budget
 from billing.stripe.budget import Lane
@@ -214,7 +214,7 @@ def test_a_pass_without_budget_resumes_later(
     outcome = reconciliation.run_nightly(at=at)
     assert (outcome.found, outcome.failures) == (0, [])
     waiting = ReconcileRun.objects.filter(finished_at__isnull=True, account=shop.account)
-    assert waiting.count() == len(reconciliation.stripe_steps()) - 1  # no price is metered
+    assert waiting.count() == len(reconcile_kinds.stripe_steps()) - 1  # no price is metered
     assert set(waiting.values_list("attempts", "leased_until")) == {(0, None)}
     settings.BILLING = usual
     assert reconciliation.run_nightly(at=at).found == 0  # not before a minute has passed
