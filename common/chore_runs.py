@@ -1,5 +1,6 @@
 """Runs of periodic tasks (chores): the last run of each, and its delay."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,21 +22,35 @@ class ChoreRun:
     """Time between two runs in normal operation."""
     last_run: datetime | None
     lag: timedelta
-    """Time since the chore became due; 0 if it is not due or has never run."""
+    """Time since the chore became due; 0 if it is not due, is paused or has never run."""
+    is_paused: bool = False
+    """Whether operators have paused it. A paused chore is not late."""
 
     @property
     def is_late(self) -> bool:
         """Whether the chore is overdue by more than its patience. A polled chore without any run is
         late: it runs within seconds of a worker's start. An hourly or daily one is not."""
+        if self.is_paused:
+            return False
         if self.last_run is None:
             return self.task in settings.POLLED_TASKS
         return self.lag > max(PATIENCE, self.period / 2)
 
 
-def chore_runs(beats: dict[str, datetime], *, at: datetime) -> list[ChoreRun]:
-    """The runs of all chores, late ones first. ``beats`` comes from ``heartbeats.last_beats``."""
+def chore_runs(
+    beats: dict[str, datetime], *, at: datetime, paused: Collection[str] = ()
+) -> list[ChoreRun]:
+    """The runs of all chores, late ones first. ``beats`` comes from ``heartbeats.last_beats``,
+    ``paused`` from ``chore_pauses.find_paused``."""
     runs = [
-        _chore_run(entry["task"], title, entry["schedule"], beats.get(entry["task"]), at)
+        _chore_run(
+            entry["task"],
+            title,
+            entry["schedule"],
+            beats.get(entry["task"]),
+            at,
+            is_paused=entry["task"] in paused,
+        )
         for title, entry in settings.CELERY_BEAT_SCHEDULE.items()
         if entry["task"] != HEARTBEAT
     ]
@@ -43,8 +58,16 @@ def chore_runs(beats: dict[str, datetime], *, at: datetime) -> list[ChoreRun]:
 
 
 def _chore_run(
-    task: str, title: str, seconds: float, last_run: datetime | None, at: datetime
+    task: str,
+    title: str,
+    seconds: float,
+    last_run: datetime | None,
+    at: datetime,
+    *,
+    is_paused: bool,
 ) -> ChoreRun:
     period = timedelta(seconds=min(seconds, settings.POLLED_TASKS.get(task, seconds)))
-    lag = timedelta() if last_run is None else max(timedelta(), at - last_run - period)
-    return ChoreRun(task, title, period, last_run, lag)
+    lag = timedelta()
+    if last_run is not None and not is_paused:
+        lag = max(lag, at - last_run - period)
+    return ChoreRun(task, title, period, last_run, lag, is_paused)

@@ -11,8 +11,10 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from common import heartbeats, queue
+from common.chore_metrics import measured
 from common.context import CauseType, caused_by
 from common.frames import call_with_room
+from config.poller import is_paused
 from config.schedule import POLLED
 
 log = structlog.get_logger(__name__)
@@ -25,7 +27,9 @@ class Chore(Task):  # type: ignore[type-arg]  # generic in the stubs alone
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task with room for its frames (:mod:`common.frames`)."""
-        with caused_by(CauseType.CLOCK, self.name):
+        if is_paused(self.name):  # the message of a wake-up or of beat
+            return None
+        with caused_by(CauseType.CLOCK, self.name), measured(self.name):
             return call_with_room(super().__call__, *args, **kwargs)
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:
@@ -34,7 +38,7 @@ class Chore(Task):  # type: ignore[type-arg]  # generic in the stubs alone
 
     def on_success(self, retval: Any, task_id: str, args: Any, kwargs: Any) -> None:
         """Record the run, except for polled chores: pollers record theirs each second."""
-        if self.name in POLLED:
+        if self.name in POLLED or is_paused(self.name):
             return
         try:
             heartbeats.beat(name=self.name, at=timezone.now())

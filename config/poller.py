@@ -3,7 +3,7 @@
 A Celery bootstep starts threads beside the pool, before the worker has found its broker and even if
 it never does. Each chore of ``config.schedule.POLLED`` has a thread of its own: a slow one, because
 of Stripe or a lock, delays no other. Each service limits its own chore: rows per run, seconds per
-statement, seconds per answer of Stripe.
+statement, seconds per answer of Stripe. ``WORKER_LANES`` limits a worker to some of the chores.
 """
 
 import os
@@ -15,13 +15,16 @@ from typing import Any
 
 import structlog
 from celery import bootsteps
+from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
+from common.chore_metrics import measured
 from common.context import CauseType, caused_by
 from common.liveness import touch_liveness_file
 from common.postgres.base import leave_pools_to_parent
-from config.schedule import POLLED
+from common.process_metrics import shipper
+from config.schedule import POLLED, lane_of
 
 log = structlog.get_logger(__name__)
 
@@ -38,15 +41,18 @@ class Poller(bootsteps.StartStopStep):
 
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
+        shipper.child_role = "worker_child"  # before the pool forks
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self, worker: Any) -> None:
         os.register_at_fork(after_in_child=leave_pools_to_parent)
+        shipper.start("worker")
         finished = FinishedRuns()
         self._threads = [
-            Poll(name, worker.app.tasks[name].run, seconds, self._stop, finished.record)
+            Poll(name, worker.app.tasks[name].run, seconds, self._stop, finished.record, is_paused)
             for name, seconds in POLLED.items()
+            if lane_of(name) in settings.WORKER_LANES
         ]
         self._threads += [
             Poll("record", lambda: store_heartbeats(finished), 1.0, self._stop),
@@ -79,6 +85,7 @@ class Poll(threading.Thread):
         seconds: float,
         stop: threading.Event,
         on_success: Callable[[str], None] = lambda name: None,
+        is_paused: Callable[[str], bool] = lambda name: False,
     ) -> None:
         super().__init__(name=f"poll {name}", daemon=True)
         self._chore_name = name
@@ -86,22 +93,28 @@ class Poll(threading.Thread):
         self._seconds = seconds
         self._stop_requested = stop
         self._on_success = on_success
+        self._is_paused = is_paused
         self._silent_until = 0.0
         self._is_failing = False
 
     def run(self) -> None:
         while not self._stop_requested.wait(self._seconds):
             try:
-                self._run_once()
+                has_run = self._run_once()
             except Exception as error:  # noqa: BLE001  # a database that is away comes back
                 self._log_failure(error)
             else:
-                self._record_success()
+                if has_run:
+                    self._record_success()
 
-    def _run_once(self) -> None:
+    def _run_once(self) -> bool:
+        """Run the chore; False if operators have paused it."""
         try:
-            with caused_by(CauseType.CLOCK, self._chore_name):
+            if self._is_paused(self._chore_name):
+                return False
+            with caused_by(CauseType.CLOCK, self._chore_name), measured(self._chore_name):
                 self._chore()
+            return True
         finally:
             connections.close_all()
 
@@ -117,6 +130,13 @@ class Poll(threading.Thread):
         if now >= self._silent_until:
             log.warning("poll_failed", chore=self._chore_name, error=type(error).__name__)
             self._silent_until = now + FAILURE_LOG_SECONDS
+
+
+def is_paused(task: str) -> bool:
+    """Whether operators have paused the task."""
+    from common.chore_pauses import paused_tasks  # noqa: PLC0415  # a model: Django is set up now
+
+    return task in paused_tasks
 
 
 class FinishedRuns:

@@ -2,6 +2,7 @@
 
 ``SCHEDULE`` is Celery beat's: it needs beat, the broker and workers that keep up. ``POLLED`` needs
 only workers and the database (``config.poller``) and repeats all chores that people wait for.
+Operators can pause the tasks of ``SCHEDULE`` in the console, except ``UNPAUSABLE`` ones.
 """
 
 from typing import Any
@@ -36,6 +37,9 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "fetch reports of lost usage": _every(60, "webhooks.fetch_error_reports"),
     "erase late events of erased customers": _every(600, "webhooks.forget_erased"),
     "reconcile with Stripe, part of the nightly pass": _every(60, "billing.reconcile"),
+    "reconcile what was requested": _every(30, "billing.reconcile_requested"),
+    "delete old reconciliations and drift reports": _every(3600, "billing.purge_reconciliations"),
+    "count the days of the metrics": _every(60, "billing.count_days"),
     "give events their positions": _every(1, "events.number"),
     "publish events to Redis Streams": _every(5, "delivery.publish_to_streams"),
     "publish events to Kafka": _every(5, "delivery.publish_to_kafka"),
@@ -59,6 +63,17 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "prove that beat, broker and worker work": _every(10, "config.heartbeat"),
 }
 
+UNPAUSABLE: dict[str, str] = {
+    "config.heartbeat": "It proves that beat, broker and workers work: without it nobody sees that "
+    "they stand still.",
+    "events.number": "It gives events their positions: without it no event is published or listed.",
+    "events.make_partitions": "Without it events soon have no table to be stored in.",
+    "usage.make_partitions": "Without it usage soon has no table to be stored in.",
+    "delivery.make_partitions": "Without it webhook deliveries soon have no table to be stored in.",
+    "webhooks.forget_erased": "It erases personal data that customers have a right to be rid of.",
+}
+"""Tasks that operators cannot pause, and why."""
+
 POLLED: dict[str, float] = {
     "events.number": 0.05,
     "delivery.publish_to_streams": 0.05,
@@ -72,6 +87,7 @@ POLLED: dict[str, float] = {
     "billing.forward_usage": 2,
     "billing.tell_customers": 5,
     "billing.follow_default_methods": 5,
+    "billing.reconcile_requested": 2,
     "entitlements.hold_limits": 1,
     "entitlements.expire_reservations": 1,
     "entitlements.expire_credits": 2,
@@ -87,3 +103,24 @@ POLLED: dict[str, float] = {
 
 Kafka is read by pollers alone: each process that reads gets a share of the topic, which would wait
 for the next task in a child of the pool."""
+
+RELAY = "relay"
+RELAYED = frozenset(
+    {
+        "events.number",
+        "delivery.publish_to_streams",
+        "delivery.publish_to_kafka",
+        "delivery.read_inbound_stream",
+        "delivery.read_inbound_kafka",
+    }
+)
+"""The chores of the lane ``relay``, 5 to 20 times a second. All others are in the lane of their
+app."""
+
+
+def lane_of(task: str) -> str:
+    """The lane of a polled chore; ``WORKER_LANES`` says which lanes a worker polls."""
+    return RELAY if task in RELAYED else task.partition(".")[0]
+
+
+LANES = frozenset(map(lane_of, POLLED))

@@ -123,5 +123,5 @@ def test_a_worker_without_its_broker_runs_due_tasks(project: Project, tmp_path: 
         until(lambda: is_given_back(due), process=process, log=log)
         until(lambda: set(POLLED) <= set(heartbeats.last_beats()), process=process, log=log)
     sync_object = SyncObject.objects.get(pk=sync_id)
-    assert sync_object.last_error.startswith("StripeCredentialsRefused: No secret key")
+    assert sync_object.last_error.startswith("StripeNotConfigured: No secret key")
     assert (sync_object.epoch > 0, sync_object.parked_at, sync_object.applied) == (True, None, 0)
