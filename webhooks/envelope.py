@@ -8,6 +8,7 @@ with the reason.
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 import orjson
@@ -23,6 +24,8 @@ KEPT = ("id", "object", "type", "account", "context", "api_version", "created", 
 
 
 THIN, LOST_USE = "v2.core.event", "v1.billing.meter.error_report_triggered"
+MAX_SECONDS = 2**33
+"""Since 1970: the year 2242."""
 MAX_IDENTIFIER_LENGTH, MAX_CODE_LENGTH = 100, 80
 
 
@@ -44,6 +47,8 @@ class Envelope:
     event_id: str
     type: str = ""
     target: Target | None = None
+    created_at: datetime | None = None
+    """When Stripe created the event, if it says so."""
     customer: str = ""
     """Stripe's id of the customer that the object is about, if it names one."""
     unusable: str = ""
@@ -69,7 +74,13 @@ def open_envelope(body: bytes, *, account: StripeAccount) -> Envelope:
         return _open_thin(event, event_id, type_)
     subject = _subject(event)
     target, customer = routing.target(type_, subject), routing.customer(subject)
-    return Envelope(event_id=event_id, type=type_, target=target, customer=customer)
+    return Envelope(
+        event_id=event_id,
+        type=type_,
+        target=target,
+        customer=customer,
+        created_at=_time(event.get("created")),
+    )
 
 
 def remove_personal_data(body: bytes) -> bytes:
@@ -162,6 +173,13 @@ def _subject(event: dict[str, Any]) -> dict[str, Any]:
     data = event.get("data")
     subject = data.get("object") if isinstance(data, dict) else None
     return subject if isinstance(subject, dict) else {}
+
+
+def _time(seconds: object) -> datetime | None:
+    """Stripe's timestamp; None for anything else."""
+    if type(seconds) is not int or not 0 <= seconds < MAX_SECONDS:
+        return None
+    return datetime.fromtimestamp(seconds, tz=UTC)
 
 
 def _is_text(value: object, longest: int) -> TypeGuard[str]:

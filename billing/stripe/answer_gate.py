@@ -17,8 +17,9 @@ from typing import Any
 import structlog
 from stripe import APIConnectionError, HTTPClient
 
-from billing.stripe import requests
+from billing.stripe import request_metrics, requests
 from billing.stripe.errors import SHORTEST_WAIT, StripeUnavailable
+from common import context
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +73,8 @@ class AnswerGate(HTTPClient):
     ) -> Answer:
         """Raises APIConnectionError, or StripeUnavailable for an answer that Stripe's API cannot
         give."""
-        deadline = time.monotonic() + TIME
+        seconds_left = context.seconds_left()
+        deadline = time.monotonic() + (TIME if seconds_left is None else min(TIME, seconds_left))
         attempt = self._send(method, url, headers, post_data)
         for number in range(1, TRIES):
             pause = FIRST_PAUSE * number * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load
@@ -85,19 +87,30 @@ class AnswerGate(HTTPClient):
     def _send(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
     ) -> _Try:
+        started = time.monotonic()
+        outcome, attempt = self._try(method, url, headers, post_data)
+        request_metrics.record_request(url=url, outcome=outcome, seconds=time.monotonic() - started)
+        return attempt
+
+    def _try(
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
+    ) -> tuple[str, _Try]:
+        """The outcome for the metrics, and the result."""
         requests.forget_last()
         try:
             answer = self._client.request(method, url, headers, post_data)
         except APIConnectionError as error:
-            return _Try(error.should_retry, error=error)
+            return request_metrics.UNREACHABLE, _Try(error.should_retry, error=error)
         body, status, answer_headers = answer
         requests.record_headers(answer_headers)
         content = _parse(body)
         if not _is_promised(content, status, url):
-            return _Try(True, error=_unreadable(method, url, status))
+            unreadable = _unreadable(method, url, status)
+            return request_metrics.UNREADABLE, _Try(True, error=unreadable)
         if status == TOO_MANY_REQUESTS and _code(content) != LOCK_TIMEOUT:
             self._on_busy()
-        return _Try(_may_pass(status, answer_headers), answer=answer)
+        outcome = request_metrics.outcome_of(status)
+        return outcome, _Try(_may_pass(status, answer_headers), answer=answer)
 
 
 def _parse(body: Any) -> Any:

@@ -16,7 +16,7 @@ from stripe import HTTPClient, StripeClient
 
 from billing.stripe import account_pin, budget
 from billing.stripe.answer_gate import AnswerGate
-from billing.stripe.errors import StripeCredentialsRefused
+from billing.stripe.errors import StripeCredentialsRefused, StripeNotConfigured
 from billing.stripe.transport import Transport
 from common import crypto
 
@@ -40,7 +40,7 @@ _network: Transport | None = None
 def client_for(account: "StripeAccount") -> StripeClient:
     """A client with this account's key.
 
-    Raises StripeCredentialsRefused without a key, StripeAccountMismatch for a key of another Stripe
+    Raises StripeNotConfigured without a key, StripeAccountMismatch for a key of another Stripe
     account, and Stripe's own errors when this process uses the key for the first time.
     """
     secret_key = secret_key_of(account)
@@ -93,7 +93,8 @@ def _network_transport() -> Transport:
 def secret_key_of(account: "StripeAccount") -> str:
     """Decrypt the account's secret key. Never show or store it.
 
-    Raises StripeCredentialsRefused when there is no key, or none for the account's mode.
+    Raises StripeNotConfigured when there is no key, or none for the account's mode, and
+    StripeCredentialsRefused when the stored key cannot be decrypted.
     """
     if account.secret_key:
         try:
@@ -105,7 +106,11 @@ def secret_key_of(account: "StripeAccount") -> str:
     key = str(settings.BILLING.stripe_secret_key) if account.is_shared else ""
     if not key or is_live(key) != account.livemode:
         mode = "live" if account.livemode else "test"
-        raise StripeCredentialsRefused(f"No secret key is set for the {mode} mode of this account.")
+        raise StripeNotConfigured(
+            f"No secret key is set for the {mode} mode of this account. Connect a Stripe account "
+            "with POST /projects/{id}/stripe-account, or ask the operators to set the platform's "
+            "key. Entitlements, usage, grants and reads work without one."
+        )
     return key
 
 

@@ -8,6 +8,7 @@ default. A connection that breaks later causes an error in either case.
 
 import select
 import time
+from collections import Counter
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -54,6 +55,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 _pools: dict[str, ConnectionPool[Any]] = {}
 """By alias of the database; shared by all threads."""
+
+
+def pool_stats() -> dict[str, int]:
+    """psycopg's figures of this process's pools, added up; empty before the first query."""
+    stats: Counter[str] = Counter()
+    for pool in list(_pools.values()):
+        stats.update(pool.get_stats())
+    return dict(stats)
+
+
 _pools_of_parents: list[ConnectionPool[Any]] = []
 """Referenced here so that this process never closes their connections."""
 

@@ -20,7 +20,7 @@ from delivery.models import DeliveryKind
 from delivery.sender.messages import SendJob, SendResult
 from delivery.sender.options import SenderOptions
 from delivery.sender.process import SenderProcess
-from delivery.webhooks import lane_supply, messages, results
+from delivery.webhooks import attempt_metrics, lane_supply, messages, results
 from delivery.webhooks.checks import CheckRuns
 from delivery.webhooks.held_lanes import HeldLanes
 from delivery.webhooks.lane_health import LaneHealth
@@ -36,6 +36,8 @@ HEAD_SECONDS, CHECKS_SECONDS = 0.05, 1.0
 """Between two looks for new events, and for conformance checks."""
 STORE_SECONDS, STORE_SIZE = 0.1, 200
 """Results are stored together, at the latest after so long or when there are so many."""
+ORDERED_STORE_SECONDS = 0.01
+"""At the latest where the customer's next event waits for the result."""
 POSITION_WITHIN = timedelta(minutes=5)
 """An event that is older and has no body is not kept any more; a new one has no position yet."""
 AWAY_SECONDS = 1.0
@@ -202,6 +204,9 @@ class Dispatcher:
         lane.in_flight -= 1
         finished = results.finish(attempt, result, judgement=judgement, at=at)
         self._finished.append(finished)
+        attempt_metrics.record_attempt(finished)
+        if lane.endpoint.is_ordered:
+            self._store_at = min(self._store_at, self._clock() + ORDERED_STORE_SECONDS)
         self.delivered += judgement.verdict is Verdict.DELIVERED
         if result.phases.total is not None:
             lane.record_duration(timedelta(milliseconds=result.phases.total))

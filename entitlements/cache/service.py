@@ -27,7 +27,7 @@ from common import invalidation
 from common.redis import exchange
 from entitlements import representation
 from entitlements.balances.selectors.amounts import StaticDecision
-from entitlements.cache import partial, redis_store
+from entitlements.cache import hit_rate, partial, redis_store
 from entitlements.cache.codec import CacheEntry, open_entry, seal_entry
 from entitlements.cache.local import RULES_TOPIC, TOPIC, local_cache
 from entitlements.cache.redis_store import VersionedHash, milliseconds
@@ -71,8 +71,10 @@ def find(*, project_id: str, questions: Collection[Question], at: datetime) -> C
             lookups.append(_build_lookup(project_id, question, name, entry))
         else:
             lookups.append(_build_lookup(project_id, question, name, None))
+    here = len(cached.ready)
     if lookups:
         _read(cached, project_id, lookups, at)
+    hit_rate.record(len(questions), here=here, ready=len(cached.ready))
     return cached
 
 

@@ -21,6 +21,7 @@ class DueMismatch:
     """A grant that does not hold its due amount, and the transactions that are missing."""
 
     grant_id: str
+    project_id: str
     steps: Sequence[PlannedTransaction]
 
     def __str__(self) -> str:
@@ -68,4 +69,4 @@ def _confirm(row: CreditGrant, at: datetime, repair: bool) -> DueMismatch | None
             return None
         if repair:
             credit_postings.post_due(account=account, grant_ids=[grant.pk], at=at)
-    return DueMismatch(grant.pk, steps)
+    return DueMismatch(grant.pk, grant.project_id, steps)

@@ -9,14 +9,14 @@ that stays open for long delays its own events only.
 Any number of sequencers may run. They take turns by the lock of one row, the head of the log.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
 
 from common import invalidation, redis
 from common.ids import new_id
-from events.log import selectors
+from events.log import event_counts, selectors
 from events.models import LogHead
 
 TOPIC = "events"
@@ -76,9 +76,9 @@ WITH taken AS (
     FROM numbered
     LEFT JOIN project_before USING (project_id)
     LEFT JOIN customer_before USING (project_id, customer_id)
-    RETURNING project_id
+    RETURNING project_id, type
 )
-SELECT project_id, count(*) FROM entered GROUP BY project_id
+SELECT project_id, type, count(*) FROM entered GROUP BY project_id, type
 """
 
 
@@ -114,18 +114,20 @@ def number_batch() -> int:
             return 0
         with connection.cursor() as cursor:
             cursor.execute(NUMBER_BATCH, {"limit": BATCH_SIZE, "number": head.number})
-            events_by_project: dict[str, int] = dict(cursor.fetchall())
-        numbered = sum(events_by_project.values())
+            counts: list[tuple[str, str, int]] = cursor.fetchall()
+        numbered = sum(count for _, _, count in counts)
         if numbered:
             LogHead.objects.filter(pk=head.pk).update(number=head.number + numbered)
-            transaction.on_commit(lambda: _announce(events_by_project), robust=True)
+            transaction.on_commit(lambda: _announce(counts), robust=True)
         return numbered
 
 
-def _announce(project_ids: Iterable[str]) -> None:
-    """Wake readers who wait for events of these projects. A lost message delays them for a
-    second."""
+def _announce(counts: Sequence[tuple[str, str, int]]) -> None:
+    """Count the events, and wake readers who wait for events of these projects. A lost message
+    delays them for a second."""
+    event_counts.record(counts)
     channel = invalidation.channel()
+    project_ids = {project_id: None for project_id, _, _ in counts}
     redis.exchange(
         *(("PUBLISH", channel, invalidation.message(TOPIC, each)) for each in project_ids)
     )

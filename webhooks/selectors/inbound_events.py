@@ -35,6 +35,11 @@ def oldest_waiting() -> datetime | None:
     return oldest
 
 
+def count_quarantined() -> int:
+    """Number of quarantined events that are kept."""
+    return InboundEvent.objects.filter(_QUARANTINED).count()
+
+
 def matching(
     *,
     event: str | None = None,

@@ -21,6 +21,7 @@ from billing.sync import queue_sql
 from common import prepared_statements
 from common.ids import new_id
 from common.queue import enqueue
+from webhooks import event_metrics
 from webhooks.envelope import Envelope, open_envelope
 from webhooks.errors import SignatureRefused
 
@@ -70,6 +71,12 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
     _verify(endpoint, body, signature, at)
     envelope = open_envelope(body, account=endpoint.account)
     is_new = _store(endpoint, body, envelope, at)
+    if is_new:
+        event_metrics.record_stored(
+            created_at=envelope.created_at, is_usable=not envelope.unusable, at=at
+        )
+    else:
+        event_metrics.REPEATED.inc()
     if is_new and envelope.target is not None:
         enqueue("billing.sync")
     if is_new and envelope.is_report_missing:
@@ -97,6 +104,7 @@ def _verify(endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime)
             max_signatures=settings.WEBHOOKS.max_signatures,
         )
     except signatures.SignatureInvalid as error:
+        event_metrics.SIGNATURE_REFUSED.inc()
         raise SignatureRefused("Check the endpoint's signing secret and the clock.") from error
 
 
@@ -116,6 +124,7 @@ def _store(endpoint: StripeEndpoint, body: bytes, envelope: Envelope, at: dateti
             "event_id": envelope.event_id,
             "type": envelope.type,
             "customer": envelope.customer,
+            "event_created_at": envelope.created_at,
             "body": body,
             "quarantined": envelope.unusable,
             "report_due_at": at if envelope.is_report_missing else None,

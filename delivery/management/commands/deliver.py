@@ -13,6 +13,7 @@ from django.utils import timezone
 from common import heartbeats
 from common.context import CauseType, caused_by
 from common.liveness import touch_liveness_file
+from common.process_metrics import shipper
 from delivery.sender.process import SenderProcess
 from delivery.webhooks.dispatcher import Dispatcher, sender_options
 
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         with caused_by(CauseType.CLOCK, "deliver"), SenderProcess(sender_options()) as sender:
+            shipper.start("deliver")
             dispatcher = Dispatcher(sender)
             self._run(dispatcher, stop)
             self._finish(dispatcher, options["stop_seconds"])

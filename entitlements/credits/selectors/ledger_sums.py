@@ -23,12 +23,13 @@ class LedgerMismatch:
     kept: dict[str, int]
     expected: dict[str, int]
 
+    @property
+    def differing(self) -> list[str]:
+        """Names of the sums that differ."""
+        return [name for name in SUMS if self.kept[name] != self.expected[name]]
+
     def __str__(self) -> str:
-        changes = [
-            f"{name} {self.kept[name]} -> {self.expected[name]}"
-            for name in SUMS
-            if self.kept[name] != self.expected[name]
-        ]
+        changes = [f"{name} {self.kept[name]} -> {self.expected[name]}" for name in self.differing]
         return f"credits of {self.grant_id}: {', '.join(changes)}"
 
 

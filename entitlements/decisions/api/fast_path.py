@@ -6,7 +6,7 @@ unusual way, or its key lacks the scope.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import orjson
@@ -18,6 +18,7 @@ from entitlements.decisions import checks
 from entitlements.decisions.api.check import MAX_QUESTIONS
 from entitlements.resolution.decision import Question
 from projects.keys.api.authentication import find_caller, known_caller
+from projects.keys.credentials import ProjectCredential
 from projects.keys.scopes import KeyScope
 
 Environ = dict[str, Any]
@@ -39,7 +40,14 @@ def check(environ: Environ) -> Answer | None:
     ]
 
 
-def copied_check(environ: Mapping[str, Any]) -> bytes | None:
+class CachedCheck(NamedTuple):
+    """The answer to a check, and who receives it."""
+
+    caller: ProjectCredential
+    body: bytes
+
+
+def cached_check(environ: Mapping[str, Any]) -> CachedCheck | None:
     """Answer ``GET /entitlements/check`` from this process's own cache; None if it is not there.
 
     Queries neither Redis nor the database.
@@ -52,7 +60,8 @@ def copied_check(environ: Mapping[str, Any]) -> bytes | None:
     caller = known_caller(header, scope=KeyScope.ENTITLEMENTS_READ, at=now)
     if caller is None:
         return None
-    return cache.find_local(project_id=caller.project.pk, question=question, at=now)
+    body = cache.find_local(project_id=caller.project.pk, question=question, at=now)
+    return None if body is None else CachedCheck(caller, body)
 
 
 def check_many(environ: Environ) -> Answer | None:

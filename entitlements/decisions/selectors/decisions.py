@@ -55,17 +55,27 @@ def by_feature(*, project: Project, user_id: str, at: datetime) -> dict[str, Dec
 
 def entitlements_of(*, project: Project, user_id: str, at: datetime) -> CustomerEntitlements:
     """Every decision about one user, and the version that they belong to."""
-    facts = FactsInContext(project=project, user_ids={user_id}, context=build_context(at))
-    definitions = _all_questions(facts, user_id)
+    return entitlements_of_many(project=project, user_ids={user_id}, at=at)[user_id]
+
+
+def entitlements_of_many(
+    *, project: Project, user_ids: Collection[str], at: datetime
+) -> dict[str, CustomerEntitlements]:
+    """Every decision about each user, by the user_id that was asked for: as many queries for a
+    hundred users as for one."""
+    facts = FactsInContext(project=project, user_ids=user_ids, context=build_context(at))
     static_decisions = {
-        question: facts.decide(question, definition) for question, definition in definitions.items()
+        question: facts.decide(question, definition)
+        for user_id in user_ids
+        for question, definition in _all_questions(facts, user_id).items()
     }
     decisions = amounts.complete_decisions(
         project_id=project.pk, static_decisions=static_decisions, context=facts.context
     )
-    return _build_entitlements(
-        facts, user_id, {question.feature: decision for question, decision in decisions.items()}
-    )
+    by_user: dict[str, dict[str, Decision]] = {user_id: {} for user_id in user_ids}
+    for question, decision in decisions.items():
+        by_user[question.user_id][question.feature] = decision
+    return {user_id: _build_entitlements(facts, user_id, by_user[user_id]) for user_id in user_ids}
 
 
 def explain_all(

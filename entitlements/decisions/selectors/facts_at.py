@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from functools import cached_property
 
 from entitlements.balances.selectors.amounts import StaticDecision
 from entitlements.decisions.selectors import customer_facts, free_tier
@@ -44,12 +45,16 @@ class FactsInContext:
     def definitions_about(self, user_id: str) -> dict[str, FeatureDefinition]:
         """Definitions of every feature that is live or that has facts about the user, by code."""
         definitions = (
-            features.live_definitions(project=self.project, at=self.context.recorded_by)
+            self._live_definitions
             | free_tier.definitions(self.free_tier_rows)
             | fact_rows.definitions(self.customers[user_id].rows)
         )
         missing = {fact.feature for fact in self.context.assumed_facts} - definitions.keys()
         return dict(sorted((definitions | (self.definitions(missing) if missing else {})).items()))
+
+    @cached_property
+    def _live_definitions(self) -> dict[str, FeatureDefinition]:
+        return features.live_definitions(project=self.project, at=self.context.recorded_by)
 
     def facts(self, question: Question) -> list[DecisionFact]:
         return self._facts_by_user[question.user_id].get(question.feature, [])
