@@ -19,7 +19,7 @@ import psycopg
 from benchmarks import peer_servers, postgres_baseline, report, wrk
 from benchmarks.bench_servers import VAR, BenchDatabase, BenchServers
 from benchmarks.measurements import Measurements
-from benchmarks.measures import checks, console, consume, intake, pull, usage
+from benchmarks.measures import checks, console, consume, intake, pull, rpc_checks, usage
 from benchmarks.sizes import FULL, QUICK, RunSize
 from benchmarks.wrk import LoadResult, WrkMissing
 from devtools.embedded import CHECKOUT
@@ -45,6 +45,8 @@ class Bench:
         postgres_baseline.reset_tables(self.raw)
         for world in self.worlds:
             servers.serve(world)
+        self.rpc_port = servers.serve_rpc(self.worlds[0])
+        self.unlimited = servers.serve_again(self.worlds[0], RATE_LIMITS="off")
         self.bare = peer_servers.start_bare(servers, self.raw)
         self.fastapi = peer_servers.start_fastapi(servers)
         self.djstripe = peer_servers.start_djstripe(servers)
@@ -73,6 +75,7 @@ class Bench:
             ("check", self._warm),
             ("check, kept in Redis or not at all", self._crowd),
             ("check, 100 at once", self._batch),
+            ("check, HTTP and gRPC", self._rpc),
             ("usage", self._usage),
             ("consume", self._consume),
             ("webhook intake", self._intake),
@@ -87,6 +90,7 @@ class Bench:
             self._add(
                 report.case_name(report.WARM, world.name), checks.check_in_process(world, seconds)
             )
+        self._add(report.UNLIMITED, checks.check_in_process(self.unlimited, seconds))
         if self.fastapi is not None:
             load = checks.check_peer(self.fastapi.url, self.fastapi.key, seconds)
             self._add(report.FASTAPI, load)
@@ -112,6 +116,13 @@ class Bench:
         for world in self.worlds:
             load = checks.check_batch(world, self.size.seconds, size=100, at=VAR / "checks")
             self._add(report.case_name(report.BATCH, world.name), load)
+
+    def _rpc(self) -> None:
+        world, seconds = self.worlds[0], self.size.seconds
+        rate, wrong = rpc_checks.check_over_http(world, seconds)
+        self.figures.add(report.case_name(report.PROGRAM_HTTP), rate, wrong=wrong)
+        rate, wrong = rpc_checks.check_over_grpc(world, seconds, port=self.rpc_port)
+        self.figures.add(report.case_name(report.PROGRAM_GRPC), rate, wrong=wrong)
 
     def _usage(self) -> None:
         seconds = self.size.seconds

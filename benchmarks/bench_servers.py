@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,11 +29,13 @@ from devtools.embedded.place import home_of
 from devtools.embedded.servers import Servers
 from devtools.processes import end, free_port
 from devtools.stack.program import Program
-from devtools.stack.programs import web
-from devtools.stack.readiness import responds
+from devtools.stack.programs import rpc, web
+from devtools.stack.readiness import accepts, responds
 
 VAR = CHECKOUT / "var" / "bench"
 TEMPLATE = "migrated"
+UNREACHED_LIMITS = {"RATE_LIMIT_REQUESTS": "1000000", "RATE_LIMIT_CHECKS": "1000000"}
+"""Requests are counted as in production, and none is refused."""
 SOURCES = ("bulk_data.py", "bulk_log.py", "measured_project.py")
 
 
@@ -142,11 +144,41 @@ class BenchServers:
         """Serve the database with the product, as the stack does."""
         self.start(world.name, web(world.port), world.port, world.environment)
 
+    def serve_again(self, world: BenchDatabase, **environment: str) -> BenchDatabase:
+        """Serve the database a second time, with other environment variables."""
+        second = replace(
+            world,
+            name=f"{world.name}-again",
+            port=free_port(),
+            environment={**world.environment, **environment},
+        )
+        self.serve(second)
+        return second
+
+    def serve_rpc(self, world: BenchDatabase) -> int:
+        """Serve the database over gRPC, in one process. Returns its port."""
+        port = free_port()
+        self.start(
+            f"{world.name}-rpc",
+            rpc(port),
+            port,
+            world.environment,
+            is_ready=lambda: accepts(port),
+        )
+        return port
+
     def start(
-        self, name: str, command: list[str], port: int, environment: Mapping[str, str]
+        self,
+        name: str,
+        command: list[str],
+        port: int,
+        environment: Mapping[str, str],
+        *,
+        is_ready: Callable[[], bool] | None = None,
     ) -> None:
-        """Start a web server and wait until it responds."""
-        program = Program(name, command, VAR / "log" / f"{name}.log", lambda: responds(port))
+        """Start a server and wait until it is ready: by default, until it answers HTTP."""
+        log = VAR / "log" / f"{name}.log"
+        program = Program(name, command, log, is_ready or (lambda: responds(port)))
         self._programs.append(program)
         program.start(environment=environment, directory=CHECKOUT)
         deadline = time.monotonic() + 60
@@ -168,7 +200,12 @@ class BenchServers:
             "PUBLIC_URL": "http://127.0.0.1",
             "TRUSTED_PROXIES": "none",
             "PYTHONUNBUFFERED": "1",
+            **UNREACHED_LIMITS,
         }
+
+    def shell(self, world: BenchDatabase, code: str) -> str:
+        """What this code prints in Django's shell on the database."""
+        return _run_python(["manage.py", "shell", "-v", "0", "-c", code], world.environment)
 
     def redis_url(self, database: int) -> str:
         return self.servers.valkey.url(database)

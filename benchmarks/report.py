@@ -15,6 +15,8 @@ COLD = "check, cold"
 BATCH = "check, 100 at once"
 INGEST = "usage, {} at once (rows)"
 CONSUME = "consume"
+PROGRAM_HTTP = "check by one program in Python, HTTP"
+PROGRAM_GRPC = "check by one program in Python, gRPC"
 INTAKE = "webhook intake"
 RELAY = "relay to two streams"
 PULL = "pull by cursor, 500 a page"
@@ -26,6 +28,7 @@ OURS = (
 )
 
 BARE = "bare view"
+UNLIMITED = "check, warm in the process, without rate limits"
 FASTAPI = "FastAPI + Redis"
 BARE_CONSUME = "bare UPDATE … RETURNING view"
 COMMITS = "one-row commits, 8 connections"
@@ -51,6 +54,7 @@ MIN_RATES = {case_name(RELAY): 20_000, case_name(WEBHOOKS): 2_000}
 def list_ratios() -> Iterator[Ratio]:
     """All ratios, with their targets."""
     yield Ratio(f"{WARM} : {BARE}", case_name(WARM), BARE, 0.85)
+    yield Ratio(f"{WARM} : {UNLIMITED}", case_name(WARM), UNLIMITED, 0.97)
     yield Ratio(f"{WARM} : {FASTAPI}", case_name(WARM), FASTAPI, 1.7)
     yield Ratio(f"{WARM} : {DJSTRIPE}", case_name(WARM), DJSTRIPE, 20)
     yield Ratio(f"{REDIS} : {BARE}", case_name(REDIS), BARE, 0.42)
@@ -60,6 +64,7 @@ def list_ratios() -> Iterator[Ratio]:
     yield Ratio(f"{COLD} : {REDIS}", case_name(COLD), case_name(REDIS), 0.35)
     yield Ratio(f"{BATCH} : {REDIS}, answers", case_name(BATCH), case_name(REDIS), 15, factor=100)
     yield Ratio(f"{BATCH} : {WARM}, answers", case_name(BATCH), case_name(WARM), factor=100)
+    yield Ratio(f"{PROGRAM_GRPC} : HTTP", case_name(PROGRAM_GRPC), case_name(PROGRAM_HTTP), 1.0)
     yield Ratio(f"{INTAKE} : {COMMITS}", case_name(INTAKE), COMMITS, 0.30)
     yield Ratio(f"{INTAKE} : {DJSTRIPE_INTAKE}", case_name(INTAKE), DJSTRIPE_INTAKE, 5)
     for size in (100, 1000):

@@ -1,0 +1,100 @@
+"""The one door of all our methods: keys, projects and limits.
+
+A call whose key is valid and has the method's scope goes on. Any other one is answered by the view
+of its route with an empty request: only the view decides what is wrong with a key.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from common.request_threads import Threads
+from rpc import call_results, requests
+from rpc.admission import AdmittedCall, LimitReached, RpcGate
+from rpc.methods import ROUTES
+from rpc.routes import RpcRoute
+
+Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
+AtOnce = Callable[[bytes, Any], bytes | None]
+
+
+class KeyInterceptor(grpc.aio.ServerInterceptor):
+    """Hands our methods' handlers an :class:`AdmittedCall` beside message and call.
+
+    ``at_once``: functions that may answer without more ado, by the name of the method.
+    """
+
+    def __init__(self, threads: Threads, gate: RpcGate, at_once: Mapping[str, AtOnce]) -> None:
+        self._threads = threads
+        self._gate = gate
+        self._at_once = at_once
+        self._handlers: dict[str, Any] = {}
+
+    async def intercept_service(
+        self, continuation: Continuation, details: grpc.HandlerCallDetails
+    ) -> Any:
+        guarded = self._handlers.get(details.method)
+        if guarded is not None:
+            return guarded
+        handler: Any = await continuation(details)
+        route = ROUTES.get(details.method)
+        if handler is None or route is None:  # nothing of ours: health, reflection
+            return handler
+        self._handlers[details.method] = self._guard(details.method, handler, route)
+        return self._handlers[details.method]
+
+    def _guard(self, name: str, handler: Any, route: RpcRoute) -> Any:
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._stream(handler.unary_stream, route))
+        unary = self._unary(handler.unary_unary, route)
+        if at_once := self._at_once.get(name):
+            unary = _first(at_once, unary)
+        return grpc.unary_unary_rpc_method_handler(unary)
+
+    def _unary(self, handle: Any, route: RpcRoute) -> Any:
+        async def serve(data: bytes, call: Any) -> bytes:
+            admission = await self._admit(route, call)
+            answer: bytes = await handle(data, call, admission)
+            return answer
+
+        return serve
+
+    def _stream(self, handle: Any, route: RpcRoute) -> Any:
+        async def serve(data: bytes, call: Any) -> AsyncIterator[bytes]:
+            admission = await self._admit(route, call)
+            async for message in handle(data, call, admission):
+                yield message
+
+        return serve
+
+    async def _admit(self, route: RpcRoute, call: Any) -> AdmittedCall:
+        """The admission of the call; ends it with an error if it is refused."""
+        metadata = requests.read_metadata(call.invocation_metadata(), call.peer())
+        try:
+            admission = await self._gate.admit(route, metadata)
+        except LimitReached as refusal:
+            await self._gate.hold(refusal)
+            await call_results.refused_here(refusal.refusal(), metadata).abort(call)
+        if admission.is_refused:
+            await self._refuse(route, admission, call)
+        return admission
+
+    async def _refuse(self, route: RpcRoute, admission: AdmittedCall, call: Any) -> None:
+        send = partial(requests.send, route.empty_request(), admission.metadata)
+        answer = await self._threads.run(send, lane=admission.lane)
+        if answer.status == 401 and admission.metadata.authorization:
+            self._gate.count_failure(admission.metadata)
+        await call_results.refused(answer).abort(call)
+
+
+def _first(at_once: AtOnce, otherwise: Any) -> Any:
+    async def serve(data: bytes, call: Any) -> bytes:
+        answer = at_once(data, call)
+        if answer is None:
+            answer = await otherwise(data, call)
+        return answer
+
+    return serve

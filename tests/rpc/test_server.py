@@ -1,0 +1,221 @@
+"""The server itself: health, reflection, TLS, deadlines and limits."""
+
+import datetime
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models.functions import Now
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+from pytest_django import Settings
+
+from billing.models import StripeIntent
+from billing.stripe.client import use_transport
+from billing.stripe.transport import Transport
+from common.request_threads import Threads
+from projects.models import Project
+from rpc import call_results, descriptors, unary
+from rpc.conf import RpcSettings
+from rpc.methods import PAYMENTS, SERVICES
+from rpc.requests import HttpAnswer, read_metadata
+from tests.factories.projects import key_of
+from tests.rpc.rpc_server import RpcClient, RpcRefusal, ServedRpc
+from tests.sandbox_stripe import SandboxStripe
+from tests.waiting import SilentServer, wait_until
+
+Code = grpc.StatusCode
+Check = health_pb2.HealthCheckResponse
+LONG_AGO = 0.0
+"""As `time.monotonic` counts."""
+LISTED = "PaymentService/ListPayments"
+INTENT = {"type": "intent", "amount": {"amount": 2900, "currency": "usd"}}
+
+
+def health_of(channel: grpc.Channel, name: str = "") -> int:
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    return int(stub.Check(health_pb2.HealthCheckRequest(service=name)).status)
+
+
+def test_health_of_every_service_needs_no_key(channel: grpc.Channel) -> None:
+    assert {health_of(channel, name) for name in ("", *SERVICES)} == {Check.SERVING}
+    with pytest.raises(grpc.RpcError) as raised:
+        health_of(channel, "tollgate.v1.Nothing")
+    assert RpcRefusal(raised.value).code is Code.NOT_FOUND
+
+
+def test_tools_read_the_services_from_the_server(channel: grpc.Channel) -> None:
+    database = ProtoReflectionDescriptorDatabase(channel)
+    assert set(SERVICES) < set(database.get_services())
+    file = database.FindFileContainingSymbol("tollgate.v1.EntitlementService")
+    assert file.package == "tollgate.v1"
+
+
+class TestWithoutReflection:
+    @pytest.fixture
+    def limits(self) -> RpcSettings:
+        return RpcSettings(address="127.0.0.1:0", is_reflected=False)
+
+    def test_tools_can_be_kept_out(self, channel: grpc.Channel) -> None:
+        with pytest.raises(grpc.RpcError) as raised:
+            ProtoReflectionDescriptorDatabase(channel).get_services()
+        assert RpcRefusal(raised.value).code is Code.UNIMPLEMENTED
+
+
+class TestTls:
+    @pytest.fixture
+    def limits(self, tmp_path: Path) -> RpcSettings:
+        """The server's certificate is also the authority of its callers."""
+        key, certificate = write_certificate(tmp_path)
+        return RpcSettings(
+            address="127.0.0.1:0",
+            certificate=str(certificate),
+            private_key=str(key),
+            client_authority=str(certificate),
+        )
+
+    def test_callers_and_server_prove_who_they_are(
+        self, served: ServedRpc, limits: RpcSettings, project: Project
+    ) -> None:
+        own_key, own_certificate, authority = limits.read_tls() or (b"", b"", b"")
+        name = [("grpc.ssl_target_name_override", "localhost")]
+        credentials = grpc.ssl_channel_credentials(authority, own_key, own_certificate)
+        with grpc.secure_channel(served.address, credentials, name) as channel:
+            assert RpcClient(channel, key_of(project)).call(LISTED) == {}
+        stranger = grpc.ssl_channel_credentials(authority)
+        for other in (
+            grpc.secure_channel(served.address, stranger, name),
+            grpc.insecure_channel(served.address),
+        ):
+            with other as channel, pytest.raises(RpcRefusal) as raised:
+                RpcClient(channel, key_of(project)).call(LISTED)
+            assert raised.value.code is Code.UNAVAILABLE
+
+
+def write_certificate(folder: Path) -> tuple[Path, Path]:
+    """A key, and a certificate for localhost that it has signed itself."""
+    private_key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(tz=datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private_key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private_key, hashes.SHA256())
+    )
+    key_file, certificate_file = folder / "key.pem", folder / "certificate.pem"
+    key_file.write_bytes(
+        private_key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return key_file, certificate_file
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"certificate": "x"},
+        {"private_key": "x"},
+        {"client_authority": "x"},
+        {"threads": 0},
+        {"address": "50051"},
+        {"address": "localhost:http"},
+    ],
+)
+def test_settings_that_contradict_each_other_stop_the_start(settings: dict[str, Any]) -> None:
+    with pytest.raises(ImproperlyConfigured):
+        RpcSettings(**settings).check()
+
+
+def test_a_deadline_ends_the_wait_for_a_hanging_stripe(
+    rpc: RpcClient, stripe: SandboxStripe, silent_server: SilentServer, settings: Settings
+) -> None:
+    """Only one request may wait for Stripe, for ten minutes: the second call could not reach it if
+    the first one's deadline had not freed the place."""
+    use_transport(Transport(timeout=(600, 600), max_concurrent=1))
+    base = f"http://127.0.0.1:{silent_server.port}"
+    settings.BILLING = replace(settings.BILLING, stripe_api_base=base)
+    for count, user_id in enumerate(("alice", "bob"), start=1):
+        order = {**INTENT, "user_id": user_id}
+        with pytest.raises(RpcRefusal) as raised:
+            rpc.call("PaymentService/CreatePayment", order, timeout=2)
+        assert raised.value.code is Code.DEADLINE_EXCEEDED
+        assert silent_server.connections == count
+        wait_until(lambda: not is_waiting_for_stripe())
+
+
+def is_waiting_for_stripe() -> bool:
+    """Whether an intent is still with the thread that has sent it."""
+    leased = StripeIntent.objects.across_projects().filter(leased_until__gt=Now())
+    return leased.exists()
+
+
+def test_a_call_whose_deadline_has_passed_is_not_begun(project: Project) -> None:
+    metadata = read_metadata([("x-request-id", "req-9")], "ipv4:127.0.0.1:1")
+    descriptor = descriptors.services()["tollgate.v1.PaymentService"]
+    method = descriptor.methods_by_name["ListPayments"]
+    handler = unary.UnaryMethod(PAYMENTS["ListPayments"], method, Threads(1))
+    result = handler.execute(b"", metadata, LONG_AGO)
+    assert result.status is not None
+    assert result.status.code == Code.DEADLINE_EXCEEDED.value[0]
+    assert ("x-request-id", "req-9") in result.metadata
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("ipv4:10.0.0.1:50312", "10.0.0.1"),
+        ("ipv6:%5B::1%5D:50312", "::1"),
+        ("ipv6:[fe80::1]:1", "fe80::1"),
+        ("unix:/tmp/socket", ""),
+    ],
+)
+def test_the_address_of_a_caller(peer: str, address: str) -> None:
+    assert read_metadata([], peer).address == address
+
+
+def test_headers_come_from_a_list_and_repeated_ones_are_joined() -> None:
+    sent = [("authorization", "Bearer a"), ("authorization", "b"), ("cookie", "x"), ("host", "y")]
+    assert read_metadata(sent, "").headers == {"authorization": "Bearer a,b"}
+
+
+def test_an_answer_without_a_problem_document_is_an_internal_error() -> None:
+    result = call_results.refused(HttpAnswer(502, {}, b"<html>", {}))
+    assert result.status is not None
+    assert result.status.code == Code.UNAVAILABLE.value[0]
+
+
+def test_a_caller_who_pings_all_the_time_is_disconnected(
+    served: ServedRpc, project: Project
+) -> None:
+    options = [
+        ("grpc.keepalive_time_ms", 100),
+        ("grpc.http2.min_time_between_pings_ms", 100),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
+    with grpc.insecure_channel(served.address, options) as channel:
+        stream = RpcClient(channel, key_of(project)).stream("EntitlementService/WatchChanges")
+        with pytest.raises(RpcRefusal) as raised:
+            list(stream)
+    assert raised.value.code is Code.UNAVAILABLE
+    assert raised.value.message == "Too many pings"
