@@ -1,0 +1,1 @@
+"""Object types of the schema with fields that read rows, one file per subject."""

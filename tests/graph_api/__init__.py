@@ -1,0 +1,1 @@
+"""GraphQL over HTTP: the same rows, words and refusals as REST."""

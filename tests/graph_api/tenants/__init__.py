@@ -1,0 +1,1 @@
+"""Queries about two tenants that have one of everything."""
