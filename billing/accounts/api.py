@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import representation
+from billing.accounts import publishable_keys
 from billing.accounts import service as stripe_accounts
 from billing.accounts.selectors import stripe_accounts as stripe_account_selectors
 from billing.models import StripeAccount
@@ -29,6 +30,7 @@ from projects.models import Project
 ROTATIONS: dict[str, Callable[..., object]] = {
     "secret_key": stripe_accounts.rotate_key,
     "signing_secret": stripe_accounts.add_signing_secret,
+    "publishable_key": publishable_keys.replace,
 }
 
 
@@ -37,10 +39,16 @@ class NewStripeAccountSerializer(StrictSerializer):
     signing_secret = serializers.CharField(
         max_length=255, default="", allow_blank=True, help_text="whsec_…, kept encrypted."
     )
+    publishable_key = serializers.CharField(
+        max_length=255,
+        default="",
+        allow_blank=True,
+        help_text="pk_…, which front ends get for Stripe.js. It is no secret.",
+    )
 
 
 class StripeAccountChangeSerializer(StrictSerializer):
-    """A new key of the same account, a new signing secret, or both."""
+    """A new key of the same account, a new signing secret, a publishable key, or several."""
 
     secret_key = serializers.CharField(max_length=255, required=False)
     signing_secret = serializers.RegexField(
@@ -49,10 +57,15 @@ class StripeAccountChangeSerializer(StrictSerializer):
         required=False,
         help_text="whsec_…, kept encrypted. The previous signing secret still works.",
     )
+    publishable_key = serializers.CharField(
+        max_length=255,
+        required=False,
+        help_text="pk_…, of the same account and mode. It replaces the previous one.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs:
-            raise serializers.ValidationError("Send secret_key or signing_secret.")
+            raise serializers.ValidationError("Send secret_key, signing_secret or publishable_key.")
         return attrs
 
 
@@ -91,7 +104,7 @@ class StripeAccountViewSet(ProjectViewSet):
 
     @extend_schema(
         operation_id="stripe_account_rotate",
-        summary="Rotate the secrets of a project's own Stripe account",
+        summary="Change the keys of a project's own Stripe account",
         request=StripeAccountChangeSerializer,
         responses=serializer_of(StripeAccountBody),
     )
@@ -123,5 +136,6 @@ def _render(account: StripeAccount) -> StripeAccountBody:
     return representation.stripe_account(
         account,
         endpoint=stripe_account_selectors.endpoint_of(account),
+        publishable_key=publishable_keys.of_account(account),
         public_url=settings.PUBLIC_URL,
     )

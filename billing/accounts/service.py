@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from billing import endpoint_cache
-from billing.accounts import key_state
+from billing.accounts import key_state, publishable_keys
 from billing.accounts.selectors import stripe_accounts
 from billing.errors import AccountInUse, WrongStripeAccount
 from billing.models import Product, StripeAccount, StripeCustomer, StripeEndpoint
@@ -103,16 +103,19 @@ def connect(
     signing_secret: str,
     actor: str,
     at: datetime,
+    publishable_key: str = "",
     reason: str = "",
 ) -> StripeAccount:
     """Connect the Stripe account of this key, so that the project sells through it.
 
-    Raises Invalid for a text that is no secret key, WrongStripeAccount for a key of the other mode
-    or of the platform's own account, AccountInUse when the project already sells through the shared
+    Raises Invalid for a text that is no such key, WrongStripeAccount for a key of the other mode or
+    of the platform's own account, AccountInUse when the project already sells through the shared
     account, and the errors of Stripe about the key.
     """
     snapshot = _read_account_of_key(secret_key, livemode=project.livemode)
     _check_signing_secret(signing_secret, required=False)
+    if publishable_key:
+        publishable_keys.check(publishable_key, livemode=project.livemode)
     if stripe_accounts.own(project) is not None:
         raise AccountExists("Replace its key with PATCH instead.")
     if _sells_through_shared(project):
@@ -122,7 +125,9 @@ def connect(
             "This is the platform's account. A project without an account of its own uses it "
             "already."
         )
-    account = StripeAccount(project=project, livemode=project.livemode)
+    account = StripeAccount(
+        project=project, livemode=project.livemode, publishable_key=publishable_key
+    )
     _store_key(account, snapshot, secret_key)
     with transaction.atomic():
         if not insert(account):

@@ -1,15 +1,21 @@
 """Addresses below ``/api/v1/billing``."""
 
-from django.urls import path
+from django.urls import path, re_path
 
+from billing.api_fields import id_pattern
 from billing.signed_in.api.invoices import UserInvoicesViewSet
-from billing.signed_in.api.plans import UserPlansViewSet
+from billing.signed_in.api.plans import BillingPlansViewSet, ProjectPlansViewSet
 from billing.signed_in.api.portal import UserPortalViewSet
 from billing.signed_in.api.subscription import UserSubscriptionViewSet
 from billing.signed_in.api.usage import UserUsageViewSet
 
 urlpatterns = [
-    path("plans", UserPlansViewSet.as_view({"get": "list"}), name="billing-plans"),
+    path("plans", BillingPlansViewSet.as_view({"get": "list"}), name="billing-plans"),
+    re_path(
+        rf"^projects/(?P<project_id>{id_pattern('prj')})/plans\Z",
+        ProjectPlansViewSet.as_view({"get": "list"}),
+        name="billing-project-plans",
+    ),
     path(
         "subscription",
         UserSubscriptionViewSet.as_view(

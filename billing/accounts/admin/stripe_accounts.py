@@ -7,10 +7,22 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.enums import ActionVariant
 
+from billing.accounts import publishable_keys
 from billing.accounts import service as stripe_accounts
 from billing.accounts.admin import endpoints, stripe_back_offs
+from billing.accounts.admin.account_dialogs import (
+    ADD_SECRET,
+    AGAIN,
+    CONNECT,
+    ROTATE,
+    SET_PUBLISHABLE,
+    ConnectForm,
+    KeyForm,
+    PublishableKeyForm,
+    SigningSecretForm,
+)
 from billing.models import StripeAccount
-from common.admin import columns, dialogs, fields, filters
+from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
 from common.admin.pages import ReadOnlyAdmin
@@ -18,58 +30,6 @@ from common.admin.sections import Section
 from common.admin.sidebar import SidebarEntry, SidebarGroup
 from common.errors import Conflict
 from projects.models import Project
-
-
-class KeyForm(dialogs.Dialog):
-    secret_key = fields.secret(help_text="sk_… or rk_…, of the same Stripe account.")
-
-
-class ConnectForm(dialogs.Dialog):
-    project = fields.choice(help_text="A project without products.")
-    secret_key = fields.secret(
-        help_text="sk_… or rk_…. It is stored encrypted and never shown again."
-    )
-    signing_secret = fields.secret(
-        required=False, help_text="whsec_…, if the webhook endpoint exists at Stripe already."
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        free = Project.objects.filter(own_stripe_account=None, suspended_at__isnull=True)
-        self.fields["project"].choices = [
-            (project.pk, f"{project} ({project.mode})") for project in free
-        ]
-
-
-class SigningSecretForm(dialogs.Dialog):
-    signing_secret = fields.secret(help_text="whsec_…: the new secret that Stripe shows.")
-
-
-CONNECT = dialogs.describe(
-    "Connect a project's own Stripe account",
-    "The project sells through it from now on. Tollgate calls Stripe with the key first.",
-    submit="Connect",
-    form=ConnectForm,
-)
-AGAIN = dialogs.describe(
-    "Try again now",
-    "Sends the failed requests again at once, and checks the key's permissions.",
-    submit="Try again now",
-)
-ROTATE = dialogs.describe(
-    "Replace the secret key",
-    "Tollgate calls Stripe with the key first. It must belong to the same account.",
-    submit="Replace",
-    form=KeyForm,
-    keep="Keep the key",
-)
-ADD_SECRET = dialogs.describe(
-    "Add a signing secret",
-    "Events that are signed with it are accepted too. Besides it only the previous secret "
-    "is accepted.",
-    submit="Add",
-    form=SigningSecretForm,
-)
 
 
 class PlatformKeysFromEnvironment(Conflict):
@@ -88,7 +48,12 @@ class StripeAccountAdmin(ReadOnlyAdmin):
 
     sidebar = SidebarEntry(SidebarGroup.STRIPE, 1, "Accounts", icon="account_balance")
     actions_list: ClassVar[Sequence[str]] = ["connect"]
-    actions_detail: ClassVar[Sequence[str]] = ["try_again", "rotate_key", "add_signing_secret"]
+    actions_detail: ClassVar[Sequence[str]] = [
+        "try_again",
+        "rotate_key",
+        "add_signing_secret",
+        "set_publishable_key",
+    ]
     search_fields = ["id__exact", "stripe_id__exact", "name__icontains"]
     list_select_related = ["project"]
     list_display = [
@@ -110,6 +75,7 @@ class StripeAccountAdmin(ReadOnlyAdmin):
         "stripe_code",
         "key_badge",
         "masked",
+        "published",
         "events_seen_until",
         "created_at",
         "updated_at",
@@ -137,6 +103,7 @@ class StripeAccountAdmin(ReadOnlyAdmin):
                 project=Project.objects.get(pk=data["project"]),
                 secret_key=data["secret_key"],
                 signing_secret=data["signing_secret"],
+                publishable_key=data["publishable_key"],
                 actor=actor(request),
                 reason=data["reason"],
                 at=timezone.now(),
@@ -189,6 +156,28 @@ class StripeAccountAdmin(ReadOnlyAdmin):
         return dialogs.attempt(request, form, ADD_SECRET, act)
 
     @action(
+        description="Set publishable key",
+        url_path="publishable-key",
+        icon="key_visualizer",
+        permissions=["secret"],
+        dialog=SET_PUBLISHABLE,
+    )
+    def set_publishable_key(
+        self, request: HttpRequest, form: PublishableKeyForm, object_id: str
+    ) -> HttpResponse:
+        def act() -> HttpResponse:
+            account = publishable_keys.replace(
+                account=_own(self.row(request, object_id)),
+                publishable_key=form.cleaned_data["publishable_key"],
+                actor=actor(request),
+                reason=form.cleaned_data["reason"],
+                at=timezone.now(),
+            )
+            return dialogs.finish(request, "Front ends get this key.", to=columns.url(account))
+
+        return dialogs.attempt(request, form, SET_PUBLISHABLE, act)
+
+    @action(
         description="Try again now",
         url_path="try-again",
         icon="replay",
@@ -230,6 +219,12 @@ class StripeAccountAdmin(ReadOnlyAdmin):
             return columns.badge(other, tone="danger")
         return columns.badge("this account", tone="success") if row.stripe_id else columns.EMPTY
 
+    @display(description="Publishable key")
+    def published(self, row: StripeAccount) -> object:
+        if row.is_shared:
+            return "from the environment"
+        return columns.code(row.publishable_key)
+
     @display(description="Secret key")
     def masked(self, row: StripeAccount) -> object:
         if row.is_shared:
@@ -247,6 +242,7 @@ class StripeAccountAdmin(ReadOnlyAdmin):
 def _own(account: StripeAccount) -> StripeAccount:
     if account.is_shared:
         raise PlatformKeysFromEnvironment(
-            "Change STRIPE_SECRET_KEY or STRIPE_WEBHOOK_SECRETS and restart."
+            "Change STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRETS or STRIPE_PUBLISHABLE_KEY and "
+            "restart."
         )
     return account

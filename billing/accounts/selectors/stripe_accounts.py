@@ -48,6 +48,16 @@ def lacking_permissions() -> int:
     return sum(1 for account in with_key() if account.missing_permissions)
 
 
+def projects_without_key() -> int:
+    """Number of active projects that cannot sell: they have no Stripe account of their own, and the
+    platform has no key of their mode."""
+    rows = Project.objects.filter(own_stripe_account=None, suspended_at__isnull=True)
+    platform_key = settings.BILLING.stripe_secret_key
+    if platform_key:
+        rows = rows.exclude(livemode=is_live(platform_key))
+    return rows.count()
+
+
 def endpoint_of(account: StripeAccount) -> StripeEndpoint | None:
     """The live endpoint to which Stripe sends this account's events."""
     endpoint = _LIVE_ENDPOINT.first(account_id=account.pk)

@@ -17,6 +17,12 @@ PROJECT_HEADER = OpenApiParameter(
     description="Your project's id. An issuer and an audience do not name it: others may share "
     "your identity provider.",
 )
+OPTIONAL_PROJECT_HEADER = OpenApiParameter(
+    name=PROJECT,
+    location=OpenApiParameter.HEADER,
+    required=False,
+    description="Your project's id.",
+)
 
 
 class WhichSerializer(StrictSerializer):

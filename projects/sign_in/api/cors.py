@@ -29,7 +29,7 @@ class BillingCorsMiddleware(CorsMiddleware):
         origin = request.headers.get("Origin", "")
         if request.method == "OPTIONS":
             return _is_origin(origin)
-        return projects.is_origin_of(origin, project_id=request.headers.get(PROJECT, ""))
+        return projects.is_origin_of(origin, project_id=_named_project(request))
 
     def origin_found_in_white_lists(self, origin: str, url: SplitResult) -> bool:
         """Always False: no origin is allowed for all projects."""
@@ -38,6 +38,12 @@ class BillingCorsMiddleware(CorsMiddleware):
     def check_preflight(self, request: HttpRequest) -> HttpResponseBase | None:
         answer = super().check_preflight(request)
         return None if answer is None else HttpResponse(status=204)
+
+
+def _named_project(request: HttpRequest) -> str:
+    """The project in the path, else in the header."""
+    in_path = request.resolver_match.kwargs.get("project_id") if request.resolver_match else None
+    return str(in_path or request.headers.get(PROJECT, ""))
 
 
 def _is_origin(text: str) -> bool:

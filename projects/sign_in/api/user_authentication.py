@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import structlog
 from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from common.context import begin_tenant
 from projects.errors import TokenRequired
 from projects.keys.credentials import UserCredential
 from projects.sign_in import user_tokens
@@ -23,7 +23,7 @@ def identify(request: HttpRequest | Request) -> UserCredential:
         raise TokenRequired("Send the signed-in user's JWT as 'Authorization: Bearer …'.")
     project_id = request.headers.get(PROJECT, "").strip()
     user = user_tokens.verify(project_id=project_id, token=token.strip())
-    structlog.contextvars.bind_contextvars(project_id=user.project.pk)
+    begin_tenant(user.project.pk)
     return user
 
 

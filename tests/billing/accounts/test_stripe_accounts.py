@@ -1,9 +1,11 @@
 """``/projects/{id}/stripe-account`` connects an account, rotates keys and never shows a secret."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from billing.accounts.selectors import stripe_accounts as account_selectors
 from billing.models import StripeAccount
@@ -17,6 +19,7 @@ from tests.billing_fixtures import SandboxStripe
 from tests.factories.projects import key_of
 
 OWN, SPARE, STRANGE = "sk_test_own_account", "rk_test_own_spare", "sk_test_strange_account"
+PUBLISHABLE, LATER = "pk_test_51OwnOwnOwn", "pk_test_51OwnOwnOwnRolled"
 FIRST, SECOND, THIRD = (f"whsec_{letter * 24}" for letter in "abc")
 
 
@@ -178,3 +181,51 @@ def test_a_key_revoked_at_stripe_stops_sales_and_is_reported(
     assert tenant.api.get("/products").status_code == 200
     assert tenant.api.patch(path, {"secret_key": SPARE}).status_code == 200
     assert tenant.product()["active"] is True
+
+
+def test_a_publishable_key_is_kept_shown_and_replaced(
+    api: ApiClient, own: Any, path: str, project: Project
+) -> None:
+    body = api.post(path, {"secret_key": OWN, "publishable_key": PUBLISHABLE}).json()
+    assert body["publishable_key"] == PUBLISHABLE
+    assert StripeAccount.objects.get(project=project).publishable_key == PUBLISHABLE
+    changed = api.patch(path, {"publishable_key": LATER}).json()
+    assert changed == {**body, "publishable_key": LATER}
+    assert api.get(path).json() == changed
+    entry = AuditEntry.objects.get(action="stripe_account.set_publishable_key")
+    assert (entry.before, entry.after) == (
+        {"publishable_key": PUBLISHABLE},
+        {"publishable_key": LATER},
+    )
+
+
+@pytest.mark.parametrize(
+    ("publishable_key", "expected"),
+    [
+        ("pk_live_51OwnOwnOwn", (409, "wrong-stripe-account")),
+        ("sk_test_51OwnOwnOwn", (422, "invalid")),
+        ("pk_test_", (422, "invalid")),
+        ("pk_test_with space", (422, "invalid")),
+        ("pk_test_" + "x" * 300, (422, "invalid")),
+        ("<script>", (422, "invalid")),
+    ],
+)
+def test_a_publishable_key_of_the_wrong_kind_or_mode_is_refused(
+    api: ApiClient, own: Any, path: str, publishable_key: str, expected: tuple[int, str]
+) -> None:
+    body = {"secret_key": OWN, "publishable_key": publishable_key}
+    assert refusal(api.post(path, body)) == expected
+    assert not StripeAccount.objects.filter(project__isnull=False).exists()
+    connected = api.post(path, {"secret_key": OWN}).json()
+    assert refusal(api.patch(path, {"publishable_key": publishable_key})) == expected
+    assert api.get(path).json() == connected
+
+
+def test_the_platforms_publishable_key_is_of_one_mode(
+    api: ApiClient, own: Any, path: str, settings: Settings
+) -> None:
+    shown = {}
+    for key in (PUBLISHABLE, "pk_live_51Platform", ""):
+        settings.BILLING = replace(settings.BILLING, stripe_publishable_key=key)
+        shown[key] = api.get(path).json()["publishable_key"]
+    assert shown == {PUBLISHABLE: PUBLISHABLE, "pk_live_51Platform": None, "": None}

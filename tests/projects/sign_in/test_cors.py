@@ -42,9 +42,10 @@ def test_a_preflight_is_answered_without_credentials() -> None:
         assert {name.lower(): value for name, value in cors(answer).items()} == {
             "access-control-allow-origin": origin,
             "access-control-allow-headers": "authorization, content-type, idempotency-key, "
-            "tollgate-project",
+            "if-none-match, tollgate-project",
             "access-control-allow-methods": "GET, POST, PATCH, DELETE",
-            "access-control-expose-headers": "retry-after, x-request-id, idempotent-replayed",
+            "access-control-expose-headers": "retry-after, x-request-id, idempotent-replayed, "
+            "etag, ratelimit, ratelimit-policy",
             "access-control-max-age": "3600",
         }
         assert "origin" in answer.headers["Vary"].lower()
