@@ -4,7 +4,7 @@ Times are RFC 3339 in UTC, money is minor units and a currency. Selectors load r
 all relations that are used here, so that no row needs a query of its own.
 """
 
-from billing.representation.catalog import plan, price, product
+from billing.representation.catalog import plan, price, product, public_plan
 from billing.representation.invoices import invoice
 from billing.representation.payments import dispute, payment, payment_status, refund
 from billing.representation.rollouts import rollout, whole_rollout
@@ -19,6 +19,7 @@ __all__ = [
     "plan",
     "price",
     "product",
+    "public_plan",
     "refund",
     "rollout",
     "stripe_account",

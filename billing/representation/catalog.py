@@ -73,6 +73,29 @@ class PlanBody(ProductBody):
     prices: list[PriceBody]
 
 
+class PublicPriceBody(TypedDict):
+    """A price of a plan, as buyers see it."""
+
+    id: str
+    unit_amount: MoneyBody
+    interval: Annotated[str, Interval]
+    interval_count: int
+    meter: Annotated[str | None, "Code of the meter whose usage is billed after each period."]
+
+
+class PublicPlanBody(TypedDict):
+    """A product on sale by subscription, as buyers see it: prices cheapest first within a currency.
+    Without prices if ``custom_price`` is true."""
+
+    id: str
+    name: str
+    description: str
+    custom_price: Annotated[bool, "Whether its price is agreed with each customer."]
+    features: list[ProductFeatureBody]
+    credits: ProductCreditsBody | None
+    prices: list[PublicPriceBody]
+
+
 def product(row: Product) -> ProductBody:
     return {
         "id": row.pk,
@@ -80,10 +103,7 @@ def product(row: Product) -> ProductBody:
         "description": row.description,
         "active": row.active,
         "custom_price": row.custom_price,
-        "features": [
-            {"feature": each.feature.code, "kind": each.feature.kind, "value": each.value}
-            for each in sorted(row.features.all(), key=lambda each: each.feature.code)
-        ],
+        "features": _features(row),
         "credits": _credits(row),
         "refund_policy": row.refund_policy,
         "dispute_policy": row.dispute_policy,
@@ -92,6 +112,13 @@ def product(row: Product) -> ProductBody:
         "stripe_id": row.stripe_id,
         "created_at": rfc3339(row.created_at),
     }
+
+
+def _features(row: Product) -> list[ProductFeatureBody]:
+    return [
+        {"feature": each.feature.code, "kind": each.feature.kind, "value": each.value}
+        for each in sorted(row.features.all(), key=lambda each: each.feature.code)
+    ]
 
 
 def _credits(row: Product) -> ProductCreditsBody | None:
@@ -128,3 +155,28 @@ def plan(row: Product) -> PlanBody:
     """
     prices: list[Price] = row.plan_prices  # type: ignore[attr-defined]  # selectors.catalog.plans
     return {**product(row), "prices": [price(each) for each in prices]}
+
+
+def public_plan(row: Product) -> PublicPlanBody:
+    """What everybody may know of a plan (``row.plan_prices``): nothing that only the project's
+    own people need."""
+    prices: list[Price] = row.plan_prices  # type: ignore[attr-defined]  # selectors.catalog.plans
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "description": row.description,
+        "custom_price": row.custom_price,
+        "features": _features(row),
+        "credits": _credits(row),
+        "prices": [_public_price(each) for each in prices],
+    }
+
+
+def _public_price(row: Price) -> PublicPriceBody:
+    return {
+        "id": row.pk,
+        "unit_amount": money(row.unit_amount, row.currency),
+        "interval": row.interval,
+        "interval_count": row.interval_count,
+        "meter": row.meter.code if row.meter else None,
+    }

@@ -16,6 +16,7 @@ class StripeAccountBody(TypedDict):
     livemode: bool
     stripe_id: str | None
     secret_key_last_four: str | None
+    publishable_key: Annotated[str | None, "For Stripe.js in front ends (pk_…). Null: none is set."]
     webhook_url: Annotated[str | None, "The URL for the webhook endpoint at Stripe."]
     signing_secrets: Annotated[int | None, "Number of live signing secrets: 0, 1 or 2."]
     missing_permissions: Annotated[
@@ -51,7 +52,11 @@ def stripe_key(row: StripeAccount) -> StripeKeyBody:
 
 
 def stripe_account(
-    row: StripeAccount, *, endpoint: StripeEndpoint | None, public_url: str
+    row: StripeAccount,
+    *,
+    endpoint: StripeEndpoint | None,
+    publishable_key: str | None,
+    public_url: str,
 ) -> StripeAccountBody:
     """Never contains secrets. For the platform's shared account, the members of an own account are
     null."""
@@ -63,6 +68,7 @@ def stripe_account(
         "livemode": row.livemode,
         "stripe_id": row.stripe_id or None,
         "secret_key_last_four": row.secret_key_last_four or None,
+        "publishable_key": publishable_key,
         "webhook_url": f"{public_url}/webhooks/stripe/{own.token}" if own else None,
         "signing_secrets": len(own.secrets) if own else None,
         "missing_permissions": row.missing_permissions if own else None,

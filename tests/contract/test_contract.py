@@ -1,4 +1,4 @@
-"""The API document and the database schema equal the stored files."""
+"""The API document, the GraphQL schema and the database schema equal the stored files."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
+from graph_api.schema import schema
 from tests.contract import sql_schema
 
 HERE = Path(__file__).parent
@@ -26,6 +27,10 @@ def test_the_api_equals_the_stored_document() -> None:
     _compare_with_file(
         "openapi.yaml", OpenApiYamlRenderer().render(document, renderer_context={}).decode()
     )
+
+
+def test_the_graphql_schema_equals_the_stored_one() -> None:
+    _compare_with_file("schema.graphql", f"{schema.as_str()}\n")
 
 
 @pytest.mark.django_db

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import representation
+from billing.accounts import publishable_keys
 from billing.api_fields import IdField, id_pattern
 from billing.models import Payment
 from billing.models.payment import PaymentStatus, PaymentType
@@ -29,7 +30,7 @@ from billing.payments.refunds import RefundRequest
 from billing.payments.selectors import payments as stored
 from billing.representation.payments import PaymentBody, PaymentStatusBody, RefundBody
 from common.api.bodies import serializer_of
-from common.api.serializers import StrictSerializer, UserIdField
+from common.api.serializers import MetadataFilterField, StrictSerializer, UserIdField
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import KeyScope
 
@@ -43,6 +44,10 @@ class PayablePaymentBody(PaymentBody):
         "Secret that Stripe.js needs in your own front end. Only for the type intent, and only for "
         "API keys with the scope payments:write.",
     ]
+    publishable_key: Annotated[
+        str | None,
+        "Key for Stripe.js (pk_…), beside `client_secret`. Null: none is set for the account.",
+    ]
 
 
 class PaymentFilterSerializer(StrictSerializer):
@@ -54,6 +59,7 @@ class PaymentFilterSerializer(StrictSerializer):
     )
     reference = serializers.CharField(max_length=255, required=False)
     workflow_id = WorkflowIdField(required=False)
+    metadata = MetadataFilterField()
 
 
 class PaymentsViewSet(ProjectViewSet):
@@ -171,10 +177,12 @@ class PaymentsViewSet(ProjectViewSet):
 
     def _payable_body(self, row: Payment) -> PayablePaymentBody:
         can_write = self.request.auth.allows(KeyScope.PAYMENTS_WRITE)  # type: ignore[union-attr]
+        client_secret = stored.decrypt_client_secret(row) if can_write else None
         return {
             **representation.payment(row),
             "url": (row.checkout.url or None) if row.checkout is not None else None,
-            "client_secret": stored.decrypt_client_secret(row) if can_write else None,
+            "client_secret": client_secret,
+            "publishable_key": publishable_keys.of_account(row.account) if client_secret else None,
         }
 
     def _payment(self, pk: str) -> Payment:

@@ -41,14 +41,19 @@ def listing(
     payment_type: str = "",
     reference: str = "",
     workflow_id: str = "",
+    metadata: dict[str, str] | None = None,
 ) -> ProjectQuerySet[Payment]:
-    """Return the payments that match every non-empty filter: four queries, however many rows."""
+    """Return the payments that match every non-empty filter: four queries, however many rows.
+
+    ``metadata``: pairs that the payment's metadata contains.
+    """
     filters: dict[str, Any] = {
         "checkout_id": checkout,
         "status": status,
         "type": payment_type,
         "reference": reference,
         "workflow_id": workflow_id,
+        "metadata__contains": metadata,
     }
     if user_id:
         filters |= customers.owner_filter(project=project, user_id=user_id)

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from billing.models import Payment, StripeCustomer, StripeIntent
 from projects.models import Project
@@ -88,6 +90,7 @@ def test_an_amount_is_ready_to_be_paid_after_one_call(
         "created_at": payment["created_at"],
         "url": None,
         "client_secret": at_stripe["client_secret"],
+        "publishable_key": None,
     }
     assert (at_stripe["customer"], at_stripe["description"]) == (None, "Agent run")
     assert at_stripe["metadata"] == {"run": "7", "tollgate_id": payment["id"]}
@@ -281,3 +284,16 @@ def test_what_stripe_refuses_leaves_nothing(tenant: Tenant, project: Project) ->
     assert refused.json()["stripe_code"] == "amount_too_small"
     assert not Payment.objects.for_project(project).exists()
     assert outbox_events.types(project, "payment.") == []
+
+
+def test_a_client_secret_comes_with_the_key_that_stripe_js_needs(
+    tenant: Tenant, project: Project, settings: Settings
+) -> None:
+    key = "pk_test_51Platform"
+    settings.BILLING = replace(settings.BILLING, stripe_publishable_key=key)
+    payment = take(tenant)
+    path = f"/payments/{payment['id']}"
+    reader = ApiClient(key_of(project, scopes=["payments:read"]))
+    answers = [payment, tenant.api.get(path).json(), tenant.api.post(f"{path}/sync").json()]
+    assert [answer["publishable_key"] for answer in answers] == [key] * 3
+    assert reader.get(path).json()["publishable_key"] is None, "nothing to use it with"
