@@ -1,8 +1,8 @@
 # Two images from one file: `tollgate` (the default) is the product, `sandbox` the local Stripe.
 
 # A tag may be moved to other bytes; what is built for production names a digest:
-#   docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:…   (docs/deployment.md)
-ARG PYTHON_IMAGE=python:3.13-slim
+#   docker build --build-arg PYTHON_IMAGE=python:3.13.9-slim@sha256:…   (docs/deployment.md)
+ARG PYTHON_IMAGE=python:3.13.9-slim
 FROM ${PYTHON_IMAGE} AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN useradd --system --uid 10001 --home-dir /app tollgate
@@ -11,7 +11,7 @@ WORKDIR /app
 
 FROM base AS sandbox-packages
 COPY requirements/sandbox.txt requirements/
-RUN python -m venv /venv && /venv/bin/pip install -r requirements/sandbox.txt
+RUN python -m venv /venv && /venv/bin/pip install --require-hashes -r requirements/sandbox.txt
 
 
 FROM base AS sandbox
@@ -26,8 +26,21 @@ ENTRYPOINT ["/venv/bin/python", "-m", "sandbox", "--host", "0.0.0.0", "--port", 
 
 
 FROM base AS packages
-COPY requirements/production.txt requirements/
-RUN python -m venv /venv && /venv/bin/pip install -r requirements/production.txt
+# The optional parts of requirements/, separated by spaces:
+#   docker build --build-arg EXTRAS="graphql kafka temporal"
+ARG EXTRAS=""
+COPY requirements/*.txt requirements/
+RUN python -m venv /venv && /venv/bin/pip install --require-hashes \
+    $(for name in production grpc $EXTRAS; do echo "-r requirements/$name.txt"; done)
+
+
+# The protos as descriptors: the product has no compiler.
+FROM base AS protos
+COPY requirements/dev.txt requirements/
+RUN python -m venv /venv && /venv/bin/pip install --no-deps \
+    $(grep -E '^(grpcio|grpcio-tools|protobuf|setuptools|typing-extensions)==' requirements/dev.txt)
+COPY rpc rpc
+RUN /venv/bin/python -m rpc.build
 
 
 FROM base AS static
@@ -51,6 +64,7 @@ ENV PATH=/venv/bin:$PATH DJANGO_SETTINGS_MODULE=config.settings.production \
 COPY --from=packages /venv /venv
 COPY . .
 COPY --from=static /app/staticfiles staticfiles
+COPY --from=protos /app/rpc/protos/built.binpb rpc/protos/
 # What beat has done last; a volume keeps it.
 RUN mkdir /state && chown tollgate /state
 USER tollgate

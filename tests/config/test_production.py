@@ -64,6 +64,8 @@ def test_missing_variable_stops_the_boot_and_is_named(production, name: str, val
         ("ENCRYPTION_KEYS", "k1:not base64"),
         ("STRIPE_SECRET_KEY", "pk_live_1"),
         ("STRIPE_WEBHOOK_SECRETS", "whsec_1,secret"),
+        ("STRIPE_PUBLISHABLE_KEY", "sk_live_1"),
+        ("STRIPE_PUBLISHABLE_KEY", "pk_test_12345"),
         ("STRIPE_API_BASE", "http://api.stripe.com"),
         ("EGRESS_LOOPBACK", "true"),
         ("SECRET_KEY", "x"),
@@ -84,6 +86,7 @@ def test_missing_variable_stops_the_boot_and_is_named(production, name: str, val
         ("DEFAULT_CURRENCY", "doubloons"),
         ("DEFAULT_CURRENCY", "xxx"),
         ("LOG_LEVEL", "LOUD"),
+        ("WORKER_LANES", "relay,stripe"),
         ("REDIS_URL", "redis.example.com"),
         ("TRUSTED_PROXIES", "proxy.example.com"),
         ("TRUSTED_PROXIES", "10.0.0.1/8"),
@@ -109,6 +112,23 @@ def test_a_trial_on_this_machine_can_run_without_https(production) -> None:
         ALLOWED_HOSTS="localhost",
     )
     assert settings.PUBLIC_URL == "http://localhost:8000"
+
+
+def test_a_platform_without_a_stripe_account_says_so(production) -> None:
+    settings = production(STRIPE_SECRET_KEY="none", STRIPE_WEBHOOK_SECRETS=None)
+    assert settings.BILLING.stripe_secret_key == ""
+    with pytest.raises(ImproperlyConfigured, match="STRIPE_PUBLISHABLE_KEY"):
+        production(STRIPE_SECRET_KEY="none", STRIPE_PUBLISHABLE_KEY="pk_live_12345")
+
+
+def test_keys_of_projects_never_travel_without_https(production) -> None:
+    with pytest.raises(ImproperlyConfigured, match="STRIPE_API_BASE"):
+        production(STRIPE_SECRET_KEY="none", STRIPE_API_BASE="http://api.stripe.com")
+
+
+def test_the_publishable_key_is_of_the_platforms_account(production) -> None:
+    settings = production(STRIPE_PUBLISHABLE_KEY="pk_live_12345")
+    assert settings.BILLING.stripe_publishable_key == "pk_live_12345"
 
 
 def test_djangos_deployment_checks_pass() -> None:

@@ -7,9 +7,11 @@ import pytest
 
 from tests.services import ROOT
 from tests.suite import (
+    ARTIFACTS,
     Check,
     Result,
     all_tests,
+    covered_tests,
     report,
     run,
     run_all,
@@ -92,3 +94,16 @@ def test_tests_do_not_wait_for_the_checks_beside_them(tmp_path: Path) -> None:
 
 def test_slowest_tests_are_listed() -> None:
     assert "--durations=20" in all_tests().command
+
+
+def test_a_run_leaves_its_results_as_artifacts() -> None:
+    assert f"--junitxml={ARTIFACTS / 'junit.xml'}" in all_tests().command
+    assert "artifacts/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_coverage_is_written_for_programs_and_people() -> None:
+    command = covered_tests(["tests/usage"]).command
+    assert command[-1] == "tests/usage"
+    assert f"--cov-report=xml:{ARTIFACTS / 'coverage.xml'}" in command
+    assert f"--cov-report=html:{ARTIFACTS / 'coverage'}" in command
+    assert not [option for option in all_tests().command if "--cov" in option], "twice the time"

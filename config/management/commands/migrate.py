@@ -1,11 +1,15 @@
 """``manage.py migrate``: Django's command with longer timeouts, for large tables and slow machines.
 
-Refuses a database that was created before 0001_initial was rewritten.
+Any number of processes may run it at once: one migrates, the others wait for it and then find
+nothing to do. Refuses a database that was created before 0001_initial was rewritten.
 """
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import connections
 
@@ -28,18 +32,58 @@ Nothing in it has been changed. To start with an empty one:
   elsewhere    create an empty database and name it in DATABASE_URL
 To keep using the old data, check out the version that created it."""
 
+LOCK_ID = 0x746F6C6C67617465
+"""The advisory lock of the process that migrates: "tollgate" in ASCII. PostgreSQL releases it when
+the connection ends, so a killed process leaves nothing behind."""
+LOOK_SECONDS = 0.5
+
+STILL_LOCKED = """\
+Another process has been migrating this database for {seconds:g} seconds. This one has changed
+nothing. Run it again, or allow it to wait for longer: --lock-seconds."""
+
 
 class Command(migrate.Command):
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--lock-seconds",
+            type=float,
+            default=600.0,
+            help="How long to wait for another process that migrates (default: 600).",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
-        if self._is_older(connection):
-            raise CommandError(OLDER)
-        earlier_values = {name: self._set_setting(connection, name, "0") for name in TIMEOUTS}
+        with self._locked(connection, options["lock_seconds"]):
+            if self._is_older(connection):
+                raise CommandError(OLDER)
+            earlier_values = {name: self._set_setting(connection, name, "0") for name in TIMEOUTS}
+            try:
+                super().handle(*args, **options)
+            finally:
+                for name, value in earlier_values.items():
+                    self._set_setting(connection, name, value)
+
+    @contextmanager
+    def _locked(self, connection: Any, seconds: float) -> Iterator[None]:
+        """Hold the lock for as long as the block; raise CommandError if it is not free in time."""
+        deadline = time.monotonic() + seconds
+        while not self._call(connection, "SELECT pg_try_advisory_lock(%s)"):
+            # A statement that waits for the lock would keep a snapshot, for whose end the other
+            # process waits when it creates an index concurrently.
+            if time.monotonic() >= deadline:
+                raise CommandError(STILL_LOCKED.format(seconds=seconds))
+            time.sleep(LOOK_SECONDS)
         try:
-            super().handle(*args, **options)
+            yield
         finally:
-            for name, value in earlier_values.items():
-                self._set_setting(connection, name, value)
+            self._call(connection, "SELECT pg_advisory_unlock(%s)")
+
+    def _call(self, connection: Any, statement: str) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [LOCK_ID])
+            (result,) = cursor.fetchone()
+        return bool(result)
 
     def _is_older(self, connection: Any) -> bool:
         """Whether the database was created before 0001_initial was rewritten."""

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Bring a version to a cluster, or back: migrate, then replace every workload and wait for it.
+# usage: sh deploy/release.sh OVERLAY IMAGE      such as: staging registry.example.com/tollgate@sha256:…
+set -eu
+cd "$(dirname "$0")/.."
+
+if [ $# -ne 2 ] || [ ! -d "deploy/kubernetes/overlays/$1" ]; then
+    echo "usage: sh deploy/release.sh OVERLAY IMAGE; the overlays are:" >&2
+    ls deploy/kubernetes/overlays >&2
+    exit 2
+fi
+
+manifests=$(mktemp)
+trap 'rm -f "$manifests"' EXIT
+component=app.kubernetes.io/component
+
+kubectl kustomize "deploy/kubernetes/overlays/$1" |
+    sed "s|^\( *image: \).*/tollgate:.*|\1$2|" > "$manifests"
+namespace=$(sed -n 's/^  namespace: //p' "$manifests" | sort -u)
+
+echo "Namespace, settings and network policies …"
+kubectl apply -f "$manifests" -l "!$component"
+
+echo "Migrations …"
+kubectl -n "$namespace" delete job migrate --ignore-not-found
+kubectl apply -f "$manifests" -l "$component=migrate"
+kubectl -n "$namespace" wait job/migrate --for=condition=complete --timeout=60m
+
+echo "Everything else …"
+kubectl apply -f "$manifests" -l "$component,$component!=migrate"
+kubectl -n "$namespace" get deployments -o name | while read -r deployment; do
+    kubectl -n "$namespace" rollout status "$deployment" --timeout=10m
+done

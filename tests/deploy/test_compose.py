@@ -1,0 +1,51 @@
+"""The compose files are valid; processes that speak to a company join its network."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.config.test_deployment import compose, example_variables
+from tests.services import ROOT
+
+COMPANY = ROOT / "deploy" / "compose.company.yml"
+
+
+def check(file: Path) -> subprocess.CompletedProcess[str]:
+    tool = Path(sys.executable).parent / "check-jsonschema"
+    command = [str(tool), "--builtin-schema", "vendor.compose-spec", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("file", [ROOT / "docker-compose.yml", COMPANY], ids=lambda file: file.name)
+def test_every_compose_file_is_valid(file: Path) -> None:
+    run = check(file)
+    assert run.returncode == 0, run.stdout
+
+
+def test_the_schema_refuses_a_mistake(tmp_path: Path) -> None:
+    wrong = tmp_path / "compose.yml"
+    wrong.write_text("services: {web: {image: x, restrat: always}}")
+    assert "restrat" in check(wrong).stdout
+
+
+def test_every_image_has_an_exact_version() -> None:
+    images = {name: value for name, value in example_variables().items() if name.endswith("_IMAGE")}
+    assert set(images) >= {"PYTHON_IMAGE", "POSTGRES_IMAGE", "REDIS_IMAGE", "NGINX_IMAGE"}
+    for name, image in images.items():
+        tag = image.partition(":")[2].partition("-")[0]
+        assert tag.count(".") >= (1 if name == "POSTGRES_IMAGE" else 2), image
+
+
+def test_processes_join_the_companys_network_and_keep_ours() -> None:
+    company: dict[str, Any] = yaml.safe_load(COMPANY.read_text())
+    assert company["networks"]["company"]["external"] is True
+    assert company["networks"]["company"]["name"].startswith("${COMPANY_NETWORK:-")
+    assert set(company["services"]) <= set(compose()["services"])
+    for service in company["services"].values():
+        assert {"default", "company"} == set(service["networks"])
+    databases = {"postgres", "redis", "deliver"}
+    assert not databases & set(company["services"]), "the sender talks to receivers alone"
