@@ -26,6 +26,8 @@ from usage.periods import Unit
 
 ACTOR = "command"
 SLUG = "demo"
+NAMES = ("Demo", "Atlas", "Harbor", "Lumen", "Orchard", "Quarry")
+"""Names of the demo projects in their order; further ones are numbered."""
 CURRENCY = "usd"
 
 
@@ -77,14 +79,15 @@ PLANS = (
 )
 
 
-def demo_project(*, at: datetime) -> Project:
-    """The demo project, created if it does not exist."""
-    project = Project.objects.filter(slug=SLUG).first()
+def demo_project(*, at: datetime, number: int = 1) -> Project:
+    """The demo project of this number, created if it does not exist."""
+    slug = SLUG if number == 1 else f"{SLUG}-{number}"
+    project = Project.objects.filter(slug=slug).first()
     return (
         project
         or projects.register(
-            name="Demo",
-            slug=SLUG,
+            name=NAMES[number - 1] if number <= len(NAMES) else f"Demo {number}",
+            slug=slug,
             default_currency=CURRENCY,
             return_origins=["http://localhost:3000"],
             actor=ACTOR,

@@ -12,6 +12,8 @@ from devtools.demo.receiver import Receiver
 
 SECONDS = 20.0
 GOOD_CARD = "4242424242424242"
+MAIL_END = b"\n" + b"-" * 79 + b"\n"
+"""Behind each mail in a file of Django's file back end."""
 
 
 def listen(tenant: Tenant, receiver: Receiver, narrator: Narrator) -> None:
@@ -40,7 +42,7 @@ def write_to_customer(
         tenant.patch(f"/projects/{project}/mail", {"channel": "mail", "brand_name": "Robots"})
         tenant.post("/customers", {"user_id": "mia", "email": "mia@example.com"})
         buyer.pay(tenant.post("/checkout", {**order, "user_id": "mia"})["url"], card=GOOD_CARD)
-        mail = until("the receipt", lambda: _mail_to("mia@example.com", folder), seconds=SECONDS)
+        mail = until("the receipt", lambda: mail_to("mia@example.com", folder), seconds=SECONDS)
         notes.append(f"{mail['Subject']} (of {mail['From']})")
 
 
@@ -72,10 +74,12 @@ def _has_all(tenant: Tenant, receiver: Receiver) -> bool:
     return any(event["position"] >= head for event in list(receiver.events.values()))
 
 
-def _mail_to(address: str, folder: Path) -> EmailMessage | None:
-    """The newest mail to this address that was written into the folder."""
+def mail_to(address: str, folder: Path) -> EmailMessage | None:
+    """The newest mail to this address that was written into the folder. A file has all mails of one
+    connection, with a line of hyphens behind each."""
     for file in sorted(folder.glob("*"), key=lambda each: each.stat().st_mtime, reverse=True):
-        mail = message_from_bytes(file.read_bytes(), policy=policy.default)
-        if address in str(mail["To"]):
-            return mail
+        for text in reversed(file.read_bytes().split(MAIL_END)):
+            mail = message_from_bytes(text.lstrip(), policy=policy.default)
+            if address in str(mail["To"]):
+                return mail
     return None

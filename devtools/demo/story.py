@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from devtools.demo import allowances, news
+from devtools.demo import agreement, allowances, news
 from devtools.demo.narrator import Narrator, expect
 from devtools.demo.people import DemoBuyer, Operator, Stripe, Tenant
 from devtools.demo.receiver import Receiver, receiving
@@ -64,7 +64,7 @@ class Story:
         with self.tell.chapter("What the tenant and its customers have heard"):
             self._hear(tenant, goods, receiver)
         with self.tell.chapter("Stripe and we agree"):
-            self._agree()
+            agreement.reconcile(self.stack, self.tell)
 
     def _open_shop(self) -> tuple[Tenant, Goods]:
         with self.tell.step("an operator makes a platform key, on the command line") as notes:
@@ -266,11 +266,6 @@ class Story:
             order = _order("mia", goods.plan_price)
             news.write_to_customer(tenant, self.buyer, self.tell, order=order, folder=folder)
         news.compare(tenant, receiver, self.tell)
-
-    def _agree(self) -> None:
-        with self.tell.step("reconcile lists everything at Stripe and finds nothing") as notes:
-            output = self.stack.manage("reconcile", "--dry-run")
-            notes.append(output.strip().splitlines()[-1])
 
 
 def _order(user_id: str, price: str) -> dict[str, Any]:

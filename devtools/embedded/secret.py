@@ -35,6 +35,7 @@ def _new_secrets() -> str:
         "SECRET_KEY": secrets.token_urlsafe(50),
         "ENCRYPTION_KEYS": f"dev1:{key}",
         "STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(24)}",
+        "STRIPE_PUBLISHABLE_KEY": f"pk_test_{secrets.token_hex(24)}",
         "STRIPE_WEBHOOK_SECRETS": f"whsec_{secrets.token_hex(24)}",
         "OPERATOR_PASSWORD": secrets.token_urlsafe(12),
     }

@@ -13,7 +13,7 @@ from devtools.stack.lock import holder
 from devtools.stack.mark import sweep
 
 VAR = CHECKOUT / "var"
-WEB_PORT, SANDBOX_PORT = 8000, 8010
+WEB_PORT, SANDBOX_PORT, RPC_PORT = 8000, 8010, 50051
 
 
 def main(arguments: list[str]) -> int:
@@ -29,9 +29,9 @@ def main(arguments: list[str]) -> int:
 
 def up(var: Path) -> int:
     """Run the stack until Ctrl-C, or until one of its processes has ended too often."""
-    say("Starting PostgreSQL, Valkey, web, worker, beat, deliver and the Stripe sandbox …")
+    say("Starting PostgreSQL, Valkey, web, worker, beat, deliver, rpc and the sandbox …")
     try:
-        with Stack(var, web_port=WEB_PORT, sandbox_port=SANDBOX_PORT) as stack:
+        with Stack(var, web_port=WEB_PORT, sandbox_port=SANDBOX_PORT, rpc_port=RPC_PORT) as stack:
             seeded = stack.manage("seed_demo", "--key-file", str(var / "demo-key"))
             say(welcome(stack, seeded))
             while True:
@@ -74,6 +74,7 @@ Tollgate is running. Ctrl-C stops it.
   API docs        {stack.web_url}/api/docs
   Console         {stack.web_url}/admin/
   Stripe sandbox  {stack.sandbox_url}
+  gRPC            {stack.rpc_address} (docs/grpc.md)
   Logs            {stack.var / "log"}
   Mails           {stack.mail_folder or "sent by the server of EMAIL_URL"}
   Deliveries      {stack.web_url}/admin/delivery/webhookendpoint/

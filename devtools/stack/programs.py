@@ -6,7 +6,7 @@ from pathlib import Path
 
 from devtools.embedded import CHECKOUT
 from devtools.stack.program import Program
-from devtools.stack.readiness import responds, serves, takes_tasks
+from devtools.stack.readiness import accepts, responds, serves, takes_tasks
 
 WEB_WORKERS, WEB_THREADS = 2, 8
 WEB_BACKLOG, WEB_CONNECTIONS = 2048, 4096
@@ -23,10 +23,10 @@ SANDBOX_STATE = "sandbox.sqlite3"
 
 
 def programs(
-    *, var: Path, web_port: int, sandbox_port: int, environment: Mapping[str, str]
+    *, var: Path, web_port: int, sandbox_port: int, rpc_port: int, environment: Mapping[str, str]
 ) -> list[Program]:
-    """The Stripe sandbox, the web server, the Celery worker, beat and the sender of webhooks, in
-    the order of their start."""
+    """The Stripe sandbox, the web server, the Celery worker, beat, the sender of webhooks and the
+    gRPC server, in the order of their start."""
     log = var / "log"
     return [
         Program(
@@ -41,6 +41,7 @@ def programs(
         ),
         Program("beat", _beat(var), log / "beat.log", lambda: True),
         Program("deliver", _deliver(), log / "deliver.log", lambda: True),
+        Program("rpc", rpc(rpc_port), log / "rpc.log", lambda: accepts(rpc_port)),
     ]
 
 
@@ -65,6 +66,11 @@ def web(port: int) -> list[str]:
         *("--respawn-interval", str(RESPAWN_SECONDS)),
         "config.rsgi:application",
     ]
+
+
+def rpc(port: int) -> list[str]:
+    """The command of the gRPC server."""
+    return [*_module("rpc"), "--address", f"127.0.0.1:{port}"]
 
 
 def peer(port: int, application: str) -> list[str]:

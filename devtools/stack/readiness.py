@@ -1,6 +1,7 @@
 """Checks whether a started program is ready to work."""
 
 import http.client
+import socket
 from http import HTTPStatus
 
 from celery import Celery
@@ -15,6 +16,15 @@ def serves(port: int, path: str) -> bool:
 def responds(port: int) -> bool:
     """Whether a web server on 127.0.0.1 answers at all."""
     return _status(port, "/") is not None
+
+
+def accepts(port: int) -> bool:
+    """Whether a server on 127.0.0.1 accepts connections."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def takes_tasks(broker: str) -> bool:

@@ -1,4 +1,4 @@
-"""PostgreSQL, Valkey, web, worker, beat and the Stripe sandbox: all of them run, or none."""
+"""PostgreSQL, Valkey, web, worker, beat, deliver, rpc and the Stripe sandbox: all run, or none."""
 
 import os
 import subprocess
@@ -36,12 +36,19 @@ class Stack:
     """
 
     def __init__(
-        self, var: Path, *, web_port: int = 0, sandbox_port: int = 0, afresh: bool = False
+        self,
+        var: Path,
+        *,
+        web_port: int = 0,
+        sandbox_port: int = 0,
+        rpc_port: int = 0,
+        afresh: bool = False,
     ) -> None:
         self.var = var.resolve()
         self.afresh = afresh
         self.web_port = web_port
         self.sandbox_port = sandbox_port
+        self.rpc_port = rpc_port
         self.environment: dict[str, str] = {}
         self.programs: list[Program] = []
         self._given_mail_url = os.environ.get("EMAIL_URL", "")
@@ -76,6 +83,10 @@ class Stack:
     @property
     def sandbox_url(self) -> str:
         return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
+    def rpc_address(self) -> str:
+        return f"127.0.0.1:{self.rpc_port}"
 
     @property
     def mail_folder(self) -> Path | None:
@@ -121,6 +132,7 @@ class Stack:
     def _choose_ports(self) -> None:
         self.web_port = _free(self.web_port)
         self.sandbox_port = _free(self.sandbox_port)
+        self.rpc_port = _free(self.rpc_port)
 
     def _start(self, undo: ExitStack) -> None:
         self.environment = self._environment(undo)
@@ -128,6 +140,7 @@ class Stack:
             var=self.var,
             web_port=self.web_port,
             sandbox_port=self.sandbox_port,
+            rpc_port=self.rpc_port,
             environment=self.environment,
         )
         undo.callback(self._end_programs)

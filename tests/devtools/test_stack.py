@@ -23,6 +23,7 @@ from devtools.stack import AlreadyRunning, ProgramFailed, Stack
 from devtools.stack.__main__ import down, up
 from devtools.stack.mark import processes_of
 from devtools.stack.program import Program
+from devtools.stack.readiness import accepts
 from devtools.stack.supervision import Watch
 from tests.services import lay_migrated_database, new_home
 from tests.waiting import PATIENCE, wait_until
@@ -34,7 +35,7 @@ from pathlib import Path
 from devtools.stack import Stack
 from devtools.stack.__main__ import say
 with Stack(Path(sys.argv[1])) as stack:
-    print(stack.web_url, stack.sandbox_url, flush=True)
+    print(stack.web_url, stack.sandbox_url, stack.rpc_port, flush=True)
     while True:
         stack.supervise(say)
         time.sleep(0.1)
@@ -79,8 +80,9 @@ def get(url: str, path: str) -> int:
 def test_a_stack_serves_and_stops_processes_of_a_killed_one(var: Path) -> None:
     with starter(var) as process:
         assert process.stdout is not None
-        web, sandbox = process.stdout.readline().split()
+        web, sandbox, rpc_port = process.stdout.readline().split()
         assert get(web, "/ready") == 200
+        assert accepts(int(rpc_port))
         assert get(web, "/api/docs") == 200
         assert get(sandbox, "/") == 200
         with pytest.raises(AlreadyRunning, match=f"process {process.pid} at {web}"), Stack(var):
@@ -88,7 +90,7 @@ def test_a_stack_serves_and_stops_processes_of_a_killed_one(var: Path) -> None:
         process.kill()
 
     programs = processes_of(var)
-    assert len(programs) >= 6
+    assert len(programs) >= 7
     down(var)
     assert processes_of(var) == []
     assert are_stopped(var)
@@ -156,7 +158,7 @@ def test_a_killed_program_is_started_again(var: Path) -> None:
     lay_migrated_database(home_of(var))
     with starter(var) as stack:
         assert stack.stdout is not None
-        web, sandbox = stack.stdout.readline().split()
+        web, sandbox, _ = stack.stdout.readline().split()
         main = main_of(var, "web")
         victim, other = workers_of(main)
         victim.kill()
