@@ -5,7 +5,7 @@ PYTHON ?=
 IN_VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast chaos bench up down lint format install requirements clean
+.PHONY: help demo test test-fast coverage chaos bench up down build typecheck lint format install requirements sbom clean
 
 help: ## Explain the verbs.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ test: install ## Run what CI runs: style, types, layers, migrations, API schema,
 
 test-fast: install ## For everyday work, in under 90 s: style, and tests without programs or Stripe.
 	@$(IN_VENV) -m tests.suite --fast
+
+coverage: install ## Which lines the tests run, into artifacts/. TESTS=tests/usage for a part.
+	@$(IN_VENV) -m tests.suite --coverage $(TESTS)
 
 chaos: install ## Kill and freeze everything, remove each guard; then figures. HISTORIES= KILLS= READERS=
 	@$(IN_VENV) -m tests.chaos $(if $(HISTORIES),--histories $(HISTORIES)) \
@@ -32,6 +35,12 @@ up: install ## Keep the product running with a demo project until Ctrl-C; var/ k
 down: install ## Stop what `make up` started, from another terminal or after a crash.
 	@$(IN_VENV) -m devtools.stack down
 
+build: install ## Make what a release contains besides the code: compiled modules, static files.
+	@sh deploy/build.sh $(IN_VENV)
+
+typecheck: install ## Check the types alone; `make lint` does it too.
+	@$(IN_VENV) -m tests.suite --types
+
 lint: install ## Run the checks of `make test` without the tests.
 	@$(IN_VENV) -m tests.suite --without-tests
 
@@ -43,14 +52,20 @@ install: ## Make .venv from requirements/dev.txt; a second time there is nothing
 	@sh deploy/install.sh "$(PYTHON)"
 
 requirements: install ## Compile requirements/*.in into pins; those that still fit stay.
-	@for name in base production sandbox kafka temporal dev; do \
-		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	@for name in base production sandbox kafka temporal graphql grpc dev; do \
+		hashes=--generate-hashes; if [ $$name = dev ]; then hashes=; fi; \
+		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 $$hashes \
 			--no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 			requirements/$$name.in --output-file requirements/$$name.txt || exit 1; \
 	done
 
+sbom: install ## Write sbom.json, what the production image installs (CycloneDX). EXTRAS="kafka temporal"
+	@awk '/^[a-z0-9]/ { seen = lines[$$1]++ } !seen' \
+		requirements/production.txt requirements/grpc.txt $(EXTRAS:%=requirements/%.txt) | \
+		.venv/bin/cyclonedx-py requirements --output-reproducible --of JSON -o sbom.json -
+
 clean: ## Stop everything; delete .venv, the caches and the data in var/.
 	@if [ -x $(IN_VENV) ]; then $(IN_VENV) -m devtools.stack erase; fi
 	@rm -rf var .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
-		staticfiles test-results
+		staticfiles test-results artifacts .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

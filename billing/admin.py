@@ -4,6 +4,7 @@ from billing.accounts.admin import stripe_accounts, stripe_customers, stripe_end
 from billing.catalog.admin import prices, stripe_meters
 from billing.checkout.admin import carts, checkouts
 from billing.invoices import admin as invoices
+from billing.operations.admin import drift_policies, drift_reports, reconciliations
 from billing.outbound import admin as stripe_intents
 from billing.payments.admin import disputes, fraud_warnings, payments, refunds
 from billing.rollouts.admin import products, rollouts
@@ -15,12 +16,15 @@ __all__ = [
     "carts",
     "checkouts",
     "disputes",
+    "drift_policies",
+    "drift_reports",
     "fraud_warnings",
     "invoices",
     "missing_objects",
     "payments",
     "prices",
     "products",
+    "reconciliations",
     "refunds",
     "rollouts",
     "stripe_accounts",

@@ -1,3 +1,4 @@
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -5,12 +6,17 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 STRIPE_API = "https://api.stripe.com"
+NO_ACCOUNT = "none"
+"""Value of STRIPE_SECRET_KEY that says: the platform has no Stripe account."""
+PUBLISHABLE_KEY = re.compile(r"pk_(test|live)_[A-Za-z0-9_]{4,247}")
 
 
 @dataclass(frozen=True, slots=True)
 class BillingSettings:
     """Settings of the connection to Stripe and of billing. Durations are timedeltas.
 
+    ``stripe_secret_key`` is empty if the platform has no account of its own: projects that have not
+    connected one then cannot sell. ``stripe_publishable_key`` belongs to the same account.
     ``stripe_timeout`` is in seconds. ``stripe_concurrency`` is the number of threads of one process
     that may wait for Stripe at once; a web process needs more threads than that, to answer other
     requests while Stripe hangs. ``stripe_reads`` and ``stripe_test_reads`` limit the requests per
@@ -19,6 +25,7 @@ class BillingSettings:
     """
 
     stripe_secret_key: str = field(default="", repr=False)
+    stripe_publishable_key: str = ""
     stripe_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     stripe_api_base: str = STRIPE_API
     stripe_timeout: float = 10.0
@@ -37,8 +44,10 @@ class BillingSettings:
         secrets = (
             part.strip() for part in env.str("STRIPE_WEBHOOK_SECRETS", default="").split(",")
         )
+        secret_key = env.str("STRIPE_SECRET_KEY", default="").strip()
         return cls(
-            stripe_secret_key=env.str("STRIPE_SECRET_KEY", default="").strip(),
+            stripe_secret_key="" if secret_key == NO_ACCOUNT else secret_key,
+            stripe_publishable_key=env.str("STRIPE_PUBLISHABLE_KEY", default="").strip(),
             stripe_webhook_secrets=tuple(secret for secret in secrets if secret),
             stripe_api_base=env.str("STRIPE_API_BASE", default=STRIPE_API).rstrip("/"),
             stripe_concurrency=env.int("STRIPE_CONCURRENCY", default=6),
@@ -54,8 +63,9 @@ class BillingSettings:
     def check(self) -> None:
         """Raise ImproperlyConfigured for settings that could charge wrongly or accept forged
         events."""
-        if not self.stripe_secret_key.startswith(("sk_", "rk_")):
+        if self.stripe_secret_key and not self.stripe_secret_key.startswith(("sk_", "rk_")):
             raise ImproperlyConfigured("STRIPE_SECRET_KEY must be a secret or restricted key.")
+        self._check_publishable_key()
         if not all(secret.startswith("whsec_") for secret in self.stripe_webhook_secrets):
             raise ImproperlyConfigured("Every entry of STRIPE_WEBHOOK_SECRETS starts with whsec_.")
         if self.stripe_concurrency < 1:
@@ -64,3 +74,16 @@ class BillingSettings:
             raise ImproperlyConfigured("STRIPE_READS and STRIPE_TEST_READS must be at least 1.")
         if not self.has_test_key and not self.stripe_api_base.startswith("https://"):
             raise ImproperlyConfigured("STRIPE_API_BASE must use https except with a test key.")
+
+    def _check_publishable_key(self) -> None:
+        """Check form and mode; an account without a publishable key is possible."""
+        if not self.stripe_publishable_key:
+            return
+        match = PUBLISHABLE_KEY.fullmatch(self.stripe_publishable_key)
+        if match is None:
+            raise ImproperlyConfigured("STRIPE_PUBLISHABLE_KEY starts with pk_test_ or pk_live_.")
+        is_test = match[1] == "test"
+        if not self.stripe_secret_key or is_test != self.has_test_key:
+            raise ImproperlyConfigured(
+                "STRIPE_PUBLISHABLE_KEY must be of the account and mode of STRIPE_SECRET_KEY."
+            )

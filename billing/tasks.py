@@ -5,10 +5,16 @@ from django.utils import timezone
 
 from billing.accounts import key_permissions, key_state
 from billing.accounts import service as stripe_accounts
+from billing.analytics import service as analytics
 from billing.catalog import coupon_coverage
 from billing.checkout import carts
 from billing.customers import stripe_copies
-from billing.operations import reconciliation, usage_reports
+from billing.operations import (
+    drift_reports,
+    reconciliation,
+    reconciliation_worker,
+    usage_reports,
+)
 from billing.outbound import intent_history, intents
 from billing.payments import expiry
 from billing.rollouts import worker as rollouts_worker
@@ -69,6 +75,17 @@ def reconcile() -> None:
     reconciliation.run_nightly(at=timezone.now())
 
 
+@shared_task(name="billing.reconcile_requested")
+def reconcile_requested() -> None:
+    reconciliation_worker.run_due(at=timezone.now())
+
+
+@shared_task(name="billing.purge_reconciliations")
+def purge_reconciliations() -> None:
+    drift_reports.purge(at=timezone.now())
+    reconciliation_worker.purge(at=timezone.now())
+
+
 @shared_task(name="billing.check_permissions")
 def check_permissions() -> None:
     key_permissions.check_due(at=timezone.now())
@@ -87,3 +104,8 @@ def tell_customers() -> None:
 @shared_task(name="billing.roll_out")
 def roll_out() -> None:
     rollouts_worker.run_due(at=timezone.now())
+
+
+@shared_task(name="billing.count_days")
+def count_days() -> None:
+    analytics.count_due(at=timezone.now())

@@ -4,6 +4,11 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from billing.accounts.api import StripeAccountViewSet
+from billing.analytics.api import (
+    PlatformMetricsViewSet,
+    ProjectMetricsViewSet,
+    ProjectTotalsViewSet,
+)
 from billing.api_fields import id_pattern
 from billing.catalog.api.coupons import CouponsViewSet
 from billing.catalog.api.grants import GrantsViewSet
@@ -15,6 +20,8 @@ from billing.checkout.api.carts import CartItemsViewSet, CartsViewSet
 from billing.checkout.api.checkouts import CheckoutsViewSet
 from billing.customers.api import CustomerViewSet
 from billing.invoices.api import InvoicesViewSet
+from billing.operations.api.drift import DriftViewSet
+from billing.operations.api.reconciliations import ReconciliationsViewSet
 from billing.payments.api.disputes import DisputesViewSet
 from billing.payments.api.payment_methods import METHOD_ID, PaymentMethodsViewSet
 from billing.payments.api.payments import PaymentsViewSet
@@ -70,6 +77,22 @@ urlpatterns = [
     path("admin/grants", GrantsViewSet.as_view({"get": "list"}), name="admin-grants"),
     path("admin/grant", GrantsViewSet.as_view({"post": "grant"}), name="admin-grant"),
     path("admin/revoke", GrantsViewSet.as_view({"post": "revoke"}), name="admin-revoke"),
+    path(
+        "admin/reconcile",
+        ReconciliationsViewSet.as_view({"get": "list", "post": "create"}),
+        name="admin-reconcile",
+    ),
+    re_path(
+        rf"^admin/reconcile/(?P<reconciliation_id>{id_pattern('rec')})\Z",
+        ReconciliationsViewSet.as_view({"get": "retrieve"}),
+        name="admin-reconciliation",
+    ),
+    re_path(
+        rf"^admin/reconcile/(?P<reconciliation_id>{id_pattern('rec')})/stop\Z",
+        ReconciliationsViewSet.as_view({"post": "stop"}),
+        name="admin-reconciliation-stop",
+    ),
+    path("admin/drift", DriftViewSet.as_view({"get": "list"}), name="admin-drift"),
     path(
         "customers/<str:user_id>/payment-methods",
         PaymentMethodsViewSet.as_view({"get": "saved"}),
@@ -128,6 +151,25 @@ urlpatterns = [
         rf"/(?P<addon>{id_pattern('prod')})\Z",
         AddonsViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
         name="addon",
+    ),
+    path(
+        "metrics/projects", ProjectTotalsViewSet.as_view({"get": "list"}), name="metrics-projects"
+    ),
+    *(
+        path(
+            f"metrics/{action}",
+            PlatformMetricsViewSet.as_view({"get": action}),
+            name=f"metrics-{action}",
+        )
+        for action in ("subscriptions", "revenue")
+    ),
+    *(
+        re_path(
+            rf"^metrics/project/(?P<project_id>{id_pattern('prj')})/{action}\Z",
+            ProjectMetricsViewSet.as_view({"get": action}),
+            name=f"project-metrics-{action}",
+        )
+        for action in ("subscriptions", "revenue")
     ),
     re_path(
         rf"^projects/(?P<project_id>{id_pattern('prj')})/stripe-account\Z",

@@ -6,7 +6,7 @@ document from it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, TypedDict, overload
 
 
@@ -21,6 +21,8 @@ UserId = Annotated[str, MaxLength(255), "Your own id of the user."]
 Metadata = dict[str, Annotated[str, MaxLength(500)]]
 Time = Annotated[str, datetime]
 """RFC 3339 in UTC, as :func:`common.times.rfc3339` writes it."""
+Day = Annotated[str, date]
+"""A day in UTC, such as ``2026-11-24``."""
 
 
 class MoneyBody(TypedDict):

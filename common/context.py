@@ -1,6 +1,7 @@
 """Ids of the current request or task, for log lines, audit entries and events."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,8 +13,30 @@ from django.db import models
 from common.ids import new_id
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+tenant_id: ContextVar[str] = ContextVar("tenant_id", default="")
+"""Id of the project whose key or user sends the current request; empty elsewhere."""
 request_key: ContextVar["RequestKey | None"] = ContextVar("request_key", default=None)
 """The ``Idempotency-Key`` of the current request, if it has one."""
+
+
+deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+"""When the caller stops waiting, as :func:`time.monotonic` counts; None if it has not said."""
+
+
+@contextmanager
+def due_by(moment: float | None) -> Iterator[None]:
+    """The caller waits for what runs inside until this time of :func:`time.monotonic`."""
+    token = deadline.set(moment)
+    try:
+        yield
+    finally:
+        deadline.reset(token)
+
+
+def seconds_left() -> float | None:
+    """For how long the caller still waits, at least 0; None if it has not said."""
+    moment = deadline.get()
+    return None if moment is None else max(moment - time.monotonic(), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +86,12 @@ def choose(offered: str = "") -> str:
     return offered if offered and _ACCEPTABLE.fullmatch(offered) else new_id("req")
 
 
+def begin_tenant(project_id: str) -> None:
+    """The current request is of this project, whose key or token is valid."""
+    structlog.contextvars.bind_contextvars(project_id=project_id)
+    tenant_id.set(project_id)
+
+
 def begin_command(name: str) -> None:
     """Start a management command, which causes what it changes."""
     cause.set(Cause(CauseType.COMMAND, name))
@@ -75,5 +104,6 @@ def begin(offered: str = "") -> str:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=chosen)
     request_id.set(chosen)
+    tenant_id.set("")
     cause.set(Cause(CauseType.API_REQUEST, chosen))
     return chosen

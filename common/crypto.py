@@ -26,6 +26,11 @@ def encrypt(plaintext: str, *, context: str) -> str:
     return f"{key_id}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
 
+def key_id_of(token: str) -> str:
+    """The id of the key that encrypted the token."""
+    return token.partition(".")[0]
+
+
 def decrypt(token: str, *, context: str) -> str:
     """Return the plaintext. Raises :class:`CannotDecrypt`."""
     key_id, _, body = token.partition(".")

@@ -4,7 +4,7 @@
 schemas leave objects open: a reader must accept members that are added later.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from types import NoneType, UnionType
 from typing import (
@@ -28,6 +28,7 @@ SCALARS: dict[Any, Schema] = {
     str: {"type": "string"},
     int: {"type": "integer"},
     bool: {"type": "boolean"},
+    date: {"type": "string", "format": "date"},
     datetime: {"type": "string", "format": "date-time"},
     Any: {},
 }

@@ -12,6 +12,7 @@ from common import context, proxies
 from common.api import django_refusals
 from common.api.problems import plain, refusal_of
 from common.ids import is_id
+from common.request_metrics import record_request, route_of
 
 log = structlog.get_logger("tollgate.request")
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -50,12 +51,19 @@ class RequestIdMiddleware:
         request_id = context.begin(request.headers.get("X-Request-ID", ""))
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
+        seconds = time.perf_counter() - started
+        record_request(
+            method=request.method or "",
+            route=route_of(request),
+            status=response.status_code,
+            seconds=seconds,
+        )
         log.info(
             "request",
             method=request.method,
             path=_named_path(request),
             status=response.status_code,
-            duration_ms=round((time.perf_counter() - started) * 1000, 1),
+            duration_ms=round(seconds * 1000, 1),
         )
         return response
 

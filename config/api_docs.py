@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
@@ -70,6 +71,14 @@ def redoc(request: HttpRequest) -> HttpResponse:
 @condition(etag_func=lambda request: _tag("redoc"))
 def redoc_script(request: HttpRequest) -> HttpResponse:
     return HttpResponse(redoc_bundle(), content_type="text/javascript")
+
+
+@require_safe
+def graphiql(request: HttpRequest) -> HttpResponse:
+    """A page that sends GraphQL queries, in development only."""
+    if not settings.GRAPHIQL:
+        raise Http404
+    return render(request, "docs/graphiql.html")
 
 
 @require_safe

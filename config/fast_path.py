@@ -25,9 +25,10 @@ from common import context
 from common.api import django_refusals
 from common.api.problems import plain, refusal_of
 from common.middleware import remove_methods
-from config.request_counter import request_counter
+from config.request_counter import CHECK, request_counter
 from entitlements.consumption import fast_path as consumption
 from entitlements.decisions.api import fast_path as checks
+from projects.keys.credentials import ProjectCredential
 from usage.records.api import fast_path as usage
 from webhooks import fast_path as deliveries
 
@@ -37,7 +38,6 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 Route = Callable[[Environ], tuple[int, bytes] | None]
 
-CHECK = "/api/v1/entitlements/check"
 ROUTES: dict[tuple[str, str], Route] = {
     ("GET", CHECK): checks.check,
     ("POST", CHECK): checks.check_many,
@@ -83,14 +83,18 @@ def answer_fast(environ: Environ) -> FastAnswer | None:
         request_counter.count_answer(
             method=environ["REQUEST_METHOD"],
             path=environ["PATH_INFO"],
+            route=_pattern_of(environ["PATH_INFO"]),
             status=answer.status,
             started=started,
         )
     return answer
 
 
-def answer_cached_check(environ: Mapping[str, Any]) -> FastAnswer | None:
-    """Answer a check from this process's cache; return None if it is not cached.
+def answer_cached_check(
+    environ: Mapping[str, Any], count: Callable[[ProjectCredential], Headers | None]
+) -> FastAnswer | None:
+    """Answer a check from this process's cache; return None if it is not cached, or if ``count``,
+    which counts it and returns headers for the answer, returns None.
 
     For the event loop: uses neither Redis nor the database. ``environ`` needs only the query and
     the headers Host, Authorization, X-Request-ID and Idempotency-Key.
@@ -98,12 +102,13 @@ def answer_cached_check(environ: Mapping[str, Any]) -> FastAnswer | None:
     if "HTTP_IDEMPOTENCY_KEY" in environ or not is_our_host(environ):
         return None
     started = time.perf_counter()
-    body = checks.copied_check(environ)
-    if body is None:
+    cached = checks.cached_check(environ)
+    limits = None if cached is None else count(cached.caller)
+    if cached is None or limits is None:
         return None
     request_id = context.choose(environ.get("HTTP_X_REQUEST_ID", ""))
-    request_counter.count_answer(method="GET", path=CHECK, status=200, started=started)
-    return FastAnswer(200, _headers(request_id), body)
+    request_counter.count_cached_check(started=started)
+    return FastAnswer(200, _headers(request_id) + limits, cached.body)
 
 
 def is_our_host(environ: Mapping[str, Any]) -> bool:
@@ -126,6 +131,12 @@ def _route_of(environ: Environ) -> Route | None:
     if route is None and method == "POST" and path.startswith(DELIVERIES):
         return deliveries.take_in
     return route
+
+
+def _pattern_of(path: str) -> str:
+    """The route as the ordinary path names it."""
+    prefix = path.rpartition("/")[0]
+    return f"{prefix}/{{token}}" if prefix in DELIVERIES else path
 
 
 def _run(route: Route, environ: Environ, request_id: str) -> FastAnswer | None:

@@ -25,7 +25,7 @@ from billing.outbound import selectors as intents
 from billing.outbound.selectors import OpenIntents
 from billing.sync.selectors import back_offs, missing_objects
 from billing.sync.selectors.back_offs import AccountFailures
-from common import fair_queue, heartbeats, redis
+from common import chore_pauses, fair_queue, heartbeats, redis
 from common.chore_runs import ChoreRun, chore_runs
 from common.fair_queue import QueueFailures
 from common.times import rfc3339
@@ -152,10 +152,13 @@ def _database_checks(now: datetime) -> dict[str, Check]:
         "stripe": _stripe(back_offs.count_failing_accounts(), now),
         "stripe_accounts": _stripe_accounts(),
         "queues": _queues(fair_queue.failures_by_queue(), now),
-        "stripe_keys": _stripe_keys(stripe_accounts.lacking_permissions()),
+        "stripe_keys": _stripe_keys(
+            lacking=stripe_accounts.lacking_permissions(),
+            without_key=stripe_accounts.projects_without_key(),
+        ),
         "pipeline": _since(beats.get(heartbeats.PIPELINE), now),
         "worker": _since(beats.get(heartbeats.WORKER), now),
-        "chores": _chores(chore_runs(beats, at=now)),
+        "chores": _chores(chore_runs(beats, at=now, paused=chore_pauses.find_paused())),
     }
 
 
@@ -207,21 +210,26 @@ def _queues(failures_by_queue: dict[str, QueueFailures], now: datetime) -> Check
     return Check(DEGRADED, seconds=max(0.0, (now - oldest).total_seconds()), detail=detail)
 
 
-def _stripe_keys(lacking: int) -> Check:
-    """Whether restricted keys have all permissions that we need (docs/stripe-keys.md)."""
-    if not lacking:
-        return Check(OK)
-    return Check(DEGRADED, detail=f"{lacking} restricted key(s) lack permissions")
+def _stripe_keys(*, lacking: int, without_key: int) -> Check:
+    """Whether every project has a key, and restricted keys have all permissions that we need
+    (docs/stripe-keys.md). Never fatal: what needs no Stripe is answered."""
+    problems = []
+    if lacking:
+        problems.append(f"{lacking} restricted key(s) lack permissions")
+    if without_key:
+        problems.append(f"{without_key} project(s) cannot sell: they have no Stripe key")
+    return Check(DEGRADED, detail="; ".join(problems)) if problems else Check(OK)
 
 
 def _chores(runs: list[ChoreRun]) -> Check:
-    """Delays of the periodic tasks; names those that are late."""
+    """Delays of the periodic tasks; names those that are late, and those that are paused."""
     lags = {run.task: round(run.lag.total_seconds(), 1) for run in runs}
     late = [run for run in runs if run.is_late]
+    paused = [f"{run.task} is paused" for run in runs if run.is_paused]
     return Check(
         DEGRADED if late else OK,
         seconds=max(lags.values()),
-        detail=", ".join(_lateness(run) for run in late) or None,
+        detail=", ".join([*map(_lateness, late), *paused]) or None,
         lags=lags,
     )
 

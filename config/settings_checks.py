@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.http.request import validate_host
 
+from config.schedule import LANES
+
 SECRET_KEY_CHARACTERS = 50
 SECRET_KEY_DISTINCT = 10
 """Fewest different characters in a random key of that length."""
@@ -65,3 +67,12 @@ def redis_url(value: str) -> str:
     if urlsplit(value).scheme not in ("redis", "rediss", "unix"):
         raise ImproperlyConfigured("REDIS_URL is an address such as redis://redis:6379/0.")
     return value
+
+
+def worker_lanes(values: list[str]) -> frozenset[str]:
+    """Check the lanes that a worker polls; all of them if none is named."""
+    if unknown := set(values) - LANES:
+        raise ImproperlyConfigured(
+            f"WORKER_LANES: {', '.join(sorted(unknown))}; the lanes are {', '.join(sorted(LANES))}."
+        )
+    return frozenset(values) or LANES

@@ -17,7 +17,10 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from common.admin.actors import actor
 from common.admin.sidebar import SidebarEntry, SidebarGroup
+from console import chores
 from events.audit import audit_trail as audit
+
+__all__ = ["AuditedAdmin", "GroupAdmin", "UserAdmin", "chores"]
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

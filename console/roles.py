@@ -7,6 +7,8 @@ dialogs that ask for a reason. Staff accounts, groups and platform keys need a s
 from django.contrib.auth.models import Group, Permission
 
 APPS = ("common", "projects", "usage", "entitlements", "billing", "webhooks", "events", "delivery")
+CLOCK = "django_celery_beat"
+"""The app whose table lists the chores."""
 
 OPERATOR_PERMISSIONS = (
     "common.change_backoff",
@@ -14,12 +16,16 @@ OPERATOR_PERMISSIONS = (
     "projects.change_project",
     "projects.add_apikey",
     "projects.change_apikey",
+    "django_celery_beat.change_periodictask",
     "billing.add_refund",
     "billing.change_product",
     "billing.change_price",
     "billing.change_subscription",
     "billing.change_syncobject",
     "billing.change_missingobject",
+    "billing.change_reconciliation",
+    "billing.change_driftreport",
+    "billing.change_driftpolicy",
     "billing.change_stripeintent",
     "billing.change_stripemeter",
     "billing.add_stripeaccount",
@@ -42,13 +48,14 @@ OPERATOR_PERMISSIONS = (
     "delivery.change_webhookendpoint",
     "delivery.change_webhookdelivery",
 )
-"""Register, configure and suspend projects; issue, rotate and revoke keys; refund payments; cancel,
-pause and resume subscriptions; change products, activate and archive prices; request syncs; decide
-about parked requests to Stripe and about missing objects; connect Stripe accounts; define and
-archive features and meters; change the free tier; grant and revoke access; replay events; let
-consumers of the bus try events again; send messages and signals again, and lift suppressions of
-addresses; test, enable, disable and delete webhook endpoints, send deliveries again, and make links
-to the page of webhooks."""
+"""Pause and resume chores; register, configure and suspend projects; issue, rotate and revoke keys;
+refund payments; cancel, pause and resume subscriptions; change products, activate and archive
+prices; request syncs; decide about parked requests to Stripe and about missing objects; start,
+pause and stop reconciliations, heal differences and change the heal policies; connect Stripe
+accounts; define and archive features and meters; change the free tier; grant and revoke access;
+replay events; let consumers of the bus try events again; send messages and signals again, and lift
+suppressions of addresses; test, enable, disable and delete webhook endpoints, send deliveries
+again, and make links to the page of webhooks."""
 
 VIEWERS, OPERATORS = "Viewers", "Operators"
 
@@ -56,7 +63,7 @@ VIEWERS, OPERATORS = "Viewers", "Operators"
 def apply() -> dict[str, Group]:
     """Give both groups exactly these permissions. Returns the groups by name; safe to repeat."""
     permissions = list(
-        Permission.objects.filter(content_type__app_label__in=APPS).values_list(
+        Permission.objects.filter(content_type__app_label__in=[*APPS, CLOCK]).values_list(
             "pk", "content_type__app_label", "codename"
         )
     )

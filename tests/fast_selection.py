@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent
-PLACES = ("browser", "chaos", "console", "scenarios", "server")
+PLACES = (
+    *("browser", "chaos", "console", "deploy", "graph_api/tenants", "scenarios", "server", "stops"),
+)
 SEARCHES = (
     "entitlements/credits/test_credit_ledger.py",
     "entitlements/credits/test_credits.py",

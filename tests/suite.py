@@ -1,5 +1,8 @@
 """Everything that CI runs, with one summary: `python -m tests.suite [--without-tests | --fast]`.
 
+The results stay in ``artifacts/``. ``--coverage [PATH …]`` runs tests and measures which
+lines they run; ``--types`` checks the types alone.
+
 First the database that the tests copy is migrated, and in a fresh checkout pytest compiles the
 tests once for all workers. Then the tests run. The static checks begin at the same time as these,
 as many at once as there are processors, and the last of them end beside the tests: no processor
@@ -24,6 +27,8 @@ from tests.services import NOWHERE, ROOT
 BIN = Path(sys.executable).parent
 TIME_LIMIT = 45 * 60  # seconds for each command
 KEEPS_NOTHING = "PYTHONDONTWRITEBYTECODE"
+ARTIFACTS = ROOT / "artifacts"
+"""What a run leaves; git ignores it."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def static_checks() -> list[Check]:
     """The longest come first, so that none of them is waited for alone in the end."""
     manage = (sys.executable, "manage.py")
     return [
-        Check("types", (str(BIN / "mypy"), "--cache-dir", str(types_cache()))),
+        types_check(),
         Check(
             "API schema",
             (*manage, "spectacular", "--validate", "--fail-on-warn", "--file", os.devnull),
@@ -66,6 +71,10 @@ def static_checks() -> list[Check]:
         Check("layers", (str(BIN / "lint-imports"), "--no-logo")),
         *style_checks(),
     ]
+
+
+def types_check() -> Check:
+    return Check("types", (str(BIN / "mypy"), "--cache-dir", str(types_cache())))
 
 
 def types_cache() -> Path:
@@ -102,13 +111,23 @@ def fast_tests() -> Check:
     return _tests(_processors(), "-p", "tests.fast_selection")
 
 
+def covered_tests(paths: Sequence[str]) -> Check:
+    """Tests that also write which lines they ran: as XML, and as pages to look at."""
+    report = ARTIFACTS / "coverage"
+    options = ("--cov", f"--cov-report=xml:{report}.xml", f"--cov-report=html:{report}")
+    return _tests(_processors(), *options, *paths)
+
+
 def _processors() -> int:
     return max(2, min(os.cpu_count() or 2, 8))
 
 
 def _tests(workers: int, *options: str) -> Check:
-    """The slowest twenty are listed in the end."""
-    arguments = ("-n", str(workers), "--dist", "worksteal", "-q", "--durations=20", *options)
+    """The slowest twenty are listed in the end; ``artifacts/junit.xml`` has the result of each."""
+    arguments = (
+        *("-n", str(workers), "--dist", "worksteal", "-q", "--durations=20"),
+        *(f"--junitxml={ARTIFACTS / 'junit.xml'}", *options),
+    )
     return Check("tests", (sys.executable, "-m", "pytest", *arguments))
 
 
@@ -164,6 +183,11 @@ def report(results: Iterable[Result]) -> str:
 def main(arguments: Sequence[str]) -> int:
     if "--fast" in arguments:
         results = run_all(style_checks(), [], fast_tests())
+    elif "--coverage" in arguments:
+        paths = [argument for argument in arguments if argument != "--coverage"]
+        results = run_all(preparations(), [], covered_tests(paths))
+    elif "--types" in arguments:
+        results = run_all([types_check()], [], None)
     elif "--without-tests" in arguments:
         results = run_all([], static_checks(), None)
     else:

@@ -14,6 +14,7 @@ class SidebarGroup(StrEnum):
     ACCESS = "Access"
     STRIPE = "Stripe"
     RECORD = "Record"
+    CLOCK = "Clock"
     STAFF = "Staff"
 
 

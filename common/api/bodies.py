@@ -3,7 +3,7 @@
 Only drf-spectacular uses them: answers are built by functions beside the declarations.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
@@ -44,6 +44,7 @@ SCALARS: dict[Any, type[Field]] = {
     str: serializers.CharField,
     int: serializers.IntegerField,
     bool: serializers.BooleanField,
+    date: serializers.DateField,
     datetime: serializers.DateTimeField,
     Any: JsonField,
 }
@@ -55,8 +56,8 @@ def serializer_of(body: type, *, name: str = "") -> type[serializers.Serializer[
 
     In ``Annotated[…]``, a string describes the field. Other annotations give the format of the
     ``str``: an enumeration, a ``Literal`` or a tuple of choices for one of its values, ``datetime``
-    for a time. ``name`` overrides the component's name. Raises TypeError for a type without a field
-    here.
+    for a time, ``date`` for a day. ``name`` overrides the component's name. Raises TypeError for a
+    type without a field here.
     """
     hints = get_type_hints(body, include_extras=True)
     component = name or body.__name__.removesuffix("Body")

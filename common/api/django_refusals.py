@@ -18,6 +18,8 @@ TITLES = {
     500: ("internal-error", "Something went wrong on our side."),
 }
 PAGES = ("/admin", "/webhooks-portal/")
+_OURS = (CONTENT_TYPE, "application/json", "application/graphql-response+json")
+"""Media types of refusals that are bodies already."""
 _KEPT = ("Allow", "Retry-After", "WWW-Authenticate")
 
 
@@ -60,9 +62,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def as_problem(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """The response itself, or a problem document in place of a bare or HTML refusal."""
-    is_ours = response.headers.get("Content-Type", "").startswith(
-        (CONTENT_TYPE, "application/json")
-    )
+    is_ours = response.headers.get("Content-Type", "").startswith(_OURS)
     if response.status_code < 400 or is_ours or is_page(request):
         return response
     refusal = _answer(response.status_code)

@@ -70,6 +70,11 @@ def plain(error: DomainError | exceptions.APIException) -> HttpResponse:
     return render(*_body_and_headers(error))
 
 
+def document_of(error: DomainError | exceptions.APIException) -> dict[str, Any]:
+    """The problem document of the error."""
+    return _body_and_headers(error)[0]
+
+
 def render(body: dict[str, Any], headers: dict[str, str] | None = None) -> HttpResponse:
     """The document as an HTTP response."""
     return HttpResponse(

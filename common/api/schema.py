@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.serializers import DictField, Serializer
 
 from common.api.permissions import required_scope
 from common.api.problems import CONTENT_TYPE
@@ -76,7 +78,20 @@ class TollgateSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         query = getattr(self.view, "query", {})
         serializer = query.get(getattr(self.view, "action", "") or "")
-        return [serializer] if serializer else []
+        return [serializer, *_pairs_of(serializer)] if serializer else []
+
+
+def _pairs_of(serializer: type[Serializer[Any]]) -> Iterator[OpenApiParameter]:
+    """The parameters like ``metadata[order]=17`` of a serializer of query parameters."""
+    for name, field in serializer().fields.items():
+        if isinstance(field, DictField):
+            yield OpenApiParameter(
+                name=name,
+                type={"type": "object", "additionalProperties": {"type": "string"}},
+                description=str(field.help_text),
+                style="deepObject",
+                explode=True,
+            )
 
 
 def add_shared_parts(

@@ -11,13 +11,16 @@ from common.currencies import CODES, max_amount, step
 from common.money import MAX_AMOUNT
 
 MAX_METADATA_KEYS = 50
+OLD_NAMES = {"price_id": "price", "product_id": "product"}
+"""Names of fields in earlier APIs, which are still accepted, and the present names."""
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Fields that are not listed here are refused."""
+    """Fields that are not listed here are refused. A field's old name is accepted too."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
+            data = self._with_present_names(data)
             unknown = set(data) - {
                 name for name, field in self.fields.items() if not field.read_only
             }
@@ -26,6 +29,20 @@ class StrictSerializer(serializers.Serializer[Any]):
                 names = nsmallest(MAX_ERRORS, map(str, unknown))
                 raise serializers.ValidationError({name[:100]: errors for name in names})
         return super().to_internal_value(data)
+
+    def _with_present_names(self, data: dict[Any, Any]) -> dict[Any, Any]:
+        """The data with old names of fields replaced. Raises ValidationError if a field has two
+        different values."""
+        for old, present in OLD_NAMES.items():
+            if old not in data or old in self.fields or present not in self.fields:
+                continue
+            if data.get(present, data[old]) != data[old]:
+                message = f"It differs from {present}, which is its present name: send only that."
+                raise serializers.ValidationError({old: [message]})
+            data = {name: value for name, value in data.items() if name != old} | {
+                present: data[old]
+            }
+        return data
 
 
 class ListField(serializers.ListField):
@@ -153,3 +170,13 @@ class UserIdField(serializers.CharField):
         kwargs.setdefault("max_length", 255)
         kwargs.setdefault("help_text", "Your own id of the user.")
         super().__init__(**kwargs)
+
+
+class MetadataFilterField(serializers.DictField):
+    """Pairs that the metadata must contain: ``?metadata[order]=17``."""
+
+    child = serializers.CharField(max_length=500, allow_blank=True, trim_whitespace=False)
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", "Pairs that it must contain, as `metadata[order]=17`.")
+        super().__init__(required=False, **kwargs)

@@ -5,12 +5,14 @@ from pathlib import Path
 from billing.conf import BillingSettings
 from common.conf import EgressSettings, ProxySettings
 from common.logs import logging_settings
-from config.env import env
-from config.schedule import POLLED, SCHEDULE
+from config import settings_checks
+from config.env import comma_list, env
+from config.schedule import POLLED, SCHEDULE, UNPAUSABLE
 from config.settings.console import AXES_ENABLE_ADMIN, FORMAT_MODULE_PATH, UNFOLD  # noqa: F401
 from delivery.conf import BusSettings, InboundSources, MailServerSettings, TemporalSettings
 from entitlements.conf import EntitlementsSettings
-from projects.conf import ProjectsSettings
+from projects.conf import ProjectsSettings, RateLimitSettings
+from rpc.conf import RpcSettings
 from usage.conf import UsageSettings
 from webhooks.conf import WebhooksSettings
 
@@ -31,6 +33,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "axes",
     "pgtrigger",
+    "django_celery_beat",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -43,10 +46,12 @@ INSTALLED_APPS = [
     "webhooks",
     "delivery",
     "console.apps.ConsoleConfig",
+    "rpc",
     "devtools",
 ]
 
 MIDDLEWARE = [
+    "config.old_addresses.OldAddressMiddleware",
     "common.middleware.ProxyMiddleware",
     "common.middleware.RequestIdMiddleware",
     "common.middleware.ApiHeadersMiddleware",
@@ -117,9 +122,22 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 
-CORS_ALLOW_HEADERS = ("authorization", "content-type", "idempotency-key", "tollgate-project")
+CORS_ALLOW_HEADERS = (
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-none-match",
+    "tollgate-project",
+)
 CORS_ALLOW_METHODS = ("GET", "POST", "PATCH", "DELETE")
-CORS_EXPOSE_HEADERS = ("retry-after", "x-request-id", "idempotent-replayed")
+CORS_EXPOSE_HEADERS = (
+    "retry-after",
+    "x-request-id",
+    "idempotent-replayed",
+    "etag",
+    "ratelimit",
+    "ratelimit-policy",
+)
 CORS_PREFLIGHT_MAX_AGE = 3600
 
 LANGUAGE_CODE = "en-gb"
@@ -166,9 +184,15 @@ SPECTACULAR_SETTINGS = {
         "EndpointStateEnum": "delivery.models.webhook_endpoint.EndpointState",
         "EventTypeEnum": "events.catalog.EventType",
         "DecisionReasonEnum": "entitlements.api_fields.REASONS",
+        "MetricsPeriodEnum": "billing.analytics.periods.MetricsPeriod",
         "PaymentStatusEnum": "billing.models.payment.PaymentStatus",
         "PaymentTypeEnum": "billing.models.payment.PaymentType",
+        "PeriodEnum": "entitlements.models.feature.PERIODS",
         "PriceTypeEnum": "billing.models.price.PriceType",
+        "DriftStateEnum": "billing.models.drift_report.DriftState",
+        "ReconcileKindEnum": "billing.operations.reconcile_kinds.NAMES",
+        "ReconcilePhaseEnum": "billing.models.reconcile_run.ReconcilePhase",
+        "ReconciliationStateEnum": "billing.models.reconciliation.ReconciliationState",
         "RefundReasonEnum": "billing.payments.api.refunds.REASONS",
         "ReplayStateEnum": "delivery.models.webhook_replay.ReplayState",
         "SourceTypeEnum": "entitlements.models.fact.SourceType",
@@ -176,6 +200,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "common.api.schema.add_shared_parts",
+        "config.plain_operations.add_plain_operations",
     ],
 }
 
@@ -204,12 +229,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BEAT_SCHEDULE = SCHEDULE
 POLLED_TASKS = POLLED
+UNPAUSABLE_TASKS = UNPAUSABLE
+WORKER_LANES = settings_checks.worker_lanes(comma_list("WORKER_LANES"))
 CELERY_BEAT_SCHEDULER = "config.clock:BeatScheduler"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 
+GRAPHIQL = False
+"""Whether ``/graphiql`` is served, a page that sends GraphQL queries."""
+
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+METRICS_PROJECTS = env.int("METRICS_PROJECTS", default=200)
 
 BILLING = BillingSettings.from_env(env)
 BUS = BusSettings.from_env(env)
@@ -219,7 +250,9 @@ globals().update(MAIL.email)
 EGRESS = EgressSettings.from_env(env)
 ENTITLEMENTS = EntitlementsSettings.from_env(env)
 PROJECTS = ProjectsSettings.from_env(env)
+RATE_LIMITS = RateLimitSettings.from_env(env)
 PROXIES = ProxySettings.from_env(env)
+RPC = RpcSettings.from_env(env)
 TEMPORAL = TemporalSettings.from_env(env)
 USAGE = UsageSettings()
 WEBHOOKS = WebhooksSettings()

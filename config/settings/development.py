@@ -22,6 +22,7 @@ REDIS_URL = _redis_url
 CELERY_BROKER_URL = REDIS_URL
 BUS = BusSettings.from_env(env, url=REDIS_URL)
 INBOUND = InboundSources.from_env(env, bus=BUS)
+GRAPHIQL = True
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 EGRESS = EgressSettings.from_env(env, default=True)

@@ -6,7 +6,7 @@ that is missing here fails the build, and so does an entry that no route answers
 
 from typing import Any
 
-from projects.keys.scopes import PLATFORM, USER, KeyScope
+from projects.keys.scopes import PLATFORM, PUBLIC, USER, KeyScope
 from tests.architecture.route import Route, get, patch, post
 
 THANKS = "https://app.example.com/thanks"
@@ -128,6 +128,21 @@ CUSTOMERS = [
         {"user_id": "{user_id}", "feature": "{code}", "reason": "Goodwill."},
     ),
     post("/admin/revoke", KeyScope.ADMIN_GRANT, {"grant_id": "{grant_id}", "reason": "Over."}, 200),
+    get("/admin/reconcile", KeyScope.ADMIN_RECONCILE),
+    post(
+        "/admin/reconcile",
+        KeyScope.ADMIN_RECONCILE,
+        {"project": "{project_id}", "reason": "A restore."},
+        status=409,  # one is running already
+    ),
+    get("/admin/reconcile/{reconciliation}", KeyScope.ADMIN_RECONCILE),
+    post(
+        "/admin/reconcile/{reconciliation}/stop",
+        KeyScope.ADMIN_RECONCILE,
+        {"reason": "Too busy."},
+        status=200,
+    ),
+    get("/admin/drift", KeyScope.ADMIN_RECONCILE),
 ]
 
 CATALOG = [
@@ -279,6 +294,14 @@ EVENTS = [
     get("/events/{event}/deliveries", KeyScope.WEBHOOKS_READ),
 ]
 
+METRICS = [
+    get("/metrics/project/{project_id}/subscriptions", KeyScope.METRICS_READ),
+    get("/metrics/project/{project_id}/revenue", KeyScope.METRICS_READ),
+    get("/metrics/subscriptions", PLATFORM),
+    get("/metrics/revenue", PLATFORM),
+    get("/metrics/projects", PLATFORM),
+]
+
 HOOK = "/webhook-endpoints/{hook}"
 WEBHOOKS = [
     get("/webhook-endpoints", KeyScope.WEBHOOKS_READ),
@@ -302,10 +325,20 @@ WEBHOOKS = [
     post("/webhook-portal/revoke", KeyScope.WEBHOOKS_WRITE, status=200),
 ]
 
-ROUTES = [*EVENTS, *WEBHOOKS, *PORTAL, *PROJECTS, *CUSTOMERS, *CATALOG, *CARTS, *BUYING, *USAGE]
+ROUTES = [
+    *EVENTS,
+    *METRICS,
+    *WEBHOOKS,
+    *PORTAL,
+    *PROJECTS,
+    *CUSTOMERS,
+    *CATALOG,
+    *CARTS,
+    *BUYING,
+    *USAGE,
+]
 
 SIGNED_IN = [
-    get("/billing/plans", USER),
     get("/billing/subscription", USER),
     post(
         "/billing/subscription",
@@ -320,6 +353,12 @@ SIGNED_IN = [
     post("/billing/portal", USER),
 ]
 """Routes that no key opens, but the signed-in user's own token."""
+
+PUBLIC_ROUTES = [
+    get("/billing/plans", PUBLIC),
+    get("/billing/projects/{project_id}/plans", PUBLIC),
+]
+"""Routes that show everybody what a named project shows to everybody."""
 
 WITHOUT_A_KEY = {
     "/events/inbound": "the signature of the project's auth service decides",

@@ -12,6 +12,8 @@ APPS = (
         "config",
         "devtools",
         "console",
+        "graph_api",
+        "rpc",
         "delivery",
         "webhooks",
         "billing",

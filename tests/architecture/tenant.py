@@ -48,6 +48,7 @@ PREFIXES = {
     "delivery": "whd",
     "replay": "whr",
     "check": "wck",
+    "reconciliation": "rec",
     "inbound_secret": "ins",
 }
 """Words that are ids of ours; the others are the tenant's own."""
@@ -119,6 +120,7 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "spare": held[1],
         "invoice": tenant.api.get("/invoices").json()["data"][0]["id"],
         "event": tenant.api.get("/events").json()["data"][0]["id"],
+        "reconciliation": tenant.api.post("/admin/reconcile", {"reason": "A test."}).json()["id"],
         **_open_endpoint(tenant, project),
     }
 

@@ -25,6 +25,7 @@ from tests.factories.projects import AppFactory, key_of
 from tests.transactions import count_writes, rolled_back
 
 OF_THE_PROJECT = {
+    "billing_analyticsprogress",
     "billing_coupon",
     "billing_importprogress",
     "billing_portalsettings",
@@ -32,9 +33,12 @@ OF_THE_PROJECT = {
     "billing_product",
     "billing_productfeature",
     "billing_promotioncode",
+    "billing_revenueday",
     "billing_rollout",
     "billing_rolloutmove",
     "billing_stripemeter",
+    "billing_subscriptionday",
+    "billing_subscriptionspan",
     "delivery_inboundsecret",
     "delivery_inboundsettings",
     "delivery_mailoptout",
@@ -67,6 +71,7 @@ OF_ITS_CUSTOMERS = {
     "billing_checkoutline",
     "billing_creditnote",
     "billing_dispute",
+    "billing_driftreport",
     "billing_earlyfraudwarning",
     "billing_invoice",
     "billing_invoiceline",
@@ -104,6 +109,7 @@ OF_ITS_CUSTOMERS = {
 }
 """What the project's customers buy, pay, have and use, which its apps share."""
 
+CLOSED_SCOPES = ("catalog:write", "webhooks:write", "admin:reconcile")
 CLOSED = {
     "POST /projects",
     "PATCH /projects/{project_id}",
@@ -121,11 +127,16 @@ CLOSED = {
     "PATCH /projects/{project_id}/stripe-account",
     "PATCH /portal/configuration",
     "DELETE /customers/{user_id}",
+    "GET /metrics/project/{project_id}/subscriptions",
+    "GET /metrics/project/{project_id}/revenue",
+    "GET /metrics/subscriptions",
+    "GET /metrics/revenue",
+    "GET /metrics/projects",
     "POST /credits/{user_id}/grant",
     "POST /credits/{user_id}/grants/{credits}/revoke",
     "POST /admin/grant",
     "POST /admin/revoke",
-    *(str(route) for route in ROUTES if route.scope in ("catalog:write", "webhooks:write")),
+    *(str(route) for route in ROUTES if route.scope in CLOSED_SCOPES),
 }
 """Routes that are 403 for every app's key."""
 OF_OTHERS = ("key_id", "app_id")

@@ -42,6 +42,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+WITHOUT_INPUT = {"GET /live", "GET /ready", "GET /health"}
+"""Operations to which nothing wrong can be sent."""
 SAME = {"feature": "code", "product_id": "product"}
 """Names under which the schema knows the words of the matrix, where they differ."""
 
@@ -68,6 +70,8 @@ def test_every_answer_is_one_that_the_schema_promises(
             of_user = "/api/v1/billing/" in operation.label
             key = token if of_user else keys.get(operation.label, own)
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                if mode is GenerationMode.NEGATIVE and operation.label in WITHOUT_INPUT:
+                    continue
                 fuzz(operation, mode, own_words, key)
     assert len(operations) > 50
 

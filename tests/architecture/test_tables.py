@@ -16,6 +16,8 @@ OF_NO_TENANT = {
     "billing_stripeaccount": "one may be shared by many tenants",
     "billing_stripeendpoint": "belongs to a Stripe account",
     "billing_syncobject": "an object whose tenant is not known before it is read",
+    "billing_driftpolicy": "an operator's choice for all tenants",
+    "billing_reconciliation": "compares a Stripe account, which many tenants may share",
     "billing_reconcilerun": "goes through a Stripe account, or through the tables of all tenants",
     "billing_reconcilesighting": "belongs to a run of reconciliation",
     "webhooks_inboundevent": "arrives before anybody knows whose it is",

@@ -13,6 +13,7 @@ READS_A_STOPWATCH = {
     "tests/suite.py": "prints how long each check took",
     "tests/guards/__main__.py": "prints how long the guards took",
     "tests/billing/stripe/test_budget.py": "asserts that a pause was not shorter",
+    "tests/billing/stripe/test_transport.py": "says when a caller stops waiting",
     "tests/chaos/waiting_readers.py": "prints how long readers waited for their answer",
     "tests/devtools/test_stack.py": "compares a report's age with the moment of a kill",
 }

@@ -16,6 +16,8 @@ PACKAGES = (
         "config",
         "devtools",
         "console",
+        "graph_api",
+        "rpc",
         "delivery",
         "webhooks",
         "billing",

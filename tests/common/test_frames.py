@@ -7,8 +7,8 @@ import pytest
 from celery import Celery
 
 from common.frames import call_with_room
+from common.request_threads import Threads
 from config.chores import Chore
-from config.server.threads import Threads
 from tests.threads import run_in_a_loop, run_in_a_thread
 
 DEPTHS = 300
@@ -29,7 +29,9 @@ def test_a_request_has_room() -> None:
     assert run_in_a_loop(measure_in_a_request_thread) < CALLS / 2
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_task_has_room() -> None:
+    """Whether operators have paused it is looked up first."""
     task = Celery(set_as_current=False, task_cls=Chore).task(most_page_faults)
     assert run_in_a_thread(task) < CALLS / 2
 

@@ -50,6 +50,7 @@ def test_an_administrator_configures_a_project(world: World, operator: Client) -
         "sells": ["item"],
         "default_currency": "usd",
         "return_origins": "https://app.example.com",
+        "public_plans": "on",
     }
 
     assert was_done(send(operator, address, **now))

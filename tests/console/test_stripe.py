@@ -199,18 +199,21 @@ def test_an_operator_connects_an_account_and_replaces_its_key(
     page = f"/admin/billing/stripeaccount/{account.pk}"
     rotated = send(operator, f"{page}/rotate-key/", secret_key=OWN)
     added = send(operator, f"{page}/signing-secret/", signing_secret="whsec_second_secret")
+    published = send(operator, f"{page}/publishable-key/", publishable_key="pk_test_51Own")
     assert was_done(rotated)
     assert was_done(added)
+    assert was_done(published)
     [endpoint] = account.endpoints.all()
     opened = [crypto.decrypt(each, context=endpoint.secret_context) for each in endpoint.secrets]
     assert opened == ["whsec_second_secret", "whsec_first_secret"]
     html = operator.get(f"{page}/change/").text
     assert f"…{OWN[-4:]}" in html
+    assert "pk_test_51Own" in html
     assert not re.search(r"whsec_|sk_test_", html)
     account.refresh_from_db()
     assert account.secret_key not in html
     assert all(each not in html for each in endpoint.secrets)
-    for action in ("connect", "rotate_key", "add_signing_secret"):
+    for action in ("connect", "rotate_key", "add_signing_secret", "set_publishable_key"):
         assert entries(f"stripe_account.{action}") == [
             (account.pk, "operator:operator", "The customer asked.")
         ]

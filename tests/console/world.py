@@ -3,15 +3,19 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 
 from billing.models import (
     Checkout,
+    DriftPolicy,
+    DriftReport,
     Invoice,
     MissingObject,
     Payment,
     Price,
     Product,
+    Reconciliation,
     Refund,
     Rollout,
     StripeAccount,
@@ -22,7 +26,7 @@ from billing.models import (
     Subscription,
     SyncObject,
 )
-from common import crypto
+from common import chore_pauses, crypto
 from common.ids import new_id
 from delivery.models import (
     InboundRefusal,
@@ -50,6 +54,7 @@ from tests.console.world_catalog import (
     DAY,
     create_account,
     create_catalog,
+    create_drift,
     create_free_feature,
     create_intent,
     create_missing_object,
@@ -94,6 +99,9 @@ class World:
     event: InboundEvent
     intent: StripeIntent
     missing_object: MissingObject
+    drift: DriftReport
+    reconciliation: Reconciliation
+    drift_policy: DriftPolicy
     stripe_meter: StripeMeter
     rollout: Rollout
     mail_settings: MailSettings
@@ -181,6 +189,8 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
             reason=f"{name} called.",
             at=now,
         )
+    chore_pauses.store_schedule(settings.CELERY_BEAT_SCHEDULE)
+    drifts = [create_drift(product, name, now) for _ in range(size)]
     hooks = [create_endpoint(project, name, now) for _ in range(size)]
     deliveries = [create_delivery(hooks[-1], name, number, now) for number in range(size)]
     assert app is not None
@@ -218,6 +228,9 @@ def build(*, size: int = 1, name: str = "Acme", now: datetime | None = None) -> 
         credits=credits[-1],
         sync_object=events[-1].sync,
         event=events[-1],
+        reconciliation=drifts[-1][0],
+        drift=drifts[-1][1],
+        drift_policy=DriftPolicy.objects.get_or_create(id="stale")[0],
         missing_object=[create_missing_object(product, name, now) for _ in range(size)][-1],
         intent=[create_intent(product, name, number) for number in range(size)][-1],
         stripe_meter=[create_stripe_meter(account, customer, name, n, now) for n in range(size)][

@@ -6,10 +6,13 @@ from typing import Any
 from django.utils import timezone
 
 from billing.models import (
+    DriftReport,
     MissingObject,
     Price,
     Product,
     ProductFeature,
+    ReconcileRun,
+    Reconciliation,
     Rollout,
     RolloutMove,
     StripeAccount,
@@ -103,6 +106,51 @@ def create_missing_object(product: Product, name: str, now: datetime) -> Missing
         decided_by=name,
         found_at=now,
     )
+
+
+def create_drift(product: Product, name: str, now: datetime) -> tuple[Reconciliation, DriftReport]:
+    """A reconciliation that is over, and a difference that it has reported."""
+    row = Reconciliation.objects.create(
+        purpose=new_id("rec"),
+        account=product.account,
+        project=product.project,
+        kinds=["product"],
+        reason=name,
+        started_by=name,
+        started_at=now,
+        finished_at=now,
+        state="finished",
+        ended_by=name,
+    )
+    ReconcileRun.objects.create(
+        purpose=row.purpose,
+        account=product.account,
+        step="product",
+        phase="failed",
+        started_at=now,
+        touched_at=now,
+        next_try_at=now,
+        finished_at=now,
+        last_error=name,
+    )
+    report = DriftReport.objects.for_project(product.project).create(
+        account=product.account,
+        run=row,
+        kind="product",
+        object_key=new_stripe_id("prod"),
+        our_id=product.pk,
+        drift_class="stale",
+        state="reported",
+        changes=[
+            {"field": "name", "ours": None, "stripe": None, "redacted": True},
+            {"field": name, "ours": name, "stripe": name, "redacted": False},
+        ],
+        note=name,
+        decided_by=name,
+        first_found_at=now,
+        last_found_at=now,
+    )
+    return row, report
 
 
 def create_intent(product: Product, name: str, number: int) -> StripeIntent:

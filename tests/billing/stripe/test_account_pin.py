@@ -21,7 +21,7 @@ from billing.models import (
 )
 from billing.models.sync_object import ObjectKind
 from billing.operations import reconciliation
-from billing.operations.reconcile_steps import ReconcilePass
+from billing.operations.reconcile_pass import ReconcilePass
 from billing.stripe import account_pin
 from billing.stripe.account_pin import StripeAccountMismatch
 from billing.stripe.client import client_for

@@ -15,6 +15,7 @@ from billing.stripe.transport import (
     ConcurrencyLimitReached,
     Transport,
 )
+from common import context
 from tests.waiting import PATIENCE, SilentServer, wait_until
 
 
@@ -101,3 +102,18 @@ def test_a_slow_call_is_not_retried(silent_server: SilentServer) -> None:
 def _pass_through(limit: ConcurrencyLimit) -> None:
     with limit.slot():
         pass
+
+
+def test_no_request_waits_longer_than_its_caller(silent_server: SilentServer) -> None:
+    transport = Transport(timeout=(600, 600), max_concurrent=1)
+    with context.due_by(time.monotonic() + 0.3):
+        be_refused(transport, silent_server)
+    assert silent_server.connections == 1
+
+
+def test_nothing_is_sent_for_a_caller_who_has_gone(silent_server: SilentServer) -> None:
+    transport = Transport(timeout=(600, 600), max_concurrent=1)
+    with context.due_by(0.0):
+        be_refused(transport, silent_server)
+    assert silent_server.connections == 0
+    assert context.seconds_left() is None

@@ -5,7 +5,6 @@ rules and the schema are here.
 """
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, NotRequired, TypedDict
 
 from django.utils import timezone
@@ -16,29 +15,17 @@ from rest_framework.response import Response
 
 from common.api.bodies import serializer_of
 from common.api.serializers import ListField, StrictSerializer, UserIdField
-from common.errors import Invalid
-from projects.customers import selectors as customers
 from projects.keys.api.views import ProjectViewSet
 from projects.keys.scopes import KeyScope
 from projects.models import Project
-from usage.meters import representation
 from usage.meters import selectors as meters
 from usage.meters.representation import UsageBody
-from usage.periods import Period, Unit
-from usage.records import recording
+from usage.periods import Unit
+from usage.records import recording, usage_of_users
 from usage.records.recording import MAX_ENTRIES, RecordResult, RecordStatus, UsageEntry
-from usage.totals.aggregation import HOUR, hour_of
+from usage.records.usage_of_users import LONGEST
 from usage.totals.api import ValueField
-from usage.totals.selectors import totals
-from usage.totals.selectors.totals import Span
 
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-LONGEST = {
-    Unit.HOUR: timedelta(days=31),
-    Unit.DAY: timedelta(days=400),
-    Unit.MONTH: timedelta(days=4000),
-}
-"""The longest time range per unit of ``group_by``, which keeps responses small."""
 WORDS = {status: status.value for status in RecordStatus}
 """Plain strings: orjson serialises enumeration members much more slowly."""
 
@@ -118,17 +105,19 @@ class UsageViewSet(ProjectViewSet):
         days), day (at most 400 days) or month. Voided records do not count. An unknown user has
         used nothing."""
         parameters, now = self.query_values, timezone.now()
-        customer = customers.find(project=self.calling_project, user_id=parameters["user_id"])
         meter = meters.get(project=self.calling_project, code=parameters["meter"])
         unit = Unit(parameters["group_by"]) if "group_by" in parameters else None
-        since, until = _time_range(parameters, unit, now)
-        span = Span(customer.pk if customer else customers.NO_CUSTOMER, meter.pk, since, until)
-        (value,) = totals.usage_of_spans(project_id=self.calling_project.pk, spans=[span])
-        groups = [] if unit is None else totals.usage_by_unit(meter=meter, span=span, unit=unit)
-        user_id = customer.user_id if customer else parameters["user_id"]
-        return Response(
-            representation.usage(meter, user_id=user_id, span=span, value=value, groups=groups)
+        since, until = usage_of_users.time_range(
+            since=parameters.get("from"), until=parameters.get("to"), unit=unit, now=now
         )
+        body = usage_of_users.read(
+            project=self.calling_project,
+            user_id=parameters["user_id"],
+            meter=meter,
+            time_range=(since, until),
+            unit=unit,
+        )
+        return Response(body)
 
     @extend_schema(
         operation_id="usage_record",
@@ -159,27 +148,6 @@ class UsageViewSet(ProjectViewSet):
         entries = [UsageEntry(**each) for each in values]
         status, body = record_entries(self.calling_project, entries, is_batch=is_batch)
         return Response(body, status=status)
-
-
-def _time_range(
-    parameters: dict[str, Any], unit: Unit | None, now: datetime
-) -> tuple[datetime, datetime]:
-    """Start and end of the time range; raises Invalid unless both are full hours in order."""
-    until: datetime = parameters.get("to") or hour_of(now) + HOUR
-    if not EARLIEST <= until <= LATEST:
-        raise Invalid("A moment between the years 2000 and 2200.", field="to")
-    since: datetime = parameters.get("from") or Period(Unit.MONTH).window(until - HOUR).starts_at
-    for field, moment in (("from", since), ("to", until)):
-        if not EARLIEST <= moment <= LATEST:
-            raise Invalid("A moment between the years 2000 and 2200.", field=field)
-        if hour_of(moment) != moment:
-            raise Invalid("Full hours only: what was used is added up by the hour.", field=field)
-    if since >= until:
-        raise Invalid("The end lies after the beginning.", field="to")
-    if unit is not None and until - since > LONGEST[unit]:
-        days = LONGEST[unit].days
-        raise Invalid(f"By the {unit.value} no more than {days} days at once.", field="group_by")
-    return since, until
 
 
 def record_entries(

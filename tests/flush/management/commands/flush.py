@@ -12,6 +12,9 @@ from django.core.management.commands import flush
 from django.db import ProgrammingError, connection, transaction
 from psycopg import sql
 
+from billing.models import DriftPolicy
+from billing.models.drift_report import DriftClass
+
 MADE_BY_MIGRATE = ("auth_permission", "django_content_type")
 """Tables with rows that ``migrate`` makes."""
 
@@ -32,8 +35,10 @@ class Command(flush.Command):
             except ProgrammingError:  # the user may not turn triggers off
                 pass
             else:
+                _make_policies()
                 return
         super().handle(**options)
+        _make_policies()
 
 
 def _delete_all() -> None:
@@ -43,6 +48,12 @@ def _delete_all() -> None:
         cursor.execute("SET LOCAL session_replication_role = replica")
         for table in _tables_with_rows():
             cursor.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+
+
+def _make_policies() -> None:
+    """The rows that a migration of billing has made."""
+    rows = [DriftPolicy(id=drift_class) for drift_class in DriftClass]
+    DriftPolicy.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _tables_with_rows() -> list[str]:
