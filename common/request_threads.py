@@ -7,6 +7,7 @@ they are: the first request of another project finds a free thread, or is the ne
 """
 
 import asyncio
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -17,6 +18,9 @@ from typing import Any, NamedTuple
 from common.frames import call_with_room
 
 Job = Callable[[], Any]
+SWITCH_SECONDS = 0.0005
+"""After which a thread that computes lets another one use the interpreter. With Python's 5 ms the
+event loop, and each request after each of its queries, waits for so long per computing thread."""
 
 
 class _Task(NamedTuple):
@@ -46,6 +50,7 @@ class Threads:
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._threads = [
             threading.Thread(
                 target=call_with_room, args=(self._work,), name=f"request-{number}", daemon=True
