@@ -18,9 +18,12 @@ from typing import Any, NamedTuple
 from common.frames import call_with_room
 
 Job = Callable[[], Any]
-SWITCH_SECONDS = 0.0005
-"""After which a thread that computes lets another one use the interpreter. With Python's 5 ms the
-event loop, and each request after each of its queries, waits for so long per computing thread."""
+USUAL_SWITCH_SECONDS = sys.getswitchinterval()
+SHARED_SWITCH_SECONDS = 0.001
+"""After which a thread that computes lets another one use the interpreter, while several execute
+requests. With Python's 5 ms the event loop, and each request after each of its queries, would wait
+for so long per computing thread. With one request alone nothing has to be shared, and the event
+loop is not interrupted for nothing."""
 
 
 class _Task(NamedTuple):
@@ -50,7 +53,6 @@ class Threads:
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        sys.setswitchinterval(SWITCH_SECONDS)
         self._threads = [
             threading.Thread(
                 target=call_with_room, args=(self._work,), name=f"request-{number}", daemon=True
@@ -86,6 +88,8 @@ class Threads:
     def _start(self, task: _Task) -> None:
         self._free -= 1
         self._running[task.lane] += 1
+        if self._count - self._free == 2:
+            sys.setswitchinterval(SHARED_SWITCH_SECONDS)
         self._tasks.put(task)
 
     def _work(self) -> None:
@@ -116,6 +120,8 @@ class Threads:
 
     def _leave(self, lane: str) -> None:
         self._free += 1
+        if self._count - self._free == 1:
+            sys.setswitchinterval(USUAL_SWITCH_SECONDS)
         self._running[lane] -= 1
         if not self._running[lane]:
             del self._running[lane]
