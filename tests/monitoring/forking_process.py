@@ -43,14 +43,10 @@ def main() -> int:
 
 def wait_for_end(child: int) -> int:
     """The child's exit code. One that hangs is killed."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.05)
-    os.kill(child, signal.SIGKILL)
+    timer = threading.Timer(PATIENCE, os.kill, (child, signal.SIGKILL))
+    timer.start()
     _, status = os.waitpid(child, 0)
+    timer.cancel()
     return os.waitstatus_to_exitcode(status)
 
 
