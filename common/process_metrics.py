@@ -64,6 +64,8 @@ class MetricShipper:
         self._epoch = ""
         self._shipped: dict[SampleKey, float] = {}
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        """Held while the instruments are read, whose own locks are held meanwhile."""
         self._id = new_id("prc")
         self._thread_of_pid = 0
 
@@ -74,9 +76,18 @@ class MetricShipper:
         self._thread_of_pid, self.role = os.getpid(), role
         threading.Thread(target=self._run, name="metrics", daemon=True).start()
 
+    def before_fork(self) -> None:
+        """Wait until no thread of ours reads the instruments: a child that is born meanwhile would
+        have their locks, held by a thread that it does not have."""
+        self._reading.acquire()
+
+    def after_fork(self) -> None:
+        """In the parent: read on."""
+        self._reading.release()
+
     def begin_child(self) -> None:
         """Begin anew after a fork: what the parent has counted is the parent's."""
-        self._lock = threading.Lock()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
         self._id = new_id("prc")
         self._shipped = values_of(REGISTRY.collect())
         self.role = ""
@@ -86,7 +97,8 @@ class MetricShipper:
     def ship(self) -> bool:
         """Add what is new since the last time. False while Redis is away: it is added later."""
         with self._lock:
-            values = values_of(REGISTRY.collect())
+            with self._reading:
+                values = values_of(REGISTRY.collect())
             new = {
                 key: value - self._shipped.get(key, 0.0)
                 for key, value in values.items()
@@ -126,7 +138,11 @@ class MetricShipper:
 
 
 shipper = MetricShipper()
-os.register_at_fork(after_in_child=shipper.begin_child)
+os.register_at_fork(
+    before=shipper.before_fork,
+    after_in_parent=shipper.after_fork,
+    after_in_child=shipper.begin_child,
+)
 
 
 def values_of(families: Iterable[Metric]) -> dict[SampleKey, float]:

@@ -7,6 +7,7 @@ they are: the first request of another project finds a free thread, or is the ne
 """
 
 import asyncio
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -17,6 +18,12 @@ from typing import Any, NamedTuple
 from common.frames import call_with_room
 
 Job = Callable[[], Any]
+USUAL_SWITCH_SECONDS = sys.getswitchinterval()
+SHARED_SWITCH_SECONDS = 0.001
+"""After which a thread that computes lets another one use the interpreter, while several execute
+requests. With Python's 5 ms the event loop, and each request after each of its queries, would wait
+for so long per computing thread. With one request alone nothing has to be shared, and the event
+loop is not interrupted for nothing."""
 
 
 class _Task(NamedTuple):
@@ -81,6 +88,8 @@ class Threads:
     def _start(self, task: _Task) -> None:
         self._free -= 1
         self._running[task.lane] += 1
+        if self._count - self._free == 2:
+            sys.setswitchinterval(SHARED_SWITCH_SECONDS)
         self._tasks.put(task)
 
     def _work(self) -> None:
@@ -111,6 +120,8 @@ class Threads:
 
     def _leave(self, lane: str) -> None:
         self._free += 1
+        if self._count - self._free == 1:
+            sys.setswitchinterval(USUAL_SWITCH_SECONDS)
         self._running[lane] -= 1
         if not self._running[lane]:
             del self._running[lane]

@@ -33,7 +33,7 @@ def resume(*, chore: PeriodicTask, actor: str, reason: str, at: datetime) -> Non
 def _switch(chore: PeriodicTask, *, is_on: bool, actor: str, reason: str, at: datetime) -> None:
     with transaction.atomic():
         rows = PeriodicTask.objects.filter(pk=chore.pk, enabled=not is_on)
-        note = "" if is_on else f"Paused by {actor}: {reason}"
+        note = "" if is_on else f"{actor}: {reason}"
         if not rows.update(enabled=is_on, description=note, date_changed=at):
             return
         audit.record(

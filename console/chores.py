@@ -4,7 +4,7 @@ The pages of django-celery-beat, which edit schedules, are not shown: the list i
 runs and how often.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -23,6 +23,7 @@ from django_celery_beat.models import (
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
+from common.admin.offered_actions import OfferedActions
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sidebar import SidebarEntry, SidebarGroup
 from common.models import Heartbeat
@@ -50,7 +51,7 @@ class ChoreStateFilter(filters.ConditionFilter):
 
 
 @admin.register(PeriodicTask)
-class ChoreAdmin(ReadOnlyAdmin):
+class ChoreAdmin(OfferedActions, ReadOnlyAdmin):
     """Everything that Tollgate does by the clock. Beat stores this list when it starts; what runs
     and how often is part of the program."""
 
@@ -59,17 +60,17 @@ class ChoreAdmin(ReadOnlyAdmin):
     list_per_page = 100
     actions_detail: ClassVar[Sequence[str]] = ["pause", "resume"]
     search_fields = ["name", "task"]
-    list_display = ["name", "task_code", "state_badge", "period", "last_run", "description"]
+    list_display = ["title", "task_code", "state_badge", "period", "last_run", "paused_by"]
     list_filter = [ChoreStateFilter]
     fields = [
-        "name",
+        "title",
         "task_code",
         "state_badge",
         "why_always",
         "period",
         "last_run",
         "last_sent",
-        "description",
+        "paused_by",
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -78,6 +79,11 @@ class ChoreAdmin(ReadOnlyAdmin):
         rows = super().get_queryset(request).select_related("interval")
         annotated: QuerySet[Any] = rows.annotate(beaten_at=Subquery(beats))
         return annotated
+
+    def refused_actions(self, row: PeriodicTask) -> Collection[str]:
+        if row.task in settings.UNPAUSABLE_TASKS:
+            return ("pause", "resume")
+        return ("resume",) if row.enabled else ("pause",)
 
     def has_decide_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
         return request.user.has_perm("django_celery_beat.change_periodictask")
@@ -118,6 +124,14 @@ class ChoreAdmin(ReadOnlyAdmin):
             return dialogs.finish(request, "Done.", to=columns.url(row))
 
         return dialogs.attempt(request, form, dialog, act)
+
+    @display(description="Name", ordering="name")
+    def title(self, row: PeriodicTask) -> str:
+        return str(row.name)
+
+    @display(description="Paused by, and why")
+    def paused_by(self, row: PeriodicTask) -> str:
+        return row.description or columns.EMPTY
 
     @display(description="Task", ordering="task")
     def task_code(self, row: PeriodicTask) -> object:

@@ -22,6 +22,8 @@ from projects.keys.api.authentication import find_caller, known_caller
 from projects.keys.credentials import ProjectCredential
 from projects.limits import shared_counts
 from projects.limits.callers import AddressKind, RequestKind
+from projects.limits.held_refusals import HeldRefusals
+from projects.limits.lanes import lane_of_address
 from projects.limits.limiter import Limiter
 from projects.limits.token_bucket import Headers, Quota
 from rpc.requests import CallMetadata
@@ -29,13 +31,12 @@ from rpc.routes import RpcRoute
 
 FREQUENT = frozenset({"/entitlements/check", "/entitlements/consume"})
 """Paths of the calls that are counted as checks."""
-HOLD_SECONDS = 0.5
 MAX_HELD = 200
 """Refusals that are held back at the same time; further ones are answered at once."""
 
 
 class AdmittedCall(NamedTuple):
-    """``lane``: the project that a call is executed for, or else the caller's address."""
+    """``lane``: that of the project that a call is executed for, or of the caller's address."""
 
     metadata: CallMetadata
     lane: str
@@ -64,12 +65,13 @@ class RpcGate:
         self._threads = threads
         self._limiter = limiter
         self._is_on: bool = settings.RATE_LIMITS.are_on
-        self._held = 0
+        self._held = HeldRefusals(MAX_HELD)
         self._exchange: asyncio.Task[None] | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._is_on:
-            self._exchange = loop.create_task(self._keep_exchanging())
+            exchanges = shared_counts.keep_exchanging(self._limiter, self._threads)
+            self._exchange = loop.create_task(exchanges)
 
     def stop(self) -> None:
         if self._exchange is not None:
@@ -83,15 +85,16 @@ class RpcGate:
     async def admit(self, route: RpcRoute, metadata: CallMetadata) -> AdmittedCall:
         """Find the caller and count the call. Raises LimitReached."""
         header, address = metadata.authorization, proxies.site_of(metadata.address)
+        lane = lane_of_address(address)
         credential = known_caller(header, scope=route.scope, at=timezone.now())
         if credential is None:
             try:
                 credential = await self._find_caller(header, route.scope, address)
             except (DatabaseError, InterfaceError):  # the view answers what that means
-                return AdmittedCall(metadata, address, [], is_refused=True)
+                return AdmittedCall(metadata, lane, [], is_refused=True)
         if credential is None:
             quota = self._limiter.quota_of_address(address, AddressKind.ANONYMOUS)
-            return AdmittedCall(metadata, address, self._take(quota), is_refused=True)
+            return AdmittedCall(metadata, lane, self._take(quota), is_refused=True)
         kind = RequestKind.CHECKS if route.path in FREQUENT else RequestKind.REQUESTS
         quota = self._limiter.quota_of(credential, kind)
         return AdmittedCall(metadata, credential.project.pk, self._take(quota))
@@ -99,10 +102,12 @@ class RpcGate:
     async def _find_caller(self, header: str, scope: str, address: str) -> ProjectCredential | None:
         """Look the key up. From an address that has sent too many wrong ones a right key goes on
         working, because others may call from there; in a flood only one that was right before."""
-        if self._held >= MAX_HELD and not _had_valid_key(header):
+        if self._held.is_full and not _had_valid_key(header):
             self._check_failures(address)
         find = partial(_find_caller, header, scope)
-        caller: ProjectCredential | None = await self._threads.run(find, lane=address)
+        caller: ProjectCredential | None = await self._threads.run(
+            find, lane=lane_of_address(address)
+        )
         if caller is None and header:
             self._check_failures(address)
         return caller
@@ -115,15 +120,7 @@ class RpcGate:
 
     async def hold(self, refusal: LimitReached) -> None:
         """Wait before a refusal is answered, unless too many wait."""
-        if self._held >= MAX_HELD:
-            return
-        seconds = min(refusal.wait, HOLD_SECONDS)
-        self._held += 1
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            self._held -= 1
-        refusal.wait -= seconds
+        refusal.wait -= await self._held.hold()
 
     def _take(self, quota: Quota) -> Headers:
         if not self._is_on:
@@ -134,16 +131,12 @@ class RpcGate:
         return [(name.lower(), value) for name, value in quota.headers()]
 
     def _check_failures(self, address: str) -> None:
-        if not self._is_on:
+        quota = self._limiter.counted_quota_of(address, AddressKind.FAILURES)
+        if quota is None or not self._is_on:
             return
-        wait = self._limiter.wait(self._limiter.quota_of_address(address, AddressKind.FAILURES))
+        wait = self._limiter.wait(quota)
         if wait:
             raise LimitReached(wait)
-
-    async def _keep_exchanging(self) -> None:
-        while True:
-            await asyncio.sleep(shared_counts.EXCHANGE_SECONDS)
-            await self._threads.run(partial(shared_counts.exchange, self._limiter))
 
 
 def _had_valid_key(header: str) -> bool:

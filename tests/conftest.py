@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
 
 from common import invalidation, redis
@@ -22,6 +23,10 @@ from tests.waiting import SilentServer
 
 pytest_plugins = ["tests.billing_fixtures"]
 SANDBOX = Path(__file__).resolve().parent / "sandbox"
+
+# How long an example takes says something about the machine only.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,7 +1,8 @@
 """Subscriptions since the last counted day, live: that day's rows and what has changed since.
 
 Only subscriptions whose mirror has changed since the last counted day are read, so the cost grows
-with the changes of the day and not with the number of subscriptions.
+with the changes of the day and not with the number of subscriptions. Pages of spans that a worker
+has written for the next day, before its rows, are not read: they are a part of that day only.
 """
 
 from collections import Counter, defaultdict
@@ -41,10 +42,10 @@ def count(*, project_ids: Collection[str], next_day: date, at: datetime) -> Open
     spans = stored.spans_of_customers(project_ids=project_ids, changed=changed) if rows else []
     for row in rows:
         days.count_row(row, states[row.pk])
-    for key, change in _changes(rows, states, spans).items():
+    for key, change in _changes(rows, states, spans, next_day).items():
         add_change(days.row(key[0], key[2]), change)
     for span in spans:
-        if span.ends_on == date.max and span.subscription_id in states:
+        if _lasted_until(span, next_day) and span.subscription_id in states:
             days.add_state(span.project_id, SubscriptionState.of_span(span), -1)
     return days.rows
 
@@ -106,6 +107,7 @@ def _changes(
     rows: Sequence[Subscription],
     states: dict[str, SubscriptionState | None],
     spans: Sequence[SubscriptionSpan],
+    next_day: date,
 ) -> dict[CustomerKey, CustomerChange]:
     """The change of each customer of a changed subscription, by currency."""
     before, after, was_past_due, is_past_due = (Counter[CustomerKey]() for _ in range(4))
@@ -113,8 +115,8 @@ def _changes(
     for span in spans:
         key = (span.project_id, span.customer_id, span.currency)
         state = SubscriptionState.of_span(span)
-        had_mrr[key] |= state.mrr > 0
-        if span.ends_on == date.max:
+        had_mrr[key] |= state.mrr > 0 and span.starts_on < next_day
+        if _lasted_until(span, next_day):
             is_changed = span.subscription_id in states
             before[key] += state.mrr
             after[key] += 0 if is_changed else state.mrr
@@ -136,3 +138,8 @@ def _changes(
         )
         for key in before.keys() | after.keys()
     }
+
+
+def _lasted_until(span: SubscriptionSpan, next_day: date) -> bool:
+    """Whether the span contains the last counted day, the one before ``next_day``."""
+    return span.starts_on < next_day <= span.ends_on

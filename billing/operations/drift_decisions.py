@@ -29,7 +29,7 @@ def heal(*, report: DriftReport, actor: str, reason: str, at: datetime) -> None:
     stays as it is. Calls Stripe, outside of transactions.
     """
     _demand_open(report)
-    if report.kind not in kinds.KINDS or report.account is None:
+    if report.account is None or not _is_read_again(report):
         raise DriftNeedsOtherAction("Start a reconciliation of its kind: it repairs under locks.")
     if report.drift_class in NEVER_HEALED:
         raise DriftNeedsOtherAction("Decide under Missing objects, or look at it at Stripe.")
@@ -37,10 +37,20 @@ def heal(*, report: DriftReport, actor: str, reason: str, at: datetime) -> None:
     _decide(report, DriftState.HEALED, "drift.heal", actor, reason, at)
 
 
+def can_be_healed(report: DriftReport) -> bool:
+    """Whether :func:`heal` may be tried on this open report."""
+    return _is_read_again(report) and report.drift_class not in NEVER_HEALED
+
+
 def dismiss(*, report: DriftReport, actor: str, reason: str, at: datetime) -> None:
     """Leave the difference as it is, until its values change. Raises DriftClosed."""
     _demand_open(report)
     _decide(report, DriftState.DISMISSED, "drift.dismiss", actor, reason, at)
+
+
+def _is_read_again(report: DriftReport) -> bool:
+    """Whether the object is one of Stripe's that a sync reads."""
+    return report.kind in kinds.KINDS and report.account_id is not None
 
 
 def _demand_open(report: DriftReport) -> None:

@@ -23,6 +23,8 @@ from projects.errors import RateLimited
 from projects.keys.credentials import ProjectCredential
 from projects.limits import shared_counts
 from projects.limits.callers import AddressKind, RequestKind
+from projects.limits.held_refusals import HeldRefusals
+from projects.limits.lanes import lane_of_address
 from projects.limits.limiter import Limiter
 from projects.limits.token_bucket import Quota
 
@@ -34,8 +36,6 @@ PROBES = frozenset({"/live", "/ready"})
 LOGIN = "/admin/login/"
 UNCOUNTED = frozenset({CallerStatus.SIGNED, CallerStatus.UNIDENTIFIED})
 """Nobody is told to wait because the database is away: 503 says so."""
-HOLD_SECONDS = 0.5
-"""For which a refusal is held back."""
 MAX_HELD = 500
 """Refusals that are held back at the same time; further ones are answered at once."""
 MAX_ACCEPTED = 10_000
@@ -48,7 +48,7 @@ class Admission:
 
     caller: RequestSender
     lane: str
-    """The project that it is executed for, or else the caller's address."""
+    """The project that it is executed for, or else the lane of the caller's address."""
     address: str
     quota: Quota | None
 
@@ -86,14 +86,15 @@ class Gate:
         self._threads = threads
         self._limiter = limiter
         self._is_on: bool = settings.RATE_LIMITS.are_on
-        self._held = 0
+        self._held = HeldRefusals(MAX_HELD)
         self._accepted: set[str] = set()
         """Paths at which a signature was right."""
         self._exchange: asyncio.Task[None] | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._is_on:
-            self._exchange = loop.create_task(self._keep_exchanging())
+            exchanges = shared_counts.keep_exchanging(self._limiter, self._threads)
+            self._exchange = loop.create_task(exchanges)
 
     def stop(self) -> None:
         if self._exchange is not None:
@@ -115,17 +116,20 @@ class Gate:
             caller = await self._find_caller(environ, address)
         tenant = caller.credential.tenant if caller.credential else None
         quota = self._quota_of(caller, path, address)
-        if quota is not None and environ["REQUEST_METHOD"] != "OPTIONS":
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            self._count_preflight(address)
+        elif quota is not None:
             self._take(quota)
-        return Admission(caller, tenant.pk if tenant else address, address, quota)
+        lane = tenant.pk if tenant else lane_of_address(address)
+        return Admission(caller, lane, address, quota)
 
     async def _find_caller(self, environ: Environ, address: str) -> RequestSender:
         """Look the key up. From an address that has sent too many wrong ones a right key goes on
         working, because others may call from there; in a flood only one that was right before."""
-        if self._held >= MAX_HELD and not callers.had_valid_key(environ):
+        if self._held.is_full and not callers.had_valid_key(environ):
             self._check_failures(address)
         find = partial(callers.find_caller, environ)
-        caller: RequestSender = await self._threads.run(find, lane=address)
+        caller: RequestSender = await self._threads.run(find, lane=lane_of_address(address))
         if caller.status is CallerStatus.REFUSED:
             self._check_failures(address)
             self._count_failure(address)
@@ -144,15 +148,7 @@ class Gate:
 
     async def hold(self, refusal: RefusedByLimit) -> None:
         """Wait before a refusal is answered, unless too many wait."""
-        if self._held >= MAX_HELD:
-            return
-        seconds = min(refusal.wait, HOLD_SECONDS)
-        self._held += 1
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            self._held -= 1
-        refusal.wait -= seconds
+        refusal.wait -= await self._held.hold()
 
     def _quota_of(self, caller: RequestSender, path: str, address: str) -> Quota | None:
         """The quota of a caller; None where nothing is counted."""
@@ -171,6 +167,11 @@ class Gate:
         if wait:
             raise RefusedByLimit(wait, quota)
 
+    def _count_preflight(self, address: str) -> None:
+        """A browser asks before a request; that is not counted as one, but as such a question."""
+        if self._is_on:
+            self._take(self._limiter.quota_of_address(address, AddressKind.PREFLIGHTS))
+
     def _check_signatures(self, path: str, address: str) -> None:
         """Refuse wrong signatures at one path, and an address that has tried unknown paths.
 
@@ -187,9 +188,9 @@ class Gate:
         self._accepted.add(path)
 
     def _check_failures(self, subject: str) -> None:
-        if not self._is_on:
+        quota = self._limiter.counted_quota_of(subject, AddressKind.FAILURES)
+        if quota is None or not self._is_on:
             return
-        quota = self._limiter.quota_of_address(subject, AddressKind.FAILURES)
         wait = self._limiter.wait(quota)
         if wait:
             raise RefusedByLimit(wait, quota)
@@ -197,11 +198,6 @@ class Gate:
     def _count_failure(self, subject: str) -> None:
         if self._is_on:
             self._limiter.take(self._limiter.quota_of_address(subject, AddressKind.FAILURES))
-
-    async def _keep_exchanging(self) -> None:
-        while True:
-            await asyncio.sleep(shared_counts.EXCHANGE_SECONDS)
-            await self._threads.run(partial(shared_counts.exchange, self._limiter))
 
 
 def _unknown_paths(address: str) -> str:

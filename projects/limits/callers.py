@@ -17,6 +17,8 @@ PLATFORM_RATE, USER_RATE, ANONYMOUS_RATE = 50.0, 10.0, 20.0
 key nor token."""
 FAILURE_RATE, FAILURES = 0.5, 30.0
 """Refused keys, tokens and signatures per second and at once from one address."""
+PREFLIGHT_RATE, PREFLIGHTS = 50.0, 250.0
+"""Requests with the method OPTIONS per second and at once from one address."""
 LOGIN_RATE, LOGINS = 1 / 6, 20.0
 """Attempts to sign in to the console per second and at once from one address."""
 
@@ -36,12 +38,14 @@ class AddressKind(StrEnum):
     """What is counted by address."""
 
     ANONYMOUS = "anonymous"
+    PREFLIGHTS = "preflights"
     FAILURES = "failures"
     LOGINS = "logins"
 
 
 _BY_ADDRESS = {
     AddressKind.ANONYMOUS: (ANONYMOUS_RATE, ANONYMOUS_RATE * BURST_SECONDS),
+    AddressKind.PREFLIGHTS: (PREFLIGHT_RATE, PREFLIGHTS),
     AddressKind.FAILURES: (FAILURE_RATE, FAILURES),
     AddressKind.LOGINS: (LOGIN_RATE, LOGINS),
 }

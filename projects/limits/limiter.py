@@ -8,9 +8,9 @@ from projects.keys.credentials import ProjectCredential
 from projects.limits.callers import AddressKind, Credential, RequestKind, limit_of, limits_of
 from projects.limits.token_bucket import Headers, Limit, Quota, TokenBucket
 
-MAX_QUOTAS = 50_000
-"""Callers whose buckets are kept; at the next one all start again with full buckets, until the
-next exchange with the other processes."""
+MAX_QUOTAS = 20_000
+"""Callers of one kind whose buckets are kept. At the next one those with full buckets are
+forgotten, which changes nothing for them; if that leaves too many, all of this kind."""
 IDLE_SECONDS = 120.0
 """After which a quota is dropped: its buckets are full by then."""
 PRUNE_SECONDS = 30.0
@@ -41,6 +41,11 @@ class Limiter:
         """The quota of an address, or of what is counted there by itself."""
         quota = self._quotas[kind].get(address)
         return quota or self._add(kind, address, (limit_of(address, kind),))
+
+    def counted_quota_of(self, address: str, kind: AddressKind) -> Quota | None:
+        """The quota of an address; None if nothing was counted there. Nothing is stored, so looking
+        at any number of addresses takes no memory."""
+        return self._quotas[kind].get(address)
 
     @property
     def quota_count(self) -> int:
@@ -101,10 +106,8 @@ class Limiter:
         source: object = None,
     ) -> Quota:
         with self._lock:
-            if self.quota_count >= MAX_QUOTAS:
-                self._buckets.clear()
-                for quotas in self._quotas.values():
-                    quotas.clear()
+            if len(self._quotas[kind]) >= MAX_QUOTAS:
+                self._make_room(kind)
             quota = Quota(tuple(self._bucket(limit) for limit in limits), source)
             self._quotas[kind][caller_id] = quota
         return quota
@@ -115,19 +118,40 @@ class Limiter:
             bucket = self._buckets[limit.subject] = TokenBucket(limit, at=self._clock())
         return bucket
 
+    def _make_room(self, kind: RequestKind | AddressKind) -> None:
+        """Forget the callers of this kind whose buckets are full, or all if most are not. Callers
+        of other kinds, who may be flooded out on purpose, keep theirs."""
+        now = self._clock()
+        kept = {
+            caller_id: quota
+            for caller_id, quota in self._quotas[kind].items()
+            if any(bucket.refill(now) < bucket.size for bucket in quota.buckets)
+        }
+        quotas = self._quotas[kind]
+        quotas.clear()
+        if len(kept) <= MAX_QUOTAS // 2:
+            quotas |= kept
+        self._keep_used_buckets()
+
     def _prune(self) -> None:
         """Forget callers who have sent nothing for a while."""
         now = self._clock()
         if now < self._prune_at:
             return
         self._prune_at = now + PRUNE_SECONDS
-        self._buckets = {}
         for quotas in self._quotas.values():
             for caller_id, quota in list(quotas.items()):
                 if now - quota.buckets[0].at >= IDLE_SECONDS:
                     del quotas[caller_id]
-                else:
-                    self._buckets |= {each.limit.subject: each for each in quota.buckets}
+        self._keep_used_buckets()
+
+    def _keep_used_buckets(self) -> None:
+        self._buckets = {
+            bucket.limit.subject: bucket
+            for quotas in self._quotas.values()
+            for quota in quotas.values()
+            for bucket in quota.buckets
+        }
 
 
 limiter = Limiter()

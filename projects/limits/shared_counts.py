@@ -4,11 +4,18 @@ The sum holds over time: tokens that processes have taken beyond the limit befor
 other are owed, and delay the next ones. While Redis is away every process counts alone.
 """
 
+import asyncio
+from functools import partial
 from typing import Any
 
+import structlog
+
 from common import redis
+from common.request_threads import Threads
 from projects.limits.limiter import Limiter
 from projects.limits.token_bucket import Limit
+
+log = structlog.get_logger(__name__)
 
 EXCHANGE_SECONDS = 1.0
 """Between two exchanges of a process."""
@@ -33,6 +40,17 @@ for number, key in ipairs(KEYS) do
 end
 return levels
 """
+
+
+async def keep_exchanging(limiter: Limiter, threads: Threads) -> None:
+    """Exchange every second until this coroutine is cancelled. A failure is logged and the next
+    exchange tried: without them every process would count alone."""
+    while True:
+        await asyncio.sleep(EXCHANGE_SECONDS)
+        try:
+            await threads.run(partial(exchange, limiter))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the next one may succeed
+            log.warning("limits_not_exchanged", error=type(error).__name__)
 
 
 def exchange(limiter: Limiter) -> None:

@@ -174,3 +174,50 @@ def test_a_chore_is_paused_and_resumed(operator: Client, chores: dict[str, Perio
         .order_by("pk")
         .values_list("action", "subject")
     ) == [("chore.pause", "chore:billing.reconcile"), ("chore.resume", "chore:billing.reconcile")]
+
+
+def offered(client: Client, page: str, key: object, *names: str) -> list[str]:
+    """Those of the actions that have a button on the row's page."""
+    text = client.get(reverse(f"{page}_change", args=[key])).text
+    return [name for name in names if reverse(f"{page}_{name}", args=[key]) in text]
+
+
+def test_a_page_offers_what_the_state_allows(operator: Client, shop: Shop) -> None:
+    row = run_now(operator, shop)
+    actions = ("pause", "resume", "stop")
+    assert offered(operator, PAGE, row.pk, *actions) == ["pause", "stop"]
+    assert act(operator, PAGE, "pause", row.pk)
+    assert offered(operator, PAGE, row.pk, *actions) == ["resume", "stop"]
+    assert act(operator, PAGE, "stop", row.pk)
+    assert offered(operator, PAGE, row.pk, *actions) == []
+
+
+def test_a_chore_that_is_always_on_has_no_button(operator: Client) -> None:
+    chore_pauses.store_schedule(settings.CELERY_BEAT_SCHEDULE)
+    sync = PeriodicTask.objects.get(task="billing.sync")
+    always = PeriodicTask.objects.filter(task__in=settings.UNPAUSABLE_TASKS).earliest("pk")
+    assert offered(operator, CHORE, always.pk, "pause", "resume") == []
+    assert offered(operator, CHORE, sync.pk, "pause", "resume") == ["pause"]
+    assert act(operator, CHORE, "pause", sync.pk, reason="A migration of Stripe's.")
+    assert offered(operator, CHORE, sync.pk, "pause", "resume") == ["resume"]
+    page = operator.get(reverse(f"{CHORE}_change", args=[sync.pk])).text
+    assert "operator: A migration of Stripe" in page
+    assert "Short Description For This Task" not in page
+
+
+def test_a_closed_difference_offers_nothing(operator: Client, shop: Shop) -> None:
+    report = DriftReport.objects.for_project(shop.project).create(
+        account=shop.account,
+        kind="price",
+        object_key="price_1",
+        drift_class=DriftClass.STALE,
+        state="reported",
+        first_found_at=timezone.now(),
+        last_found_at=timezone.now(),
+    )
+    rows = DriftReport.objects.for_project(shop.project)
+    assert offered(operator, DRIFT, report.pk, "heal", "dismiss") == ["heal", "dismiss"]
+    rows.update(drift_class=DriftClass.FOREIGN)
+    assert offered(operator, DRIFT, report.pk, "heal", "dismiss") == ["dismiss"]
+    rows.update(closed_at=timezone.now(), state="ended")
+    assert offered(operator, DRIFT, report.pk, "heal", "dismiss") == []

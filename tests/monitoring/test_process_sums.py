@@ -42,6 +42,16 @@ def test_processes_and_their_children_are_added_up(settings: Any) -> None:
     assert figures.value(memory, role="worker_child") > figures.value(memory, role="worker") > 0
 
 
+def test_a_child_that_is_born_while_its_parent_reads_the_instruments_can_read_them(
+    settings: Any,
+) -> None:
+    command = [sys.executable, "-m", "tests.monitoring.forking_process"]
+    environment = {**os.environ, "REDIS_URL": settings.REDIS_URL}
+    assert (
+        subprocess.run(command, cwd=ROOT, env=environment, timeout=120, check=False).returncode == 0
+    )
+
+
 def test_a_process_that_ended_is_forgotten_and_its_counts_stay() -> None:
     with measured(TASK):
         pass

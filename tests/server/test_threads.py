@@ -1,12 +1,13 @@
 """Threads of the web server are shared fairly between lanes."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from common.request_threads import Threads
+from common.request_threads import SHARED_SWITCH_SECONDS, USUAL_SWITCH_SECONDS, Threads
 
 COUNT = 8
 
@@ -121,5 +122,19 @@ def test_a_caller_who_has_left_holds_no_thread() -> None:
         slow.let_go()
         results = await asyncio.gather(*(threads.run(lambda: 1, lane="a") for _ in range(50)))
         assert sum(results) == 50
+
+    play(story)
+
+
+def test_threads_take_shorter_turns_while_several_execute_requests() -> None:
+    async def story(threads: Threads) -> None:
+        first, second = SlowJobs(threads, "a", 1), SlowJobs(threads, "b", 1)
+        await wait_for_start(first, 1)
+        await wait_for_start(second, 1)
+        assert sys.getswitchinterval() == SHARED_SWITCH_SECONDS < USUAL_SWITCH_SECONDS
+        await first.end()
+        assert sys.getswitchinterval() == USUAL_SWITCH_SECONDS
+        await second.end()
+        assert await threads.run(sys.getswitchinterval) == USUAL_SWITCH_SECONDS
 
     play(story)

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -12,6 +12,7 @@ from billing.operations import drift_decisions, reconcile_kinds
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
+from common.admin.offered_actions import OfferedActions
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from common.admin.sidebar import SidebarEntry, SidebarGroup
@@ -35,7 +36,7 @@ class OpenFilter(filters.ConditionFilter):
 
 
 @admin.register(DriftReport)
-class DriftReportAdmin(ReadOnlyAdmin):
+class DriftReportAdmin(OfferedActions, ReadOnlyAdmin):
     """Objects that differed from Stripe, or rows that differed from each other, and what became of
     them. Values that may be personal are not stored."""
 
@@ -79,6 +80,11 @@ class DriftReportAdmin(ReadOnlyAdmin):
         "last_found_at",
         "closed_at",
     ]
+
+    def refused_actions(self, row: DriftReport) -> Collection[str]:
+        if not row.is_open:
+            return ("heal", "dismiss")
+        return () if drift_decisions.can_be_healed(row) else ("heal",)
 
     def has_decide_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
         return request.user.has_perm("billing.change_driftreport")

@@ -14,7 +14,7 @@ def steps(row: Reconciliation) -> Section:
         headers=["Kind", "Phase", "Compared", "Last page", "Error"],
         rows=[
             [
-                step.step,
+                step.step.replace("_", " "),
                 columns.badge(step.phase),
                 step.compared,
                 columns.moment(step.touched_at),

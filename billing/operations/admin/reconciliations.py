@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -16,6 +16,7 @@ from billing.operations.selectors import reconciliations
 from common.admin import columns, dialogs, fields, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
+from common.admin.offered_actions import OfferedActions
 from common.admin.pages import ReadOnlyAdmin
 from common.admin.sections import Section
 from common.admin.sidebar import SidebarEntry, SidebarGroup
@@ -68,7 +69,7 @@ STOP = dialogs.describe(
 
 
 @admin.register(Reconciliation)
-class ReconciliationAdmin(ReadOnlyAdmin):
+class ReconciliationAdmin(OfferedActions, ReadOnlyAdmin):
     """Comparisons with Stripe: the nightly passes, and those that were requested. To pause the
     nightly pass of all accounts, pause its chore under Clock."""
 
@@ -111,6 +112,11 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).select_related("account", "project")
         return reconciliations.with_progress(rows)
+
+    def refused_actions(self, row: Reconciliation) -> Collection[str]:
+        if not row.is_unfinished:
+            return ("pause", "resume", "stop")
+        return ("resume",) if row.paused_at is None else ("pause",)
 
     def has_run_permission(self, request: HttpRequest, obj: Model | str | None = None) -> bool:
         return request.user.has_perm("billing.change_reconciliation")

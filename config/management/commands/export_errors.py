@@ -51,7 +51,9 @@ def _sentence(entry: error_catalog.ErrorCode) -> str:
 
 
 def _import_all_modules() -> None:
-    """Import all modules of our apps, because errors are registered by their import."""
+    """Import all modules of our apps and of the addresses, because errors are registered by their
+    import. GraphQL has addresses, and is no app."""
+    import_module(settings.ROOT_URLCONF)
     for app in apps.get_app_configs():
         is_ours = Path(app.path) == settings.BASE_DIR / app.name
         if not is_ours or app.name == "config":  # declares no errors

@@ -166,6 +166,28 @@ def test_the_live_count_of_a_day_is_the_stored_one(
     assert live["data"] != stored["data"]
 
 
+def test_a_day_of_which_some_pages_are_counted_is_counted_live_as_before(
+    api: ApiClient,
+    ledger: Ledger,
+    traveller: time_machine.Traveller,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two of four subscriptions have the spans of the day already; the day has no row yet."""
+    small, large = ledger.price(1000), ledger.price(3000)
+    rows = [ledger.subscribe(small, f"user-{number}", at=START) for number in range(4)]
+    count_until(TODAY + DAY, traveller)
+    for row in rows:
+        ledger.change(row, at=START + DAY, price=large)
+    monkeypatch.setattr(analytics, "PAGE", 2)
+    today = TODAY + 2 * DAY
+    traveller.move_to(start_of(today) + timedelta(minutes=11))
+    assert analytics.count_due(at=start_of(today) + timedelta(minutes=11), pages=1) == 1
+    body = ask(api, path(ledger.project), period="day", **{"from": today.isoformat()})
+    expected = {"opening": 4000, "expansion": 8000, "closing": 12000}
+    assert mrr_rows(body) == [(today.isoformat(), "usd", expected)]
+    assert body["data"][0]["subscriptions"]["active"] == 4
+
+
 def test_a_day_that_is_not_counted_yet_has_no_row(
     api: ApiClient, week: Ledger, traveller: time_machine.Traveller
 ) -> None:

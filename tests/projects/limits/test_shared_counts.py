@@ -105,7 +105,7 @@ def test_an_operator_changes_a_limit(limited: Project, settings: Settings) -> No
     assert take_all(limiter, key_of(wider)) == 1500
 
 
-def test_idle_callers_are_forgotten_and_their_number_is_bounded(limited: Project) -> None:
+def test_idle_callers_are_forgotten(limited: Project) -> None:
     clock = Clock()
     limiter = Limiter(clock)
     quota = limiter.quota_of(key_of(limited), RequestKind.REQUESTS)
@@ -113,9 +113,35 @@ def test_idle_callers_are_forgotten_and_their_number_is_bounded(limited: Project
     clock.now += IDLE_SECONDS + PRUNE_SECONDS
     limiter.collect(10)
     assert limiter.quota_of(key_of(limited), RequestKind.REQUESTS) is not quota
-    for number in range(MAX_QUOTAS):
+
+
+def test_many_addresses_neither_grow_without_bound_nor_refill_anybodys_buckets(
+    limited: Project,
+) -> None:
+    """A project that has used its limit up stays refused, and so does an address that guesses."""
+    limiter = Limiter(Clock())
+    assert take_all(limiter, key_of(limited)) == 15
+    refused = limiter.quota_of_address("192.0.2.1", AddressKind.ANONYMOUS)
+    while not limiter.take(refused):
+        pass
+    for number in range(2 * MAX_QUOTAS):
         limiter.quota_of_address(str(number), AddressKind.ANONYMOUS)
-    assert limiter.quota_count <= MAX_QUOTAS
+    assert limiter.quota_count <= MAX_QUOTAS + 1
+    assert take_all(limiter, key_of(limited)) == 0
+    assert limiter.take(limiter.quota_of_address("192.0.2.1", AddressKind.ANONYMOUS)) > 0.0
+
+
+def test_callers_of_one_kind_are_forgotten_if_most_have_used_their_limits() -> None:
+    limiter = Limiter(Clock())
+    for number in range(MAX_QUOTAS + 1):
+        limiter.take(limiter.quota_of_address(str(number), AddressKind.FAILURES))
+    assert limiter.quota_count == 1
+
+
+def test_looking_at_an_address_stores_nothing() -> None:
+    limiter = Limiter(Clock())
+    assert limiter.counted_quota_of("192.0.2.1", AddressKind.FAILURES) is None
+    assert limiter.quota_count == 0
 
 
 def test_users_and_platform_keys_have_limits(limited: Project) -> None:

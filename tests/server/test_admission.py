@@ -1,0 +1,140 @@
+"""What is counted before a request gets a thread, and how refusals are held back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.test import RequestFactory
+
+from common.request_threads import Threads
+from config.server.admission import Gate, RefusedByLimit
+from projects.limits import held_refusals, shared_counts
+from projects.limits.callers import PREFLIGHTS
+from projects.limits.held_refusals import HOLD_SECONDS, HeldRefusals
+from projects.limits.lanes import LANES, lane_of_address
+from projects.limits.limiter import Limiter
+from projects.limits.token_bucket import Limit
+
+ADDRESSES = 500
+
+
+def play(story: Callable[[Threads], Awaitable[None]]) -> None:
+    """Run a story with one thread in an event loop of its own."""
+
+    async def run() -> None:
+        threads = Threads(1)
+        threads.start(asyncio.get_running_loop())
+        try:
+            await asyncio.wait_for(story(threads), timeout=60)
+        finally:
+            threads.stop()
+
+    asyncio.run(run())
+
+
+def environ_of(method: str, path: str, address: str = "192.0.2.1") -> dict[str, Any]:
+    environ: dict[str, Any] = RequestFactory().generic(method, path, REMOTE_ADDR=address).environ
+    return environ
+
+
+def test_questions_of_browsers_have_a_limit_of_their_own() -> None:
+    """They are not counted as requests, and nobody can send them without end."""
+
+    async def story(threads: Threads) -> None:
+        gate = Gate(threads, Limiter(lambda: 1000.0))
+        for _ in range(int(PREFLIGHTS)):
+            await gate.admit(environ_of("OPTIONS", "/api/v1/billing/plans"))
+        with pytest.raises(RefusedByLimit):
+            await gate.admit(environ_of("OPTIONS", "/api/v1/billing/plans"))
+        await gate.admit(environ_of("GET", "/api/v1/billing/plans"))
+        await gate.admit(environ_of("OPTIONS", "/api/v1/billing/plans", address="192.0.2.2"))
+
+    play(story)
+
+
+def test_addresses_of_webhooks_that_do_not_exist_take_no_memory() -> None:
+    async def story(threads: Threads) -> None:
+        limiter = Limiter()
+        gate = Gate(threads, limiter)
+        for number in range(100):
+            await gate.admit(environ_of("POST", f"/webhooks/stripe/guess{number}"))
+        assert limiter.quota_count == 0
+
+    play(story)
+
+
+def test_any_number_of_addresses_delays_a_project_by_a_few_requests() -> None:
+    async def story(threads: Threads) -> None:
+        done: list[str] = []
+        held, may_go = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def hold_thread() -> None:
+            loop.call_soon_threadsafe(held.set)
+            asyncio.run_coroutine_threadsafe(may_go.wait(), loop).result()
+
+        holder = asyncio.ensure_future(threads.run(hold_thread, lane="holder"))
+        await held.wait()
+        lanes = [lane_of_address(f"2001:db8:0:{number:x}::") for number in range(ADDRESSES)]
+        waiting = [
+            asyncio.ensure_future(threads.run(lambda: done.append("address"), lane=lane))
+            for lane in lanes
+        ]
+        await asyncio.sleep(0)
+        project = asyncio.ensure_future(threads.run(lambda: done.append("project"), lane="prj_1"))
+        await asyncio.sleep(0)
+        may_go.set()
+        await asyncio.gather(holder, project, *waiting)
+        assert done.index("project") <= LANES
+        assert len(done) == ADDRESSES + 1
+
+    play(story)
+
+
+def test_callers_who_are_refused_together_come_back_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Their next requests are spread over a whole hold, and none is answered at once."""
+    monkeypatch.setattr(held_refusals, "HOLD_SECONDS", HOLD_SECONDS / 10)
+
+    async def hold_all() -> list[float]:
+        refusals = HeldRefusals(50)
+        holds = [asyncio.ensure_future(refusals.hold()) for _ in range(50)]
+        await asyncio.sleep(0)
+        assert refusals.is_full
+        assert await refusals.hold() == 0.0
+        return await asyncio.gather(*holds)
+
+    seconds = sorted(asyncio.run(hold_all()))
+    length = HOLD_SECONDS / 10
+    assert length * 0.5 <= seconds[0] < seconds[-1] < length * 1.5
+    gaps = [later - earlier for earlier, later in pairwise(seconds)]
+    assert max(gaps) < length / 10
+
+
+class LimiterThatFailsOnce(Limiter):
+    """Its first report is lost."""
+
+    reports = 0
+
+    def collect(self, count: int) -> list[tuple[Limit, int]]:
+        self.reports += 1
+        if self.reports == 1:
+            raise RuntimeError("A report that fails.")
+        return super().collect(count)
+
+
+def test_processes_go_on_exchanging_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_counts, "EXCHANGE_SECONDS", 0.01)
+
+    async def story(threads: Threads) -> None:
+        limiter = LimiterThatFailsOnce()
+        task = asyncio.ensure_future(shared_counts.keep_exchanging(limiter, threads))
+        while limiter.reports < 3:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    play(story)
