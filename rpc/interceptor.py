@@ -1,10 +1,12 @@
 """The one door of all our methods: keys, projects and limits.
 
 A call whose key is valid and has the method's scope goes on. Any other one is answered by the view
-of its route with an empty request: only the view decides what is wrong with a key.
+of its route with an empty request: only the view decides what is wrong with a key. An error of ours
+leaves as INTERNAL, and never with its text.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,7 @@ from common.request_threads import Threads
 from rpc import call_results, requests
 from rpc.admission import AdmittedCall, LimitReached, RpcGate
 from rpc.methods import ROUTES
+from rpc.open_streams import OpenStreams
 from rpc.routes import RpcRoute
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
@@ -31,6 +34,7 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
         self._threads = threads
         self._gate = gate
         self._at_once = at_once
+        self._open = OpenStreams()
         self._handlers: dict[str, Any] = {}
 
     async def intercept_service(
@@ -42,7 +46,7 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
         handler: Any = await continuation(details)
         route = ROUTES.get(details.method)
         if handler is None or route is None:  # nothing of ours: health, reflection
-            return handler
+            return self._open.limit(handler) if handler else None
         self._handlers[details.method] = self._guard(details.method, handler, route)
         return self._handlers[details.method]
 
@@ -56,17 +60,19 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, handle: Any, route: RpcRoute) -> Any:
         async def serve(data: bytes, call: Any) -> bytes:
-            admission = await self._admit(route, call)
-            answer: bytes = await handle(data, call, admission)
+            async with _no_crash(call):
+                admission = await self._admit(route, call)
+                answer: bytes = await handle(data, call, admission)
             return answer
 
         return serve
 
     def _stream(self, handle: Any, route: RpcRoute) -> Any:
         async def serve(data: bytes, call: Any) -> AsyncIterator[bytes]:
-            admission = await self._admit(route, call)
-            async for message in handle(data, call, admission):
-                yield message
+            async with _no_crash(call):
+                admission = await self._admit(route, call)
+                async for message in handle(data, call, admission):
+                    yield message
 
         return serve
 
@@ -90,9 +96,30 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
         await call_results.refused(answer).abort(call)
 
 
+@asynccontextmanager
+async def _no_crash(call: Any) -> AsyncIterator[None]:
+    """End the call as INTERNAL if what runs inside raises anything but the end of the call. grpcio
+    would send the error's class and text, such as a statement in SQL."""
+    try:
+        yield
+    except grpc.aio.AbortError:
+        raise
+    except Exception:  # noqa: BLE001  # it is logged
+        await _end_crashed(call)
+
+
+async def _end_crashed(call: Any) -> None:
+    metadata = requests.read_metadata(call.invocation_metadata(), call.peer())
+    await call_results.crashed(metadata).abort(call)
+
+
 def _first(at_once: AtOnce, otherwise: Any) -> Any:
     async def serve(data: bytes, call: Any) -> bytes:
-        answer = at_once(data, call)
+        answer = None
+        try:
+            answer = at_once(data, call)
+        except Exception:  # noqa: BLE001  # it is logged
+            await _end_crashed(call)
         if answer is None:
             answer = await otherwise(data, call)
         return answer

@@ -1,6 +1,7 @@
 """The server itself: health, reflection, TLS, deadlines and limits."""
 
 import datetime
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from billing.stripe.client import use_transport
 from billing.stripe.transport import Transport
 from common.request_threads import Threads
 from projects.models import Project
-from rpc import call_results, descriptors, unary
+from rpc import call_results, descriptors, open_streams, unary
 from rpc.conf import RpcSettings
 from rpc.methods import PAYMENTS, SERVICES
 from rpc.requests import HttpAnswer, read_metadata
@@ -58,6 +59,41 @@ def test_tools_read_the_services_from_the_server(channel: grpc.Channel) -> None:
     assert set(SERVICES) < set(database.get_services())
     file = database.FindFileContainingSymbol("tollgate.v1.EntitlementService")
     assert file.package == "tollgate.v1"
+
+
+def test_streams_without_a_key_cannot_take_all_places(
+    channel: grpc.Channel, served: ServedRpc, project: Project
+) -> None:
+    """Whoever reaches the port may watch the health of services; so many, and no more."""
+    request = health_pb2.HealthCheckRequest()
+    channels = [grpc.insecure_channel(served.address, [("own", each)]) for each in range(2)]
+    with ExitStack() as stack:
+        stubs: list[Any] = [
+            health_pb2_grpc.HealthStub(stack.enter_context(each)) for each in channels
+        ]
+        half = open_streams.MAX_OPEN // 2
+        watching = [stubs[each // half].Watch(request) for each in range(open_streams.MAX_OPEN)]
+        assert {next(each).status for each in watching} == {Check.SERVING}
+        with pytest.raises(grpc.RpcError) as raised:
+            next(stubs[0].Watch(request))
+        assert RpcRefusal(raised.value).code is Code.RESOURCE_EXHAUSTED
+        with pytest.raises(grpc.RpcError) as raised:
+            ProtoReflectionDescriptorDatabase(channel).get_services()
+        assert RpcRefusal(raised.value).code is Code.RESOURCE_EXHAUSTED
+        assert health_of(channel) == Check.SERVING
+        assert RpcClient(channel, key_of(project)).call(LISTED) == {}
+        watching[0].cancel()
+        wait_until(lambda: can_watch(stubs[0]))
+
+
+def can_watch(stub: Any) -> bool:
+    watch = stub.Watch(health_pb2.HealthCheckRequest())
+    try:
+        return bool(next(watch).status == Check.SERVING)
+    except grpc.RpcError:
+        return False
+    finally:
+        watch.cancel()
 
 
 class TestWithoutReflection:
