@@ -65,8 +65,6 @@ COPY --from=packages /venv /venv
 COPY . .
 COPY --from=static /app/staticfiles staticfiles
 COPY --from=protos /app/rpc/protos/built.binpb rpc/protos/
-# What beat has done last; a volume keeps it.
-RUN mkdir /state && chown tollgate /state
 USER tollgate
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \

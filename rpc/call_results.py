@@ -71,11 +71,11 @@ def refused_here(
     return refused(answer, fields=fields)
 
 
-def crashed(metadata: CallMetadata) -> CallResult:
+def crashed(error: Exception, metadata: CallMetadata) -> CallResult:
     """The result of a call that an error of ours has ended: it says no more than the request's id,
     under which the log has the error."""
     request_id = context.begin(metadata.headers.get("x-request-id", ""))
-    log.exception("rpc_call_crashed")
+    log.error("rpc_call_crashed", error=type(error).__name__, exc_info=error)
     return refused(HttpAnswer(500, {"x-request-id": request_id}, b"", {}))
 
 

@@ -104,13 +104,13 @@ async def _no_crash(call: Any) -> AsyncIterator[None]:
         yield
     except grpc.aio.AbortError:
         raise
-    except Exception:  # noqa: BLE001  # it is logged
-        await _end_crashed(call)
+    except Exception as error:  # noqa: BLE001  # it is logged
+        await _end_crashed(error, call)
 
 
-async def _end_crashed(call: Any) -> None:
+async def _end_crashed(error: Exception, call: Any) -> None:
     metadata = requests.read_metadata(call.invocation_metadata(), call.peer())
-    await call_results.crashed(metadata).abort(call)
+    await call_results.crashed(error, metadata).abort(call)
 
 
 def _first(at_once: AtOnce, otherwise: Any) -> Any:
@@ -118,8 +118,8 @@ def _first(at_once: AtOnce, otherwise: Any) -> Any:
         answer = None
         try:
             answer = at_once(data, call)
-        except Exception:  # noqa: BLE001  # it is logged
-            await _end_crashed(call)
+        except Exception as error:  # noqa: BLE001  # it is logged
+            await _end_crashed(error, call)
         if answer is None:
             answer = await otherwise(data, call)
         return answer

@@ -25,8 +25,8 @@ def parse(message_class: type[Message], data: bytes) -> Message:
 
 
 def to_values(message: Message) -> dict[str, Any]:
-    """The fields that are set, as JSON values. Raises ParseError for what JSON has not: an impossible
-    time, a number that is none or infinite."""
+    """The fields that are set, as JSON values. Raises ParseError for what JSON has not: an
+    impossible time, a number that is none or infinite."""
     return {field.name: _field_value(field, value) for field, value in message.ListFields()}
 
 

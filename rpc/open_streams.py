@@ -1,7 +1,7 @@
 """Streams that need no key: `Watch` of the health service, and reflection.
 
-They take places among the calls of the process like any other, and stay as long as the caller likes:
-without a limit of their own whoever reaches the port could take all places.
+They take places among the calls of the process like any other, and stay as long as the caller
+likes: without a limit of their own whoever reaches the port could take all places.
 """
 
 import inspect

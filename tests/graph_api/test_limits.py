@@ -49,9 +49,9 @@ DEEP = "{ payments(first: 1) { nodes { " + LEVEL * 4 + "id" + " } } }" * 4 + " }
         ),
         (
             "cost that a negative number of rows makes up for",
-            "{ a: customers(first: -999) { nodes { id } } b: customers(first: -999) { nodes { id } } "
-            "c: customers(first: -999) { nodes { id userId email name } } "
-            "customers(first: 100) { nodes { payments(first: 100) { nodes { id status } } } } }",
+            """{ a: customers(first: -999) { nodes { id userId email name } }
+            b: customers(first: -999) { nodes { id userId email name } }
+            customers(first: 100) { nodes { payments(first: 100) { nodes { id status } } } } }""",
             "query-too-complex",
         ),
         (
