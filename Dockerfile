@@ -36,9 +36,8 @@ RUN python -m venv /venv && /venv/bin/pip install --require-hashes \
 
 # The protos as descriptors: the product has no compiler.
 FROM base AS protos
-COPY requirements/dev.txt requirements/
-RUN python -m venv /venv && /venv/bin/pip install --no-deps \
-    $(grep -E '^(grpcio|grpcio-tools|protobuf|setuptools|typing-extensions)==' requirements/dev.txt)
+COPY requirements/protos.txt requirements/
+RUN python -m venv /venv && /venv/bin/pip install --require-hashes -r requirements/protos.txt
 COPY rpc rpc
 RUN /venv/bin/python -m rpc.build
 
