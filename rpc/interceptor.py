@@ -16,8 +16,9 @@ import grpc.aio
 from common.request_threads import Threads
 from rpc import call_results, requests
 from rpc.admission import AdmittedCall, LimitReached, RpcGate
+from rpc.message_waits import MessageWaits
 from rpc.methods import ROUTES
-from rpc.open_streams import OpenStreams
+from rpc.open_handlers import OpenHandlers
 from rpc.routes import RpcRoute
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
@@ -30,25 +31,33 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
     ``at_once``: functions that may answer without more ado, by the name of the method.
     """
 
-    def __init__(self, threads: Threads, gate: RpcGate, at_once: Mapping[str, AtOnce]) -> None:
+    def __init__(
+        self, threads: Threads, gate: RpcGate, waits: MessageWaits, at_once: Mapping[str, AtOnce]
+    ) -> None:
         self._threads = threads
         self._gate = gate
+        self._waits = waits
         self._at_once = at_once
-        self._open = OpenStreams()
-        self._handlers: dict[str, Any] = {}
+        self._open = OpenHandlers(waits)
+        self._handlers: dict[str, tuple[Any, Any]] = {}
+        """By the method's name: the usual handler, and the one that reads its message itself."""
 
     async def intercept_service(
         self, continuation: Continuation, details: grpc.HandlerCallDetails
     ) -> Any:
-        guarded = self._handlers.get(details.method)
-        if guarded is not None:
-            return guarded
-        handler: Any = await continuation(details)
-        route = ROUTES.get(details.method)
-        if handler is None or route is None:  # nothing of ours: health, reflection
-            return self._open.limit(handler) if handler else None
-        self._handlers[details.method] = self._guard(details.method, handler, route)
-        return self._handlers[details.method]
+        if details.method not in self._handlers:
+            handler: Any = await continuation(details)
+            if handler is None:
+                return None  # UNIMPLEMENTED
+            route = ROUTES.get(details.method)
+            ours = self._guard(details.method, handler, route) if route else None
+            usual = ours or self._open.limit(handler)
+            self._handlers[details.method] = usual, self._waits.timed(usual)
+        usual, timed = self._handlers[details.method]
+        if usual is timed or self._waits.is_busy:
+            return timed
+        self._waits.begin()
+        return usual
 
     def _guard(self, name: str, handler: Any, route: RpcRoute) -> Any:
         if handler.response_streaming:
@@ -56,7 +65,15 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
         unary = self._unary(handler.unary_unary, route)
         if at_once := self._at_once.get(name):
             unary = _first(at_once, unary)
-        return grpc.unary_unary_rpc_method_handler(unary)
+        return grpc.unary_unary_rpc_method_handler(self._arrived(unary))
+
+    def _arrived(self, handle: Any) -> Any:
+        async def serve(data: bytes, call: Any) -> bytes:
+            self._waits.has_arrived()
+            answer: bytes = await handle(data, call)
+            return answer
+
+        return serve
 
     def _unary(self, handle: Any, route: RpcRoute) -> Any:
         async def serve(data: bytes, call: Any) -> bytes:
@@ -69,6 +86,7 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
 
     def _stream(self, handle: Any, route: RpcRoute) -> Any:
         async def serve(data: bytes, call: Any) -> AsyncIterator[bytes]:
+            self._waits.has_arrived()
             async with _no_crash(call):
                 admission = await self._admit(route, call)
                 async for message in handle(data, call, admission):

@@ -1,7 +1,7 @@
-"""Streams that need no key: `Watch` of the health service, and reflection.
+"""Handlers that need no key: the health service, and reflection.
 
-They take places among the calls of the process like any other, and stay as long as the caller
-likes: without a limit of their own whoever reaches the port could take all places.
+Their streams take places among the calls of the process, and stay as long as the caller likes:
+without a limit of their own whoever reaches the port could take all places.
 """
 
 import inspect
@@ -11,29 +11,39 @@ from typing import Any
 
 import grpc
 
-MAX_OPEN = 100
+from rpc.message_waits import MessageWaits
+
+MAX_STREAMS = 100
 FULL = "Too many streams of health and reflection are open."
 Behavior = Callable[[Any, Any], Any]
 
 
-class OpenStreams:
-    """Counts those of this process."""
+class OpenHandlers:
+    """Counts the streams of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, waits: MessageWaits) -> None:
+        self._waits = waits
         self._count = 0
 
     def limit(self, handler: Any) -> Any:
         """The handler, which refuses a stream too many. Calls with one answer are not limited."""
-        if not handler.response_streaming:
-            return handler
         serializers = (handler.request_deserializer, handler.response_serializer)
         if handler.request_streaming:
-            behavior = self._counted(handler.stream_stream)
+            behavior = self._stream(handler.stream_stream)
             return grpc.stream_stream_rpc_method_handler(behavior, *serializers)
-        behavior = self._counted(handler.unary_stream)
-        return grpc.unary_stream_rpc_method_handler(behavior, *serializers)
+        if handler.response_streaming:
+            behavior = self._stream(handler.unary_stream)
+            return grpc.unary_stream_rpc_method_handler(behavior, *serializers)
+        return grpc.unary_unary_rpc_method_handler(self._unary(handler.unary_unary), *serializers)
 
-    def _counted(self, behavior: Behavior) -> Behavior:
+    def _unary(self, behavior: Behavior) -> Behavior:
+        async def serve(request: Any, call: Any) -> Any:
+            self._waits.has_arrived()
+            return await behavior(request, call)
+
+        return serve
+
+    def _stream(self, behavior: Behavior) -> Behavior:
         """Servicers either yield their answers, or write them to the call."""
         if inspect.isasyncgenfunction(behavior):
 
@@ -53,7 +63,8 @@ class OpenStreams:
         return write
 
     async def _check(self, call: Any) -> None:
-        if self._count >= MAX_OPEN:
+        self._waits.has_arrived()
+        if self._count >= MAX_STREAMS:
             await call.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, FULL)
 
     @contextmanager
