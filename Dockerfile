@@ -36,9 +36,8 @@ RUN python -m venv /venv && /venv/bin/pip install --require-hashes \
 
 # The protos as descriptors: the product has no compiler.
 FROM base AS protos
-COPY requirements/dev.txt requirements/
-RUN python -m venv /venv && /venv/bin/pip install --no-deps \
-    $(grep -E '^(grpcio|grpcio-tools|protobuf|setuptools|typing-extensions)==' requirements/dev.txt)
+COPY requirements/protos.txt requirements/
+RUN python -m venv /venv && /venv/bin/pip install --require-hashes -r requirements/protos.txt
 COPY rpc rpc
 RUN /venv/bin/python -m rpc.build
 
@@ -65,8 +64,6 @@ COPY --from=packages /venv /venv
 COPY . .
 COPY --from=static /app/staticfiles staticfiles
 COPY --from=protos /app/rpc/protos/built.binpb rpc/protos/
-# What beat has done last; a volume keeps it.
-RUN mkdir /state && chown tollgate /state
 USER tollgate
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 PYTHON=${1:-.venv/bin/python}
 
 "$PYTHON" -m compileall -q -j 0 \
-    billing common config console delivery entitlements events projects usage webhooks
+    billing common config console delivery entitlements events graph_api projects rpc usage webhooks
 ENCRYPTION_KEYS="build:$(head -c 32 /dev/urandom | base64 -w 0)" \
 SECRET_KEY="$(head -c 48 /dev/urandom | base64 -w 0)" \
 DATABASE_URL=postgres://build/build REDIS_URL=redis://build \

@@ -14,8 +14,11 @@ manifests=$(mktemp)
 trap 'rm -f "$manifests"' EXIT
 component=app.kubernetes.io/component
 
-kubectl kustomize "deploy/kubernetes/overlays/$1" |
-    sed "s|^\( *image: \).*/tollgate:.*|\1$2|" > "$manifests"
+kubectl kustomize "deploy/kubernetes/overlays/$1" > "$manifests"
+# A pod reads its ConfigMaps when it starts: with other settings it has to be another pod.
+checksum=$(awk 'BEGIN { RS = "---\n" } /kind: ConfigMap/' "$manifests" | sha256sum | cut -c1-16)
+sed -i -e "s|^\( *image: \).*/tollgate:.*|\1$2|" \
+    -e "s|^\( *tollgate/settings-checksum: \).*|\1\"$checksum\"|" "$manifests"
 namespace=$(sed -n 's/^  namespace: //p' "$manifests" | sort -u)
 
 echo "Namespace, settings and network policies …"
@@ -24,7 +27,18 @@ kubectl apply -f "$manifests" -l "!$component"
 echo "Migrations …"
 kubectl -n "$namespace" delete job migrate --ignore-not-found
 kubectl apply -f "$manifests" -l "$component=migrate"
-kubectl -n "$namespace" wait job/migrate --for=condition=complete --timeout=60m
+while :; do  # the job has a deadline of its own, after which it has failed
+    ended=$(kubectl -n "$namespace" get job migrate \
+        -o 'jsonpath={.status.conditions[?(@.status=="True")].type}')
+    case $ended in
+        *Complete*) break ;;
+        *Failed*)
+            kubectl -n "$namespace" logs job/migrate --tail=100 >&2 || true
+            echo "The migration has failed; nothing was replaced." >&2
+            exit 1 ;;
+    esac
+    sleep 2
+done
 
 echo "Everything else …"
 kubectl apply -f "$manifests" -l "$component,$component!=migrate"

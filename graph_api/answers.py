@@ -66,7 +66,7 @@ def _document(error: GraphQLError) -> dict[str, Any]:
     Raises Unavailable.
     """
     cause = error.original_error
-    if cause is None:
+    if cause is None or isinstance(cause, GraphQLError):  # the latter: a variable of a wrong type
         return document_of(_refusal_of_query(error))
     refusal = refusal_of(cause)
     if isinstance(refusal, Unavailable):

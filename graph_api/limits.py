@@ -223,8 +223,13 @@ class _Measure:
         if argument is None:
             return DEFAULT_LIMIT
         if isinstance(argument.value, IntValueNode):
-            return min(int(argument.value.value[:4]), MAX_LIMIT)
+            return _in_page(int(argument.value.value[:4]))
         if isinstance(argument.value, VariableNode):
             value = self._variables.get(argument.value.name.value)
-            return min(max(value, 0), MAX_LIMIT) if isinstance(value, int) else MAX_LIMIT
+            return _in_page(value) if isinstance(value, int) else MAX_LIMIT
         return MAX_LIMIT
+
+
+def _in_page(first: int) -> int:
+    """A negative number of rows must not make up for the cost of other fields."""
+    return min(max(first, 0), MAX_LIMIT)

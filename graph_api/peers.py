@@ -19,13 +19,23 @@ class Peers(Generic[RowT]):
 
     def __init__(self, rows: Sequence[RowT]) -> None:
         self.rows = rows
-        self._values_by_path: dict[tuple[str, ...], object] = {}
+        self._outcomes: dict[tuple[str, ...], object] = {}
 
     def read(self, info: QueryInfo, read_all: Callable[[Sequence[RowT]], ValueT]) -> ValueT:
-        """Return what ``read_all`` returns for all rows. It is called once per field of the query:
-        the path of the answer, without positions in lists, tells fields with other arguments
-        apart."""
+        """Return what ``read_all`` returns for all rows, or raise what it raises. It is called once
+        per field of the query: the path of the answer, without positions in lists, tells fields
+        with other arguments apart."""
         path = tuple(part for part in info.path.as_list() if isinstance(part, str))
-        if path not in self._values_by_path:
-            self._values_by_path[path] = read_all(self.rows)
-        return cast(ValueT, self._values_by_path[path])
+        if path not in self._outcomes:
+            self._outcomes[path] = self._outcome(read_all)
+        outcome = self._outcomes[path]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return cast(ValueT, outcome)
+
+    def _outcome(self, read_all: Callable[[Sequence[RowT]], ValueT]) -> ValueT | Exception:
+        """An error is kept, too: a hundred rows must not read a hundred times what is refused."""
+        try:
+            return read_all(self.rows)
+        except Exception as error:  # noqa: BLE001  # it is raised for every row
+            return error

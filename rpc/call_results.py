@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import grpc
 import orjson
+import structlog
 from google.rpc import status_pb2
 from rest_framework.exceptions import APIException
 
@@ -15,6 +16,8 @@ from common.api.problems import document, plain
 from common.errors import DomainError
 from rpc import statuses
 from rpc.requests import CallMetadata, HttpAnswer
+
+log = structlog.get_logger(__name__)
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 Headers = Sequence[tuple[str, str]]
@@ -66,6 +69,14 @@ def refused_here(
     headers["x-request-id"] = request_id
     answer = HttpAnswer(response.status_code, headers, response.content, {})
     return refused(answer, fields=fields)
+
+
+def crashed(error: Exception, metadata: CallMetadata) -> CallResult:
+    """The result of a call that an error of ours has ended: it says no more than the request's id,
+    under which the log has the error."""
+    request_id = context.begin(metadata.headers.get("x-request-id", ""))
+    log.error("rpc_call_crashed", error=type(error).__name__, exc_info=error)
+    return refused(HttpAnswer(500, {"x-request-id": request_id}, b"", {}))
 
 
 def _problem(answer: HttpAnswer) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """The one door of all our methods: keys, projects and limits.
 
 A call whose key is valid and has the method's scope goes on. Any other one is answered by the view
-of its route with an empty request: only the view decides what is wrong with a key.
+of its route with an empty request: only the view decides what is wrong with a key. An error of ours
+leaves as INTERNAL, and never with its text.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -14,7 +16,9 @@ import grpc.aio
 from common.request_threads import Threads
 from rpc import call_results, requests
 from rpc.admission import AdmittedCall, LimitReached, RpcGate
+from rpc.message_waits import MessageWaits
 from rpc.methods import ROUTES
+from rpc.open_handlers import OpenHandlers
 from rpc.routes import RpcRoute
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
@@ -27,24 +31,33 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
     ``at_once``: functions that may answer without more ado, by the name of the method.
     """
 
-    def __init__(self, threads: Threads, gate: RpcGate, at_once: Mapping[str, AtOnce]) -> None:
+    def __init__(
+        self, threads: Threads, gate: RpcGate, waits: MessageWaits, at_once: Mapping[str, AtOnce]
+    ) -> None:
         self._threads = threads
         self._gate = gate
+        self._waits = waits
         self._at_once = at_once
-        self._handlers: dict[str, Any] = {}
+        self._open = OpenHandlers(waits)
+        self._handlers: dict[str, tuple[Any, Any]] = {}
+        """By the method's name: the usual handler, and the one that reads its message itself."""
 
     async def intercept_service(
         self, continuation: Continuation, details: grpc.HandlerCallDetails
     ) -> Any:
-        guarded = self._handlers.get(details.method)
-        if guarded is not None:
-            return guarded
-        handler: Any = await continuation(details)
-        route = ROUTES.get(details.method)
-        if handler is None or route is None:  # nothing of ours: health, reflection
-            return handler
-        self._handlers[details.method] = self._guard(details.method, handler, route)
-        return self._handlers[details.method]
+        if details.method not in self._handlers:
+            handler: Any = await continuation(details)
+            if handler is None:
+                return None  # UNIMPLEMENTED
+            route = ROUTES.get(details.method)
+            ours = self._guard(details.method, handler, route) if route else None
+            usual = ours or self._open.limit(handler)
+            self._handlers[details.method] = usual, self._waits.timed(usual)
+        usual, timed = self._handlers[details.method]
+        if usual is timed or self._waits.is_busy:
+            return timed
+        self._waits.begin()
+        return usual
 
     def _guard(self, name: str, handler: Any, route: RpcRoute) -> Any:
         if handler.response_streaming:
@@ -52,21 +65,32 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
         unary = self._unary(handler.unary_unary, route)
         if at_once := self._at_once.get(name):
             unary = _first(at_once, unary)
-        return grpc.unary_unary_rpc_method_handler(unary)
+        return grpc.unary_unary_rpc_method_handler(self._arrived(unary))
+
+    def _arrived(self, handle: Any) -> Any:
+        async def serve(data: bytes, call: Any) -> bytes:
+            self._waits.has_arrived()
+            answer: bytes = await handle(data, call)
+            return answer
+
+        return serve
 
     def _unary(self, handle: Any, route: RpcRoute) -> Any:
         async def serve(data: bytes, call: Any) -> bytes:
-            admission = await self._admit(route, call)
-            answer: bytes = await handle(data, call, admission)
+            async with _no_crash(call):
+                admission = await self._admit(route, call)
+                answer: bytes = await handle(data, call, admission)
             return answer
 
         return serve
 
     def _stream(self, handle: Any, route: RpcRoute) -> Any:
         async def serve(data: bytes, call: Any) -> AsyncIterator[bytes]:
-            admission = await self._admit(route, call)
-            async for message in handle(data, call, admission):
-                yield message
+            self._waits.has_arrived()
+            async with _no_crash(call):
+                admission = await self._admit(route, call)
+                async for message in handle(data, call, admission):
+                    yield message
 
         return serve
 
@@ -90,9 +114,30 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
         await call_results.refused(answer).abort(call)
 
 
+@asynccontextmanager
+async def _no_crash(call: Any) -> AsyncIterator[None]:
+    """End the call as INTERNAL if what runs inside raises anything but the end of the call. grpcio
+    would send the error's class and text, such as a statement in SQL."""
+    try:
+        yield
+    except grpc.aio.AbortError:
+        raise
+    except Exception as error:  # noqa: BLE001  # it is logged
+        await _end_crashed(error, call)
+
+
+async def _end_crashed(error: Exception, call: Any) -> None:
+    metadata = requests.read_metadata(call.invocation_metadata(), call.peer())
+    await call_results.crashed(error, metadata).abort(call)
+
+
 def _first(at_once: AtOnce, otherwise: Any) -> Any:
     async def serve(data: bytes, call: Any) -> bytes:
-        answer = at_once(data, call)
+        answer = None
+        try:
+            answer = at_once(data, call)
+        except Exception as error:  # noqa: BLE001  # it is logged
+            await _end_crashed(error, call)
         if answer is None:
             answer = await otherwise(data, call)
         return answer

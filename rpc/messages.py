@@ -25,7 +25,8 @@ def parse(message_class: type[Message], data: bytes) -> Message:
 
 
 def to_values(message: Message) -> dict[str, Any]:
-    """The fields that are set, as JSON values. Raises ParseError for an impossible time."""
+    """The fields that are set, as JSON values. Raises ParseError for what JSON has not: an
+    impossible time, a number that is none or infinite."""
     return {field.name: _field_value(field, value) for field, value in message.ListFields()}
 
 
@@ -53,7 +54,7 @@ def _value(field: FieldDescriptor, value: Any) -> Any:
     if name == TIMESTAMP:
         return _time(value)
     if name in AS_JSON:
-        return json_format.MessageToDict(value)
+        return _json(value)
     if name == TEXT_LIST:
         return list(value.values)
     return to_values(value)
@@ -64,3 +65,10 @@ def _time(value: Any) -> str:
         return str(value.ToJsonString())
     except ValueError as error:
         raise ParseError("A time is outside the years 1 to 9999.") from error
+
+
+def _json(value: Any) -> Any:
+    try:
+        return json_format.MessageToDict(value)
+    except ValueError as error:
+        raise ParseError("NaN and infinite numbers are no JSON.") from error

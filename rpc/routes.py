@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from rest_framework.exceptions import ValidationError
 
+from common.ids import is_id
 from projects.keys.scopes import KeyScope
 from rpc.requests import HttpRequest
 
@@ -63,7 +64,7 @@ class RpcRoute:
         """The request of a message. Raises ValidationError for what cannot be in an address."""
         names = self.path_fields
         _check_path_fields(names, values)
-        path = API + self.path.format(**{name: values[name] for name in names})
+        path = API + self.path.format(**{name: self._in_path(name, values[name]) for name in names})
         rest = {name: value for name, value in values.items() if name not in names}
         if self.verb in WITHOUT_BODY:
             query = {name: _text(value) for name, value in rest.items()}
@@ -76,6 +77,13 @@ class RpcRoute:
         path = API + self.path.format(**{name: NOTHING.get(name, self.no_object) for name in names})
         body: Values | None = None if self.verb in WITHOUT_BODY else {}
         return HttpRequest(verb=self.verb, path=path, body=body)
+
+    def _in_path(self, name: str, value: str) -> str:
+        """The value; for an id of another form one of no object, which the view answers as not
+        found. Another route could have the address that such an id makes."""
+        if name != "id" or is_id(value, self.no_object.partition("_")[0]):
+            return value
+        return self.no_object
 
     @property
     def path_fields(self) -> list[str]:

@@ -20,6 +20,7 @@ from rpc.admission import RpcGate
 from rpc.checks import CheckMethod
 from rpc.conf import RpcSettings
 from rpc.interceptor import AtOnce, KeyInterceptor
+from rpc.message_waits import MessageWaits
 from rpc.methods import SERVICES
 from rpc.routes import RpcRoute
 from rpc.shipments import CreateInvoiceMethod, GetInvoiceMethod
@@ -46,6 +47,7 @@ class RpcServer:
         self.threads = Threads(limits.threads)
         self.room = WaitingRoom(limits, self.threads)
         self.gate = RpcGate(self.threads, limiter)
+        self.waits = MessageWaits(untimed=limits.max_calls // 10, timed=limits.max_calls // 2)
         self._at_once: dict[str, AtOnce] = {}
         self._health = health.HealthServicer()
 
@@ -57,7 +59,7 @@ class RpcServer:
         self.gate.start(loop)
         handlers = self._build_handlers()
         self._server = grpc.aio.server(
-            interceptors=[KeyInterceptor(self.threads, self.gate, self._at_once)],
+            interceptors=[KeyInterceptor(self.threads, self.gate, self.waits, self._at_once)],
             options=options(self.limits),
             maximum_concurrent_rpcs=self.limits.max_calls,
         )

@@ -107,10 +107,16 @@ def _outcome(method: UnaryMethod, answer: HttpAnswer) -> CallResult:
 
 
 def _require(message: Message, *names: str) -> None:
-    """Raise ValidationError for fields without a value."""
-    missing = {name: ["This field is required."] for name in names if not getattr(message, name)}
-    if missing:
-        raise ValidationError(missing)
+    """Raise ValidationError for fields without a value, or with NUL, which PostgreSQL refuses."""
+    errors = {}
+    for name in names:
+        value = getattr(message, name)
+        if not value:
+            errors[name] = ["This field is required."]
+        elif "\0" in value:
+            errors[name] = ["Text may not hold NUL characters."]
+    if errors:
+        raise ValidationError(errors)
 
 
 def _project_of(metadata: CallMetadata, scope: str) -> Project | None:

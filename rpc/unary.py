@@ -6,10 +6,9 @@ from typing import Any
 
 import orjson
 from google.protobuf.descriptor import MethodDescriptor
-from rest_framework.exceptions import APIException
 
 from common import context
-from common.errors import DomainError
+from common.api.problems import refusal_of
 from common.request_threads import Threads
 from rpc import call_results, descriptors, messages, requests
 from rpc.admission import AdmittedCall
@@ -41,8 +40,11 @@ class UnaryMethod:
                 return call_results.refused_here(DeadlineOver(), metadata)
             try:
                 return self.answer(data, metadata)
-            except (APIException, DomainError) as error:
-                return call_results.refused_here(error, metadata)
+            except Exception as error:
+                refusal = refusal_of(error)
+                if refusal is None:
+                    raise  # an error of ours: the interceptor ends the call
+                return call_results.refused_here(refusal, metadata)
 
     def answer(self, data: bytes, metadata: CallMetadata) -> CallResult:
         """Carry the call out in this thread. Raises APIException and DomainError."""

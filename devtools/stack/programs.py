@@ -39,7 +39,7 @@ def programs(
         Program(
             "worker", _worker(), log / "worker.log", lambda: takes_tasks(environment["REDIS_URL"])
         ),
-        Program("beat", _beat(var), log / "beat.log", lambda: True),
+        Program("beat", _beat(), log / "beat.log", lambda: True),
         Program("deliver", _deliver(), log / "deliver.log", lambda: True),
         Program("rpc", rpc(rpc_port), log / "rpc.log", lambda: accepts(rpc_port)),
     ]
@@ -95,11 +95,10 @@ def _worker() -> list[str]:
     ]
 
 
-def _beat(var: Path) -> list[str]:
+def _beat() -> list[str]:
     return [
         *_module("celery"),
         *("-A", "config", "beat", "--pidfile", "", "--loglevel", "INFO"),
-        *("--schedule", str(var / "beat-schedule")),
     ]
 
 

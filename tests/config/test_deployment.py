@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 
 from billing.conf import BillingSettings
 from common.liveness import touch_liveness_file
@@ -25,6 +26,7 @@ OUTSIDE_SETTINGS = {
     "POSTGRES_PASSWORD",
     "REDIS_PASSWORD",
     "TLS_DIRECTORY",
+    "HTTP_ADDRESS",
     "PYTHON_IMAGE",
     "POSTGRES_IMAGE",
     "REDIS_IMAGE",
@@ -242,3 +244,11 @@ def test_install_says_which_python_it_needs(tmp_path: Path) -> None:
     assert "needs Python 3.11 to 3.14" in run.stderr
     assert "found: Python 3.8.20" in run.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+def test_a_release_has_the_compiled_modules_of_every_app() -> None:
+    script = (ROOT / "deploy" / "build.sh").read_text()
+    ours = {each.partition(".")[0] for each in settings.INSTALLED_APPS}
+    ours = {each for each in ours if (ROOT / each).is_dir()} | {"config", "graph_api"}
+    left_out = {each for each in ours if not re.search(rf"\b{each}\b", script)}
+    assert left_out <= {"devtools", "tests"}, "they are for development"

@@ -47,5 +47,7 @@ def test_processes_join_the_companys_network_and_keep_ours() -> None:
     assert set(company["services"]) <= set(compose()["services"])
     for service in company["services"].values():
         assert {"default", "company"} == set(service["networks"])
-    databases = {"postgres", "redis", "deliver"}
-    assert not databases & set(company["services"]), "the sender talks to receivers alone"
+    assert set(company["services"]) == {"worker", "proxy"}, "others speak to none of its services"
+    ours = compose()["services"]
+    assert "expose" not in ours["worker"], "what listens could be reached from there"
+    assert "ports" not in ours["worker"]

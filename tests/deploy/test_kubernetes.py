@@ -142,6 +142,19 @@ def test_every_container_that_stays_has_probes(resources: list[Resource]) -> Non
             assert {"name": "LIVENESS_FILE", "value": "/tmp/alive"} in one["env"]
 
 
+def test_a_full_server_is_not_killed(base: list[Resource]) -> None:
+    """gRPC's probe is a call like others, and refused when the process has as many as it may."""
+    rpc = container(find(base, "Deployment", "rpc"))
+    assert "exec" in rpc["livenessProbe"]
+    assert "grpc" in rpc["readinessProbe"]
+
+
+def test_nothing_keeps_a_volume(resources: list[Resource]) -> None:
+    """The database has beat's times; a volume would hold a pod to its zone."""
+    assert not of_kind(resources, "PersistentVolumeClaim")
+    assert "--schedule" not in container(find(resources, "Deployment", "beat"))["command"]
+
+
 def test_every_process_of_compose_is_there_with_its_command(base: list[Resource]) -> None:
     services = compose()["services"]
     deployments = of_kind(base, "Deployment")
@@ -164,7 +177,6 @@ def test_workers_poll_every_lane_once(resources: list[Resource]) -> None:
     assert sorted(lanes) == sorted(LANES)
 
 
-@pytest.mark.django_db
 @pytest.mark.django_db
 def test_autoscalers_know_their_deployments_and_figures(resources: list[Resource]) -> None:
     deployments = of_kind(resources, "Deployment")

@@ -101,6 +101,27 @@ def test_the_proxy_has_the_files_of_compose(base: list[Resource]) -> None:
     assert image in str(compose()["services"]["proxy"]["image"])
 
 
+def test_prometheus_may_use_the_name_of_the_service(resources: list[Resource]) -> None:
+    """From its own namespace that is `web.<namespace>.svc`; another host is refused with 400."""
+    service = find(resources, "Service", "web")["metadata"]
+    name = f"web.{service['namespace']}.svc"
+    assert name in environment(resources)["ALLOWED_HOSTS"].split(",")
+
+
+def test_calls_of_grpc_are_spread_over_the_pods(resources: list[Resource]) -> None:
+    """A client keeps one connection for all its calls: its name must have every pod's address."""
+    assert find(resources, "Service", "rpc")["spec"]["clusterIP"] == "None"
+
+
+def test_cert_manager_can_prove_the_host(resources: list[Resource]) -> None:
+    """Its pod runs in this namespace, where nothing may connect to anything else."""
+    annotations = find(resources, "Ingress", "tollgate")["metadata"]["annotations"]
+    assert "cert-manager.io/cluster-issuer" in annotations
+    solver = find(resources, "NetworkPolicy", "certificate")["spec"]
+    assert solver["podSelector"] == {"matchLabels": {"acme.cert-manager.io/http01-solver": "true"}}
+    assert solver["ingress"][0]["ports"] == [{"port": 8089}]
+
+
 @pytest.mark.django_db
 def test_probes_ask_for_addresses_that_answer(resources: list[Resource]) -> None:
     hosts = environment(resources)["ALLOWED_HOSTS"].split(",")

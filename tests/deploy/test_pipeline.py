@@ -87,6 +87,16 @@ def test_no_text_of_a_stranger_becomes_a_command(jobs: dict[str, Any]) -> None:
             assert "${{" not in step.get("run", "")
 
 
+def test_the_suite_is_run_by_a_user_who_is_not_root() -> None:
+    """A runner's user may become root with sudo; apt-get alone would end the pipeline."""
+    script = (ROOT / ".ci" / "run").read_text()
+    subprocess.run(["bash", "-n", str(ROOT / ".ci" / "run")], check=True)
+    commands = script.replace("\\\n", " ").splitlines()
+    lines = [line.strip() for line in commands if "apt-get" in line]
+    assert lines
+    assert [line for line in lines if not line.startswith("as_root ")] == []
+
+
 def test_what_the_pipeline_calls_exists(jobs: dict[str, Any]) -> None:
     commands = "\n".join(step.get("run", "") for job in jobs.values() for step in job["steps"])
     assert ".ci/run" in commands

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.deploy.kustomize import Resource, all_containers, render
+from tests.deploy.kustomize import Resource, all_containers, pod_of, render
 from tests.deploy.manifests import FOLDER
 from tests.services import ROOT
 
@@ -22,7 +23,7 @@ echo "$*" >> "$CALLS"
 case "$*" in
     kustomize*) cat "$RENDERED" ;;
     apply*) cp "$3" "$APPLIED" ;;
-    *wait*) exit "$MIGRATION" ;;
+    *"get job"*) echo "$MIGRATION" ;;
     *"get deployments"*) echo deployment.apps/web; echo deployment.apps/beat ;;
 esac
 """
@@ -35,12 +36,18 @@ class Release:
     applied: list[Resource]
 
 
-def release(folder: Path, overlay: str, *, migration: int = 0) -> Release:
-    """Run the script; ``migration`` is the exit code of waiting for the job."""
+def release(
+    folder: Path, overlay: str, *, migration: str = "SuccessCriteriaMet Complete", **settings: str
+) -> Release:
+    """Run the script; ``migration`` are the conditions of the job."""
     program = folder / "kubectl"
     program.write_text(KUBECTL)
     program.chmod(0o755)
-    (folder / "rendered").write_text(yaml.safe_dump_all(render(FOLDER / "overlays" / overlay)))
+    resources = render(FOLDER / "overlays" / overlay)
+    for resource in resources:
+        if resource["metadata"]["name"] == "tollgate-settings":
+            resource["data"] |= settings
+    (folder / "rendered").write_text(yaml.safe_dump_all(resources))
     run = subprocess.run(
         ["sh", str(ROOT / "deploy" / "release.sh"), overlay, IMAGE],
         env={
@@ -48,7 +55,7 @@ def release(folder: Path, overlay: str, *, migration: int = 0) -> Release:
             "CALLS": str(folder / "calls"),
             "RENDERED": str(folder / "rendered"),
             "APPLIED": str(folder / "applied"),
-            "MIGRATION": str(migration),
+            "MIGRATION": migration,
         },
         capture_output=True,
         text=True,
@@ -82,7 +89,7 @@ def test_a_release_migrates_and_then_replaces_everything(
     done = release(tmp_path, overlay)
     assert done.returncode == 0
     verbs = [call.replace(f"-n {namespace} ", "").split()[0] for call in done.calls]
-    assert verbs == ["kustomize", "apply", "delete", "apply", "wait", "apply", "get",
+    assert verbs == ["kustomize", "apply", "delete", "apply", "get", "apply", "get",
                      "rollout", "rollout"]  # fmt: skip
     assert {each["image"] for each in all_containers(done.applied) if each["name"] != "proxy"} == {
         IMAGE
@@ -97,10 +104,25 @@ def test_a_release_migrates_and_then_replaces_everything(
 
 
 def test_a_failed_migration_replaces_nothing(tmp_path: Path) -> None:
-    done = release(tmp_path, "staging", migration=1)
+    done = release(tmp_path, "staging", migration="FailureTarget Failed")
     assert done.returncode != 0
-    assert "wait job/migrate" in done.calls[-1]
+    assert "logs job/migrate" in done.calls[-1]
     assert not any("!=migrate" in call for call in done.calls)
+
+
+def test_other_settings_are_other_pods(tmp_path: Path) -> None:
+    """A pod reads its ConfigMap when it starts, so the same image must start anew."""
+    checksums = set()
+    for level in ("INFO", "INFO", "DEBUG"):
+        done = release(tmp_path, "staging", LOG_LEVEL=level)
+        pods = [
+            pod for pod in map(pod_of, done.applied) if pod and "annotations" in pod["metadata"]
+        ]
+        assert len(pods) == len([each for each in done.applied if each["kind"] == "Deployment"])
+        (checksum,) = {pod["metadata"]["annotations"]["tollgate/settings-checksum"] for pod in pods}
+        assert re.fullmatch("[0-9a-f]{16}", checksum)
+        checksums.add(checksum)
+    assert len(checksums) == 2
 
 
 def test_an_unknown_overlay_is_refused() -> None:

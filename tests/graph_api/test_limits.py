@@ -48,6 +48,13 @@ DEEP = "{ payments(first: 1) { nodes { " + LEVEL * 4 + "id" + " } } }" * 4 + " }
             "query-too-complex",
         ),
         (
+            "cost that a negative number of rows makes up for",
+            """{ a: customers(first: -999) { nodes { id userId email name } }
+            b: customers(first: -999) { nodes { id userId email name } }
+            customers(first: 100) { nodes { payments(first: 100) { nodes { id status } } } } }""",
+            "query-too-complex",
+        ),
+        (
             "introspection by alias",
             f"{{ {' '.join(f'{name}: __schema {{ types {{ name }} }}' for name in 'abc')} }}",
             "query-too-complex",
@@ -107,6 +114,31 @@ def test_variables_count_as_much_as_literals(graph: GraphClient) -> None:
     assert graph.data(query, rows=10) == {"customers": {"nodes": []}}
     assert graph.codes(query, rows=100) == ["query-too-complex"]
     assert graph.codes(query, rows="x") == ["query-too-complex"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        ("Int", True),
+        ("Int", 1.5),
+        ("Int", [1]),
+        ("Int", 2**40),
+        ("String", 7),
+        ("String", {"a": 1}),
+    ],
+)
+def test_a_variable_of_a_wrong_type_is_the_callers_mistake(
+    graph: GraphClient, declared: str, value: object
+) -> None:
+    uses = {"Int": "customers(first: $it)", "String": "customers(email: $it)"}
+    query = f"query ($it: {declared}) {{ {uses[declared]} {{ nodes {{ id }} }} }}"
+
+    body = graph.execute(query, it=value)
+
+    assert body.keys() == {"errors"}
+    [error] = body["errors"]
+    assert error["extensions"] == {"code": "query-invalid", "status": 400}
+    assert error["message"].startswith("Variable '$it' has invalid value")
 
 
 def test_sizes_at_the_limit_are_answered(graph: GraphClient, rows: Rows) -> None:

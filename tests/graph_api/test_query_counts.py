@@ -131,3 +131,19 @@ def test_fields_with_other_arguments_are_read_apart(graph: GraphClient, rows: Ro
 
     [node] = data["customers"]["nodes"]
     assert [len(node[name]["nodes"]) for name in ("paid", "failed", "newest")] == [2, 1, 1]
+
+
+def test_what_is_refused_is_read_once_for_all_rows(graph: GraphClient, rows: Rows) -> None:
+    """An unknown meter is looked up once, not once per customer."""
+    rows.customers(PAGE)
+    query = """query ($first: Int!) { customers(first: $first) { nodes { usage(meter: "none") {
+        value } } } }"""
+    counts = []
+    for first in (1, PAGE):
+        graph.data("{__typename}")
+        with CaptureQueriesContext(connection) as captured:
+            errors = graph.execute(query, first=first)["errors"]
+        assert [each["extensions"]["code"] for each in errors] == ["not-found"] * first
+        counts.append(len(captured))
+
+    assert counts[0] == counts[1] <= MOST_QUERIES

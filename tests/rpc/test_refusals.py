@@ -1,25 +1,31 @@
 """Refusals are ``google.rpc.Status`` with our codes, and tenants see nothing of each other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
 import pytest
+from django.db import connection, connections
 
 from common.api import error_catalog
 from common.errors import DomainError
+from events.log import sequencer
+from events.models import OutboxEvent
 from projects.keys.scopes import ALL_SCOPES
 from projects.models import Project
 from projects.tenants import projects
-from rpc import statuses
+from rpc import descriptors, statuses
 from rpc.methods import ROUTES
 from rpc.statuses import code_of
+from tests.events.log.recording import record
 from tests.factories.projects import CustomerFactory, key_of, platform_key
-from tests.rpc.rpc_server import RpcClient, RpcRefusal
+from tests.rpc.rpc_server import PACKAGE, RpcClient, RpcRefusal
 
 Clients = Callable[[str], RpcClient]
 Code = grpc.StatusCode
 CHECK = "EntitlementService/Check"
+GET_INVOICE = "billing.BillingService/GetInvoice"
 QUESTION = {"user_id": "ada", "feature": "sso"}
 IDS = {"id": "pay_01j9zc3k5v8e4w2t7x6y5q4r3s"}
 
@@ -107,6 +113,71 @@ def test_text_that_cannot_be_stored_is_refused(rpc: RpcClient) -> None:
     body = {"user_id": "a\x00b", "feature": "sso"}
     error = refusal(rpc, "EntitlementService/Consume", body)
     assert (error.code, error.reason) == (Code.INVALID_ARGUMENT, "malformed-body")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_has_not_is_refused(rpc: RpcClient, number: str) -> None:
+    name = "EntitlementService/BatchCheck"
+    service = descriptors.services()[f"{PACKAGE}EntitlementService"]
+    message: Any = descriptors.message_class(service.methods_by_name["BatchCheck"].input_type)()
+    message.checks.add(**QUESTION)
+    message.assume.add(feature="sso").value.number_value = float(number)
+    with pytest.raises(RpcRefusal) as raised:
+        rpc.raw(name, message.SerializeToString())
+    assert (raised.value.code, raised.value.reason) == (Code.INVALID_ARGUMENT, "malformed-body")
+
+
+def test_an_id_cannot_lead_to_another_route(rpc: RpcClient) -> None:
+    """`/checkout/subscription` is an address of its own, which cannot be read."""
+    error = refusal(rpc, "CheckoutService/GetCheckout", {"id": "subscription"})
+    assert (error.code, error.message) == (Code.NOT_FOUND, "No checkout with this id.")
+    assert refusal(rpc, "PaymentService/GetPayment", {"id": "status"}).code is Code.NOT_FOUND
+
+
+@contextmanager
+def renamed(table: str, column: str) -> Iterator[None]:
+    """Without the column in the meantime: a statement of ours is wrong."""
+    rename = f"ALTER TABLE {table} RENAME COLUMN {{}} TO {{}}"
+    with connection.cursor() as cursor:
+        cursor.execute(rename.format(column, "elsewhere"))
+        try:
+            yield
+        finally:
+            cursor.execute(rename.format("elsewhere", column))
+
+
+def test_an_error_of_ours_tells_nothing(rpc: RpcClient, project: Project) -> None:
+    """Not even the statement that PostgreSQL has refused; the log has it under the request's id."""
+    with renamed("billing_payment", "metadata"):
+        error = refusal(rpc, GET_INVOICE, {"shipment_id": "SH-7"})
+    assert (error.code, error.reason) == (Code.INTERNAL, "internal-error")
+    assert error.message == "Something went wrong on our side."
+    assert error.info.metadata["request_id"] == error.metadata["x-request-id"]
+
+
+def test_an_event_that_fits_no_message_ends_the_stream_without_its_text(
+    rpc: RpcClient, project: Project
+) -> None:
+    deep: Any = "secret"
+    for _ in range(120):
+        deep = [deep]
+    event_id = record(project, "cus_1")
+    OutboxEvent.objects.across_projects().filter(pk=event_id).update(data={"deep": deep})
+    sequencer.run()
+    with pytest.raises(RpcRefusal) as raised:
+        list(rpc.stream("EntitlementService/WatchChanges", {"types": ["customer.*"]}))
+    assert (raised.value.code, raised.value.reason) == (Code.INTERNAL, "internal-error")
+    assert raised.value.message == "Something went wrong on our side."
+
+
+def test_without_the_database_an_invoice_is_unavailable(
+    rpc: RpcClient, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert refusal(rpc, GET_INVOICE, {"shipment_id": "SH-7"}).code is Code.NOT_FOUND
+    monkeypatch.setitem(connections.settings["default"], "PORT", "1")  # of new threads
+    error = refusal(rpc, GET_INVOICE, {"shipment_id": "SH-7"})
+    assert (error.code, error.reason) == (Code.UNAVAILABLE, "unavailable")
+    assert error.retry_seconds > 0
 
 
 def test_a_message_has_a_size_limit(rpc: RpcClient) -> None:

@@ -1,6 +1,9 @@
 """The server itself: health, reflection, TLS, deadlines and limits."""
 
 import datetime
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,19 +27,20 @@ from billing.stripe.client import use_transport
 from billing.stripe.transport import Transport
 from common.request_threads import Threads
 from projects.models import Project
-from rpc import call_results, descriptors, unary
+from rpc import call_results, descriptors, message_waits, open_handlers, unary
 from rpc.conf import RpcSettings
 from rpc.methods import PAYMENTS, SERVICES
 from rpc.requests import HttpAnswer, read_metadata
 from tests.factories.projects import key_of
 from tests.rpc.rpc_server import RpcClient, RpcRefusal, ServedRpc
 from tests.sandbox_stripe import SandboxStripe
-from tests.waiting import SilentServer, wait_until
+from tests.waiting import PATIENCE, SilentServer, wait_until
 
 Code = grpc.StatusCode
 Check = health_pb2.HealthCheckResponse
 LONG_AGO = 0.0
 """As `time.monotonic` counts."""
+HEALTH_CHECK = "grpc.health.v1.Health/Check"
 LISTED = "PaymentService/ListPayments"
 INTENT = {"type": "intent", "amount": {"amount": 2900, "currency": "usd"}}
 
@@ -58,6 +62,99 @@ def test_tools_read_the_services_from_the_server(channel: grpc.Channel) -> None:
     assert set(SERVICES) < set(database.get_services())
     file = database.FindFileContainingSymbol("tollgate.v1.EntitlementService")
     assert file.package == "tollgate.v1"
+
+
+def test_streams_without_a_key_cannot_take_all_places(
+    channel: grpc.Channel, served: ServedRpc, project: Project
+) -> None:
+    """Whoever reaches the port may watch the health of services; so many, and no more."""
+    request = health_pb2.HealthCheckRequest()
+    channels = [grpc.insecure_channel(served.address, [("own", each)]) for each in range(2)]
+    with ExitStack() as stack:
+        stubs: list[Any] = [
+            health_pb2_grpc.HealthStub(stack.enter_context(each)) for each in channels
+        ]
+        half = open_handlers.MAX_STREAMS // 2
+        watching = [stubs[each // half].Watch(request) for each in range(open_handlers.MAX_STREAMS)]
+        assert {next(each).status for each in watching} == {Check.SERVING}
+        with pytest.raises(grpc.RpcError) as raised:
+            next(stubs[0].Watch(request))
+        assert RpcRefusal(raised.value).code is Code.RESOURCE_EXHAUSTED
+        with pytest.raises(grpc.RpcError) as raised:
+            ProtoReflectionDescriptorDatabase(channel).get_services()
+        assert RpcRefusal(raised.value).code is Code.RESOURCE_EXHAUSTED
+        assert health_of(channel) == Check.SERVING
+        assert RpcClient(channel, key_of(project)).call(LISTED) == {}
+        watching[0].cancel()
+        wait_until(lambda: can_watch(stubs[0]))
+
+
+class TestUnsentMessages:
+    @pytest.fixture
+    def limits(self) -> RpcSettings:
+        return RpcSettings(address="127.0.0.1:0", stop_seconds=10, max_calls=40)
+
+    @pytest.mark.parametrize("method", ["tollgate.v1.EntitlementService/Check", HEALTH_CHECK])
+    def test_calls_whose_message_never_comes_cannot_take_all_places(
+        self, served: ServedRpc, channel: grpc.Channel, project: Project, method: str
+    ) -> None:
+        """A caller without a key opens calls and sends nothing; each of others is answered."""
+        end = threading.Event()
+        client = RpcClient(channel, key_of(project))
+        with grpc.insecure_channel(served.address, [("own", 1)]) as silent:
+            stub: Any = silent.stream_unary(f"/{method}")
+            calls = [stub.future(nothing_until(end)) for _ in range(60)]
+            wait_until(lambda: sum(not call.done() for call in calls) <= 24)
+            assert client.call(LISTED) == {}
+            assert health_of(channel) == Check.SERVING
+            stream = client.stream("EntitlementService/WatchChanges")
+            assert "next" in next(iter(stream))
+            stream.cancel()
+            end.set()
+
+    def test_a_message_that_never_comes_is_not_waited_for_long(
+        self, served: ServedRpc, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(message_waits, "LONGEST_SECONDS", 0.0)
+        end = threading.Event()
+        with grpc.insecure_channel(served.address) as silent:
+            stub: Any = silent.stream_unary(f"/{HEALTH_CHECK}")
+            calls = [stub.future(nothing_until(end)) for _ in range(6)]
+            wait_until(lambda: sum(call.done() for call in calls) == 2)
+            assert {call.code() for call in calls if call.done()} == {Code.DEADLINE_EXCEEDED}
+            end.set()
+
+    def test_a_call_without_a_message_is_refused(self, served: ServedRpc) -> None:
+        end = threading.Event()
+        with (
+            grpc.insecure_channel(served.address, [("own", 1)]) as silent,
+            grpc.insecure_channel(served.address, [("own", 2)]) as empty,
+        ):
+            waiting: Any = silent.stream_unary(f"/{HEALTH_CHECK}")
+            held = [waiting.future(nothing_until(end)) for _ in range(6)]
+            wait_until(lambda: served.server.waits.is_busy)
+            stub: Any = empty.stream_unary("/tollgate.v1.EntitlementService/Check")
+            with pytest.raises(grpc.RpcError) as raised:
+                stub(iter(()))
+            assert RpcRefusal(raised.value).message == message_waits.MISSING
+            assert not any(call.done() for call in held)
+            end.set()
+
+
+def nothing_until(end: threading.Event) -> Iterator[bytes]:
+    """A message that does not come."""
+    end.wait(PATIENCE)
+    yield from ()
+
+
+def can_watch(stub: Any) -> bool:
+    watch = stub.Watch(health_pb2.HealthCheckRequest())
+    try:
+        return bool(next(watch).status == Check.SERVING)
+    except grpc.RpcError:
+        return False
+    finally:
+        watch.cancel()
 
 
 class TestWithoutReflection:

@@ -98,6 +98,9 @@ def test_missing_and_wrong_fields_have_the_names_of_the_plan(
     assert refusal(rpc, CREATE, {**ORDER, "amount": 0}).fields == ["amount"]
     assert refusal(rpc, CREATE, {**ORDER, "customer_id": "x" * 300}).fields == ["customer_id"]
     assert refusal(rpc, GET, {}).fields == ["shipment_id"]
+    for method in (CREATE, GET):
+        error = refusal(rpc, method, {**(ORDER if method == CREATE else {}), "shipment_id": "S\0"})
+        assert (error.code, error.fields) == (Code.INVALID_ARGUMENT, ["shipment_id"])
 
 
 def test_a_project_without_a_currency_cannot_have_invoices(
