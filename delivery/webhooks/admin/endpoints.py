@@ -59,7 +59,7 @@ class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
         "project_link",
         "state_badge",
         "failing_since",
-        "next_attempt",
+        "next_attempt_at",
         "lag_count",
         "last_success_at",
     ]
@@ -74,7 +74,7 @@ class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
         "failing_since",
         "failures",
         "last_problem",
-        "next_attempt",
+        "next_attempt_at",
         "last_success_at",
         "position",
         "lag_count",
@@ -124,7 +124,7 @@ class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
         return f"{row.get_disabled_reason_display()} ({columns.moment(row.disabled_at)})"
 
     @display(description="Next attempt", ordering="breaker_until")
-    def next_attempt(self, row: WebhookEndpoint) -> str:
+    def next_attempt_at(self, row: WebhookEndpoint) -> str:
         """Set while nothing is sent because the last attempts have failed."""
         is_paused = overviews.condition(row, at=timezone.now()) == "paused"
         return columns.moment(row.breaker_until) if is_paused else columns.EMPTY
