@@ -54,7 +54,7 @@ class EndpointRequest:
 
 
 def create(
-    *, project: Project, request: EndpointRequest, actor: str, at: datetime
+    *, project: Project, request: EndpointRequest, actor: str, at: datetime, reason: str = ""
 ) -> tuple[WebhookEndpoint, str]:
     """A new endpoint, which gets all that happens from now on, and its signing secret, which is
     not readable later. Raises Invalid and TooManyEndpoints."""
@@ -79,7 +79,7 @@ def create(
         own_headers.seal(row, headers)
         row.save(force_insert=True)
         secret = secrets.add(row, at=at)
-        _record(row, "created", EventType.WEBHOOK_ENDPOINT_CREATED, {}, actor, "", at)
+        _record(row, "created", EventType.WEBHOOK_ENDPOINT_CREATED, {}, actor, reason, at)
     return row, secret
 
 

@@ -17,6 +17,7 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 from delivery.models import EndpointState, WebhookEndpoint
 from delivery.webhooks.admin import sections
 from delivery.webhooks.admin.endpoint_actions import EndpointActions
+from delivery.webhooks.admin.endpoint_settings import EndpointSettingActions
 from delivery.webhooks.admin.portal_links import PortalLinkActions
 from delivery.webhooks.selectors import overviews
 
@@ -38,18 +39,22 @@ class EndpointConditionFilter(filters.ConditionFilter):
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
+class WebhookEndpointAdmin(
+    EndpointActions, EndpointSettingActions, PortalLinkActions, ReadOnlyAdmin
+):
     """Where projects receive their events, and how that goes."""
 
     sidebar = SidebarEntry(SidebarGroup.RECORD, 5, "Webhook endpoints", icon="webhook")
-    actions_list: ClassVar[Sequence[str]] = ["portal_link", "revoke_portal_links"]
+    actions_list: ClassVar[Sequence[str]] = ["add_endpoint", "portal_link", "revoke_portal_links"]
     actions_detail: ClassVar[Sequence[str]] = [
+        "configure_endpoint",
         "send_test",
         "check_endpoint",
         "replay",
         "cancel_replays",
         "enable",
         "disable",
+        "replace_secret",
         "delete_endpoint",
     ]
     search_fields = ["id__exact", "url__icontains", "project__name__icontains"]
