@@ -20,7 +20,7 @@ CHANGEABLE = ("url", "description", "event_types", "ordering", "rate")
 OPTIONS: dict[str, Any] = {"permissions": ["operate"]}
 
 
-class SettingsForm(dialogs.Dialog):
+class EndpointSettingsForm(dialogs.Dialog):
     url = fields.text(
         label="URL",
         max_length=2000,
@@ -51,11 +51,11 @@ class SettingsForm(dialogs.Dialog):
         return {name: self.cleaned_data[name] for name in CHANGEABLE}
 
 
-class AddForm(SettingsForm, ProjectForm):
+class NewEndpointForm(EndpointSettingsForm, ProjectForm):
     field_order = ["project", *CHANGEABLE]
 
 
-class ConfigureForm(SettingsForm):
+class EndpointForm(EndpointSettingsForm):
     """The settings of an endpoint, as they are now."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,7 +66,7 @@ class ConfigureForm(SettingsForm):
             self.initial["event_types"] = ", ".join(row.event_types)
 
 
-class SecretForm(dialogs.Dialog):
+class EndpointSecretForm(dialogs.Dialog):
     overlap_hours = forms.IntegerField(
         min_value=0,
         max_value=secrets.MAX_OVERLAP_HOURS,
@@ -80,20 +80,20 @@ ADD = dialogs.describe(
     "Add an endpoint",
     "It gets everything that happens from now on. Its signing secret is shown once.",
     submit="Add",
-    form=AddForm,
+    form=NewEndpointForm,
 )
 CONFIGURE = dialogs.describe(
     "Configure endpoint",
     "What is sent next has the new settings; deliveries that wait go to a new URL. Own headers are "
     "set over the API.",
     submit="Save",
-    form=ConfigureForm,
+    form=EndpointForm,
 )
 REPLACE_SECRET = dialogs.describe(
     "Replace the signing secret",
     "The new secret is shown once. Both sign until the overlap ends.",
     submit="Replace",
-    form=SecretForm,
+    form=EndpointSecretForm,
 )
 
 
@@ -103,7 +103,7 @@ class EndpointSettingActions:
     row: Callable[[HttpRequest, str], Any]
 
     @action(description="Add endpoint", url_path="add-endpoint", icon="add", dialog=ADD, **OPTIONS)
-    def add_endpoint(self, request: HttpRequest, form: AddForm) -> HttpResponse:
+    def add_endpoint(self, request: HttpRequest, form: NewEndpointForm) -> HttpResponse:
         def act() -> HttpResponse:
             row, secret = endpoints.create(
                 project=chosen_project(form),
@@ -116,7 +116,7 @@ class EndpointSettingActions:
 
     @action(description="Configure", url_path="configure", icon="tune", dialog=CONFIGURE, **OPTIONS)
     def configure_endpoint(
-        self, request: HttpRequest, form: ConfigureForm, object_id: str
+        self, request: HttpRequest, form: EndpointForm, object_id: str
     ) -> HttpResponse:
         row = self.row(request, object_id)
 
@@ -134,7 +134,7 @@ class EndpointSettingActions:
         **OPTIONS,
     )
     def replace_secret(
-        self, request: HttpRequest, form: SecretForm, object_id: str
+        self, request: HttpRequest, form: EndpointSecretForm, object_id: str
     ) -> HttpResponse:
         row = self.row(request, object_id)
 
