@@ -6,6 +6,7 @@ from delivery.feed.api import EventsViewSet
 from delivery.inbound.api import intake
 from delivery.inbound.api.settings import InboundSettingsViewSet
 from delivery.mail.api.mail_settings import MailSettingsViewSet
+from delivery.mail.api.messages import MessagesViewSet
 from delivery.webhooks.api.deliveries import WebhookDeliveriesViewSet
 from delivery.webhooks.api.endpoints import WebhookEndpointsViewSet
 from delivery.webhooks.api.replays import WebhookChecksViewSet, WebhookReplaysViewSet
@@ -57,6 +58,8 @@ urlpatterns = [
     ),
     path(f"{ENDPOINT}/checks", WebhookChecksViewSet.as_view({"get": "list", "post": "create"})),
     path(f"{ENDPOINT}/checks/<str:check>", WebhookChecksViewSet.as_view({"get": "retrieve"})),
+    path("messages", MessagesViewSet.as_view({"get": "list"})),
+    path("messages/<str:message>", MessagesViewSet.as_view({"get": "retrieve"})),
     path("webhook-portal", WebhookPortalViewSet.as_view({"post": "create"})),
     path("webhook-portal/revoke", WebhookPortalViewSet.as_view({"post": "revoke"})),
     path(

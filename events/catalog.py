@@ -303,6 +303,14 @@ class EventType(models.TextChoices):
         "A test of a webhook endpoint, sent to no other one.",
     )
 
+    APP_CREATED = "app.created", "A micro-app was created."
+    APP_UPDATED = "app.updated", "A micro-app was renamed, or it was restored."
+    APP_ARCHIVED = "app.archived", "A micro-app was archived: its keys are refused."
+
+    API_KEY_CREATED = (
+        "api_key.created",
+        "A key was issued: by another key, by an operator, or to replace one.",
+    )
     API_KEY_ROTATED = (
         "api_key.rotated",
         "A key was replaced by another one. It works until its `expires_at`.",

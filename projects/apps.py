@@ -11,7 +11,7 @@ class ProjectsConfig(AppConfig):
         from events.catalog import EventType
         from projects.customers.admin import history_panel, panels
         from projects.keys.representation import KeyBody
-        from projects.representation import CustomerBody, ProjectBody
+        from projects.representation import AppBody, CustomerBody, ProjectBody
 
         panels.register(history_panel.PANEL, name="history", order=90)
         bodies.register(
@@ -22,6 +22,10 @@ class ProjectsConfig(AppConfig):
                 EventType.PROJECT_UPDATED: ProjectBody,
                 EventType.PROJECT_SUSPENDED: ProjectBody,
                 EventType.PROJECT_RESUMED: ProjectBody,
+                EventType.APP_CREATED: AppBody,
+                EventType.APP_UPDATED: AppBody,
+                EventType.APP_ARCHIVED: AppBody,
+                EventType.API_KEY_CREATED: KeyBody,
                 EventType.API_KEY_ROTATED: KeyBody,
                 EventType.API_KEY_REVOKED: KeyBody,
             }

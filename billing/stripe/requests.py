@@ -44,6 +44,6 @@ def record_headers(headers: Mapping[str, str]) -> None:
 def _time_of(date: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(date)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return parsed if parsed.tzinfo else None

@@ -117,6 +117,6 @@ def _pause(response: EgressResponse, at: datetime) -> timedelta:
         return min(timedelta(seconds=int(value[:9])), MAX_PAUSE)
     try:
         pause = parsedate_to_datetime(value) - at
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return timedelta()
     return min(max(pause, timedelta()), MAX_PAUSE)

@@ -2,8 +2,18 @@
 
 from typing import Annotated, TypedDict
 
+from common import ids
+from common.bodies import Time
+from common.times import rfc3339
 from delivery.mail.kinds import NAMES
-from delivery.models import Channel, MailSettings, Notification, SuppressionReason
+from delivery.models import (
+    Channel,
+    MailSettings,
+    Notification,
+    NotificationState,
+    SuppressionReason,
+)
+from events.models import OutboxEvent
 
 
 class MailSettingsBody(TypedDict):
@@ -27,6 +37,41 @@ class UndeliverableBody(TypedDict):
     kind: str
     customer: Annotated[str | None, "Null for a message to the project's own people."]
     reason: Annotated[str, SuppressionReason]
+
+
+class MessageBody(TypedDict):
+    """A message to one person about one thing that happened, without its text."""
+
+    id: str
+    kind: Annotated[str, NAMES]
+    state: Annotated[str, NotificationState]
+    reason: Annotated[str | None, "Why it was not sent, or not yet, as a code."]
+    customer: Annotated[str | None, "Our id; null for a message to your own people."]
+    subject: Annotated[str, "The id of what the message is about."]
+    event: Annotated[str | None, "The id of its event; null if the clock caused the message."]
+    channel: Annotated[str, Channel]
+    attempts: int
+    due_at: Annotated[Time | None, "When it is sent or tried next."]
+    sent_at: Time | None
+    created_at: Time
+
+
+def message(row: Notification) -> MessageBody:
+    is_event = ids.is_id(row.source, ids.prefix_of(OutboxEvent))
+    return {
+        "id": row.pk,
+        "kind": row.kind,
+        "state": row.state,
+        "reason": row.reason or None,
+        "customer": None if row.recipient == row.project_id else row.recipient,
+        "subject": row.subject,
+        "event": row.source if is_event else None,
+        "channel": row.channel,
+        "attempts": row.attempts,
+        "due_at": rfc3339(row.due_at) if row.state == NotificationState.PLANNED else None,
+        "sent_at": rfc3339(row.sent_at),
+        "created_at": rfc3339(row.created_at),
+    }
 
 
 def mail_settings(row: MailSettings) -> MailSettingsBody:

@@ -6,6 +6,8 @@ from datetime import datetime
 from django.db.models import Count, Min, Q
 
 from common import fair_queue, ids
+from common.errors import NotFound
+from common.models import ProjectQuerySet
 from delivery.models import (
     Channel,
     MailOptOut,
@@ -14,6 +16,7 @@ from delivery.models import (
     Notification,
     NotificationState,
 )
+from delivery.models.notification import OPERATORS
 
 
 def settings_of(project_id: str) -> MailSettings:
@@ -72,6 +75,19 @@ def in_flight_before(at: datetime) -> list[Notification]:
 def lock(*, project_id: str, notification_id: str) -> Notification | None:
     rows = Notification.objects.for_project(project_id).select_for_update()
     return rows.filter(pk=notification_id).first()
+
+
+def messages_of(project_id: str) -> ProjectQuerySet[Notification]:
+    """The project's messages to its customers and to its own people."""
+    return Notification.objects.for_project(project_id).exclude(recipient=OPERATORS)
+
+
+def message(*, project_id: str, message_id: str) -> Notification:
+    """One of them. Raises NotFound."""
+    row = messages_of(project_id).filter(pk=message_id).first()
+    if row is None:
+        raise NotFound
+    return row
 
 
 def find(notification_id: str) -> Notification | None:

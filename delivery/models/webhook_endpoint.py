@@ -8,8 +8,10 @@ from common.crypto import decrypt, encrypt
 from common.ids import PublicIdField
 from common.models import ProjectOwned, tenant_key
 
-CURRENT_SCHEMA = 1
-"""The version of events' shapes that a new endpoint gets."""
+SCHEMA_VERSIONS = (1,)
+"""Versions of the events' shapes that an endpoint can have, oldest first."""
+CURRENT_SCHEMA = SCHEMA_VERSIONS[-1]
+"""What a new endpoint gets that names none. It keeps it when there is a newer one."""
 LEASE_FIELDS = ("epoch", "leased_until", "due_at")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 import time
@@ -107,7 +108,7 @@ class Connector:
                     raise SendFailed(
                         SendFault.OVERLOADED, "Our sender has no socket left."
                     ) from error
-                reason = error.strerror or type(error).__name__
+                reason = os.strerror(error.errno) if error.errno else type(error).__name__
                 failure = SendFailed(
                     SendFault.CONNECT_FAILED,
                     f"{address} does not accept connections on port {port}: {reason}.",

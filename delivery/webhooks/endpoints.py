@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
+from django.conf import settings
 from django.db import transaction
 
 from common import egress
-from common.egress_rules import EgressRefused
+from common.egress_rules import EgressRefused, port_of
 from common.errors import Invalid, NotFound
 from delivery.errors import TooManyEndpoints
 from delivery.models import (
@@ -20,6 +22,7 @@ from delivery.models import (
     ReplayState,
     WebhookEndpoint,
 )
+from delivery.models.webhook_endpoint import CURRENT_SCHEMA, SCHEMA_VERSIONS
 from delivery.webhooks import endpoint_events, own_headers, secrets
 from delivery.webhooks.representation import webhook_endpoint
 from delivery.webhooks.selectors import deliveries, endpoints, replays
@@ -45,12 +48,13 @@ class EndpointRequest:
     description: str = ""
     event_types: Sequence[str] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    schema_version: int = CURRENT_SCHEMA
     ordering: str = EventOrder.NONE
     rate: int = 20
 
 
 def create(
-    *, project: Project, request: EndpointRequest, actor: str, at: datetime
+    *, project: Project, request: EndpointRequest, actor: str, at: datetime, reason: str = ""
 ) -> tuple[WebhookEndpoint, str]:
     """A new endpoint, which gets all that happens from now on, and its signing secret, which is
     not readable later. Raises Invalid and TooManyEndpoints."""
@@ -65,6 +69,7 @@ def create(
             url=request.url,
             description=request.description,
             event_types=_checked_types(request.event_types),
+            schema_version=_checked_version(request.schema_version),
             ordering=request.ordering,
             rate=request.rate,
             position=event_log.heads([project.pk]).get(project.pk, 0),
@@ -74,7 +79,7 @@ def create(
         own_headers.seal(row, headers)
         row.save(force_insert=True)
         secret = secrets.add(row, at=at)
-        _record(row, "created", EventType.WEBHOOK_ENDPOINT_CREATED, {}, actor, "", at)
+        _record(row, "created", EventType.WEBHOOK_ENDPOINT_CREATED, {}, actor, reason, at)
     return row, secret
 
 
@@ -86,8 +91,8 @@ def change(
     at: datetime,
     reason: str = "",
 ) -> WebhookEndpoint:
-    """Change settings: ``url``, ``description``, ``event_types``, ``headers``, ``ordering``,
-    ``rate``, and ``enabled``.
+    """Change settings: ``url``, ``description``, ``event_types``, ``schema_version``, ``headers``,
+    ``ordering``, ``rate``, and ``enabled``.
 
     An endpoint that is enabled again goes on where it stopped; with ``skip_missed`` it leaves out
     what happened meanwhile. Raises Invalid and NotFound.
@@ -117,11 +122,13 @@ def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
         checked["headers"] = own_headers.check(checked["headers"])
     if "event_types" in checked:
         checked["event_types"] = _checked_types(checked["event_types"])
+    if "schema_version" in checked:
+        _checked_version(checked["schema_version"])
     return checked
 
 
 def _apply(row: WebhookEndpoint, changes: Mapping[str, Any], at: datetime) -> None:
-    for name in ("url", "description", "event_types", "rate"):
+    for name in ("url", "description", "event_types", "schema_version", "rate"):
         setattr(row, name, changes.get(name, getattr(row, name)))
     if "headers" in changes:
         own_headers.seal(row, changes["headers"])
@@ -211,9 +218,16 @@ def _check_url(url: str) -> None:
     """Raises Invalid for a URL to which nothing may be sent. Its name is resolved only when
     something is sent, each time anew."""
     try:
-        egress.check(url)
+        parts = egress.check(url)
     except EgressRefused as refusal:
         raise Invalid(str(refusal), field="url") from refusal
+    if _origin(parts) == _origin(urlsplit(settings.PUBLIC_URL)):
+        message = "This is our own address: a request that causes an event would never end."
+        raise Invalid(message, field="url")
+
+
+def _origin(parts: SplitResult) -> tuple[str, int]:
+    return (parts.hostname or "").rstrip("."), port_of(parts)
 
 
 def _checked_types(names: Sequence[str]) -> list[str]:
@@ -224,6 +238,14 @@ def _checked_types(names: Sequence[str]) -> list[str]:
                 f"There is no event type {name[:64]!r}: see docs/events.md.", field="event_types"
             )
     return list(dict.fromkeys(names))
+
+
+def _checked_version(version: int) -> int:
+    """Raises Invalid for a version of the events' shapes that there is not."""
+    if version not in SCHEMA_VERSIONS:
+        versions = ", ".join(map(str, SCHEMA_VERSIONS))
+        raise Invalid(f"There is version {versions} of events.", field="schema_version")
+    return version
 
 
 def _record(

@@ -98,12 +98,16 @@ def store(
     finished: Sequence[FinishedAttempt], *, lanes: Sequence[DeliveryLane], at: datetime
 ) -> None:
     """Store these attempts and the health of these lanes in one transaction; the next deliveries
-    of ordered customers are added to the lanes."""
+    of ordered customers are added to the lanes.
+
+    Endpoints are locked before their deliveries, as by everything that people change.
+    """
+    touched = {id(lane): lane for lane in (*lanes, *(each.attempt.lane for each in finished))}
     with transaction.atomic():
+        _store_health(list(touched.values()), at)
         stored = _store_deliveries(finished)
         _copy_attempts(finished)
         promoted = _promote([each for each in finished if each.attempt.delivery.id in stored], at)
-        _store_health(lanes, at)
     lanes_by_id = {each.attempt.lane.id: each.attempt.lane for each in finished}
     for endpoint_id, *columns in promoted:
         lanes_by_id[endpoint_id].add([DueDelivery(*columns)])

@@ -40,7 +40,7 @@ def parse_retry_after(value: str, *, at: datetime) -> timedelta | None:
         return min(timedelta(seconds=int(text[:9])), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -21,7 +21,7 @@ class OutboxEvent(ProjectOwned):
 
     ``subject`` is the id of the row that changed, ``version`` the customer's version after the
     change, ``schema_version`` that of the shape of ``data``. Its place in the log is a
-    :class:`~events.models.LoggedEvent`. ``relayed_at`` stays empty: no reader of the log uses it.
+    :class:`~events.models.LoggedEvent`.
 
     Partitioned by the month (UTC) in which the id was created, so that old events are dropped with
     their partition and ids are unique over all of them. Ids are compared byte by byte (collation
@@ -41,16 +41,10 @@ class OutboxEvent(ProjectOwned):
     )
     cause_id = models.CharField(max_length=255, blank=True, db_default="")
     schema_version = models.SmallIntegerField(db_default=1)
-    relayed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints = [tenant_key("events_outboxevent")]
         indexes = [
-            models.Index(
-                fields=["id"],
-                condition=models.Q(relayed_at__isnull=True),
-                name="outbox_not_relayed",
-            ),
             models.Index(fields=["project", "customer_id", "-id"], name="outbox_by_customer"),
         ]
         triggers = [

@@ -90,6 +90,7 @@ def issue(
             last_four=secret.last_four,
             expires_at=expires_at,
         )
+        _record_event(EventType.API_KEY_CREATED, key, None, at)
         audit.record(
             actor=actor,
             action="key.issue",
@@ -180,14 +181,14 @@ def revoke(
     return key
 
 
-def _record_event(event_type: EventType, key: ApiKey, before: KeyBody, at: datetime) -> None:
+def _record_event(event_type: EventType, key: ApiKey, before: KeyBody | None, at: datetime) -> None:
     after = representation.api_key(key)
     outbox.record(
         project_id=key.project_id,
         event_type=event_type,
         subject=key.pk,
         data=after,
-        previous=outbox.previous_values(before, after),
+        previous=outbox.previous_values(before or {}, after),
         at=at,
     )
 

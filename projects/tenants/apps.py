@@ -1,5 +1,6 @@
 """Create and change micro-apps, which share the project's customers and catalog."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -8,6 +9,9 @@ from django.utils.text import slugify
 from common.errors import Conflict
 from common.inserts import insert
 from events.audit import audit_trail as audit
+from events.catalog import EventType
+from events.log import outbox
+from projects import representation
 from projects.keys import key_cache
 from projects.keys.selectors import apps
 from projects.models import App, Project
@@ -24,6 +28,7 @@ def create(*, project: Project, name: str, actor: str, at: datetime, slug: str =
     with transaction.atomic():
         if not insert(app):
             raise AppExists("Choose another slug.")
+        _record_event(EventType.APP_CREATED, app, {}, at)
         audit.record(
             actor=actor,
             action="app.create",
@@ -44,6 +49,7 @@ def change(
     """
     with transaction.atomic():
         app = apps.lock(project_id=app.project_id, app_id=app.pk)
+        body_before = representation.app(app)
         before = {"name": app.name, "archived": app.archived_at is not None}
         app.name = app.name if name is None else name
         if archived is not None and archived != before["archived"]:
@@ -52,6 +58,9 @@ def change(
         if after != before:
             app.save(update_fields=["name", "archived_at"])
             transaction.on_commit(key_cache.invalidate, robust=True)
+            is_archived = bool(after["archived"] and not before["archived"])
+            event_type = EventType.APP_ARCHIVED if is_archived else EventType.APP_UPDATED
+            _record_event(event_type, app, body_before, at)
             audit.record(
                 actor=actor,
                 action="app.change",
@@ -62,3 +71,17 @@ def change(
                 after=after,
             )
     return app
+
+
+def _record_event(
+    event_type: EventType, app: App, before: Mapping[str, object], at: datetime
+) -> None:
+    after = representation.app(app)
+    outbox.record(
+        project_id=app.project_id,
+        event_type=event_type,
+        subject=app.pk,
+        data=after,
+        previous=outbox.previous_values(before, after),
+        at=at,
+    )

@@ -321,6 +321,8 @@ WEBHOOKS = [
     post(f"{HOOK}/checks", KeyScope.WEBHOOKS_WRITE, status=409),  # one is planned
     get(f"{HOOK}/checks/{{check}}", KeyScope.WEBHOOKS_READ),
     Route("DELETE", HOOK, KeyScope.WEBHOOKS_WRITE, status=204),
+    get("/messages", KeyScope.CUSTOMERS_READ),
+    get("/messages/{message}", KeyScope.CUSTOMERS_READ),
     post("/webhook-portal", KeyScope.WEBHOOKS_READ),
     post("/webhook-portal/revoke", KeyScope.WEBHOOKS_WRITE, status=200),
 ]

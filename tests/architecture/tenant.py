@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from common.ids import new_id
 from delivery.inbound import signing_secrets
+from delivery.models import Notification
 from entitlements.models import Grant
 from events.log import sequencer
-from projects.models import ApiKey, Project
+from projects.models import ApiKey, Customer, Project
 from tests.api_client import ApiClient
 from tests.billing.tenant import Json, Tenant
 from tests.billing_fixtures import SandboxStripe
@@ -48,6 +49,7 @@ PREFIXES = {
     "delivery": "whd",
     "replay": "whr",
     "check": "wck",
+    "message": "ntf",
     "reconciliation": "rec",
     "inbound_secret": "ins",
 }
@@ -121,8 +123,26 @@ def words_of(project: Project, stripe: SandboxStripe, drain: Callable[[], None])
         "invoice": tenant.api.get("/invoices").json()["data"][0]["id"],
         "event": tenant.api.get("/events").json()["data"][0]["id"],
         "reconciliation": tenant.api.post("/admin/reconcile", {"reason": "A test."}).json()["id"],
+        "message": _plan_message(project, user_id),
         **_open_endpoint(tenant, project),
     }
+
+
+def _plan_message(project: Project, user_id: str) -> str:
+    """A message to the user that waits to be sent."""
+    at = timezone.now()
+    customer = Customer.objects.for_project(project).get(user_id=user_id)
+    row = Notification.objects.for_project(project).create(
+        source=new_id("evt"),
+        kind="credits_low",
+        recipient=customer.pk,
+        subject=customer.pk,
+        channel="mail",
+        due_at=at,
+        useless_at=at,
+        created_at=at,
+    )
+    return str(row.pk)
 
 
 def _open_endpoint(tenant: Tenant, project: Project) -> Words:

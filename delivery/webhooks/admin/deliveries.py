@@ -52,7 +52,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         "attempts",
         "endpoint_link",
         "project_link",
-        "created",
+        "created_at_text",
     ]
     list_filter = [
         filters.PROJECT,
@@ -74,7 +74,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         "due_at",
         "first_attempt_at",
         "finished_at",
-        "created",
+        "created_at_text",
     ]
 
     def get_search_results(
@@ -140,5 +140,5 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         return columns.link(row.project)
 
     @display(description="Created", ordering="id")
-    def created(self, row: WebhookDelivery) -> str:
+    def created_at_text(self, row: WebhookDelivery) -> str:
         return columns.moment(row.created_at)

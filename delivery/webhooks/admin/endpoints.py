@@ -17,6 +17,7 @@ from common.admin.sidebar import SidebarEntry, SidebarGroup
 from delivery.models import EndpointState, WebhookEndpoint
 from delivery.webhooks.admin import sections
 from delivery.webhooks.admin.endpoint_actions import EndpointActions
+from delivery.webhooks.admin.endpoint_settings import EndpointSettingActions
 from delivery.webhooks.admin.portal_links import PortalLinkActions
 from delivery.webhooks.selectors import overviews
 
@@ -38,18 +39,22 @@ class EndpointConditionFilter(filters.ConditionFilter):
 
 
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
+class WebhookEndpointAdmin(
+    EndpointActions, EndpointSettingActions, PortalLinkActions, ReadOnlyAdmin
+):
     """Where projects receive their events, and how that goes."""
 
     sidebar = SidebarEntry(SidebarGroup.RECORD, 5, "Webhook endpoints", icon="webhook")
-    actions_list: ClassVar[Sequence[str]] = ["portal_link", "revoke_portal_links"]
+    actions_list: ClassVar[Sequence[str]] = ["add_endpoint", "portal_link", "revoke_portal_links"]
     actions_detail: ClassVar[Sequence[str]] = [
+        "configure_endpoint",
         "send_test",
         "check_endpoint",
         "replay",
         "cancel_replays",
         "enable",
         "disable",
+        "replace_secret",
         "delete_endpoint",
     ]
     search_fields = ["id__exact", "url__icontains", "project__name__icontains"]
@@ -59,7 +64,7 @@ class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
         "project_link",
         "state_badge",
         "failing_since",
-        "next_attempt",
+        "next_attempt_at",
         "lag_count",
         "last_success_at",
     ]
@@ -74,7 +79,7 @@ class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
         "failing_since",
         "failures",
         "last_problem",
-        "next_attempt",
+        "next_attempt_at",
         "last_success_at",
         "position",
         "lag_count",
@@ -124,7 +129,7 @@ class WebhookEndpointAdmin(EndpointActions, PortalLinkActions, ReadOnlyAdmin):
         return f"{row.get_disabled_reason_display()} ({columns.moment(row.disabled_at)})"
 
     @display(description="Next attempt", ordering="breaker_until")
-    def next_attempt(self, row: WebhookEndpoint) -> str:
+    def next_attempt_at(self, row: WebhookEndpoint) -> str:
         """Set while nothing is sent because the last attempts have failed."""
         is_paused = overviews.condition(row, at=timezone.now()) == "paused"
         return columns.moment(row.breaker_until) if is_paused else columns.EMPTY

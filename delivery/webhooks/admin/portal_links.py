@@ -68,7 +68,7 @@ class PortalLinkActions:
     def portal_link(self, request: HttpRequest, form: PortalLinkForm) -> HttpResponse:
         def act() -> HttpResponse:
             link = links.create(
-                project=_project(form),
+                project=chosen_project(form),
                 can_act=form.cleaned_data["access"] == ACT,
                 hours=form.cleaned_data["hours"],
                 actor=actor(request),
@@ -89,7 +89,7 @@ class PortalLinkActions:
     )
     def revoke_portal_links(self, request: HttpRequest, form: ProjectForm) -> HttpResponse:
         def act() -> HttpResponse:
-            project = _project(form)
+            project = chosen_project(form)
             links.revoke_all(
                 project=project,
                 actor=actor(request),
@@ -102,7 +102,8 @@ class PortalLinkActions:
         return dialogs.attempt(request, form, REVOKE, act)
 
 
-def _project(form: dialogs.Dialog) -> Project:
+def chosen_project(form: dialogs.Dialog) -> Project:
+    """The project of the valid form."""
     project = Project.objects.filter(pk=form.cleaned_data["project"]).first()
     if project is None:
         raise Http404

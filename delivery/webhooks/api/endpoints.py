@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from common.api.bodies import serializer_of
 from common.api.serializers import FlagField, ListField, StrictSerializer, WholeNumberField
 from delivery.models import EventOrder, WebhookEndpoint
+from delivery.models.webhook_endpoint import SCHEMA_VERSIONS
 from delivery.webhooks import endpoints, manual, own_headers, secrets
 from delivery.webhooks.endpoints import MAX_RATE, EndpointRequest
 from delivery.webhooks.representation import (
@@ -50,6 +51,13 @@ class WebhookEndpointSerializer(StrictSerializer):
         max_length=MAX_TYPES,
         required=False,
         help_text=TYPES_HELP,
+    )
+    schema_version = WholeNumberField(
+        min_value=SCHEMA_VERSIONS[0],
+        max_value=SCHEMA_VERSIONS[-1],
+        required=False,
+        help_text="Version of the events' shapes. If absent: the newest, which the endpoint keeps "
+        "when there is a newer one.",
     )
     headers = HeadersField(required=False, help_text=HEADERS_HELP)
     ordering = serializers.ChoiceField(

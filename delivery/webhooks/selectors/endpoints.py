@@ -28,9 +28,13 @@ def get(*, project: Project | str, endpoint_id: str) -> WebhookEndpoint:
 
 def lock(*, project_id: str, endpoint_id: str) -> WebhookEndpoint | None:
     """The endpoint, locked until the transaction ends; None if the project has none with this
-    id."""
+    id.
+
+    It is locked before its replays and deliveries. New deliveries, which refer to it, do not wait
+    for this lock.
+    """
     rows = WebhookEndpoint.objects.for_project(project_id).filter(deleted_at__isnull=True)
-    return rows.select_for_update().filter(pk=endpoint_id).first()
+    return rows.select_for_update(no_key=True).filter(pk=endpoint_id).first()
 
 
 def live_secrets(endpoint_ids: list[str], *, at: datetime) -> dict[str, list[WebhookSecret]]:

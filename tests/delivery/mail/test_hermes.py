@@ -90,6 +90,7 @@ def test_a_refusal_waits_for_a_person(row: Notification, hermes: HermesServer, s
         ("Sat, 21 Nov 2026 09:50:00 GMT", timedelta(minutes=20)),
         ("Sat, 21 Nov 2020 09:50:00 GMT", timedelta()),
         ("soon", timedelta()),
+        ("Sat, 21 Nov 99999999999999999999 09:50:00 GMT", timedelta()),
     ],
 )
 def test_retry_after(

@@ -5,7 +5,6 @@ import pytest
 
 from common.conf import EgressSettings
 from delivery.sender.process import SenderProcess
-from delivery.webhooks.dispatcher import Dispatcher
 from tests.delivery.sender.conftest import LOCAL
 from tests.delivery.webhooks.dispatching import Dispatching
 
@@ -19,7 +18,7 @@ def sender() -> Iterator[SenderProcess]:
 @pytest.fixture
 def dispatching(db: None, sender: SenderProcess, settings: Any) -> Iterator[Dispatching]:
     settings.EGRESS = EgressSettings(loopback=True)
-    dispatcher = Dispatcher(sender)
-    yield Dispatching(dispatcher)
-    while dispatcher.has_in_flight:
-        dispatcher.collect(at=Dispatching(dispatcher).at, wait=0.1)
+    dispatching = Dispatching.of(sender)
+    yield dispatching
+    while dispatching.dispatcher.has_in_flight:
+        dispatching.dispatcher.collect(at=dispatching.at, wait=0.1)

@@ -1,5 +1,6 @@
 """A dispatcher with a real sender, and endpoints at receivers of this machine."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from delivery.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from delivery.sender.process import SenderProcess
 from delivery.webhooks import endpoints
 from delivery.webhooks.check_cases import CASES
 from delivery.webhooks.dispatcher import Dispatcher
@@ -26,11 +28,29 @@ from tests.waiting import wait_until
 
 
 @dataclass
+class DispatcherClock:
+    """The machine's monotonic clock, until a test sets ``seconds``."""
+
+    seconds: float | None = None
+
+    def __call__(self) -> float:
+        return time.monotonic() if self.seconds is None else self.seconds
+
+
+@dataclass
 class Dispatching:
-    """``at`` is the time that the dispatcher is told; ``move`` lets it pass."""
+    """``at`` is the time that the dispatcher is told; ``move`` lets it pass. ``clock`` is the one
+    by which it measures pauses."""
 
     dispatcher: Dispatcher
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: DispatcherClock = field(default_factory=DispatcherClock)
+
+    @classmethod
+    def of(cls, sender: SenderProcess) -> "Dispatching":
+        """A new dispatcher that sends with this process."""
+        clock = DispatcherClock()
+        return cls(Dispatcher(sender, clock=clock), clock=clock)
 
     def move(self, **delta: float) -> None:
         self.at += timedelta(**delta)

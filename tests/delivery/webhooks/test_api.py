@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from common.standard_webhooks import parse_secret
 from delivery.models import WebhookCheck, WebhookEndpoint, WebhookSecret
@@ -60,6 +61,24 @@ def test_no_inner_address_is_accepted(api: ApiClient, url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "https://billing.example.com/api/v1/webhook-endpoints/whe_1/test",
+        "https://BILLING.example.com./",
+        "https://billing.example.com:443/",
+    ],
+)
+def test_tollgate_sends_nothing_to_itself(api: ApiClient, settings: Settings, url: str) -> None:
+    """With a key in its own headers, an endpoint that asks for a test would ask for ever."""
+    settings.PUBLIC_URL = "https://billing.example.com"
+    response = api.post("/webhook-endpoints", {"url": url})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == "#/url"
+    endpoint = create(api, url="https://billing.example.com:8443/hook")
+    assert api.patch(f"/webhook-endpoints/{endpoint['id']}", {"url": url}).status_code == 422
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"event_types": ["payment.exploded"]},
@@ -75,6 +94,9 @@ def test_no_inner_address_is_accepted(api: ApiClient, url: str) -> None:
         {"headers": {"x-a": "v" * 2000, "x-b": "v" * 2000, "x-c": "v" * 200}},
         {"headers": {"x-a": None}},
         {"headers": ["x-a"]},
+        {"schema_version": 0},
+        {"schema_version": 2},
+        {"schema_version": "one"},
         {"rate": 0},
         {"rate": 101},
         {"ordering": "strict"},
@@ -123,6 +145,17 @@ def test_settings_are_changed_and_the_endpoint_is_disabled_and_enabled(
         "disabled_reason": None,
         "disabled_at": None,
     }
+
+
+def test_an_endpoint_is_pinned_to_a_version_of_events(api: ApiClient, project: Project) -> None:
+    created = create(api, schema_version=1)
+    assert created["schema_version"] == create(api)["schema_version"] == 1
+    path = f"/webhook-endpoints/{created['id']}"
+    WebhookEndpoint.objects.for_project(project).filter(pk=created["id"]).update(schema_version=0)
+    assert api.patch(path, {"description": "kept"}).json()["schema_version"] == 0
+    changed = api.patch(path, {"schema_version": 1})
+    assert (changed.status_code, changed.json()["schema_version"]) == (200, 1)
+    assert api.patch(path, {"schema_version": 2}).status_code == 422
 
 
 def test_skipping_what_was_missed(api: ApiClient, project: Project) -> None:

@@ -51,7 +51,6 @@ def check(
         behaviour.judge = make_judge(row.secrets.get().open())
         planned = checks.plan(endpoint=row, actor="test", at=dispatching.at)
         sequencer.run()
-        dispatching.dispatcher._checks_at = 0.0
         dispatching.until(lambda: stored(planned).state == "completed")
         assert states(row) == []
         assert len(receiver.requests) == len(CASES)
@@ -142,7 +141,6 @@ def test_a_check_is_made_one_at_a_time_also_of_a_disabled_endpoint(
         with pytest.raises(CheckRunning):
             checks.plan(endpoint=row, actor="test", at=dispatching.at)
         sequencer.run()
-        dispatching.dispatcher._checks_at = 0.0
         dispatching.until(lambda: stored(planned).state == "completed")
         assert stored(planned).grade == "D"
         with pytest.raises(CheckRunning):

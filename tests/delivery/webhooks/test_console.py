@@ -137,6 +137,57 @@ def test_an_operator_replays_and_cancels(operator: Client, endpoint: WebhookEndp
     assert was_done(send(operator, page(endpoint, "replay"), events="failed"))
 
 
+def test_an_operator_adds_an_endpoint_and_sees_its_secret_once(
+    operator: Client, project: Project
+) -> None:
+    settings = {"url": URL, "event_types": "payment.*, invoice.paid", "ordering": "customer"}
+    answer = send(
+        operator,
+        "/admin/delivery/webhookendpoint/add-endpoint/",
+        project=project.pk,
+        rate="5",
+        **settings,
+    )
+    row = WebhookEndpoint.objects.for_project(project).get()
+    assert (row.event_types, row.ordering, row.rate) == (
+        ["payment.*", "invoice.paid"],
+        "customer",
+        5,
+    )
+    secret = row.secrets.get().open()
+    assert secret in html.unescape(answer.text)
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert secret not in html.unescape(operator.get(page(row, "change")).text)
+    audited(row, "created")
+
+
+def test_an_operator_changes_settings(operator: Client, endpoint: WebhookEndpoint) -> None:
+    shown = operator.get(page(endpoint, "configure")).text
+    assert URL in shown
+    moved = {"url": "https://other.example.com/", "ordering": "none", "rate": "7"}
+    assert was_done(send(operator, page(endpoint, "configure"), **moved))
+    endpoint.refresh_from_db()
+    assert (endpoint.url, endpoint.rate) == ("https://other.example.com/", 7)
+    assert endpoint.header_names == ["x-token"]
+    audited(endpoint, "changed")
+    for wrong in ({"url": "https://127.0.0.1/"}, {"event_types": "payment.exploded"}):
+        refused = send(operator, page(endpoint, "configure"), **{**moved, **wrong})
+        assert not was_done(refused)
+        assert "The request is not valid." in refused.text
+    endpoint.refresh_from_db()
+    assert endpoint.url == "https://other.example.com/"
+
+
+def test_an_operator_replaces_the_secret(operator: Client, endpoint: WebhookEndpoint) -> None:
+    old = endpoint.secrets.get().open()
+    answer = send(operator, page(endpoint, "replace-secret"), overlap_hours="2")
+    new = endpoint.secrets.get(expires_at=None).open()
+    assert new != old
+    assert new in html.unescape(answer.text)
+    assert endpoint.secrets.count() == 2
+    audited(endpoint, "secret")
+
+
 def test_an_operator_deletes(operator: Client, endpoint: WebhookEndpoint) -> None:
     assert was_done(send(operator, page(endpoint, "delete-endpoint")))
     endpoint.refresh_from_db()
@@ -186,7 +237,10 @@ def test_a_viewer_only_looks(viewer: Client, endpoint: WebhookEndpoint) -> None:
     row = create_delivery(endpoint, "x", 0, timezone.now())
     assert viewer.get(page(endpoint, "change")).status_code == 200
     assert viewer.get(page(row, "change")).status_code == 200
-    for name in ("send-test", "replay", "cancel-replay", "enable", "disable", "delete-endpoint"):
+    for name in (
+        *("configure", "replace-secret", "send-test", "replay", "cancel-replay"),
+        *("enable", "disable", "delete-endpoint"),
+    ):
         assert send(viewer, page(endpoint, name), events="failed").status_code == 403
     assert send(viewer, page(row, "send-again")).status_code == 403
     endpoint.refresh_from_db()

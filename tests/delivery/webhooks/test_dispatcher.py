@@ -1,16 +1,12 @@
 """Deliveries to real receivers: signed, retried on schedule, each endpoint for itself."""
 
 import json
-from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
 
-from common.conf import EgressSettings
 from delivery.models import DeliveryState, WebhookEndpoint
-from delivery.sender.process import SenderProcess
 from delivery.webhooks import endpoints, schedule
-from delivery.webhooks.dispatcher import Dispatcher
 from delivery.webhooks.pace import FIRST_PAUSE
 from events.log import sequencer
 from projects.models import Project
@@ -166,19 +162,17 @@ def test_one_customer_keeps_the_order_and_delays_no_other(
 
 
 def test_the_next_event_of_a_customer_does_not_wait_for_a_full_batch_of_results(
-    sender: SenderProcess, project: Project, settings: Any
+    dispatching: Dispatching, project: Project
 ) -> None:
     """The clock stands still but for 20 ms after the first answer."""
-    settings.EGRESS = EgressSettings(loopback=True)
-    seconds = [1000.0]
-    dispatching = Dispatching(Dispatcher(sender, clock=lambda: seconds[0]))
+    dispatching.clock.seconds = 1000.0
     with receiving() as receiver:
         row, _ = endpoint_at(receiver, project, ordering="customer")
         for number in range(1, 3):
             record(project, "cus_1", number)
         sequencer.run()
         dispatching.until(lambda: dispatching.dispatcher.delivered == 1)
-        seconds[0] += 0.02
+        dispatching.clock.seconds += 0.02
         dispatching.until(lambda: dispatching.dispatcher.delivered == 2)
         dispatching.dispatcher.stop(at=dispatching.at)
     assert states(row) == [("done", 1), ("done", 1)]

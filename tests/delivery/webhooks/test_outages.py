@@ -11,9 +11,9 @@ from django.db import connection
 
 from delivery.models import WebhookEndpoint
 from delivery.sender.process import SenderProcess
-from delivery.webhooks.dispatcher import Dispatcher
 from events.log import sequencer
 from projects.models import Project
+from tests.delivery.sender.conftest import LOCAL
 from tests.delivery.sender.receivers import OK, close, receiving
 from tests.delivery.webhooks.dispatching import (
     Dispatching,
@@ -94,31 +94,32 @@ def test_disabled_after_five_days_without_a_success(
 def test_a_backlog_never_passes_the_rate_or_four_requests_in_flight(
     dispatching: Dispatching, project: Project
 ) -> None:
-    now = 0.0
+    clock = dispatching.clock
+    clock.seconds = 0.0
     sent: list[float] = []
-    dispatching.dispatcher._clock = lambda: now
     with receiving() as receiver:
         row, _ = endpoint_at(receiver, project, rate=50)
         for number in range(300):
             record(project, f"cus_{number}", 1)
         sequencer.run()
         while len(sent) < 300:
-            now += 0.01
+            clock.seconds += 0.01
             dispatching.move(seconds=0.01)
             dispatching.tick()
             lane = dispatching.dispatcher.lanes.get(row.pk)
             assert lane is None or lane.in_flight <= 4
-            sent += [now] * (len(receiver.requests) - len(sent))
+            sent += [clock.seconds] * (len(receiver.requests) - len(sent))
     for begin in sent:
         # What is in flight arrives later than it was sent.
         assert sum(begin <= each < begin + 1 for each in sent) <= 50 + 4
 
 
 def test_two_dispatchers_share_the_endpoints_and_send_nothing_twice(
-    dispatching: Dispatching, sender: SenderProcess, project: Project
+    dispatching: Dispatching, project: Project
 ) -> None:
-    with SenderProcess(sender._options) as second_sender, receiving() as receiver:
-        second = Dispatching(Dispatcher(second_sender), at=dispatching.at)
+    with SenderProcess(LOCAL) as second_sender, receiving() as receiver:
+        second = Dispatching.of(second_sender)
+        second.at = dispatching.at
         rows = [endpoint_at(receiver, project)[0] for _ in range(6)]
         positions = WebhookEndpoint.objects.for_project(project)
         positions.update(position=max(row.position for row in rows))

@@ -107,6 +107,22 @@ def test_a_pause_that_the_receiver_demands_is_kept(
     assert [state for state, _ in states(row)] == ["done"] * 3
 
 
+def test_a_pause_that_no_clock_can_show_is_ignored(
+    dispatching: Dispatching, project: Project
+) -> None:
+    """It must not end the process that sends for all others."""
+    odd = answer("503 No", "Retry-After: Sat, 21 Nov 99999999999999999999 09:30:00 GMT")
+    with receiving(odd, OK) as receiver:
+        row, _ = endpoint_at(receiver, project)
+        record(project, "cus_1", 1)
+        sequencer.run()
+        dispatching.settle()
+        assert states(row) == [("waiting", 1)]
+        dispatching.move(seconds=10)
+        dispatching.settle()
+    assert states(row) == [("done", 2)]
+
+
 def test_a_hanging_receiver_holds_four_requests_and_delays_no_other(
     dispatching: Dispatching, project: Project, other_project: Project
 ) -> None:

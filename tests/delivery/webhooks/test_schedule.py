@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from delivery.webhooks import schedule
@@ -47,13 +47,23 @@ def test_a_delivery_is_not_planned_longer_than_the_schedule_lasts() -> None:
         ("-5", None),
         ("٣", None),
         ("Sat, 99 Nov 2026 99:31:00 GMT", None),
+        ("Sat, 21 Nov 99999999999999999999 09:30:00 GMT", None),
+        ("Sat, 21 Nov 2026 09:30:00 +99999999999999", None),
     ],
 )
 def test_retry_after(value: str, pause: timedelta | None) -> None:
     assert schedule.parse_retry_after(value, at=NOW) == pause
 
 
-@given(st.text(max_size=60))
+WORDS = (
+    *("Sat,", "21", "Nov", "2026", "09:30:00", "24:00:00", "GMT", "-0000", "-9999", "0001"),
+    *("9" * 20, "+" + "9" * 14, "1e9", ":", '"', "(", ",", " "),
+)
+"""Of which dates are made, good and bad ones."""
+
+
+@given(st.text(max_size=60) | st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join))
+@example("2015 Oct 99999999999999999999 24:00:00 +99999999999999")
 def test_no_retry_after_is_an_error(value: str) -> None:
     pause = schedule.parse_retry_after(value, at=NOW)
     assert pause is None or timedelta() <= pause <= timedelta(hours=24)

@@ -1,4 +1,4 @@
-"""Changes of a project and of its keys are events of the project."""
+"""Changes of a project, of its apps and of its keys are events of the project."""
 
 from datetime import timedelta
 
@@ -39,7 +39,10 @@ def test_a_rotated_key_is_told_with_its_successor_and_without_a_secret(project: 
     successor, new_secret = api_keys.rotate(
         key=key, at=now, overlap=timedelta(hours=1), actor=ACTOR
     )
-    assert outbox_events.types(project) == ["api_key.rotated"]
+    assert outbox_events.types(project) == ["api_key.created", "api_key.rotated"]
+    created = outbox_events.last(project, "api_key.created")
+    assert (created.subject, created.data["scopes"]) == (successor.pk, key.scopes)
+    assert new_secret not in str(created.data)
     event = outbox_events.last(project, "api_key.rotated")
     assert (event.subject, event.data["rotated_to"]) == (key.pk, successor.pk)
     assert event.previous == {"expires_at": None, "rotated_to": None}
@@ -55,3 +58,38 @@ def test_a_revoked_key_is_told_once(project: Project) -> None:
         api_keys.revoke(key=key, at=now, actor=ACTOR)
     assert outbox_events.types(project) == ["api_key.revoked"]
     assert outbox_events.changed(project, "api_key.revoked") == {"revoked_at": None}
+
+
+def test_a_key_that_a_key_issues_is_told(api: ApiClient, project: Project) -> None:
+    """Who steals a key and makes itself another one is seen."""
+    issued = api.post(f"/projects/{project.pk}/keys", {"name": "CI", "scopes": ["events:read"]})
+    body = issued.json()
+    secret = body.pop("secret")
+    assert outbox_events.types(project) == ["api_key.created"]
+    event = outbox_events.last(project, "api_key.created")
+    assert (event.data, event.previous) == (body, {})
+    assert secret not in str(event.data)
+
+
+def test_an_app_is_told_when_it_is_created_renamed_archived_and_restored(
+    api: ApiClient, project: Project
+) -> None:
+    path = f"/projects/{project.pk}/apps"
+    app = api.post(path, {"name": "Reports"}).json()
+    for change in ({"name": "Figures"}, {"archived": True}, {"archived": True}):
+        api.patch(f"{path}/{app['id']}", change)
+    restored = api.patch(f"{path}/{app['id']}", {"archived": False}).json()
+    assert outbox_events.types(project) == [
+        "app.created",
+        "app.updated",
+        "app.archived",
+        "app.updated",
+    ]
+    created, renamed, archived, last = outbox_events.events(project)
+    assert (created.data, created.previous) == (app, {})
+    assert (renamed.previous, renamed.data["name"]) == ({"name": "Reports"}, "Figures")
+    assert archived.previous == {"archived_at": None}
+    assert (last.data, last.previous) == (
+        restored,
+        {"archived_at": archived.data["archived_at"]},
+    )

@@ -1,0 +1,96 @@
+"""What a person changes and what the dispatcher stores at the same time wait for each other, and
+neither is broken off as a deadlock."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from delivery.models import WebhookReplay
+from delivery.webhooks import endpoints, lane_leases, manual, replays
+from delivery.webhooks.selectors import endpoints as stored
+from events.log import sequencer
+from projects.models import Project
+from tests.delivery.sender.receivers import receiving
+from tests.delivery.webhooks.dispatching import Dispatching, attempts, endpoint_at, states
+from tests.events.log.recording import record
+from tests.stops.blocking import WAITING, database_url
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def beside(work: Callable[[], object]) -> Iterator[None]:
+    """Begin the work in another thread; the block starts when it waits for a lock or has ended."""
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  # raised below
+            errors.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    with psycopg.connect(database_url(), autocommit=True) as looker:
+
+        def has_stopped() -> bool:
+            row = looker.execute(WAITING).fetchone()
+            return not thread.is_alive() or bool(row and row[0])
+
+        thread.start()
+        wait_until(has_stopped)
+    try:
+        yield
+    finally:
+        thread.join()
+    assert errors == []
+
+
+def test_results_are_stored_while_the_endpoint_is_deleted(
+    dispatching: Dispatching, project: Project
+) -> None:
+    dispatching.clock.seconds = 0.0  # so that nothing is stored before stop()
+    with receiving() as receiver:
+        row, _ = endpoint_at(receiver, project)
+        record(project, "cus_1", 1)
+        sequencer.run()
+        dispatching.until(lambda: len(receiver.requests) == 1)
+        dispatcher = dispatching.dispatcher
+        while dispatcher.has_in_flight:
+            dispatcher.collect(at=dispatching.at, wait=0.1)
+        with transaction.atomic():
+            assert stored.lock(project_id=project.pk, endpoint_id=row.pk)
+            with_store = beside(lambda: dispatcher.stop(at=dispatching.at))
+            with_store.__enter__()
+            endpoints.delete(endpoint=row, actor="test", at=dispatching.at)
+        with_store.__exit__(None, None, None)
+    assert states(row) == [("canceled", 0)]
+    assert len(attempts(row)) == 1
+
+
+def test_a_replay_is_canceled_while_it_goes_on(dispatching: Dispatching, project: Project) -> None:
+    row, _ = endpoint_at("https://hook.example.com/", project)
+    begin = row.position
+    record(project, "cus_1", 1)
+    sequencer.run()
+    endpoints.change(endpoint=row, changes={"skip_missed": True}, actor="test", at=dispatching.at)
+    row.refresh_from_db()
+    replay = manual.replay(
+        endpoint=row, after=begin, until=None, failed_only=False, actor="test", at=dispatching.at
+    )
+    dispatching.at += timedelta(seconds=1)
+    lanes = lane_leases.claim(limit=9, at=dispatching.at, now=0.0)
+    with transaction.atomic():
+        assert stored.lock(project_id=project.pk, endpoint_id=row.pk)
+        with_step = beside(lambda: replays.run(lanes, at=dispatching.at))
+        with_step.__enter__()
+        manual.cancel_replay(replay=replay, actor="test", at=dispatching.at)
+    with_step.__exit__(None, None, None)
+    assert WebhookReplay.objects.for_project(project).get().deliveries == 1
