@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from django.db.models.functions import Now
 
+from billing import row_ids
 from billing.models import StripeAccount, StripeIntent
 from billing.models.outbound import Outbound
 from billing.models.stripe_intent import IntentState
@@ -29,10 +30,12 @@ from billing.stripe.errors import (
 from billing.stripe.fields import Fields, labelled
 from billing.stripe.write_operations import WRITES
 from billing.sync.request_back_off import RequestBackOff
+from common import log_fields, traces
 from common.errors import DomainError
 from common.inserts import insert
 from common.lease import LeaseLost
 from common.prepared_queries import Parameter, PreparedQuery
+from common.spans import SpanKind, span
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +69,7 @@ def create_object(
     further columns. Raises StripeUnavailable while the result is unknown: calling again finishes
     the work. Raises StripeRefused when Stripe refused: nothing was made and the row is deleted.
     """
+    row_ids.log(row)
     if not row.stripe_id:  # set already when an event was faster than the answer
         intent = _plan_intent(
             project_id=row.project_id,
@@ -99,6 +103,7 @@ def change_object(
     ``billing.stripe.errors``; after StripeUnavailable the change may still be carried out, and the
     janitor resolves it.
     """
+    row_ids.log_subject(subject)
     intent = _plan_intent(
         project_id=project_id,
         account=account,
@@ -146,10 +151,17 @@ def finish_due(
 
 
 def _resolve_due(intent: StripeIntent, back_off: RequestBackOff, at: datetime) -> None:
-    try:
-        error = _try_to_resolve(intent, at)
-    except StripeUnavailable as away:
-        error = away
+    """Resolve an intent in the trace of the request that began it."""
+    with (
+        log_fields.scope(intent=intent.pk, operation=intent.operation),
+        traces.continued(intent.traceparent),
+        span(f"intent {intent.operation}", SpanKind.INTERNAL),
+    ):
+        row_ids.log_subject(intent.subject)
+        try:
+            error = _try_to_resolve(intent, at)
+        except StripeUnavailable as away:
+            error = away
     is_stopped = back_off.stops_for(intent.account_id, intent.operation, error)
     if intent.attempts and not is_stopped and not isinstance(error, StripeUnavailable):
         back_off.record_answer(intent.account_id, intent.operation)
@@ -179,6 +191,7 @@ def _plan_intent(
             account=account,
             purpose=purpose,
             params=params,
+            traceparent=traces.current_header(),
             next_try_at=Now() + intent_lease.LEASE,
             **values,
         )
