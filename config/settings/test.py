@@ -4,7 +4,6 @@ imported."""
 import os
 from dataclasses import replace
 
-from common.conf import TracingSettings
 from common.logs import logging_settings
 from config.env import database, encryption_keys, required
 from config.settings.base import *  # noqa: F403
@@ -32,7 +31,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 BILLING = replace(BILLING, stripe_test_reads=100_000)  # noqa: F405
 MAIL = MailServerSettings(mail_from="billing@tollgate.example")
 TEMPORAL = TemporalSettings()
-TRACING = TracingSettings()
 AXES_ENABLED = False
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
