@@ -394,7 +394,7 @@ def test_the_web_server_sends_spans_also_of_checks_from_its_cache(
         monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
         monkeypatch.setenv("OTEL_SERVICE_NAME", "billing-eu")
         with web_server(tmp_path / "web.log") as port:
-            bearer = {"Authorization": f"Bearer {key}"}
+            bearer: Any = {"Authorization": f"Bearer {key}"}
             for _ in range(12):
                 assert send(port, "GET", ASK, **bearer).status == 200
             for _ in range(12):
