@@ -39,8 +39,8 @@ def add(**ids: str | None) -> None:
     empty one is left out. Raises ValueError for a name that is not of the list."""
     if unknown := ids.keys() - NAMES:
         raise ValueError(f"No fields of log lines: {', '.join(sorted(unknown))}.")
-    known = {name: value[:LONGEST] for name, value in ids.items() if value}
-    structlog.contextvars.bind_contextvars(**known)
+    fields = {name: value[:LONGEST] for name, value in ids.items() if value}
+    structlog.contextvars.bind_contextvars(**fields)
 
 
 @contextmanager

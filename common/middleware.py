@@ -13,7 +13,7 @@ from common.api import django_refusals
 from common.api.problems import plain, refusal_of
 from common.ids import is_id
 from common.request_metrics import record_request, route_of
-from common.spans import Span, SpanKind, span
+from common.spans import SpanKind, TraceSpan, span
 
 log = structlog.get_logger("tollgate.request")
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -60,7 +60,7 @@ class RequestIdMiddleware:
         response["X-Request-ID"] = request_id
         return response
 
-    def _answer(self, request: HttpRequest, request_span: Span | None) -> HttpResponse:
+    def _answer(self, request: HttpRequest, request_span: TraceSpan | None) -> HttpResponse:
         """Answer the request; count, log and record that it was answered."""
         started = time.perf_counter()
         response = self.get_response(request)

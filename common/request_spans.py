@@ -2,10 +2,10 @@
 
 from common import context, traces
 from common.request_metrics import METHODS
-from common.spans import Span, SpanKind, start
+from common.spans import SpanKind, TraceSpan, start
 
 
-def finish(span: Span | None, *, method: str, route: str, status: int) -> None:
+def finish(span: TraceSpan | None, *, method: str, route: str, status: int) -> None:
     """Name the span of a request after its route, and record its status."""
     if span is None:
         return

@@ -30,7 +30,7 @@ class SpanKind(Enum):
     INTERNAL = "internal"
 
 
-class Span(Protocol):
+class TraceSpan(Protocol):
     """A span that is open. ``parent`` is what its children have as theirs."""
 
     @property
@@ -61,7 +61,7 @@ class Tracer(Protocol):
         parent: TraceParent | None,
         attributes: Attributes,
         seconds_ago: float,
-    ) -> Span: ...
+    ) -> TraceSpan: ...
 
     def flush(self) -> None:
         """Send what is recorded."""
@@ -101,7 +101,7 @@ def start(
     begins_trace: bool = False,
     attributes: Attributes | None = None,
     seconds_ago: float = 0.0,
-) -> Span | None:
+) -> TraceSpan | None:
     """Open a span below ``parent``. Without one, it may begin a trace if ``begins_trace``. None if
     the trace is not recorded."""
     if _Spans.open_tracer is None or not _is_recorded(parent, begins_trace):
@@ -118,7 +118,7 @@ def span(
     *,
     begins_trace: bool = False,
     attributes: Attributes | None = None,
-) -> Iterator[Span | None]:
+) -> Iterator[TraceSpan | None]:
     """A span of what is done inside, below the current one. None if the trace is not recorded."""
     opened = start(
         name,

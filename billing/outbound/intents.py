@@ -5,7 +5,6 @@ answer or an error inside Stripe, the caller's next try or the janitor (:func:`f
 resolves it (``billing.outbound.intent_resolution``).
 """
 
-import hashlib
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -18,9 +17,10 @@ from billing import row_ids
 from billing.models import StripeAccount, StripeIntent
 from billing.models.outbound import Outbound
 from billing.models.stripe_intent import IntentState
-from billing.outbound import intent_lease, intent_requests, intent_resolution
+from billing.outbound import intent_lease, intent_requests, intent_resolution, intent_traces
 from billing.outbound import selectors as intents
 from billing.outbound.intent_resolution import KEY_LIFE, Values
+from billing.outbound.purposes import purpose_of_change
 from billing.stripe.errors import (
     StripeNotAsked,
     StripeObjectMissing,
@@ -30,12 +30,11 @@ from billing.stripe.errors import (
 from billing.stripe.fields import Fields, labelled
 from billing.stripe.write_operations import WRITES
 from billing.sync.request_back_off import RequestBackOff
-from common import log_fields, traces
+from common import traces
 from common.errors import DomainError
 from common.inserts import insert
 from common.lease import LeaseLost
 from common.prepared_queries import Parameter, PreparedQuery
-from common.spans import SpanKind, span
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +107,7 @@ def change_object(
         project_id=project_id,
         account=account,
         operation=operation,
-        purpose=_purpose(operation, target, request),
+        purpose=purpose_of_change(operation, target, request),
         subject=subject,
         target=target,
         params=params,
@@ -124,7 +123,7 @@ def find_change(
 ) -> StripeIntent | None:
     """Find the intent of an earlier try of the same request."""
     rows = StripeIntent.objects.for_project(project_id)
-    return rows.filter(purpose=_purpose(operation, target, request)).first()
+    return rows.filter(purpose=purpose_of_change(operation, target, request)).first()
 
 
 def finish_due(
@@ -151,17 +150,11 @@ def finish_due(
 
 
 def _resolve_due(intent: StripeIntent, back_off: RequestBackOff, at: datetime) -> None:
-    """Resolve an intent in the trace of the request that began it."""
-    with (
-        log_fields.scope(intent=intent.pk, operation=intent.operation),
-        traces.continued(intent.traceparent),
-        span(f"intent {intent.operation}", SpanKind.INTERNAL),
-    ):
-        row_ids.log_subject(intent.subject)
-        try:
+    try:
+        with intent_traces.continued(intent):
             error = _try_to_resolve(intent, at)
-        except StripeUnavailable as away:
-            error = away
+    except StripeUnavailable as away:
+        error = away
     is_stopped = back_off.stops_for(intent.account_id, intent.operation, error)
     if intent.attempts and not is_stopped and not isinstance(error, StripeUnavailable):
         back_off.record_answer(intent.account_id, intent.operation)
@@ -304,10 +297,3 @@ def _record_answer(intent: StripeIntent, at: datetime) -> None:
     """Record that the caller has had the answer."""
     rows = StripeIntent.objects.for_project(intent.project_id)
     rows.filter(pk=intent.pk, answered_at__isnull=True).update(answered_at=at)
-
-
-def _purpose(operation: str, target: str, request: str) -> str:
-    name = f"{target} {request}"
-    if len(name) > 160:
-        name = hashlib.sha256(name.encode()).hexdigest()
-    return f"{operation} {name}"

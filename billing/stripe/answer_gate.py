@@ -20,7 +20,7 @@ from stripe import APIConnectionError, HTTPClient
 from billing.stripe import request_metrics, requests
 from billing.stripe.errors import SHORTEST_WAIT, StripeUnavailable
 from common import context
-from common.spans import Span, SpanKind, span
+from common.spans import SpanKind, TraceSpan, span
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +119,7 @@ class AnswerGate(HTTPClient):
         return outcome, _Try(_may_pass(status, answer_headers), answer=answer)
 
 
-def _describe(opened: Span, method: str, url: str, outcome: str, attempt: _Try) -> None:
+def _describe(opened: TraceSpan, method: str, url: str, outcome: str, attempt: _Try) -> None:
     """Name the span of a request to Stripe, and record its answer."""
     pattern = request_metrics.pattern_of(url)
     opened.rename(f"{method.upper()} {pattern}")

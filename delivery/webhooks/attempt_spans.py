@@ -1,14 +1,14 @@
 """The span of an attempt to deliver a webhook, below the trace in which the event was recorded."""
 
 from common import traces
-from common.spans import Span, SpanKind, start
+from common.spans import SpanKind, TraceSpan, start
 from delivery.webhooks.lanes import DueDelivery, LaneEndpoint
 from delivery.webhooks.messages import LoadedEvent
 from delivery.webhooks.results import FinishedAttempt
 from delivery.webhooks.verdicts import Verdict
 
 
-def begin(event: LoadedEvent, *, endpoint: LaneEndpoint, delivery: DueDelivery) -> Span | None:
+def begin(event: LoadedEvent, *, endpoint: LaneEndpoint, delivery: DueDelivery) -> TraceSpan | None:
     """Open the span of a request to a receiver; None if the trace is not recorded. The address may
     contain a token: the endpoint's id stands for it."""
     return start(
@@ -27,7 +27,7 @@ def begin(event: LoadedEvent, *, endpoint: LaneEndpoint, delivery: DueDelivery) 
     )
 
 
-def traceparent_of(event: LoadedEvent, span: Span | None) -> str:
+def traceparent_of(event: LoadedEvent, span: TraceSpan | None) -> str:
     """The header of the request: its span, or else the event's trace as it is."""
     return str(span.parent) if span is not None else event.traceparent
 

@@ -129,16 +129,16 @@ def test_without_a_collector_the_callers_trace_reaches_the_receiver_as_it_came(
         "workflow_id": "order-4711",
         "shipment_id": "shp_7",
     }
-    (asked,) = [line for line in lines(caplog, "request") if line["path"] == "/api/v1/payments"]
-    assert ids.items() <= asked.items()
+    (paying,) = [line for line in lines(caplog, "request") if line["path"] == "/api/v1/payments"]
+    assert ids.items() <= paying.items()
     synced = lines(caplog, "object_synced")
     assert {line["kind"] for line in synced} == {"payment_intent"}
     assert all(
         (ids | {"stripe_id": payment["stripe_id"]}).items() <= each.items() for each in synced
     )
-    told = [line["stripe_event_id"] for line in synced if "stripe_event_id" in line]
-    assert told
-    assert all(each.startswith("evt_") for each in told)
+    event_ids = [line["stripe_event_id"] for line in synced if "stripe_event_id" in line]
+    assert event_ids
+    assert all(each.startswith("evt_") for each in event_ids)
     deliveries = [line for line in lines(caplog, "request") if line["path"] == "/webhooks/stripe"]
     assert [line for line in deliveries if "trace_id" in line or "payment_id" in line] == []
 
@@ -157,18 +157,18 @@ def test_one_trace_from_the_caller_to_the_receiver(
         dispatching.settle()
     spans.flush()
     assert {span.trace_id for span in collector.spans} == {TRACE}
-    asked = collector.one("POST /api/v1/payments")
-    assert (asked.parent_id, asked.kind, asked.is_error) == (CALLER, "server", False)
-    assert asked.attributes["http.response.status_code"] == 201
-    assert asked.attributes["tollgate.project_id"] == project.pk
+    paying = collector.one("POST /api/v1/payments")
+    assert (paying.parent_id, paying.kind, paying.is_error) == (CALLER, "server", False)
+    assert paying.attributes["http.response.status_code"] == 201
+    assert paying.attributes["tollgate.project_id"] == project.pk
     created = collector.one("POST /v1/payment_intents")
-    assert (created.parent_id, created.kind) == (asked.span_id, "client")
+    assert (created.parent_id, created.kind) == (paying.span_id, "client")
     assert created.attributes["http.response.status_code"] == 200
     assert created.attributes["stripe.request_id"].startswith("req_")
     reads = collector.named("sync payment_intent")
     assert reads
     for read in reads:
-        assert read.parent_id == asked.span_id
+        assert read.parent_id == paying.span_id
         assert read.attributes["tollgate.stripe_id"] == payment["stripe_id"]
         assert "GET /v1/payment_intents/{id}" in collector.children(read)
         assert "store payment_intent" in collector.children(read)
@@ -176,7 +176,7 @@ def test_one_trace_from_the_caller_to_the_receiver(
         row.type: row.traceparent
         for row in OutboxEvent.objects.for_project(project).filter(type__startswith="payment.")
     }
-    assert recorded["payment.created"] == f"00-{TRACE}-{asked.span_id}-01"
+    assert recorded["payment.created"] == f"00-{TRACE}-{paying.span_id}-01"
     stores = {span.span_id for span in collector.named("store payment_intent")}
     assert traces.parse(recorded["payment.paid"]).span_id in stores  # type: ignore[union-attr]
     for type_, sent in sent_parents(receiver).items():
@@ -239,17 +239,17 @@ def test_a_request_may_begin_a_trace_itself(
         api.post("/payments", PAYMENT)
         api.get("/payments/pay_01j9zc3k5v8e4w2t7x6y5q4r3s")
     spans.flush()
-    asked = collector.one("POST /api/v1/payments")
+    paying = collector.one("POST /api/v1/payments")
     missing = collector.one("GET /api/v1/payments/{pk}")
-    assert asked.parent_id == missing.parent_id == ""
-    assert asked.trace_id != missing.trace_id
+    assert paying.parent_id == missing.parent_id == ""
+    assert paying.trace_id != missing.trace_id
     assert (missing.attributes["http.response.status_code"], missing.is_error) == (404, False)
     assert [line["trace_id"] for line in lines(caplog, "request")] == [
-        asked.trace_id,
+        paying.trace_id,
         missing.trace_id,
     ]
     recorded = OutboxEvent.objects.for_project(project).values_list("traceparent", flat=True)
-    assert {each[:-3] for each in recorded} == {f"00-{asked.trace_id}-{asked.span_id}"}
+    assert {each[:-3] for each in recorded} == {f"00-{paying.trace_id}-{paying.span_id}"}
 
 
 def test_a_failing_request_to_stripe_is_an_error_of_its_span(
@@ -259,8 +259,8 @@ def test_a_failing_request_to_stripe_is_an_error_of_its_span(
     answer = api.post("/payments", PAYMENT, headers=ASKED)
     assert answer.status_code == 503
     spans.flush()
-    asked = collector.one("POST /api/v1/payments")
-    assert (asked.attributes["http.response.status_code"], asked.is_error) == (503, True)
+    paying = collector.one("POST /api/v1/payments")
+    assert (paying.attributes["http.response.status_code"], paying.is_error) == (503, True)
     attempt = collector.one("POST /v1/payment_intents")
     assert (attempt.attributes["error.type"], attempt.is_error) == ("failed", True)
     assert attempt.attributes["http.response.status_code"] == 500
@@ -276,9 +276,9 @@ def test_a_worker_finishes_a_write_in_the_trace_of_the_request_that_began_it(
     StripeIntent.objects.across_projects().update(next_try_at=earlier, leased_until=None)
     assert intents.finish_due(at=timezone.now()) == 1
     spans.flush()
-    asked = collector.one("POST /api/v1/payments")
+    paying = collector.one("POST /api/v1/payments")
     finished = collector.one("intent payment_intent.create")
-    assert finished.parent_id == asked.span_id
+    assert finished.parent_id == paying.span_id
     assert "POST /v1/payment_intents" in collector.children(finished)
 
 
@@ -306,14 +306,14 @@ def test_what_stripe_tells_later_than_a_day_is_no_part_of_the_trace(
     payment = buy(api, stripe, drain, PARENT)
     row = SyncObject.objects.get(stripe_id=payment["stripe_id"])
     assert row.traceparent == PARENT
-    told = event("payment_intent.succeeded", object_id=payment["stripe_id"])
-    assert post({**told, "id": "evt_soon"}).status_code == 200
+    news = event("payment_intent.succeeded", object_id=payment["stripe_id"])
+    assert post({**news, "id": "evt_soon"}).status_code == 200
     (soon,) = sync_queue.claim_due(limit=10)
     assert soon.traceparent == PARENT
     sync_queue.release(soon)
     drain()
     SyncObject.objects.update(traced_at=timezone.now() - timedelta(hours=25))
-    assert post({**told, "id": "evt_late"}).status_code == 200
+    assert post({**news, "id": "evt_late"}).status_code == 200
     (late,) = sync_queue.claim_due(limit=10)
     assert (late.traceparent, late.stripe_event_id) == ("", "evt_late")
 
@@ -421,9 +421,9 @@ def test_no_span_lasts_longer_than_what_it_measures(
 ) -> None:
     api.post("/payments", PAYMENT, headers=ASKED)
     spans.flush()
-    asked: SentSpan = collector.one("POST /api/v1/payments")
+    paying: SentSpan = collector.one("POST /api/v1/payments")
     created = collector.one("POST /v1/payment_intents")
-    assert 0 < created.seconds <= asked.seconds
+    assert 0 < created.seconds <= paying.seconds
 
 
 def test_the_settings_of_the_suite_export_nothing() -> None:
