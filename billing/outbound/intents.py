@@ -107,7 +107,7 @@ def change_object(
         project_id=project_id,
         account=account,
         operation=operation,
-        purpose=purpose_of_change(operation, target, request),
+        purpose=purpose_of_change(operation=operation, target=target, request=request),
         subject=subject,
         target=target,
         params=params,
@@ -123,7 +123,8 @@ def find_change(
 ) -> StripeIntent | None:
     """Find the intent of an earlier try of the same request."""
     rows = StripeIntent.objects.for_project(project_id)
-    return rows.filter(purpose=purpose_of_change(operation, target, request)).first()
+    purpose = purpose_of_change(operation=operation, target=target, request=request)
+    return rows.filter(purpose=purpose).first()
 
 
 def finish_due(

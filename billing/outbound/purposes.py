@@ -6,7 +6,7 @@ LONGEST = 160
 """Characters of a name; a longer one is hashed."""
 
 
-def purpose_of_change(operation: str, target: str, request: str) -> str:
+def purpose_of_change(*, operation: str, target: str, request: str) -> str:
     """The purpose of a change of ``target`` that this ``request`` demands."""
     name = f"{target} {request}"
     if len(name) > LONGEST:

@@ -54,6 +54,14 @@ PAYMENT = {
 Drain = Callable[[], None]
 
 
+@pytest.fixture(autouse=True)
+def _outside_of_requests() -> Iterator[None]:
+    """No test begins or ends in the trace of a request."""
+    traces.begin("")
+    yield
+    traces.begin("")
+
+
 @pytest.fixture
 def collector(settings: Any) -> Iterator[Collector]:
     """Spans go to it. A trace that no caller has begun is not recorded."""
@@ -279,7 +287,7 @@ def test_a_worker_finishes_a_write_in_the_trace_of_the_request_that_began_it(
     paying = collector.one("POST /api/v1/payments")
     finished = collector.one("intent payment_intent.create")
     assert finished.parent_id == paying.span_id
-    assert "POST /v1/payment_intents" in collector.children(finished)
+    assert "GET /v1/payment_intents" in collector.children(finished), "it looks for the payment"
 
 
 def test_requests_of_the_fast_path_are_one_span(
