@@ -1,106 +1,48 @@
-"""``python -m benchmarks.tracing``: what traces cost, off and on.
+"""``python -m benchmarks.tracing``: what traces cost, off and on, as CPU time of one process.
 
-Servers of the same database: one without traces, one that records the default share of them, and
-one that records all. The last two send spans to a collector of this process. Compared is the CPU
-time that a server's processes need for one request, in turns: other programs of the machine
-disturb it less than requests per second. Prints the medians. ``--rounds``, ``--seconds``.
+The product's application is called in one process, in turns without traces, with the default share
+of them, and with all. A turn ends when its spans are sent, to a collector in another process. Turns
+are short, so that other programs of the machine disturb all alike; the ratios of neighbouring turns
+are compared, and their median is printed. ``--turns``.
 """
 
 import argparse
-import statistics
+import subprocess
 import sys
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import psutil
-
-from benchmarks import api_client, wrk
-from benchmarks.bench_servers import VAR, BenchDatabase, BenchServers
-from benchmarks.measures import checks, usage
+from benchmarks import api_client
+from benchmarks.bench_servers import VAR, BenchServers
+from benchmarks.measures import checks
 from benchmarks.sizes import QUICK
-from benchmarks.wrk import LoadResult
+from devtools.embedded import CHECKOUT
 
-OFF, SHARE, ALL = "off", "on", "on, all requests"
-RATIOS = {SHARE: "0.05", ALL: "1"}
-READ = "/api/v1/entitlements?user_id="
-ROWS_PER_SECOND = 6_000
-Case = Callable[[BenchDatabase, float], LoadResult]
+KEY = "BENCH_KEY"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tracing")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--turns", type=int, default=25)
     options = parser.parse_args()
-    wrk.check_installed()
-    figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with _collector() as endpoint, BenchServers(QUICK, log) as servers:
-        off = servers.empty()
-        servers.serve(off)
-        worlds = {OFF: off}
-        for name, ratio in RATIOS.items():
-            variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_TRACES_SAMPLER_ARG": ratio}
-            worlds[name] = servers.serve_again(off, **variables)
-        api_client.warm_checks(off, range(checks.WARM_CUSTOMERS), "sso")
-        for number in range(options.rounds):
-            log(f"round {number + 1} of {options.rounds}")
-            order = list(worlds.items())
-            for case, measure in CASES.items():
-                for name, world in order if number % 2 else reversed(order):
-                    before = _cpu_seconds(world)
-                    load = measure(world, options.seconds)
-                    if load.bad or not load.requests:
-                        log(f"{load.bad} wrong answers of {load.requests}: {case}, {name}")
-                        return 1
-                    spent = _cpu_seconds(world) - before
-                    figures[case][name].append(spent / load.requests * 1e6)
-    _print_report(figures)
+        world = servers.empty()
+        servers.serve(world)
+        api_client.warm_checks(world, range(checks.WARM_CUSTOMERS), "sso")
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, KEY: world.shop.key}
+        with (VAR / "log" / "tracing.log").open("wb") as lines:
+            done = subprocess.run(
+                [sys.executable, "-m", "benchmarks.measures.traced_calls", str(options.turns)],
+                cwd=CHECKOUT,
+                env={**world.environment, **variables},
+                stdout=subprocess.PIPE,
+                stderr=lines,
+                check=True,
+            )
+    print(done.stdout.decode(), end="")
     return 0
-
-
-def _cpu_seconds(world: BenchDatabase) -> float:
-    """CPU time of the processes that listen on the server's port."""
-    connections = psutil.net_connections("tcp4")
-    listening = [
-        each.pid
-        for each in connections
-        if each.status == psutil.CONN_LISTEN
-        and each.pid
-        and each.laddr
-        and each.laddr.port == world.port
-    ]
-    times = [psutil.Process(pid).cpu_times() for pid in listening]
-    return sum(each.user + each.system for each in times)
-
-
-def _check(world: BenchDatabase, seconds: float) -> LoadResult:
-    return checks.check_in_process(world, seconds)
-
-
-def _record_usage(world: BenchDatabase, seconds: float) -> LoadResult:
-    at = VAR / "tracing-usage"
-    load, _, wrong = usage.measure_ingest(world, seconds, size=1, at=at, most=ROWS_PER_SECOND)
-    if wrong:
-        raise RuntimeError(wrong)
-    return load
-
-
-def _read(world: BenchDatabase, seconds: float) -> LoadResult:
-    """The ordinary path: Django, REST framework, one log line."""
-    arguments = [READ, "", world.shop.key, "0", str(checks.WARM_CUSTOMERS)]
-    return wrk.run_wrk(
-        world.url, script="get.lua", arguments=arguments, seconds=seconds, connections=8
-    )
-
-
-CASES: dict[str, Case] = {
-    "check, warm in the process": _check,
-    "POST /usage, one record": _record_usage,
-    "GET /entitlements": _read,
-}
 
 
 @contextmanager
@@ -124,16 +66,6 @@ def _collector() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-def _print_report(figures: dict[str, dict[str, list[float]]]) -> None:
-    for case, costs in figures.items():
-        parts = [f"{case}: {statistics.median(costs[OFF]):.0f} µs of CPU without traces"]
-        for name in RATIOS:
-            ratios = [on / off for on, off in zip(costs[name], costs[OFF], strict=True)]
-            low, high = min(ratios), max(ratios)
-            parts.append(f"{name} × {statistics.median(ratios):.3f} ({low:.2f} to {high:.2f})")
-        print("; ".join(parts))
 
 
 def log(text: str) -> None:
