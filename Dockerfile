@@ -27,7 +27,7 @@ ENTRYPOINT ["/venv/bin/python", "-m", "sandbox", "--host", "0.0.0.0", "--port", 
 
 FROM base AS packages
 # The optional parts of requirements/, separated by spaces:
-#   docker build --build-arg EXTRAS="graphql kafka temporal"
+#   docker build --build-arg EXTRAS="graphql kafka otel temporal"
 ARG EXTRAS=""
 COPY requirements/*.txt requirements/
 RUN python -m venv /venv && /venv/bin/pip install --require-hashes \

@@ -52,7 +52,7 @@ install: ## Make .venv from requirements/dev.txt; a second time there is nothing
 	@sh deploy/install.sh "$(PYTHON)"
 
 requirements: install ## Compile requirements/*.in into pins; those that still fit stay.
-	@for name in base production sandbox kafka temporal graphql grpc protos dev; do \
+	@for name in base production sandbox kafka temporal graphql grpc otel protos dev; do \
 		hashes=--generate-hashes; if [ $$name = dev ]; then hashes=; fi; \
 		.venv/bin/uv pip compile --quiet --universal --python-version 3.11 $$hashes \
 			--no-annotate --no-header --no-emit-index-url --no-emit-find-links \

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 from django.db import models
 
+from common import traces
 from common.ids import new_id
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -97,12 +98,13 @@ def begin_command(name: str) -> None:
     cause.set(Cause(CauseType.COMMAND, name))
 
 
-def begin(offered: str = "") -> str:
+def begin(offered: str = "", traceparent: str | None = None) -> str:
     """Start a request or task with the offered id if it is safe to log, otherwise with a new
-    one."""
+    one, in the trace of its caller."""
     chosen = choose(offered)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=chosen)
+    traces.begin(traceparent)
     request_id.set(chosen)
     tenant_id.set("")
     cause.set(Cause(CauseType.API_REQUEST, chosen))

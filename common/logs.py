@@ -76,6 +76,8 @@ def logging_settings(*, level: str) -> dict[str, Any]:
             "stripe": {"level": "WARNING"},
             "django.request": {"level": "ERROR"},
             "axes": {"level": "WARNING"},
+            # A collector that is away: one line for each lost batch, none for each try.
+            "opentelemetry": {"level": "ERROR"},
             # Anybody can send a foreign Host header: it is answered 400 and needs no log line.
             "django.security.DisallowedHost": {"level": "CRITICAL"},
         },

@@ -8,11 +8,12 @@ import structlog
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 
-from common import context, proxies
+from common import context, proxies, request_spans
 from common.api import django_refusals
 from common.api.problems import plain, refusal_of
 from common.ids import is_id
 from common.request_metrics import record_request, route_of
+from common.spans import SpanKind, TraceSpan, span
 
 log = structlog.get_logger("tollgate.request")
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -41,28 +42,37 @@ class ProxyMiddleware:
 
 
 class RequestIdMiddleware:
-    """Set ``X-Request-ID``, and log one line per request, with the path but never the query."""
+    """Set ``X-Request-ID``, and log one line per request, with the path but never the query.
+
+    The request continues the trace of its caller (``traceparent``), and is a span of it.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        started = time.perf_counter()
-        request_id = context.begin(request.headers.get("X-Request-ID", ""))
-        response = self.get_response(request)
-        response["X-Request-ID"] = request_id
-        seconds = time.perf_counter() - started
-        record_request(
-            method=request.method or "",
-            route=route_of(request),
-            status=response.status_code,
-            seconds=seconds,
+        meta = request.META
+        request_id = context.begin(
+            meta.get("HTTP_X_REQUEST_ID", ""), meta.get("HTTP_TRACEPARENT", "")
         )
+        with span("HTTP request", SpanKind.SERVER, begins_trace=True) as request_span:
+            response = self._answer(request, request_span)
+        response["X-Request-ID"] = request_id
+        return response
+
+    def _answer(self, request: HttpRequest, request_span: TraceSpan | None) -> HttpResponse:
+        """Answer the request; count, log and record that it was answered."""
+        started = time.perf_counter()
+        response = self.get_response(request)
+        seconds = time.perf_counter() - started
+        method, route, status = request.method or "", route_of(request), response.status_code
+        record_request(method=method, route=route, status=status, seconds=seconds)
+        request_spans.finish(request_span, method=method, route=route, status=status)
         log.info(
             "request",
             method=request.method,
             path=_named_path(request),
-            status=response.status_code,
+            status=status,
             duration_ms=round(seconds * 1000, 1),
         )
         return response

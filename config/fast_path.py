@@ -21,10 +21,11 @@ from django.db import connection
 from django.http import HttpResponse
 from django.http.request import split_domain_port, validate_host
 
-from common import context
+from common import context, request_spans, spans
 from common.api import django_refusals
 from common.api.problems import plain, refusal_of
 from common.middleware import remove_methods
+from common.spans import SpanKind, span
 from config.request_counter import CHECK, request_counter
 from entitlements.consumption import fast_path as consumption
 from entitlements.decisions.api import fast_path as checks
@@ -77,8 +78,13 @@ def answer_fast(environ: Environ) -> FastAnswer | None:
     if not (route and "HTTP_IDEMPOTENCY_KEY" not in environ and is_our_host(environ)):
         return None
     started = time.perf_counter()
-    request_id = context.begin(environ.get("HTTP_X_REQUEST_ID", ""))
-    answer = _run(route, environ, request_id)
+    request_id = context.begin(
+        environ.get("HTTP_X_REQUEST_ID", ""), environ.get("HTTP_TRACEPARENT")
+    )
+    if spans.are_exported():
+        answer = _run_in_span(route, environ, request_id)
+    else:
+        answer = _run(route, environ, request_id)
     if answer is not None:
         request_counter.count_answer(
             method=environ["REQUEST_METHOD"],
@@ -97,7 +103,8 @@ def answer_cached_check(
     which counts it and returns headers for the answer, returns None.
 
     For the event loop: uses neither Redis nor the database. ``environ`` needs only the query and
-    the headers Host, Authorization, X-Request-ID and Idempotency-Key.
+    the headers Host, Authorization, X-Request-ID and Idempotency-Key, and traceparent where spans
+    are exported.
     """
     if "HTTP_IDEMPOTENCY_KEY" in environ or not is_our_host(environ):
         return None
@@ -108,6 +115,12 @@ def answer_cached_check(
         return None
     request_id = context.choose(environ.get("HTTP_X_REQUEST_ID", ""))
     request_counter.count_cached_check(started=started)
+    if environ.get("HTTP_TRACEPARENT"):
+        request_spans.record_cached_check(
+            traceparent=environ["HTTP_TRACEPARENT"],
+            route=CHECK,
+            seconds=time.perf_counter() - started,
+        )
     return FastAnswer(200, _headers(request_id) + limits, cached.body)
 
 
@@ -137,6 +150,20 @@ def _pattern_of(path: str) -> str:
     """The route as the ordinary path names it."""
     prefix = path.rpartition("/")[0]
     return f"{prefix}/{{token}}" if prefix in DELIVERIES else path
+
+
+def _run_in_span(route: Route, environ: Environ, request_id: str) -> FastAnswer | None:
+    """Run the route in a span, which is dropped if Django answers. A check begins no trace."""
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    with span("HTTP request", SpanKind.SERVER, begins_trace=path != CHECK) as request_span:
+        answer = _run(route, environ, request_id)
+        if answer is not None:
+            request_spans.finish(
+                request_span, method=method, route=_pattern_of(path), status=answer.status
+            )
+        elif request_span is not None:
+            request_span.drop()
+    return answer
 
 
 def _run(route: Route, environ: Environ, request_id: str) -> FastAnswer | None:

@@ -63,7 +63,10 @@ def refused_here(
     fields: Mapping[str, str] | None = None,
 ) -> CallResult:
     """The result of a call that became no request. Call it in a thread for requests."""
-    request_id = context.begin(metadata.headers.get("x-request-id", ""))
+    headers_sent = metadata.headers
+    request_id = context.begin(
+        headers_sent.get("x-request-id", ""), headers_sent.get("traceparent")
+    )
     response = plain(error)
     headers = {name.lower(): value for name, value in response.items()}
     headers["x-request-id"] = request_id

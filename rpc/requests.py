@@ -26,7 +26,6 @@ HEADERS = frozenset(
         "authorization",
         "idempotency-key",
         "traceparent",
-        "tracestate",
         "user-agent",
         "x-forwarded-for",
         "x-forwarded-proto",

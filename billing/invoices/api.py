@@ -8,7 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import representation
+from billing import representation, row_ids
 from billing.api_fields import IdField, id_pattern
 from billing.invoices import selectors as stored
 from billing.representation.invoices import InvoiceBody
@@ -48,6 +48,7 @@ class InvoicesViewSet(ProjectViewSet):
     @extend_schema(summary="Show an invoice", responses=serializer_of(InvoiceBody))
     def retrieve(self, request: Request, pk: str) -> Response:
         row = stored.get(project=self.calling_project, invoice_id=pk)
+        row_ids.log(row)
         return Response(representation.invoice(row))
 
     @extend_schema(

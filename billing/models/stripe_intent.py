@@ -35,6 +35,9 @@ class StripeIntent(ProjectOwned):
         max_length=48, help_text="A name in billing.stripe.write_operations."
     )
     purpose = models.CharField(max_length=255)
+    traceparent = models.CharField(
+        max_length=55, blank=True, db_default="", help_text="What it was requested in (W3C)."
+    )
     subject = models.CharField(max_length=40, help_text="Our row that this is for.")
     target = models.CharField(
         max_length=255, blank=True, help_text="The Stripe object that is changed, if there is one."

@@ -25,6 +25,8 @@ class SyncObject(models.Model):
     is the fence: each claim increments it, and a write with an older epoch is refused.
     ``stripe_event_id`` is the event that requested the last read, empty if it was no event.
     ``event_created_at`` is when Stripe created that event.
+    ``traceparent`` is the trace of the last request of ours for the object, from ``traced_at`` on;
+    what Stripe tells within a day continues it.
     ``applied_digest`` stands for the snapshot that was applied last
     (``billing.sync.snapshot_digest``); without one the next is applied even if it is the same.
     Leases and due times use the database's clock. The models in ``tests/models`` check every
@@ -57,6 +59,8 @@ class SyncObject(models.Model):
     last_error = models.TextField(blank=True)
     stripe_event_id = models.CharField(max_length=255, blank=True, db_default="")
     event_created_at = models.DateTimeField(null=True)
+    traceparent = models.CharField(max_length=55, blank=True, db_default="")
+    traced_at = models.DateTimeField(null=True)
     applied_digest = models.BinaryField(null=True)
     applied_at = models.DateTimeField(null=True)
 

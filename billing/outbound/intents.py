@@ -5,7 +5,6 @@ answer or an error inside Stripe, the caller's next try or the janitor (:func:`f
 resolves it (``billing.outbound.intent_resolution``).
 """
 
-import hashlib
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -14,12 +13,14 @@ from typing import Any
 import structlog
 from django.db.models.functions import Now
 
+from billing import row_ids
 from billing.models import StripeAccount, StripeIntent
 from billing.models.outbound import Outbound
 from billing.models.stripe_intent import IntentState
-from billing.outbound import intent_lease, intent_requests, intent_resolution
+from billing.outbound import intent_lease, intent_requests, intent_resolution, intent_traces
 from billing.outbound import selectors as intents
 from billing.outbound.intent_resolution import KEY_LIFE, Values
+from billing.outbound.purposes import purpose_of_change
 from billing.stripe.errors import (
     StripeNotAsked,
     StripeObjectMissing,
@@ -29,6 +30,7 @@ from billing.stripe.errors import (
 from billing.stripe.fields import Fields, labelled
 from billing.stripe.write_operations import WRITES
 from billing.sync.request_back_off import RequestBackOff
+from common import traces
 from common.errors import DomainError
 from common.inserts import insert
 from common.lease import LeaseLost
@@ -66,6 +68,7 @@ def create_object(
     further columns. Raises StripeUnavailable while the result is unknown: calling again finishes
     the work. Raises StripeRefused when Stripe refused: nothing was made and the row is deleted.
     """
+    row_ids.log(row)
     if not row.stripe_id:  # set already when an event was faster than the answer
         intent = _plan_intent(
             project_id=row.project_id,
@@ -99,11 +102,12 @@ def change_object(
     ``billing.stripe.errors``; after StripeUnavailable the change may still be carried out, and the
     janitor resolves it.
     """
+    row_ids.log_subject(subject)
     intent = _plan_intent(
         project_id=project_id,
         account=account,
         operation=operation,
-        purpose=_purpose(operation, target, request),
+        purpose=purpose_of_change(operation=operation, target=target, request=request),
         subject=subject,
         target=target,
         params=params,
@@ -119,7 +123,8 @@ def find_change(
 ) -> StripeIntent | None:
     """Find the intent of an earlier try of the same request."""
     rows = StripeIntent.objects.for_project(project_id)
-    return rows.filter(purpose=_purpose(operation, target, request)).first()
+    purpose = purpose_of_change(operation=operation, target=target, request=request)
+    return rows.filter(purpose=purpose).first()
 
 
 def finish_due(
@@ -147,7 +152,8 @@ def finish_due(
 
 def _resolve_due(intent: StripeIntent, back_off: RequestBackOff, at: datetime) -> None:
     try:
-        error = _try_to_resolve(intent, at)
+        with intent_traces.continued(intent):
+            error = _try_to_resolve(intent, at)
     except StripeUnavailable as away:
         error = away
     is_stopped = back_off.stops_for(intent.account_id, intent.operation, error)
@@ -179,6 +185,7 @@ def _plan_intent(
             account=account,
             purpose=purpose,
             params=params,
+            traceparent=traces.current_header(),
             next_try_at=Now() + intent_lease.LEASE,
             **values,
         )
@@ -291,10 +298,3 @@ def _record_answer(intent: StripeIntent, at: datetime) -> None:
     """Record that the caller has had the answer."""
     rows = StripeIntent.objects.for_project(intent.project_id)
     rows.filter(pk=intent.pk, answered_at__isnull=True).update(answered_at=at)
-
-
-def _purpose(operation: str, target: str, request: str) -> str:
-    name = f"{target} {request}"
-    if len(name) > 160:
-        name = hashlib.sha256(name.encode()).hexdigest()
-    return f"{operation} {name}"

@@ -1,6 +1,7 @@
 """Requests to Stripe by resource and outcome, and their durations."""
 
 import re
+from urllib.parse import urlsplit
 
 from prometheus_client import Counter, Histogram
 
@@ -36,6 +37,20 @@ BUDGET_EXHAUSTED = Counter(
     ["lane"],
     registry=REGISTRY,
 )
+
+
+_NAMESPACES = frozenset({"billing", "billing_portal", "checkout", "core", "radar", "test_helpers"})
+"""First words of a path whose resource is the second."""
+
+
+def pattern_of(url: str) -> str:
+    """The path without ids: ``/v1/payment_intents/{id}/cancel``. An id may be a tenant's own
+    word, so it is known by its place: behind each resource and its subresources."""
+    version, *names = urlsplit(url).path.strip("/").split("/")
+    if names and names[0] in _NAMESPACES:
+        version, names = f"{version}/{names[0]}", names[1:]
+    named = [name if place % 2 == 0 else "{id}" for place, name in enumerate(names)]
+    return "/".join(["", version, *named])
 
 
 def outcome_of(status: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
+from billing import row_ids
 from billing.sync.plan import Differences, RowPlan, RowT
 from events.catalog import EventType
 from events.log import outbox
@@ -27,6 +28,7 @@ def write_and_record(
     the body shows, once the row is written.
     """
     differences = planned.differences()
+    row_ids.log(planned.row)
     if not differences:
         return differences
     before: Mapping[str, object] = {} if planned.is_new else render(planned.row)

@@ -2,8 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import TypeGuard
 
@@ -32,9 +32,11 @@ from billing.sync import (
     sync_queue,
 )
 from billing.sync.sync_queue import SyncLease
+from common import log_fields, traces
 from common.context import CauseType, caused_by
 from common.errors import DomainError, Unavailable
 from common.lease import LeaseLost
+from common.spans import SpanKind, span
 
 log = structlog.get_logger(__name__)
 
@@ -58,12 +60,36 @@ def read_and_store(lease: SyncLease, *, at: datetime, lane: Lane, wait: float) -
 
     ``wait`` is how many seconds to wait for the budget. Every error is recorded and raised again.
     """
-    try:
-        _wait_for_budget(lease, lane, wait)
-        return store(lease, read(lease), at=at)
-    except Exception as error:
-        record_failure(lease, error, at=at)
-        raise
+    with _traced(lease, "sync"):
+        try:
+            _wait_for_budget(lease, lane, wait)
+            return store(lease, read(lease), at=at)
+        except Exception as error:
+            record_failure(lease, error, at=at)
+            raise
+
+
+@contextmanager
+def _traced(lease: SyncLease, verb: str) -> Iterator[None]:
+    """What is done inside continues the object's trace; its log lines name the object."""
+    attributes = {
+        "tollgate.sync.kind": lease.kind,
+        "tollgate.stripe_id": lease.stripe_id,
+        "tollgate.stripe_event_id": lease.stripe_event_id,
+    }
+    with (
+        log_fields.scope(
+            kind=lease.kind, stripe_id=lease.stripe_id, stripe_event_id=lease.stripe_event_id
+        ),
+        traces.continued(lease.traceparent),
+        span(
+            f"{verb} {lease.kind}",
+            SpanKind.INTERNAL,
+            begins_trace=True,
+            attributes=attributes,
+        ),
+    ):
+        yield
 
 
 def _wait_for_budget(lease: SyncLease, lane: Lane, wait: float) -> None:
@@ -86,7 +112,10 @@ def read(lease: SyncLease) -> StripeSnapshot | None:
 def store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) -> bool:
     """Apply what was read as :func:`_store` does; count the time since the event that requested
     it."""
-    is_held = _store(lease, snapshot, at=at)
+    with _traced(lease, "store"):
+        is_held = _store(lease, snapshot, at=at)
+        if is_held:
+            log.info("object_synced")
     if is_held:
         event_latency.record_applied(kind=lease.kind, created_at=lease.event_created_at)
     return is_held

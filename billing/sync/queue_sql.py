@@ -16,6 +16,7 @@ CLAIMED = (
     "stripe_event_id",
     "out_of_date_since",
     "event_created_at",
+    "traceparent",
 )
 """Columns of a claimed row, in the order of the fields of ``sync_queue.SyncLease``."""
 
@@ -28,17 +29,25 @@ WITH object (account_id, kind, stripe_id) AS (
 _ADD = """
 INSERT INTO billing_syncobject AS sync (
     account_id, kind, stripe_id, requested, applied, epoch, attempts, next_try_at,
-    foreign_customer, last_error, stripe_event_id, event_created_at)
+    foreign_customer, last_error, stripe_event_id, event_created_at, traceparent, traced_at)
 SELECT account_id, kind, stripe_id, 1, 0, 0, 0, statement_timestamp(), '', '', %(event_id)s,
-    %(event_created_at)s::timestamptz
+    %(event_created_at)s::timestamptz, %(traceparent)s::varchar,
+    CASE WHEN %(traceparent)s::varchar <> '' THEN statement_timestamp() END
 FROM object
 """
 
-_COUNT_UP = """
+_KEEPS_TRACE = """sync.traced_at > statement_timestamp() - interval '1 day'
+        AND (excluded.traceparent = '' OR excluded.stripe_event_id <> '')"""
+"""Whether the object stays in the trace of an earlier request: what Stripe tells soon after belongs
+to the caller who has caused it, and not to the request that brings Stripe's event."""
+
+_COUNT_UP = f"""
 ON CONFLICT (account_id, kind, stripe_id) DO UPDATE SET
     requested = sync.requested + 1,
     stripe_event_id = excluded.stripe_event_id,
     event_created_at = excluded.event_created_at,
+    traceparent = CASE WHEN {_KEEPS_TRACE} THEN sync.traceparent ELSE excluded.traceparent END,
+    traced_at = CASE WHEN {_KEEPS_TRACE} THEN sync.traced_at ELSE excluded.traced_at END,
     applied_digest = CASE WHEN NOT %(even_if_unchanged)s THEN sync.applied_digest END,
     attempts = CASE WHEN sync.parked_at IS NULL THEN sync.attempts ELSE 0 END,
     next_try_at = CASE
@@ -68,7 +77,8 @@ _SYNC_REQUEST = "sync_request (sync_id, number) AS (TABLE pending UNION ALL TABL
 SYNC_REQUEST = f"{_PENDING}, counted AS ({_ADD}{_UNLESS_PENDING}{_COUNT_UP}), {_SYNC_REQUEST}"
 """``REQUEST_SYNC`` as a part of a longer statement. That statement defines ``object (account_id,
 kind, stripe_id)`` with one row or none, passes ``at_once``, ``even_if_unchanged``, ``event_id``
-(the Stripe event, or "") and ``event_created_at``, and reads the result from ``sync_request``.
+(the Stripe event, or ""), ``event_created_at`` and ``traceparent``, and reads the result from
+``sync_request``.
 
 An object that is due and that no worker has begun to read is left alone: a worker that claims it
 after this statement began also reads it after that, so the request that is there covers this one.

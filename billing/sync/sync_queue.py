@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from billing.models import StripeAccount, SyncObject
 from billing.sync import queue_sql
-from common import prepared_statements
+from common import prepared_statements, traces
 from common.errors import DomainError
 from common.lease import LeaseColumns
 from common.lease import release as release_row
@@ -56,6 +56,8 @@ class SyncLease:
     """When it was parked, if the tenant knows that and it has not been applied since."""
     event_created_at: datetime | None
     """When Stripe created that event."""
+    traceparent: str
+    """The trace that the object belongs to; empty without one."""
     is_abandoned: bool
     """Whether the last lease ended without a release: its worker died, or took too long."""
 
@@ -74,6 +76,7 @@ def request_sync(
         "even_if_unchanged": True,
         "event_id": "",
         "event_created_at": None,
+        "traceparent": traces.current_header(),
     }
     rows = prepared_statements.fetch_rows(queue_sql.REQUEST_SYNC, {**parameters, **flags})
     sync_id, number = rows[0]

@@ -15,7 +15,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
-from common import context
+from common import context, spans
 from common.api.parsers import BodyTooLarge, BodyTooSlow
 from common.api.problems import plain
 from common.process_metrics import shipper
@@ -72,6 +72,7 @@ class Application:
         self.gate.stop()
         self.connections.stop()
         self.threads.stop()
+        spans.flush()
 
     def _stop(self) -> None:
         """Let waiting readers go; the server then ends when no request is left. SIGINT means the
@@ -194,6 +195,8 @@ def _check_environ_of(scope: Scope) -> Environ:
     }
     if "idempotency-key" in headers:
         environ["HTTP_IDEMPOTENCY_KEY"] = ""
+    if spans.are_exported():
+        environ["HTTP_TRACEPARENT"] = headers.get("traceparent", "")
     return environ
 
 
@@ -237,7 +240,9 @@ def _refuse(environ: Environ, protocol: Protocol, refusal: APIException) -> None
 def _answer(environ: Environ, protocol: Protocol, build: Callable[[], HttpResponse]) -> None:
     """Answer with a problem document; the server closes a connection whose body was not read."""
     started = time.perf_counter()
-    request_id = context.begin(environ.get("HTTP_X_REQUEST_ID", ""))
+    request_id = context.begin(
+        environ.get("HTTP_X_REQUEST_ID", ""), environ.get("HTTP_TRACEPARENT")
+    )
     response = build()
     headers = [*response.items(), ("X-Request-ID", request_id)]
     protocol.response_bytes(response.status_code, headers, response.content)

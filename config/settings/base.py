@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from billing.conf import BillingSettings
-from common.conf import EgressSettings, ProxySettings
+from common.conf import EgressSettings, ProxySettings, TracingSettings
 from common.logs import logging_settings
 from config import settings_checks
 from config.env import comma_list, env
@@ -254,5 +254,6 @@ RATE_LIMITS = RateLimitSettings.from_env(env)
 PROXIES = ProxySettings.from_env(env)
 RPC = RpcSettings.from_env(env)
 TEMPORAL = TemporalSettings.from_env(env)
+TRACING = TracingSettings.from_env(env)
 USAGE = UsageSettings()
 WEBHOOKS = WebhooksSettings()

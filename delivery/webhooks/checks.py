@@ -95,11 +95,11 @@ class CheckRuns:
         if waiting:
             self._bodies.load(run.row.event_id for run in waiting)
         for run in waiting:
-            body = self._bodies.body(run.row.event_id, project_id=run.endpoint.project_id)
-            if body is None:  # so new that it has no position yet
+            event = self._bodies.find(run.row.event_id, project_id=run.endpoint.project_id)
+            if event is None:  # so new that it has no position yet
                 continue
             case = CASES[len(run.results)]
-            request = CheckRequest(run.endpoint.keys, run.row.event_id, body, at)
+            request = CheckRequest(run.endpoint.keys, run.row.event_id, event.body, at)
             headers, body = case.build(request)
             job_id = ids.new_id("wck")
             run.is_in_flight = True

@@ -20,7 +20,7 @@ from delivery.models import DeliveryKind
 from delivery.sender.messages import SendJob, SendResult
 from delivery.sender.options import SenderOptions
 from delivery.sender.process import SenderProcess
-from delivery.webhooks import attempt_metrics, lane_supply, messages, results
+from delivery.webhooks import attempt_metrics, attempt_spans, lane_supply, messages, results
 from delivery.webhooks.checks import CheckRuns
 from delivery.webhooks.held_lanes import HeldLanes
 from delivery.webhooks.lane_health import LaneHealth
@@ -158,14 +158,21 @@ class Dispatcher:
 
     def _job(self, lane: DeliveryLane, delivery: DueDelivery, sent_at: datetime) -> SendJob | None:
         endpoint = lane.endpoint
-        body = self._bodies.body(delivery.event_id, project_id=endpoint.project_id)
-        if body is None:
+        event = self._bodies.find(delivery.event_id, project_id=endpoint.project_id)
+        if event is None:
             lane.put_back(delivery)
             lane.load_at = sent_at + timedelta(seconds=lane_supply.LOAD_SECONDS)
             if sent_at - ids.time_of(delivery.event_id) > POSITION_WITHIN:
                 self._expired.append(delivery.id)
             return None
-        headers = messages.headers_of(endpoint, delivery, body=body, at=sent_at)
+        span = attempt_spans.begin(event, endpoint=endpoint, delivery=delivery)
+        headers = messages.headers_of(
+            endpoint,
+            delivery,
+            body=event.body,
+            at=sent_at,
+            traceparent=attempt_spans.traceparent_of(event, span),
+        )
         attempt_id = ids.new_id("wha")
         self._attempts[attempt_id] = SentAttempt(
             lane=lane,
@@ -173,10 +180,11 @@ class Dispatcher:
             attempt_id=attempt_id,
             sent_at=sent_at,
             headers=messages.shown_headers(endpoint, headers),
-            body_bytes=len(body),
-            body_digest=messages.digest(body),
+            body_bytes=len(event.body),
+            body_digest=messages.digest(event.body),
+            span=span,
         )
-        return messages.make_job(endpoint, attempt_id=attempt_id, headers=headers, body=body)
+        return messages.make_job(endpoint, attempt_id=attempt_id, headers=headers, body=event.body)
 
     def collect(self, *, at: datetime, wait: float) -> None:
         """Take results, waiting up to ``wait`` seconds for the first."""
@@ -205,6 +213,7 @@ class Dispatcher:
         finished = results.finish(attempt, result, judgement=judgement, at=at)
         self._finished.append(finished)
         attempt_metrics.record_attempt(finished)
+        attempt_spans.finish(finished)
         if lane.endpoint.is_ordered:
             self._store_at = min(self._store_at, self._clock() + ORDERED_STORE_SECONDS)
         self.delivered += judgement.verdict is Verdict.DELIVERED

@@ -4,12 +4,13 @@ import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
 from django.conf import settings
 
-from common import standard_webhooks
+from common import standard_webhooks, traces
 from common.egress_rules import port_of
 from delivery.models import DeliveryKind, WebhookEndpoint
 from delivery.sender.messages import SendJob
@@ -30,11 +31,19 @@ MASK = "•••"
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+class LoadedEvent(NamedTuple):
+    """An event as it is sent. ``traceparent`` is empty without a trace."""
+
+    project_id: str
+    body: bytes
+    traceparent: str
+
+
 class EventBodies:
     """Bodies of events as they are sent."""
 
     def __init__(self) -> None:
-        self._bodies: dict[str, tuple[str, bytes]] = {}
+        self._bodies: dict[str, LoadedEvent] = {}
         self._emptied_at = 0.0
 
     def load(self, event_ids: Iterable[str]) -> None:
@@ -46,20 +55,29 @@ class EventBodies:
         missing = list({each for each in event_ids if each not in self._bodies})
         for start in range(0, len(missing), rendered.PAGE):
             for event in rendered.chosen(missing[start : start + rendered.PAGE]):
-                self._bodies[event.event_id] = (event.project_id, _limited(event.body))
+                self._bodies[event.event_id] = LoadedEvent(
+                    event.project_id, _limited(event.body), event.traceparent
+                )
 
-    def body(self, event_id: str, *, project_id: str) -> bytes | None:
-        """The loaded body; None if the project has no such event, or it has no position yet."""
-        owner, body = self._bodies.get(event_id, ("", b""))
-        return body if owner == project_id else None
+    def find(self, event_id: str, *, project_id: str) -> LoadedEvent | None:
+        """The loaded event; None if the project has no such event, or it has no position yet."""
+        event = self._bodies.get(event_id)
+        return event if event is not None and event.project_id == project_id else None
 
 
 def headers_of(
-    endpoint: LaneEndpoint, delivery: DueDelivery, *, body: bytes, at: datetime
+    endpoint: LaneEndpoint,
+    delivery: DueDelivery,
+    *,
+    body: bytes,
+    at: datetime,
+    traceparent: str = "",
 ) -> dict[str, str]:
-    """All headers of an attempt that is made now."""
+    """All headers of an attempt that is made now. A header of the tenant's own replaces the
+    trace's."""
     signed = standard_webhooks.sign(endpoint.keys, message_id=delivery.event_id, at=at, body=body)
-    headers = {**endpoint.headers, "content-type": "application/json", **signed}
+    trace = {traces.HEADER: traceparent} if traceparent else {}
+    headers = {**trace, **endpoint.headers, "content-type": "application/json", **signed}
     if delivery.kind == DeliveryKind.REPLAY:
         headers[REPLAY_HEADER] = delivery.id
     return headers

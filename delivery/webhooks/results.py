@@ -11,6 +11,7 @@ import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 
 from common.prepared_statements import fetch_rows
+from common.spans import TraceSpan
 from delivery.models import DeliveryKind, DeliveryState, WebhookDelivery
 from delivery.sender.messages import SendResult
 from delivery.webhooks import lane_sql, schedule
@@ -42,6 +43,7 @@ class SentAttempt:
     headers: dict[str, str]
     body_bytes: int
     body_digest: str
+    span: TraceSpan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from common import context
+from common import context, traces
 from common.erasure import Person
 from events.catalog import EventType
 from events.models import OutboxEvent
@@ -111,6 +111,7 @@ def _new(*, event_type: EventType, at: datetime, **values: Any) -> OutboxEvent:
         occurred_at=at,
         cause_type=cause.type if cause else "",
         cause_id=cause.id if cause else "",
+        traceparent=traces.current_header(),
         schema_version=SCHEMA_VERSION,
         **values,
     )

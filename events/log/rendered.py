@@ -29,6 +29,7 @@ class RenderedEvent(NamedTuple):
     customer_id: str
     event_id: str
     event_type: str
+    traceparent: str
     body: bytes
 
 
@@ -37,12 +38,13 @@ _COLUMNS = (
     *("position", "customer_id", "sequence", "event__version", "previous_version"),
     *("event__subject", "event__cause_type", "event__cause_id"),
 )
+"""The columns of a body (``EventColumns``), behind the event's number and project."""
 
 
 def _columns(rows: QuerySet[LoggedEvent]) -> QuerySet[Any, Any]:
     data = Cast("event__data", TextField())
     previous = Cast("event__previous", TextField())
-    return rows.values_list(*_COLUMNS, data, previous)[:PAGE]
+    return rows.values_list(*_COLUMNS, data, previous, "event__traceparent")[:PAGE]
 
 
 _PAGE_OF_ALL = PreparedValues(
@@ -81,7 +83,7 @@ def chosen(event_ids: Sequence[str]) -> list[RenderedEvent]:
 
 
 def _render(row: tuple[Any, ...]) -> RenderedEvent:
-    number, project_id, *columns, data, previous = row
+    number, project_id, *columns, data, previous, traceparent = row
     event = EventColumns._make((*columns, orjson.Fragment(data), orjson.Fragment(previous)))
     return RenderedEvent(
         number=number,
@@ -90,5 +92,6 @@ def _render(row: tuple[Any, ...]) -> RenderedEvent:
         customer_id=event.customer_id,
         event_id=event.id,
         event_type=event.type,
+        traceparent=traceparent,
         body=orjson.dumps(event_of(event)),
     )

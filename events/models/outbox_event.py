@@ -40,6 +40,9 @@ class OutboxEvent(ProjectOwned):
         max_length=16, choices=CauseType.choices, blank=True, db_default=""
     )
     cause_id = models.CharField(max_length=255, blank=True, db_default="")
+    traceparent = models.CharField(
+        max_length=55, blank=True, db_default="", help_text="What it was recorded in (W3C)."
+    )
     schema_version = models.SmallIntegerField(db_default=1)
 
     class Meta:

@@ -93,6 +93,11 @@ def test_missing_variable_stops_the_boot_and_is_named(production, name: str, val
         ("TRUSTED_PROXIES", "0.0.0.0/0"),
         ("TRUSTED_PROXIES", "10.0.0.1, ::/0"),
         ("FORWARDED_HEADER", "X-Real-IP"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://collector:4317"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "secret"),
+        ("OTEL_TRACES_SAMPLER_ARG", "1.1"),
+        ("OTEL_TRACES_SAMPLER_ARG", "all"),
     ],
 )
 def test_wrong_variable_stops_the_boot_and_is_named(production, name: str, value: str) -> None:
@@ -129,6 +134,19 @@ def test_keys_of_projects_never_travel_without_https(production) -> None:
 def test_the_publishable_key_is_of_the_platforms_account(production) -> None:
     settings = production(STRIPE_PUBLISHABLE_KEY="pk_live_12345")
     assert settings.BILLING.stripe_publishable_key == "pk_live_12345"
+
+
+def test_where_spans_are_sent(production) -> None:
+    assert production().TRACING.endpoint == ""
+    tracing = production(
+        OTEL_EXPORTER_OTLP_ENDPOINT="https://collector.example.com:4318/",
+        OTEL_EXPORTER_OTLP_HEADERS="X-Key=a%2Cb, tenant=acme",
+        OTEL_TRACES_SAMPLER_ARG="0.5",
+    ).TRACING
+    assert tracing.endpoint == "https://collector.example.com:4318"
+    assert tracing.headers == {"x-key": "a,b", "tenant": "acme"}
+    assert (tracing.ratio, tracing.service) == (0.5, "tollgate")
+    assert "a,b" not in repr(tracing)
 
 
 def test_djangos_deployment_checks_pass() -> None:

@@ -18,7 +18,7 @@ from billing.models import StripeEndpoint
 from billing.operations import usage_refusals
 from billing.stripe import signatures
 from billing.sync import queue_sql
-from common import prepared_statements
+from common import prepared_statements, traces
 from common.ids import new_id
 from common.queue import enqueue
 from webhooks import event_metrics
@@ -125,6 +125,7 @@ def _store(endpoint: StripeEndpoint, body: bytes, envelope: Envelope, at: dateti
             "type": envelope.type,
             "customer": envelope.customer,
             "event_created_at": envelope.created_at,
+            "traceparent": traces.current_header(),
             "body": body,
             "quarantined": envelope.unusable,
             "report_due_at": at if envelope.is_report_missing else None,

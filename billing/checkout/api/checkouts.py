@@ -8,6 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing import row_ids
 from billing.api_fields import id_pattern
 from billing.checkout import service as checkouts
 from billing.checkout.api.checkout_request import (
@@ -160,7 +161,9 @@ class CheckoutsViewSet(ProjectViewSet):
         return Response(shown.checkout(row))
 
     def _row_by_any_id(self, pk: str) -> Checkout:
-        return checkout_selectors.get_by_any_id(project=self.calling_project, any_id=pk)
+        row = checkout_selectors.get_by_any_id(project=self.calling_project, any_id=pk)
+        row_ids.log(row)
+        return row
 
     def _open(
         self,

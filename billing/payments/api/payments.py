@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import representation
+from billing import representation, row_ids
 from billing.accounts import publishable_keys
 from billing.api_fields import IdField, id_pattern
 from billing.models import Payment
@@ -103,6 +103,7 @@ class PaymentsViewSet(ProjectViewSet):
             idempotency_key=request.headers.get("Idempotency-Key", ""),
             at=timezone.now(),
         )
+        row_ids.log(row)
         return Response(self._payable_body(row), status=201 if is_new else 200)
 
     @extend_schema(summary="Show a payment", responses=serializer_of(PayablePaymentBody))
@@ -186,4 +187,6 @@ class PaymentsViewSet(ProjectViewSet):
         }
 
     def _payment(self, pk: str) -> Payment:
-        return stored.get(project=self.calling_project, payment_id=pk)
+        row = stored.get(project=self.calling_project, payment_id=pk)
+        row_ids.log(row)
+        return row

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import representation
+from billing import representation, row_ids
 from billing.api_fields import IdField
 from billing.models import Subscription
 from billing.outbound import api as outbound_api
@@ -254,4 +254,6 @@ class UserSubscriptionsViewSet(ProjectViewSet):
         return fields
 
     def _subscription(self, user_id: str, product: str) -> Subscription:
-        return stored.get_by_product(project=self.calling_project, user_id=user_id, product=product)
+        row = stored.get_by_product(project=self.calling_project, user_id=user_id, product=product)
+        row_ids.log(row)
+        return row
