@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import structlog
 from django.db import DataError, OperationalError, transaction
@@ -67,9 +67,14 @@ def read_and_store(lease: SyncLease, *, at: datetime, lane: Lane, wait: float) -
 
 
 def _wait_for_budget(lease: SyncLease, lane: Lane, wait: float) -> None:
-    if not budget.wait(lease.account, lane, patience=wait):
-        request_metrics.BUDGET_EXHAUSTED.labels(lane.value).inc()
-        raise BudgetSpent("This Stripe account's rate limit is used up.", retry_after=2)
+    if not budget.wait(lease.account, lane, kind=lease.kind, patience=wait):
+        raise budget_spent(lane)
+
+
+def budget_spent(lane: Lane) -> BudgetSpent:
+    """Count a read that is put off, and return its error."""
+    request_metrics.BUDGET_EXHAUSTED.labels(lane.value).inc()
+    return BudgetSpent("This Stripe account's rate limit is used up.", retry_after=2)
 
 
 def read(lease: SyncLease) -> StripeSnapshot | None:
@@ -77,8 +82,13 @@ def read(lease: SyncLease) -> StripeSnapshot | None:
 
     Raises StripeUnavailable.
     """
+    return retrieve(client_for(lease.account), lease)
+
+
+def retrieve(client: Any, lease: SyncLease) -> StripeSnapshot | None:
+    """As :func:`read`, with a client of the account; uses no database connection."""
     try:
-        return kinds.of(lease.kind).retrieve(client_for(lease.account), lease.stripe_id)
+        return kinds.of(lease.kind).retrieve(client, lease.stripe_id)
     except StripeObjectMissing:
         return None
 
