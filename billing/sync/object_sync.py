@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 import structlog
 from django.db import DataError, OperationalError, transaction
 
+from billing.models import StripeAccount
 from billing.stripe import budget, request_metrics
 from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
@@ -59,15 +60,17 @@ def read_and_store(lease: SyncLease, *, at: datetime, lane: Lane, wait: float) -
     ``wait`` is how many seconds to wait for the budget. Every error is recorded and raised again.
     """
     try:
-        _wait_for_budget(lease, lane, wait)
+        wait_for_budget(lease.account, lane, kind=lease.kind, patience=wait)
         return store(lease, read(lease), at=at)
     except Exception as error:
         record_failure(lease, error, at=at)
         raise
 
 
-def _wait_for_budget(lease: SyncLease, lane: Lane, wait: float) -> None:
-    if not budget.wait(lease.account, lane, kind=lease.kind, patience=wait):
+def wait_for_budget(account: StripeAccount, lane: Lane, *, kind: str, patience: float) -> None:
+    """Wait for permission to read an object of this kind. Raises BudgetSpent after ``patience``
+    seconds."""
+    if not budget.wait(account, lane, kind=kind, patience=patience):
         raise budget_spent(lane)
 
 

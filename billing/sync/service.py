@@ -17,56 +17,38 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 
-from billing.models import StripeAccount, SyncObject
-from billing.stripe.budget import Lane
 from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import bulk_read, sync_queue
 from billing.sync.batch_reads import BatchReads, ReadResult
+from billing.sync.interactive_reads import now, now_together
 from billing.sync.object_sync import (
     OUTAGES,
     BudgetSpent,
     read,
-    read_and_store,
     record_failure,
     store,
 )
 from billing.sync.request_back_off import RequestBackOff
 from billing.sync.selectors import back_offs
 from billing.sync.sync_queue import ReadLane, SyncLease, claim_due, fail, request_sync
-from common.errors import Unavailable
 from common.queue import enqueue
 
-__all__ = ["claim_due", "drain", "fail", "now", "read", "record_failure", "request_sync", "store"]
+__all__ = [
+    "claim_due",
+    "drain",
+    "fail",
+    "now",
+    "now_together",
+    "read",
+    "record_failure",
+    "request_sync",
+    "store",
+]
 
 log = structlog.get_logger(__name__)
 
 MAX_OBJECTS_PER_RUN = 1000
 """Default limit of :func:`drain`."""
-INTERACTIVE_WAIT_SECONDS = 5.0
-"""How long an interactive caller waits for another worker that reads the same object."""
-POLL_SECONDS = 0.05
-"""Between two looks at whether that worker has finished."""
-
-
-def now(*, account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> None:
-    """Read one object and apply it before returning.
-
-    If another worker is reading it, waits for an answer that is as new as this call. Raises
-    StripeUnavailable, Unavailable after five seconds, or the error of applying it; in each case
-    the object stays due.
-    """
-    sync_id, number = request_sync(account_id=account.pk, kind=kind, stripe_id=stripe_id)
-    deadline = time.monotonic() + INTERACTIVE_WAIT_SECONDS
-    while (seconds_left := deadline - time.monotonic()) > 0:
-        lease = sync_queue.claim_object(account=account, sync_id=sync_id)
-        if lease is not None and read_and_store(
-            lease, at=at, lane=Lane.INTERACTIVE, wait=seconds_left
-        ):
-            return
-        if SyncObject.objects.filter(pk=sync_id, applied__gte=number).exists():
-            return
-        time.sleep(POLL_SECONDS)
-    raise Unavailable("Stripe's answer is still being stored. Try again in a few seconds.")
 
 
 def drain(

@@ -16,7 +16,7 @@ from billing.models import Price, Product, StripeAccount, StripeCustomer, SyncOb
 from billing.stripe import budget, token_buckets
 from billing.stripe.budget import Lane
 from billing.stripe.token_buckets import BucketLimit, ProcessBucket
-from billing.sync import bulk_read, sync_queue
+from billing.sync import bulk_read, interactive_reads, sync_queue
 from billing.sync import service as sync
 from common import context, redis
 from common.errors import Unavailable
@@ -139,7 +139,7 @@ def test_an_interactive_read_waits_for_the_budget(
         account=slow_account, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now()
     )
     assert SyncObject.objects.get().applied == 1
-    monkeypatch.setattr(sync, "INTERACTIVE_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(interactive_reads, "INTERACTIVE_WAIT_SECONDS", 0.02)
     settings.BILLING = replace(settings.BILLING, stripe_test_reads=1)
     granted_requests(slow_account, Lane.INTERACTIVE)
     with pytest.raises(Unavailable) as caught:
