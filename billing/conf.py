@@ -19,9 +19,12 @@ class BillingSettings:
     connected one then cannot sell. ``stripe_publishable_key`` belongs to the same account.
     ``stripe_timeout`` is in seconds. ``stripe_concurrency`` is the number of threads of one process
     that may wait for Stripe at once; a web process needs more threads than that, to answer other
-    requests while Stripe hangs. ``stripe_reads`` and ``stripe_test_reads`` limit the requests per
-    second to a live or a test account, over all processes: 60 % of Stripe's own limit. If more than
-    ``bulk_read_threshold`` due objects are of one kind, pages of their list are read instead.
+    requests while Stripe hangs. ``stripe_reads`` and ``stripe_test_reads`` limit the reads per
+    second of a live or a test account, ``stripe_endpoint_reads`` those of one kind of object in it,
+    over all processes: 80 % of Stripe's own limits. If more than ``bulk_read_threshold`` due
+    objects are of one kind, pages of their list are read as long as that takes fewer requests.
+    ``sync_readers`` threads of a worker wait for Stripe's answers; they are some of
+    ``stripe_concurrency``.
     """
 
     stripe_secret_key: str = field(default="", repr=False)
@@ -30,14 +33,16 @@ class BillingSettings:
     stripe_api_base: str = STRIPE_API
     stripe_timeout: float = 10.0
     stripe_concurrency: int = 6
-    stripe_reads: int = 15
-    stripe_test_reads: int = 15
-    bulk_read_threshold: int = 200
+    stripe_reads: int = 80
+    stripe_test_reads: int = 20
+    stripe_endpoint_reads: int = 20
+    bulk_read_threshold: int = 10
     grace_period: timedelta = timedelta(days=3)
     cart_life: timedelta = timedelta(days=30)
     sync_lease: timedelta = timedelta(seconds=15)
     sync_attempts: int = 5
     sync_batch: int = 20
+    sync_readers: int = 4
 
     @classmethod
     def from_env(cls, env: Any) -> "BillingSettings":
@@ -51,8 +56,10 @@ class BillingSettings:
             stripe_webhook_secrets=tuple(secret for secret in secrets if secret),
             stripe_api_base=env.str("STRIPE_API_BASE", default=STRIPE_API).rstrip("/"),
             stripe_concurrency=env.int("STRIPE_CONCURRENCY", default=6),
-            stripe_reads=env.int("STRIPE_READS", default=15),
-            stripe_test_reads=env.int("STRIPE_TEST_READS", default=15),
+            stripe_reads=env.int("STRIPE_READS", default=80),
+            stripe_test_reads=env.int("STRIPE_TEST_READS", default=20),
+            stripe_endpoint_reads=env.int("STRIPE_ENDPOINT_READS", default=20),
+            sync_readers=env.int("SYNC_READERS", default=4),
         )
 
     @property
@@ -70,8 +77,12 @@ class BillingSettings:
             raise ImproperlyConfigured("Every entry of STRIPE_WEBHOOK_SECRETS starts with whsec_.")
         if self.stripe_concurrency < 1:
             raise ImproperlyConfigured("STRIPE_CONCURRENCY must be at least 1.")
-        if self.stripe_reads < 1 or self.stripe_test_reads < 1:
-            raise ImproperlyConfigured("STRIPE_READS and STRIPE_TEST_READS must be at least 1.")
+        if min(self.stripe_reads, self.stripe_test_reads, self.stripe_endpoint_reads) < 1:
+            raise ImproperlyConfigured(
+                "STRIPE_READS, STRIPE_TEST_READS and STRIPE_ENDPOINT_READS must be at least 1."
+            )
+        if not 1 <= self.sync_readers <= self.stripe_concurrency:
+            raise ImproperlyConfigured("SYNC_READERS must be from 1 to STRIPE_CONCURRENCY.")
         if not self.has_test_key and not self.stripe_api_base.startswith("https://"):
             raise ImproperlyConfigured("STRIPE_API_BASE must use https except with a test key.")
 

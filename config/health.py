@@ -21,8 +21,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from billing.accounts.selectors import stripe_accounts
+from billing.models import StripeAccount
 from billing.outbound import selectors as intents
 from billing.outbound.selectors import OpenIntents
+from billing.stripe import budget
 from billing.sync.selectors import back_offs, missing_objects
 from billing.sync.selectors.back_offs import AccountFailures
 from common import chore_pauses, fair_queue, heartbeats, redis
@@ -115,6 +117,7 @@ def gather(now: datetime) -> dict[str, Check]:
         "worker": unknown,
         "chores": unknown,
     }
+    accounts: list[StripeAccount] = []
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
@@ -122,9 +125,10 @@ def gather(now: datetime) -> dict[str, Check]:
             checks |= {"database": Check(OK), "migrations": _migrations()}
             if checks["migrations"].status == OK:
                 checks |= _database_checks(now)
+                accounts = stripe_accounts.with_key()
     except (DatabaseError, InterfaceError):
         checks["database"] = Check(AWAY)
-    return {**checks, "redis": _redis()}
+    return {**checks, "stripe_budget": _stripe_budget(accounts), "redis": _redis()}
 
 
 def _migrations() -> Check:
@@ -265,6 +269,17 @@ def _stripe_accounts() -> Check:
     if waiting := missing_objects.waiting():
         problems.append(f"{waiting} object(s) missing at Stripe wait for a decision")
     return Check(DEGRADED, detail="; ".join(problems)) if problems else Check(OK)
+
+
+def _stripe_budget(accounts: list[StripeAccount]) -> Check:
+    """The least that any account has left of its budget of reads. Never degraded: reads wait, and
+    ``inbound`` says for how long."""
+    shares = budget.shares_left(accounts)
+    if not shares:
+        return Check(OK)
+    return Check(
+        OK, detail=f"at least {min(shares.values()):.0%} left, {len(shares)} account(s) in use"
+    )
 
 
 def _age(age: timedelta | None) -> Check:

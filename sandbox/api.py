@@ -86,12 +86,12 @@ class StripeAPI:
             request.headers.get("authorization"),
             request.headers.get("stripe-account"),
         )
-        self.world.rate_limit.take(caller.account)
         _check_version(request.headers.get("stripe-version"))
         matched = ROUTER.match(request.method, request.path)
         if matched is None:
             raise _unrecognized_url(request)
         route, ids = matched
+        self.world.rate_limit.take(caller.account, f"{route.method} {route.path}")
         caller.permissions.check_request(request.method, request.path)
         params = form_encoding.decode_form(request.form)
         fault = self.world.faults.take(request.method, request.path)

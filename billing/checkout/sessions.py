@@ -20,7 +20,7 @@ from billing.models.coupon import Duration
 from billing.models.sync_object import ObjectKind
 from billing.outbound import intents
 from billing.stripe import checkouts as stripe_checkouts
-from billing.stripe import requests
+from billing.stripe import invoices, requests
 from billing.stripe.errors import (
     SHORTEST_WAIT,
     StripeCredentialsRefused,
@@ -29,6 +29,7 @@ from billing.stripe.errors import (
     StripeUnavailable,
 )
 from billing.stripe.fields import Fields
+from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import service as sync
 from common.queue import enqueue
 
@@ -122,16 +123,35 @@ def read_again(*, checkout: Checkout, at: datetime) -> Checkout:
     account = checkout.account
     sync.now(account=account, kind=ObjectKind.CHECKOUT_SESSION, stripe_id=checkout.stripe_id, at=at)
     checkout.refresh_from_db(fields=RESULTS)
-    results = {
-        ObjectKind.SUBSCRIPTION: checkout.subscription_stripe_id,
-        ObjectKind.INVOICE: checkout.invoice_stripe_id,
-    }
-    for kind, stripe_id in results.items():
-        if stripe_id:
-            sync.now(account=account, kind=kind, stripe_id=stripe_id, at=at)
+    _read_results(checkout, at)
     for stripe_id in checkouts.find_payment_stripe_ids(checkout):
         sync.now(account=account, kind=ObjectKind.PAYMENT_INTENT, stripe_id=stripe_id, at=at)
     return checkouts.get(project=checkout.project, checkout_id=checkout.pk)
+
+
+def _read_results(checkout: Checkout, at: datetime) -> None:
+    """Read the page's subscription and invoice; both with one request, if there are both."""
+    account, invoice_id = checkout.account, checkout.invoice_stripe_id
+    subscription = (ObjectKind.SUBSCRIPTION, checkout.subscription_stripe_id)
+    invoice = (ObjectKind.INVOICE, invoice_id)
+
+    def read(client: Any) -> list[StripeSnapshot | None]:
+        snapshot, billed = invoices.retrieve_with_subscription(client, str(invoice_id))
+        is_of_page = billed is not None and billed.stripe_id == checkout.subscription_stripe_id
+        return [billed if is_of_page else None, snapshot]
+
+    if all(stripe_id for _, stripe_id in (subscription, invoice)):
+        sync.now_together(
+            account=account,
+            objects=[subscription, invoice],
+            kind=ObjectKind.INVOICE,
+            read=read,
+            at=at,
+        )
+        return
+    for kind, stripe_id in (subscription, invoice):
+        if stripe_id:
+            sync.now(account=account, kind=kind, stripe_id=stripe_id, at=at)
 
 
 def _build_session_order(

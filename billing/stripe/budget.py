@@ -1,22 +1,24 @@
-"""Limit of read requests per Stripe account, so that background reads never delay buyers.
+"""Limits of read requests to Stripe, so that background reads never delay buyers.
 
-Each account has a token bucket, refilled at ``settings.BILLING.stripe_reads`` tokens a second. One
-third is reserved for interactive callers. In the account that projects share, the requests of one
-project get half of the rate at most. After a 429 it refills at half the rate for a while. The
-buckets are in Redis, shared by all processes; while Redis is away each process has small buckets of
-its own.
+Stripe limits the requests of an account, and those of an account to one endpoint (docs.stripe.com,
+"Rate limits": 100 a second live, 25 in test mode, 25 for an endpoint). We use at most four fifths
+of each: token buckets per account, and per account and kind of object. One third of every bucket is
+reserved for interactive callers. In the account that projects share, the requests of one project
+get half of each rate at most. A 429 halves the account's rate
+(:mod:`billing.stripe.token_buckets`).
 """
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from common import context, redis
+from billing.stripe import token_buckets
+from billing.stripe.token_buckets import BucketLimit
+from common import context
 
 if TYPE_CHECKING:
     from billing.models import StripeAccount
@@ -27,40 +29,6 @@ SHARE = 1 / 2
 """Part of a shared account's rate that one project's requests may use."""
 BURST = 0.5
 """Size of the bucket, in seconds of the rate."""
-SLOW_FOR = 30
-"""Seconds for which a 429 halves the rate."""
-PROCESSES = 4
-"""Number by which the rate is divided while Redis is away: each process then counts alone."""
-EXPIRY = 120
-"""Seconds after which Redis drops an unused bucket; it is full again long before."""
-
-_TAKE = """
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
-local wait, levels = 0, {}
-for number, key in ipairs(KEYS) do
-  local rate, size, floor = unpack(ARGV, 3 * number - 1, 3 * number + 1)
-  rate, size, floor = tonumber(rate), tonumber(size), tonumber(floor)
-  local held = redis.call('HMGET', key, 'tokens', 'at', 'slow_until')
-  if tonumber(held[3] or 0) > now then rate = rate / 2 end
-  local passed = math.max(0, now - tonumber(held[2] or now))
-  local tokens = math.min(size, tonumber(held[1] or size) + passed * rate)
-  if tokens < floor + 1 then wait = math.max(wait, (floor + 1 - tokens) / rate) end
-  levels[number] = tokens
-end
-for number, key in ipairs(KEYS) do
-  local tokens = levels[number]
-  if wait == 0 then tokens = tokens - 1 end
-  redis.call('HSET', key, 'tokens', tostring(tokens), 'at', tostring(now))
-  redis.call('EXPIRE', key, ARGV[1])
-end
-return tostring(wait)
-"""
-_SLOW_DOWN = """
-local clock = redis.call('TIME')
-redis.call('HSET', KEYS[1], 'slow_until', tostring(tonumber(clock[1]) + tonumber(ARGV[1])))
-redis.call('EXPIRE', KEYS[1], ARGV[2])
-"""
 
 
 class Lane(Enum):
@@ -70,42 +38,10 @@ class Lane(Enum):
     BACKGROUND = "background"
 
 
-class BudgetLimit(NamedTuple):
-    """A bucket of ``size`` tokens that gains ``rate`` a second. ``floor`` tokens must be left."""
-
-    key: str
-    rate: float
-    size: float
-    floor: float
-
-
-@dataclass(slots=True)
-class ProcessBucket:
-    """A bucket of this process, used while Redis is away."""
-
-    tokens: float
-    at: float
-    slow_until: float = 0.0
-
-    def wait(self, limit: BudgetLimit, *, now: float) -> float:
-        """0.0 if a token may be taken, otherwise the seconds until then."""
-        rate = limit.rate / 2 if self.slow_until > now else limit.rate
-        self.tokens = min(limit.size, self.tokens + (now - self.at) * rate)
-        self.at = now
-        return max(0.0, (limit.floor + 1 - self.tokens) / rate)
-
-
-_buckets: dict[str, ProcessBucket] = {}
-_lock = threading.Lock()
-
-
-def take(account: "StripeAccount", lane: Lane) -> float:
-    """0.0 if one request may be sent now, otherwise the seconds until one may be sent."""
-    limits = _limits(account, lane, _rate(account))
-    wait = redis.attempt(lambda client: _take(client, limits), fallback=None)
-    return (
-        _take_locally(_limits(account, lane, _rate(account) / PROCESSES)) if wait is None else wait
-    )
+def take(account: "StripeAccount", lane: Lane, *, kind: str = "") -> float:
+    """0.0 if one request may be sent now, otherwise the seconds until one may be sent. ``kind`` is
+    the kind of object that is read, if it is one that we mirror."""
+    return token_buckets.take(partial(_limits, account, lane, kind))
 
 
 def wait(
@@ -113,89 +49,69 @@ def wait(
     lane: Lane,
     *,
     patience: float,
+    kind: str = "",
     sleep: Callable[[float], object] = time.sleep,
 ) -> bool:
     """Wait up to ``patience`` seconds for permission to send one request; False if it did not
     come."""
     deadline = time.monotonic() + patience
-    while (pause := take(account, lane)) > 0:
+    while (pause := take(account, lane, kind=kind)) > 0:
         if time.monotonic() + pause > deadline:
             return False
         sleep(pause)
     return True
 
 
-def lowest_share(accounts: Iterable["StripeAccount"]) -> float:
-    """What is left, from 0 to 1, in the bucket of the account with the least. 1 while Redis is
-    away."""
-    rates = {account.pk: _rate(account) for account in accounts}
-    shares = redis.attempt(lambda client: _shares(client, rates), fallback=None)
-    return min(shares or [], default=1.0)
-
-
-def _shares(client: Any, rates: Mapping[str, float]) -> list[float]:
-    """The shares of buckets that were used lately; one round trip."""
-    pipeline = client.pipeline(transaction=False)
-    for account_id in rates:
-        pipeline.hmget(f"stripe:budget:{account_id}", "tokens", "at")
-    pipeline.time()
-    *buckets, (seconds, microseconds) = pipeline.execute()
-    now = seconds + microseconds / 1_000_000
-    shares = []
-    for rate, (tokens, taken_at) in zip(rates.values(), buckets, strict=True):
-        if tokens is not None and taken_at is not None:
-            size = max(rate * BURST, 2.0)
-            shares.append(min(1.0, (float(tokens) + (now - float(taken_at)) * rate) / size))
-    return shares
+def shares_left(accounts: Iterable["StripeAccount"]) -> dict[str, float]:
+    """What is left of the budget of each account that was read lately, from 0 to 1, by its id.
+    Empty while Redis is away."""
+    limits = {account.pk: _whole(_key(account), rate(account)) for account in accounts}
+    shares = token_buckets.shares_left(list(limits.values()))
+    return {pk: shares[limit.key] for pk, limit in limits.items() if limit.key in shares}
 
 
 def slow_down(account: "StripeAccount") -> None:
-    """Halve the rate for ``SLOW_FOR`` seconds after Stripe has answered 429."""
-    if bucket := _buckets.get(_key(account)):
-        bucket.slow_until = time.monotonic() + SLOW_FOR
-    redis.attempt(
-        lambda client: client.eval(_SLOW_DOWN, 1, _key(account), SLOW_FOR, EXPIRY), fallback=None
-    )
+    """Ask Stripe half as often for a while, after it has answered 429."""
+    token_buckets.slow_down(_key(account))
 
 
-def _rate(account: "StripeAccount") -> float:
+def rate(account: "StripeAccount") -> float:
+    """Reads per second of the account that the budget allows."""
     live, test = settings.BILLING.stripe_reads, settings.BILLING.stripe_test_reads
     return float(live if account.livemode else test)
 
 
-def _limits(account: "StripeAccount", lane: Lane, rate: float) -> list[BudgetLimit]:
-    """The account's limit, and in the shared account that of the project whose request it is. The
-    smallest bucket still holds one token for each lane."""
-    size = max(rate * BURST, 2.0)
-    floor = max(size * RESERVED, 1.0) if lane is Lane.BACKGROUND else 0.0
-    limits = [BudgetLimit(_key(account), rate, size, floor)]
+def rate_of_kind(account: "StripeAccount") -> float:
+    """Reads per second of one kind of object that the budget allows."""
+    return min(float(settings.BILLING.stripe_endpoint_reads), rate(account))
+
+
+def _limits(account: "StripeAccount", lane: Lane, kind: str, part: float) -> list[BucketLimit]:
+    """The limits of the account and of the kind; in the shared account also those of the project
+    whose request it is. The smallest bucket still holds one token for each lane."""
+    buckets = [(_key(account), rate(account) * part)]
+    if kind:
+        buckets.append((f"{_key(account)}:{kind}", rate_of_kind(account) * part))
+    limits = [_with_floor(_whole(key, rate), lane) for key, rate in buckets]
     project_id = context.tenant_id.get()
     if project_id and account.project_id is None:
-        key = f"{_key(account)}:{project_id}"
-        limits.append(BudgetLimit(key, rate * SHARE, max(size * SHARE, 1.0), 0.0))
+        limits += [_of_project(key, rate, project_id) for key, rate in buckets]
     return limits
 
 
-def _take(client: Any, limits: list[BudgetLimit]) -> float:
-    figures = [figure for limit in limits for figure in limit[1:]]
-    keys = [limit.key for limit in limits]
-    return float(client.eval(_TAKE, len(keys), *keys, EXPIRY, *figures))
+def _whole(key: str, rate: float) -> BucketLimit:
+    return BucketLimit(key, rate, size=max(rate * BURST, 2.0), floor=0.0)
 
 
-def _take_locally(limits: list[BudgetLimit]) -> float:
-    now = time.monotonic()
-    with _lock:
-        buckets = [
-            _buckets.setdefault(limit.key, ProcessBucket(tokens=limit.size, at=now))
-            for limit in limits
-        ]
-        wait = max(
-            bucket.wait(limit, now=now) for bucket, limit in zip(buckets, limits, strict=True)
-        )
-        if not wait:
-            for bucket in buckets:
-                bucket.tokens -= 1
-    return wait
+def _with_floor(limit: BucketLimit, lane: Lane) -> BucketLimit:
+    if lane is Lane.INTERACTIVE:
+        return limit
+    return limit._replace(floor=max(limit.size * RESERVED, 1.0))
+
+
+def _of_project(key: str, rate: float, project_id: str) -> BucketLimit:
+    size = max(_whole(key, rate).size * SHARE, 1.0)
+    return BucketLimit(f"{key}:{project_id}", rate * SHARE, size, floor=0.0)
 
 
 def _key(account: "StripeAccount") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from stripe import StripeClient
 
-from billing.stripe import invoice_payments, pagination
+from billing.stripe import invoice_payments, pagination, subscriptions
 from billing.stripe.errors import translate
 from billing.stripe.fields import (
     PAGE,
@@ -26,12 +26,19 @@ from billing.stripe.snapshots import (
     InvoiceLineSnapshot,
     InvoicePaymentSnapshot,
     InvoiceSnapshot,
+    SubscriptionSnapshot,
     TaxSnapshot,
     UnreadableObject,
 )
 
 DISCOUNT = "total_discount_amounts.discount"
 EXPAND = (f"payments.data.{invoice_payments.EXPAND}", DISCOUNT)
+SUBSCRIPTION = "parent.subscription_details.subscription"
+EXPAND_WITH_SUBSCRIPTION = (
+    *EXPAND,
+    SUBSCRIPTION,
+    *(f"{SUBSCRIPTION}.{name}" for name in subscriptions.EXPAND),
+)
 EXPAND_LISTED = ("data.payments", f"data.{DISCOUNT}")
 """Stripe expands four levels, the ``data`` of a list included: see ``invoice_payments``."""
 INCLUSIVE = "inclusive"
@@ -71,6 +78,21 @@ def retrieve(client: StripeClient, stripe_id: str) -> InvoiceSnapshot:
     with translate():
         invoice = client.v1.invoices.retrieve(stripe_id, {"expand": [*EXPAND]})
         return _complete(client, named(invoice, "invoice", stripe_id))
+
+
+def retrieve_with_subscription(
+    client: StripeClient, stripe_id: str
+) -> tuple[InvoiceSnapshot, SubscriptionSnapshot | None]:
+    """Read the invoice and the subscription that it bills with one request; None if it bills none.
+
+    Raises StripeObjectMissing.
+    """
+    with translate():
+        invoice = client.v1.invoices.retrieve(stripe_id, {"expand": [*EXPAND_WITH_SUBSCRIPTION]})
+        fields = named(invoice, "invoice", stripe_id)
+        subscription = _parent(fields, "subscription_details", "subscription")
+        billed = subscriptions.complete(client, subscription) if subscription else None
+        return _complete(client, fields), billed
 
 
 def iterate(

@@ -58,7 +58,7 @@ def snapshot(fields: Fields, items: list[Fields]) -> SubscriptionSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> SubscriptionSnapshot:
     """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
-        return _complete(client, _read(client, stripe_id))
+        return complete(client, _read(client, stripe_id))
 
 
 def retrieve_fields(client: StripeClient, stripe_id: str) -> Fields:
@@ -78,7 +78,7 @@ def iterate(
     """Every subscription of the account, ended ones too, newest first."""
     params = page(after, status="all", expand=[f"data.{name}" for name in EXPAND])
     return pagination.iterate(
-        lambda: client.v1.subscriptions.list(params), lambda fields: _complete(client, fields)
+        lambda: client.v1.subscriptions.list(params), lambda fields: complete(client, fields)
     )
 
 
@@ -119,7 +119,8 @@ def _cancel_at(fields: Fields, items: tuple[SubscriptionItemSnapshot, ...]) -> d
     return None
 
 
-def _complete(client: StripeClient, fields: Fields) -> SubscriptionSnapshot:
+def complete(client: StripeClient, fields: Fields) -> SubscriptionSnapshot:
+    """The subscription with all of its items, from one that was read with ``EXPAND``."""
     return snapshot(fields, _items(client, fields))
 
 

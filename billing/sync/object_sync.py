@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import structlog
 from django.db import DataError, OperationalError, transaction
 
+from billing.models import StripeAccount
 from billing.stripe import budget, request_metrics
 from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
@@ -60,9 +61,9 @@ def read_and_store(lease: SyncLease, *, at: datetime, lane: Lane, wait: float) -
 
     ``wait`` is how many seconds to wait for the budget. Every error is recorded and raised again.
     """
-    with _traced(lease, "sync"):
+    with traced(lease, "sync"):
         try:
-            _wait_for_budget(lease, lane, wait)
+            wait_for_budget(lease.account, lane, kind=lease.kind, patience=wait)
             return store(lease, read(lease), at=at)
         except Exception as error:
             record_failure(lease, error, at=at)
@@ -70,7 +71,7 @@ def read_and_store(lease: SyncLease, *, at: datetime, lane: Lane, wait: float) -
 
 
 @contextmanager
-def _traced(lease: SyncLease, verb: str) -> Iterator[None]:
+def traced(lease: SyncLease, verb: str) -> Iterator[None]:
     """What is done inside continues the object's trace; its log lines name the object."""
     attributes = {
         "tollgate.sync.kind": lease.kind,
@@ -92,10 +93,17 @@ def _traced(lease: SyncLease, verb: str) -> Iterator[None]:
         yield
 
 
-def _wait_for_budget(lease: SyncLease, lane: Lane, wait: float) -> None:
-    if not budget.wait(lease.account, lane, patience=wait):
-        request_metrics.BUDGET_EXHAUSTED.labels(lane.value).inc()
-        raise BudgetSpent("This Stripe account's rate limit is used up.", retry_after=2)
+def wait_for_budget(account: StripeAccount, lane: Lane, *, kind: str, patience: float) -> None:
+    """Wait for permission to read an object of this kind. Raises BudgetSpent after ``patience``
+    seconds."""
+    if not budget.wait(account, lane, kind=kind, patience=patience):
+        raise budget_spent(lane)
+
+
+def budget_spent(lane: Lane) -> BudgetSpent:
+    """Count a read that is put off, and return its error."""
+    request_metrics.BUDGET_EXHAUSTED.labels(lane.value).inc()
+    return BudgetSpent("This Stripe account's rate limit is used up.", retry_after=2)
 
 
 def read(lease: SyncLease) -> StripeSnapshot | None:
@@ -103,8 +111,13 @@ def read(lease: SyncLease) -> StripeSnapshot | None:
 
     Raises StripeUnavailable.
     """
+    return retrieve(client_for(lease.account), lease)
+
+
+def retrieve(client: Any, lease: SyncLease) -> StripeSnapshot | None:
+    """As :func:`read`, with a client of the account; uses no database connection."""
     try:
-        return kinds.of(lease.kind).retrieve(client_for(lease.account), lease.stripe_id)
+        return kinds.of(lease.kind).retrieve(client, lease.stripe_id)
     except StripeObjectMissing:
         return None
 
@@ -112,7 +125,7 @@ def read(lease: SyncLease) -> StripeSnapshot | None:
 def store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) -> bool:
     """Apply what was read as :func:`_store` does; count the time since the event that requested
     it."""
-    with _traced(lease, "store"):
+    with traced(lease, "store"):
         is_held = _store(lease, snapshot, at=at)
         if is_held:
             log.info("object_synced")

@@ -96,6 +96,10 @@ _MAY_BE_ASKED = """NOT EXISTS (
             AND (back_off.retry_at > statement_timestamp() OR back_off.parked_at IS NOT NULL))"""
 """Condition of a lane whose account answers such requests (``billing.sync.request_back_off``)."""
 
+_IS_WANTED = """(lane.account_id, lane.kind) NOT IN (
+        SELECT * FROM unnest(%(without_accounts)s::text[], %(without_kinds)s::text[]))"""
+"""Condition of a lane that the caller has not excluded."""
+
 _LANES = """
 WITH RECURSIVE lane (account_id, kind) AS (
     (SELECT account_id, kind FROM billing_syncobject
@@ -124,7 +128,7 @@ _CHOSEN = f"""
         WHERE account_id = lane.account_id AND kind = lane.kind AND {_IS_DUE} AND {IS_FREE}
         ORDER BY next_try_at LIMIT %(limit)s
     ) AS waiting
-    WHERE lane.account_id <> ALL(%(without)s)
+    WHERE {_IS_WANTED}
         AND (%(kind)s = '' OR (lane.account_id = %(account_id)s AND lane.kind = %(kind)s))
         AND {_MAY_BE_ASKED}
 ), chosen AS (
@@ -172,10 +176,10 @@ COMPLETE = f"""{_COMPLETE},
 {_OF_LEASE}"""
 """End a lease whose snapshot has been applied."""
 
-KINDS_WITH_MANY_DUE = f"""
+LANES_WITH_MANY_DUE = f"""
 SELECT account_id, kind
 FROM billing_syncobject AS lane
-WHERE {_IS_DUE} AND {IS_FREE} AND account_id <> ALL(%(without)s) AND {_MAY_BE_ASKED}
+WHERE {_IS_DUE} AND {IS_FREE} AND {_IS_WANTED} AND {_MAY_BE_ASKED}
 GROUP BY account_id, kind
 HAVING count(*) > %(threshold)s
 ORDER BY count(*) DESC

@@ -17,57 +17,38 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 
-from billing.models import StripeAccount, SyncObject
-from billing.stripe.budget import Lane
 from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import bulk_read, sync_queue
+from billing.sync.batch_reads import BatchReads, ReadResult
+from billing.sync.interactive_reads import now, now_together
 from billing.sync.object_sync import (
     OUTAGES,
     BudgetSpent,
     read,
-    read_and_store,
     record_failure,
     store,
 )
 from billing.sync.request_back_off import RequestBackOff
 from billing.sync.selectors import back_offs
-from billing.sync.sync_queue import SyncLease, claim_due, fail, request_sync
-from common.errors import Unavailable
+from billing.sync.sync_queue import ReadLane, SyncLease, claim_due, fail, request_sync
 from common.queue import enqueue
 
-__all__ = ["claim_due", "drain", "fail", "now", "read", "record_failure", "request_sync", "store"]
+__all__ = [
+    "claim_due",
+    "drain",
+    "fail",
+    "now",
+    "now_together",
+    "read",
+    "record_failure",
+    "request_sync",
+    "store",
+]
 
 log = structlog.get_logger(__name__)
 
 MAX_OBJECTS_PER_RUN = 1000
 """Default limit of :func:`drain`."""
-INTERACTIVE_WAIT_SECONDS = 5.0
-"""How long an interactive caller waits for another worker that reads the same object."""
-POLL_SECONDS = 0.05
-"""Between two looks at whether that worker has finished."""
-BACKGROUND_WAIT_SECONDS = 0.5
-"""How long a background read waits for the account's budget, before it is left to the next run."""
-
-
-def now(*, account: StripeAccount, kind: str, stripe_id: str, at: datetime) -> None:
-    """Read one object and apply it before returning.
-
-    If another worker is reading it, waits for an answer that is as new as this call. Raises
-    StripeUnavailable, Unavailable after five seconds, or the error of applying it; in each case
-    the object stays due.
-    """
-    sync_id, number = request_sync(account_id=account.pk, kind=kind, stripe_id=stripe_id)
-    deadline = time.monotonic() + INTERACTIVE_WAIT_SECONDS
-    while (seconds_left := deadline - time.monotonic()) > 0:
-        lease = sync_queue.claim_object(account=account, sync_id=sync_id)
-        if lease is not None and read_and_store(
-            lease, at=at, lane=Lane.INTERACTIVE, wait=seconds_left
-        ):
-            return
-        if SyncObject.objects.filter(pk=sync_id, applied__gte=number).exists():
-            return
-        time.sleep(POLL_SECONDS)
-    raise Unavailable("Stripe's answer is still being stored. Try again in a few seconds.")
 
 
 def drain(
@@ -79,7 +60,7 @@ def drain(
     """Read and store due objects until none is due, ``limit`` is reached or the duration of a
     lease has passed; then wake a worker for the rest. Returns how many objects were claimed.
 
-    An error concerns its object alone. An account whose budget is used up waits for the next run;
+    An error concerns its object alone. Reads whose budget is used up wait for the next run;
     an account that does not answer, or refuses one kind of request, waits for its back-off
     (``billing.sync.request_back_off``).
     """
@@ -87,7 +68,7 @@ def drain(
     claimed = 0
     while claimed < limit and not run.is_over:
         size = min(settings.BILLING.sync_batch, limit - claimed)
-        batch = claim_due(limit=size, without=run.accounts_over_budget)
+        batch = claim_due(limit=size, without=run.lanes_over_budget)
         if not batch:
             return claimed
         claimed += len(batch)
@@ -105,7 +86,7 @@ class _Run:
     at: datetime
     clock: Callable[[], float]
     end: float = field(init=False)
-    accounts_over_budget: set[str] = field(default_factory=set)
+    lanes_over_budget: set[ReadLane] = field(default_factory=set)
     back_off: RequestBackOff = field(default_factory=RequestBackOff)
 
     def __post_init__(self) -> None:
@@ -118,16 +99,18 @@ class _Run:
     def drain_batch(self, batch: list[SyncLease]) -> None:
         """Read and store a batch during the first half of its lease, and release the rest."""
         half_time = self.clock() + settings.BILLING.sync_lease.total_seconds() / 2
-        for lease in batch:
-            if self.clock() >= half_time or self._is_stopped(lease):
-                sync_queue.release(lease)
-            else:
-                self._try_one(lease)
+        reads = BatchReads(
+            batch, may_read=lambda lease: self.clock() < half_time and not self._is_stopped(lease)
+        )
+        for result in reads:
+            self._store_result(result)
+        for lease in reads.unread:
+            sync_queue.release(lease)
 
     def drain_lists(self) -> int:
         """Read Stripe's lists of kinds with many due objects. Returns how many were claimed."""
         claimed = 0
-        for account_id, kind in sync_queue.kinds_with_many_due(without=self.accounts_over_budget):
+        for account_id, kind in sync_queue.lanes_with_many_due(without=self.lanes_over_budget):
             if self.is_over:
                 break
             try:
@@ -142,22 +125,22 @@ class _Run:
         return claimed
 
     def _is_stopped(self, lease: SyncLease) -> bool:
-        account_id = lease.account.pk
-        return account_id in self.accounts_over_budget or self.back_off.is_backing_off(
-            account_id, back_offs.read_request(lease.kind)
+        return lease.lane in self.lanes_over_budget or self.back_off.is_backing_off(
+            lease.account.pk, back_offs.read_request(lease.kind)
         )
 
-    def _try_one(self, lease: SyncLease) -> None:
-        account_id, request = lease.account.pk, back_offs.read_request(lease.kind)
+    def _store_result(self, result: ReadResult) -> None:
+        lease, request = result.lease, back_offs.read_request(result.lease.kind)
         try:
-            read_and_store(lease, at=self.at, lane=Lane.BACKGROUND, wait=BACKGROUND_WAIT_SECONDS)
-        except BudgetSpent:
-            self.accounts_over_budget.add(account_id)
+            store(lease, result.value(), at=self.at)
         except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others
-            if not self.back_off.stops_for(account_id, request, error):
+            record_failure(lease, error, at=self.at)
+            if isinstance(error, BudgetSpent):
+                self.lanes_over_budget.add(lease.lane)
+            elif not self.back_off.stops_for(lease.account.pk, request, error):
                 _log_failure(lease, error)
         else:
-            self.back_off.record_answer(account_id, request)
+            self.back_off.record_answer(lease.account.pk, request)
 
     def _store_listed(self, lease: SyncLease, snapshot: StripeSnapshot) -> None:
         try:

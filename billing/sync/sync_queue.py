@@ -10,7 +10,7 @@ import random
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import F, QuerySet
@@ -34,6 +34,13 @@ OUTAGE_PAUSE = RetryPause(first=timedelta(seconds=5), jitter=(1.0, 1.5))
 """After Stripe did not answer, or refused the account's key."""
 
 _ACCOUNTS = PreparedQuery(lambda: StripeAccount.objects.filter(is_any("id", "ids")))
+
+
+class ReadLane(NamedTuple):
+    """Reads of one kind of object in one Stripe account."""
+
+    account_id: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,10 @@ class SyncLease:
     """The trace that the object belongs to; empty without one."""
     is_abandoned: bool
     """Whether the last lease ended without a release: its worker died, or took too long."""
+
+    @property
+    def lane(self) -> ReadLane:
+        return ReadLane(self.account.pk, self.kind)
 
 
 def request_sync(
@@ -100,11 +111,11 @@ def request_syncs(rows: QuerySet[SyncObject]) -> int:
     return count
 
 
-def claim_due(*, limit: int, without: Collection[str] = ()) -> list[SyncLease]:
+def claim_due(*, limit: int, without: Collection[ReadLane] = ()) -> list[SyncLease]:
     """Lease up to ``limit`` due objects: round robin over the accounts, and within an account over
     its kinds; of each kind those that have been due longest.
 
-    Leaves out accounts and kinds that back off, and the accounts ``without``. Objects that a dead
+    Leaves out accounts and kinds that back off, and the lanes ``without``. Objects that a dead
     worker left behind come last and in random order, so that an object that kills its readers does
     not keep the same neighbours waiting.
     """
@@ -115,16 +126,12 @@ def claim_due(*, limit: int, without: Collection[str] = ()) -> list[SyncLease]:
     return fresh + abandoned
 
 
-def kinds_with_many_due(*, without: Collection[str] = ()) -> list[tuple[str, str]]:
-    """Account ids and kinds with so many due objects that their list should be read instead."""
+def lanes_with_many_due(*, without: Collection[ReadLane] = ()) -> list[ReadLane]:
+    """Lanes with so many due objects that their list should be read instead."""
     threshold = settings.BILLING.bulk_read_threshold
-    parameters = {"threshold": threshold, "without": list(without)}
-    return [
-        (account_id, kind)
-        for account_id, kind in prepared_statements.fetch_rows(
-            queue_sql.KINDS_WITH_MANY_DUE, parameters
-        )
-    ]
+    parameters = {"threshold": threshold, **_excluded(without)}
+    rows = prepared_statements.fetch_rows(queue_sql.LANES_WITH_MANY_DUE, parameters)
+    return [ReadLane(*row) for row in rows]
 
 
 def claim_kind(*, account_id: str, kind: str, limit: int) -> list[SyncLease]:
@@ -225,16 +232,24 @@ def _release(lease: SyncLease, **values: Any) -> bool:
 
 
 def _claim(
-    limit: int, *, without: Collection[str] = (), account_id: str = "", kind: str = ""
+    limit: int, *, without: Collection[ReadLane] = (), account_id: str = "", kind: str = ""
 ) -> list[SyncLease]:
     parameters = {
         "limit": limit,
         "lease": settings.BILLING.sync_lease,
-        "without": list(without),
+        **_excluded(without),
         "account_id": account_id,
         "kind": kind,
     }
     return _sync_leases(prepared_statements.fetch_rows(queue_sql.CLAIM_DUE, parameters))
+
+
+def _excluded(lanes: Collection[ReadLane]) -> dict[str, list[str]]:
+    """The parameters of ``queue_sql`` that exclude these lanes."""
+    return {
+        "without_accounts": [lane.account_id for lane in lanes],
+        "without_kinds": [lane.kind for lane in lanes],
+    }
 
 
 def _sync_leases(rows: list[tuple[Any, ...]]) -> list[SyncLease]:

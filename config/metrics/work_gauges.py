@@ -126,7 +126,7 @@ def gauge_stripe(at: datetime) -> Iterable[Metric]:
         single(
             "stripe_budget_left_ratio",
             "What is left of the budget of reads, of the account with the least.",
-            budget.lowest_share(accounts),
+            min(budget.shares_left(accounts).values(), default=1.0),
         ),
         gauge(
             "usage_records",

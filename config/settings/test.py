@@ -28,7 +28,13 @@ INBOUND = InboundSources()
 # A test about logging lowers the level with `caplog.at_level`.
 LOGGING = logging_settings(level="WARNING")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-BILLING = replace(BILLING, stripe_test_reads=100_000)  # noqa: F405
+BILLING = replace(
+    BILLING,  # noqa: F405
+    stripe_test_reads=100_000,
+    stripe_endpoint_reads=100_000,
+    sync_readers=1,
+    bulk_read_threshold=200,
+)
 MAIL = MailServerSettings(mail_from="billing@tollgate.example")
 TEMPORAL = TemporalSettings()
 AXES_ENABLED = False

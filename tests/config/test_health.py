@@ -76,6 +76,7 @@ def test_every_check_passes_on_a_healthy_system() -> None:
         "usage": "ok",
         "stripe": "ok",
         "stripe_accounts": "ok",
+        "stripe_budget": "ok",
         "queues": "ok",
         "stripe_keys": "ok",
         "pipeline": "ok",

@@ -22,6 +22,7 @@ from billing.accounts.admin.account_dialogs import (
     SigningSecretForm,
 )
 from billing.models import StripeAccount
+from billing.stripe import budget
 from common.admin import columns, dialogs, filters
 from common.admin.actors import actor
 from common.admin.decorators import action, display
@@ -76,6 +77,7 @@ class StripeAccountAdmin(ReadOnlyAdmin):
         "key_badge",
         "masked",
         "published",
+        "budget_left",
         "events_seen_until",
         "created_at",
         "updated_at",
@@ -230,6 +232,13 @@ class StripeAccountAdmin(ReadOnlyAdmin):
         if row.is_shared:
             return "from the environment"
         return columns.code(f"…{row.secret_key_last_four}")
+
+    @display(description="Budget of reads")
+    def budget_left(self, row: StripeAccount) -> object:
+        """The part of the budget that is left now; an account that is not read has all of it."""
+        rate, kind_rate = budget.rate(row), budget.rate_of_kind(row)
+        left = budget.shares_left([row]).get(row.pk, 1.0)
+        return f"{left:.0%} left of {rate:g} reads a second, {kind_rate:g} of one kind of object"
 
     def sections(self, request: HttpRequest, row: Any) -> Sequence[Section]:
         return [

@@ -13,9 +13,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from billing.models import Price, Product, StripeAccount, StripeCustomer, SyncObject
-from billing.stripe import budget
+from billing.stripe import budget, token_buckets
 from billing.stripe.budget import Lane
-from billing.sync import bulk_read, sync_queue
+from billing.stripe.token_buckets import BucketLimit, ProcessBucket
+from billing.sync import bulk_read, interactive_reads, sync_queue
 from billing.sync import service as sync
 from common import context, redis
 from common.errors import Unavailable
@@ -55,10 +56,10 @@ def requests(stripe: SandboxStripe, monkeypatch: pytest.MonkeyPatch) -> list[str
     return seen
 
 
-def granted_requests(account: StripeAccount, lane: Lane) -> int:
+def granted_requests(account: StripeAccount, lane: Lane, *, kind: str = "") -> int:
     """How many requests may be sent at once."""
     count = 0
-    while budget.take(account, lane) == 0:
+    while budget.take(account, lane, kind=kind) == 0:
         count += 1
     return count
 
@@ -100,7 +101,7 @@ def test_without_redis_each_process_has_a_small_budget(
     assert granted_requests(slow_account, Lane.INTERACTIVE) == 2
     assert budget.take(slow_account, Lane.BACKGROUND) > 0
     budget.slow_down(slow_account)
-    assert budget.take(slow_account, Lane.INTERACTIVE) > 1 / (RATE / budget.PROCESSES)
+    assert budget.take(slow_account, Lane.INTERACTIVE) > 1 / (RATE / token_buckets.PROCESSES)
 
 
 def test_an_object_without_budget_waits_and_does_not_fail(
@@ -122,7 +123,8 @@ def test_an_exhausted_budget_does_not_delay_other_accounts(account: StripeAccoun
     for owner in (account, account, other):
         number = SyncObject.objects.count()
         sync.request_sync(account_id=owner.pk, kind="product", stripe_id=f"prod_{number}")
-    assert [each.account for each in sync_queue.claim_due(limit=1, without=[account.pk])] == [other]
+    lane = sync_queue.ReadLane(account.pk, "product")
+    assert [each.account for each in sync_queue.claim_due(limit=1, without=[lane])] == [other]
 
 
 def test_an_interactive_read_waits_for_the_budget(
@@ -137,7 +139,7 @@ def test_an_interactive_read_waits_for_the_budget(
         account=slow_account, kind="customer", stripe_id=str(alice.stripe_id), at=timezone.now()
     )
     assert SyncObject.objects.get().applied == 1
-    monkeypatch.setattr(sync, "INTERACTIVE_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(interactive_reads, "INTERACTIVE_WAIT_SECONDS", 0.02)
     settings.BILLING = replace(settings.BILLING, stripe_test_reads=1)
     granted_requests(slow_account, Lane.INTERACTIVE)
     with pytest.raises(Unavailable) as caught:
@@ -155,11 +157,12 @@ def test_a_429_while_reading_slows_down(
     sync.request_sync(account_id=slow_account.pk, kind="customer", stripe_id=str(alice.stripe_id))
     shop.stripe.fail("rate_limit", times=1)
     sync.drain(at=timezone.now())
-    started_at = time.monotonic()
     granted_requests(slow_account, Lane.INTERACTIVE)
+    started_at = time.monotonic()
     pause = budget.take(slow_account, Lane.INTERACTIVE)
+    background_pause = budget.take(slow_account, Lane.BACKGROUND)
     elapsed = time.monotonic() - started_at  # on a busy machine a part of the pause is over already
-    assert pause + elapsed > 1 / RATE
+    assert background_pause - pause + elapsed > 3 / RATE  # two more tokens, at half the rate
     assert SyncObject.objects.get().attempts == 0
 
 
@@ -311,3 +314,63 @@ def test_one_project_leaves_half_of_a_shared_account_to_the_others(
     token = context.tenant_id.set("prj_greedy")
     assert granted_requests(own_account, Lane.INTERACTIVE) == 2
     context.tenant_id.reset(token)
+
+
+def test_one_kind_of_object_leaves_the_rest_of_the_budget_to_others(
+    slow_account: StripeAccount, settings: Settings
+) -> None:
+    settings.BILLING = replace(settings.BILLING, stripe_endpoint_reads=4)
+    assert granted_requests(slow_account, Lane.INTERACTIVE, kind="invoice") == 2
+    assert granted_requests(slow_account, Lane.INTERACTIVE, kind="subscription") == 2
+    assert granted_requests(slow_account, Lane.INTERACTIVE) == 2
+
+
+def test_a_project_leaves_half_of_each_kind_in_a_shared_account_to_the_others(
+    slow_account: StripeAccount, settings: Settings
+) -> None:
+    settings.BILLING = replace(settings.BILLING, stripe_endpoint_reads=8)
+    granted = []
+    for project_id in ("prj_greedy", "prj_modest"):
+        token = context.tenant_id.set(project_id)
+        granted.append(granted_requests(slow_account, Lane.INTERACTIVE, kind="invoice"))
+        context.tenant_id.reset(token)
+    assert granted == [2, 2]
+
+
+def test_refusals_that_come_together_halve_the_rate_once(slow_account: StripeAccount) -> None:
+    granted_requests(slow_account, Lane.INTERACTIVE)
+    for _ in range(5):
+        budget.slow_down(slow_account)
+    assert budget.take(slow_account, Lane.INTERACTIVE) <= 2 / RATE
+
+
+@pytest.mark.parametrize(("seconds", "factor"), [(0, 0.5), (15, 0.75), (30, 1.0), (3600, 1.0)])
+def test_the_rate_grows_back(seconds: int, factor: float) -> None:
+    """Half of it is back after 30 seconds."""
+    limit = BucketLimit("key", rate=10, size=5, floor=0)
+    bucket = ProcessBucket(tokens=0, at=100)
+    bucket.slow_down(now=100)
+    bucket.at = 100.0 + seconds
+    assert bucket.wait(limit, now=100.0 + seconds) == pytest.approx(1 / (10 * factor))
+
+
+def test_a_rate_that_is_refused_again_and_again_keeps_an_eighth() -> None:
+    limit = BucketLimit("key", rate=8, size=4, floor=0)
+    bucket = ProcessBucket(tokens=0, at=0)
+    for second in range(1, 11):
+        bucket.slow_down(now=second)
+    bucket.at = 10.0
+    assert bucket.wait(limit, now=10.0) == pytest.approx(1.0)
+
+
+def test_a_kind_without_budget_does_not_hold_up_others(
+    shop: Shop, account: StripeAccount, settings: Settings
+) -> None:
+    settings.BILLING = replace(settings.BILLING, stripe_endpoint_reads=1)
+    while budget.take(account, Lane.INTERACTIVE, kind="product") == 0:
+        pass
+    due_objects(shop, 3)
+    sync.request_sync(account_id=account.pk, kind="customer", stripe_id=str(shop.buyer().stripe_id))
+    sync.drain(at=timezone.now())
+    rows = SyncObject.objects.values_list("kind", "applied")
+    assert sorted(rows) == [("customer", 1), *[("product", 0)] * 3]

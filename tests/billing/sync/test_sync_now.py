@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from billing.models import StripeCustomer, SyncObject
 from billing.stripe.errors import StripeUnavailable
+from billing.sync import interactive_reads
 from billing.sync import service as sync
 from common.errors import Unavailable
 from tests.billing.sync.sync_rows import request_sync
@@ -40,7 +41,7 @@ def test_sync_now_raises_stripe_unavailable(shop: Shop, alice: StripeCustomer) -
 def test_sync_now_gives_up_waiting_for_another_worker(
     shop: Shop, alice: StripeCustomer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync, "INTERACTIVE_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(interactive_reads, "INTERACTIVE_WAIT_SECONDS", 0.2)
     request_sync(shop.account, str(alice.stripe_id), "customer")
     (held,) = sync.claim_due(limit=1)
     with pytest.raises(Unavailable, match="few seconds"):
