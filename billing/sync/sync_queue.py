@@ -61,15 +61,17 @@ class SyncLease:
 
 
 def request_sync(
-    *, account_id: str, kind: str, stripe_id: str, at_once: bool = False
+    *, account_id: str, kind: str, stripe_id: str, project_id: str = "", at_once: bool = False
 ) -> tuple[int, int]:
     """Ask for one more read of an object. Returns the id of its row and the number of this request.
 
     The object is applied even if it has not changed at Stripe: what follows from it may have. Wakes
-    a parked object. A failing object keeps its pause unless it must be read ``at_once``.
+    a parked object. A failing object keeps its pause unless it must be read ``at_once``. With a
+    ``project_id`` an object that was never read waits in the project's lane.
     """
     parameters = {"account_id": account_id, "kind": kind, "stripe_id": stripe_id}
     flags = {
+        "lane": project_id,
         "at_once": at_once,
         "even_if_unchanged": True,
         "event_id": "",
@@ -98,8 +100,8 @@ def request_syncs(rows: QuerySet[SyncObject]) -> int:
 
 
 def claim_due(*, limit: int, without: Collection[str] = ()) -> list[SyncLease]:
-    """Lease up to ``limit`` due objects: round robin over the accounts, and within an account over
-    its kinds; of each kind those that have been due longest.
+    """Lease up to ``limit`` due objects: round robin over the accounts, within an account over its
+    projects, and within a project over its kinds; of each kind those that have been due longest.
 
     Leaves out accounts and kinds that back off, and the accounts ``without``. Objects that a dead
     worker left behind come last and in random order, so that an object that kills its readers does
