@@ -29,9 +29,9 @@ chaos: install ## Kill and freeze everything, remove each guard; then figures. H
 bench: install ## Measure the hot paths as ratios, with much data; needs wrk. QUICK=1 for a look.
 	@$(IN_VENV) -m benchmarks $(if $(QUICK),--quick)
 
-load: install ## Serve 120 tenants of four kinds under a mixed load. MINUTES= PROJECTS=
+load: install ## Serve 120 tenants of four kinds under a mixed load. MINUTES= PROJECTS= RATE=
 	@$(IN_VENV) -m benchmarks.load $(if $(MINUTES),--minutes $(MINUTES)) \
-		$(if $(PROJECTS),--projects $(PROJECTS))
+		$(if $(PROJECTS),--projects $(PROJECTS)) $(if $(RATE),--rate $(RATE))
 
 up: install ## Keep the product running with a demo project until Ctrl-C; var/ keeps its data.
 	@$(IN_VENV) -m devtools.stack up

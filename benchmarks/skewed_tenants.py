@@ -131,18 +131,19 @@ def main(arguments: Sequence[str]) -> int:
 
 
 _SCRIPT = """
-from benchmarks import skewed_tenants
-skewed_tenants.simulate({}, {})
+from benchmarks import skewed_tenants, skewed_webhooks
+sizes = skewed_tenants.tenant_sizes({}, {})
+skewed_tenants.simulate(sizes)
+skewed_webhooks.simulate(sizes)
 """
 
 
-def simulate(tenants: int, objects: int) -> None:
+def simulate(sizes: Sequence[int]) -> None:
     """Fill the queue of the database of this process, empty it, and print what was seen."""
     from django.db import connection  # noqa: PLC0415
 
     from billing.models import StripeAccount, SyncObject  # noqa: PLC0415
 
-    sizes = tenant_sizes(tenants, objects)
     account = StripeAccount.objects.first()
     if account is None:
         account = StripeAccount.objects.create(stripe_id="acct_skewed")

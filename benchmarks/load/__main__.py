@@ -42,10 +42,11 @@ SEED = 12
 class LoadRun:
     """One run on a running stack."""
 
-    def __init__(self, stack: Stack, *, tenants: int, seconds: float) -> None:
+    def __init__(self, stack: Stack, *, tenants: int, seconds: float, rate: float) -> None:
         self.stack = stack
         self.count = tenants
         self.seconds = seconds
+        self.rate = rate
         self.memory: dict[str, MemorySeries] = {}
         self.ports = [free_port() for _ in range(SENDERS)]
         self._programs = _processes(stack)
@@ -104,6 +105,7 @@ class LoadRun:
                 receiver_port=port,
                 event_secret=development_secrets(self.stack.var)["STRIPE_WEBHOOK_SECRETS"],
                 seconds=self.seconds,
+                rate=self.rate,
                 run=run,
                 seed=SEED + place,
             )
@@ -153,7 +155,9 @@ def main(arguments: Sequence[str]) -> int:
     say("Starting PostgreSQL, Valkey, the Stripe sandbox and all programs …")
     try:
         with Stack(VAR, afresh=True) as stack:
-            results = LoadRun(stack, tenants=options.projects, seconds=options.minutes * 60).play()
+            results = LoadRun(
+                stack, tenants=options.projects, seconds=options.minutes * 60, rate=options.rate
+            ).play()
     except KeyboardInterrupt:
         say("Stopped.")
         return 130
@@ -170,6 +174,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="How long the load lasts.")
     parser.add_argument("--projects", type=int, default=120, help="How many tenants.")
+    parser.add_argument("--rate", type=float, default=1, help="Part of the usual rates.")
     return parser.parse_args(arguments)
 
 

@@ -19,22 +19,24 @@ class Arrival:
     path: LoadPath
 
 
-def arrivals(tenants: Sequence[LoadTenant], *, seconds: float, seed: int) -> Iterator[Arrival]:
-    """All requests in the order of their times. Each tenant sends at random times (Poisson) at the
-    rates of its kind; the same seed gives the same times."""
-    # Not a secret.
+def arrivals(
+    tenants: Sequence[LoadTenant], *, seconds: float, rate: float, seed: int
+) -> Iterator[Arrival]:
+    """All requests in the order of their times. Each tenant sends at random times (Poisson) at
+    ``rate`` times the rates of its kind; the same seed gives the same times."""
     streams = [
-        _stream(place, rate.path, rate.per_second, seconds, random.Random(f"{seed} {place} {rate}"))  # noqa: S311
+        _stream(place, each.path, rate * each.per_second, seconds, f"{seed} {place} {each}")
         for place, tenant in enumerate(tenants)
-        for rate in RATES
-        if tenant.kind in rate.kinds
+        for each in RATES
+        if tenant.kind in each.kinds
     ]
     return heapq.merge(*streams)
 
 
 def _stream(
-    place: int, path: LoadPath, per_second: float, seconds: float, chance: random.Random
+    place: int, path: LoadPath, per_second: float, seconds: float, seed: str
 ) -> Iterator[Arrival]:
+    chance = random.Random(seed)  # noqa: S311
     at = chance.expovariate(per_second)
     while at < seconds:
         yield Arrival(at, place, path)

@@ -37,6 +37,7 @@ class SenderTask:
     receiver_port: int
     event_secret: str
     seconds: float
+    rate: float
     run: str
     seed: int
 
@@ -78,9 +79,8 @@ class Sender:
         """Start each request when it is due, whether others are answered or not."""
         begin = time.perf_counter()
         told = begin
-        for arrival in arrivals(
-            self._task.tenants, seconds=self._task.seconds, seed=self._task.seed
-        ):
+        task = self._task
+        for arrival in arrivals(task.tenants, seconds=task.seconds, rate=task.rate, seed=task.seed):
             due = begin + arrival.at
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             self._start(self._work(arrival, due))

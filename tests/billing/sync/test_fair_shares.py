@@ -1,0 +1,63 @@
+"""Projects that share a Stripe account are read in turns, however much one of them has due."""
+
+from collections.abc import Sequence
+from itertools import count
+
+import pytest
+from django.db import connection
+
+from benchmarks import skewed_tenants
+from benchmarks.skewed_tenants import ClaimedObject
+from billing.models import StripeAccount, SyncObject
+from billing.sync import sync_queue
+from projects.models import Project
+from tests.shop import Shop
+
+pytestmark = pytest.mark.django_db
+
+SIZES = [60, 12, 6, *[2] * 17]
+"""Objects of the giant, of two in the middle, and of small tenants."""
+
+
+def claim_in_turns(account: StripeAccount, *, knows: bool) -> Sequence[ClaimedObject]:
+    SyncObject.objects.all().delete()
+    connection.ensure_connection()
+    skewed_tenants.insert_due_objects(
+        connection.connection, SIZES, account_id=account.pk, knows=knows
+    )
+    claimed, _ = skewed_tenants.claim_all(batch=10)
+    return claimed
+
+
+def test_every_tenant_gets_its_turn_before_anyone_gets_the_next(shop: Shop) -> None:
+    claimed = claim_in_turns(shop.account, knows=True)
+    assert len(claimed) == sum(SIZES)
+    first_round = [each.tenant for each in claimed[: len(SIZES)]]
+    assert sorted(first_round) == list(range(len(SIZES)))
+    last = skewed_tenants.last_places(claimed)
+    assert max(last[tenant] for tenant in range(3, len(SIZES))) < 2 * len(SIZES)
+    assert last[0] == sum(SIZES) - 1
+
+
+def test_objects_of_unknown_projects_are_read_in_the_order_in_which_they_fell_due(
+    shop: Shop,
+) -> None:
+    claimed = claim_in_turns(shop.account, knows=False)
+    assert {each.tenant for each in claimed[:20]} == {0}
+
+
+def test_an_object_joins_the_lane_of_its_project(shop: Shop, other_project: Project) -> None:
+    """It is known when we ask for the first read, or when the first read has found it."""
+    key = {"account_id": shop.account.pk, "kind": "customer"}
+    numbers = count(1)
+
+    def lane(**request: str) -> str:
+        sync_id, _ = sync_queue.request_sync(**key, stripe_id=f"cus_{next(numbers)}", **request)
+        return SyncObject.objects.get(pk=sync_id).lane
+
+    assert lane() == ""
+    assert lane(project_id=other_project.pk) == other_project.pk
+    sync_queue.request_sync(**key, stripe_id="cus_1", project_id=shop.project.pk)
+    sync_queue.request_sync(**key, stripe_id="cus_2", project_id=shop.project.pk)
+    lanes = SyncObject.objects.filter(stripe_id__in=["cus_1", "cus_2"]).order_by("stripe_id")
+    assert [row.lane for row in lanes] == [shop.project.pk, other_project.pk]
