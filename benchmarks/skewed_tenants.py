@@ -146,7 +146,7 @@ def simulate(sizes: Sequence[int]) -> None:
 
     account = StripeAccount.objects.first()
     if account is None:
-        account = StripeAccount.objects.create(stripe_id="acct_skewed")
+        account = StripeAccount.objects.create(stripe_id="acct_skewed", livemode=False)
     connection.ensure_connection()
     for knows in (True, False):
         SyncObject.objects.all().delete()

@@ -61,6 +61,7 @@ def take_all(projects: Sequence[Project], *, at: datetime) -> tuple[list[int], l
         for lane in lanes:
             lane.load_at = at
         lane_supply.load(lanes, at=at)
+        lane_supply.continue_replays(lanes, at=at)
         taken = _take_round(lanes, now)
         finish([delivery_id for _, delivery_id in taken], at=at)
         order += [numbers[project_id] for project_id, _ in taken]

@@ -27,5 +27,5 @@ def try_advisory_lock(name: str) -> Iterator[bool]:
         try:
             yield bool(row and row[0])
         finally:
-            with suppress(psycopg.OperationalError):  # it broke: the lock has ended already
+            with suppress(psycopg.Error):  # it broke: the lock has ended already
                 session.rollback()

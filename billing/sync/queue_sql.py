@@ -124,9 +124,11 @@ _CHOSEN = f"""
     SELECT id, row_number() OVER (ORDER BY place_in_account, next_try_at, id) AS place
     FROM (
         SELECT id, next_try_at, row_number() OVER (
-            PARTITION BY account_id ORDER BY place_in_lane, next_try_at, id) AS place_in_account
+            PARTITION BY account_id
+            ORDER BY place_in_lane, hashtext(lane || %(turn)s), next_try_at, id
+        ) AS place_in_account
         FROM (
-            SELECT account_id, id, next_try_at, row_number() OVER (
+            SELECT account_id, lane, id, next_try_at, row_number() OVER (
                 PARTITION BY account_id, lane ORDER BY place_in_kind, next_try_at, id
             ) AS place_in_lane
             FROM candidate
@@ -138,7 +140,8 @@ _CHOSEN = f"""
 
 CLAIM_DUE = claim_sql(chosen=_CHOSEN, table=TABLE, is_due=_IS_DUE, returned=CLAIMED)
 """Round robin over the accounts, within an account over its projects, and within a project over its
-kinds."""
+kinds. If there are more projects than places, ``turn`` (a text, another one for each claim) decides
+which of them come first: by age it would always be those whose queues are longest."""
 
 CLAIM_OBJECT = claim_sql(
     chosen="WITH chosen (id, place) AS (VALUES (%(sync_id)s::bigint, 1))",

@@ -232,6 +232,7 @@ def _claim(
         "without": list(without),
         "account_id": account_id,
         "kind": kind,
+        "turn": str(random.getrandbits(32)),
     }
     return _sync_leases(prepared_statements.fetch_rows(queue_sql.CLAIM_DUE, parameters))
 

@@ -1,5 +1,6 @@
 """Projects that share a Stripe account are read in turns, however much one of them has due."""
 
+import random
 from collections.abc import Sequence
 from itertools import count
 
@@ -19,13 +20,15 @@ SIZES = [60, 12, 6, *[2] * 17]
 """Objects of the giant, of two in the middle, and of small tenants."""
 
 
-def claim_in_turns(account: StripeAccount, *, knows: bool) -> Sequence[ClaimedObject]:
+def claim_in_turns(
+    account: StripeAccount, *, knows: bool, batch: int = len(SIZES)
+) -> Sequence[ClaimedObject]:
     SyncObject.objects.all().delete()
     connection.ensure_connection()
     skewed_tenants.insert_due_objects(
         connection.connection, SIZES, account_id=account.pk, knows=knows
     )
-    claimed, _ = skewed_tenants.claim_all(batch=10)
+    claimed, _ = skewed_tenants.claim_all(batch=batch)
     return claimed
 
 
@@ -37,6 +40,17 @@ def test_every_tenant_gets_its_turn_before_anyone_gets_the_next(shop: Shop) -> N
     last = skewed_tenants.last_places(claimed)
     assert max(last[tenant] for tenant in range(3, len(SIZES))) < 2 * len(SIZES)
     assert last[0] == sum(SIZES) - 1
+
+
+def test_more_tenants_than_places_take_turns_from_claim_to_claim(shop: Shop) -> None:
+    """By age the giant and those with the oldest objects would have every claim's first places."""
+    random.seed(12)
+    claimed = claim_in_turns(shop.account, knows=True, batch=4)
+    last = skewed_tenants.last_places(claimed)
+    assert last[0] == sum(SIZES) - 1
+    assert max(last[tenant] for tenant in range(3, len(SIZES))) < 0.7 * sum(SIZES)
+    of_the_giant = [each.place for each in claimed if each.tenant == 0]
+    assert of_the_giant[10] > 40
 
 
 def test_objects_of_unknown_projects_are_read_in_the_order_in_which_they_fell_due(
