@@ -1,21 +1,26 @@
 """How evenly tenants are served: the slowest beside the fastest of one path."""
 
+import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from benchmarks.load.kinds import LoadPath
-from benchmarks.load.latencies import added_up
+from benchmarks.load.latencies import LatencyHistogram, added_up
 from benchmarks.load.tenant_record import TenantRecord
 
 LEAST = 100
 """Requests of a tenant below which its own percentiles are chance."""
 TARGET = 1.5
+SEED = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathResult:
     """Milliseconds of all tenants together; ``spread`` are slowest : fastest tenant, by median and
-    by 99th percentile, None where tenants sent too few requests."""
+    by 99th percentile, None where tenants sent too few requests. ``chance_p99`` is what the latter
+    would be if all requests had been dealt to the tenants at random."""
 
     path: LoadPath
     requests: int
@@ -25,6 +30,7 @@ class PathResult:
     p99: float
     spread_p50: float | None
     spread_p99: float | None
+    chance_p99: float | None
 
     @property
     def is_fair(self) -> bool:
@@ -45,10 +51,6 @@ def _result(path: LoadPath, records: list[TenantRecord]) -> PathResult | None:
     total = added_up(histograms)
     counted = [each for each in histograms if each.total >= LEAST]
 
-    def spread(percent: float) -> float | None:
-        values = [each.percentile(percent) for each in counted]
-        return max(values) / min(values) if len(values) > 1 else None
-
     return PathResult(
         path=path,
         requests=total.total,
@@ -56,6 +58,22 @@ def _result(path: LoadPath, records: list[TenantRecord]) -> PathResult | None:
         p50=total.percentile(50),
         p95=total.percentile(95),
         p99=total.percentile(99),
-        spread_p50=spread(50),
-        spread_p99=spread(99),
+        spread_p50=_spread(counted, 50),
+        spread_p99=_spread(counted, 99),
+        chance_p99=_spread(_dealt_at_random(added_up(counted), counted), 99),
     )
+
+
+def _spread(histograms: list[LatencyHistogram], percent: float) -> float | None:
+    values = [each.percentile(percent) for each in histograms]
+    return max(values) / min(values) if len(values) > 1 else None
+
+
+def _dealt_at_random(
+    total: LatencyHistogram, shares: list[LatencyHistogram]
+) -> list[LatencyHistogram]:
+    """The same latencies, dealt to tenants with as many requests each."""
+    buckets = list(total.counts.elements())
+    random.Random(SEED).shuffle(buckets)  # noqa: S311
+    dealt = iter(buckets)
+    return [LatencyHistogram(Counter(islice(dealt, share.total))) for share in shares]

@@ -58,6 +58,7 @@ def test_fairness_is_the_slowest_beside_the_fastest_of_those_who_sent_enough() -
     assert (result.path, result.requests, result.tenants) == (LoadPath.CHECK, 201, 3)
     assert result.spread_p99 == pytest.approx(3, rel=0.06)
     assert not result.is_fair
+    assert result.chance_p99 == pytest.approx(1)
 
 
 def test_memory_is_flat_without_its_warm_up() -> None:
