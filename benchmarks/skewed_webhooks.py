@@ -18,8 +18,8 @@ from delivery.webhooks.held_lanes import HeldLanes
 from projects.models import Project
 
 URL = "https://example.com/webhooks"
-STEP = 0.02
-"""Seconds between two rounds; a lane may send two of a rate of 100 a second."""
+STEP = 0.01
+"""Seconds between two rounds: each lane may send one of a rate of 100 a second."""
 SMALL = 20
 """A tenant with so few deliveries is small."""
 

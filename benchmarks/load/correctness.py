@@ -20,13 +20,13 @@ def find_mistakes(
     def of_tenant(place: int) -> list[str]:
         tenant, neighbour = tenants[place], tenants[place - 1]
         api, record = Api(web_url, tenant.key), records[tenant.number]
-        found = [*record.wrong, *_unknown(record)]
-        found += _sums(api, record) if tenant.kind == TenantKind.METERED else _sales(api, record)
-        found += _views(api, neighbour, records[neighbour.number])
-        return [f"tenant {tenant.number} ({tenant.kind}): {each}" for each in found]
+        mistakes = [*record.wrong, *_unknown(record)]
+        mistakes += _sums(api, record) if tenant.kind == TenantKind.METERED else _sales(api, record)
+        mistakes += _views(api, neighbour, records[neighbour.number])
+        return [f"tenant {tenant.number} ({tenant.kind}): {each}" for each in mistakes]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [each for found in pool.map(of_tenant, range(len(tenants))) for each in found]
+        return [each for mistakes in pool.map(of_tenant, range(len(tenants))) for each in mistakes]
 
 
 def _unknown(record: TenantRecord) -> Iterator[str]:
@@ -56,9 +56,9 @@ def _sales(api: Api, record: TenantRecord) -> Iterator[str]:
         decision = api.call("GET", f"/api/v1/entitlements/check?user_id={user}&feature=pro").json()
         if not decision.get("allowed"):
             yield f"{user} has paid and is not allowed"
-    told = record.received["checkout.completed"]
-    if told != len(record.paid):
-        yield f"{len(record.paid)} pages were paid, {told} checkout.completed were received"
+    received = record.received["checkout.completed"]
+    if received != len(record.paid):
+        yield f"{len(record.paid)} pages were paid, {received} checkout.completed were received"
 
 
 def _views(api: Api, neighbour: LoadTenant, record: TenantRecord) -> Iterator[str]:

@@ -96,7 +96,7 @@ class LoadClient:
 
 def _length(head: bytes) -> int:
     """Raises ValueError for an answer without a length."""
-    _, found, rest = head.partition(b"\r\ncontent-length:")
-    if not found:
+    _, separator, rest = head.partition(b"\r\ncontent-length:")
+    if not separator:
         raise ValueError("The answer has no Content-Length.")
     return int(rest.split(b"\r\n", 1)[0])

@@ -29,10 +29,10 @@ class LatencyHistogram:
 
     def percentile(self, percent: float) -> float:
         """Milliseconds that so many percent of the requests did not exceed; 0 without requests."""
-        wanted, seen = math.ceil(self.total * percent / 100), 0
+        least, seen = math.ceil(self.total * percent / 100), 0
         for bucket in sorted(self.counts):
             seen += self.counts[bucket]
-            if seen >= wanted:
+            if seen >= least:
                 return _upper_end(bucket)
         return 0.0
 

@@ -60,8 +60,8 @@ class Purchases:
 
     async def _pay(self, url: str) -> bool:
         """Whether the sandbox took the money."""
-        found = _SESSION.search(url)
-        session = found[0] if found else ""
+        match = _SESSION.search(url)
+        session = match[0] if match else ""
         buyer = {"card": GOOD_CARD, "email": "buyer@example.com", "name": "Ada Buyer"}
         try:
             answer = await self.sandbox.send(

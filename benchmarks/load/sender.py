@@ -78,14 +78,14 @@ class Sender:
     async def _send_all(self) -> None:
         """Start each request when it is due, whether others are answered or not."""
         begin = time.perf_counter()
-        told = begin
+        reported_at = begin
         task = self._task
         for arrival in arrivals(task.tenants, seconds=task.seconds, rate=task.rate, seed=task.seed):
             due = begin + arrival.at
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             self._start(self._work(arrival, due))
-            if time.perf_counter() - told > PROGRESS_SECONDS:
-                told = time.perf_counter()
+            if time.perf_counter() - reported_at > PROGRESS_SECONDS:
+                reported_at = time.perf_counter()
                 say({"progress": self._sent, "waiting": len(self._under_way)})
         while self._under_way:
             await asyncio.wait(self._under_way, timeout=PROGRESS_SECONDS)

@@ -68,13 +68,13 @@ class SenderProcess:
 
     def _read(self) -> None:
         for line in self._process.stdout:
-            said = orjson.loads(line)
-            if "progress" in said:
-                self.progress = said
-            if "records" in said:
-                records = said["records"].items()
+            message = orjson.loads(line)
+            if "progress" in message:
+                self.progress = message
+            if "records" in message:
+                records = message["records"].items()
                 self._records = {int(n): TenantRecord.from_json(each) for n, each in records}
-            for name in said.keys() & self._steps.keys():
+            for name in message.keys() & self._steps.keys():
                 self._steps[name].set()
 
 

@@ -28,10 +28,10 @@ def tenant(number: int) -> LoadTenant:
 
 
 def record(*milliseconds: float) -> TenantRecord:
-    made = TenantRecord()
+    tenant_record = TenantRecord()
     for each in milliseconds:
-        made.measured(LoadPath.CHECK, each)
-    return made
+        tenant_record.measured(LoadPath.CHECK, each)
+    return tenant_record
 
 
 def test_a_percentile_is_right_to_five_percent_and_never_too_small() -> None:

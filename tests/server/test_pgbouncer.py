@@ -13,7 +13,8 @@ from django.conf import settings
 from config.env import SESSION_SETTINGS
 from devtools.embedded.place import can_reach
 from tests import services
-from tests.pgbouncer import pooler
+from tests.pgbouncer import SESSIONS, pooler
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.pgbouncer
 CORE = (
@@ -41,15 +42,21 @@ def test_every_session_has_the_settings_of_our_connections(pooled_url: str) -> N
     select = "SELECT setting FROM pg_settings WHERE name = %s"
     with psycopg.connect(pooled_url, autocommit=True, prepare_threshold=None) as connection:
         for name, value in SESSION_SETTINGS.items():
-            for _ in range(4):  # of one session after the other
+            for _ in range(2 * SESSIONS):
                 assert connection.execute(select, [name]).fetchone() == (value,), name
 
 
 def test_transactions_take_turns_in_several_sessions(pooled_url: str) -> None:
     """So that the tests behind it would notice what is left in a session."""
+    pids = set()
     with psycopg.connect(pooled_url, autocommit=True, prepare_threshold=None) as connection:
-        pids = {connection.execute("SELECT pg_backend_pid()").fetchone() for _ in range(12)}
-    assert len(pids) > 1
+
+        def has_changed() -> bool:
+            """PgBouncer opens further sessions a little after the first."""
+            pids.add(connection.execute("SELECT pg_backend_pid()").fetchone())
+            return len(pids) == SESSIONS
+
+        wait_until(has_changed)
 
 
 def test_the_core_of_the_suite_passes_behind_it() -> None:
