@@ -5,7 +5,7 @@ PYTHON ?=
 IN_VENV := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast coverage chaos bench up down build typecheck lint format install requirements sbom clean
+.PHONY: help demo test test-fast coverage chaos bench load up down build typecheck lint format install requirements sbom clean
 
 help: ## Explain the verbs.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ chaos: install ## Kill and freeze everything, remove each guard; then figures. H
 
 bench: install ## Measure the hot paths as ratios, with much data; needs wrk. QUICK=1 for a look.
 	@$(IN_VENV) -m benchmarks $(if $(QUICK),--quick)
+
+load: install ## Serve 120 tenants of four kinds under a mixed load. MINUTES= PROJECTS= RATE=
+	@$(IN_VENV) -m benchmarks.load $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(PROJECTS),--projects $(PROJECTS)) $(if $(RATE),--rate $(RATE))
 
 up: install ## Keep the product running with a demo project until Ctrl-C; var/ keeps its data.
 	@$(IN_VENV) -m devtools.stack up

@@ -10,6 +10,9 @@ deallocates those that it prepares, and all others with them, at each rollback. 
 transaction each statement is its own transaction. A failed statement is never sent again, because
 it may have been committed. The exception is a statement that the server no longer knows, and has
 therefore not started: it is prepared and sent once more.
+
+Behind a transaction pooler (DATABASE_POOLER) the next transaction is in another session, which does
+not have the statement: there each one is parsed and planned anew.
 """
 
 import re
@@ -45,13 +48,14 @@ def fetch_rows(statement: str, parameters: Mapping[str, Any]) -> list[Row]:
     bound = None if _is_watched(wrapper) else _bind(statement, parameters)
     if bound is None:
         return _execute_by_cursor(wrapper, statement, parameters)
+    keeps_session: bool = wrapper.keeps_session  # type: ignore[attr-defined]
     if not wrapper.in_atomic_block and wrapper.connection is None and wrapper.pool is not None:  # type: ignore[attr-defined]
         with wrapper.wrap_database_errors:
-            return _execute_on_pool(wrapper.pool, bound)  # type: ignore[attr-defined]
+            return _execute_on_pool(wrapper.pool, bound, keeps_session=keeps_session)  # type: ignore[attr-defined]
     wrapper.ensure_connection()
     wrapper.validate_no_broken_transaction()
     with wrapper.wrap_database_errors:
-        return _execute(wrapper.connection, bound)
+        return _execute(wrapper.connection, bound, keeps_session=keeps_session)
 
 
 def _execute_by_cursor(
@@ -70,7 +74,9 @@ def _is_watched(wrapper: BaseDatabaseWrapper) -> bool:
     return wrapper.queries_logged or bool(wrapper.execute_wrappers)
 
 
-def _execute_on_pool(pool: ConnectionPool[Any], bound: "_BoundStatement") -> list[Row]:
+def _execute_on_pool(
+    pool: ConnectionPool[Any], bound: "_BoundStatement", *, keeps_session: bool
+) -> list[Row]:
     """Execute on a connection that goes back to the pool at once.
 
     Binding a connection to the thread, and releasing it after the request, costs as much as the
@@ -81,7 +87,7 @@ def _execute_on_pool(pool: ConnectionPool[Any], bound: "_BoundStatement") -> lis
     try:
         if not connection.autocommit:
             connection.autocommit = True  # its last user may have turned it off
-        return _execute(connection, bound)
+        return _execute(connection, bound, keeps_session=keeps_session)
     finally:
         pool.putconn(connection)
 
@@ -170,9 +176,16 @@ def _array(values: list[Any]) -> bytes:
     return ("{" + ",".join(elements) + "}").encode()
 
 
-def _execute(connection: Connection[Any], bound: _BoundStatement) -> list[Row]:
+def _execute(
+    connection: Connection[Any], bound: _BoundStatement, *, keeps_session: bool
+) -> list[Row]:
     if not connection.autocommit and connection.pgconn.transaction_status == TransactionStatus.IDLE:
         connection.execute("")  # makes psycopg begin the transaction
+    if not keeps_session:
+        result = connection.pgconn.exec_params(bound.text, bound.values, bound.types)
+        if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            return _rows(connection, result)
+        raise _error(connection, result)
     for is_again in (False, True):
         result = connection.pgconn.exec_prepared(_prepared_name(connection, bound), bound.values)
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -21,7 +22,7 @@ import pytest
 from devtools.embedded.place import can_reach
 from devtools.embedded.postgres import DATABASE
 from devtools.embedded.servers import Servers
-from tests import template_cache
+from tests import pgbouncer, template_cache
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "tollgate-test-"
@@ -97,8 +98,19 @@ def _start(config: pytest.Config) -> None:
             migrate_template(servers)
             os.environ["DATABASE_URL"] = servers.postgres.url()
         os.environ["TEST_TEMPLATE"] = TEMPLATE
+        _put_pooler_in_front(config, servers)
     seconds = time.perf_counter() - started
     config.stash[_header] = f"services: PostgreSQL and Valkey, migrated in {seconds:.1f} s"
+
+
+def _put_pooler_in_front(config: pytest.Config, servers: Servers) -> None:
+    """With DATABASE_POOLER, run the tests behind PgBouncer."""
+    if os.environ.get("DATABASE_POOLER"):
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        url = os.environ["DATABASE_URL"]
+        pooled = pgbouncer.pooler(servers.home, database_url=url)
+        os.environ["DATABASE_URL"] = stack.enter_context(pooled)
 
 
 def start() -> tuple[Servers, bool]:
@@ -156,6 +168,7 @@ def migrate_template(servers: Servers) -> None:
             **os.environ,
             "DJANGO_SETTINGS_MODULE": NOWHERE["DJANGO_SETTINGS_MODULE"],
             "DATABASE_URL": servers.postgres.url(TEMPLATE),
+            "DATABASE_POOLER": "",
             "REDIS_URL": servers.valkey.url(),
         },
         stdin=subprocess.DEVNULL,

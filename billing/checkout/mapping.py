@@ -162,7 +162,12 @@ def _request_sync_of_results(row: Checkout) -> None:
     }
     for kind, stripe_id in results.items():
         if stripe_id:
-            sync_queue.request_sync(account_id=row.account_id, kind=kind, stripe_id=stripe_id)
+            sync_queue.request_sync(
+                account_id=row.account_id,
+                kind=kind,
+                stripe_id=stripe_id,
+                project_id=row.project_id,
+            )
             enqueue("billing.sync")
 
 

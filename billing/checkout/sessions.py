@@ -58,7 +58,12 @@ def create(*, checkout: Checkout, at: datetime) -> None:
         objects = [(ObjectKind.CUSTOMER, buyer.stripe_id)]
         objects += [(ObjectKind.PRICE, line.price.stripe_id) for line in lines]
         for kind, stripe_id in objects:
-            sync.request_sync(account_id=checkout.account_id, kind=kind, stripe_id=stripe_id or "")
+            sync.request_sync(
+                account_id=checkout.account_id,
+                kind=kind,
+                stripe_id=stripe_id or "",
+                project_id=checkout.project_id,
+            )
         enqueue("billing.sync")
         raise StripeUnavailable(
             "Stripe no longer has the customer or a price. Tollgate reads them again: send the "

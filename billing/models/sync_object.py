@@ -39,6 +39,12 @@ class SyncObject(models.Model):
     project = models.ForeignKey(
         "projects.Project", on_delete=models.PROTECT, null=True, related_name="+"
     )
+    lane = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        help_text="The project for which it waits in the queue; empty while it is not known.",
+    )
     requested = models.BigIntegerField(default=0)
     applied = models.BigIntegerField(default=0)
     epoch = models.BigIntegerField(default=0)
@@ -72,9 +78,9 @@ class SyncObject(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["account", "kind", "next_try_at"],
+                fields=["account", "kind", "lane", "next_try_at"],
                 condition=models.Q(applied__lt=models.F("requested"), parked_at__isnull=True),
-                name="sync_due_by_kind",
+                name="sync_due_by_lane",
             ),
             models.Index(
                 fields=["parked_at"],

@@ -270,7 +270,12 @@ def _request_sync(intent: StripeIntent, fields: Fields) -> None:
     kind, name = news
     named = {**intent.params, **fields, "id": intent.stripe_id, "target": intent.target}
     if stripe_id := named.get(name):
-        sync_queue.request_sync(account_id=intent.account_id, kind=kind, stripe_id=str(stripe_id))
+        sync_queue.request_sync(
+            account_id=intent.account_id,
+            kind=kind,
+            stripe_id=str(stripe_id),
+            project_id=intent.project_id,
+        )
 
 
 def _begin_creation(intent: StripeIntent) -> RecordCreation:

@@ -21,7 +21,7 @@ from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
 from billing.stripe.snapshots import StripeSnapshot
 from billing.sync.object_sync import budget_spent, retrieve, traced
-from billing.sync.sync_queue import ReadLane, SyncLease
+from billing.sync.sync_queue import AccountKind, SyncLease
 
 LONGEST_PAUSE_SECONDS = 0.5
 """A lane whose next read is allowed later than this is left to the next run."""
@@ -56,7 +56,7 @@ class BatchReads:
         self._may_read = may_read
         self._waiting = deque(leases)
         self._running: dict[Future[StripeSnapshot | None], SyncLease] = {}
-        self._allowed_at: dict[ReadLane, float] = {}
+        self._allowed_at: dict[AccountKind, float] = {}
 
     def __iter__(self) -> Iterator[ReadResult]:
         while self._waiting or self._running:
@@ -83,11 +83,11 @@ class BatchReads:
     def _pause(self, lease: SyncLease) -> float:
         """0.0 if the budget allows the read now, otherwise the seconds until it may."""
         now = time.monotonic()
-        pause = self._allowed_at.get(lease.lane, 0.0) - now
+        pause = self._allowed_at.get(lease.account_kind, 0.0) - now
         if pause > 0:
             return pause
         pause = budget.take(lease.account, Lane.BACKGROUND, kind=lease.kind)
-        self._allowed_at[lease.lane] = now + pause
+        self._allowed_at[lease.account_kind] = now + pause
         return pause
 
     def _start(self, lease: SyncLease) -> ReadResult | None:
@@ -118,7 +118,7 @@ class BatchReads:
 
     def _next_pause(self) -> float | None:
         """Seconds until the budget allows another read; None if no read waits for it."""
-        times = [self._allowed_at[lease.lane] for lease in self._waiting]
+        times = [self._allowed_at[lease.account_kind] for lease in self._waiting]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
 

@@ -21,16 +21,16 @@ CLAIMED = (
 """Columns of a claimed row, in the order of the fields of ``sync_queue.SyncLease``."""
 
 _OBJECT = """
-WITH object (account_id, kind, stripe_id) AS (
-    VALUES (%(account_id)s, %(kind)s, %(stripe_id)s)
+WITH object (account_id, kind, stripe_id, lane) AS (
+    VALUES (%(account_id)s, %(kind)s, %(stripe_id)s, %(lane)s)
 )
 """
 
 _ADD = """
 INSERT INTO billing_syncobject AS sync (
-    account_id, kind, stripe_id, requested, applied, epoch, attempts, next_try_at,
+    account_id, kind, stripe_id, lane, requested, applied, epoch, attempts, next_try_at,
     foreign_customer, last_error, stripe_event_id, event_created_at, traceparent, traced_at)
-SELECT account_id, kind, stripe_id, 1, 0, 0, 0, statement_timestamp(), '', '', %(event_id)s,
+SELECT account_id, kind, stripe_id, lane, 1, 0, 0, 0, statement_timestamp(), '', '', %(event_id)s,
     %(event_created_at)s::timestamptz, %(traceparent)s::varchar,
     CASE WHEN %(traceparent)s::varchar <> '' THEN statement_timestamp() END
 FROM object
@@ -44,6 +44,7 @@ to the caller who has caused it, and not to the request that brings Stripe's eve
 _COUNT_UP = f"""
 ON CONFLICT (account_id, kind, stripe_id) DO UPDATE SET
     requested = sync.requested + 1,
+    lane = CASE WHEN sync.lane = '' THEN excluded.lane ELSE sync.lane END,
     stripe_event_id = excluded.stripe_event_id,
     event_created_at = excluded.event_created_at,
     traceparent = CASE WHEN {_KEEPS_TRACE} THEN sync.traceparent ELSE excluded.traceparent END,
@@ -76,9 +77,9 @@ _SYNC_REQUEST = "sync_request (sync_id, number) AS (TABLE pending UNION ALL TABL
 
 SYNC_REQUEST = f"{_PENDING}, counted AS ({_ADD}{_UNLESS_PENDING}{_COUNT_UP}), {_SYNC_REQUEST}"
 """``REQUEST_SYNC`` as a part of a longer statement. That statement defines ``object (account_id,
-kind, stripe_id)`` with one row or none, passes ``at_once``, ``even_if_unchanged``, ``event_id``
-(the Stripe event, or ""), ``event_created_at`` and ``traceparent``, and reads the result from
-``sync_request``.
+kind, stripe_id, lane)`` with one row or none, passes ``at_once``, ``even_if_unchanged``,
+``event_id`` (the Stripe event, or ""), ``event_created_at`` and ``traceparent``, and reads the
+result from ``sync_request``. ``lane`` is the project if it is known, or "".
 
 An object that is due and that no worker has begun to read is left alone: a worker that claims it
 after this statement began also reads it after that, so the request that is there covers this one.
@@ -101,31 +102,32 @@ _IS_WANTED = """(lane.account_id, lane.kind) NOT IN (
 """Condition of a lane that the caller has not excluded."""
 
 _LANES = """
-WITH RECURSIVE lane (account_id, kind) AS (
-    (SELECT account_id, kind FROM billing_syncobject
+WITH RECURSIVE lane (account_id, kind, lane) AS (
+    (SELECT account_id, kind, lane FROM billing_syncobject
     WHERE applied < requested AND parked_at IS NULL
-    ORDER BY account_id, kind LIMIT 1)
+    ORDER BY account_id, kind, lane LIMIT 1)
     UNION ALL
-    SELECT next_lane.account_id, next_lane.kind
+    SELECT next_lane.account_id, next_lane.kind, next_lane.lane
     FROM lane CROSS JOIN LATERAL (
-        SELECT account_id, kind FROM billing_syncobject
+        SELECT account_id, kind, lane FROM billing_syncobject
         WHERE applied < requested AND parked_at IS NULL
-            AND (account_id, kind) > (lane.account_id, lane.kind)
-        ORDER BY account_id, kind LIMIT 1
+            AND (account_id, kind, lane) > (lane.account_id, lane.kind, lane.lane)
+        ORDER BY account_id, kind, lane LIMIT 1
     ) AS next_lane
 )
 """
-"""Each account and kind with due objects is a lane: found by a few probes of an index, however many
-objects are due."""
+"""Due objects of one account, kind and project are a lane: each is found by one probe of an index,
+however many objects are due. Objects of projects that we do not know yet share one lane."""
 
 _CHOSEN = f"""
 {_LANES}, candidate AS (
-    SELECT lane.account_id, waiting.id, waiting.next_try_at, row_number() OVER (
-        PARTITION BY lane.account_id, lane.kind ORDER BY waiting.next_try_at, waiting.id
+    SELECT lane.account_id, lane.lane, waiting.id, waiting.next_try_at, row_number() OVER (
+        PARTITION BY lane.account_id, lane.kind, lane.lane ORDER BY waiting.next_try_at, waiting.id
     ) AS place_in_kind
     FROM lane CROSS JOIN LATERAL (
-        SELECT id, next_try_at FROM billing_syncobject
-        WHERE account_id = lane.account_id AND kind = lane.kind AND {_IS_DUE} AND {IS_FREE}
+        SELECT id, next_try_at FROM billing_syncobject AS due
+        WHERE account_id = lane.account_id AND kind = lane.kind AND due.lane = lane.lane
+            AND {_IS_DUE} AND {IS_FREE}
         ORDER BY next_try_at LIMIT %(limit)s
     ) AS waiting
     WHERE {_IS_WANTED}
@@ -135,15 +137,24 @@ _CHOSEN = f"""
     SELECT id, row_number() OVER (ORDER BY place_in_account, next_try_at, id) AS place
     FROM (
         SELECT id, next_try_at, row_number() OVER (
-            PARTITION BY account_id ORDER BY place_in_kind, next_try_at, id) AS place_in_account
-        FROM candidate
+            PARTITION BY account_id
+            ORDER BY place_in_lane, hashtext(lane || %(turn)s), next_try_at, id
+        ) AS place_in_account
+        FROM (
+            SELECT account_id, lane, id, next_try_at, row_number() OVER (
+                PARTITION BY account_id, lane ORDER BY place_in_kind, next_try_at, id
+            ) AS place_in_lane
+            FROM candidate
+        ) AS by_project
     ) AS by_account
     ORDER BY place_in_account LIMIT %(limit)s
 )
 """  # noqa: S608  # made of constants
 
 CLAIM_DUE = claim_sql(chosen=_CHOSEN, table=TABLE, is_due=_IS_DUE, returned=CLAIMED)
-"""Round robin over the accounts, and within an account over its kinds."""
+"""Round robin over the accounts, within an account over its projects, and within a project over its
+kinds. If there are more projects than places, ``turn`` (a text, another one for each claim) decides
+which of them come first: by age it would always be those whose queues are longest."""
 
 CLAIM_OBJECT = claim_sql(
     chosen="WITH chosen (id, place) AS (VALUES (%(sync_id)s::bigint, 1))",
@@ -171,12 +182,13 @@ COMPLETE_WITHOUT_CHANGE = f"{_COMPLETE}, applied_digest = NULL {_OF_LEASE}"
 """End a lease whose snapshot was not applied."""
 COMPLETE = f"""{_COMPLETE},
     applied_digest = CASE WHEN requested = %(seen)s THEN %(digest)s::bytea END,
-    project_id = %(project_id)s, foreign_at = %(foreign_at)s,
+    project_id = %(project_id)s, lane = coalesce(%(project_id)s::varchar, ''),
+    foreign_at = %(foreign_at)s,
     foreign_customer = %(foreign_customer)s
 {_OF_LEASE}"""
 """End a lease whose snapshot has been applied."""
 
-LANES_WITH_MANY_DUE = f"""
+KINDS_WITH_MANY_DUE = f"""
 SELECT account_id, kind
 FROM billing_syncobject AS lane
 WHERE {_IS_DUE} AND {IS_FREE} AND {_IS_WANTED} AND {_MAY_BE_ASKED}

@@ -30,7 +30,7 @@ from billing.sync.object_sync import (
 )
 from billing.sync.request_back_off import RequestBackOff
 from billing.sync.selectors import back_offs
-from billing.sync.sync_queue import ReadLane, SyncLease, claim_due, fail, request_sync
+from billing.sync.sync_queue import AccountKind, SyncLease, claim_due, fail, request_sync
 from common.queue import enqueue
 
 __all__ = [
@@ -68,7 +68,7 @@ def drain(
     claimed = 0
     while claimed < limit and not run.is_over:
         size = min(settings.BILLING.sync_batch, limit - claimed)
-        batch = claim_due(limit=size, without=run.lanes_over_budget)
+        batch = claim_due(limit=size, without=run.over_budget)
         if not batch:
             return claimed
         claimed += len(batch)
@@ -86,7 +86,7 @@ class _Run:
     at: datetime
     clock: Callable[[], float]
     end: float = field(init=False)
-    lanes_over_budget: set[ReadLane] = field(default_factory=set)
+    over_budget: set[AccountKind] = field(default_factory=set)
     back_off: RequestBackOff = field(default_factory=RequestBackOff)
 
     def __post_init__(self) -> None:
@@ -110,7 +110,7 @@ class _Run:
     def drain_lists(self) -> int:
         """Read Stripe's lists of kinds with many due objects. Returns how many were claimed."""
         claimed = 0
-        for account_id, kind in sync_queue.lanes_with_many_due(without=self.lanes_over_budget):
+        for account_id, kind in sync_queue.kinds_with_many_due(without=self.over_budget):
             if self.is_over:
                 break
             try:
@@ -125,7 +125,7 @@ class _Run:
         return claimed
 
     def _is_stopped(self, lease: SyncLease) -> bool:
-        return lease.lane in self.lanes_over_budget or self.back_off.is_backing_off(
+        return lease.account_kind in self.over_budget or self.back_off.is_backing_off(
             lease.account.pk, back_offs.read_request(lease.kind)
         )
 
@@ -136,7 +136,7 @@ class _Run:
         except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others
             record_failure(lease, error, at=self.at)
             if isinstance(error, BudgetSpent):
-                self.lanes_over_budget.add(lease.lane)
+                self.over_budget.add(lease.account_kind)
             elif not self.back_off.stops_for(lease.account.pk, request, error):
                 _log_failure(lease, error)
         else:

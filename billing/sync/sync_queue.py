@@ -36,8 +36,8 @@ OUTAGE_PAUSE = RetryPause(first=timedelta(seconds=5), jitter=(1.0, 1.5))
 _ACCOUNTS = PreparedQuery(lambda: StripeAccount.objects.filter(is_any("id", "ids")))
 
 
-class ReadLane(NamedTuple):
-    """Reads of one kind of object in one Stripe account."""
+class AccountKind(NamedTuple):
+    """A kind of object in one Stripe account, which has a budget of its own."""
 
     account_id: str
     kind: str
@@ -69,20 +69,22 @@ class SyncLease:
     """Whether the last lease ended without a release: its worker died, or took too long."""
 
     @property
-    def lane(self) -> ReadLane:
-        return ReadLane(self.account.pk, self.kind)
+    def account_kind(self) -> AccountKind:
+        return AccountKind(self.account.pk, self.kind)
 
 
 def request_sync(
-    *, account_id: str, kind: str, stripe_id: str, at_once: bool = False
+    *, account_id: str, kind: str, stripe_id: str, project_id: str = "", at_once: bool = False
 ) -> tuple[int, int]:
     """Ask for one more read of an object. Returns the id of its row and the number of this request.
 
     The object is applied even if it has not changed at Stripe: what follows from it may have. Wakes
-    a parked object. A failing object keeps its pause unless it must be read ``at_once``.
+    a parked object. A failing object keeps its pause unless it must be read ``at_once``. With a
+    ``project_id`` an object that was never read waits in the project's lane.
     """
     parameters = {"account_id": account_id, "kind": kind, "stripe_id": stripe_id}
     flags = {
+        "lane": project_id,
         "at_once": at_once,
         "even_if_unchanged": True,
         "event_id": "",
@@ -111,11 +113,11 @@ def request_syncs(rows: QuerySet[SyncObject]) -> int:
     return count
 
 
-def claim_due(*, limit: int, without: Collection[ReadLane] = ()) -> list[SyncLease]:
-    """Lease up to ``limit`` due objects: round robin over the accounts, and within an account over
-    its kinds; of each kind those that have been due longest.
+def claim_due(*, limit: int, without: Collection[AccountKind] = ()) -> list[SyncLease]:
+    """Lease up to ``limit`` due objects: round robin over the accounts, within an account over its
+    projects, and within a project over its kinds; of each kind those that have been due longest.
 
-    Leaves out accounts and kinds that back off, and the lanes ``without``. Objects that a dead
+    Leaves out accounts and kinds that back off, and those ``without``. Objects that a dead
     worker left behind come last and in random order, so that an object that kills its readers does
     not keep the same neighbours waiting.
     """
@@ -126,12 +128,12 @@ def claim_due(*, limit: int, without: Collection[ReadLane] = ()) -> list[SyncLea
     return fresh + abandoned
 
 
-def lanes_with_many_due(*, without: Collection[ReadLane] = ()) -> list[ReadLane]:
-    """Lanes with so many due objects that their list should be read instead."""
+def kinds_with_many_due(*, without: Collection[AccountKind] = ()) -> list[AccountKind]:
+    """Kinds with so many due objects that their list should be read instead."""
     threshold = settings.BILLING.bulk_read_threshold
     parameters = {"threshold": threshold, **_excluded(without)}
-    rows = prepared_statements.fetch_rows(queue_sql.LANES_WITH_MANY_DUE, parameters)
-    return [ReadLane(*row) for row in rows]
+    rows = prepared_statements.fetch_rows(queue_sql.KINDS_WITH_MANY_DUE, parameters)
+    return [AccountKind(*row) for row in rows]
 
 
 def claim_kind(*, account_id: str, kind: str, limit: int) -> list[SyncLease]:
@@ -232,7 +234,7 @@ def _release(lease: SyncLease, **values: Any) -> bool:
 
 
 def _claim(
-    limit: int, *, without: Collection[ReadLane] = (), account_id: str = "", kind: str = ""
+    limit: int, *, without: Collection[AccountKind] = (), account_id: str = "", kind: str = ""
 ) -> list[SyncLease]:
     parameters = {
         "limit": limit,
@@ -240,15 +242,16 @@ def _claim(
         **_excluded(without),
         "account_id": account_id,
         "kind": kind,
+        "turn": str(random.getrandbits(32)),
     }
     return _sync_leases(prepared_statements.fetch_rows(queue_sql.CLAIM_DUE, parameters))
 
 
-def _excluded(lanes: Collection[ReadLane]) -> dict[str, list[str]]:
-    """The parameters of ``queue_sql`` that exclude these lanes."""
+def _excluded(kinds: Collection[AccountKind]) -> dict[str, list[str]]:
+    """The parameters of ``queue_sql`` that exclude these kinds."""
     return {
-        "without_accounts": [lane.account_id for lane in lanes],
-        "without_kinds": [lane.kind for lane in lanes],
+        "without_accounts": [each.account_id for each in kinds],
+        "without_kinds": [each.kind for each in kinds],
     }
 
 

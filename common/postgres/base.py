@@ -32,6 +32,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return None
         return _pools.get(self.alias) or _pools.setdefault(self.alias, self._new_pool(options))
 
+    @property
+    def keeps_session(self) -> bool:
+        """Whether a connection is a session of the server. Behind a transaction pooler it is one
+        for a transaction only, so that nothing may stay at the server: no named statement, no
+        cursor, no lock of a session."""
+        return not self.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
+
     def close_pool(self) -> None:
         """Close the pool of this process, if there is one; the next connection opens a new pool."""
         pool = _pools.pop(self.alias, None)

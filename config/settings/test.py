@@ -17,7 +17,8 @@ ENCRYPTION_KEYS = encryption_keys("t1:" + "A" * 43 + "=")
 DATABASES = {"default": database(required("DATABASE_URL"))}
 DATABASES["default"]["OPTIONS"].pop("pool")
 # On a busy machine, long pauses between two statements of a migration or a test are normal.
-DATABASES["default"]["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=120000"
+if "options" in DATABASES["default"]["OPTIONS"]:
+    DATABASES["default"]["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=120000"
 if template := os.environ.get("TEST_TEMPLATE"):
     DATABASES["default"]["TEST"] = {"TEMPLATE": template, "MIGRATE": False}
 REDIS_URL = required("REDIS_URL")

@@ -9,6 +9,7 @@ STOPWATCHES = {"monotonic", "perf_counter", "process_time"}
 READS_A_STOPWATCH = {
     "tests/waiting.py": "gives up after a long time",
     "tests/server/proxy.py": "gives up after a long time",
+    "tests/pgbouncer.py": "gives up after a long time",
     "tests/services.py": "prints how long PostgreSQL took",
     "tests/suite.py": "prints how long each check took",
     "tests/guards/__main__.py": "prints how long the guards took",

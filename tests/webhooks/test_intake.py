@@ -16,6 +16,7 @@ from billing.models import StripeEndpoint, SyncObject
 from billing.sync import service as sync
 from billing.sync import sync_queue
 from tests.full_disk import refuse_rows
+from tests.shop import Shop
 from tests.transactions import rolled_back
 from tests.webhooks.stripe_post import StripePost, event, sign
 from webhooks.models import InboundEvent
@@ -48,6 +49,18 @@ def test_an_event_that_cannot_be_stored_is_not_acknowledged(post: StripePost, ta
     assert SyncObject.objects.get().stripe_id == "prod_0"
     assert post(event()).status_code == 200
     assert SyncObject.objects.get(stripe_id="prod_1").requested == 1
+
+
+def test_an_object_of_a_known_customer_waits_in_the_lane_of_its_project(
+    post: StripePost, shop: Shop
+) -> None:
+    buyer = shop.buyer()
+    for number, customer in enumerate((buyer.stripe_id, "cus_unknown", None)):
+        body = event("invoice.paid", id=f"evt_{number}", object_id=f"in_{number}")
+        body["data"]["object"]["customer"] = customer
+        post(body)
+    rows = SyncObject.objects.filter(kind="invoice").order_by("stripe_id")
+    assert [row.lane for row in rows] == [shop.project.pk, "", ""]
 
 
 def test_a_duplicate_of_a_processed_event_requests_no_sync(post: StripePost) -> None:

@@ -34,8 +34,10 @@ MOMENTS = frozenset(
 and what follows from such an object may depend on the time."""
 
 _OBJECT = """
-object (account_id, kind, stripe_id) AS (
-    SELECT %(account_id)s, %(kind)s, %(stripe_id)s
+object (account_id, kind, stripe_id, lane) AS (
+    SELECT %(account_id)s, %(kind)s, %(stripe_id)s, coalesce((
+        SELECT project_id FROM billing_stripecustomer
+        WHERE account_id = %(account_id)s AND stripe_id = %(customer)s LIMIT 1), '')
     WHERE %(kind)s <> '' AND NOT EXISTS (
         SELECT FROM webhooks_inboundevent
         WHERE endpoint_id = %(endpoint_id)s AND event_id = %(event_id)s)

@@ -32,6 +32,10 @@ Nothing in it has been changed. To start with an empty one:
   elsewhere    create an empty database and name it in DATABASE_URL
 To keep using the old data, check out the version that created it."""
 
+BEHIND_POOLER = """\
+Migrations need a session of their own, for their lock and their settings. Run this command with the
+DATABASE_URL of PostgreSQL itself, and without DATABASE_POOLER (docs/scale.md)."""
+
 LOCK_ID = 0x746F6C6C67617465
 """The advisory lock of the process that migrates: "tollgate" in ASCII. PostgreSQL releases it when
 the connection ends, so a killed process leaves nothing behind."""
@@ -54,6 +58,11 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
+        if not connection.keeps_session:  # type: ignore[attr-defined]
+            if not options["run_syncdb"]:  # Django's test runner, which migrates nothing with it
+                raise CommandError(BEHIND_POOLER)
+            super().handle(*args, **options)
+            return
         with self._locked(connection, options["lock_seconds"]):
             if self._is_older(connection):
                 raise CommandError(OLDER)

@@ -123,7 +123,7 @@ def test_an_exhausted_budget_does_not_delay_other_accounts(account: StripeAccoun
     for owner in (account, account, other):
         number = SyncObject.objects.count()
         sync.request_sync(account_id=owner.pk, kind="product", stripe_id=f"prod_{number}")
-    lane = sync_queue.ReadLane(account.pk, "product")
+    lane = sync_queue.AccountKind(account.pk, "product")
     assert [each.account for each in sync_queue.claim_due(limit=1, without=[lane])] == [other]
 
 
