@@ -184,6 +184,7 @@ SPECTACULAR_SETTINGS = {
         "EndpointStateEnum": "delivery.models.webhook_endpoint.EndpointState",
         "EventTypeEnum": "events.catalog.EventType",
         "DecisionReasonEnum": "entitlements.api_fields.REASONS",
+        "MessageKindEnum": "delivery.mail.kinds.NAMES",
         "MetricsPeriodEnum": "billing.analytics.periods.MetricsPeriod",
         "PaymentStatusEnum": "billing.models.payment.PaymentStatus",
         "PaymentTypeEnum": "billing.models.payment.PaymentType",

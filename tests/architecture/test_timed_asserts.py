@@ -15,6 +15,7 @@ READS_A_STOPWATCH = {
     "tests/guards/__main__.py": "prints how long the guards took",
     "tests/billing/stripe/test_budget.py": "asserts that a pause was not shorter",
     "tests/billing/stripe/test_transport.py": "says when a caller stops waiting",
+    "tests/delivery/webhooks/dispatching.py": "is the clock of a dispatcher",
     "tests/chaos/waiting_readers.py": "prints how long readers waited for their answer",
     "tests/devtools/test_stack.py": "compares a report's age with the moment of a kill",
 }

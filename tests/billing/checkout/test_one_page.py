@@ -132,8 +132,8 @@ def test_no_second_page_opens_before_the_first_payment_is_known(
     """No event has come. While the subscription cannot be read there is no other page either."""
     first = tenant.open(monthly_plan)
     tenant.pay(first)
-    (subscription,) = tenant.at_stripe("subscription")
-    path = f"/v1/subscriptions/{subscription['id']}"
+    (invoice,) = tenant.at_stripe("invoice")  # it brings the subscription
+    path = f"/v1/invoices/{invoice['id']}"
     tenant.stripe.fail("timeout_before", method="GET", path=path, times=2 * AFTER_ALL_TRIES)
     assert [open_page(tenant, price)[0] for price in (yearly_plan, monthly_plan)] == [503, 503]
     for price in (yearly_plan, monthly_plan):
