@@ -134,33 +134,34 @@ _CHOSEN = f"""
         AND (%(kind)s = '' OR (lane.account_id = %(account_id)s AND lane.kind = %(kind)s))
         AND {_MAY_BE_ASKED}
 ), taken AS (
-    SELECT account_id, id, next_try_at, row_number() OVER (
+    SELECT account_id, id, next_try_at, place_in_kind, row_number() OVER (
         PARTITION BY account_id
         ORDER BY place_in_lane, hashtext(lane || %(turn)s), next_try_at, id
     ) AS place_in_account
     FROM (
-        SELECT account_id, lane, id, next_try_at, row_number() OVER (
+        SELECT account_id, lane, id, next_try_at, place_in_kind, row_number() OVER (
             PARTITION BY account_id, lane ORDER BY place_in_kind, next_try_at, id
         ) AS place_in_lane
         FROM candidate
     ) AS by_project
     ORDER BY place_in_account LIMIT %(limit)s
 ), chosen AS (
-    SELECT id, row_number() OVER (ORDER BY place_by_age, next_try_at, id) AS place
+    SELECT id, row_number() OVER (ORDER BY place_in_batch, next_try_at, id) AS place
     FROM (
         SELECT id, next_try_at, row_number() OVER (
-            PARTITION BY account_id ORDER BY next_try_at, id
-        ) AS place_by_age
+            PARTITION BY account_id ORDER BY place_in_kind, next_try_at, id
+        ) AS place_in_batch
         FROM taken
-    ) AS by_age
+    ) AS batch
 )
 """  # noqa: S608  # made of constants
 
 CLAIM_DUE = claim_sql(chosen=_CHOSEN, table=TABLE, is_due=_IS_DUE, returned=CLAIMED)
 """Round robin over the accounts, within an account over its projects, and within a project over its
 kinds. If there are more projects than places, ``turn`` (a text, another one for each claim) decides
-which of them come first: by age it would always be those whose queues are longest. What is chosen
-comes by age within each account: what an object waits for usually became due before it."""
+which of them come first: by age it would always be those whose queues are longest. The
+first of each kind come by age, whatever their project: what an object waits for usually became due
+before it."""
 
 CLAIM_OBJECT = claim_sql(
     chosen="WITH chosen (id, place) AS (VALUES (%(sync_id)s::bigint, 1))",

@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -19,7 +21,8 @@ from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 
 pytestmark = pytest.mark.django_db(transaction=True)
-RESTORED = "tollgate_restored"
+RESTORED, ORIGINAL = "tollgate_restored", "tollgate_original"
+DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 
 
 def run_block(block: str, folder: Path) -> None:
@@ -39,15 +42,36 @@ def run_block(block: str, folder: Path) -> None:
     )
 
 
-def switch_to_restored() -> None:
-    """As an operator who writes RESTORED_URL into DATABASE_URL and starts everything anew."""
+@contextmanager
+def switched_to_restored() -> Iterator[None]:
+    """As an operator who writes RESTORED_URL into DATABASE_URL and starts everything anew. The
+    database of the tests comes back afterwards: a restored one writes its conditions otherwise."""
+    name = connection.settings_dict["NAME"]
+    rename_databases((name, ORIGINAL), (RESTORED, name))
+    try:
+        yield
+    finally:
+        rename_databases((name, RESTORED), (ORIGINAL, name))
+
+
+def rename_databases(*pairs: tuple[str, str]) -> None:
+    """Rename databases that nobody may be connected to."""
     connections.close_all()
-    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's
     server = os.environ["DATABASE_URL"].rpartition("/")[0]
-    name = Identifier(connection.settings_dict["NAME"])
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(name))
-        admin.execute(SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(RESTORED), name))
+        for old, new in pairs:
+            admin.execute(DISCONNECT, [old])
+            admin.execute(
+                SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(old), Identifier(new))
+            )
+
+
+@pytest.fixture(autouse=True)
+def _drop_restored() -> Iterator[None]:
+    yield
+    server = os.environ["DATABASE_URL"].rpartition("/")[0]
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(RESTORED)))
 
 
 def may_sign_on(shop: Shop, user_id: str) -> bool:
@@ -85,20 +109,21 @@ def test_a_restored_copy_learns_from_stripe_what_happened_since(
     assert may_sign_on(shop, "bob")
     charged = charges(stripe)
     run_block(restore, tmp_path)
-    switch_to_restored()
-
-    assert not may_sign_on(shop, "bob"), "the copy is older than his purchase"
-    assert may_sign_on(shop, "alice")
-    printed, code = run("--dry-run")
-    assert code == 1
-    assert f"subscription {subscription}: not mirrored" in printed
-    printed, code = run()
-    assert code == 0, printed
-    drain()
-    assert may_sign_on(shop, "bob")
-    assert Payment.objects.for_project(shop.project).get(stripe_id=payment).amount_refunded == 100
-    assert Refund.objects.for_project(shop.project).count() == 1
-    printed, code = run("--dry-run")
-    assert code == 0, printed
-    assert "0 difference(s)" in printed
-    assert charges(stripe) == charged, "nobody has paid twice"
+    with switched_to_restored():
+        assert not may_sign_on(shop, "bob"), "the copy is older than his purchase"
+        assert may_sign_on(shop, "alice")
+        printed, code = run("--dry-run")
+        assert code == 1
+        assert f"subscription {subscription}: not mirrored" in printed
+        printed, code = run()
+        assert code == 0, printed
+        drain()
+        assert may_sign_on(shop, "bob")
+        assert (
+            Payment.objects.for_project(shop.project).get(stripe_id=payment).amount_refunded == 100
+        )
+        assert Refund.objects.for_project(shop.project).count() == 1
+        printed, code = run("--dry-run")
+        assert code == 0, printed
+        assert "0 difference(s)" in printed
+        assert charges(stripe) == charged, "nobody has paid twice"

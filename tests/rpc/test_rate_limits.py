@@ -21,6 +21,7 @@ from rpc.requests import CallMetadata
 from rpc.routes import API
 from tests.factories.projects import key_of
 from tests.rpc.rpc_server import RpcClient, RpcRefusal
+from tests.threads import run_in_a_loop
 
 Clients = Callable[[str], RpcClient]
 Code = grpc.StatusCode
@@ -98,5 +99,5 @@ def test_without_the_database_nobody_is_taken_for_a_stranger(
         finally:
             threads.stop()
 
-    admitted = asyncio.run(admit())
+    admitted = run_in_a_loop(admit)
     assert (admitted.limits, admitted.is_refused) == ([], True)

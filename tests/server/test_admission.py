@@ -16,6 +16,7 @@ from projects.limits.held_refusals import HOLD_SECONDS, HeldRefusals
 from projects.limits.lanes import LANES, lane_of_address
 from projects.limits.limiter import Limiter
 from projects.limits.token_bucket import Limit
+from tests.threads import run_in_a_loop
 
 ADDRESSES = 500
 
@@ -31,7 +32,7 @@ def play(story: Callable[[Threads], Awaitable[None]]) -> None:
         finally:
             threads.stop()
 
-    asyncio.run(run())
+    run_in_a_loop(run)
 
 
 def environ_of(method: str, path: str, address: str = "192.0.2.1") -> dict[str, Any]:
@@ -107,7 +108,7 @@ def test_callers_who_are_refused_together_come_back_one_after_the_other(
         assert await refusals.hold() == 0.0
         return await asyncio.gather(*holds)
 
-    seconds = sorted(asyncio.run(hold_all()))
+    seconds = sorted(run_in_a_loop(hold_all))
     length = HOLD_SECONDS / 10
     assert length * 0.5 <= seconds[0] < seconds[-1] < length * 1.5
     gaps = [later - earlier for earlier, later in pairwise(seconds)]

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from common.request_threads import SHARED_SWITCH_SECONDS, USUAL_SWITCH_SECONDS, Threads
+from tests.threads import run_in_a_loop
 
 COUNT = 8
 
@@ -29,7 +30,7 @@ def play(story: Callable[[Threads], Awaitable[None]]) -> None:
         with threads_on(asyncio.get_running_loop()) as threads:
             await asyncio.wait_for(story(threads), timeout=60)
 
-    asyncio.run(run())
+    run_in_a_loop(run)
 
 
 class SlowJobs:
