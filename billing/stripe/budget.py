@@ -115,4 +115,5 @@ def _of_project(key: str, rate: float, project_id: str) -> BucketLimit:
 
 
 def _key(account: "StripeAccount") -> str:
-    return f"stripe:budget:{account.pk}"
+    """The keys of one account are in one slot of a Redis Cluster, as a script's keys must be."""
+    return f"stripe:budget:{{{account.pk}}}"
