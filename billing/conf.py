@@ -50,16 +50,17 @@ class BillingSettings:
             part.strip() for part in env.str("STRIPE_WEBHOOK_SECRETS", default="").split(",")
         )
         secret_key = env.str("STRIPE_SECRET_KEY", default="").strip()
+        concurrency = env.int("STRIPE_CONCURRENCY", default=6)
         return cls(
             stripe_secret_key="" if secret_key == NO_ACCOUNT else secret_key,
             stripe_publishable_key=env.str("STRIPE_PUBLISHABLE_KEY", default="").strip(),
             stripe_webhook_secrets=tuple(secret for secret in secrets if secret),
             stripe_api_base=env.str("STRIPE_API_BASE", default=STRIPE_API).rstrip("/"),
-            stripe_concurrency=env.int("STRIPE_CONCURRENCY", default=6),
+            stripe_concurrency=concurrency,
             stripe_reads=env.int("STRIPE_READS", default=80),
             stripe_test_reads=env.int("STRIPE_TEST_READS", default=20),
             stripe_endpoint_reads=env.int("STRIPE_ENDPOINT_READS", default=20),
-            sync_readers=env.int("SYNC_READERS", default=4),
+            sync_readers=env.int("SYNC_READERS", default=min(4, max(concurrency, 1))),
         )
 
     @property

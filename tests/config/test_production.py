@@ -67,6 +67,9 @@ def test_missing_variable_stops_the_boot_and_is_named(production, name: str, val
         ("STRIPE_PUBLISHABLE_KEY", "sk_live_1"),
         ("STRIPE_PUBLISHABLE_KEY", "pk_test_12345"),
         ("STRIPE_API_BASE", "http://api.stripe.com"),
+        ("STRIPE_ENDPOINT_READS", "0"),
+        ("SYNC_READERS", "0"),
+        ("SYNC_READERS", "7"),
         ("EGRESS_LOOPBACK", "true"),
         ("SECRET_KEY", "x"),
         ("SECRET_KEY", "s" * 50),
@@ -103,6 +106,11 @@ def test_missing_variable_stops_the_boot_and_is_named(production, name: str, val
 def test_wrong_variable_stops_the_boot_and_is_named(production, name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=name):
         production(**{name: value})
+
+
+def test_readers_are_no_more_than_the_threads_that_may_wait_for_stripe(production) -> None:
+    assert production().BILLING.sync_readers == 4
+    assert production(STRIPE_CONCURRENCY="2").BILLING.sync_readers == 2
 
 
 def test_a_test_key_can_go_to_a_sandbox_without_https(production) -> None:
