@@ -6,8 +6,8 @@ Redis, and stores how it is itself (memory, pools). ``/metrics`` of any process 
 
 While Redis is away nothing is lost but the sums of what had been counted: processes go on counting
 and add it later. Where Redis has lost the hash, the sums begin at zero, which Prometheus takes for
-a restart. A process that is killed takes its last seconds with it. An answer of Redis that is lost
-may make one addition count twice.
+a restart. A process that stops adds its last seconds first; one that is killed takes them with it.
+An answer of Redis that is lost may make one addition count twice.
 """
 
 import json
@@ -67,14 +67,26 @@ class MetricShipper:
         self._reading = threading.Lock()
         """Held while the instruments are read, whose own locks are held meanwhile."""
         self._id = new_id("prc")
-        self._thread_of_pid = 0
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
 
     def start(self, role: str) -> None:
         """Ship every few seconds in a thread of this process. The second call does nothing."""
-        if self._thread_of_pid == os.getpid():
+        if self._thread is not None:
             return
-        self._thread_of_pid, self.role = os.getpid(), role
-        threading.Thread(target=self._run, name="metrics", daemon=True).start()
+        self.role, self._stopped = role, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ship what is left, and count as a process no more. Does nothing unless started."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._stopped.set()
+        thread.join()
+        self.role = self.child_role = ""
+        self.ship()
 
     def before_fork(self) -> None:
         """Wait until no thread of ours reads the instruments: a child that is born meanwhile would
@@ -90,7 +102,7 @@ class MetricShipper:
         self._lock, self._reading = threading.Lock(), threading.Lock()
         self._id = new_id("prc")
         self._shipped = values_of(REGISTRY.collect())
-        self.role = ""
+        self.role, self._thread = "", None
         if self.child_role:
             self.start(self.child_role)
 
@@ -122,6 +134,8 @@ class MetricShipper:
             pipeline.hincrbyfloat(SUMS_KEY, _field(key), amount)
         if self.role:
             pipeline.hset(STATE_KEY, self._id, self._state())
+        else:
+            pipeline.hdel(STATE_KEY, self._id)
         return str(pipeline.execute()[1])
 
     def _state(self) -> str:
@@ -129,8 +143,7 @@ class MetricShipper:
         return json.dumps({"at": time.time(), "role": self.role, "figures": figures})
 
     def _run(self) -> None:
-        while True:
-            time.sleep(SHIP_SECONDS)
+        while not self._stopped.wait(SHIP_SECONDS):
             try:
                 self.ship()
             except Exception as error:  # noqa: BLE001  # counting must outlive every error

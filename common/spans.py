@@ -66,6 +66,9 @@ class Tracer(Protocol):
     def flush(self) -> None:
         """Send what is recorded."""
 
+    def close(self) -> None:
+        """Send what is recorded, and end."""
+
 
 class _Spans:
     """What this process was told about traces, and its tracer, which the first span opens."""
@@ -78,8 +81,11 @@ class _Spans:
 
 def export(open_tracer: Callable[[], Tracer] | None, *, ratio: float = 0.0) -> None:
     """Record spans with this tracer. ``ratio`` is the part of the traces recorded that no caller
-    has begun. None: record nothing."""
+    has begun. None: record nothing. The tracer before it is closed."""
+    before = _Spans.tracer
     _Spans.open_tracer, _Spans.ratio, _Spans.tracer = open_tracer, ratio, None
+    if before is not None:
+        before.close()
 
 
 def are_exported() -> bool:

@@ -66,6 +66,7 @@ class Poller(bootsteps.StartStopStep):
         deadline = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        shipper.stop()
 
     def terminate(self, worker: Any) -> None:
         self.stop(worker)

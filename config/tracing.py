@@ -6,7 +6,7 @@ comes here (:mod:`common.spans`), so that one which is not costs nothing.
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from django.conf import settings
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -117,9 +117,18 @@ class OtlpTracer:
 
     def flush(self) -> None:
         """Send what is recorded; gives up after FLUSH_SECONDS."""
-        sending = threading.Thread(target=self._provider.force_flush, daemon=True)
-        sending.start()
-        sending.join(FLUSH_SECONDS)
+        _wait_for(self._provider.force_flush)
+
+    def close(self) -> None:
+        """Send what is recorded, and end; gives up after FLUSH_SECONDS."""
+        _wait_for(self._provider.shutdown)
+
+
+def _wait_for(call: Callable[[], object]) -> None:
+    """Wait FLUSH_SECONDS at most: the library's own limits are not kept by all that it calls."""
+    calling = threading.Thread(target=call, daemon=True)
+    calling.start()
+    calling.join(FLUSH_SECONDS)
 
 
 def open_tracer() -> OtlpTracer:

@@ -72,6 +72,7 @@ class Application:
         self.gate.stop()
         self.connections.stop()
         self.threads.stop()
+        shipper.stop()
         spans.flush()
 
     def _stop(self) -> None:

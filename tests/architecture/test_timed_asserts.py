@@ -8,6 +8,7 @@ from tests.architecture.sources import ROOT
 STOPWATCHES = {"monotonic", "perf_counter", "process_time"}
 READS_A_STOPWATCH = {
     "tests/waiting.py": "gives up after a long time",
+    "tests/left_threads.py": "gives up after a while",
     "tests/server/proxy.py": "gives up after a long time",
     "tests/pgbouncer.py": "gives up after a long time",
     "tests/services.py": "prints how long PostgreSQL took",

@@ -4,11 +4,11 @@ import ipaddress
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import create_server, socket
+from socket import SHUT_RDWR, create_server, socket
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -92,7 +92,11 @@ def misbehaving(behave: Callable[[socket], None]) -> Iterator[int]:
                 threading.Thread(target=_quietly, args=(behave, connection), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
-        yield listener.getsockname()[1]
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            with suppress(OSError):
+                listener.shutdown(SHUT_RDWR)  # close() alone would leave accept() waiting
 
 
 def _quietly(behave: Callable[[socket], None], connection: socket) -> None:

@@ -150,14 +150,16 @@ def test_a_connection_that_broke_is_an_error_and_nothing_is_sent_again() -> None
 
 
 @pytest.fixture
-def pooled(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As in production: connections come from a pool, here of one."""
+def pooled(transactional_db: None) -> Iterator[None]:
+    """As in production: connections come from a pool, here of one. The database is emptied after
+    the test without it."""
     connection.close()
     options = connection.settings_dict["OPTIONS"] | {"pool": {"min_size": 1, "max_size": 1}}
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
-    yield
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(connection.settings_dict, "OPTIONS", options)
+        yield
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's
 
 
 def test_a_thread_without_a_connection_borrows_one_for_the_statement(pooled: None) -> None:

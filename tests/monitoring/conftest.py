@@ -15,10 +15,8 @@ from tests.wsgi_calls import drop_local_caches
 
 
 @pytest.fixture
-def empty_sums(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Sums that begin at zero, whatever this process has counted before. A test of the poller has
-    made a worker of it, which would be counted as one of the processes."""
-    monkeypatch.setattr(shipper, "role", "")
+def empty_sums(db: None) -> Iterator[None]:
+    """Sums that begin at zero, whatever this process has counted before."""
     shipper.ship()
     forget_sums()
     yield

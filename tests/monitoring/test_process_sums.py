@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -63,6 +64,26 @@ def test_a_process_that_ended_is_forgotten_and_its_counts_stay() -> None:
     assert figures.value("tollgate_processes", role="web") == 0
     assert not redis.client().hexists(STATE_KEY, "prc_gone")
     assert figures.value("tollgate_chore_runs_total", task=TASK) == 1
+
+
+def test_a_process_that_stops_adds_its_last_counts_and_is_no_process_any_more() -> None:
+    shipper.start("deliver")
+    try:
+        with measured(TASK):
+            pass
+        assert scrape().value("tollgate_processes", role="deliver") == 1
+    finally:
+        shipper.stop()
+    sums = process_metrics.read_sums()
+    assert sums is not None
+    counted = [
+        value
+        for (name, labels), value in sums.items()
+        if ("task", TASK) in labels and name == "tollgate_chore_runs_total"
+    ]
+    assert counted == [1]
+    assert scrape().value("tollgate_processes", role="deliver") == 0
+    assert not [each for each in threading.enumerate() if each.name == "metrics"]
 
 
 def test_what_is_counted_without_redis_is_added_later(

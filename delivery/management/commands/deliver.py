@@ -44,6 +44,7 @@ class Command(BaseCommand):
             dispatcher = Dispatcher(sender)
             self._run(dispatcher, stop)
             self._finish(dispatcher, options["stop_seconds"])
+            shipper.stop()
         connections.close_all()
 
     def _run(self, dispatcher: Dispatcher, stop: threading.Event) -> None:

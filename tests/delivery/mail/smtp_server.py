@@ -23,10 +23,12 @@ class SmtpServer:
         self.messages: list[str] = []
         self.stages: list[str] = []
         self.stalled = threading.Event()
+        self._closed = threading.Event()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
+        self._closed.set()
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
@@ -73,7 +75,7 @@ class SmtpServer:
         answer = self.script(stage)
         if answer == STALL:
             self.stalled.set()
-            threading.Event().wait(60)
+            self._closed.wait(60)
             return False
         if answer is not None:
             _say(stream, answer)

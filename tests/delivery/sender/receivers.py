@@ -35,11 +35,13 @@ class Receiver:
     connections: int = 0
     closed: int = 0
     """Connections that the sender has closed."""
+    _open: set[socket.socket] = field(default_factory=set)
 
     def url(self, path: str = "/hook", scheme: str = "http", host: str = "127.0.0.1") -> str:
         return f"{scheme}://{host}:{self.port}{path}"
 
     def serve(self, connection: socket.socket, number: int) -> None:
+        self._open.add(connection)
         with connection, suppress(OSError), connection.makefile("rb") as stream:
             while request := _read_request(stream, number):
                 self.requests.append(request)
@@ -48,7 +50,14 @@ class Receiver:
                     answer(connection)
                 else:
                     connection.sendall(answer)
+        self._open.discard(connection)
         self.closed += 1
+
+    def close(self) -> None:
+        """End the connections that are still open, and the threads that wait for them."""
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _read_request(stream: BinaryIO, number: int) -> ReceivedRequest | None:
@@ -82,6 +91,7 @@ def receiving(
         finally:
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
+            receiver.close()
 
 
 def _context(certificate: Path | None) -> ssl.SSLContext | None:

@@ -1,0 +1,17 @@
+"""The plugin that names a test which leaves a thread running sees such a thread."""
+
+import threading
+
+from tests import left_threads
+
+
+def test_a_thread_is_left_until_it_ends() -> None:
+    told = threading.Event()
+    thread = threading.Thread(target=told.wait)
+    thread.start()
+    try:
+        assert left_threads.left() == [thread]
+    finally:
+        told.set()
+        thread.join()
+    assert left_threads.left() == []
