@@ -6,12 +6,12 @@ from tests import left_threads
 
 
 def test_a_thread_is_left_until_it_ends() -> None:
-    told = threading.Event()
-    thread = threading.Thread(target=told.wait)
+    released = threading.Event()
+    thread = threading.Thread(target=released.wait)
     thread.start()
     try:
         assert left_threads.left() == [thread]
     finally:
-        told.set()
+        released.set()
         thread.join()
     assert left_threads.left() == []
