@@ -16,8 +16,11 @@ from entitlements.cache.codec import CacheEntry
 
 MAX_AGE_SECONDS = 1.0
 """Bound on the age of an entry whose invalidation message was lost."""
-MAX_CUSTOMERS = 20_000
-"""Customers with entries; at the next one all entries are dropped."""
+MAX_STORED = 40_000
+"""Entries that are stored, one after the other, until all are dropped: users and features that
+nobody asks for again would stay. An entry is used for a second, so that hardly a hit is lost."""
+MAX_PROJECTS = 20_000
+"""Projects with a version of their rules; at the next one all versions are dropped."""
 
 
 class LocalCache:
@@ -32,6 +35,7 @@ class LocalCache:
         self._is_listening = is_listening
         self._clock = clock
         self._held: dict[str, dict[str, tuple[float, CacheEntry]]] = {}
+        self._stored = 0
         self._rules: dict[str, tuple[float, int]] = {}
 
     def find(self, key: str, feature: str) -> CacheEntry | None:
@@ -55,8 +59,10 @@ class LocalCache:
         heard, read_at = begun
         if not self._is_listening():
             return
-        if len(self._held) >= MAX_CUSTOMERS:
+        self._stored += 1
+        if self._stored > MAX_STORED:
             self._held.clear()
+            self._stored = 1
         self._held.setdefault(key, {})[feature] = (read_at, entry)
         if heard != self.heard:  # stored first, and taken back: so no message falls in between
             self._held.pop(key, None)
@@ -65,7 +71,7 @@ class LocalCache:
         heard, read_at = begun
         if not self._is_listening():
             return
-        if len(self._rules) >= MAX_CUSTOMERS:
+        if len(self._rules) >= MAX_PROJECTS:
             self._rules.clear()
         self._rules[project_id] = (read_at, version)
         if heard != self.heard:

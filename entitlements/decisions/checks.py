@@ -14,7 +14,6 @@ from entitlements.decisions.selectors import current_facts, decisions
 from entitlements.representation import ExplainedBody
 from entitlements.resolution.decision import Decision, Question
 from entitlements.resolution.evaluation_context import EvaluationContext, build_context
-from entitlements.resolution.facts import Reason
 from projects.models import Project
 
 
@@ -24,8 +23,8 @@ def decision_bodies(
     """Each question's decision as a JSON body, certain at ``at``.
 
     No query when the cache holds all of them. Decisions that depend on usage or credits are at most
-    two seconds old. Unknown features are not cached, so that a new feature is answered at once. Do
-    not call it in a transaction that changes facts: uncommitted decisions must not be cached.
+    two seconds old. Do not call it in a transaction that changes facts: uncommitted decisions must
+    not be cached.
     """
     questions = set(questions)
     cached = cache.find(project_id=project.pk, questions=questions, at=at)
@@ -99,10 +98,8 @@ def _decide_missing(
 
 
 def _is_keepable(static: StaticDecision) -> bool:
-    """Whether an invalidation exists for every change of the decision: not for unknown features,
-    nor for amounts of unknown users."""
-    if static.decision.reason == Reason.UNKNOWN_FEATURE:
-        return False
+    """Whether an invalidation exists for every change of the decision: not for amounts of unknown
+    users."""
     return static.decision.is_whole or static.customer_id is not None
 
 

@@ -12,9 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from common.redis import breaker, client
 from entitlements.cache.local import local_cache
 from entitlements.decisions import checks
+from entitlements.features import service as features
+from entitlements.features.service import FeatureRequest
+from entitlements.models.feature import FeatureKind
 from entitlements.resolution.decision import Question
 from tests.entitlements.cache.cache_entries import ADA, SECOND, TICK, TTL, key
-from tests.factories.entitlements import NOW, FeatureFactory, draft_fact, state
+from tests.factories.entitlements import NOW, draft_fact, state
 
 
 @pytest.fixture(autouse=True)
@@ -64,10 +67,35 @@ class TestAnswers:
             state(customer, draft_fact(sso))
         assert answer(project)["allowed"]
 
-    def test_unknown_feature_is_known_as_soon_as_it_is_defined(self, project, customer):
+    def test_unknown_feature_is_known_as_soon_as_it_is_defined(self, project, customer, commit):
+        """Until then it costs no more than a known one."""
         assert answer(project)["reason"] == "unknown_feature"
-        FeatureFactory.create(project=project, code="sso")
+        with CaptureQueriesContext(connection) as warm:
+            assert answer(project)["reason"] == "unknown_feature"
+        assert len(warm) == 0
+        with commit():
+            features.create(
+                project=project,
+                request=FeatureRequest(code="sso", name="SSO", kind=FeatureKind.BOOLEAN),
+                actor="command",
+                at=NOW,
+            )
         assert answer(project)["reason"] == "not_entitled"
+
+    def test_names_that_nobody_asks_again_do_not_stay_in_the_process(
+        self, project, customer, monkeypatch
+    ):
+        monkeypatch.setattr("entitlements.cache.local.MAX_STORED", 10)
+        for number in range(25):
+            question = Question(user_id=ADA.user_id, feature=f"name-{number}")
+            checks.decision_bodies(project=project, questions=[question], at=NOW)
+        held = [
+            number
+            for number in range(25)
+            if local_cache.find(key(project.pk), f"name-{number}") is not None
+        ]
+        assert held[-1] == 24
+        assert len(held) <= 10
 
     def test_change_is_seen_at_once(self, project, customer, sso, commit):
         assert not answer(project)["allowed"]
