@@ -260,8 +260,8 @@ def ended_values(row: Payment, at: datetime | None) -> Values:
 
 
 def request_sync_of_payments(*, invoice: Invoice) -> None:
-    """Request a sync of the payments of this invoice whose rows do not name it yet: those that are
-    not stored together with it."""
+    """Request a sync of the payments of this invoice whose rows do not name it yet, or its page,
+    when everything that is stored together with it is stored."""
     follow_ups.run_once(("invoice_payments", invoice.pk), partial(_request_unlinked, invoice))
 
 

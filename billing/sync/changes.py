@@ -41,15 +41,14 @@ def write_and_record(
     previous = outbox.previous_values(before, after)
     if otherwise is not None and previous and not types:
         types = [otherwise]
-    for type_ in types:
-        outbox.record(
-            project_id=customer.project_id,
-            event_type=type_,
-            subject=planned.row.pk,
-            customer_id=customer.pk,
-            version=version,
-            data=after,
-            previous=previous,
-            at=at,
-        )
+    outbox.record_each(
+        types,
+        project_id=customer.project_id,
+        subject=planned.row.pk,
+        customer_id=customer.pk,
+        version=version,
+        data=after,
+        previous=previous,
+        at=at,
+    )
     return differences

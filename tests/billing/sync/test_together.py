@@ -1,11 +1,13 @@
 """Objects of one customer that are due together are stored together: once, or each by itself."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -146,3 +148,25 @@ def test_a_change_costs_few_statements(
     with CaptureQueriesContext(connection) as queries:
         assert sync.store(lease, snapshot, at=timezone.now())
     assert len(queries) == 27, "\n".join(each["sql"][:110] for each in queries.captured_queries)
+
+
+def test_a_page_that_is_heard_of_last_is_named_by_its_payment(
+    shop: Shop, monthly: Price, drain: Callable[[], None]
+) -> None:
+    """Its invoice and their payment are stored, and know each other, before we hear of the page."""
+    page = shop.checkout(shop.buyer(), monthly)
+    drain()
+    shop.complete(page)
+    shop.stripe.deliver()
+    session = SyncObject.objects.filter(kind=ObjectKind.CHECKOUT_SESSION)
+    later = session.values_list("next_try_at").get()[0] + timedelta(days=1)
+    session.update(next_try_at=later)
+    sync.drain(at=timezone.now())
+    payment = Payment.objects.across_projects().get()
+    assert payment.invoice_stripe_id
+    assert payment.checkout_id is None
+
+    session.update(next_try_at=Now())
+    sync.drain(at=timezone.now())
+    payment.refresh_from_db()
+    assert payment.checkout_id == page.pk
