@@ -34,9 +34,9 @@ class BillingConfig(AppConfig):
             promotion_codes,
             subscriptions,
             invoices,
+            checkouts,
             payments,
             fraud_warnings,
-            checkouts,
         ):
             kinds.register(mapping.MIRRORED)
 

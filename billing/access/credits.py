@@ -4,22 +4,29 @@ the mirror.
 Credits of one source never change those of another. The caller holds the customer's lock.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from billing.access import period_credits, purchase_credits
 from billing.access.policies import RemainingAccess
 from billing.access.purchase_credits import PurchaseGrantDraft
-from billing.models import Checkout, CheckoutLine, Subscription
+from billing.models import Checkout, CheckoutLine, Subscription, SubscriptionItem
 from entitlements.credits import credit_grants
 from entitlements.credits.credit_grants import CreditOrigin
 from entitlements.models.credit_grant import CreditSource
 from projects.models import Customer
 
 
-def follow_subscription(*, subscription: Subscription, customer: Customer, at: datetime) -> None:
-    """Update the credits of this subscription from its periods and their payments."""
-    period_credits.apply(subscription=subscription, customer=customer, at=at)
+def follow_subscription(
+    *,
+    subscription: Subscription,
+    customer: Customer,
+    at: datetime,
+    items: Sequence[SubscriptionItem] | None = None,
+) -> None:
+    """Update the credits of this subscription from its periods and their payments. ``items`` as in
+    :func:`billing.access.period_credits.apply`."""
+    period_credits.apply(subscription=subscription, customer=customer, at=at, items=items)
 
 
 def follow_checkout(

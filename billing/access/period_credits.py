@@ -49,12 +49,20 @@ class PlannedCredits:
         return [draft for draft in self.drafts if draft.is_change]
 
 
-def apply(*, subscription: Subscription, customer: Customer, at: datetime) -> None:
+def apply(
+    *,
+    subscription: Subscription,
+    customer: Customer,
+    at: datetime,
+    items: Sequence[SubscriptionItem] | None = None,
+) -> None:
     """Grant the credits of paid periods and revise the grants of earlier ones.
 
-    New grants come first, so that the balance does not drop in between.
+    New grants come first, so that the balance does not drop in between. ``items`` are those of the
+    subscription with their products, if they have been read already.
     """
-    planned = plan([subscription], at=at).get(subscription.pk)
+    known = None if items is None else {subscription.pk: items}
+    planned = plan([subscription], at=at, items=known).get(subscription.pk)
     if planned is None:
         return
     for draft in planned.drafts:
@@ -65,18 +73,27 @@ def apply(*, subscription: Subscription, customer: Customer, at: datetime) -> No
     _revise_other_plans(subscription, planned.plans, planned.carried, customer, at)
 
 
-def plan(subscriptions: Sequence[Subscription], *, at: datetime) -> dict[str, PlannedCredits]:
+def plan(
+    subscriptions: Sequence[Subscription],
+    *,
+    at: datetime,
+    items: Mapping[str, Sequence[SubscriptionItem]] | None = None,
+) -> dict[str, PlannedCredits]:
     """Planned credits by subscription id; subscriptions without credits are absent.
 
-    The subscriptions are of one project. Up to eight queries for any number.
+    The subscriptions are of one project. ``items`` are theirs with products, by id, if they have
+    been read already. Up to eight queries for any number.
     """
     if not subscriptions:
         return {}
     project_id = subscriptions[0].project_id
     plans = _find_grants(project_id, {row.customer_id for row in subscriptions}, at)
     grants_by_id = {row.pk: _grants_of(row, plans[row.customer_id]) for row in subscriptions}
-    with_credits = _find_giving(
-        project_id, [key for key, grants in grants_by_id.items() if not grants]
+    without_grants = [key for key, grants in grants_by_id.items() if not grants]
+    with_credits = (
+        _find_giving(project_id, without_grants)
+        if items is None
+        else {key for key in without_grants if any(map(_gives_credits, items[key]))}
     )
     relevant = [row for row in subscriptions if grants_by_id[row.pk] or row.pk in with_credits]
     if not relevant:
@@ -148,6 +165,10 @@ def _find_giving(project_id: str, subscription_ids: Collection[str]) -> set[str]
     if not subscription_ids:
         return set()
     return {key for (key,) in _GIVING.rows(project_id=project_id, ids=list(subscription_ids))}
+
+
+def _gives_credits(item: SubscriptionItem) -> bool:
+    return item.price is not None and (item.price.product.credits_amount or 0) > 0
 
 
 def _revise_other_plans(

@@ -46,7 +46,7 @@ def record_if_paid(
         subject=subscription.pk,
         customer_id=customer.pk,
         version=customers.raise_version(customer),
-        data=representation.subscription(subscription),
+        data=representation.subscription(subscription, items),
         at=at,
     )
     return True

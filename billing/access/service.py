@@ -6,8 +6,9 @@ each product's policies say (``docs/refunds.md``). A quantity does not multiply 
 holds the customer's lock.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from billing.access import credits, line_events, purchase_facts, renewals
 from billing.access.line_events import LineChange
@@ -17,7 +18,9 @@ from billing.models import (
     Invoice,
     Payment,
     Subscription,
+    SubscriptionItem,
 )
+from billing.sync import follow_ups
 from common.prepared_queries import Parameter, PreparedQuery
 from entitlements.facts import service as facts
 from entitlements.models.fact import SourceType
@@ -47,26 +50,58 @@ _SUBSCRIPTIONS = PreparedQuery(
 )
 
 
-def follow_subscription(*, subscription: Subscription, customer: Customer, at: datetime) -> bool:
+def follow_subscription(
+    *,
+    subscription: Subscription,
+    customer: Customer,
+    at: datetime,
+    items: Sequence[SubscriptionItem] | None = None,
+) -> None:
+    """:func:`recompute_subscription`, once for the objects that are stored together."""
+    follow_ups.run_once(
+        ("subscription", subscription.pk),
+        partial(
+            recompute_subscription, subscription=subscription, customer=customer, at=at, items=items
+        ),
+    )
+
+
+def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> None:
+    """:func:`recompute_checkout`, once for the objects that are stored together."""
+    follow_ups.run_once(
+        ("checkout", checkout.pk),
+        partial(recompute_checkout, checkout=checkout, customer=customer, at=at),
+    )
+
+
+def recompute_subscription(
+    *,
+    subscription: Subscription,
+    customer: Customer,
+    at: datetime,
+    items: Sequence[SubscriptionItem] | None = None,
+) -> bool:
     """Update the facts and credits of a subscription; returns whether a fact changed.
 
-    Also records ``subscription.renewed`` once a renewal is paid.
+    Also records ``subscription.renewed`` once a renewal is paid. ``items`` are those that are
+    stored, with prices and products, if they have been read already.
     """
-    items = purchase_facts.find_items([subscription])
-    credits.follow_subscription(subscription=subscription, customer=customer, at=at)
-    renewals.record_if_paid(
-        subscription=subscription, items=items[subscription.pk], customer=customer, at=at
-    )
+    if items is None:
+        items = purchase_facts.find_items([subscription])[subscription.pk]
+    credits.follow_subscription(subscription=subscription, customer=customer, at=at, items=items)
+    renewals.record_if_paid(subscription=subscription, items=items, customer=customer, at=at)
     return facts.replace(
         customer=customer,
         source_type=SourceType.SUBSCRIPTION,
         source_id=subscription.pk,
-        drafts=purchase_facts.of_subscriptions([subscription], items=items)[subscription.pk],
+        drafts=purchase_facts.of_subscriptions([subscription], items={subscription.pk: items})[
+            subscription.pk
+        ],
         at=at,
     )
 
 
-def follow_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> bool:
+def recompute_checkout(*, checkout: Checkout, customer: Customer, at: datetime) -> bool:
     """Update the facts and credits of the one-time lines of a checkout; returns whether a fact
     changed.
 

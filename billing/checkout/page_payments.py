@@ -6,6 +6,7 @@ the payment.
 """
 
 from datetime import datetime
+from functools import partial
 
 from django.db.models import Q
 
@@ -25,7 +26,7 @@ from billing.models.checkout import CheckoutStatus
 from billing.models.payment import UNPAID, PaymentStatus, PaymentType
 from billing.models.sync_object import ObjectKind
 from billing.stripe.snapshots import PaymentSnapshot
-from billing.sync import sync_queue
+from billing.sync import follow_ups, sync_queue
 from billing.sync.changes import write_and_record
 from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import page_rows
@@ -259,7 +260,12 @@ def ended_values(row: Payment, at: datetime | None) -> Values:
 
 
 def request_sync_of_payments(*, invoice: Invoice) -> None:
-    """Request a sync of the payments of this invoice whose rows do not name it yet."""
+    """Request a sync of the payments of this invoice whose rows do not name it yet, or its page,
+    when everything that is stored together with it is stored."""
+    follow_ups.run_once(("invoice_payments", invoice.pk), partial(_request_unlinked, invoice))
+
+
+def _request_unlinked(invoice: Invoice) -> None:
     for stripe_id in page_links.find_unlinked_payments(invoice):
         sync_queue.request_sync(
             account_id=invoice.account_id, kind=ObjectKind.PAYMENT_INTENT, stripe_id=stripe_id

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from django.db.models import prefetch_related_objects
+
 from billing import representation
 from billing.access import service as access
 from billing.catalog.selectors import coupons as named_coupons
@@ -34,6 +36,7 @@ from events.catalog import EventType
 from projects.models import Customer
 
 FINAL_STATUSES = frozenset({PAID, *UNPAYABLE})
+RELATIONS = ("lines", "payments", "credit_notes")
 
 
 def _find_owner(account: StripeAccount, snapshot: InvoiceSnapshot) -> Owner | None:
@@ -44,6 +47,8 @@ def _plan_row(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -
     row = owners.project_row(
         Invoice, account=account, project_id=owner.project_id, stripe_id=snapshot.stripe_id
     ) or Invoice(project_id=owner.project_id, account=account)
+    if not row._state.adding:
+        prefetch_related_objects([row], *RELATIONS)
     return RowPlan(
         row=row,
         values={
@@ -79,6 +84,7 @@ def _plan_row(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -
             _plan_payments(account, row, snapshot),
             _plan_credit_notes(account, row, snapshot),
         ),
+        relations=RELATIONS,
     )
 
 

@@ -97,7 +97,7 @@ def _repair_subscription(row: Subscription, at: datetime) -> str | None:
     with transaction.atomic():
         customer = customers.lock(project_id=row.project_id, customer_id=row.customer_id)
         row.refresh_from_db()
-        access.follow_subscription(subscription=row, customer=customer, at=at)
+        access.recompute_subscription(subscription=row, customer=customer, at=at)
     return None
 
 
@@ -105,7 +105,7 @@ def _repair_checkout(row: Checkout, at: datetime) -> str | None:
     with transaction.atomic():
         customer = customers.lock(project_id=row.project_id, customer_id=row.customer_id)
         row.refresh_from_db()
-        access.follow_checkout(checkout=row, customer=customer, at=at)
+        access.recompute_checkout(checkout=row, customer=customer, at=at)
     return None
 
 

@@ -41,6 +41,11 @@ def find_original(*, subscription: Subscription) -> str | None:
     return rows[0][0] if rows else None
 
 
+def remember(*, subscription: Subscription, original_id: str | None) -> None:
+    """What :func:`find_original` returns for this row from now on."""
+    vars(subscription)["duplicates"] = original_id
+
+
 def condition() -> Q:
     """Condition for queries over all projects: subscriptions that duplicate an older one."""
     return Q(Exists(_older()), status__in=LIVE)

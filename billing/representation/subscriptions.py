@@ -1,5 +1,6 @@
 """Subscriptions with their items."""
 
+from collections.abc import Iterable
 from typing import Annotated, TypedDict
 
 from billing.models import Subscription, SubscriptionItem
@@ -75,13 +76,18 @@ class SubscriptionBody(TypedDict):
     created_at: Time
 
 
-def subscription(row: Subscription) -> SubscriptionBody:
+def subscription(
+    row: Subscription, items: Iterable[SubscriptionItem] | None = None
+) -> SubscriptionBody:
+    """``items`` are those of the row with their prices, if they have been read already."""
     return {
         "id": row.pk,
         "status": row.status,
         "customer": row.customer_id,
         "user_id": row.customer.user_id,
-        "items": [_subscription_item(each) for each in row.items.all()],
+        "items": [
+            _subscription_item(each) for each in (row.items.all() if items is None else items)
+        ],
         "started_at": rfc3339(row.started_at),
         "trial_ends_at": rfc3339(row.trial_ends_at),
         "cancel_at": rfc3339(row.cancel_at),

@@ -1,11 +1,12 @@
 """Store a Stripe subscription with its items, and update the access that it gives."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from billing import representation
 from billing.access import service as access
+from billing.access.selectors import purchased_rows
 from billing.catalog.selectors import coupons as named_coupons
 from billing.catalog.selectors.catalog import prices_by_stripe_id
 from billing.models import (
@@ -19,7 +20,8 @@ from billing.models import (
 )
 from billing.models.subscription import ENDED, ENTITLING, SubscriptionStatus, is_paused
 from billing.models.sync_object import ObjectKind
-from billing.representation.subscriptions import DiscountBody
+from billing.representation import duplicates
+from billing.representation.subscriptions import DiscountBody, SubscriptionBody
 from billing.stripe import subscriptions as stripe_subscriptions
 from billing.stripe.snapshots import ScheduledItemSnapshot, SubscriptionSnapshot
 from billing.subscriptions import trials
@@ -149,12 +151,8 @@ def _discount_values(
 def _plan_items(
     account: StripeAccount, row: Subscription, snapshot: SubscriptionSnapshot
 ) -> Children:
-    stored_rows = [] if row._state.adding else list(row.items.all())
-    price_ids = prices_by_stripe_id(
-        account=account,
-        project_id=row.project_id,
-        stripe_ids={item.price_stripe_id for item in snapshot.items},
-    )
+    stored_rows = _stored_items(account, row)
+    price_ids = _price_ids(account, row, stored_rows, snapshot)
     return Children(
         name="items",
         rows={item.stripe_id: item for item in stored_rows},
@@ -173,6 +171,31 @@ def _plan_items(
     )
 
 
+def _stored_items(account: StripeAccount, row: Subscription) -> list[SubscriptionItem]:
+    if row._state.adding:
+        return []
+    if page_rows.find(Subscription, account=account, stripe_id=str(row.stripe_id)):
+        return list(row.items.all())
+    return purchased_rows.find_items([row.pk])
+
+
+def _price_ids(
+    account: StripeAccount,
+    row: Subscription,
+    stored_rows: Iterable[SubscriptionItem],
+    snapshot: SubscriptionSnapshot,
+) -> dict[str | None, str]:
+    """Our price ids by Stripe id. A price keeps its Stripe id, so those of stored items are
+    known."""
+    known: dict[str | None, str] = {
+        item.price_stripe_id: item.price_id for item in stored_rows if item.price_id
+    }
+    unknown = {item.price_stripe_id for item in snapshot.items} - known.keys()
+    return known | prices_by_stripe_id(
+        account=account, project_id=row.project_id, stripe_ids=unknown
+    )
+
+
 def _values_when_gone(row: Subscription, at: datetime) -> Values:
     if row.has_ended:
         return {}
@@ -188,13 +211,47 @@ def _write_plan(plan: RowPlan[Subscription], customer: Customer | None, at: date
     row = plan.row
     row.customer = customer
     was_new = plan.is_new
+    shown = _Shown(plan)
     write_and_record(
-        plan, customer=customer, render=representation.subscription, event_types=_event_types, at=at
+        plan,
+        customer=customer,
+        render=shown.render,
+        event_types=_event_types,
+        link=shown.reload,
+        at=at,
     )
     if was_new:
         _link_invoices(row)
-    access.follow_subscription(subscription=row, customer=customer, at=at)
+    access.follow_subscription(subscription=row, customer=customer, at=at, items=shown.items)
     trials.record_trial_ending(subscription=row, customer=customer, at=at)
+
+
+class _Shown:
+    """What the body of a subscription shows beside its row, with the products of its items: read
+    once, and again after a change of its status or of the prices that it bills."""
+
+    def __init__(self, plan: RowPlan[Subscription]) -> None:
+        self._original_id: str | None = None
+        self.items: list[SubscriptionItem] = [
+            row
+            for children in plan.children
+            for row in children.rows.values()
+            if isinstance(row, SubscriptionItem)
+        ]
+        if not plan.children:
+            self.items = purchased_rows.find_items([plan.row.pk])
+
+    def render(self, row: Subscription) -> SubscriptionBody:
+        body = representation.subscription(row, self.items)
+        self._original_id = body["duplicate_of"]
+        return body
+
+    def reload(self, row: Subscription, differences: Differences) -> None:
+        """Call after the row and its items are written."""
+        if any(name.startswith("items[") and not name.endswith(KEPT_PRICE) for name in differences):
+            self.items = purchased_rows.find_items([row.pk])
+        elif "status" not in differences:
+            duplicates.remember(subscription=row, original_id=self._original_id)
 
 
 def _link_invoices(row: Subscription) -> None:
@@ -242,6 +299,8 @@ def _is_news(plan: RowPlan[Subscription], differences: Differences) -> bool:
 
 PERIOD_SUFFIXES = (".period_start", ".period_end")
 """Endings of the difference names that a new period changes: item columns."""
+KEPT_PRICE = (*PERIOD_SUFFIXES, ".quantity")
+"""Endings of the differences of an item that bills the same price as before."""
 
 
 class _ServiceState(NamedTuple):

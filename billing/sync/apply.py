@@ -15,7 +15,7 @@ from billing.sync import erased, kinds
 from billing.sync.mapper import DependencyMissing, Mapper
 from billing.sync.plan import Differences, RowPlan
 from billing.sync.selectors import owners
-from billing.sync.selectors.owners import Owner
+from billing.sync.selectors.owners import LockedOwners, Owner
 
 __all__ = ["Comparison", "DependencyMissing", "apply", "compare", "customer_of"]
 
@@ -27,17 +27,18 @@ def apply(
     stripe_id: str,
     snapshot: StripeSnapshot | None,
     at: datetime,
+    locked: LockedOwners | None = None,
 ) -> Owner | None:
     """Write what the snapshot says. Returns the owner; None if the object belongs to no project.
 
-    No snapshot, or a deleted one, means that Stripe has deleted the object. Raises
-    DependencyMissing.
+    No snapshot, or a deleted one, means that Stripe has deleted the object. ``locked`` are the
+    customers that this transaction has locked already. Raises DependencyMissing.
     """
     mapper = kinds.of(kind).mapper
     owner = _owner(mapper, account, stripe_id, snapshot)
     if owner is None:
         return None
-    customer = owner.lock()
+    customer = (locked or LockedOwners()).lock(owner)
     planned = _plan(mapper, account, owner, stripe_id, snapshot, at)
     if planned.needs is not None:
         raise DependencyMissing(*planned.needs)

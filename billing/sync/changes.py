@@ -19,7 +19,7 @@ def write_and_record(
     event_types: Callable[[RowPlan[RowT], Differences], Iterable[EventType]],
     at: datetime,
     otherwise: EventType | None = None,
-    link: Callable[[RowT], None] = lambda row: None,
+    link: Callable[[RowT, Differences], None] = lambda row, differences: None,
 ) -> Differences:
     """Write the plan of a locked customer's row. Returns the differences, empty if there are none.
 
@@ -31,24 +31,24 @@ def write_and_record(
     row_ids.log(planned.row)
     if not differences:
         return differences
+    planned.load()
     before: Mapping[str, object] = {} if planned.is_new else render(planned.row)
     types = list(event_types(planned, differences))
     planned.write(at=at)
-    link(planned.row)
+    link(planned.row, differences)
     version = customers.raise_version(customer)
     after = render(planned.row)
     previous = outbox.previous_values(before, after)
     if otherwise is not None and previous and not types:
         types = [otherwise]
-    for type_ in types:
-        outbox.record(
-            project_id=customer.project_id,
-            event_type=type_,
-            subject=planned.row.pk,
-            customer_id=customer.pk,
-            version=version,
-            data=after,
-            previous=previous,
-            at=at,
-        )
+    outbox.record_each(
+        types,
+        project_id=customer.project_id,
+        subject=planned.row.pk,
+        customer_id=customer.pk,
+        version=version,
+        data=after,
+        previous=previous,
+        at=at,
+    )
     return differences

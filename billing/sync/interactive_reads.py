@@ -16,7 +16,13 @@ from billing.stripe.client import client_for
 from billing.stripe.errors import StripeObjectMissing
 from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import sync_queue
-from billing.sync.object_sync import read_and_store, record_failure, store, wait_for_budget
+from billing.sync.object_sync import (
+    read_and_store,
+    record_failure,
+    store,
+    store_together,
+    wait_for_budget,
+)
 from billing.sync.sync_queue import SyncLease, request_sync
 from common.errors import Unavailable
 
@@ -121,6 +127,9 @@ def _store_together(
     """Store what was read, and give back the leases of all other objects. An error gives back those
     of the objects behind it, and is raised again."""
     pending = list(zip(leases, snapshots, strict=False))
+    answers = [(lease, snapshot) for lease, snapshot in pending if snapshot is not None]
+    if len(answers) == len(pending) > 1 and store_together(answers, at=at):
+        return
     while pending:
         lease, snapshot = pending.pop(0)
         if snapshot is None:

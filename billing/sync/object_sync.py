@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, TypeGuard
@@ -26,12 +26,14 @@ from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import (
     apply,
     event_latency,
+    follow_ups,
     kinds,
     missing_objects,
     parked_objects,
     snapshot_digest,
     sync_queue,
 )
+from billing.sync.selectors.owners import LockedOwners
 from billing.sync.sync_queue import SyncLease
 from common import log_fields, traces
 from common.context import CauseType, caused_by
@@ -41,6 +43,8 @@ from common.spans import SpanKind, span
 
 log = structlog.get_logger(__name__)
 
+Answer = tuple[SyncLease, StripeSnapshot]
+"""An object that was read, and what Stripe says of it."""
 MAX_TRIES = 3
 """Of one transaction that PostgreSQL has rolled back because of a concurrent one."""
 SERIALIZATION_ERRORS = frozenset({"40P01", "40001"})
@@ -134,6 +138,39 @@ def store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) ->
     return is_held
 
 
+def store_together(answers: Sequence[Answer], *, at: datetime) -> bool:
+    """Apply objects of one customer in one transaction, owners before what they own. What follows
+    from them is recomputed once (:mod:`billing.sync.follow_ups`).
+
+    False if one of them cannot be applied: then none is, and each has to be stored by itself.
+    """
+    locked = LockedOwners()
+    try:
+        with transaction.atomic(), follow_ups.gathered():
+            for lease, snapshot in sorted(answers, key=_owners_first):
+                with traced(lease, "store"):
+                    _apply(lease, snapshot, snapshot_digest.digest(snapshot), at, locked)
+    except Exception as error:  # noqa: BLE001  # what it is about is found out one by one
+        log.info("sync_together_failed", objects=len(answers), error=type(error).__name__)
+        return False
+    for lease, _ in answers:
+        log.info("object_synced", kind=lease.kind, stripe_id=lease.stripe_id)
+        event_latency.record_applied(kind=lease.kind, created_at=lease.event_created_at)
+    return True
+
+
+def is_unchanged(lease: SyncLease, snapshot: StripeSnapshot) -> bool:
+    """Whether this is what was applied last, so that nothing is left to do."""
+    return (
+        lease.applied_digest is not None
+        and snapshot_digest.digest(snapshot) == lease.applied_digest
+    )
+
+
+def _owners_first(answer: Answer) -> int:
+    return list(kinds.KINDS).index(answer[0].kind)
+
+
 def _store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) -> bool:
     """Apply what was read, and record that it was, in one transaction. A snapshot that equals the
     applied one is not applied again, unless a request of ours requires it.
@@ -171,7 +208,11 @@ def _store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) -
 
 
 def _apply(
-    lease: SyncLease, snapshot: StripeSnapshot | None, digest: bytes | None, at: datetime
+    lease: SyncLease,
+    snapshot: StripeSnapshot | None,
+    digest: bytes | None,
+    at: datetime,
+    locked: LockedOwners | None = None,
 ) -> None:
     with _caused_by_event(lease):
         owner = apply.apply(
@@ -180,6 +221,7 @@ def _apply(
             stripe_id=lease.stripe_id,
             snapshot=snapshot,
             at=at,
+            locked=locked,
         )
     if not sync_queue.complete(
         lease,

@@ -49,11 +49,14 @@ class Children:
                 differences[f"{self.name}[{stripe_id}].{name}"] = pair
         return differences
 
-    def write(self) -> None:
-        for stripe_id in self.rows.keys() - self.values_by_id.keys():
+    def write(self) -> bool:
+        """Write the rows that differ. Returns whether rows were added or removed."""
+        removed = self.rows.keys() - self.values_by_id.keys()
+        for stripe_id in removed:
             self.rows[stripe_id].delete()
         for stripe_id, values in self.values_by_id.items():
             _write(self.rows.get(stripe_id) or self.new(stripe_id), values)
+        return bool(removed or self.values_by_id.keys() - self.rows.keys())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,9 @@ class RowPlan(Generic[RowT]):
     row: RowT
     values: Values
     children: tuple[Children, ...] = ()
+    relations: tuple[str, ...] = ()
+    """Relations of the row that its body shows, the children's included: read once, and again after
+    rows were added or removed."""
     needs: tuple[str, str] | None = None
     """Kind and Stripe id of an object that must be mirrored before this row can be written."""
 
@@ -78,14 +84,29 @@ class RowPlan(Generic[RowT]):
             differences |= children.differences()
         return differences
 
+    def load(self) -> None:
+        """Read the relations of a row that is stored."""
+        if self.relations and not self.is_new:
+            models.prefetch_related_objects([self.row], *self.relations)
+
     def write(self, *, at: datetime) -> bool:
         """Write the columns that differ. Returns whether there were any."""
         if not self.differences():
             return False
+        is_new = self.is_new
         _write(self.row, {**self.values, "synced_at": at, "updated_at": at})
-        for children in self.children:
-            children.write()
+        changed = {children.name for children in self.children if children.write()}
+        if is_new:
+            self.load()
+        else:
+            for name in changed.intersection(self.relations):
+                reload(self.row, name)
         return True
+
+
+def reload(row: models.Model, relation: str) -> None:
+    """Read this relation, which was read before, again when it is used next."""
+    row.refresh_from_db(fields=[relation])
 
 
 def _differences(row: models.Model, values: Values) -> Differences:

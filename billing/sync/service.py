@@ -20,6 +20,7 @@ from django.conf import settings
 from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import bulk_read, sync_queue
 from billing.sync.batch_reads import BatchReads, ReadResult
+from billing.sync.batch_store import BatchStore
 from billing.sync.interactive_reads import now, now_together
 from billing.sync.object_sync import (
     OUTAGES,
@@ -102,8 +103,10 @@ class _Run:
         reads = BatchReads(
             batch, may_read=lambda lease: self.clock() < half_time and not self._is_stopped(lease)
         )
+        answers = BatchStore(self.at, self._store_result, self._record_answer)
         for result in reads:
-            self._store_result(result)
+            answers.add(result)
+        answers.flush()
         for lease in reads.unread:
             sync_queue.release(lease)
 
@@ -130,17 +133,23 @@ class _Run:
         )
 
     def _store_result(self, result: ReadResult) -> None:
-        lease, request = result.lease, back_offs.read_request(result.lease.kind)
+        lease = result.lease
         try:
             store(lease, result.value(), at=self.at)
         except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others
             record_failure(lease, error, at=self.at)
             if isinstance(error, BudgetSpent):
                 self.over_budget.add(lease.account_kind)
-            elif not self.back_off.stops_for(lease.account.pk, request, error):
+            elif not self.back_off.stops_for(
+                lease.account.pk, back_offs.read_request(lease.kind), error
+            ):
                 _log_failure(lease, error)
         else:
-            self.back_off.record_answer(lease.account.pk, request)
+            self._record_answer(result)
+
+    def _record_answer(self, result: ReadResult) -> None:
+        lease = result.lease
+        self.back_off.record_answer(lease.account.pk, back_offs.read_request(lease.kind))
 
     def _store_listed(self, lease: SyncLease, snapshot: StripeSnapshot) -> None:
         try:

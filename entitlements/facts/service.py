@@ -33,19 +33,33 @@ def replace(
     The caller holds the customer's lock. A change adds rows, raises the customer's version, records
     ``entitlements.changed`` when a decision changed, and invalidates cached decisions on commit.
     """
-    source = Source(source_type, source_id)
+    source = Source(SourceType(source_type).value, source_id)
     drafts_by_key = {draft.key: draft for draft in drafts}
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         before = fact_rows.current(customer=customer)
         rows_of_source = [row for row in before if fact_rows.source_of(row) == source]
         if are_current(rows_of_source, drafts_by_key.values()):
             return False
         version = customers.raise_version(customer)
-        _append(customer, source, list(drafts_by_key.values()), at)
+        added = _append(customer, source, list(drafts_by_key.values()), at)
         transaction.on_commit(lambda: cache.invalidate(customer, version=version), robust=True)
-        after = fact_rows.current(customer=customer)
+        after = _rows_after(customer, before, added)
         notices.notify_changed(customer=customer, before=before, after=after, at=at)
     return True
+
+
+def _rows_after(
+    customer: Customer, before: Iterable[Fact], added: Sequence[Fact]
+) -> Sequence[Fact]:
+    """The rows that count now: ``added`` instead of those of their source. Read anew only if a
+    feature is named that none of them names before."""
+    known = {row.feature_id: row.feature for row in before if row.feature_id}
+    if any(row.feature_id and row.feature_id not in known for row in added):
+        return fact_rows.current(customer=customer)
+    for row in added:
+        row.feature = known.get(row.feature_id)
+    source = fact_rows.source_of(added[0])
+    return [*(row for row in before if fact_rows.source_of(row) != source), *added]
 
 
 def are_current(rows: Iterable[Fact], drafts: Iterable[FactDraft]) -> bool:
@@ -68,9 +82,11 @@ def _draft_of_row(row: Fact) -> FactDraft:
     )
 
 
-def _append(customer: Customer, source: Source, drafts: Sequence[FactDraft], at: datetime) -> None:
+def _append(
+    customer: Customer, source: Source, drafts: Sequence[FactDraft], at: datetime
+) -> list[Fact]:
     """Add the source's rows for the customer's new version; without drafts one row with the
-    effect ``none``."""
+    effect ``none``. Returns them."""
     end_of_source = Fact(effect=Effect.NONE, reason=Reason.NOT_ENTITLED, starts_at=at)
     rows = [
         Fact(
@@ -91,4 +107,4 @@ def _append(customer: Customer, source: Source, drafts: Sequence[FactDraft], at:
         row.customer_id = customer.pk
         row.source_type, row.source_id = source
         row.version, row.recorded_at = customer.version, at
-    Fact.objects.for_project(customer.project_id).bulk_create(rows)
+    return Fact.objects.for_project(customer.project_id).bulk_create(rows)

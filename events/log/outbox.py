@@ -59,6 +59,12 @@ def record(
     return event
 
 
+def record_each(event_types: Iterable[EventType], **values: Any) -> None:
+    """Record an event of each type about the same change, in this order and in one statement. The
+    other arguments are those of :func:`record`."""
+    OutboxEvent.objects.bulk_create(_new(event_type=each, **values) for each in event_types)
+
+
 def previous_values(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
     """The old values of the members that differ now, for ``previous``."""
     return {

@@ -73,10 +73,13 @@ class PlanPeriods:
         return not any(line.amount > 0 or line.is_credit for line in self._counting(key))
 
     def starts_at(self, key: PeriodKey) -> datetime:
-        """Start of the whole period; the product may have only a part of it."""
+        """Start of the whole period; the product may have only a part of it. A trial is as long as
+        it is, whatever the interval of its price, which its first invoice names."""
+        items = [item.period_start for item in self.running.get(key, ())]
+        if self._is_trial and items:
+            return min(items)
         ending = [bill.billed for bill in self.bills if bill.billed is not None]
         billed_start = billed_units.find_period_start(ending, ends_at=key.ends_at)
-        items = [item.period_start for item in self.running.get(key, ())]
         return min([*items, *([billed_start] if billed_start else [])], default=key.ends_at)
 
     def ended_at(self, key: PeriodKey) -> datetime | None:

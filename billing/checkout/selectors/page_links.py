@@ -71,10 +71,12 @@ def find_invoices_of_waiting_pages(owner: Owner) -> set[str]:
 
 
 def find_unlinked_payments(invoice: Invoice) -> list[str]:
-    """Return Stripe's ids of the payments of this invoice whose rows do not name it yet."""
+    """Return Stripe's ids of the payments of this invoice whose rows do not name it yet, or the
+    page that it came from."""
     rows = _UNLINKED_PAYMENTS.rows(
         project_id=invoice.project_id,
         account_id=invoice.account_id,
+        customer_id=invoice.customer_id,
         invoice_id=invoice.pk,
         invoice_stripe_id=invoice.stripe_id,
     )
@@ -82,7 +84,13 @@ def find_unlinked_payments(invoice: Invoice) -> list[str]:
 
 
 def _select_unlinked_payments() -> ProjectQuerySet[InvoicePayment]:
+    pages = Checkout.objects.for_project(Parameter("project_id")).filter(
+        account_id=Parameter("account_id"),
+        customer_id=Parameter("customer_id"),
+        invoice_stripe_id=Parameter("invoice_stripe_id"),
+    )
     linked = Payment.objects.for_project(Parameter("project_id")).filter(
+        ~Exists(pages) | Q(checkout__isnull=False),
         account_id=Parameter("account_id"),
         stripe_id=OuterRef("payment_stripe_id"),
         invoice_stripe_id=Parameter("invoice_stripe_id"),

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import datetime
 
+from django.db.models import prefetch_related_objects
+
 from billing import representation
 from billing.access import service as access
 from billing.checkout import page_payments, page_results
@@ -18,7 +20,7 @@ from billing.sync import kinds
 from billing.sync.changes import write_and_record
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import RowPlan, Values
+from billing.sync.plan import Differences, RowPlan, Values, reload
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from common import crypto
@@ -133,6 +135,8 @@ def _plan_row(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -
         row = page_payments.find_pending(owner, checkout) or Payment(
             project_id=owner.project_id, account=account
         )
+    if not row._state.adding:
+        prefetch_related_objects([row], "refunds", "disputes")
     refunds = payment_parts.list_refunds(row)
     return RowPlan(
         row=row,
@@ -165,6 +169,7 @@ def _plan_row(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -
             ),
             payment_parts.plan_disputes(account=account, payment=row, snapshot=snapshot),
         ),
+        relations=("refunds", "disputes", "invoice_payments", "fraud_warnings"),
     )
 
 
@@ -246,7 +251,7 @@ def _write_plan(plan: RowPlan[Payment], customer: Customer | None, at: datetime)
         render=representation.payment,
         event_types=payment_events.event_types,
         otherwise=EventType.PAYMENT_UPDATED,
-        link=_link_invoices,
+        link=_show_linked_invoices,
         at=at,
     )
     _link_invoices(plan.row)
@@ -264,21 +269,27 @@ def _with_arrival_time(plan: RowPlan[Payment], at: datetime) -> RowPlan[Payment]
     return replace(plan, values={**plan.values, "paid_at": at})
 
 
-def _link_invoices(row: Payment) -> None:
-    """Link the invoice payments that were stored before this payment. Mostly there are none."""
+def _show_linked_invoices(row: Payment, differences: Differences) -> None:
+    if _link_invoices(row):
+        reload(row, "invoice_payments")
+
+
+def _link_invoices(row: Payment) -> bool:
+    """Link the invoice payments that were stored before this payment; whether there were any."""
     if not _UNLINKED_INVOICE_PAYMENTS.rows(
         project_id=row.project_id,
         account_id=row.account_id,
         customer_id=row.customer_id,
         stripe_id=row.stripe_id,
     ):
-        return
+        return False
     InvoicePayment.objects.for_project(row.project_id).filter(
         invoice__account_id=row.account_id,
         invoice__customer_id=row.customer_id,
         payment_stripe_id=row.stripe_id,
         payment__isnull=True,
     ).update(payment=row)
+    return True
 
 
 MAPPER: Mapper[PaymentSnapshot, Payment] = Mapper(

@@ -1,6 +1,6 @@
 """The owner of a Stripe object: our rows decide, metadata alone never does (docs/rules.md, R16)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TypeVar
 
@@ -29,6 +29,19 @@ class Owner:
         if self.customer_id is None:
             return None
         return customers.lock(project_id=self.project_id, customer_id=self.customer_id)
+
+
+@dataclass(slots=True)
+class LockedOwners:
+    """The customers that one transaction has locked: each is read once, and has one version."""
+
+    _customers: dict[Owner, Customer | None] = field(default_factory=dict)
+
+    def lock(self, owner: Owner) -> Customer | None:
+        """As :meth:`Owner.lock`; the same row for the same owner."""
+        if owner not in self._customers:
+            self._customers[owner] = owner.lock()
+        return self._customers[owner]
 
 
 def by_customer(*, account: StripeAccount, stripe_id: str | None) -> Owner | None:

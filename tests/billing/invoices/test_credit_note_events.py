@@ -28,7 +28,8 @@ def test_a_credit_note_is_one_event(tenant: Tenant, project: Project, drain: Dra
     assert event.data["amount_credited"] == {"amount": 900, "currency": "usd"}
     assert event.previous["credit_notes"] == []
     assert (event.subject, event.customer_id) == (invoice["id"], invoice["customer"])
-    assert event.version == max(each.version for each in outbox_events.events(project))
+    (before,) = outbox_events.events(project, "invoice.paid")
+    assert event.version > before.version
     assert "payment.refund_succeeded" in outbox_events.types(project)
     tenant.stripe.v1.credit_notes.update(note.id, {"memo": "For the outage."})
     drain()

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from billing.models import CheckoutLine, Payment, Price, Product, StripeCustomer, Subscription
 from billing.operations import law_checks
+from billing.sync import service as sync
 from entitlements.balances.selectors import credits
 from entitlements.credits import credit_grant_terms, credit_grants
 from entitlements.credits import service as credit_service
@@ -275,14 +276,27 @@ def test_the_command_reports_and_repairs_and_then_finds_nothing(
     assert balance(alice) == 250
 
 
+@pytest.mark.parametrize("is_invoice_first", [False, True])
 def test_credits_of_a_trial_that_ended_early_are_kept(
-    shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, clock: Clock
+    shop: Shop,
+    alice: StripeCustomer,
+    monthly: Price,
+    drain: Drain,
+    clock: Clock,
+    *,
+    is_invoice_first: bool,
 ) -> None:
-    """Half of the trial gave half of the credits, however often that is computed again."""
+    """Half of the trial gave half of the credits, however often that is computed again, and
+    whether its invoice was known when they were granted."""
     Product.objects.for_project(shop.project).update(
         credits_amount=100, credits_expire_after_days=365
     )
     stripe_id = shop.subscribe(alice, monthly, trial_period_days=10)
+    if is_invoice_first:
+        shop.stripe.deliver()
+        answers = [(lease, sync.read(lease)) for lease in sync.claim_due(limit=20)]
+        for lease, snapshot in sorted(answers, key=lambda answer: answer[0].kind != "invoice"):
+            assert sync.store(lease, snapshot, at=clock.now)
     drain()
     assert balance(alice) == 100
     clock.advance(days=5)

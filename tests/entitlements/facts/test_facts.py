@@ -23,10 +23,9 @@ from tests.factories.projects import CustomerFactory
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
-CHANGE = 15
-"""Queries of one change: the lock, two savepoints (4), the rows that count before and after,
-the version, the features, the free tier, the facts, the snapshot before and after, the event,
-the permission map."""
+CHANGE = 12
+"""Queries of one change: the lock, a savepoint (2), the rows that count before it, the version, the
+features, the free tier, the facts, the snapshot before and after, the event, the permission map."""
 
 pytestmark = pytest.mark.django_db
 
