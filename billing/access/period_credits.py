@@ -61,8 +61,8 @@ def apply(
     New grants come first, so that the balance does not drop in between. ``items`` are those of the
     subscription with their products, if they have been read already.
     """
-    known = None if items is None else {subscription.pk: items}
-    planned = plan([subscription], at=at, items=known).get(subscription.pk)
+    read_items = None if items is None else {subscription.pk: items}
+    planned = plan([subscription], at=at, items=read_items).get(subscription.pk)
     if planned is None:
         return
     for draft in planned.drafts:

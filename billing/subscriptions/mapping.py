@@ -187,11 +187,11 @@ def _price_ids(
 ) -> dict[str | None, str]:
     """Our price ids by Stripe id. A price keeps its Stripe id, so those of stored items are
     known."""
-    known: dict[str | None, str] = {
+    stored: dict[str | None, str] = {
         item.price_stripe_id: item.price_id for item in stored_rows if item.price_id
     }
-    unknown = {item.price_stripe_id for item in snapshot.items} - known.keys()
-    return known | prices_by_stripe_id(
+    unknown = {item.price_stripe_id for item in snapshot.items} - stored.keys()
+    return stored | prices_by_stripe_id(
         account=account, project_id=row.project_id, stripe_ids=unknown
     )
 

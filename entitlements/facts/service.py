@@ -53,11 +53,11 @@ def _rows_after(
 ) -> Sequence[Fact]:
     """The rows that count now: ``added`` instead of those of their source. Read anew only if a
     feature is named that none of them names before."""
-    known = {row.feature_id: row.feature for row in before if row.feature_id}
-    if any(row.feature_id and row.feature_id not in known for row in added):
+    features = {row.feature_id: row.feature for row in before if row.feature_id}
+    if any(row.feature_id and row.feature_id not in features for row in added):
         return fact_rows.current(customer=customer)
     for row in added:
-        row.feature = known.get(row.feature_id)
+        row.feature = features.get(row.feature_id)
     source = fact_rows.source_of(added[0])
     return [*(row for row in before if fact_rows.source_of(row) != source), *added]
 
