@@ -10,6 +10,7 @@ from billing.operations import reconcile_runs, reconciliation_control
 from billing.operations.drift_reports import DriftSource
 from billing.operations.selectors import reconciliations
 from billing.operations.selectors.reconciliations import NIGHTLY
+from billing.sync.selectors import missing_objects
 
 ACTOR = "nightly"
 
@@ -19,6 +20,8 @@ def begin(*, account: StripeAccount | None, steps: Iterable[str], at: datetime) 
     of the whole account is not over: the pass is due again a minute later."""
     try:
         with transaction.atomic():
+            if account is not None:
+                missing_objects.lock(account.pk)  # a request at the same moment sees this one
             Reconciliation.objects.create(
                 purpose=NIGHTLY,
                 account=account,

@@ -1,10 +1,11 @@
 """Requested reconciliations: bounded parts, turns of accounts, kills at any line, and retention."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from billing.models import (
@@ -27,13 +28,14 @@ from billing.operations import (
     reconciliation_control,
     reconciliation_worker,
 )
-from billing.operations.reconciliation_control import NewReconciliation
+from billing.operations.reconciliation_control import NewReconciliation, ReconcileRunning
 from common import crypto
 from projects.models import Project
 from sandbox import accounts as sandbox_accounts
 from tests.billing.operations.reconcile_command import Drain
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
+from tests.waiting import wait_until
 
 
 def start(shop: Shop, *, project: Project | None = None, **values: object) -> Reconciliation:
@@ -46,6 +48,32 @@ def start(shop: Shop, *, project: Project | None = None, **values: object) -> Re
 
 def work(seconds: float = 60.0) -> int:
     return reconciliation_worker.run_due(at=timezone.now(), seconds=seconds)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_in_the_moment_of_the_nightly_pass_is_told_that_it_runs(shop: Shop) -> None:
+    def request() -> Reconciliation:
+        try:
+            return start(shop)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        with transaction.atomic():
+            assert nightly_runs.begin(account=shop.account, steps=["product"], at=timezone.now())
+            requested = thread.submit(request)
+            wait_until(is_somebody_waiting_for_a_lock)
+        with pytest.raises(ReconcileRunning):
+            requested.result()
+
+
+def is_somebody_waiting_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone() is not None
 
 
 class Crash(BaseException):
