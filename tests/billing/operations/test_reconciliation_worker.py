@@ -69,10 +69,7 @@ def test_a_request_in_the_moment_of_the_nightly_pass_is_told_that_it_runs(shop: 
 
 def is_somebody_waiting_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
-            " AND wait_event_type = 'Lock'"
-        )
+        cursor.execute("SELECT FROM pg_locks WHERE NOT granted")
         return cursor.fetchone() is not None
 
 
