@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from projects.keys.credentials import ProjectCredential
 from projects.limits.callers import AddressKind, Credential, RequestKind, limit_of, limits_of
-from projects.limits.token_bucket import Headers, Limit, Quota, TokenBucket
+from projects.limits.token_bucket import Headers, Limit, Quota, SharedCount, TokenBucket
 
 MAX_QUOTAS = 20_000
 """Callers of one kind whose buckets are kept. At the next one those with full buckets are
@@ -82,6 +82,9 @@ class Limiter:
         the most first."""
         with self._lock:
             self._prune()
+            for bucket in self._buckets.values():
+                if not bucket.taken:
+                    bucket.count_alone()
             used = [bucket for bucket in self._buckets.values() if bucket.taken]
             used = sorted(used, key=lambda bucket: bucket.taken, reverse=True)[:count]
             usage = [(bucket.limit, bucket.taken) for bucket in used]
@@ -89,14 +92,16 @@ class Limiter:
                 bucket.taken = 0
         return usage
 
-    def correct(self, levels: dict[str, float]) -> None:
-        """Adopt what all processes together have left, by subject."""
+    def adopt(self, usage: list[tuple[Limit, int]], shared: dict[str, SharedCount]) -> None:
+        """Adopt what all processes together have left and have taken, by subject, after ``usage``
+        was reported. A subject that is missing counts alone."""
         with self._lock:
-            for subject, level in levels.items():
-                bucket = self._buckets.get(subject)
-                if bucket is not None:
-                    bucket.refill(self._clock())
-                    bucket.correct(level)
+            for limit, reported in usage:
+                bucket, count = self._buckets.get(limit.subject), shared.get(limit.subject)
+                if bucket is not None and count is not None:
+                    bucket.adopt(count, reported=reported, at=self._clock())
+                elif bucket is not None:
+                    bucket.count_alone()
 
     def _add(
         self,

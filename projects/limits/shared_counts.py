@@ -13,7 +13,7 @@ import structlog
 from common import redis
 from common.request_threads import Threads
 from projects.limits.limiter import Limiter
-from projects.limits.token_bucket import Limit
+from projects.limits.token_bucket import Limit, SharedCount
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ EXPIRY_SECONDS = 180
 _TAKE = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
-local levels = {}
+local counts = {}
 for number, key in ipairs(KEYS) do
   local rate, size = tonumber(ARGV[3 * number - 1]), tonumber(ARGV[3 * number])
   local taken = tonumber(ARGV[3 * number + 1])
@@ -36,9 +36,9 @@ for number, key in ipairs(KEYS) do
   level = math.max(math.min(level, size) - taken, -size)
   redis.call('HSET', key, 'level', tostring(level), 'at', tostring(now))
   redis.call('EXPIRE', key, ARGV[1])
-  levels[number] = tostring(level)
+  counts[number] = {tostring(level), redis.call('HINCRBY', key, 'taken', taken)}
 end
-return levels
+return counts
 """
 
 
@@ -57,12 +57,15 @@ def exchange(limiter: Limiter) -> None:
     """Report what this process has let through, and adopt what all processes have left."""
     usage = limiter.collect(MAX_SUBJECTS)
     if usage:
-        limiter.correct(redis.attempt(lambda client: _take(client, usage), fallback={}))
+        limiter.adopt(usage, redis.attempt(lambda client: _take(client, usage), fallback={}))
 
 
-def _take(client: Any, usage: list[tuple[Limit, int]]) -> dict[str, float]:
-    """The shared level of each subject, in one round trip. A debt is limited to a full bucket."""
+def _take(client: Any, usage: list[tuple[Limit, int]]) -> dict[str, SharedCount]:
+    """The shared count of each subject, in one round trip. A debt is limited to a full bucket."""
     keys = [f"limit:{limit.subject}" for limit, _ in usage]
     figures = [figure for limit, taken in usage for figure in (limit.rate, limit.size, taken)]
-    levels = client.eval(_TAKE, len(keys), *keys, EXPIRY_SECONDS, *figures)
-    return {limit.subject: float(level) for (limit, _), level in zip(usage, levels, strict=True)}
+    counts = client.eval(_TAKE, len(keys), *keys, EXPIRY_SECONDS, *figures)
+    return {
+        limit.subject: SharedCount(float(level), taken)
+        for (limit, _), (level, taken) in zip(usage, counts, strict=True)
+    }

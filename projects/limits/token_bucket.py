@@ -1,4 +1,10 @@
-"""A token bucket: ``rate`` requests a second, and ``size`` of them at once."""
+"""A token bucket: ``rate`` requests a second, and ``size`` of them at once.
+
+Each process has a bucket of its own. Once a second it hears what all of them have left and have
+taken, and from then on has the part of both that it took of them: so processes that send as fast as
+they may share one limit evenly, second by second. Without that each of them would take the whole
+limit until it hears of the others, and then nothing for as long.
+"""
 
 from typing import NamedTuple
 
@@ -8,6 +14,24 @@ PORTION = 1 / 200
 """Part of a bucket that very frequent requests take at a time."""
 RENEW_SECONDS = 0.5
 """After which a portion is renewed, so that the headers are true to half a second."""
+
+
+SCARCE = 0.9
+"""Part of a limit that all processes together must take for its tokens to be shared out."""
+LEAST_PART = 1 / 32
+"""Of the limit, for a process that takes hardly any: it may want more in a moment."""
+GROWTH = 0.1
+"""Part of the limit that a process gets in addition at each exchange while there is enough."""
+REPAYMENT = 0.9
+"""Part of its rate that a process keeps while all together owe tokens."""
+
+
+class SharedCount(NamedTuple):
+    """What all processes together have left, less than 0 if they owe tokens, and all that they have
+    taken since Redis began to count."""
+
+    level: float
+    taken: int
 
 
 class Limit(NamedTuple):
@@ -23,11 +47,14 @@ class Limit(NamedTuple):
 class TokenBucket:
     """The tokens of one subject in this process. Times are seconds of one monotonic clock."""
 
-    __slots__ = ("at", "level", "limit", "rate", "size", "taken")
+    __slots__ = ("_heard", "at", "level", "limit", "rate", "size", "taken")
 
     def __init__(self, limit: Limit, *, at: float) -> None:
         self.limit = limit
         self.rate, self.size = limit.rate, limit.size
+        """``rate``: tokens per second of this process, at most those of the limit."""
+        self._heard: tuple[int, float] | None = None
+        """What all processes had taken at the last exchange, and when that was."""
         self.level, self.at = limit.size, at
         self.taken = 0
         """Tokens taken since they were last added up with those of other processes."""
@@ -39,9 +66,28 @@ class TokenBucket:
         self.at = at
         return level
 
-    def correct(self, shared_level: float) -> None:
-        """Adopt the level that all processes together have left, less what was taken meanwhile."""
-        self.level = min(shared_level, self.size) - self.taken
+    def adopt(self, shared: SharedCount, *, reported: int, at: float) -> None:
+        """Adopt this process's part of what all have left, less what was taken meanwhile.
+        ``reported`` tokens of those that all have taken are of this process."""
+        part = self._part(shared, reported, at)
+        self.level = min(shared.level, self.size) * part - self.taken
+        is_repaid = shared.level >= 0 or self._heard is None
+        self.rate = self.limit.rate * (part if is_repaid else part * REPAYMENT)
+        self._heard, self.at = (shared.taken, at), at
+
+    def count_alone(self) -> None:
+        """Have the whole limit, until another exchange says what the others take."""
+        self.rate, self._heard = self.limit.rate, None
+
+    def _part(self, shared: SharedCount, reported: int, at: float) -> float:
+        """The part of the limit that this process may use from now on."""
+        if self._heard is None:
+            return 1.0
+        taken_before, heard_at = self._heard
+        everyone = shared.taken - taken_before
+        if everyone > SCARCE * self.limit.rate * (at - heard_at):
+            return max(reported / everyone, LEAST_PART)
+        return min(self.rate / self.limit.rate + GROWTH, 1.0)
 
 
 class Quota:
@@ -113,7 +159,7 @@ class Quota:
             if other.level * bucket.size < bucket.level * other.size:
                 bucket = other
         left = int(bucket.level) if bucket.level > 0 else 0
-        until_full = -int((bucket.level - bucket.size) // bucket.rate)
+        until_full = -int((bucket.level - bucket.size) // bucket.limit.rate)
         return [
             ("RateLimit-Policy", self.policy),
             ("RateLimit", f'"{bucket.limit.name}";r={left};t={until_full}'),
