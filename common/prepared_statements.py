@@ -32,6 +32,8 @@ from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg_pool import ConnectionPool
 
+from common.binary_arrays import BinaryArray
+
 Row = tuple[Any, ...]
 
 
@@ -65,8 +67,12 @@ def _execute_by_cursor(
     wrapper.ensure_connection()
     make = wrapper.make_debug_cursor if wrapper.queries_logged else wrapper.make_cursor
     with make(Cursor(wrapper.connection)) as cursor:  # type: ignore[arg-type]  # stubs: it is wrapped here
-        cursor.execute(statement, parameters)
+        cursor.execute(statement, {name: _plain(value) for name, value in parameters.items()})
         return list(cursor.fetchall()) if cursor.description else []
+
+
+def _plain(value: Any) -> Any:
+    return list(value.values) if isinstance(value, BinaryArray) else value
 
 
 def _is_watched(wrapper: BaseDatabaseWrapper) -> bool:
@@ -99,6 +105,8 @@ class _BoundStatement(NamedTuple):
     types: tuple[int, ...]
     values: list[Any]
     """Encoded values; None for NULL."""
+    formats: list[int]
+    """1 for a value in binary form, 0 for text."""
 
 
 _BOOL, _BYTEA, _INT8, _TEXT, _VARCHAR, _NUMERIC = 16, 17, 20, 25, 1043, 1700
@@ -114,14 +122,19 @@ _numbers = count()
 def _bind(statement: str, parameters: Mapping[str, Any]) -> _BoundStatement | None:
     """The statement with its values; None if psycopg has to adapt a value."""
     text, names = _numbered(statement)
-    types, values = [], []
+    types: list[int] = []
+    values: list[bytes | None] = []
+    formats: list[int] = []
     for name in names:
-        encoded = _encode(parameters[name])
+        value = parameters[name]
+        is_binary = isinstance(value, BinaryArray)
+        encoded = (value.type_, value.packed) if is_binary else _encode(value)
         if encoded is None:
             return None
         types.append(encoded[0])
         values.append(encoded[1])
-    return _BoundStatement(text, tuple(types), values)
+        formats.append(Format.BINARY if is_binary else Format.TEXT)
+    return _BoundStatement(text, tuple(types), values, formats)
 
 
 @cache
@@ -180,14 +193,16 @@ def _execute(
     connection: Connection[Any], bound: _BoundStatement, *, keeps_session: bool
 ) -> list[Row]:
     if not connection.autocommit and connection.pgconn.transaction_status == TransactionStatus.IDLE:
-        connection.execute("")  # makes psycopg begin the transaction
+        _begin(connection)
     if not keeps_session:
-        result = connection.pgconn.exec_params(bound.text, bound.values, bound.types)
+        result = connection.pgconn.exec_params(bound.text, bound.values, bound.types, bound.formats)
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             return _rows(connection, result)
         raise _error(connection, result)
     for is_again in (False, True):
-        result = connection.pgconn.exec_prepared(_prepared_name(connection, bound), bound.values)
+        result = connection.pgconn.exec_prepared(
+            _prepared_name(connection, bound), bound.values, bound.formats
+        )
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             return _rows(connection, result)
         error = _error(connection, result)
@@ -197,6 +212,16 @@ def _execute(
         if connection.pgconn.transaction_status != TransactionStatus.IDLE:
             raise error  # the error has ended the transaction
     raise AssertionError("It has returned or raised.")
+
+
+def _begin(connection: Connection[Any]) -> None:
+    """Begin the transaction that psycopg would begin with its next statement."""
+    if (connection.isolation_level, connection.read_only, connection.deferrable) != (None,) * 3:
+        connection.execute("")  # psycopg knows the options
+        return
+    result = connection.pgconn.exec_(b"BEGIN")
+    if result.status != ExecStatus.COMMAND_OK:
+        raise _error(connection, result)
 
 
 def _prepared_name(connection: Connection[Any], bound: _BoundStatement) -> bytes:

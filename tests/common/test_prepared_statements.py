@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from psycopg import IsolationLevel
 from psycopg.types.numeric import Int8
 
-from common import prepared_statements
+from common import binary_arrays, prepared_statements
 
 SPAN = timedelta(days=-1, seconds=2, microseconds=3)
 AT = datetime(2026, 11, 21, 19, 2, 3, 120000, tzinfo=UTC)
@@ -61,6 +62,61 @@ def test_a_prepared_statement_and_a_cursor_return_the_same_rows() -> None:
         *(AT + SPAN, AT.date(), '{"a": [1]}'),
     )
     assert prepared_statements.fetch_row("SELECT 1 WHERE %(no)s", {"no": False}) is None
+
+
+COLUMNS = """
+SELECT * FROM unnest(%(texts)s::text[], %(numbers)s::bigint[], %(moments)s::timestamptz[],
+    %(bytes)s::bytea[])
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [],
+        ["use_1", "use_2", "use_3"],
+        ["\u00e4b", "abc", "a\u20ac"],
+        ["", "", ""],
+        ["a", '{,} \\ "NULL"', "x" * 127],
+        ["x" * 127] * 3,
+        ["x" * 128] * 3,
+        ["\u00e4" * 127] * 3,
+        ["y" * 70_000] * 3,
+    ],
+)
+def test_binary_arrays_are_what_a_cursor_is_given(texts: list[str]) -> None:
+    """Texts of one length and others, of ASCII and not; times of one moment and of several."""
+    numbers = [0, -(2**63), 2**63 - 1][: len(texts)]
+    for moments, values in (
+        ([AT] * 3, [None] * 3),
+        ([AT, AT.astimezone(timezone(timedelta(hours=5))), AT + SPAN], [b"", None, b"\x00\xff"]),
+        ([datetime(1970, 1, 1, tzinfo=UTC), AT, datetime.max.replace(tzinfo=UTC)], [b"a"] * 3),
+    ):
+        rows = list(zip(texts, numbers, moments, values, strict=False))
+        arrays = {
+            "texts": binary_arrays.of_texts(texts),
+            "numbers": binary_arrays.of_numbers(numbers),
+            "moments": binary_arrays.of_moments(moments[: len(texts)]),
+            "bytes": binary_arrays.of_bytes(values[: len(texts)]),
+        }
+        assert prepared_statements.fetch_rows(COLUMNS, arrays) == rows
+        with CaptureQueriesContext(connection):
+            assert prepared_statements.fetch_rows(COLUMNS, arrays) == rows
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_begins_with_the_options_of_its_connection() -> None:
+    isolation = "SELECT current_setting('transaction_isolation')"
+    with transaction.atomic():
+        assert prepared_statements.fetch_row(isolation, {}) == ("read committed",)
+    connection.connection.isolation_level = IsolationLevel.SERIALIZABLE
+    try:
+        with transaction.atomic():
+            assert prepared_statements.fetch_row(isolation, {}) == ("serializable",)
+    finally:
+        connection.connection.isolation_level = None
+    assert prepared_statements.fetch_row(isolation, {}) == ("read committed",)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ from tests.factories.projects import CustomerFactory, key_of
 from tests.factories.usage import MeterFactory
 from tests.usage.usage_bodies import body_of, record_body
 from usage.models import Record, Total
+from usage.records import insert_records
 from usage.records.api import fast_path
-from usage.totals import service as totals
+from usage.records.row import RecordRow
+from usage.totals import record_ids
+from usage.totals.aggregation import group_by_hour
 
 pytestmark = pytest.mark.django_db
 
@@ -118,9 +122,20 @@ def test_the_database_refuses_totals_of_a_neighbours_customer_or_meter(
     )
     foreign = MeterFactory.create(project=other_project, code="bytes")
     at = timezone.now()
-    for customer_id, each in ((other_customer.pk, meter), (mine.pk, foreign)):
-        uses = [(customer_id, each.pk, 5, at)]
-        totals.add(project_id=project.pk, uses=uses, counters=[], meters={each.pk: each}, at=at)
+    pairs = ((other_customer.pk, meter), (mine.pk, foreign))
+    for (customer_id, each), is_whole in product(pairs, (False, True)):
+        rows = [
+            RecordRow(record_ids.new_id(at), customer_id, each.pk, at, 5, None) for _ in range(2)
+        ]
+        if is_whole:
+            insert_records.insert_new(
+                project_id=project.pk,
+                rows=rows,
+                total_changes=group_by_hour([(customer_id, each.pk, 5, at)] * 2),
+                at=at,
+            )
+        else:
+            insert_records.insert(project_id=project.pk, rows=rows, at=at)
         with pytest.raises(IntegrityError, match="tenant_fk"), transaction.atomic():
             connection.check_constraints()
         Total.objects.for_project(project).all().delete()

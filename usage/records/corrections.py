@@ -15,7 +15,7 @@ from usage.errors import UsageValueInvalid, UsageVoided
 from usage.meters import representation
 from usage.models import Record
 from usage.models.meter import Aggregation
-from usage.records import insert_records, recording, retention
+from usage.records import entry_checks, insert_records, retention
 from usage.records.row import RecordRow
 from usage.records.selectors import records
 from usage.reporting import forwarding
@@ -52,7 +52,7 @@ def correct(*, project: Project, record_id: str, value: int | str, at: datetime)
         row = _row(record, value)
         if record.voided_at is None:
             _void(record, at)
-            insert_records.store(project_id=project.pk, rows=[row], at=at, corrects=record.id)
+            insert_records.insert(project_id=project.pk, rows=[row], at=at, corrects=record.id)
             _recount(record, counters, at)
             corrected = records.get(project=project, record_id=row.id)
             previous = outbox.previous_values({"value": record.value}, {"value": corrected.value})
@@ -86,7 +86,7 @@ def _row(record: Record, value: int | str) -> RecordRow:
     meter = record.meter
     if meter.aggregation == Aggregation.COUNT:
         raise UsageValueInvalid("A meter that counts records has no values; void the record.")
-    if refusal := recording.screen_value(value, meter.aggregation):
+    if refusal := entry_checks.screen_value(value, meter.aggregation):
         raise refusal
     is_unique = meter.aggregation == Aggregation.UNIQUE
     return RecordRow(

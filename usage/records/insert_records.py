@@ -1,34 +1,28 @@
-"""Insert records, each id once.
+"""Insert records, each id once, and raise their totals: one statement for any number of records.
 
-Large batches are copied (``copy_records``): all or nothing, with an error in the database's log
-when an id exists. A repeated batch is therefore detected first, by its first and last record, under
-an advisory lock. Small batches, and large ones with an existing id, go by one statement that writes
-keys and records: a record is written only where its key is new. The ORM cannot express that, hence
-the SQL; it is constant. Records are sorted by id, so that two batches with the same keys wait for
-each other in one order.
+A large batch is inserted as a whole (``INSERT_NEW``): an existing id is an error, with a line in
+the database's log. The statement therefore tries the smallest id first, and writes nothing if it
+exists: so it is with a batch that is sent again. All other records go by ``INSERT``, which writes
+and counts a record only where its key is new; it costs half as much again. The ORM cannot express
+either, hence the SQL; it is constant. Records are sorted by id, so that two batches with the same
+keys wait for each other in one order; keys are written before totals, as by all writers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from zlib import crc32
 
-from django.db import IntegrityError, connection, transaction
-
-from common import prepared_statements
-from usage.records import copy_records
+from common import binary_arrays, prepared_statements
 from usage.records.row import RecordRow
-from usage.totals import arrays
+from usage.totals.aggregation import TotalChange, TotalKey
 
 INSERT = """
 WITH given AS MATERIALIZED (
-    SELECT row.id COLLATE "C" AS id, row.customer_id, row.meter_id, row.occurred_at, row.value,
-        decode(row.member, 'hex') AS member,
-        CASE WHEN row.is_forwarded THEN 'pending' ELSE '' END AS forwarding
+    SELECT row.*
     FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
-        %(moments)s::timestamptz[], %(values)s::bigint[], %(members)s::text[],
-        %(forwarded)s::bool[])
-        AS row (id, customer_id, meter_id, occurred_at, value, member, is_forwarded)
+        %(moments)s::timestamptz[], %(values)s::bigint[], %(members)s::bytea[],
+        %(forwardings)s::text[])
+        AS row (id, customer_id, meter_id, occurred_at, value, member, forwarding)
 ), fresh AS (
     INSERT INTO usage_recordkey
         (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
@@ -41,9 +35,78 @@ WITH given AS MATERIALIZED (
     SELECT %(project)s, customer_id, meter_id, occurred_at, id, value, member,
         %(at)s, %(corrects)s, forwarding, ''
     FROM given WHERE id IN (SELECT id FROM fresh)
+    RETURNING id
+), raised AS (
+    INSERT INTO usage_total AS total
+        (project_id, customer_id, meter_id, hour, count, sum, max, last, last_at)
+    SELECT %(project)s, customer_id, meter_id, date_trunc('hour', occurred_at, 'UTC') AS hour,
+        count(*), sum(value), max(value),
+        (array_agg(value ORDER BY occurred_at DESC, value DESC))[1], max(occurred_at)
+    FROM given WHERE id IN (SELECT id FROM stored)
+    GROUP BY customer_id, meter_id, hour
+    ORDER BY customer_id COLLATE "C", meter_id COLLATE "C", hour
+    ON CONFLICT (project_id, customer_id, meter_id, hour) DO UPDATE SET
+        count = total.count + excluded.count,
+        sum = total.sum + excluded.sum,
+        max = greatest(total.max, excluded.max),
+        last = CASE WHEN (excluded.last_at, excluded.last) > (total.last_at, total.last)
+            THEN excluded.last ELSE total.last END,
+        last_at = greatest(total.last_at, excluded.last_at)
 )
 SELECT id FROM given WHERE id NOT IN (SELECT id FROM fresh)
 """
+
+INSERT_NEW = """
+WITH first_keyed AS (
+    INSERT INTO usage_recordkey
+        (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
+    SELECT %(project)s, id, customer_id, meter_id, occurred_at, ''
+    FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
+        %(moments)s::timestamptz[]) AS row (id, customer_id, meter_id, occurred_at)
+    LIMIT 1
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+), keyed AS (
+    INSERT INTO usage_recordkey
+        (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
+    SELECT %(project)s, id, customer_id, meter_id, occurred_at, ''
+    FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
+        %(moments)s::timestamptz[]) AS row (id, customer_id, meter_id, occurred_at)
+    WHERE (SELECT count(*) FROM first_keyed) > 0
+    OFFSET 1
+    RETURNING 1
+), stored AS (
+    INSERT INTO usage_record (project_id, customer_id, meter_id, occurred_at, id, value, member,
+        recorded_at, corrects, forwarding, forwarding_error)
+    SELECT %(project)s, customer_id, meter_id, occurred_at, id, value, member,
+        %(at)s, '', forwarding, ''
+    FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
+        %(moments)s::timestamptz[], %(values)s::bigint[], %(members)s::bytea[],
+        %(forwardings)s::text[])
+        AS row (id, customer_id, meter_id, occurred_at, value, member, forwarding)
+    WHERE (SELECT count(*) FROM keyed) > 0
+    RETURNING 1
+), raised AS (
+    INSERT INTO usage_total AS total
+        (project_id, customer_id, meter_id, hour, count, sum, max, last, last_at)
+    SELECT %(project)s, share.*
+    FROM unnest(%(total_customers)s::text[], %(total_meters)s::text[], %(hours)s::timestamptz[],
+        %(counts)s::bigint[], %(sums)s::bigint[], %(maxima)s::bigint[], %(lasts)s::bigint[],
+        %(last_moments)s::timestamptz[])
+        AS share (customer_id, meter_id, hour, count, sum, max, last, at)
+    WHERE (SELECT count(*) FROM stored) > 0
+    ON CONFLICT (project_id, customer_id, meter_id, hour) DO UPDATE SET
+        count = total.count + excluded.count,
+        sum = total.sum + excluded.sum,
+        max = greatest(total.max, excluded.max),
+        last = CASE WHEN (excluded.last_at, excluded.last) > (total.last_at, total.last)
+            THEN excluded.last ELSE total.last END,
+        last_at = greatest(total.last_at, excluded.last_at)
+)
+SELECT count(*) FROM keyed
+"""
+"""Counting the stored records writes all of them before the first total, which is then locked for a
+shorter time."""
 
 FIND = """
 SELECT key.id, key.customer_id, key.meter_id, key.occurred_at, coalesce(record.value, 0),
@@ -56,90 +119,85 @@ LEFT JOIN usage_record AS record
 WHERE key.project_id = %(project)s AND key.id = ANY (%(ids)s::text[])
 """
 
-LOCK_BATCH = "SELECT count(pg_advisory_xact_lock(%(space)s::int, %(name)s::int))"
-IS_KNOWN = """
-SELECT EXISTS (
-    SELECT FROM usage_recordkey WHERE project_id = %(project)s AND id IN (%(first)s, %(last)s))
-"""
-LOCK_SPACE = crc32(b"usage.batches") & 0x7FFFFFFF
-"""Distinguishes the advisory locks of batches from others."""
-
-COPY_FROM = 100
-"""Number of records from which COPY is faster."""
+WHOLE_FROM = 50
+"""Number of records from which ``INSERT_NEW`` is tried."""
 
 
-def store(
+def insert_new(
+    *,
+    project_id: str,
+    rows: Sequence[RecordRow],
+    total_changes: Mapping[TotalKey, TotalChange],
+    at: datetime,
+) -> bool:
+    """Insert two or more records of which none exists, with what they add to totals.
+
+    Returns False, with nothing written, if the record with the smallest id exists. Raises
+    IntegrityError if another one does; the transaction has to be rolled back then. Of two equal
+    batches the second waits for the first at that smallest id.
+    """
+    changes = total_changes.values()
+    return prepared_statements.fetch_row(
+        INSERT_NEW,
+        {
+            **_record_arrays(project_id, rows, at),
+            "total_customers": binary_arrays.of_texts([key.customer_id for key in total_changes]),
+            "total_meters": binary_arrays.of_texts([key.meter_id for key in total_changes]),
+            "hours": binary_arrays.of_moments([key.hour for key in total_changes]),
+            "counts": binary_arrays.of_numbers([change.count for change in changes]),
+            "sums": binary_arrays.of_numbers([change.sum for change in changes]),
+            "maxima": binary_arrays.of_numbers([change.max for change in changes]),
+            "lasts": binary_arrays.of_numbers([change.last for change in changes]),
+            "last_moments": binary_arrays.of_moments([change.last_at for change in changes]),
+        },
+    ) != (0,)
+
+
+def insert(
     *, project_id: str, rows: Sequence[RecordRow], at: datetime, corrects: str = ""
 ) -> dict[str, RecordRow]:
-    """Insert these records; existing ones stay unchanged. Returns the existing ones by id.
+    """Insert the records that do not exist, with what they add to totals; existing ones stay
+    unchanged. Returns the existing ones by id.
 
     No id may occur twice. The caller has read customers and meters from the project's own tables.
     ``corrects`` is the id of the record that they replace.
     """
-    is_many = len(rows) >= COPY_FROM and _looks_new(project_id, rows)
-    if is_many and _copy(project_id, rows, at, corrects):
-        return {}
-    existing_ids = _insert_rows(project_id, sorted(rows), at, corrects)
+    parameters = {**_record_arrays(project_id, rows, at), "corrects": corrects}
+    existing_ids = [
+        record_id for (record_id,) in prepared_statements.fetch_rows(INSERT, parameters)
+    ]
     existing = find(project_id=project_id, ids=existing_ids) if existing_ids else {}
     if len(existing) < len(existing_ids):  # no record may count that is not there
         raise RuntimeError("The id of a record is taken, and not by a record of this project.")
     return existing
 
 
-def _looks_new(project_id: str, rows: Sequence[RecordRow]) -> bool:
-    """Whether neither the first nor the last record exists; of two equal batches the second waits
-    here.
-
-    The lock is a statement of its own: a statement sees what was committed when it began.
-    """
-    first, last = rows[0].id, rows[-1].id
-    name = crc32(first.encode()) & 0x7FFFFFFF
-    prepared_statements.fetch_row(LOCK_BATCH, {"space": LOCK_SPACE, "name": name})
-    return prepared_statements.fetch_row(
-        IS_KNOWN, {"project": project_id, "first": first, "last": last}
-    ) == (False,)
-
-
-def _copy(project_id: str, rows: Sequence[RecordRow], at: datetime, corrects: str) -> bool:
-    """Copy all, at half the cost of statements. False, with nothing written, when an id exists."""
-    try:
-        with transaction.atomic():
-            copy_records.copy(project_id=project_id, rows=rows, at=at, corrects=corrects)
-    except IntegrityError:
-        return False
-    return True
-
-
-def _insert_rows(
-    project_id: str, rows: Sequence[RecordRow], at: datetime, corrects: str
-) -> list[str]:
-    """Insert the new records; returns the existing ids."""
-    ids, customers, meters, moments, values, members, forwarded = zip(*rows, strict=True)
-    parameters: dict[str, Any] = {
+def _record_arrays(project_id: str, rows: Sequence[RecordRow], at: datetime) -> dict[str, Any]:
+    ids, customers, meters, moments, values, members, forwarded = zip(*sorted(rows), strict=True)
+    return {
         "project": project_id,
         "at": at,
-        "corrects": corrects,
-        "ids": arrays.of_texts(ids),
-        "customers": arrays.of_texts(customers),
-        "meters": arrays.of_texts(meters),
-        "moments": arrays.of_moments(moments),
-        "values": arrays.of_numbers(values),
-        "members": arrays.of_digests(members),
-        "forwarded": arrays.of_texts(map(str, forwarded)),
+        "ids": binary_arrays.of_texts(ids),
+        "customers": binary_arrays.of_texts(customers),
+        "meters": binary_arrays.of_texts(meters),
+        "moments": binary_arrays.of_moments(moments),
+        "values": binary_arrays.of_numbers(values),
+        "members": binary_arrays.of_bytes(members),
+        "forwardings": binary_arrays.of_texts(
+            ["pending" if is_forwarded else "" for is_forwarded in forwarded]
+        ),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, parameters)
-        return [record_id for (record_id,) in cursor.fetchall()]
 
 
 def find(*, project_id: str, ids: Sequence[str]) -> dict[str, RecordRow]:
     """The records with these ids as they were recorded, voided or not."""
-    with connection.cursor() as cursor:
-        cursor.execute(FIND, {"project": project_id, "ids": arrays.of_texts(ids)})
-        rows = [
-            RecordRow(
-                record_id, customer, meter, moment, value, None if member is None else bytes(member)
-            )
-            for record_id, customer, meter, moment, value, member in cursor.fetchall()
-        ]
+    parameters = {"project": project_id, "ids": binary_arrays.of_texts(ids)}
+    rows = [
+        RecordRow(
+            record_id, customer, meter, moment, value, None if member is None else bytes(member)
+        )
+        for record_id, customer, meter, moment, value, member in prepared_statements.fetch_rows(
+            FIND, parameters
+        )
+    ]
     return {row.id: row for row in rows}

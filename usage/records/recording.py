@@ -1,42 +1,30 @@
 """Record usage: each record once, counted in the transaction that stores it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from itertools import repeat
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from common.errors import DomainError
 from projects.customers import service as customers
 from projects.models import Project
-from usage.errors import (
-    MeterArchived,
-    MeterUnknown,
-    UsageInFuture,
-    UsageKeyReused,
-    UsageTooOld,
-    UsageValueInvalid,
-)
+from usage.errors import UsageKeyReused
 from usage.meters import selectors as meter_rows
 from usage.models import Meter
-from usage.models.meter import Aggregation
-from usage.records import insert_records
+from usage.records import entry_checks, insert_records
+from usage.records.entry_checks import COUNT, UNIQUE, AcceptedTimes
 from usage.records.row import RecordRow
 from usage.totals import cache, record_ids, write_locks
 from usage.totals import service as totals
+from usage.totals.aggregation import group_by_hour
 
 MAX_ENTRIES = 1000
-"""Entries in one call."""
-MAX_VALUE = 2**53 - 1
-"""Every JSON reader represents it exactly."""
-MAX_TEXT_LENGTH = 255
-"""Characters of a value of a ``unique`` meter."""
-COUNT, UNIQUE = Aggregation.COUNT.value, Aggregation.UNIQUE.value
-
+"""Entries in one call. Their values' sum has to fit into a bigint."""
 GET_PAIR = attrgetter("customer_id", "meter_id")
 GET_USE = attrgetter("customer_id", "meter_id", "value", "occurred_at")
 
@@ -74,47 +62,34 @@ def record(*, project: Project, entries: Sequence[UsageEntry], at: datetime) -> 
     """
     columns = _EntryColumns(*zip(*entries, strict=True))
     meters = meter_rows.find_many(project=project, codes=set(columns.codes))
-    times = _AcceptedTimes(at - settings.USAGE.late_window, at, at + settings.USAGE.early_window)
+    times = AcceptedTimes(at - settings.USAGE.late_window, at, at + settings.USAGE.early_window)
     screened: list[DomainError | None] = [None] * len(entries)
-    is_acceptable = _are_all_acceptable(columns, meters, times)
-    if not is_acceptable:
-        screened = [_screen(entry, meters.get(entry.meter), times) for entry in entries]
+    if not entry_checks.are_all_acceptable(
+        codes=columns.codes,
+        values=columns.values,
+        moments=columns.moments,
+        meters=meters,
+        times=times,
+    ):
+        screened = [
+            entry_checks.screen(
+                entry.value, entry.occurred_at, meter=meters.get(entry.meter), times=times
+            )
+            for entry in entries
+        ]
     accepted = zip(columns.user_ids, screened, strict=True)
     user_ids = {user_id for user_id, refusal in accepted if refusal is None}
     if not user_ids:
         return [RecordResult(RecordStatus.REFUSED, refusal=refusal) for refusal in screened]
-    with transaction.atomic():
-        customer_ids = customers.ensure_ids(project=project, user_ids=user_ids, at=at)
-        drafts: Sequence[RecordRow | DomainError]
-        if is_acceptable and len(customer_ids) == len(user_ids):
-            drafts = new_rows = _build_rows(columns, customer_ids, meters, at)
-        else:
-            drafts = [
-                refusal or _build_row(entry, customer_ids, meters[entry.meter], at)
-                for entry, refusal in zip(entries, screened, strict=True)
-            ]
-            new_rows = [draft for draft in drafts if isinstance(draft, RecordRow)]
-        rows = {row.id: row for row in new_rows}
-        if len(rows) < len(new_rows):  # of those with one id the first is meant
-            rows = {row.id: row for row in reversed(new_rows)}
-        earlier = _write(project.pk, list(rows.values()), meters, at)
-        _invalidate(project.pk, rows.values(), meters, customer_ids)
-    if not earlier and len(rows) == len(entries):
-        return list(map(_build_recorded, rows))
-    pairs = zip(entries, drafts, strict=True)
-    return [_build_result(entry, draft, rows, earlier) for entry, draft in pairs]
+    batch = _ScreenedBatch(entries, columns, screened, user_ids, meters)
+    try:
+        return _store(project, batch, at, may_be_new=True)
+    except IntegrityError:  # a batch that looks new has a record that exists
+        return _store(project, batch, at, may_be_new=False)
 
 
 _make_row = RecordRow._make  # much cheaper than keyword arguments
 RECORDED = RecordStatus.RECORDED
-
-
-class _AcceptedTimes(NamedTuple):
-    """The moments between which a use that arrives now may have occurred."""
-
-    earliest: datetime
-    now: datetime
-    latest: datetime
 
 
 class _EntryColumns(NamedTuple):
@@ -127,68 +102,48 @@ class _EntryColumns(NamedTuple):
     keys: tuple[str | None, ...]
 
 
-def _are_all_acceptable(
-    columns: _EntryColumns, meters: Mapping[str, Meter], times: _AcceptedTimes
-) -> bool:
-    """Whether :func:`_screen` refuses none of them."""
-    codes = set(columns.codes)
-    if not all(code in meters and meters[code].archived_at is None for code in codes):
-        return False
-    moments = set(columns.moments) - {None}
-    if not all(times.earliest <= moment <= times.latest for moment in moments if moment):
-        return False
-    if len(codes) == 1:
-        return _are_values(columns.values, meters[columns.codes[0]].aggregation)
-    values_by_code: dict[str, list[int | str | None]] = {code: [] for code in codes}
-    for code, value in zip(columns.codes, columns.values, strict=True):
-        values_by_code[code].append(value)
-    return all(
-        _are_values(values, meters[code].aggregation) for code, values in values_by_code.items()
-    )
+class _ScreenedBatch(NamedTuple):
+    """Entries, and what is known of them before the database is asked for their customers."""
+
+    entries: Sequence[UsageEntry]
+    columns: _EntryColumns
+    refusals: Sequence[DomainError | None]
+    """The refusal of each entry; None if it is acceptable."""
+    user_ids: Collection[str]
+    """The users of acceptable entries."""
+    meters: Mapping[str, Meter]
 
 
-def _are_values(values: Sequence[Any], aggregation: str) -> bool:
-    """Whether :func:`screen_value` refuses none of them."""
-    if aggregation == COUNT:
-        return True
-    kinds = set(map(type, values))
-    if aggregation == UNIQUE:
-        return (
-            kinds == {str}
-            and min(map(len, values)) > 0
-            and max(map(len, values)) <= MAX_TEXT_LENGTH
-        )
-    return kinds == {int} and min(values) >= 0 and max(values) <= MAX_VALUE
+def _store(
+    project: Project, batch: _ScreenedBatch, at: datetime, *, may_be_new: bool
+) -> list[RecordResult]:
+    """Store and count the acceptable entries. With ``may_be_new`` raises IntegrityError, and
+    leaves nothing behind, if a batch that looks new is not."""
+    with transaction.atomic():
+        customer_ids = customers.ensure_ids(project=project, user_ids=batch.user_ids, at=at)
+        drafts = _build_drafts(batch, customer_ids, at)
+        new_rows = [draft for draft in drafts if isinstance(draft, RecordRow)]
+        rows = {row.id: row for row in new_rows}
+        if len(rows) < len(new_rows):  # of those with one id the first is meant
+            rows = {row.id: row for row in reversed(new_rows)}
+        earlier = _write(project.pk, list(rows.values()), batch.meters, at, may_be_new=may_be_new)
+        _invalidate(project.pk, rows.values(), batch.meters, customer_ids)
+    if not earlier and len(rows) == len(drafts):
+        return list(map(_build_recorded, rows))
+    pairs = zip(batch.entries, drafts, strict=True)
+    return [_build_result(entry, draft, rows, earlier) for entry, draft in pairs]
 
 
-def _screen(entry: UsageEntry, meter: Meter | None, times: _AcceptedTimes) -> DomainError | None:
-    """The refusal for the entry's meter, time or value; None when it is acceptable."""
-    if meter is None:
-        return MeterUnknown("Define it with POST /meters, or see GET /meters for what there is.")
-    if meter.archived_at is not None:
-        return MeterArchived("Restore it with PATCH /meters/{code}, or count with another one.")
-    if entry.occurred_at is not None:
-        if entry.occurred_at > times.latest:
-            return UsageInFuture("Send a record once the use has happened; check your clock.")
-        if entry.occurred_at < times.earliest:
-            days = (times.now - times.earliest).days
-            return UsageTooOld(f"Send records within {days} days of the use.")
-    return screen_value(entry.value, meter.aggregation)
-
-
-def screen_value(value: int | str | None, aggregation: str) -> DomainError | None:
-    """The refusal for a value of a meter with this aggregation; None when it is acceptable."""
-    if aggregation == COUNT:
-        return None
-    if aggregation == UNIQUE:
-        if isinstance(value, str) and 0 < len(value) <= MAX_TEXT_LENGTH:
-            return None
-        return UsageValueInvalid(
-            f"This meter tells texts of 1 to {MAX_TEXT_LENGTH} characters apart."
-        )
-    if type(value) is int and 0 <= value <= MAX_VALUE:
-        return None
-    return UsageValueInvalid(f"This meter takes whole numbers from 0 to {MAX_VALUE}.")
+def _build_drafts(
+    batch: _ScreenedBatch, customer_ids: Mapping[str, str], at: datetime
+) -> Sequence[RecordRow | DomainError]:
+    """The row or the refusal of each entry."""
+    if len(customer_ids) == len(batch.user_ids) and not any(batch.refusals):
+        return _build_rows(batch.columns, customer_ids, batch.meters, at)
+    return [
+        refusal or _build_row(entry, customer_ids, batch.meters[entry.meter], at)
+        for entry, refusal in zip(batch.entries, batch.refusals, strict=True)
+    ]
 
 
 def _build_row(
@@ -242,20 +197,34 @@ def _value_and_member(value: int | str | None, aggregation: str) -> tuple[int, b
 
 
 def _write(
-    project_id: str, rows: Sequence[RecordRow], meters: Mapping[str, Meter], at: datetime
+    project_id: str,
+    rows: Sequence[RecordRow],
+    meters: Mapping[str, Meter],
+    at: datetime,
+    *,
+    may_be_new: bool,
 ) -> dict[str, RecordRow]:
     """Store and count new rows; returns the existing ones by id."""
     if not rows:
         return {}
+    is_whole = may_be_new and len(rows) >= insert_records.WHOLE_FROM
     write_locks.lock_shared({row.customer_id for row in rows})
-    pairs = set(map(GET_PAIR, rows))
-    counters = totals.lock_counters(project_id=project_id, pairs=list(pairs))
-    earlier = insert_records.store(project_id=project_id, rows=rows, at=at)
-    new_rows = [row for row in rows if row.id not in earlier] if earlier else rows
-    if new_rows:
-        uses = map(GET_USE, new_rows)
-        by_id = {meter.pk: meter for meter in meters.values()}
-        totals.add(project_id=project_id, uses=uses, counters=counters, meters=by_id, at=at)
+    counters = totals.lock_counters(project_id=project_id, pairs=list(set(map(GET_PAIR, rows))))
+    total_changes = group_by_hour(map(GET_USE, rows))
+    earlier: dict[str, RecordRow] = {}
+    if not is_whole or not insert_records.insert_new(
+        project_id=project_id, rows=rows, total_changes=total_changes, at=at
+    ):
+        earlier = insert_records.insert(project_id=project_id, rows=rows, at=at)
+        if earlier:
+            total_changes = group_by_hour(GET_USE(row) for row in rows if row.id not in earlier)
+    totals.follow_totals(
+        project_id=project_id,
+        total_changes=total_changes,
+        counters=counters,
+        meters={meter.pk: meter for meter in meters.values()},
+        at=at,
+    )
     return earlier
 
 

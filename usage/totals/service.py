@@ -8,18 +8,18 @@ Rows are raised by the thousand with ``ON CONFLICT`` and joins to arrays, which 
 express; the SQL is constant.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
 
-from common import prepared_statements
+from common import binary_arrays, prepared_statements
+from common.binary_arrays import BinaryArray
 from common.queue import enqueue
 from usage.models import Meter
 from usage.models.meter import Aggregation
-from usage.totals import arrays
-from usage.totals.aggregation import TotalChange, TotalKey, group_by_hour
+from usage.totals.aggregation import TotalChange, TotalKey
 from usage.totals.selectors import totals
 from usage.totals.selectors.totals import Span
 
@@ -31,21 +31,6 @@ JOIN usage_counter AS counter
     AND counter.meter_id = pair.meter_id
 ORDER BY counter.customer_id, counter.meter_id, counter.period
 FOR UPDATE OF counter
-"""
-RAISE_TOTALS = """
-INSERT INTO usage_total AS total
-    (project_id, customer_id, meter_id, hour, count, sum, max, last, last_at)
-SELECT %(project)s, share.*
-FROM unnest(%(customers)s::text[], %(meters)s::text[], %(hours)s::timestamptz[],
-    %(counts)s::bigint[], %(sums)s::numeric[], %(maxima)s::bigint[], %(lasts)s::bigint[],
-    %(moments)s::timestamptz[]) AS share (customer_id, meter_id, hour, count, sum, max, last, at)
-ON CONFLICT (project_id, customer_id, meter_id, hour) DO UPDATE SET
-    count = total.count + excluded.count,
-    sum = total.sum + excluded.sum,
-    max = greatest(total.max, excluded.max),
-    last = CASE WHEN (excluded.last_at, excluded.last) > (total.last_at, total.last)
-        THEN excluded.last ELSE total.last END,
-    last_at = greatest(total.last_at, excluded.last_at)
 """
 SET_COUNTERS = """
 UPDATE usage_counter AS counter SET used = CASE change.mode
@@ -109,24 +94,25 @@ class _CounterChange(NamedTuple):
     mode: str
 
 
-def add(
+def follow_totals(
     *,
     project_id: str,
-    uses: Iterable[tuple[str, str, int, datetime]],
+    total_changes: Mapping[TotalKey, TotalChange],
     counters: Collection[LockedCounter],
     meters: Mapping[str, Meter],
     at: datetime,
 ) -> None:
-    """Count stored records, each a ``RecordedUse``. ``meters`` is by id; ``counters`` are all of
-    theirs, locked before."""
-    total_changes = group_by_hour(uses)
-    _raise_totals(project_id, total_changes)
+    """Raise counters by what stored records have added to the totals, and leave the movements.
+
+    ``meters`` is by id; ``counters`` are all of theirs, locked before the records were stored.
+    """
     if counters:
         _raise_counters(project_id, counters, total_changes, meters)
-    pairs = {(key.customer_id, key.meter_id) for key in total_changes}
-    record_movements(
-        project_id=project_id, pairs=[pair for pair in pairs if meters[pair[1]].is_watched], at=at
-    )
+    watched = {meter_id for meter_id, meter in meters.items() if meter.is_watched}
+    if watched:
+        pairs = {(key.customer_id, key.meter_id) for key in total_changes}
+        moved = [pair for pair in pairs if pair[1] in watched]
+        record_movements(project_id=project_id, pairs=moved, at=at)
 
 
 def lock_counters(*, project_id: str, pairs: Sequence[Pair]) -> list[LockedCounter]:
@@ -143,31 +129,15 @@ def record_movements(*, project_id: str, pairs: Sequence[Pair], at: datetime) ->
             "at": at,
             **_pair_arrays(sorted(pairs)),
         }
-        with connection.cursor() as cursor:
-            cursor.execute(NOTE, parameters)
+        prepared_statements.fetch_rows(NOTE, parameters)
         enqueue(WATCHER)
 
 
-def _pair_arrays(pairs: Sequence[Pair]) -> dict[str, str]:
+def _pair_arrays(pairs: Sequence[Pair]) -> dict[str, BinaryArray]:
     return {
-        "customers": arrays.of_texts([customer_id for customer_id, _ in pairs]),
-        "meters": arrays.of_texts([meter_id for _, meter_id in pairs]),
+        "customers": binary_arrays.of_texts([customer_id for customer_id, _ in pairs]),
+        "meters": binary_arrays.of_texts([meter_id for _, meter_id in pairs]),
     }
-
-
-def _raise_totals(project_id: str, total_changes: Mapping[TotalKey, TotalChange]) -> None:
-    parameters = {
-        "project": project_id,
-        "customers": arrays.of_texts([key.customer_id for key in total_changes]),
-        "meters": arrays.of_texts([key.meter_id for key in total_changes]),
-        "hours": arrays.of_moments([key.hour for key in total_changes]),
-        "counts": arrays.of_numbers([change.count for change in total_changes.values()]),
-        "sums": arrays.of_numbers([change.sum for change in total_changes.values()]),
-        "maxima": arrays.of_numbers([change.max for change in total_changes.values()]),
-        "lasts": arrays.of_numbers([change.last for change in total_changes.values()]),
-        "moments": arrays.of_moments([change.last_at for change in total_changes.values()]),
-    }
-    prepared_statements.fetch_rows(RAISE_TOTALS, parameters)
 
 
 def _raise_counters(
@@ -241,11 +211,10 @@ def _set_counters(project_id: str, changes: Sequence[_CounterChange]) -> None:
         return
     parameters = {
         "project": project_id,
-        "customers": arrays.of_texts([change.counter.customer_id for change in changes]),
-        "meters": arrays.of_texts([change.counter.meter_id for change in changes]),
-        "periods": arrays.of_texts([change.counter.period for change in changes]),
-        "modes": arrays.of_texts([change.mode for change in changes]),
-        "numbers": arrays.of_numbers([change.number for change in changes]),
+        "customers": binary_arrays.of_texts([change.counter.customer_id for change in changes]),
+        "meters": binary_arrays.of_texts([change.counter.meter_id for change in changes]),
+        "periods": binary_arrays.of_texts([change.counter.period for change in changes]),
+        "modes": binary_arrays.of_texts([change.mode for change in changes]),
+        "numbers": [change.number for change in changes],  # sums of any size
     }
-    with connection.cursor() as cursor:
-        cursor.execute(SET_COUNTERS, parameters)
+    prepared_statements.fetch_rows(SET_COUNTERS, parameters)

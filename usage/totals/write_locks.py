@@ -15,7 +15,6 @@ from zlib import crc32
 from django.db import connection
 
 from common import prepared_statements
-from usage.totals import arrays
 
 LOCKS = 64
 """Few, so that a batch of a thousand customers does not fill PostgreSQL's lock table."""
@@ -35,9 +34,7 @@ def lock_shared(customer_ids: Collection[str]) -> None:
     Once per transaction: a second call could deadlock.
     """
     numbers = sorted({lock_number(customer_id) for customer_id in customer_ids})
-    prepared_statements.fetch_rows(
-        LOCK_SHARED, {"space": LOCK_SPACE, "numbers": arrays.of_numbers(numbers)}
-    )
+    prepared_statements.fetch_rows(LOCK_SHARED, {"space": LOCK_SPACE, "numbers": numbers})
 
 
 def lock_exclusive(customer_id: str) -> None:

@@ -32,7 +32,8 @@ from usage.models import Record, Total
 from usage.models.meter import Aggregation
 from usage.periods import Period, Unit
 from usage.records import corrections
-from usage.records.recording import MAX_VALUE, RecordResult, RecordStatus, UsageEntry
+from usage.records.entry_checks import MAX_VALUE
+from usage.records.recording import RecordResult, RecordStatus, UsageEntry
 from usage.totals.selectors.counting import CounterAmounts, CounterKey, read_usage
 
 pytestmark = pytest.mark.django_db

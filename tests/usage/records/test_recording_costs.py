@@ -2,6 +2,7 @@
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 
 import pytest
 from django.db import connection
@@ -22,6 +23,7 @@ from usage.meters import service as meters
 from usage.models import Meter, Movement, Record, Total
 from usage.models.record import Forwarding
 from usage.records import corrections
+from usage.records.insert_records import WHOLE_FROM
 from usage.records.recording import RecordResult, RecordStatus, UsageEntry
 from usage.totals import counters
 
@@ -49,16 +51,16 @@ def test_only_watched_meters_note_and_forwarded_meters_wait(project: Project) ->
     ]
 
 
-def test_copy_and_insert_store_the_same_records_and_know_duplicates(
+def test_both_statements_store_the_same_records_and_know_duplicates(
     project: Project,
 ) -> None:
     kinds = meters_of_every_kind(project)
     Meter.objects.for_project(project).filter(code="sum").update(is_forwarded=True)
     chance = random.Random(7)
     batch = [entry(chance, chance.choice(list(kinds))) for _ in range(300)]
-    few = record_entries(project, *batch[:90])
+    few = record_entries(project, *batch[: WHOLE_FROM - 1])
     make_counters(project, kinds, PERIODS)
-    many = record_entries(project, *batch[90:])
+    many = record_entries(project, *batch[WHOLE_FROM - 1 :])
     assert {each.status for each in few + many} == {RecordStatus.RECORDED}
     rows = Record.objects.for_project(project).select_related("meter")
     assert all(
@@ -89,9 +91,52 @@ def test_a_batch_takes_as_many_queries_as_one_record(project: Project) -> None:
     with CaptureQueriesContext(connection) as queries:
         record_entries(project, *(UsageEntry(f"new-{number}", "bytes", 1) for number in range(200)))
 
-    # Two begin and end it; many are recognised by two, and copied, twice within a savepoint.
-    assert counts == [8, 13]
-    assert len(queries) == 17  # customers and what is told of them, in a transaction of their own
+    assert counts == [7, 7]  # two of them begin and end the transaction
+    assert len(queries) == 11  # customers and what is told of them, in a transaction of their own
+
+
+def test_a_batch_with_a_known_record_in_the_middle_is_judged_record_by_record(
+    project: Project,
+) -> None:
+    """Nothing of the first attempt stays: no total is raised, and no customer created, twice."""
+    MeterFactory.create(project=project, code="bytes")
+    entry_60 = UsageEntry("ada", "bytes", 7, NOW, "key-60")
+    record_entries(project, entry_60)
+    batch = [UsageEntry(f"new-{n % 9}", "bytes", n, NOW, f"key-{n}") for n in range(120)]
+    batch[60] = entry_60
+    batch[61] = entry_60._replace(value=8)
+
+    outcomes = record_entries(project, *batch)
+
+    statuses = [outcome.status for outcome in outcomes]
+    assert (statuses[60], statuses[61]) == (RecordStatus.DUPLICATE, RecordStatus.REFUSED)
+    assert {*statuses[:60], *statuses[62:]} == {RecordStatus.RECORDED}
+    assert Record.objects.for_project(project).count() == 119
+    assert OutboxEvent.objects.for_project(project).count() == 10
+    assert law.is_kept(project)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_equal_batches_at_the_same_time_one_is_recorded(project: Project) -> None:
+    """The others wait for it and find its records: no key is refused by the database."""
+    MeterFactory.create(project=project, code="bytes")
+    batch = [UsageEntry(f"user-{n % 9}", "bytes", n, NOW, f"key-{n}") for n in range(100)]
+    record_entries(project, *(UsageEntry(f"user-{n}", "bytes", 1) for n in range(9)))
+
+    def work(_: int) -> tuple[set[RecordStatus], int]:
+        try:
+            with CaptureQueriesContext(connection) as queries:
+                outcomes = record_entries(project, *batch)
+            return {outcome.status for outcome in outcomes}, len(queries)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        results = sorted(threads.map(work, range(THREADS)), key=itemgetter(1))
+
+    # A repeated batch asks which records exist, and what they are; nothing is rolled back.
+    assert results == [({RecordStatus.RECORDED}, 7)] + [({RecordStatus.DUPLICATE}, 9)] * 7
+    assert law.is_kept(project)
 
 
 @pytest.mark.django_db(transaction=True)
