@@ -1,4 +1,4 @@
-"""``python -m benchmarks [--quick] [--rounds N] [--seconds N] [--empty-only] [--only TEXT]``
+"""``python -m benchmarks [--quick] [--rounds N] [--seconds N] [--empty-only] [--only TEXT …]``
 (`make bench`).
 
 Exit code 0 whatever the speed, 1 after wrong answers, 2 if it cannot run.
@@ -73,7 +73,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="How often every case is run.")
     parser.add_argument("--seconds", type=int, help="How long each of them runs.")
     parser.add_argument("--empty-only", action="store_true", help="Without the filled database.")
-    parser.add_argument("--only", default="", help="Run the cases whose names contain this.")
+    parser.add_argument(
+        "--only", nargs="+", default=[""], help="Run cases whose names contain one."
+    )
     return parser.parse_args(arguments)
 
 

@@ -9,6 +9,7 @@ class RunSize:
 
     ``subscribers``: customers whose subscriptions and invoices are processed. ``delay_seconds``:
     how long events are sent at one rate. ``checkouts``: pages that are paid and synced.
+    ``stripe_databases``: how many of the two databases, the empty one first, have these cases.
     """
 
     rounds: int
@@ -21,6 +22,7 @@ class RunSize:
     subscribers: int
     delay_seconds: int
     checkouts: int
+    stripe_databases: int
 
     def __str__(self) -> str:
         return (
@@ -41,6 +43,7 @@ QUICK = RunSize(
     subscribers=60,
     delay_seconds=1,
     checkouts=10,
+    stripe_databases=1,
 )
 FULL = RunSize(
     rounds=3,
@@ -53,4 +56,5 @@ FULL = RunSize(
     subscribers=500,
     delay_seconds=5,
     checkouts=30,
+    stripe_databases=2,
 )

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
+import psycopg
 
 from benchmarks import adopted_customers, stripe_events, subscribers
 from benchmarks.bench_servers import BenchDatabase, BenchServers, run_python
@@ -136,13 +137,6 @@ class StripeStack:
                 time.sleep(0.05)
         return ""
 
-    def find_stuck(self, sellers: Sequence[Seller]) -> list[str]:
-        """An error text if objects of these sellers were put aside."""
-        with self.world.connect() as connection:
-            projects = [seller.project for seller in sellers]
-            row = connection.execute(STUCK_SQL, [projects]).fetchone()
-        return [f"{row[0]} objects are parked or foreign"] if row and row[0] else []
-
     def _open_seller(self, count: int) -> Seller:
         self.sellers += 1
         name = f"Seller {self.tag} {self.sellers}"
@@ -179,6 +173,13 @@ def start_sandbox(servers: BenchServers) -> int:
     command = [sys.executable, "-m", "sandbox", "--port", str(port), "--secret-key", key]
     servers.start("sandbox", command, port, servers.environment("", ""))
     return port
+
+
+def find_stuck(connection: psycopg.Connection[Any], sellers: Sequence[Seller]) -> list[str]:
+    """An error text if objects of these sellers were put aside."""
+    projects = [seller.project for seller in sellers]
+    row = connection.execute(STUCK_SQL, [projects]).fetchone()
+    return [f"{row[0]} objects are parked or foreign"] if row and row[0] else []
 
 
 def cpu_seconds(program: Program) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from benchmarks import stripe_events, subscribers
 from benchmarks.load.http_client import LoadClient
-from benchmarks.stripe_stack import FEATURE, Seller, StripeStack
+from benchmarks.stripe_stack import FEATURE, Seller, StripeStack, find_stuck
 from benchmarks.subscribers import Subscriber
 
 POLL_SECONDS = 0.01
@@ -65,7 +65,8 @@ class DelayRun:
         subscribers.at_once(_change, changes)
         asyncio.run(self._run(changes))
         error = self.stack.wait_until_idle()
-        stuck = self.stack.find_stuck([watch.seller for watch in self._watches])
+        with self.stack.world.connect() as connection:
+            stuck = find_stuck(connection, [watch.seller for watch in self._watches])
         self.delays.wrong += [*([error] if error else []), *stuck]
         return self.delays
 

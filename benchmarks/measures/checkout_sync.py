@@ -15,6 +15,8 @@ from devtools.demo.people import Tenant
 from devtools.demo.web import Api, send
 
 GOOD_CARD = "4242424242424242"
+WARM_UP = 6
+"""Pages opened first: each process of the web server looks at the account once."""
 METRICS_SECONDS = 6.0
 """After which each process has added what it has counted."""
 _REQUESTS = re.compile(r"^tollgate_stripe_requests_total\{.*\} (\S+)$", re.MULTILINE)
@@ -35,7 +37,8 @@ def measure(stack: StripeStack, seller: Seller, *, count: int) -> SyncCosts:
     """Open and pay so many pages for new buyers, and then sync one after another."""
     api, costs, tag = Api(stack.world.url, seller.key), SyncCosts(), f"{time.time_ns():x}"
     tenant = Tenant(api)
-    _open(tenant, seller, f"first-{tag}")
+    for number in range(WARM_UP):
+        _open(tenant, seller, f"first-{tag}-{number}")
     before = _stripe_requests(stack)
     checkouts = [_open(tenant, seller, f"buyer-{tag}-{number}") for number in range(count)]
     opened = _stripe_requests(stack)

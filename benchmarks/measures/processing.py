@@ -7,15 +7,15 @@ more of its item and the invoice is new, in *mixed* that is so for half of the c
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
 from benchmarks import stripe_events, subscribers
 from benchmarks.peer_servers import DJSTRIPE_WEBHOOK, DjStripeProcessing
-from benchmarks.stripe_stack import PATIENCE_SECONDS, Seller, StripeStack, cpu_seconds
+from benchmarks.stripe_stack import PATIENCE_SECONDS, Seller, StripeStack, cpu_seconds, find_stuck
 from benchmarks.subscribers import Subscriber
 from devtools.stack.program import Program
 
@@ -82,7 +82,7 @@ class Processing:
             seconds = time.perf_counter() - started
             cpu = cpu_seconds(worker) - cpu
             wrong = [each for each in (refused, late, self.stack.wait_until_idle()) if each]
-            wrong += self.find_mistakes(connection)
+            wrong += find_mistakes(connection, seller, self.invoices.values())
         count = len(self.object_ids)
         return ProcessingResult(count / seconds, cpu * 1000 / count, wrong)
 
@@ -97,27 +97,6 @@ class Processing:
         wrong = [each for each in (refused, peer.find_mistake(list(self.invoices))) if each]
         return ProcessingResult(count / seconds, cpu * 1000 / count, wrong)
 
-    def find_mistakes(self, connection: psycopg.Connection[Any]) -> list[str]:
-        """Rows that differ from Stripe's objects."""
-        rows = connection.execute(SUBSCRIPTIONS_SQL, [self.seller.project]).fetchall()
-        subscriptions = {row[0]: row[1:] for row in rows}
-        wrong = [
-            f"{one.user_id}: {subscriptions.get(one.subscription['id'])} is stored"
-            for one in self.seller.customers
-            if subscriptions.get(one.subscription["id"])
-            != (one.subscription["status"], one.quantity)
-        ]
-        rows = connection.execute(INVOICES_SQL, [self.seller.project]).fetchall()
-        stored = {row[0]: row[1:] for row in rows}
-        wrong += [
-            f"{invoice['id']}: {stored.get(invoice['id'])} is stored"
-            for invoice in self.invoices.values()
-            if stored.get(invoice["id"])
-            != (invoice["status"], invoice["total"], invoice["amount_paid"])
-        ]
-        wrong += self.stack.find_stuck([self.seller])
-        return wrong[:5]
-
     def _read(self, one: Subscriber) -> tuple[dict[str, Any], dict[str, Any]]:
         call = self.seller.account.call
         invoice = call("GET", f"/v1/invoices/{one.subscription['latest_invoice']}")
@@ -125,6 +104,40 @@ class Processing:
 
 
 EVENT_TYPES = ("customer.subscription.updated", "invoice.paid")
+
+
+def find_mistakes(
+    connection: psycopg.Connection[Any], seller: Seller, invoices: Iterable[dict[str, Any]]
+) -> list[str]:
+    """Rows that differ from Stripe's objects: the seller's newest subscriptions, these
+    invoices."""
+    subscriptions = {
+        one.subscription["id"]: (one.subscription["status"], one.quantity)
+        for one in seller.customers
+    }
+    bills = {each["id"]: (each["status"], each["total"], each["amount_paid"]) for each in invoices}
+    wrong = [
+        difference
+        for expected, statement in ((subscriptions, SUBSCRIPTIONS_SQL), (bills, INVOICES_SQL))
+        for difference in _differences(expected, _rows_by_id(connection, statement, seller.project))
+    ]
+    return [*find_stuck(connection, [seller]), *wrong[:5]]
+
+
+def _rows_by_id(
+    connection: psycopg.Connection[Any], statement: LiteralString, project: str
+) -> dict[str, tuple[Any, ...]]:
+    return {row[0]: row[1:] for row in connection.execute(statement, [project])}
+
+
+def _differences(
+    expected: Mapping[str, tuple[Any, ...]], stored: Mapping[str, tuple[Any, ...]]
+) -> list[str]:
+    return [
+        f"{stripe_id} is {values} at Stripe, and {stored.get(stripe_id)} is stored"
+        for stripe_id, values in expected.items()
+        if stored.get(stripe_id) != values
+    ]
 
 
 def _wait_until_applied(connection: psycopg.Connection[Any], ids: Sequence[str]) -> str:
