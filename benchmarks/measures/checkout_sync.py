@@ -48,7 +48,7 @@ def measure(stack: StripeStack, seller: Seller, *, count: int) -> SyncCosts:
         started = time.perf_counter()
         reply = api.call("POST", f"/api/v1/checkout/{checkout['id']}/sync")
         costs.sync_ms.append((time.perf_counter() - started) * 1000)
-        costs.wrong += _find_mistake(reply.status, reply.text and reply.json())
+        costs.wrong += find_mistake(reply.status, reply.text and reply.json())
     costs.requests_to_open = (opened - before) / count
     costs.requests_to_sync = (_stripe_requests(stack) - opened) / count
     return costs
@@ -59,7 +59,7 @@ def count_requests(metrics: str) -> float:
     return sum(float(number) for number in _REQUESTS.findall(metrics))
 
 
-def _find_mistake(status: int, body: Any) -> list[str]:
+def find_mistake(status: int, body: Any) -> list[str]:
     """An error text unless the answer says that the buyer has what was bought."""
     if status != 200:
         return [f"sync was answered with {status} {body}"]
