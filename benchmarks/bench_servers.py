@@ -99,7 +99,6 @@ class BenchServers:
     def fresh(self, name: str, number: int) -> BenchDatabase:
         """Create a database with the measured project and its one customer, and flush the Redis
         database of this number."""
-        self._drop(name)
         return self._world(name, number)
 
     def empty(self) -> BenchDatabase:
@@ -235,7 +234,7 @@ class BenchServers:
         environment = self.environment(database_url, redis_url)
         if shop is None:
             self.kept(TEMPLATE, self._migrate, of=_migrations_hash())
-            self._copy(TEMPLATE, name)
+            self.copy(TEMPLATE, name)
         else:
             self._migrate(database_url)
         measured = shop or MeasuredProject(
@@ -250,10 +249,13 @@ class BenchServers:
         environment = self.environment(address, self.redis_url(0))
         run_python(["manage.py", "migrate", "--verbosity", "0"], environment)
 
-    def _copy(self, template: str, name: str) -> None:
+    def copy(self, template: str, name: str) -> str:
+        """Create a database as a copy of one that nobody uses. Returns its URL."""
+        self._drop(name)
         with psycopg.connect(self.servers.postgres.url("postgres"), autocommit=True) as connection:
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        return self.servers.postgres.url(name)
 
     def _exists(self, name: str) -> bool:
         with psycopg.connect(self.servers.postgres.url("postgres")) as connection:

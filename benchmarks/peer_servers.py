@@ -19,6 +19,7 @@ from devtools.stack.programs import WEB_WORKERS, peer
 
 HERE = Path(__file__).resolve().parent
 DJSTRIPE = "benchmarks.peers.dj"
+DJSTRIPE_TEMPLATE = "djstripe_made"
 DJSTRIPE_WEBHOOK = "/stripe/webhook/6a6f7a2e-5f0c-4f6e-9d43-0d1c5b7a9e11/"
 INVOICES_SQL = "SELECT count(*) FROM djstripe_invoice WHERE id = ANY(%s)"
 FEATURES = 20
@@ -92,11 +93,7 @@ def start_djstripe(servers: BenchServers) -> Peer | None:
         servers.say(f"dj-stripe is left out: {error}")
         return None
 
-    def make(url: str) -> None:
-        servers.say("Making dj-stripe's tables, once …")
-        _make_djstripe(python, _own_environment(servers, url))
-
-    url = servers.kept("djstripe", make, of=(HERE / "peers" / "dj.py").read_text())
+    url = _create_djstripe_database(servers, python, "djstripe")
     port = free_port()
     command = [python, *peer(port, f"{DJSTRIPE}:application")[1:]]
     servers.start("djstripe", command, port, _own_environment(servers, url))
@@ -106,28 +103,39 @@ def start_djstripe(servers: BenchServers) -> Peer | None:
 def start_djstripe_processing(
     servers: BenchServers, account: StripeAccount
 ) -> DjStripeProcessing | None:
-    """dj-stripe with its own handlers and an empty database, whose Stripe is this account of the
+    """dj-stripe with its own handlers, whose Stripe is this account of the
     sandbox; None if it cannot be installed."""
     try:
         python = find_python("djstripe")
     except EnvironmentUnavailable as error:
         servers.say(f"dj-stripe is left out: {error}")
         return None
-    url, port = servers.database("djstripe_processing"), free_port()
+    url, port = _create_djstripe_database(servers, python, "djstripe_processing"), free_port()
     environment = {
         **_own_environment(servers, url),
         "STRIPE_API_HOST": f"http://127.0.0.1:{account.port}",
         "STRIPE_TEST_SECRET_KEY": account.secret_key,
     }
-    _make_djstripe(python, environment)
     command = [python, *peer(port, f"{DJSTRIPE}:application")[1:]]
     program = servers.start("djstripe-processing", command, port, environment)
     return DjStripeProcessing(port, url, program)
 
 
-def _make_djstripe(python: str, environment: dict[str, str]) -> None:
-    command = [python, "-m", DJSTRIPE]
-    subprocess.run(command, cwd=CHECKOUT, env=environment, check=True, capture_output=True)
+def _create_djstripe_database(servers: BenchServers, python: str, name: str) -> str:
+    """A copy of the database that dj-stripe has made once. Returns its URL."""
+
+    def make(url: str) -> None:
+        servers.say("Making dj-stripe's tables, once …")
+        subprocess.run(
+            [python, "-m", DJSTRIPE],
+            cwd=CHECKOUT,
+            env=_own_environment(servers, url),
+            check=True,
+            capture_output=True,
+        )
+
+    servers.kept(DJSTRIPE_TEMPLATE, make, of=(HERE / "peers" / "dj.py").read_text())
+    return servers.copy(DJSTRIPE_TEMPLATE, name)
 
 
 def _own_environment(servers: BenchServers, url: str) -> dict[str, str]:
