@@ -10,10 +10,12 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from benchmarks import stripe_events, subscribers
-from benchmarks.load.http_client import LoadClient
-from benchmarks.stripe_stack import FEATURE, Seller, StripeStack, find_stuck
+from benchmarks.load.http_client import LoadClient, NoAnswer
+from benchmarks.measures.processing import find_mistakes
+from benchmarks.stripe_stack import FEATURE, Seller, StripeStack
 from benchmarks.subscribers import Subscriber
 
 POLL_SECONDS = 0.01
@@ -65,9 +67,10 @@ class DelayRun:
         subscribers.at_once(_change, changes)
         asyncio.run(self._run(changes))
         error = self.stack.wait_until_idle()
+        self.delays.wrong += [error] if error else []
         with self.stack.world.connect() as connection:
-            stuck = find_stuck(connection, [watch.seller for watch in self._watches])
-        self.delays.wrong += [*([error] if error else []), *stuck]
+            for watch in self._watches:
+                self.delays.wrong += find_mistakes(connection, watch.seller, [])
         return self.delays
 
     async def _run(self, changes: Sequence[tuple[Watch, Subscriber]]) -> None:
@@ -101,10 +104,14 @@ class DelayRun:
         watch.waiting[subscriber.user_id] = (subscriber.is_active, due)
         kind = "created" if subscriber.is_active else "deleted"
         body = stripe_events.build_event(f"customer.subscription.{kind}", subscriber.subscription)
-        answer = await stripe_events.send_event(
-            client, watch.seller.webhook_path, body, secret=self.stack.secret
-        )
-        if answer.status != 200:
+        try:
+            answer = await stripe_events.send_event(
+                client, watch.seller.webhook_path, body, secret=self.stack.secret
+            )
+        except NoAnswer as error:
+            self.delays.wrong.append(str(error))
+            return
+        if answer.status != HTTPStatus.OK:
             self.delays.wrong.append(f"an event was answered with {answer.status}")
 
     async def _observe(self, client: LoadClient, watch: Watch) -> None:
@@ -121,11 +128,14 @@ class DelayRun:
     async def _check(self, client: LoadClient, watch: Watch) -> None:
         users = list(watch.waiting)[:BATCH]
         checks = [{"user_id": user, "feature": FEATURE} for user in users]
-        answer = await client.send("POST", CHECK, key=watch.seller.key, data={"checks": checks})
+        try:
+            answer = await client.send("POST", CHECK, key=watch.seller.key, data={"checks": checks})
+        except NoAnswer as error:
+            self.delays.wrong.append(str(error))
+            return
         now = time.perf_counter()
-        if answer.status != 200:
+        if answer.status != HTTPStatus.OK:
             self.delays.wrong.append(f"a check was answered with {answer.status}")
-            watch.waiting.clear()
             return
         for user, decision in zip(users, answer.json()["data"], strict=True):
             expected, due = watch.waiting[user]
