@@ -36,6 +36,9 @@ VAR = CHECKOUT / "var" / "bench"
 TEMPLATE = "migrated"
 UNREACHED_LIMITS = {"RATE_LIMIT_REQUESTS": "1000000", "RATE_LIMIT_CHECKS": "1000000"}
 """Requests are counted as in production, and none is refused."""
+READY_POLL_SECONDS = 0.05
+LOADED_SIZES = ("crowd", "projects", "customers", "records", "events")
+"""What decides the content of the filled database."""
 SOURCES = ("bulk_data.py", "bulk_log.py", "measured_project.py")
 
 
@@ -93,10 +96,14 @@ class BenchServers:
     ) -> None:
         self._undo.close()
 
+    def fresh(self, name: str, number: int) -> BenchDatabase:
+        """Create a database with the measured project and its one customer, and flush the Redis
+        database of this number."""
+        return self._world(name, number)
+
     def empty(self) -> BenchDatabase:
         """Create a database with the measured project only."""
-        self._drop("empty")
-        world = self._world("empty", 1)
+        world = self.fresh("empty", 1)
         with world.connect() as connection:
             bulk_data.insert_measured_customers(connection, world.shop, self.size)
         return world
@@ -105,7 +112,7 @@ class BenchServers:
         """A database with the measured project among others; loaded now or by an earlier run."""
         mark = VAR / "loaded.json"
         parameters = {
-            "size": asdict(self.size) | {"rounds": 0, "seconds": 0},
+            "size": {name: getattr(self.size, name) for name in LOADED_SIZES},
             "from": _source_hash(),
         }
         loaded = json.loads(mark.read_text()) if mark.exists() else {}
@@ -113,8 +120,7 @@ class BenchServers:
             self.say("The filled database is there from an earlier run.")
             return self._world("full", 2, shop=MeasuredProject(**loaded["shop"]))
         mark.unlink(missing_ok=True)
-        self._drop("full")
-        world = self._world("full", 2)
+        world = self.fresh("full", 2)
         started = time.monotonic()
         with world.connect() as connection:
             bulk_data.insert_measured_customers(connection, world.shop, self.size)
@@ -140,15 +146,17 @@ class BenchServers:
         mark.write_text(of)
         return url
 
-    def serve(self, world: BenchDatabase) -> None:
+    def serve(self, world: BenchDatabase) -> Program:
         """Serve the database with the product, as the stack does."""
-        self.start(world.name, web(world.port), world.port, world.environment)
+        return self.start(world.name, web(world.port), world.port, world.environment)
 
-    def serve_again(self, world: BenchDatabase, **environment: str) -> BenchDatabase:
+    def serve_again(
+        self, world: BenchDatabase, suffix: str = "again", **environment: str
+    ) -> BenchDatabase:
         """Serve the database a second time, with other environment variables."""
         second = replace(
             world,
-            name=f"{world.name}-again",
+            name=f"{world.name}-{suffix}",
             port=free_port(),
             environment={**world.environment, **environment},
         )
@@ -175,7 +183,7 @@ class BenchServers:
         environment: Mapping[str, str],
         *,
         is_ready: Callable[[], bool] | None = None,
-    ) -> None:
+    ) -> Program:
         """Start a server and wait until it is ready: by default, until it answers HTTP."""
         log = VAR / "log" / f"{name}.log"
         program = Program(name, command, log, is_ready or (lambda: responds(port)))
@@ -186,7 +194,14 @@ class BenchServers:
             program.check()
             if time.monotonic() > deadline:
                 raise program.failure("was not ready after a minute")
-            time.sleep(0.1)
+            time.sleep(READY_POLL_SECONDS)
+        return program
+
+    def stop(self, program: Program) -> None:
+        """End a program before the run ends."""
+        self._programs.remove(program)
+        if program.process is not None:
+            end(program.process, patience=15)
 
     def environment(self, database_url: str, redis_url: str) -> dict[str, str]:
         """Environment with production settings for these servers."""
@@ -203,9 +218,13 @@ class BenchServers:
             **UNREACHED_LIMITS,
         }
 
+    def manage(self, world: BenchDatabase, *arguments: str) -> str:
+        """What a command of manage.py prints on the database."""
+        return run_python(["manage.py", *arguments], world.environment)
+
     def shell(self, world: BenchDatabase, code: str) -> str:
         """What this code prints in Django's shell on the database."""
-        return _run_python(["manage.py", "shell", "-v", "0", "-c", code], world.environment)
+        return self.manage(world, "shell", "-v", "0", "-c", code)
 
     def redis_url(self, database: int) -> str:
         return self.servers.valkey.url(database)
@@ -215,11 +234,11 @@ class BenchServers:
         environment = self.environment(database_url, redis_url)
         if shop is None:
             self.kept(TEMPLATE, self._migrate, of=_migrations_hash())
-            self._copy(TEMPLATE, name)
+            self.copy(TEMPLATE, name)
         else:
             self._migrate(database_url)
         measured = shop or MeasuredProject(
-            **json.loads(_run_python(["-m", "benchmarks.measured_project"], environment))
+            **json.loads(run_python(["-m", "benchmarks.measured_project"], environment))
         )
         world = BenchDatabase(name, database_url, redis_url, free_port(), measured, environment)
         world.forget()
@@ -228,12 +247,15 @@ class BenchServers:
     def _migrate(self, address: str) -> None:
         """Migrate a database."""
         environment = self.environment(address, self.redis_url(0))
-        _run_python(["manage.py", "migrate", "--verbosity", "0"], environment)
+        run_python(["manage.py", "migrate", "--verbosity", "0"], environment)
 
-    def _copy(self, template: str, name: str) -> None:
+    def copy(self, template: str, name: str) -> str:
+        """Create a database as a copy of one that nobody uses. Returns its URL."""
+        self._drop(name)
         with psycopg.connect(self.servers.postgres.url("postgres"), autocommit=True) as connection:
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+        return self.servers.postgres.url(name)
 
     def _exists(self, name: str) -> bool:
         with psycopg.connect(self.servers.postgres.url("postgres")) as connection:
@@ -249,7 +271,7 @@ class BenchServers:
         end(*(one.process for one in self._programs if one.process), patience=15)
 
 
-def _run_python(arguments: list[str], environment: Mapping[str, str]) -> str:
+def run_python(arguments: list[str], environment: Mapping[str, str]) -> str:
     run = subprocess.run(
         [sys.executable, *arguments],
         cwd=CHECKOUT,

@@ -7,15 +7,20 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Measurements:
-    """Values per second by case name, one per round."""
+    """Values per second by case name, one per round; ``costs`` are values of which less is
+    better, in the unit that their names have."""
 
     by_name: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    costs: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     wrong: list[str] = field(default_factory=list)
 
     def add(self, name: str, per_second: float, *, wrong: str = "") -> None:
         self.by_name[name].append(per_second)
         if wrong:
             self.wrong.append(f"{name}: {wrong}")
+
+    def add_cost(self, name: str, value: float) -> None:
+        self.costs[name].append(value)
 
     def median(self, name: str) -> float:
         return statistics.median(self.by_name[name])

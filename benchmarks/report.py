@@ -28,6 +28,7 @@ OURS = (
 )
 
 BARE = "bare view"
+PLAIN = "bare WSGI callable"
 UNLIMITED = "check, warm in the process, without rate limits"
 FASTAPI = "FastAPI + Redis"
 BARE_CONSUME = "bare UPDATE … RETURNING view"
@@ -39,6 +40,36 @@ PAGES = "the same pages by SQL alone"
 SENDER = "sender of webhooks alone"
 DJSTRIPE = "dj-stripe is_subscribed_to"
 DJSTRIPE_INTAKE = "dj-stripe, keeping events only"
+
+PROCESSING = "processing, {}, {}"
+"""Case and budget; objects per second."""
+PROCESSING_CASES = ("unchanged", "changed", "mixed")
+SHIPPED, LIFTED = "budget as shipped", "budget lifted"
+DJSTRIPE_PROCESSING = "dj-stripe, {}"
+MIN_PROCESSING = {"unchanged": 10.0, "changed": 2.0}
+"""Targets beside dj-stripe, for both budgets."""
+WORKER_CPU = "{}: CPU of the worker, ms per object"
+PEER_CPU = "{}: its CPU, ms per event"
+DELAY = "delivery → changed answer, {} events/s, {}: p{}, ms"
+"""Events per second, accounts, and percentile."""
+TEN_ACCOUNTS, ONE_ACCOUNT = "ten accounts", "one account"
+SYNC = "sync after checkout, alone, ms"
+SYNC_REQUESTS = "sync after checkout: requests to Stripe"
+OPEN_REQUESTS = "a checkout after the first: requests to Stripe"
+WEB_START, WEB_CPU = "web ready, s", "web ready: CPU of all its processes, s"
+CHECK_START, CHECK_CPU = "manage.py check, s", "manage.py check: CPU, s"
+WEB_MIB, WORKER_MIB = "largest web process, private MiB", "largest worker child, private MiB"
+MAX_COSTS = {
+    SYNC: 300.0,
+    DELAY.format(100, TEN_ACCOUNTS, 99): 1000.0,
+    SYNC_REQUESTS: 3.0,
+    OPEN_REQUESTS: 2.0,
+    WEB_START: 3.0,
+    CHECK_START: 1.5,
+    WEB_MIB: 90.0,
+    WORKER_MIB: 80.0,
+}
+"""Targets in the empty database."""
 
 MIN_GROWTH_RATIO = 0.8
 
@@ -54,6 +85,7 @@ MIN_RATES = {case_name(RELAY): 20_000, case_name(WEBHOOKS): 2_000}
 def list_ratios() -> Iterator[Ratio]:
     """All ratios, with their targets."""
     yield Ratio(f"{WARM} : {BARE}", case_name(WARM), BARE, 0.85)
+    yield Ratio(f"{WARM} : {PLAIN}", case_name(WARM), PLAIN, 0.6)
     yield Ratio(f"{WARM} : {UNLIMITED}", case_name(WARM), UNLIMITED, 0.97)
     yield Ratio(f"{WARM} : {FASTAPI}", case_name(WARM), FASTAPI, 1.7)
     yield Ratio(f"{WARM} : {DJSTRIPE}", case_name(WARM), DJSTRIPE, 20)
@@ -74,8 +106,9 @@ def list_ratios() -> Iterator[Ratio]:
     yield Ratio(f"{CONSUME} : {BARE_CONSUME}", case_name(CONSUME), BARE_CONSUME, 0.5)
     yield Ratio(f"{RELAY} : {XADD}", case_name(RELAY), case_name(XADD), 0.3)
     yield Ratio(f"{PULL} : {PAGES}", case_name(PULL), case_name(PAGES))
+    yield from _list_processing_ratios()
     yield Ratio(f"{WEBHOOKS} : {SENDER}", case_name(WEBHOOKS), case_name(SENDER), 0.2)
-    for case in OURS:
+    for case in (*OURS, *(case for _, case in _processing_cases())):
         yield Ratio(
             f"growth: {case}, full : empty",
             case_name(case, FULL),
@@ -84,6 +117,19 @@ def list_ratios() -> Iterator[Ratio]:
         )
     growth = f"growth: {PULL_MIDDLE}, full : the end of an empty log"
     yield Ratio(growth, case_name(PULL_MIDDLE, FULL), case_name(PULL), MIN_GROWTH_RATIO)
+
+
+def _list_processing_ratios() -> Iterator[Ratio]:
+    for name, case in _processing_cases():
+        peer = DJSTRIPE_PROCESSING.format(name)
+        yield Ratio(f"{case} : dj-stripe", case_name(case), peer, MIN_PROCESSING.get(name))
+
+
+def _processing_cases() -> Iterator[tuple[str, str]]:
+    """Each case's short name, with what it is called here."""
+    for budget in (SHIPPED, LIFTED):
+        for name in PROCESSING_CASES:
+            yield name, PROCESSING.format(name, budget)
 
 
 def render_markdown(
@@ -109,6 +155,10 @@ def render_markdown(
         "| per second | median | low | high | target |",
         "|---|---:|---:|---:|---:|",
         *(_rate_row(name, figures.median(name), runs) for name, runs in figures.by_name.items()),
+        "",
+        "| cost | median | low | high | target |",
+        "|---|---:|---:|---:|---:|",
+        *(_cost_row(name, runs) for name, runs in figures.costs.items()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -118,6 +168,13 @@ def _rate_row(name: str, middle: float, runs: Sequence[float]) -> str:
     mark = " ✗" if target is not None and middle < target else ""
     minimum = "" if target is None else f"≥ {target:,}"
     return f"| {name} | {middle:,.0f}{mark} | {min(runs):,.0f} | {max(runs):,.0f} | {minimum} |"
+
+
+def _cost_row(name: str, runs: Sequence[float]) -> str:
+    target, middle = MAX_COSTS.get(name.removesuffix(case_name(""))), statistics.median(runs)
+    mark = " ✗" if target is not None and middle > target else ""
+    limit = "" if target is None else f"≤ {target:,g}"
+    return f"| {name} | {middle:,.2f}{mark} | {min(runs):,.2f} | {max(runs):,.2f} | {limit} |"
 
 
 def _ratio_row(measured: tuple[Ratio, list[float]]) -> str:

@@ -14,6 +14,8 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from benchmarks.peers.answer import ANSWER
+
 address = urlsplit(os.environ["DATABASE_URL"])
 settings.configure(
     ALLOWED_HOSTS=["*"],
@@ -36,21 +38,6 @@ settings.configure(
     USE_TZ=True,
 )
 
-ANSWER = orjson.dumps(
-    {
-        "feature": "sso",
-        "allowed": True,
-        "reason": "entitled",
-        "value": True,
-        "limit": None,
-        "used": None,
-        "remaining": None,
-        "resets_at": None,
-        "valid_until": None,
-        "version": 1,
-        "sources": [{"type": "subscription", "id": "sub_01j9zc3k5v8e4w2t7x6y5q4r3s"}],
-    }
-)
 TAKE = """
 UPDATE bare_counter SET used = used + %(amount)s
 WHERE user_id = %(user_id)s AND used + %(amount)s <= most RETURNING used

@@ -37,7 +37,7 @@ def programs(
         ),
         Program("web", web(web_port), log / "web.log", lambda: serves(web_port, "/ready")),
         Program(
-            "worker", _worker(), log / "worker.log", lambda: takes_tasks(environment["REDIS_URL"])
+            "worker", worker(), log / "worker.log", lambda: takes_tasks(environment["REDIS_URL"])
         ),
         Program("beat", _beat(), log / "beat.log", lambda: True),
         Program("deliver", _deliver(), log / "deliver.log", lambda: True),
@@ -87,7 +87,8 @@ def _granian(port: int, interface: str) -> list[str]:
     ]
 
 
-def _worker() -> list[str]:
+def worker() -> list[str]:
+    """The command of the worker."""
     return [
         *_module("celery"),
         *("-A", "config", "worker", "--pool", "prefork", "--concurrency", str(WORKER_PROCESSES)),
