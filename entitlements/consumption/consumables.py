@@ -4,8 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import transaction
-
+from common.after_commit import after_commit
 from common.ids import is_id
 from entitlements.balances.selectors import amounts
 from entitlements.balances.selectors.amounts import StaticDecision
@@ -111,8 +110,8 @@ def build_unpaid_decision(decision: Decision, *, balance: int) -> Decision:
 
 def forget_cached_decisions(consumable: Consumable) -> None:
     """Drop the user's cached completed decisions once the transaction commits."""
-    transaction.on_commit(
-        lambda: cache.forget(project_id=consumable.project_id, names=consumable.names), robust=True
+    after_commit(
+        lambda: cache.forget(project_id=consumable.project_id, names=consumable.names)
     )
 
 
