@@ -13,10 +13,14 @@ therefore not started: it is prepared and sent once more.
 
 Behind a transaction pooler (DATABASE_POOLER) the next transaction is in another session, which does
 not have the statement: there each one is parsed and planned anew.
+
+:func:`fetch_each` commits several executions of one statement together, for callers that would wait
+for the same disk anyway.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -24,11 +28,11 @@ from itertools import count
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import Connection, Cursor, Error, OperationalError
 from psycopg.errors import InvalidSqlStatementName, error_from_result
-from psycopg.pq import ExecStatus, Format, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg_pool import ConnectionPool
 
@@ -48,14 +52,35 @@ def fetch_rows(statement: str, parameters: Mapping[str, Any]) -> list[Row]:
     bound = None if _is_watched(wrapper) else _bind(statement, parameters)
     if bound is None:
         return _execute_by_cursor(wrapper, statement, parameters)
-    keeps_session: bool = wrapper.keeps_session  # type: ignore[attr-defined]
-    if not wrapper.in_atomic_block and wrapper.connection is None and wrapper.pool is not None:  # type: ignore[attr-defined]
-        with wrapper.wrap_database_errors:
-            return _execute_on_pool(wrapper.pool, bound, keeps_session=keeps_session)  # type: ignore[attr-defined]
-    wrapper.ensure_connection()
-    wrapper.validate_no_broken_transaction()
-    with wrapper.wrap_database_errors:
-        return _execute(wrapper.connection, bound, keeps_session=keeps_session)
+    with wrapper.wrap_database_errors, _connection_of(wrapper) as connection:
+        return _execute(connection, bound, keeps_session=wrapper.keeps_session)  # type: ignore[attr-defined]
+
+
+def fetch_each(statement: str, parameters: Sequence[Mapping[str, Any]]) -> list[list[Row]]:
+    """Execute a constant statement once for each of the parameters, in their order and in one
+    transaction; return the rows of each execution.
+
+    All of it is sent at once. An execution that waits for a lock for ``LOCK_PATIENCE`` fails.
+    Raises Django's database errors: nothing is stored then, unless the connection broke
+    (:func:`is_outcome_unknown`).
+    """
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    bound = [_bind(statement, each) for each in parameters]
+    if None in bound or wrapper.in_atomic_block or _is_watched(wrapper):
+        with transaction.atomic():
+            return [fetch_rows(statement, each) for each in parameters]
+    with wrapper.wrap_database_errors, _connection_of(wrapper) as connection:
+        return _execute_together(
+            connection,
+            [each for each in bound if each is not None],
+            keeps_session=wrapper.keeps_session,  # type: ignore[attr-defined]
+        )
+
+
+def is_outcome_unknown(error: BaseException) -> bool:
+    """Whether this database error does not tell if the transaction was committed: it is not an
+    answer of the server, which would have a code."""
+    return getattr(error.__cause__, "sqlstate", None) is None
 
 
 def _execute_by_cursor(
@@ -74,20 +99,25 @@ def _is_watched(wrapper: BaseDatabaseWrapper) -> bool:
     return wrapper.queries_logged or bool(wrapper.execute_wrappers)
 
 
-def _execute_on_pool(
-    pool: ConnectionPool[Any], bound: "_BoundStatement", *, keeps_session: bool
-) -> list[Row]:
-    """Execute on a connection that goes back to the pool at once.
+@contextmanager
+def _connection_of(wrapper: BaseDatabaseWrapper) -> Iterator[Connection[Any]]:
+    """The connection of the thread, if it has one, or else one that goes back to the pool at once.
 
     Binding a connection to the thread, and releasing it after the request, costs as much as the
     statement.
     """
+    pool: ConnectionPool[Any] | None = wrapper.pool  # type: ignore[attr-defined]
+    if wrapper.in_atomic_block or wrapper.connection is not None or pool is None:
+        wrapper.ensure_connection()
+        wrapper.validate_no_broken_transaction()
+        yield wrapper.connection
+        return
     pool.open()
     connection = pool.getconn()
     try:
         if not connection.autocommit:
             connection.autocommit = True  # its last user may have turned it off
-        return _execute(connection, bound, keeps_session=keeps_session)
+        yield connection
     finally:
         pool.putconn(connection)
 
@@ -99,6 +129,10 @@ class _BoundStatement(NamedTuple):
     types: tuple[int, ...]
     values: list[Any]
     """Encoded values; None for NULL."""
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        return _formats(self.types)
 
 
 _BOOL, _BYTEA, _INT8, _TEXT, _VARCHAR, _NUMERIC = 16, 17, 20, 25, 1043, 1700
@@ -122,6 +156,12 @@ def _bind(statement: str, parameters: Mapping[str, Any]) -> _BoundStatement | No
         types.append(encoded[0])
         values.append(encoded[1])
     return _BoundStatement(text, tuple(types), values)
+
+
+@cache
+def _formats(types: tuple[int, ...]) -> tuple[Format, ...]:
+    """Bytes are sent as they are, all other values as text."""
+    return tuple(Format.BINARY if type_ == _BYTEA else Format.TEXT for type_ in types)
 
 
 @cache
@@ -155,7 +195,7 @@ def _encode(value: Any) -> tuple[int, bytes | None] | None:
     if isinstance(value, timedelta):
         return _INTERVAL, b"%d microseconds" % (value // timedelta(microseconds=1))
     if isinstance(value, bytes):
-        return _BYTEA, b"\\x" + value.hex().encode()
+        return _BYTEA, value
     return (_INFERRED, _array(value)) if isinstance(value, list) and _is_flat(value) else None
 
 
@@ -182,12 +222,13 @@ def _execute(
     if not connection.autocommit and connection.pgconn.transaction_status == TransactionStatus.IDLE:
         connection.execute("")  # makes psycopg begin the transaction
     if not keeps_session:
-        result = connection.pgconn.exec_params(bound.text, bound.values, bound.types)
+        result = connection.pgconn.exec_params(bound.text, bound.values, bound.types, bound.formats)
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             return _rows(connection, result)
         raise _error(connection, result)
     for is_again in (False, True):
-        result = connection.pgconn.exec_prepared(_prepared_name(connection, bound), bound.values)
+        name = _prepared_name(connection, bound)
+        result = connection.pgconn.exec_prepared(name, bound.values, bound.formats)
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             return _rows(connection, result)
         error = _error(connection, result)
@@ -197,6 +238,67 @@ def _execute(
         if connection.pgconn.transaction_status != TransactionStatus.IDLE:
             raise error  # the error has ended the transaction
     raise AssertionError("It has returned or raised.")
+
+
+LOCK_PATIENCE = "100ms"
+_BEGIN, _COMMIT = b"BEGIN", b"COMMIT"
+_SETTINGS = (
+    "SELECT set_config('enable_seqscan', 'off', true),"  # a constant
+    f" set_config('lock_timeout', '{LOCK_PATIENCE}', true)"
+).encode()
+"""Of a transaction of several executions. A plan that was made while a table was empty reads the
+whole table, until the table is analyzed; with this it is made for an index."""
+
+
+def _execute_together(
+    connection: Connection[Any], statements: list[_BoundStatement], *, keeps_session: bool
+) -> list[list[Row]]:
+    """Execute them in one transaction and one round trip (libpq's pipeline mode)."""
+    pgconn = connection.pgconn
+    names = [_prepared_name(connection, each) if keeps_session else b"" for each in statements]
+    pgconn.enter_pipeline_mode()
+    try:
+        pgconn.send_query_params(_BEGIN, None)
+        pgconn.send_query_params(_SETTINGS, None)
+        for name, each in zip(names, statements, strict=True):
+            if keeps_session:
+                pgconn.send_query_prepared(name, each.values, each.formats)
+            else:
+                pgconn.send_query_params(each.text, each.values, each.types, each.formats)
+        pgconn.send_query_params(_COMMIT, None)
+        pgconn.pipeline_sync()
+        results = _results_until_sync(connection)
+    finally:
+        if pgconn.status == ConnStatus.OK:
+            pgconn.exit_pipeline_mode()
+    _raise_failure(connection, results)
+    return [_rows(connection, result) for result in results[2:-1]]
+
+
+def _results_until_sync(connection: Connection[Any]) -> list[PGresult]:
+    """Results of all that was sent. Raises OperationalError if the connection breaks."""
+    results: list[PGresult] = []
+    while connection.pgconn.status == ConnStatus.OK:
+        result = connection.pgconn.get_result()
+        if result is None:  # between two statements
+            continue
+        if result.status == ExecStatus.PIPELINE_SYNC:
+            return results
+        results.append(result)
+    raise OperationalError("The connection broke before the commit was confirmed.")
+
+
+def _raise_failure(connection: Connection[Any], results: list[PGresult]) -> None:
+    """Roll back and raise the error if a statement has failed."""
+    for result in results:
+        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            error = _error(connection, result)
+            connection.rollback()
+            if isinstance(error, InvalidSqlStatementName):
+                del _names[connection]  # the server has dropped them, as after DISCARD ALL
+            raise error
+    if results[-1].command_status != _COMMIT:
+        raise OperationalError("The server has not committed the transaction.")
 
 
 def _prepared_name(connection: Connection[Any], bound: _BoundStatement) -> bytes:

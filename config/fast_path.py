@@ -9,7 +9,7 @@ Django's own problem documents.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -32,6 +32,8 @@ from entitlements.decisions.api import fast_path as checks
 from projects.keys.credentials import ProjectCredential
 from usage.records.api import fast_path as usage
 from webhooks import fast_path as deliveries
+from webhooks.services.intake import Delivery
+from webhooks.views import RECEIVED
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -86,13 +88,31 @@ def answer_fast(environ: Environ) -> FastAnswer | None:
     else:
         answer = _run(route, environ, request_id)
     if answer is not None:
-        request_counter.count_answer(
-            method=environ["REQUEST_METHOD"],
-            path=environ["PATH_INFO"],
-            route=_pattern_of(environ["PATH_INFO"]),
-            status=answer.status,
-            started=started,
-        )
+        _count_answer(environ, answer, started)
+    return answer
+
+
+async def answer_delivery(
+    environ: Environ, body: bytes, store: Callable[[Delivery], Awaitable[bool]]
+) -> FastAnswer | None:
+    """Answer Stripe's delivery of an event in the event loop; return None if a thread has to.
+
+    ``store`` stores the event together with others, and returns False if it must be stored alone.
+    """
+    if "HTTP_IDEMPOTENCY_KEY" in environ or spans.are_exported() or not is_our_host(environ):
+        return None
+    started = time.perf_counter()
+    request_id = context.begin(
+        environ.get("HTTP_X_REQUEST_ID", ""), environ.get("HTTP_TRACEPARENT")
+    )
+    try:
+        delivery = deliveries.open_delivery(environ, body)
+        if delivery is None or not await store(delivery):
+            return None
+        answer = FastAnswer(200, _headers(request_id), RECEIVED)
+    except Exception as error:  # noqa: BLE001  # as in Django, every error is answered
+        answer = _refuse(environ, error, request_id)
+    _count_answer(environ, answer, started)
     return answer
 
 
@@ -144,6 +164,16 @@ def _route_of(environ: Environ) -> Route | None:
     if route is None and method == "POST" and path.startswith(DELIVERIES):
         return deliveries.take_in
     return route
+
+
+def _count_answer(environ: Environ, answer: FastAnswer, started: float) -> None:
+    request_counter.count_answer(
+        method=environ["REQUEST_METHOD"],
+        path=environ["PATH_INFO"],
+        route=_pattern_of(environ["PATH_INFO"]),
+        status=answer.status,
+        started=started,
+    )
 
 
 def _pattern_of(path: str) -> str:

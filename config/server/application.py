@@ -21,12 +21,13 @@ from common.api.problems import plain
 from common.process_metrics import shipper
 from common.request_metrics import UNMATCHED
 from common.request_threads import Threads
-from config.fast_path import answer_cached_check
+from config.fast_path import answer_cached_check, answer_delivery
 from config.request_counter import CHECK, request_counter
 from config.server.admission import Admission, Gate, RefusedByLimit
 from config.server.bodies import BodyIncomplete, BodyQueue, BodyTimeout, BodyTooLong
 from config.server.callers import CallerStatus
 from config.server.connections import Connections
+from config.server.delivery_batches import DeliveryBatches
 from config.server.environ import Environ, Scope, environ_of
 from config.server.files import allow_many_files
 from config.server.limits import Limits
@@ -54,6 +55,7 @@ class Application:
         self.bodies_with_key = BodyQueue(self.limits)
         self.bodies_without_key = BodyQueue(self.limits)
         self.gate = Gate(self.threads, limiter)
+        self.deliveries = DeliveryBatches(self.threads)
         self.waiting = WaitingRoom(self.limits, self.threads)
         self.busy: set[str] = set()
         self.connections = Connections(self.limits.max_connections, self.busy)
@@ -112,9 +114,22 @@ class Application:
             if environ["PATH_INFO"] == FEED and "wait=" in environ["QUERY_STRING"]:
                 await self._serve_waiting(environ, protocol, admission)
             else:
-                respond = partial(_respond, self._wsgi, environ, protocol, admission)
-                status = await self.threads.run(respond, lane=admission.lane)
+                status = await self._respond(environ, body, protocol, admission)
                 self.gate.finish(admission, environ["PATH_INFO"], status)
+
+    async def _respond(
+        self, environ: Environ, body: bytes, protocol: Protocol, admission: Admission
+    ) -> int:
+        """Answer a request; return the status."""
+        if admission.caller.status is CallerStatus.SIGNED:
+            answer = await answer_delivery(environ, body, self.deliveries.store)
+            if answer is not None:
+                headers = [*answer.headers, *admission.headers]
+                protocol.response_bytes(answer.status, headers, answer.body)
+                return answer.status
+        respond = partial(_respond, self._wsgi, environ, protocol, admission)
+        status: int = await self.threads.run(respond, lane=admission.lane)
+        return status
 
     async def _serve_waiting(
         self, environ: Environ, protocol: Protocol, admission: Admission

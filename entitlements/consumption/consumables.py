@@ -110,9 +110,7 @@ def build_unpaid_decision(decision: Decision, *, balance: int) -> Decision:
 
 def forget_cached_decisions(consumable: Consumable) -> None:
     """Drop the user's cached completed decisions once the transaction commits."""
-    after_commit(
-        lambda: cache.forget(project_id=consumable.project_id, names=consumable.names)
-    )
+    after_commit(lambda: cache.forget(project_id=consumable.project_id, names=consumable.names))
 
 
 def _check_kind(project: Project, code: str) -> None:
