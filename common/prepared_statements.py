@@ -19,6 +19,7 @@ for the same disk anyway.
 """
 
 import re
+import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -33,7 +34,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import Connection, Cursor, Error, OperationalError
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
-from psycopg.pq.abc import PGresult
+from psycopg.pq.abc import PGconn, PGresult
 from psycopg_pool import ConnectionPool
 
 Row = tuple[Any, ...]
@@ -139,9 +140,10 @@ _BOOL, _BYTEA, _INT8, _TEXT, _VARCHAR, _NUMERIC = 16, 17, 20, 25, 1043, 1700
 _TIMESTAMPTZ, _INTERVAL = 1184, 1186
 _INFERRED = 0
 """Type 0: the server infers the type from a cast or a comparison."""
-_names: WeakKeyDictionary[Connection[Any], dict[tuple[bytes, tuple[int, ...]], bytes]]
+_names: WeakKeyDictionary[Connection[Any], dict[tuple[bytes, tuple[int, ...], bool], bytes]]
 _names = WeakKeyDictionary()
-"""Names of the prepared statements of each connection."""
+"""Names of the prepared statements of each connection: one for executions alone, which keeps the
+plan of the session's settings, and one for executions together."""
 _numbers = count()
 
 
@@ -227,8 +229,9 @@ def _execute(
             return _rows(connection, result)
         raise _error(connection, result)
     for is_again in (False, True):
-        name = _prepared_name(connection, bound)
-        result = connection.pgconn.exec_prepared(name, bound.values, bound.formats)
+        with _planned_for_indexes(connection, bound):
+            name = _prepared_name(connection, bound)
+            result = connection.pgconn.exec_prepared(name, bound.values, bound.formats)
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             return _rows(connection, result)
         error = _error(connection, result)
@@ -240,14 +243,31 @@ def _execute(
     raise AssertionError("It has returned or raised.")
 
 
+@contextmanager
+def _planned_for_indexes(connection: Connection[Any], bound: _BoundStatement) -> Iterator[None]:
+    """Let PostgreSQL plan a statement for indexes at its first execution on a connection.
+
+    A plan that is made while a table is empty, and those of its foreign keys' checks, would read
+    the whole table from then on, until it is analyzed. Planning anew then follows the statistics.
+    """
+    if (bound.text, bound.types, False) in _names.get(connection, ()):
+        yield
+        return
+    connection.pgconn.exec_(b"SET enable_seqscan = off")
+    try:
+        yield
+    finally:
+        if connection.pgconn.transaction_status != TransactionStatus.INERROR:  # a rollback resets
+            connection.pgconn.exec_(b"RESET enable_seqscan")
+
+
 LOCK_PATIENCE = "100ms"
 _BEGIN, _COMMIT = b"BEGIN", b"COMMIT"
 _SETTINGS = (
     "SELECT set_config('enable_seqscan', 'off', true),"  # a constant
     f" set_config('lock_timeout', '{LOCK_PATIENCE}', true)"
 ).encode()
-"""Of a transaction of several executions. A plan that was made while a table was empty reads the
-whole table, until the table is analyzed; with this it is made for an index."""
+"""Of a transaction of several executions, each of which finds its rows by an index."""
 
 
 def _execute_together(
@@ -255,7 +275,10 @@ def _execute_together(
 ) -> list[list[Row]]:
     """Execute them in one transaction and one round trip (libpq's pipeline mode)."""
     pgconn = connection.pgconn
-    names = [_prepared_name(connection, each) if keeps_session else b"" for each in statements]
+    names = [
+        _prepared_name(connection, each, is_together=True) if keeps_session else b""
+        for each in statements
+    ]
     pgconn.enter_pipeline_mode()
     try:
         pgconn.send_query_params(_BEGIN, None)
@@ -279,6 +302,7 @@ def _results_until_sync(connection: Connection[Any]) -> list[PGresult]:
     """Results of all that was sent. Raises OperationalError if the connection breaks."""
     results: list[PGresult] = []
     while connection.pgconn.status == ConnStatus.OK:
+        _wait_for_result(connection.pgconn)
         result = connection.pgconn.get_result()
         if result is None:  # between two statements
             continue
@@ -286,6 +310,16 @@ def _results_until_sync(connection: Connection[Any]) -> list[PGresult]:
             return results
         results.append(result)
     raise OperationalError("The connection broke before the commit was confirmed.")
+
+
+def _wait_for_result(pgconn: PGconn) -> None:
+    """Wait until a result is there: ``get_result`` would wait with the interpreter lock."""
+    while pgconn.is_busy():
+        is_unsent = pgconn.flush()
+        poll = select.poll()
+        poll.register(pgconn.socket, select.POLLIN | (select.POLLOUT if is_unsent else 0))
+        poll.poll()
+        pgconn.consume_input()
 
 
 def _raise_failure(connection: Connection[Any], results: list[PGresult]) -> None:
@@ -301,18 +335,21 @@ def _raise_failure(connection: Connection[Any], results: list[PGresult]) -> None
         raise OperationalError("The server has not committed the transaction.")
 
 
-def _prepared_name(connection: Connection[Any], bound: _BoundStatement) -> bytes:
+def _prepared_name(
+    connection: Connection[Any], bound: _BoundStatement, *, is_together: bool = False
+) -> bytes:
     """Name of the statement on this connection; prepares the statement if needed."""
     names = _names.get(connection)
     if names is None:
         names = _names[connection] = {}
-    name = names.get((bound.text, bound.types))
+    key = bound.text, bound.types, is_together
+    name = names.get(key)
     if name is None:
         name = b"tollgate_%d" % next(_numbers)
         result = connection.pgconn.prepare(name, bound.text, bound.types)
         if result.status != ExecStatus.COMMAND_OK:
             raise _error(connection, result)
-        names[bound.text, bound.types] = name
+        names[key] = name
     return name
 
 
