@@ -102,15 +102,14 @@ async def answer_delivery(
     if "HTTP_IDEMPOTENCY_KEY" in environ or spans.are_exported() or not is_our_host(environ):
         return None
     started = time.perf_counter()
-    request_id = context.begin(
-        environ.get("HTTP_X_REQUEST_ID", ""), environ.get("HTTP_TRACEPARENT")
-    )
+    request_id = context.choose(environ.get("HTTP_X_REQUEST_ID", ""))
     try:
         delivery = deliveries.open_delivery(environ, body)
         if delivery is None or not await store(delivery):
             return None
         answer = FastAnswer(200, _headers(request_id), RECEIVED)
     except Exception as error:  # noqa: BLE001  # as in Django, every error is answered
+        context.begin(request_id, environ.get("HTTP_TRACEPARENT"))
         answer = _refuse(environ, error, request_id)
     _count_answer(environ, answer, started)
     return answer

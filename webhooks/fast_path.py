@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from billing.accounts import service as stripe_accounts
+from common import traces
 from webhooks.services import intake
 from webhooks.services.intake import Delivery
 from webhooks.views import ADDRESS, incomplete_body, receive
@@ -46,8 +47,13 @@ def open_delivery(environ: dict[str, Any], body: bytes) -> Delivery | None:
     endpoint = stripe_accounts.find_cached_endpoint(address[1])
     if endpoint is None:
         return None
+    parent = traces.parse(environ.get("HTTP_TRACEPARENT", ""))
     delivery = intake.open_delivery(
-        endpoint=endpoint, body=body, signature=_signature(environ), at=timezone.now()
+        endpoint=endpoint,
+        body=body,
+        signature=_signature(environ),
+        traceparent="" if parent is None else str(parent),
+        at=timezone.now(),
     )
     return delivery if delivery.envelope.report is None else None
 

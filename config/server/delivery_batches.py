@@ -15,7 +15,7 @@ import structlog
 from django.core.signals import request_finished
 from django.db import DatabaseError, connection
 
-from common import prepared_statements
+from common import context, prepared_statements
 from common.errors import Unavailable
 from common.request_threads import Threads
 from webhooks.services import intake
@@ -93,6 +93,7 @@ class DeliveryBatches:
 
 def _store(deliveries: list[Delivery]) -> bool:
     """Store them in one transaction. False if the database refuses it; nothing is stored then."""
+    context.begin()
     try:
         intake.receive_together(deliveries)
     except DatabaseError as error:

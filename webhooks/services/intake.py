@@ -117,7 +117,13 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
 
     Returns the parsed event. Raises SignatureRefused; nothing is stored then.
     """
-    delivery = open_delivery(endpoint=endpoint, body=body, signature=signature, at=at)
+    delivery = open_delivery(
+        endpoint=endpoint,
+        body=body,
+        signature=signature,
+        traceparent=traces.current_header(),
+        at=at,
+    )
     envelope = delivery.envelope
     row = prepared_statements.fetch_row(_RECEIVE, delivery.parameters)
     _announce([(delivery, row == FIRST)])
@@ -144,7 +150,7 @@ def receive_together(deliveries: Sequence[Delivery]) -> None:
 
 
 def open_delivery(
-    *, endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime
+    *, endpoint: StripeEndpoint, body: bytes, signature: str, traceparent: str, at: datetime
 ) -> Delivery:
     """Verify and parse an event. Raises SignatureRefused."""
     _verify(endpoint, body, signature, at)
@@ -153,7 +159,7 @@ def open_delivery(
         body=body,
         envelope=open_envelope(body, account=endpoint.account),
         at=at,
-        traceparent=traces.current_header(),
+        traceparent=traceparent,
     )
 
 
