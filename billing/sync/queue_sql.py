@@ -84,7 +84,8 @@ SYNC_REQUEST = f"{_PENDING}, counted AS ({_ADD}{_UNLESS_PENDING}{_COUNT_UP}), {_
 """``REQUEST_SYNC`` as a part of a longer statement. That statement defines ``object (account_id,
 kind, stripe_id, lane)`` with one row or none, passes the first three as well, ``at_once``,
 ``even_if_unchanged``, ``event_id`` (the Stripe event, or ""), ``event_created_at`` and
-``traceparent``, and reads the result from ``sync_request``. ``lane`` is the project if it is known, or "".
+``traceparent``, and reads the result from ``sync_request``. ``lane`` is the project if it is
+known, or "".
 
 An object that is due and that no worker has begun to read is left alone: a worker that claims it
 after this statement began also reads it after that, so the request that is there covers this one.
