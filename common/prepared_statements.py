@@ -18,26 +18,22 @@ not have the statement: there each one is parsed and planned anew.
 for the same disk anyway.
 """
 
-import re
 import select
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
-from decimal import Decimal
-from functools import cache
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import Connection, Cursor, Error, OperationalError
 from psycopg.errors import InvalidSqlStatementName, error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg_pool import ConnectionPool
 
-Row = tuple[Any, ...]
+from common.statement_codec import BoundStatement, Row, bind, read_rows
 
 
 def fetch_row(statement: str, parameters: Mapping[str, Any]) -> Row | None:
@@ -50,7 +46,7 @@ def fetch_row(statement: str, parameters: Mapping[str, Any]) -> Row | None:
 def fetch_rows(statement: str, parameters: Mapping[str, Any]) -> list[Row]:
     """Return all rows of a constant statement. Raises Django's database errors."""
     wrapper = connections[DEFAULT_DB_ALIAS]
-    bound = None if _is_watched(wrapper) else _bind(statement, parameters)
+    bound = None if _is_watched(wrapper) else bind(statement, parameters)
     if bound is None:
         return _execute_by_cursor(wrapper, statement, parameters)
     with wrapper.wrap_database_errors, _connection_of(wrapper) as connection:
@@ -66,7 +62,7 @@ def fetch_each(statement: str, parameters: Sequence[Mapping[str, Any]]) -> list[
     (:func:`is_outcome_unknown`).
     """
     wrapper = connections[DEFAULT_DB_ALIAS]
-    bound = [_bind(statement, each) for each in parameters]
+    bound = [bind(statement, each) for each in parameters]
     if None in bound or wrapper.in_atomic_block or _is_watched(wrapper):
         with transaction.atomic():
             return [fetch_rows(statement, each) for each in parameters]
@@ -123,23 +119,6 @@ def _connection_of(wrapper: BaseDatabaseWrapper) -> Iterator[Connection[Any]]:
         pool.putconn(connection)
 
 
-class _BoundStatement(NamedTuple):
-    """A statement for libpq: text with numbered parameters, their types and their values."""
-
-    text: bytes
-    types: tuple[int, ...]
-    values: list[Any]
-    """Encoded values; None for NULL."""
-
-    @property
-    def formats(self) -> tuple[Format, ...]:
-        return _formats(self.types)
-
-
-_BOOL, _BYTEA, _INT8, _TEXT, _VARCHAR, _NUMERIC = 16, 17, 20, 25, 1043, 1700
-_TIMESTAMPTZ, _INTERVAL = 1184, 1186
-_INFERRED = 0
-"""Type 0: the server infers the type from a cast or a comparison."""
 _names: WeakKeyDictionary[Connection[Any], dict[tuple[bytes, tuple[int, ...], bool], bytes]]
 _names = WeakKeyDictionary()
 """Names of the prepared statements of each connection: one for executions alone, which keeps the
@@ -147,93 +126,22 @@ plan of the session's settings, and one for executions together."""
 _numbers = count()
 
 
-def _bind(statement: str, parameters: Mapping[str, Any]) -> _BoundStatement | None:
-    """The statement with its values; None if psycopg has to adapt a value."""
-    text, names = _numbered(statement)
-    types, values = [], []
-    for name in names:
-        encoded = _encode(parameters[name])
-        if encoded is None:
-            return None
-        types.append(encoded[0])
-        values.append(encoded[1])
-    return _BoundStatement(text, tuple(types), values)
-
-
-@cache
-def _formats(types: tuple[int, ...]) -> tuple[Format, ...]:
-    """Bytes are sent as they are, all other values as text."""
-    return tuple(Format.BINARY if type_ == _BYTEA else Format.TEXT for type_ in types)
-
-
-@cache
-def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
-    """The statement with ``$1`` for ``%(name)s``, and the names in order."""
-    names: list[str] = []
-
-    def number(match: re.Match[str]) -> str:
-        if match[0] == "%%":
-            return "%"
-        if match[1] not in names:
-            names.append(match[1])
-        return f"${names.index(match[1]) + 1}"
-
-    text = re.sub(r"%%|%\((\w+)\)s", number, statement)
-    return text.encode(), tuple(names)
-
-
-def _encode(value: Any) -> tuple[int, bytes | None] | None:
-    """Type and text of a value; None if psycopg has to adapt it."""
-    if isinstance(value, str):
-        return None if "\0" in value else (_INFERRED, value.encode())
-    if value is None:
-        return _INFERRED, None
-    if isinstance(value, bool):
-        return _BOOL, b"t" if value else b"f"
-    if isinstance(value, int):
-        return (_INT8, b"%d" % value) if -(2**63) <= value < 2**63 else None
-    if isinstance(value, datetime):
-        return None if value.tzinfo is None else (_TIMESTAMPTZ, value.isoformat(" ").encode())
-    if isinstance(value, timedelta):
-        return _INTERVAL, b"%d microseconds" % (value // timedelta(microseconds=1))
-    if isinstance(value, bytes):
-        return _BYTEA, value
-    return (_INFERRED, _array(value)) if isinstance(value, list) and _is_flat(value) else None
-
-
-def _is_flat(values: list[Any]) -> bool:
-    return all(
-        isinstance(value, int) or (isinstance(value, str) and "\0" not in value) for value in values
-    )
-
-
-def _array(values: list[Any]) -> bytes:
-    """The text of an array for PostgreSQL; all strings are quoted."""
-    elements = [
-        str(int(value))
-        if isinstance(value, int)
-        else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        for value in values
-    ]
-    return ("{" + ",".join(elements) + "}").encode()
-
-
 def _execute(
-    connection: Connection[Any], bound: _BoundStatement, *, keeps_session: bool
+    connection: Connection[Any], bound: BoundStatement, *, keeps_session: bool
 ) -> list[Row]:
     if not connection.autocommit and connection.pgconn.transaction_status == TransactionStatus.IDLE:
         connection.execute("")  # makes psycopg begin the transaction
     if not keeps_session:
         result = connection.pgconn.exec_params(bound.text, bound.values, bound.types, bound.formats)
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-            return _rows(connection, result)
+            return read_rows(connection, result)
         raise _error(connection, result)
     for is_again in (False, True):
         with _planned_for_indexes(connection, bound):
             name = _prepared_name(connection, bound)
             result = connection.pgconn.exec_prepared(name, bound.values, bound.formats)
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-            return _rows(connection, result)
+            return read_rows(connection, result)
         error = _error(connection, result)
         if is_again or not isinstance(error, InvalidSqlStatementName):
             raise error
@@ -244,7 +152,7 @@ def _execute(
 
 
 @contextmanager
-def _planned_for_indexes(connection: Connection[Any], bound: _BoundStatement) -> Iterator[None]:
+def _planned_for_indexes(connection: Connection[Any], bound: BoundStatement) -> Iterator[None]:
     """Let PostgreSQL plan a statement for indexes at its first execution on a connection.
 
     A plan that is made while a table is empty, and those of its foreign keys' checks, would read
@@ -271,7 +179,7 @@ _SETTINGS = (
 
 
 def _execute_together(
-    connection: Connection[Any], statements: list[_BoundStatement], *, keeps_session: bool
+    connection: Connection[Any], statements: list[BoundStatement], *, keeps_session: bool
 ) -> list[list[Row]]:
     """Execute them in one transaction and one round trip (libpq's pipeline mode)."""
     pgconn = connection.pgconn
@@ -295,7 +203,7 @@ def _execute_together(
         if pgconn.status == ConnStatus.OK:
             pgconn.exit_pipeline_mode()
     _raise_failure(connection, results)
-    return [_rows(connection, result) for result in results[2:-1]]
+    return [read_rows(connection, result) for result in results[2:-1]]
 
 
 def _results_until_sync(connection: Connection[Any]) -> list[PGresult]:
@@ -336,7 +244,7 @@ def _raise_failure(connection: Connection[Any], results: list[PGresult]) -> None
 
 
 def _prepared_name(
-    connection: Connection[Any], bound: _BoundStatement, *, is_together: bool = False
+    connection: Connection[Any], bound: BoundStatement, *, is_together: bool = False
 ) -> bytes:
     """Name of the statement on this connection; prepares the statement if needed."""
     names = _names.get(connection)
@@ -358,31 +266,3 @@ def _error(connection: Connection[Any], result: PGresult) -> Error:
     if connection.closed:
         return OperationalError(result.get_error_message())
     return error_from_result(result, connection.info.encoding)
-
-
-_READ: dict[int, Callable[[bytes], Any]] = {
-    _BOOL: b"t".__eq__,
-    _INT8: int,
-    _TEXT: bytes.decode,
-    _VARCHAR: bytes.decode,
-    _TIMESTAMPTZ: lambda text: datetime.fromisoformat(text.decode()),
-    _NUMERIC: lambda text: Decimal(text.decode()),
-}
-
-
-def _rows(connection: Connection[Any], result: PGresult) -> list[Row]:
-    columns = [_column(connection, result, number) for number in range(result.nfields)]
-    return list(zip(*columns, strict=True))
-
-
-def _column(connection: Connection[Any], result: PGresult, number: int) -> list[Any]:
-    type_ = result.ftype(number)
-    values = [result.get_value(row_number, number) for row_number in range(result.ntuples)]
-    read = _READ.get(type_) or _reader(connection, type_)
-    return [None if value is None else read(value) for value in values]
-
-
-def _reader(connection: Connection[Any], type_: int) -> Callable[[bytes], Any]:
-    """psycopg's function that reads a rarer type."""
-    loader = connection.adapters.get_loader(type_, Format.TEXT)
-    return loader(type_, connection).load if loader else bytes.decode

@@ -72,7 +72,8 @@ pending AS MATERIALIZED (
     WHERE sync.account_id = %(account_id)s AND sync.kind = %(kind)s
         AND sync.stripe_id = %(stripe_id)s AND EXISTS (TABLE object)
         AND sync.requested - sync.applied > 0 AND sync.parked_at IS NULL
-        AND sync.leased_until IS NULL AND (sync.applied_digest IS NULL OR NOT %(even_if_unchanged)s)
+        AND sync.leased_until IS NULL
+        AND (sync.applied_digest IS NULL OR NOT %(even_if_unchanged)s)
 )
 """
 
