@@ -1,7 +1,9 @@
 """A feature that a user can consume (metered, or priced in credits), with its static decision."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from common.after_commit import after_commit
@@ -108,9 +110,13 @@ def build_unpaid_decision(decision: Decision, *, balance: int) -> Decision:
     return replace(completed, allowed=False, reason=Reason.CREDITS_EXHAUSTED)
 
 
-def forget_cached_decisions(consumable: Consumable) -> None:
-    """Drop the user's cached completed decisions once the transaction commits."""
-    after_commit(lambda: cache.forget(project_id=consumable.project_id, names=consumable.names))
+def forget_cached_decisions(consumed: Sequence[Consumable]) -> None:
+    """Drop the users' cached completed decisions once the transaction commits."""
+    names: dict[str, set[str]] = {}
+    for consumable in consumed:
+        names.setdefault(consumable.project_id, set()).update(consumable.names)
+    for project_id, of_project in names.items():
+        after_commit(partial(cache.forget, project_id=project_id, names=of_project))
 
 
 def _check_kind(project: Project, code: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -10,25 +11,27 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from billing.accounts import service as stripe_accounts
 from billing.models import StripeAccount, StripeEndpoint, SyncObject
 from billing.sync import sync_queue
 from common import crypto
 from common.errors import Unavailable
 from common.request_threads import Threads
 from config.server.application import Application
-from config.server.delivery_batches import MAX_BATCH, MAX_RUNNING, MAX_WAITING, DeliveryBatches
+from config.server.request_batches import MAX_BATCH, MAX_RUNNING, MAX_WAITING, RequestBatches
 from projects.models import Project
-from tests.server.delivery_posts import (
+from tests.server.server_requests import (
+    BAD_EVENT,
     DISCONNECT,
     REFUSE,
+    cache_endpoints,
     post,
     post_together,
     run_with_application,
-    when_bad_events_commit,
+    when_bad_rows_commit,
 )
 from tests.server.test_threads import COUNT, SlowJobs, play, wait_for_start
 from tests.webhooks.stripe_post import PATH, StripePost, event, sign
+from webhooks.fast_path import take_in_together
 from webhooks.models import InboundEvent
 from webhooks.services import intake
 from webhooks.services.intake import Delivery
@@ -38,6 +41,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 @pytest.fixture
 def single() -> StripePost:
+    """Delivers through the ordinary path."""
     return StripePost(settings.BILLING.stripe_webhook_secrets[0])
 
 
@@ -122,7 +126,7 @@ def test_accounts_share_a_transaction_and_nothing_else(project: Project) -> None
     own = StripeEndpoint.objects.create(account=account, token="own")
     own.secrets = [crypto.encrypt("whsec_of_its_own", context=own.secret_context)]
     own.save()
-    stripe_accounts.find_endpoint("own")
+    cache_endpoints(None, "own")
 
     async def story(app: Application) -> list[int]:
         body = body_of("evt_1")
@@ -143,7 +147,7 @@ def test_accounts_share_a_transaction_and_nothing_else(project: Project) -> None
 
 def test_an_event_that_cannot_be_committed_fails_alone() -> None:
     bodies = [body_of(name, f"prod_{name}") for name in ("evt_1", "evt_bad", "evt_2", "evt_3")]
-    with when_bad_events_commit(REFUSE):
+    with when_bad_rows_commit(REFUSE, *BAD_EVENT):
         assert post_together(bodies) == [200, 500, 200, 200]
     assert list(
         InboundEvent.objects.order_by("event_id").values_list("event_id", "deliveries")
@@ -158,7 +162,7 @@ def test_an_event_that_cannot_be_committed_fails_alone() -> None:
 
 def test_a_connection_that_breaks_in_the_commit_acknowledges_nothing() -> None:
     bodies = [body_of(name, f"prod_{name}") for name in ("evt_1", "evt_bad", "evt_2")]
-    with when_bad_events_commit(DISCONNECT):
+    with when_bad_rows_commit(DISCONNECT, *BAD_EVENT):
         assert post_together(bodies) == [503, 503, 503]
     assert stored_ids() == []
     assert not SyncObject.objects.exists()
@@ -200,6 +204,12 @@ def test_an_event_that_waits_for_a_lock_holds_up_no_other() -> None:
     assert SyncObject.objects.get(stripe_id="prod_locked").requested == 2
 
 
+def batches_on(threads: Threads) -> RequestBatches[Delivery]:
+    return RequestBatches(
+        threads, take_in_together, owner=attrgetter("endpoint.pk"), lane="deliveries"
+    )
+
+
 async def occupy(threads: Threads) -> list[SlowJobs]:
     """Occupy all threads."""
     slow = [SlowJobs(threads, str(lane), 1) for lane in range(COUNT)]
@@ -215,14 +225,14 @@ def test_when_too_many_wait_the_next_are_refused_and_all_others_are_stored(
 
     async def story(threads: Threads) -> int:
         slow = await occupy(threads)
-        batches = DeliveryBatches(threads)
+        batches = batches_on(threads)
         deliveries = [open_delivery(endpoint, body_of(f"evt_{n}")) for n in range(count)]
-        waiting = [asyncio.ensure_future(batches.store(delivery)) for delivery in deliveries]
+        waiting = [asyncio.ensure_future(batches.answer(delivery)) for delivery in deliveries]
         await asyncio.sleep(0.01)
         for jobs in slow:
             await jobs.end()
         results = await asyncio.gather(*waiting, return_exceptions=True)
-        refused = [result for result in results if result is not True]
+        refused = [result for result in results if not isinstance(result, bytes)]
         assert all(isinstance(result, Unavailable) for result in refused)
         return len(refused)
 
@@ -236,13 +246,13 @@ def test_endpoints_take_turns(endpoint: StripeEndpoint) -> None:
 
     async def story(threads: Threads) -> None:
         slow = await occupy(threads)
-        batches = DeliveryBatches(threads)
+        batches = batches_on(threads)
         flood = [
-            asyncio.ensure_future(batches.store(open_delivery(endpoint, body_of(f"evt_{number}"))))
+            asyncio.ensure_future(batches.answer(open_delivery(endpoint, body_of(f"evt_{number}"))))
             for number in range(10 * MAX_BATCH)
         ]
         await asyncio.sleep(0.01)
-        one = asyncio.ensure_future(batches.store(open_delivery(second, body_of("evt_second"))))
+        one = asyncio.ensure_future(batches.answer(open_delivery(second, body_of("evt_second"))))
         await asyncio.sleep(0.01)
         for jobs in slow:
             await jobs.end()

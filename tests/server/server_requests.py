@@ -1,4 +1,4 @@
-"""Deliveries of Stripe to the server's application in this process, many at the same time."""
+"""Requests to the server's application in this process, many at the same time."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -13,36 +13,38 @@ from django.db import connection
 from billing.accounts import service as stripe_accounts
 from config.server.application import Application
 from config.wsgi import application as wsgi
+from tests.broadcast_sync import receive_broadcasts
 from tests.threads import run_in_a_loop
 from tests.webhooks.stripe_post import PATH, sign
 
 FUNCTION = """
-CREATE FUNCTION commit_of_a_bad_event() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION in_a_bad_commit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.event_id LIKE 'evt_bad%' THEN {} END IF;
+    IF {} THEN {} END IF;
     RETURN NULL;
 END
 $$
 """
 TRIGGER = """
-CREATE CONSTRAINT TRIGGER commit_of_a_bad_event AFTER INSERT ON webhooks_inboundevent
-DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION commit_of_a_bad_event()
+CREATE CONSTRAINT TRIGGER in_a_bad_commit AFTER INSERT OR UPDATE ON {}
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION in_a_bad_commit()
 """
 REFUSE = "RAISE EXCEPTION 'bad' USING ERRCODE = 'check_violation';"
 DISCONNECT = "PERFORM pg_terminate_backend(pg_backend_pid());"
+BAD_EVENT = ("webhooks_inboundevent", "NEW.event_id LIKE 'evt_bad%'")
 
 
 @contextmanager
-def when_bad_events_commit(action: str) -> Iterator[None]:
-    """Do this in the commit of every event whose id begins with ``evt_bad``."""
+def when_bad_rows_commit(action: str, table: str, condition: str) -> Iterator[None]:
+    """Do this in the commit of every row of the table for which the condition holds."""
     with connection.cursor() as cursor:
-        cursor.execute(FUNCTION.format(action))
-        cursor.execute(TRIGGER)
+        cursor.execute(FUNCTION.format(condition, action))
+        cursor.execute(TRIGGER.format(table))
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("DROP FUNCTION commit_of_a_bad_event CASCADE")
+            cursor.execute("DROP FUNCTION in_a_bad_commit CASCADE")
 
 
 @dataclass
@@ -73,23 +75,34 @@ class GranianProtocol:
         self.answer = [status, dict(headers), orjson.loads(body)]
 
 
-async def post(app: Application, body: bytes, *, path: str = PATH, secret: str = "") -> list[Any]:
-    """Deliver one event; returns status, headers and body of the answer."""
-    signature = sign(body, secret or settings.BILLING.stripe_webhook_secrets[0])
-    headers = {
+async def send(app: Application, path: str, body: bytes, **headers: str) -> list[Any]:
+    """Send one request; returns status, headers and body of the answer."""
+    protocol = GranianProtocol(body)
+    fields = {
         "host": "127.0.0.1",
         "content-type": "application/json",
         "content-length": str(len(body)),
-        "stripe-signature": signature,
+        **{name.replace("_", "-"): value for name, value in headers.items()},
     }
-    protocol = GranianProtocol(body)
-    await app.__rsgi__(GranianScope(path, headers), protocol)
+    await app.__rsgi__(GranianScope(path, fields), protocol)
     return protocol.answer
 
 
+async def post(app: Application, body: bytes, *, path: str = PATH, secret: str = "") -> list[Any]:
+    """Deliver one event of Stripe; returns status, headers and body of the answer."""
+    signature = sign(body, secret or settings.BILLING.stripe_webhook_secrets[0])
+    return await send(app, path, body, stripe_signature=signature)
+
+
+def cache_endpoints(*tokens: str | None) -> None:
+    """Cache endpoints in this process, which has heard of every change of them."""
+    receive_broadcasts()
+    for token in tokens:
+        stripe_accounts.find_endpoint(token)
+
+
 def run_with_application(story: Callable[[Application], Any]) -> Any:
-    """Run a story with the application in an event loop of its own, with cached endpoints."""
-    stripe_accounts.find_endpoint(None)
+    """Run a story with the application in an event loop of its own."""
 
     async def run() -> Any:
         app = Application(wsgi)
@@ -109,5 +122,6 @@ def post_together(bodies: Sequence[bytes], **more: Any) -> list[int]:
         answers = await asyncio.gather(*(post(app, body, **more) for body in bodies))
         return [answer[0] for answer in answers]
 
+    cache_endpoints(None)
     statuses: list[int] = run_with_application(story)
     return statuses
