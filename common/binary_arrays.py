@@ -17,6 +17,9 @@ LENGTH, NUMBER = Struct(">i"), Struct(">iq")
 NULL = LENGTH.pack(-1)
 POSTGRES_EPOCH, MICROSECOND = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 """PostgreSQL's binary timestamps count microseconds from here."""
+_TEXTS, _NUMBERS, _MOMENTS, _BYTES = 1009, 1016, 1185, 1001
+ARRAY_TYPES = frozenset({_TEXTS, _NUMBERS, _MOMENTS, _BYTES})
+"""PostgreSQL's numbers of the types of all arrays that are made here."""
 SHORT = 128
 """Lengths below it are one byte in UTF-8."""
 
@@ -31,12 +34,12 @@ class BinaryArray:
 
 
 def of_texts(values: Sequence[str]) -> BinaryArray:
-    return _build(1009, 25, _pack_texts(values), values)
+    return _build(_TEXTS, 25, _pack_texts(values), values)
 
 
 def of_numbers(values: Sequence[int]) -> BinaryArray:
     """Numbers within ``bigint``; raises struct.error for others."""
-    return _build(1016, 20, b"".join(map(NUMBER.pack, repeat(8), values)), values)
+    return _build(_NUMBERS, 20, b"".join(map(NUMBER.pack, repeat(8), values)), values)
 
 
 def of_moments(values: Sequence[datetime]) -> BinaryArray:
@@ -44,7 +47,7 @@ def of_moments(values: Sequence[datetime]) -> BinaryArray:
         packed = _pack_moment(values[0]) * len(values)
     else:
         packed = b"".join(map(_pack_moment, values))
-    return _build(1185, 1184, packed, values)
+    return _build(_MOMENTS, 1184, packed, values)
 
 
 def of_bytes(values: Sequence[bytes | None]) -> BinaryArray:
@@ -54,7 +57,7 @@ def of_bytes(values: Sequence[bytes | None]) -> BinaryArray:
         packed = b"".join(
             [NULL if value is None else LENGTH.pack(len(value)) + value for value in values]
         )
-    return _build(1001, 17, packed, values, has_nulls=None in values)
+    return _build(_BYTES, 17, packed, values, has_nulls=None in values)
 
 
 def _build(

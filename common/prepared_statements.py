@@ -13,28 +13,28 @@ therefore not started: it is prepared and sent once more.
 
 Behind a transaction pooler (DATABASE_POOLER) the next transaction is in another session, which does
 not have the statement: there each one is parsed and planned anew.
+
+:func:`fetch_each` commits several executions of one statement together, for callers that would wait
+for the same disk anyway.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from decimal import Decimal
-from functools import cache
+import select
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import Connection, Cursor, Error, OperationalError
 from psycopg.errors import InvalidSqlStatementName, error_from_result
-from psycopg.pq import ExecStatus, Format, TransactionStatus
-from psycopg.pq.abc import PGresult
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
 from psycopg_pool import ConnectionPool
 
 from common.binary_arrays import BinaryArray
-
-Row = tuple[Any, ...]
+from common.statement_codec import BoundStatement, Row, bind, read_rows
 
 
 def fetch_row(statement: str, parameters: Mapping[str, Any]) -> Row | None:
@@ -47,17 +47,38 @@ def fetch_row(statement: str, parameters: Mapping[str, Any]) -> Row | None:
 def fetch_rows(statement: str, parameters: Mapping[str, Any]) -> list[Row]:
     """Return all rows of a constant statement. Raises Django's database errors."""
     wrapper = connections[DEFAULT_DB_ALIAS]
-    bound = None if _is_watched(wrapper) else _bind(statement, parameters)
+    bound = None if _is_watched(wrapper) else bind(statement, parameters)
     if bound is None:
         return _execute_by_cursor(wrapper, statement, parameters)
-    keeps_session: bool = wrapper.keeps_session  # type: ignore[attr-defined]
-    if not wrapper.in_atomic_block and wrapper.connection is None and wrapper.pool is not None:  # type: ignore[attr-defined]
-        with wrapper.wrap_database_errors:
-            return _execute_on_pool(wrapper.pool, bound, keeps_session=keeps_session)  # type: ignore[attr-defined]
-    wrapper.ensure_connection()
-    wrapper.validate_no_broken_transaction()
-    with wrapper.wrap_database_errors:
-        return _execute(wrapper.connection, bound, keeps_session=keeps_session)
+    with wrapper.wrap_database_errors, _connection_of(wrapper) as connection:
+        return _execute(connection, bound, keeps_session=wrapper.keeps_session)  # type: ignore[attr-defined]
+
+
+def fetch_each(statement: str, parameters: Sequence[Mapping[str, Any]]) -> list[list[Row]]:
+    """Execute a constant statement once for each of the parameters, in their order and in one
+    transaction; return the rows of each execution.
+
+    All of it is sent at once. An execution that waits for a lock for ``LOCK_PATIENCE`` fails.
+    Raises Django's database errors: nothing is stored then, unless the connection broke
+    (:func:`is_outcome_unknown`).
+    """
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    bound = [bind(statement, each) for each in parameters]
+    if None in bound or wrapper.in_atomic_block or _is_watched(wrapper):
+        with transaction.atomic():
+            return [fetch_rows(statement, each) for each in parameters]
+    with wrapper.wrap_database_errors, _connection_of(wrapper) as connection:
+        return _execute_together(
+            connection,
+            [each for each in bound if each is not None],
+            keeps_session=wrapper.keeps_session,  # type: ignore[attr-defined]
+        )
+
+
+def is_outcome_unknown(error: BaseException) -> bool:
+    """Whether this database error does not tell if the transaction was committed: it is not an
+    answer of the server, which would have a code."""
+    return getattr(error.__cause__, "sqlstate", None) is None
 
 
 def _execute_by_cursor(
@@ -80,131 +101,52 @@ def _is_watched(wrapper: BaseDatabaseWrapper) -> bool:
     return wrapper.queries_logged or bool(wrapper.execute_wrappers)
 
 
-def _execute_on_pool(
-    pool: ConnectionPool[Any], bound: "_BoundStatement", *, keeps_session: bool
-) -> list[Row]:
-    """Execute on a connection that goes back to the pool at once.
+@contextmanager
+def _connection_of(wrapper: BaseDatabaseWrapper) -> Iterator[Connection[Any]]:
+    """The connection of the thread, if it has one, or else one that goes back to the pool at once.
 
     Binding a connection to the thread, and releasing it after the request, costs as much as the
     statement.
     """
+    pool: ConnectionPool[Any] | None = wrapper.pool  # type: ignore[attr-defined]
+    if wrapper.in_atomic_block or wrapper.connection is not None or pool is None:
+        wrapper.ensure_connection()
+        wrapper.validate_no_broken_transaction()
+        yield wrapper.connection
+        return
     pool.open()
     connection = pool.getconn()
     try:
         if not connection.autocommit:
             connection.autocommit = True  # its last user may have turned it off
-        return _execute(connection, bound, keeps_session=keeps_session)
+        yield connection
     finally:
         pool.putconn(connection)
 
 
-class _BoundStatement(NamedTuple):
-    """A statement for libpq: text with numbered parameters, their types and their values."""
-
-    text: bytes
-    types: tuple[int, ...]
-    values: list[Any]
-    """Encoded values; None for NULL."""
-    formats: list[int]
-    """1 for a value in binary form, 0 for text."""
-
-
-_BOOL, _BYTEA, _INT8, _TEXT, _VARCHAR, _NUMERIC = 16, 17, 20, 25, 1043, 1700
-_TIMESTAMPTZ, _INTERVAL = 1184, 1186
-_INFERRED = 0
-"""Type 0: the server infers the type from a cast or a comparison."""
-_names: WeakKeyDictionary[Connection[Any], dict[tuple[bytes, tuple[int, ...]], bytes]]
+_names: WeakKeyDictionary[Connection[Any], dict[tuple[bytes, tuple[int, ...], bool], bytes]]
 _names = WeakKeyDictionary()
-"""Names of the prepared statements of each connection."""
+"""Names of the prepared statements of each connection: one for executions alone, which keeps the
+plan of the session's settings, and one for executions together."""
 _numbers = count()
 
 
-def _bind(statement: str, parameters: Mapping[str, Any]) -> _BoundStatement | None:
-    """The statement with its values; None if psycopg has to adapt a value."""
-    text, names = _numbered(statement)
-    types: list[int] = []
-    values: list[bytes | None] = []
-    formats: list[int] = []
-    for name in names:
-        value = parameters[name]
-        is_binary = isinstance(value, BinaryArray)
-        encoded = (value.type_, value.packed) if is_binary else _encode(value)
-        if encoded is None:
-            return None
-        types.append(encoded[0])
-        values.append(encoded[1])
-        formats.append(Format.BINARY if is_binary else Format.TEXT)
-    return _BoundStatement(text, tuple(types), values, formats)
-
-
-@cache
-def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
-    """The statement with ``$1`` for ``%(name)s``, and the names in order."""
-    names: list[str] = []
-
-    def number(match: re.Match[str]) -> str:
-        if match[0] == "%%":
-            return "%"
-        if match[1] not in names:
-            names.append(match[1])
-        return f"${names.index(match[1]) + 1}"
-
-    text = re.sub(r"%%|%\((\w+)\)s", number, statement)
-    return text.encode(), tuple(names)
-
-
-def _encode(value: Any) -> tuple[int, bytes | None] | None:
-    """Type and text of a value; None if psycopg has to adapt it."""
-    if isinstance(value, str):
-        return None if "\0" in value else (_INFERRED, value.encode())
-    if value is None:
-        return _INFERRED, None
-    if isinstance(value, bool):
-        return _BOOL, b"t" if value else b"f"
-    if isinstance(value, int):
-        return (_INT8, b"%d" % value) if -(2**63) <= value < 2**63 else None
-    if isinstance(value, datetime):
-        return None if value.tzinfo is None else (_TIMESTAMPTZ, value.isoformat(" ").encode())
-    if isinstance(value, timedelta):
-        return _INTERVAL, b"%d microseconds" % (value // timedelta(microseconds=1))
-    if isinstance(value, bytes):
-        return _BYTEA, b"\\x" + value.hex().encode()
-    return (_INFERRED, _array(value)) if isinstance(value, list) and _is_flat(value) else None
-
-
-def _is_flat(values: list[Any]) -> bool:
-    return all(
-        isinstance(value, int) or (isinstance(value, str) and "\0" not in value) for value in values
-    )
-
-
-def _array(values: list[Any]) -> bytes:
-    """The text of an array for PostgreSQL; all strings are quoted."""
-    elements = [
-        str(int(value))
-        if isinstance(value, int)
-        else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        for value in values
-    ]
-    return ("{" + ",".join(elements) + "}").encode()
-
-
 def _execute(
-    connection: Connection[Any], bound: _BoundStatement, *, keeps_session: bool
+    connection: Connection[Any], bound: BoundStatement, *, keeps_session: bool
 ) -> list[Row]:
     if not connection.autocommit and connection.pgconn.transaction_status == TransactionStatus.IDLE:
         _begin(connection)
     if not keeps_session:
         result = connection.pgconn.exec_params(bound.text, bound.values, bound.types, bound.formats)
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-            return _rows(connection, result)
+            return read_rows(connection, result)
         raise _error(connection, result)
     for is_again in (False, True):
-        result = connection.pgconn.exec_prepared(
-            _prepared_name(connection, bound), bound.values, bound.formats
-        )
+        with _planned_for_indexes(connection, bound):
+            name = _prepared_name(connection, bound)
+            result = connection.pgconn.exec_prepared(name, bound.values, bound.formats)
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-            return _rows(connection, result)
+            return read_rows(connection, result)
         error = _error(connection, result)
         if is_again or not isinstance(error, InvalidSqlStatementName):
             raise error
@@ -224,18 +166,113 @@ def _begin(connection: Connection[Any]) -> None:
         raise _error(connection, result)
 
 
-def _prepared_name(connection: Connection[Any], bound: _BoundStatement) -> bytes:
+@contextmanager
+def _planned_for_indexes(connection: Connection[Any], bound: BoundStatement) -> Iterator[None]:
+    """Let PostgreSQL plan a statement for indexes at its first execution on a connection.
+
+    A plan that is made while a table is empty, and those of its foreign keys' checks, would read
+    the whole table from then on, until it is analyzed. Planning anew then follows the statistics.
+    """
+    if (bound.text, bound.types, False) in _names.get(connection, ()):
+        yield
+        return
+    connection.pgconn.exec_(b"SET enable_seqscan = off")
+    try:
+        yield
+    finally:
+        if connection.pgconn.transaction_status != TransactionStatus.INERROR:  # a rollback resets
+            connection.pgconn.exec_(b"RESET enable_seqscan")
+
+
+LOCK_PATIENCE = "100ms"
+_BEGIN, _COMMIT = b"BEGIN", b"COMMIT"
+_SETTINGS = (
+    "SELECT set_config('enable_seqscan', 'off', true),"  # a constant
+    f" set_config('lock_timeout', '{LOCK_PATIENCE}', true)"
+).encode()
+"""Of a transaction of several executions, each of which finds its rows by an index."""
+
+
+def _execute_together(
+    connection: Connection[Any], statements: list[BoundStatement], *, keeps_session: bool
+) -> list[list[Row]]:
+    """Execute them in one transaction and one round trip (libpq's pipeline mode)."""
+    pgconn = connection.pgconn
+    names = [
+        _prepared_name(connection, each, is_together=True) if keeps_session else b""
+        for each in statements
+    ]
+    pgconn.enter_pipeline_mode()
+    try:
+        pgconn.send_query_params(_BEGIN, None)
+        pgconn.send_query_params(_SETTINGS, None)
+        for name, each in zip(names, statements, strict=True):
+            if keeps_session:
+                pgconn.send_query_prepared(name, each.values, each.formats)
+            else:
+                pgconn.send_query_params(each.text, each.values, each.types, each.formats)
+        pgconn.send_query_params(_COMMIT, None)
+        pgconn.pipeline_sync()
+        results = _results_until_sync(connection)
+    finally:
+        if pgconn.status == ConnStatus.OK:
+            pgconn.exit_pipeline_mode()
+    _raise_failure(connection, results)
+    return [read_rows(connection, result) for result in results[2:-1]]
+
+
+def _results_until_sync(connection: Connection[Any]) -> list[PGresult]:
+    """Results of all that was sent. Raises OperationalError if the connection breaks."""
+    results: list[PGresult] = []
+    while connection.pgconn.status == ConnStatus.OK:
+        _wait_for_result(connection.pgconn)
+        result = connection.pgconn.get_result()
+        if result is None:  # between two statements
+            continue
+        if result.status == ExecStatus.PIPELINE_SYNC:
+            return results
+        results.append(result)
+    raise OperationalError("The connection broke before the commit was confirmed.")
+
+
+def _wait_for_result(pgconn: PGconn) -> None:
+    """Wait until a result is there: ``get_result`` would wait with the interpreter lock."""
+    while pgconn.is_busy():
+        is_unsent = pgconn.flush()
+        poll = select.poll()
+        poll.register(pgconn.socket, select.POLLIN | (select.POLLOUT if is_unsent else 0))
+        poll.poll()
+        pgconn.consume_input()
+
+
+def _raise_failure(connection: Connection[Any], results: list[PGresult]) -> None:
+    """Roll back and raise the error if a statement has failed."""
+    for result in results:
+        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            error = _error(connection, result)
+            connection.rollback()
+            if isinstance(error, InvalidSqlStatementName):
+                del _names[connection]  # the server has dropped them, as after DISCARD ALL
+            raise error
+    if results[-1].command_status != _COMMIT:
+        raise OperationalError("The server has not committed the transaction.")
+
+
+def _prepared_name(
+    connection: Connection[Any], bound: BoundStatement, *, is_together: bool = False
+) -> bytes:
     """Name of the statement on this connection; prepares the statement if needed."""
     names = _names.get(connection)
     if names is None:
         names = _names[connection] = {}
-    name = names.get((bound.text, bound.types))
+    key = bound.text, bound.types, is_together
+    name = names.get(key)
     if name is None:
         name = b"tollgate_%d" % next(_numbers)
         result = connection.pgconn.prepare(name, bound.text, bound.types)
         if result.status != ExecStatus.COMMAND_OK:
             raise _error(connection, result)
-        names[bound.text, bound.types] = name
+        names[key] = name
     return name
 
 
@@ -244,31 +281,3 @@ def _error(connection: Connection[Any], result: PGresult) -> Error:
     if connection.closed:
         return OperationalError(result.get_error_message())
     return error_from_result(result, connection.info.encoding)
-
-
-_READ: dict[int, Callable[[bytes], Any]] = {
-    _BOOL: b"t".__eq__,
-    _INT8: int,
-    _TEXT: bytes.decode,
-    _VARCHAR: bytes.decode,
-    _TIMESTAMPTZ: lambda text: datetime.fromisoformat(text.decode()),
-    _NUMERIC: lambda text: Decimal(text.decode()),
-}
-
-
-def _rows(connection: Connection[Any], result: PGresult) -> list[Row]:
-    columns = [_column(connection, result, number) for number in range(result.nfields)]
-    return list(zip(*columns, strict=True))
-
-
-def _column(connection: Connection[Any], result: PGresult, number: int) -> list[Any]:
-    type_ = result.ftype(number)
-    values = [result.get_value(row_number, number) for row_number in range(result.ntuples)]
-    read = _READ.get(type_) or _reader(connection, type_)
-    return [None if value is None else read(value) for value in values]
-
-
-def _reader(connection: Connection[Any], type_: int) -> Callable[[bytes], Any]:
-    """psycopg's function that reads a rarer type."""
-    loader = connection.adapters.get_loader(type_, Format.TEXT)
-    return loader(type_, connection).load if loader else bytes.decode

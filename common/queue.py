@@ -15,8 +15,8 @@ import time
 
 import structlog
 from celery import current_app
-from django.db import transaction
 
+from common.after_commit import after_commit
 from common.redis import Breaker, exchange
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ _sent_at: dict[str, float] = {}
 
 def enqueue(task: str) -> None:
     """Wake a worker for ``task`` (by name) once the current transaction has committed."""
-    transaction.on_commit(lambda: _send_wake_up(task), robust=True)
+    after_commit(lambda: _send_wake_up(task))
 
 
 def allow_wake_up(task: str) -> None:

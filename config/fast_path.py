@@ -9,9 +9,9 @@ Django's own problem documents.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, TypeVar
 
 from django.conf import settings
 from django.core.handlers.exception import response_for_exception
@@ -28,10 +28,12 @@ from common.middleware import remove_methods
 from common.spans import SpanKind, span
 from config.request_counter import CHECK, request_counter
 from entitlements.consumption import fast_path as consumption
+from entitlements.consumption.remembered_uses import RememberedUse
 from entitlements.decisions.api import fast_path as checks
 from projects.keys.credentials import ProjectCredential
 from usage.records.api import fast_path as usage
 from webhooks import fast_path as deliveries
+from webhooks.services.intake import Delivery
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -39,10 +41,13 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 Route = Callable[[Environ], tuple[int, bytes] | None]
 
+Request = TypeVar("Request")
+CONSUME = "/api/v1/entitlements/consume"
+
 ROUTES: dict[tuple[str, str], Route] = {
     ("GET", CHECK): checks.check,
     ("POST", CHECK): checks.check_many,
-    ("POST", "/api/v1/entitlements/consume"): consumption.consume,
+    ("POST", CONSUME): consumption.consume,
     ("POST", "/api/v1/usage"): usage.record,
 }
 DELIVERIES = ("/webhooks/stripe", "/api/v1/webhooks/stripe")
@@ -86,13 +91,51 @@ def answer_fast(environ: Environ) -> FastAnswer | None:
     else:
         answer = _run(route, environ, request_id)
     if answer is not None:
-        request_counter.count_answer(
-            method=environ["REQUEST_METHOD"],
-            path=environ["PATH_INFO"],
-            route=_pattern_of(environ["PATH_INFO"]),
-            status=answer.status,
-            started=started,
-        )
+        _count_answer(environ, answer, started)
+    return answer
+
+
+async def answer_delivery(
+    environ: Environ, body: bytes, commit: Callable[[Delivery], Awaitable[bytes | None]]
+) -> FastAnswer | None:
+    """Answer Stripe's delivery of an event in the event loop; return None if a thread has to.
+
+    ``commit`` commits it together with others, and returns None if it has to be stored alone.
+    """
+    return await _answer_committed(
+        environ, lambda _: deliveries.open_delivery(environ, body), commit
+    )
+
+
+async def answer_use(
+    environ: Environ, commit: Callable[[RememberedUse], Awaitable[bytes | None]]
+) -> FastAnswer | None:
+    """Answer a consumption in the event loop; return None if a thread has to.
+
+    ``commit`` commits it together with others, and returns None if it has to be counted alone.
+    """
+    return await _answer_committed(environ, partial(consumption.open_use, environ), commit)
+
+
+async def _answer_committed(
+    environ: Environ,
+    open_request: Callable[[str], Request | None],
+    commit: Callable[[Request], Awaitable[bytes | None]],
+) -> FastAnswer | None:
+    if "HTTP_IDEMPOTENCY_KEY" in environ or spans.are_exported() or not is_our_host(environ):
+        return None
+    started = time.perf_counter()
+    request_id = context.choose(environ.get("HTTP_X_REQUEST_ID", ""))
+    try:
+        request = open_request(request_id)
+        body = None if request is None else await commit(request)
+        if body is None:
+            return None
+        answer = FastAnswer(200, _headers(request_id), body)
+    except Exception as error:  # noqa: BLE001  # as in Django, every error is answered
+        context.begin(request_id, environ.get("HTTP_TRACEPARENT"))
+        answer = _refuse(environ, error, request_id)
+    _count_answer(environ, answer, started)
     return answer
 
 
@@ -144,6 +187,16 @@ def _route_of(environ: Environ) -> Route | None:
     if route is None and method == "POST" and path.startswith(DELIVERIES):
         return deliveries.take_in
     return route
+
+
+def _count_answer(environ: Environ, answer: FastAnswer, started: float) -> None:
+    request_counter.count_answer(
+        method=environ["REQUEST_METHOD"],
+        path=environ["PATH_INFO"],
+        route=_pattern_of(environ["PATH_INFO"]),
+        status=answer.status,
+        started=started,
+    )
 
 
 def _pattern_of(path: str) -> str:

@@ -1,13 +1,21 @@
 """Stripe's deliveries that are answered on the fast path."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
-from webhooks.views import ADDRESS, incomplete_body, receive
+from billing.accounts import service as stripe_accounts
+from common import traces
+from webhooks.services import intake
+from webhooks.services.intake import Delivery
+from webhooks.views import ADDRESS, RECEIVED, incomplete_body, receive
 
 LENGTH = re.compile(r"[0-9]{1,9}")
+MAX_BYTES_WITHOUT_THREAD = 64 * 1024
+"""A longer body would stop the event loop for too long."""
 
 
 def take_in(environ: dict[str, Any]) -> tuple[int, bytes] | None:
@@ -16,9 +24,9 @@ def take_in(environ: dict[str, Any]) -> tuple[int, bytes] | None:
     Returns None, without reading the body, for a delivery that :func:`webhooks.views.stripe` must
     handle. Raises the same errors as that view.
     """
-    address = ADDRESS.fullmatch(environ["PATH_INFO"])
+    address = _match_address(environ)
     length = environ.get("CONTENT_LENGTH") or ""
-    if address is None or environ.get("QUERY_STRING") or LENGTH.fullmatch(length) is None:
+    if address is None or LENGTH.fullmatch(length) is None:
         return None
     if int(length) > settings.WEBHOOKS.max_body:
         return None
@@ -26,5 +34,46 @@ def take_in(environ: dict[str, Any]) -> tuple[int, bytes] | None:
         body = environ["wsgi.input"].read(int(length))
     except OSError as error:
         raise incomplete_body() from error
-    signature = environ.get("HTTP_STRIPE_SIGNATURE", "")
-    return 200, receive(body, signature=signature, token=address[1])
+    return 200, receive(body, signature=_signature(environ), token=address[1])
+
+
+def open_delivery(environ: dict[str, Any], body: bytes) -> Delivery | None:
+    """Verify an event whose whole body is there, for the event loop: without a query.
+
+    Returns None for a delivery that needs one, or more time. Raises the same errors as the view.
+    """
+    address = _match_address(environ)
+    if address is None or not 0 < len(body) <= MAX_BYTES_WITHOUT_THREAD:
+        return None
+    endpoint = stripe_accounts.find_cached_endpoint(address[1])
+    if endpoint is None:
+        return None
+    parent = traces.parse(environ.get("HTTP_TRACEPARENT", ""))
+    delivery = intake.open_delivery(
+        endpoint=endpoint,
+        body=body,
+        signature=_signature(environ),
+        traceparent="" if parent is None else str(parent),
+        at=timezone.now(),
+    )
+    return delivery if delivery.envelope.report is None else None
+
+
+def take_in_together(opened: Sequence[Delivery]) -> list[bytes]:
+    """Store events in one transaction; returns the bodies of their answers.
+
+    Raises the database's errors.
+    """
+    intake.receive_together(opened)
+    return [RECEIVED] * len(opened)
+
+
+def _match_address(environ: dict[str, Any]) -> re.Match[str] | None:
+    if environ["REQUEST_METHOD"] != "POST" or environ.get("QUERY_STRING"):
+        return None
+    return ADDRESS.fullmatch(environ["PATH_INFO"])
+
+
+def _signature(environ: dict[str, Any]) -> str:
+    signature: str = environ.get("HTTP_STRIPE_SIGNATURE", "")
+    return signature

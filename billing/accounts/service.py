@@ -83,8 +83,7 @@ def find_endpoint(token: str | None) -> StripeEndpoint:
     """
     if token is not None and TOKEN.fullmatch(token) is None:
         raise NotFound
-    name = token or PLATFORM_CACHE_KEYS[is_live(settings.BILLING.stripe_secret_key)]
-    endpoint = endpoint_cache.cache.find(name)
+    endpoint = find_cached_endpoint(token)
     if endpoint is None:
         cache_read = endpoint_cache.cache.begin()
         endpoint = (
@@ -92,8 +91,17 @@ def find_endpoint(token: str | None) -> StripeEndpoint:
         )
         if endpoint is None:
             raise NotFound
-        endpoint_cache.cache.keep(name, endpoint, read_at=cache_read)
+        endpoint_cache.cache.keep(_cache_key(token), endpoint, read_at=cache_read)
     return endpoint
+
+
+def find_cached_endpoint(token: str | None) -> StripeEndpoint | None:
+    """Like :func:`find_endpoint`, without a query: None if this process has not cached it."""
+    return endpoint_cache.cache.find(_cache_key(token))
+
+
+def _cache_key(token: str | None) -> str:
+    return token or PLATFORM_CACHE_KEYS[is_live(settings.BILLING.stripe_secret_key)]
 
 
 def connect(

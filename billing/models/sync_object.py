@@ -33,7 +33,11 @@ class SyncObject(models.Model):
     schedule.
     """
 
-    account = models.ForeignKey("billing.StripeAccount", on_delete=models.PROTECT)
+    account = models.ForeignKey(
+        "billing.StripeAccount",
+        on_delete=models.PROTECT,
+        db_index=False,  # the unique key begins with it
+    )
     kind = models.CharField(max_length=20, choices=ObjectKind.choices)
     stripe_id = models.CharField(max_length=255)
     project = models.ForeignKey(

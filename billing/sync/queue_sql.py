@@ -62,11 +62,17 @@ RETURNING id, requested
 
 REQUEST_SYNC = _OBJECT + _ADD + _COUNT_UP
 
+# A plan that was made while there were few objects must find one by its key as well. So the
+# condition is not "applied < requested", to which the index of due objects would apply, and the row
+# is not joined with the table expression, which would read all rows.
 _PENDING = """
 pending AS MATERIALIZED (
     SELECT sync.id, sync.requested
-    FROM object JOIN billing_syncobject AS sync USING (account_id, kind, stripe_id)
-    WHERE sync.applied < sync.requested AND sync.parked_at IS NULL AND sync.leased_until IS NULL
+    FROM billing_syncobject AS sync
+    WHERE sync.account_id = %(account_id)s AND sync.kind = %(kind)s
+        AND sync.stripe_id = %(stripe_id)s AND EXISTS (TABLE object)
+        AND sync.requested - sync.applied > 0 AND sync.parked_at IS NULL
+        AND sync.leased_until IS NULL
         AND (sync.applied_digest IS NULL OR NOT %(even_if_unchanged)s)
 )
 """
@@ -77,9 +83,10 @@ _SYNC_REQUEST = "sync_request (sync_id, number) AS (TABLE pending UNION ALL TABL
 
 SYNC_REQUEST = f"{_PENDING}, counted AS ({_ADD}{_UNLESS_PENDING}{_COUNT_UP}), {_SYNC_REQUEST}"
 """``REQUEST_SYNC`` as a part of a longer statement. That statement defines ``object (account_id,
-kind, stripe_id, lane)`` with one row or none, passes ``at_once``, ``even_if_unchanged``,
-``event_id`` (the Stripe event, or ""), ``event_created_at`` and ``traceparent``, and reads the
-result from ``sync_request``. ``lane`` is the project if it is known, or "".
+kind, stripe_id, lane)`` with one row or none, passes the first three as well, ``at_once``,
+``even_if_unchanged``, ``event_id`` (the Stripe event, or ""), ``event_created_at`` and
+``traceparent``, and reads the result from ``sync_request``. ``lane`` is the project if it is
+known, or "".
 
 An object that is due and that no worker has begun to read is left alone: a worker that claims it
 after this statement began also reads it after that, so the request that is there covers this one.

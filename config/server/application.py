@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
+from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -21,7 +22,7 @@ from common.api.problems import plain
 from common.process_metrics import shipper
 from common.request_metrics import UNMATCHED
 from common.request_threads import Threads
-from config.fast_path import answer_cached_check
+from config.fast_path import CONSUME, answer_cached_check, answer_delivery, answer_use
 from config.request_counter import CHECK, request_counter
 from config.server.admission import Admission, Gate, RefusedByLimit
 from config.server.bodies import BodyIncomplete, BodyQueue, BodyTimeout, BodyTooLong
@@ -30,11 +31,14 @@ from config.server.connections import Connections
 from config.server.environ import Environ, Scope, environ_of
 from config.server.files import allow_many_files
 from config.server.limits import Limits
+from config.server.request_batches import RequestBatches
 from delivery.feed.waiting import ENVIRON_KEY, POLL_HEADER
 from delivery.feed.waiting_room import ReadPage, WaitingRoom
+from entitlements.consumption.fast_path import consume_together
 from projects.keys.api.authentication import find_caller
 from projects.keys.scopes import KeyScope
 from projects.limits.limiter import limiter
+from webhooks.fast_path import take_in_together
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +58,12 @@ class Application:
         self.bodies_with_key = BodyQueue(self.limits)
         self.bodies_without_key = BodyQueue(self.limits)
         self.gate = Gate(self.threads, limiter)
+        self.deliveries = RequestBatches(
+            self.threads, take_in_together, owner=attrgetter("endpoint.pk"), lane="deliveries"
+        )
+        self.uses = RequestBatches(
+            self.threads, consume_together, owner=attrgetter("project_id"), lane="consumption"
+        )
         self.waiting = WaitingRoom(self.limits, self.threads)
         self.busy: set[str] = set()
         self.connections = Connections(self.limits.max_connections, self.busy)
@@ -112,9 +122,25 @@ class Application:
             if environ["PATH_INFO"] == FEED and "wait=" in environ["QUERY_STRING"]:
                 await self._serve_waiting(environ, protocol, admission)
             else:
-                respond = partial(_respond, self._wsgi, environ, protocol, admission)
-                status = await self.threads.run(respond, lane=admission.lane)
+                status = await self._respond(environ, body, protocol, admission)
                 self.gate.finish(admission, environ["PATH_INFO"], status)
+
+    async def _respond(
+        self, environ: Environ, body: bytes, protocol: Protocol, admission: Admission
+    ) -> int:
+        """Answer a request; return the status."""
+        answer = None
+        if admission.caller.status is CallerStatus.SIGNED:
+            answer = await answer_delivery(environ, body, self.deliveries.answer)
+        elif environ["PATH_INFO"] == CONSUME and environ["REQUEST_METHOD"] == "POST":
+            answer = await answer_use(environ, self.uses.answer)
+        if answer is not None:
+            headers = [*answer.headers, *admission.headers]
+            protocol.response_bytes(answer.status, headers, answer.body)
+            return answer.status
+        respond = partial(_respond, self._wsgi, environ, protocol, admission)
+        status: int = await self.threads.run(respond, lane=admission.lane)
+        return status
 
     async def _serve_waiting(
         self, environ: Environ, protocol: Protocol, admission: Admission

@@ -185,6 +185,10 @@ def consume_use(project: Project, use: Use) -> ConsumptionBody:
         at=timezone.now(),
         key=use.key,
     )
+    return render_consumption(consumed)
+
+
+def render_consumption(consumed: consumption.Consumption) -> ConsumptionBody:
     return {
         **representation.decision(consumed.decision),
         "consumed": consumed.consumed,

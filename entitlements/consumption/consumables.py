@@ -1,11 +1,12 @@
 """A feature that a user can consume (metered, or priced in credits), with its static decision."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
-from django.db import transaction
-
+from common.after_commit import after_commit
 from common.ids import is_id
 from entitlements.balances.selectors import amounts
 from entitlements.balances.selectors.amounts import StaticDecision
@@ -109,11 +110,13 @@ def build_unpaid_decision(decision: Decision, *, balance: int) -> Decision:
     return replace(completed, allowed=False, reason=Reason.CREDITS_EXHAUSTED)
 
 
-def forget_cached_decisions(consumable: Consumable) -> None:
-    """Drop the user's cached completed decisions once the transaction commits."""
-    transaction.on_commit(
-        lambda: cache.forget(project_id=consumable.project_id, names=consumable.names), robust=True
-    )
+def forget_cached_decisions(consumed: Sequence[Consumable]) -> None:
+    """Drop the users' cached completed decisions once the transaction commits."""
+    names: dict[str, set[str]] = {}
+    for consumable in consumed:
+        names.setdefault(consumable.project_id, set()).update(consumable.names)
+    for project_id, of_project in names.items():
+        after_commit(partial(cache.forget, project_id=project_id, names=of_project))
 
 
 def _check_kind(project: Project, code: str) -> None:

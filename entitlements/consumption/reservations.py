@@ -174,7 +174,7 @@ def _reserve_once(row: Reservation, consumable: Consumable, at: datetime) -> Res
             row.credits = _price(row, decision, at)
             _insert(row)
             completed = _hold_credits(row, decision, at)
-    consumables.forget_cached_decisions(consumable)
+    consumables.forget_cached_decisions([consumable])
     return ReservationResult(row, completed)
 
 

@@ -127,22 +127,38 @@ def _consume_units(
         and reservation_expiry.expire_due_of_customer(consumable, at)
     ):
         result = count_units()
-    completed = build_counted_decision(decision, result, at=at)
     if not result.is_done:
-        return Consumption(completed)
+        return Consumption(build_counted_decision(decision, result, at=at))
     if not result.is_duplicate:
-        consumables.forget_cached_decisions(consumable)
-    if result.is_noted:
-        is_passed = any(
-            result.used - request.amount < mark <= result.used for mark in thresholds_to_note
-        )
-        thresholds.notify_or_wake(
-            project_id=request.project_id,
-            customer_id=request.customer_id,
-            meter_id=request.meter_id,
-            at=at,
-            now=is_passed,
-        )
+        consumables.forget_cached_decisions([consumable])
+    note_thresholds(consumable, result, request=request, at=at)
+    return build_consumption(consumable, result, request=request, at=at)
+
+
+def note_thresholds(
+    consumable: Consumable, result: CountResult, *, request: CountRequest, at: datetime
+) -> None:
+    """Let notices follow if the count has passed a share of the limit, or has left a movement."""
+    if not result.is_noted:
+        return
+    is_passed = any(
+        result.used - request.amount < mark <= result.used
+        for mark in thresholds.threshold_amounts(consumable.decision.limit)
+    )
+    thresholds.notify_or_wake(
+        project_id=request.project_id,
+        customer_id=request.customer_id,
+        meter_id=request.meter_id,
+        at=at,
+        now=is_passed,
+    )
+
+
+def build_consumption(
+    consumable: Consumable, result: CountResult, *, request: CountRequest, at: datetime
+) -> Consumption:
+    """The consumption of units that were counted."""
+    completed = build_counted_decision(consumable.decision, result, at=at)
     return Consumption(completed, request.amount, result.record_id, result.is_duplicate)
 
 
@@ -169,6 +185,6 @@ def _consume_credits(
     except NotEnoughCredits as refusal:
         return Consumption(build_unpaid_decision(decision, balance=refusal.extra["balance"]))
     if not spending.is_repeat:
-        consumables.forget_cached_decisions(consumable)
+        consumables.forget_cached_decisions([consumable])
     completed = build_paid_decision(decision, balance=spending.balance)
     return Consumption(completed, amount, spending.transaction_id, spending.is_repeat)

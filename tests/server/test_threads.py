@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from common.request_threads import SHARED_SWITCH_SECONDS, USUAL_SWITCH_SECONDS, Threads
-from tests.threads import run_in_a_loop
+from tests.threads import Result, run_in_a_loop
 
 COUNT = 8
 
@@ -23,14 +23,14 @@ def threads_on(loop: asyncio.AbstractEventLoop) -> Iterator[Threads]:
         threads.stop()
 
 
-def play(story: Callable[[Threads], Awaitable[None]]) -> None:
+def play(story: Callable[[Threads], Awaitable[Result]]) -> Result:
     """Run a story with threads in an event loop of its own."""
 
-    async def run() -> None:
+    async def run() -> Result:
         with threads_on(asyncio.get_running_loop()) as threads:
-            await asyncio.wait_for(story(threads), timeout=60)
+            return await asyncio.wait_for(story(threads), timeout=60)
 
-    run_in_a_loop(run)
+    return run_in_a_loop(run)
 
 
 class SlowJobs:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+from django.conf import settings
 from django.db import connection, connections
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -163,6 +164,27 @@ def test_a_warm_intake_takes_one_statement(
             with django_assert_num_queries(1):
                 assert post(body, path=path).status_code == 200
     assert InboundEvent.objects.count() == 2 * 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_is_found_by_its_key_however_many_there_are(endpoint: StripeEndpoint) -> None:
+    """The statement is planned when the tables are empty, and kept by the connection."""
+    body, secret = json.dumps(event()).encode(), settings.BILLING.stripe_webhook_secrets[0]
+    _receive(endpoint, body, secret)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, array_length(parameter_types, 1) FROM pg_prepared_statements "
+            "WHERE statement LIKE '%INSERT INTO webhooks_inboundevent%'"
+        )
+        ((name, count),) = cursor.fetchall()
+        nothing = ", ".join(["NULL"] * count)
+        cursor.execute(f"EXPLAIN (COSTS off) EXECUTE {name}({nothing})")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Seq Scan" not in plan
+    conditions = {line.strip() for line in plan.splitlines() if "Index Cond" in line}
+    assert len(conditions) == 3
+    for columns in (("endpoint_id", "event_id"), ("account_id", "kind", "stripe_id")):
+        assert any(all(column in each for column in columns) for each in conditions), plan
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,15 +10,27 @@ class Counter(ProjectOwned):
     marks windows that continue because no later period is paid. The row is created from the totals
     at the first check; from then on every record updates it in its own transaction. Windows are
     half-open ``[starts_at, ends_at)``. ``reserved`` is the amount of open reservations.
-    ``siblings`` is the number of counters of this customer and meter, including this one.
+    ``siblings`` is the number of counters of this customer and meter, including this one. Every
+    query names the project and the customer, so the primary key is the only index for them.
     """
 
     pk = models.CompositePrimaryKey("project", "customer", "meter", "period")
+    project = models.ForeignKey(
+        "projects.Project", on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
     customer = models.ForeignKey(
-        "projects.Customer", on_delete=models.PROTECT, related_name="+", db_constraint=False
+        "projects.Customer",
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
     meter = models.ForeignKey(
-        "usage.Meter", on_delete=models.PROTECT, related_name="+", db_constraint=False
+        "usage.Meter",
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
     )
     period = models.CharField(max_length=40)
     starts_at = models.DateTimeField()

@@ -7,6 +7,7 @@ statement. A counter of extended windows (``usage.periods``) must be in the requ
 because one write depends on another; constant, so that it is planned once per connection.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -155,4 +156,14 @@ class CounterRow(NamedTuple):
 def run_statement(statement: str, parameters: dict[str, Any]) -> CounterRow | None:
     """The counter after the statement; None when it does not exist."""
     row = prepared_statements.fetch_row(statement, parameters)
-    return None if row is None else CounterRow(int(row[0]), int(row[1]), *row[2:])
+    return None if row is None else _counter_row(row)
+
+
+def run_each(statement: str, parameters: Sequence[dict[str, Any]]) -> list[CounterRow | None]:
+    """:func:`run_statement` for each of the parameters, in one transaction."""
+    results = prepared_statements.fetch_each(statement, parameters)
+    return [_counter_row(rows[0]) if rows else None for rows in results]
+
+
+def _counter_row(row: tuple[Any, ...]) -> CounterRow:
+    return CounterRow(int(row[0]), int(row[1]), *row[2:])

@@ -81,19 +81,10 @@ def count(
     Usage that passes one of the ``marks``, and every count of a meter that several limits share,
     leaves a movement. With a ``version`` that is not the customer's, raises CustomerChanged.
     """
-    record_id = (
-        record_ids.of_key(request.project_id, f"take\0{key}") if key else record_ids.new_id(at)
+    parameters = count_parameters(
+        request, limit=limit, at=at, key=key, feature=feature, marks=marks, version=version
     )
-    parameters = _parameters(
-        request,
-        record_id,
-        at,
-        feature,
-        limit=_bigint(limit),
-        released=Int8(0),
-        marks=[Int8(mark) for mark in marks],
-        version=_bigint(version),
-    )
+    record_id = parameters["record"]
     for _ in range(MAX_ATTEMPTS):
         row = counter_sql.run_statement(counter_sql.COUNT, parameters)
         if row is not None and row.is_counted:
@@ -108,6 +99,47 @@ def count(
             return CountResult(False, row.used, row.reserved, Window(row.starts_at, row.ends_at))
         _ensure_counter(request, at)
     raise RuntimeError(ATTEMPTS_EXHAUSTED)
+
+
+def count_parameters(
+    request: CountRequest,
+    *,
+    limit: int | None,
+    at: datetime,
+    key: str,
+    feature: str,
+    marks: Sequence[int],
+    version: int | None,
+) -> dict[str, Any]:
+    """The parameters of the statement of :func:`count`."""
+    record_id = (
+        record_ids.of_key(request.project_id, f"take\0{key}") if key else record_ids.new_id(at)
+    )
+    return _parameters(
+        request,
+        record_id,
+        at,
+        feature,
+        limit=_bigint(limit),
+        released=Int8(0),
+        marks=[Int8(mark) for mark in marks],
+        version=_bigint(version),
+    )
+
+
+def count_each(
+    counts: Sequence[tuple[CountRequest, dict[str, Any]]],
+) -> list[CountResult | None]:
+    """Count requests with their parameters in this order and in one transaction.
+
+    None for a request that was not counted: :func:`count` tells why. Raises Django's database
+    errors (``prepared_statements.fetch_each``).
+    """
+    rows = counter_sql.run_each(counter_sql.COUNT, [parameters for _, parameters in counts])
+    return [
+        _build_result(request, row, parameters["record"]) if row and row.is_counted else None
+        for (request, parameters), row in zip(counts, rows, strict=True)
+    ]
 
 
 def apply_count(request: CountRequest, *, reserved: int, key: str, at: datetime) -> CountResult:

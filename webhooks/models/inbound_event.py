@@ -13,7 +13,10 @@ class InboundEvent(models.Model):
 
     id = PublicIdField(prefix="iev")
     endpoint = models.ForeignKey(
-        "billing.StripeEndpoint", on_delete=models.PROTECT, related_name="+"
+        "billing.StripeEndpoint",
+        on_delete=models.PROTECT,
+        db_index=False,  # the unique key begins with it
+        related_name="+",
     )
     event_id = models.CharField(max_length=255)
     type = models.CharField(max_length=120, blank=True)

@@ -1,14 +1,17 @@
 """Receive an event: verify it, store its bytes and request a sync of its object; then answer.
 
 No request to Stripe, no Redis, no interpretation. Stripe does not repeat an event after our 200, so
-the event and the request are committed by then, with one statement. It is SQL, because the ORM
+the event and the request are committed by then, with one statement each. It is SQL, because the ORM
 cannot express a row that depends on another write; it is constant, and each connection plans it
 once.
 
 The row is the record of the event: only an event that cannot be used is logged as well.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -27,6 +30,8 @@ from webhooks.errors import SignatureRefused
 
 log = structlog.get_logger(__name__)
 
+FIRST = (1,)
+"""The statement's row for an event that was not stored before."""
 MOMENTS = frozenset(
     {"customer.subscription.trial_will_end", "invoice.overdue", "invoice.will_be_due"}
 )
@@ -61,6 +66,48 @@ _RECEIVE = f"WITH {_OBJECT}, {queue_sql.SYNC_REQUEST}{_EVENT}"
 requests nothing."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A verified event that is to be stored."""
+
+    endpoint: StripeEndpoint
+    body: bytes
+    envelope: Envelope
+    at: datetime
+    """When it arrived."""
+    traceparent: str
+
+    @property
+    def order(self) -> tuple[str, str, str, str]:
+        """Deliveries that are stored together lock their objects and events in this order."""
+        kind, stripe_id = self.envelope.target or ("", "")
+        return self.endpoint.account_id, kind, stripe_id, self.envelope.event_id
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Of the statement that stores it."""
+        envelope = self.envelope
+        kind, stripe_id = envelope.target or ("", "")
+        return {
+            "account_id": self.endpoint.account_id,
+            "kind": kind,
+            "stripe_id": stripe_id,
+            "at_once": False,
+            "even_if_unchanged": envelope.type in MOMENTS,
+            "id": new_id("iev"),
+            "endpoint_id": self.endpoint.pk,
+            "event_id": envelope.event_id,
+            "type": envelope.type,
+            "customer": envelope.customer,
+            "event_created_at": envelope.created_at,
+            "traceparent": self.traceparent,
+            "body": self.body,
+            "quarantined": envelope.unusable,
+            "report_due_at": self.at if envelope.is_report_missing else None,
+            "at": self.at,
+        }
+
+
 def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime) -> Envelope:
     """Store a signed event once, and request a sync of its object.
 
@@ -70,19 +117,16 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
 
     Returns the parsed event. Raises SignatureRefused; nothing is stored then.
     """
-    _verify(endpoint, body, signature, at)
-    envelope = open_envelope(body, account=endpoint.account)
-    is_new = _store(endpoint, body, envelope, at)
-    if is_new:
-        event_metrics.record_stored(
-            created_at=envelope.created_at, is_usable=not envelope.unusable, at=at
-        )
-    else:
-        event_metrics.REPEATED.inc()
-    if is_new and envelope.target is not None:
-        enqueue("billing.sync")
-    if is_new and envelope.is_report_missing:
-        enqueue("webhooks.fetch_error_reports")
+    delivery = open_delivery(
+        endpoint=endpoint,
+        body=body,
+        signature=signature,
+        traceparent=traces.current_header(),
+        at=at,
+    )
+    envelope = delivery.envelope
+    row = prepared_statements.fetch_row(_RECEIVE, delivery.parameters)
+    _announce([(delivery, row == FIRST)])
     if envelope.report is not None:
         usage_refusals.apply_report(
             account=endpoint.account,
@@ -90,9 +134,33 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
             errors_by_identifier=envelope.report.lost,
             at=at,
         )
-    if envelope.unusable:
-        log.warning("stripe_event_unusable", event_id=envelope.event_id, why=envelope.unusable)
     return envelope
+
+
+def receive_together(deliveries: Sequence[Delivery]) -> None:
+    """Store events in one transaction, as :func:`receive` stores each of them.
+
+    None of them may be a report of lost usage with its content. Raises Django's database errors;
+    nothing is stored then, unless ``prepared_statements.is_outcome_unknown``.
+    """
+    ordered = sorted(deliveries, key=lambda delivery: delivery.order)
+    parameters = [delivery.parameters for delivery in ordered]
+    rows = prepared_statements.fetch_each(_RECEIVE, parameters)
+    _announce([(delivery, row == [FIRST]) for delivery, row in zip(ordered, rows, strict=True)])
+
+
+def open_delivery(
+    *, endpoint: StripeEndpoint, body: bytes, signature: str, traceparent: str, at: datetime
+) -> Delivery:
+    """Verify and parse an event. Raises SignatureRefused."""
+    _verify(endpoint, body, signature, at)
+    return Delivery(
+        endpoint=endpoint,
+        body=body,
+        envelope=open_envelope(body, account=endpoint.account),
+        at=at,
+        traceparent=traceparent,
+    )
 
 
 def _verify(endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime) -> None:
@@ -110,28 +178,20 @@ def _verify(endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime)
         raise SignatureRefused("Check the endpoint's signing secret and the clock.") from error
 
 
-def _store(endpoint: StripeEndpoint, body: bytes, envelope: Envelope, at: datetime) -> bool:
-    """Store the event. Returns False for a stored event: only its delivery is counted."""
-    kind, stripe_id = envelope.target or ("", "")
-    row = prepared_statements.fetch_row(
-        _RECEIVE,
-        {
-            "account_id": endpoint.account_id,
-            "kind": kind,
-            "stripe_id": stripe_id,
-            "at_once": False,
-            "even_if_unchanged": envelope.type in MOMENTS,
-            "id": new_id("iev"),
-            "endpoint_id": endpoint.pk,
-            "event_id": envelope.event_id,
-            "type": envelope.type,
-            "customer": envelope.customer,
-            "event_created_at": envelope.created_at,
-            "traceparent": traces.current_header(),
-            "body": body,
-            "quarantined": envelope.unusable,
-            "report_due_at": at if envelope.is_report_missing else None,
-            "at": at,
-        },
-    )
-    return row == (1,)
+def _announce(stored: Sequence[tuple[Delivery, bool]]) -> None:
+    """Count and log stored deliveries, and wake workers once for all of those that are new."""
+    for delivery, is_new in stored:
+        envelope = delivery.envelope
+        if is_new:
+            event_metrics.record_stored(
+                created_at=envelope.created_at, is_usable=not envelope.unusable, at=delivery.at
+            )
+        else:
+            event_metrics.REPEATED.inc()
+        if envelope.unusable:
+            log.warning("stripe_event_unusable", event_id=envelope.event_id, why=envelope.unusable)
+    envelopes = [delivery.envelope for delivery, is_new in stored if is_new]
+    if any(envelope.target is not None for envelope in envelopes):
+        enqueue("billing.sync")
+    if any(envelope.is_report_missing for envelope in envelopes):
+        enqueue("webhooks.fetch_error_reports")
