@@ -87,6 +87,10 @@ def _encode(value: Any) -> tuple[int, bytes | None] | None:
         return _INTERVAL, b"%d microseconds" % (value // timedelta(microseconds=1))
     if isinstance(value, bytes):
         return _BYTEA, value
+    return _encode_array(value)
+
+
+def _encode_array(value: Any) -> tuple[int, bytes] | None:
     if isinstance(value, BinaryArray):
         return value.type_, value.packed
     return (_INFERRED, _array(value)) if isinstance(value, list) and _is_flat(value) else None
