@@ -5,11 +5,9 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
-        """Register functions that lower rooms and apps call: mappers of object kinds, console
-        panels, the effects of assumed products and prices on entitlements, and the shapes of our
-        events."""
+        """Register functions that lower rooms and apps call: mappers of object kinds, the effects
+        of assumed products and prices on entitlements, and the shapes of our events."""
         self._register_kinds()
-        self._register_console()
         self._register_assumptions()
         self._register_events()
         self._register_created_rows()
@@ -39,16 +37,6 @@ class BillingConfig(AppConfig):
             fraud_warnings,
         ):
             kinds.register(mapping.MIRRORED)
-
-    @staticmethod
-    def _register_console() -> None:
-        from billing.catalog.admin import grant_dialogs
-        from billing.subscriptions.admin import customer_panel
-        from projects.customers.admin import panels
-
-        panels.register(customer_panel.PANEL, name="purchases", order=50)
-        for order, act in enumerate(grant_dialogs.ACTS, start=10):
-            panels.register_action(act, order=order)
 
     @staticmethod
     def _register_assumptions() -> None:

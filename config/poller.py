@@ -6,6 +6,7 @@ of Stripe or a lock, delays no other. Each service limits its own chore: rows pe
 statement, seconds per answer of Stripe. ``WORKER_LANES`` limits a worker to some of the chores.
 """
 
+import gc
 import os
 import threading
 import time
@@ -42,6 +43,7 @@ class Poller(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
         shipper.child_role = "worker_child"  # before the pool forks
+        gc.freeze()  # a collection would write to the pages that parent and children share
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 

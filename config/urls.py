@@ -10,6 +10,8 @@ from config import api_docs, event_docs, health
 from config.metrics.view import metrics
 from entitlements.snapshots.api import jwks
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="docs")),
     path("live", health.live),

@@ -5,15 +5,12 @@ class DeliveryConfig(AppConfig):
     name = "delivery"
 
     def ready(self) -> None:
-        """Register the shapes of our events, and the panel of messages on the customer page."""
-        from delivery.mail.admin import customer_panel
+        """Register the shapes of our events."""
         from delivery.mail.representation import UndeliverableBody
         from delivery.webhooks.representation import WebhookEndpointBody
         from events import bodies
         from events.catalog import EventType
-        from projects.customers.admin import panels
 
-        panels.register(customer_panel.PANEL, name="messages", order=80)
         bodies.register({EventType.MAIL_UNDELIVERABLE: UndeliverableBody})
         endpoint_events = [each for each in EventType if each.noun == "webhook_endpoint"]
         bodies.register(dict.fromkeys(endpoint_events, WebhookEndpointBody))

@@ -5,25 +5,7 @@ class EntitlementsConfig(AppConfig):
     name = "entitlements"
 
     def ready(self) -> None:
-        """Register the panels of decisions, credits and reservations on the customer page, and the
-        shapes of our events."""
-        self._register_panels()
-        self._register_events()
-
-    @staticmethod
-    def _register_panels() -> None:
-        from entitlements.consumption import admin as reservations
-        from entitlements.credits.admin import credit_panel, credits
-        from entitlements.grants.admin import customer_panel
-        from projects.customers.admin import panels
-
-        panels.register(customer_panel.PANEL, name="access", order=10)
-        panels.register(credit_panel.PANEL, name="credits", order=12)
-        panels.register_action(credits.ACT, order=30)
-        panels.register(reservations.PANEL, name="reservations", order=11)
-
-    @staticmethod
-    def _register_events() -> None:
+        """Register the shapes of our events."""
         from entitlements.consumption.representation import ReservationBody
         from entitlements.credits.credit_representation import CreditGrantBody, CreditLevelBody
         from entitlements.features.representation import FeatureBody

@@ -5,15 +5,12 @@ class ProjectsConfig(AppConfig):
     name = "projects"
 
     def ready(self) -> None:
-        """Register the panel of events and audit entries on the console's customer page, and the
-        shapes of our events."""
+        """Register the shapes of our events."""
         from events import bodies
         from events.catalog import EventType
-        from projects.customers.admin import history_panel, panels
         from projects.keys.representation import KeyBody
         from projects.representation import AppBody, CustomerBody, ProjectBody
 
-        panels.register(history_panel.PANEL, name="history", order=90)
         bodies.register(
             {
                 EventType.CUSTOMER_CREATED: CustomerBody,

@@ -90,17 +90,22 @@ def _granian(port: int, interface: str) -> list[str]:
 def worker() -> list[str]:
     """The command of the worker."""
     return [
-        *_module("celery"),
-        *("-A", "config", "worker", "--pool", "prefork", "--concurrency", str(WORKER_PROCESSES)),
+        *_celery("worker"),
+        *("--pool", "prefork", "--concurrency", str(WORKER_PROCESSES)),
         *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
     ]
 
 
 def _beat() -> list[str]:
     return [
-        *_module("celery"),
-        *("-A", "config", "beat", "--pidfile", "", "--loglevel", "INFO"),
+        *_celery("beat"),
+        *("--pidfile", "", "--loglevel", "INFO"),
     ]
+
+
+def _celery(program: str) -> list[str]:
+    """Django's checks load the console and all views, which only web processes need."""
+    return [*_module("celery"), "--skip-checks", "-A", "config", program]
 
 
 def _deliver() -> list[str]:

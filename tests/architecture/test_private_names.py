@@ -13,7 +13,8 @@ from types import ModuleType
 
 from django.urls import get_resolver
 
-import sandbox.http_client  # noqa: F401  # no other test has to import it first
+import graph_api.schema  # noqa: F401  # no other test has to import it first
+import sandbox.http_client  # noqa: F401
 from tests.architecture.sources import ROOT
 from tests.architecture.test_words import PACKAGES
 

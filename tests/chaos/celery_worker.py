@@ -31,8 +31,8 @@ def worker(*, broker: str, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency=1"),
-                *("--without-gossip", "--without-mingle", "--loglevel=INFO"),
+                *(sys.executable, "-m", "celery", "--skip-checks", "-A", "config", "worker"),
+                *("--concurrency=1", "--without-gossip", "--without-mingle", "--loglevel=INFO"),
             ],
             cwd=ROOT,
             env={

@@ -26,7 +26,8 @@ def beat(folder: Path, *, database: str) -> Iterator["subprocess.Popen[bytes]"]:
     with (folder / "beat.log").open("wb") as output:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "celery", "-A", "config", "beat", "--pidfile", ""),
+                *(sys.executable, "-m", "celery", "--skip-checks", "-A", "config", "beat"),
+                *("--pidfile", ""),
                 *("--schedule", str(folder / "beat-schedule"), "--loglevel", "INFO"),
             ],
             cwd=ROOT,

@@ -16,7 +16,7 @@ from billing.conf import BillingSettings
 from common.liveness import touch_liveness_file
 from config.server.limits import Limits
 from devtools.embedded.postgres import SETTINGS
-from devtools.stack.programs import web
+from devtools.stack.programs import programs, web
 from tests.config.test_production import COMPLETE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +94,18 @@ def test_the_image_starts_the_web_server_as_the_stack_does() -> None:
     assert options["WEBSOCKETS"] == "false"
     assert f'CMD ["granian", "{command[-1]}"]' in dockerfile
     assert Limits().max_connections < int(options["BACKPRESSURE"])
+
+
+def test_workers_and_beat_of_compose_start_as_those_of_the_stack(tmp_path: Path) -> None:
+    environment = {**COMPLETE, "STRIPE_WEBHOOK_SECRETS": "", "STRIPE_SECRET_KEY": ""}
+    stack = {
+        each.name: list(each.command)
+        for each in programs(
+            var=tmp_path, web_port=1, sandbox_port=2, rpc_port=3, environment=environment
+        )
+    }
+    for name in ("worker", "beat"):
+        assert compose()["services"][name]["command"] == stack[name][2:], name
 
 
 def test_every_container_is_restarted_and_has_a_healthcheck() -> None:

@@ -14,27 +14,37 @@ from psycopg.sql import SQL, Identifier
 
 from config.management.commands.migrate import LOCK_ID
 from tests.services import ROOT
+from tests.waiting import wait_until
 
 PROCESSES = 3
+OUTDATED = ("billing", "0013_sync_lanes")
+"""The migration after it creates an index concurrently, for which the snapshots of other processes
+have to end."""
 
 
 @pytest.fixture
-def empty_database() -> Iterator[str]:
-    """The URL of a database without any table."""
+def outdated_database(tmp_path: Path) -> Iterator[str]:
+    """The URL of a database that lacks the newest migrations: without a migrated template to copy,
+    it is migrated to there."""
     server = os.environ["DATABASE_URL"].rpartition("/")[0]
     name = f"race_{os.getpid()}"
+    template = os.environ.get("TEST_TEMPLATE", "template0")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(SQL("CREATE DATABASE {} TEMPLATE template0").format(Identifier(name)))
+        admin.execute(
+            SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template))
+        )
         try:
+            log = tmp_path / "outdated.log"
+            assert start(f"{server}/{name}", log, *OUTDATED).wait() == 0, log.read_text()
             yield f"{server}/{name}"
         finally:
             admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
 
 
-def start(url: str, log: Path) -> "subprocess.Popen[bytes]":
+def start(url: str, log: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     with log.open("wb") as out:
         return subprocess.Popen(
-            [sys.executable, "manage.py", "migrate", "--no-color"],
+            [sys.executable, "manage.py", "migrate", "--no-color", *arguments],
             cwd=ROOT,
             env={**os.environ, "DATABASE_URL": url},
             stdin=subprocess.DEVNULL,
@@ -43,18 +53,39 @@ def start(url: str, log: Path) -> "subprocess.Popen[bytes]":
         )
 
 
-def test_replicas_that_start_together_migrate_once(empty_database: str, tmp_path: Path) -> None:
+def applied_migrations(database: psycopg.Connection) -> int:
+    row = database.execute("SELECT count(*) FROM django_migrations").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def waiting_processes(database: psycopg.Connection) -> int:
+    """How many have asked for the lock and not got it."""
+    row = database.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid() AND query LIKE 'SELECT pg_try_advisory_lock(%'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_replicas_that_start_together_migrate_once(outdated_database: str, tmp_path: Path) -> None:
     logs = [tmp_path / f"{number}.log" for number in range(PROCESSES)]
-    replicas = [start(empty_database, log) for log in logs]
-    codes = [replica.wait() for replica in replicas]
-    texts = [log.read_text() for log in logs]
-    assert codes == [0] * PROCESSES, "\n".join(texts)
-    applied = [text.count("Applying ") for text in texts]
-    assert sorted(applied)[:-1] == [0] * (PROCESSES - 1)
-    assert sum("No migrations to apply." in text for text in texts) == PROCESSES - 1
-    with psycopg.connect(empty_database) as database:
-        row = database.execute("SELECT count(*) FROM django_migrations").fetchone()
-    assert row == (max(applied),)
+    with psycopg.connect(outdated_database, autocommit=True) as database:
+        before = applied_migrations(database)
+        database.execute("SELECT pg_advisory_lock(%s)", [LOCK_ID])
+        replicas = [start(outdated_database, log) for log in logs]
+        wait_until(lambda: waiting_processes(database) == PROCESSES, "all processes")
+        assert applied_migrations(database) == before
+        database.execute("SELECT pg_advisory_unlock(%s)", [LOCK_ID])
+        codes = [replica.wait() for replica in replicas]
+        texts = [log.read_text() for log in logs]
+        assert codes == [0] * PROCESSES, "\n".join(texts)
+        applied = [text.count("Applying ") for text in texts]
+        assert sorted(applied)[:-1] == [0] * (PROCESSES - 1)
+        assert max(applied) > 0
+        assert sum("No migrations to apply." in text for text in texts) == PROCESSES - 1
+        assert applied_migrations(database) == before + max(applied)
 
 
 @pytest.mark.django_db

@@ -57,6 +57,7 @@ class Page:
 
 def pages() -> Iterator[Page]:
     """Every page of rows that the console has, without staff accounts."""
+    admin.autodiscover()
     for model in filter(admin.site.is_registered, apps.get_models()):
         page = admin.site.get_model_admin(model)
         if isinstance(page, ConsoleAdmin):

@@ -78,6 +78,7 @@ def get(url: str, path: str) -> int:
 
 
 def test_a_stack_serves_and_stops_processes_of_a_killed_one(var: Path) -> None:
+    lay_migrated_database(home_of(var))
     with starter(var) as process:
         assert process.stdout is not None
         web, sandbox, rpc_port = process.stdout.readline().split()

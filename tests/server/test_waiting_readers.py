@@ -29,10 +29,11 @@ READERS_PER_KEY = 40
 PLACES = Limits().max_waiting_per_key
 
 
-@pytest.fixture
-def port(project: Project, tmp_path: Path) -> Iterator[int]:
+@pytest.fixture(scope="module")
+def port(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """One server for the module: places and pages belong to keys, and each test has its own."""
     allow_many_files()
-    with web_server(tmp_path / "web.log") as port:
+    with web_server(tmp_path_factory.mktemp("web") / "web.log") as port:
         yield port
 
 
@@ -113,15 +114,15 @@ def is_sent_away(port: int, key: str) -> bool:
     return "tollgate-poll-after" in one.headers
 
 
-def test_a_stopping_server_lets_its_readers_go(port: int, project: Project) -> None:
+def test_a_stopping_server_lets_its_readers_go(project: Project, tmp_path: Path) -> None:
     """At once, and with an answer: a deployment does not wait for them."""
     key = key_of(project)
-    (server,) = (
-        each
-        for each in psutil.Process().children()
-        if {"granian", str(port)} <= set(each.cmdline())
-    )
-    with waiting(port, key, 6) as readers:
+    with web_server(tmp_path / "web.log") as port, waiting(port, key, 6) as readers:
+        (server,) = (
+            each
+            for each in psutil.Process().children()
+            if {"granian", str(port)} <= set(each.cmdline())
+        )
         assert ids_of(page(port, key)) == []
         server.send_signal(signal.SIGTERM)
         assert [ids_of(answer(reader)) for reader in readers] == [[]] * 6

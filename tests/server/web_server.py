@@ -78,10 +78,19 @@ def _do_all_listen(server: psutil.Process, port: int) -> bool:
 
 
 def request(
-    port: int, method: str, path: str, body: bytes = b"", *, seconds: float = 10, **headers: str
+    port: int,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    seconds: float = 10,
+    source: str = "127.0.0.1",
+    **headers: str,
 ) -> Answer:
-    """Send one request on a connection of its own and read the whole answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as one:
+    """Send one request on a connection of its own, from this address of the machine, and read the
+    whole answer."""
+    server, caller = ("127.0.0.1", port), (source, 0)
+    with socket.create_connection(server, timeout=seconds, source_address=caller) as one:
         one.sendall(head(method, path, length=len(body), **headers) + body)
         return answer(one)
 

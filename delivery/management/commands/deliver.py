@@ -26,6 +26,7 @@ class Command(BaseCommand):
         "Send outgoing webhooks. Run one or more; each endpoint is with one of them at a time. "
         "SIGTERM and SIGINT end it after what is in flight."
     )
+    requires_system_checks = []  # they load all views, which only web processes need
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -1,4 +1,5 @@
-"""Registry of the customer page's panels and actions; apps above register theirs at start."""
+"""Registry of the customer page's panels and actions; apps above register theirs in their
+``admin`` modules, which only processes with the console load."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

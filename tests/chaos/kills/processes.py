@@ -81,6 +81,11 @@ class Forks:
         assert line, self._log.read_text()
         return Child(int(line), self._log)
 
+    def kill_all(self) -> None:
+        """Kill the processes that are left, and those that they have started."""
+        for process in psutil.Process(self._program.pid).children(recursive=True):
+            Child(process.pid, self._log).kill()
+
     @contextmanager
     def running(self, role: str, argument: str = "") -> Iterator[Child]:
         """A process that lives until the end of the block."""
