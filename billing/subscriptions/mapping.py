@@ -1,8 +1,8 @@
 """Store a Stripe subscription with its items, and update the access that it gives."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from billing import representation
 from billing.access import service as access
@@ -18,13 +18,13 @@ from billing.models import (
     Subscription,
     SubscriptionItem,
 )
-from billing.models.subscription import ENDED, ENTITLING, SubscriptionStatus, is_paused
+from billing.models.subscription import SubscriptionStatus
 from billing.models.sync_object import ObjectKind
 from billing.representation import duplicates
 from billing.representation.subscriptions import DiscountBody, SubscriptionBody
 from billing.stripe import subscriptions as stripe_subscriptions
 from billing.stripe.snapshots import ScheduledItemSnapshot, SubscriptionSnapshot
-from billing.subscriptions import trials
+from billing.subscriptions import subscription_events, trials
 from billing.sync import kinds
 from billing.sync.changes import write_and_record
 from billing.sync.kinds import Mirrored
@@ -34,13 +34,7 @@ from billing.sync.selectors import owners, page_rows
 from billing.sync.selectors.owners import Owner
 from common.prepared_queries import Parameter, PreparedValues
 from common.times import rfc3339
-from events.catalog import EventType
 from projects.models import Customer
-
-SILENT_COLUMNS = frozenset(
-    {"anchored_at", "quotas_anchored_at", "latest_invoice_stripe_id", "schedule_stripe_id"}
-)
-"""Columns whose change alone records no event: their effects have events of their own."""
 
 _UNLINKED_INVOICES = PreparedValues(
     lambda: (
@@ -54,6 +48,10 @@ _UNLINKED_INVOICES = PreparedValues(
         .values_list("pk")[:1]
     )
 )
+
+
+KEPT_PRICE = (*subscription_events.PERIOD_SUFFIXES, ".quantity")
+"""Endings of the differences of an item that bills the same price as before."""
 
 
 def _find_owner(account: StripeAccount, snapshot: SubscriptionSnapshot) -> Owner | None:
@@ -216,7 +214,7 @@ def _write_plan(plan: RowPlan[Subscription], customer: Customer | None, at: date
         plan,
         customer=customer,
         render=shown.render,
-        event_types=_event_types,
+        event_types=subscription_events.event_types,
         link=shown.reload,
         at=at,
     )
@@ -269,70 +267,6 @@ def _link_invoices(row: Subscription) -> None:
         subscription_stripe_id=row.stripe_id,
         subscription__isnull=True,
     ).update(subscription=row)
-
-
-def _event_types(plan: RowPlan[Subscription], differences: Differences) -> Iterator[EventType]:
-    """Yield the event of the new status, else ``subscription.updated``: at most one per change.
-
-    The start of a new period alone yields none: ``billing.access.renewals`` records the renewal
-    when it is paid.
-    """
-    if plan.is_new:
-        yield EventType.SUBSCRIPTION_CREATED
-    status_event = _status_event(
-        _service_state(plan.row, differences, 0), _service_state(plan.row, differences, 1)
-    )
-    if status_event is not None:
-        yield status_event
-    elif not plan.is_new and _is_news(plan, differences):
-        yield EventType.SUBSCRIPTION_UPDATED
-
-
-def _is_news(plan: RowPlan[Subscription], differences: Differences) -> bool:
-    """Return whether more has changed than that a live subscription entered its next period."""
-    names = differences.keys() - SILENT_COLUMNS
-    is_next_period = any(_is_period_advance(*difference) for difference in differences.items())
-    if is_next_period and _service_state(plan.row, differences, 1).status in ENTITLING:
-        names = {name for name in names if not name.endswith(PERIOD_SUFFIXES)} - {"status"}
-    return bool(names)
-
-
-PERIOD_SUFFIXES = (".period_start", ".period_end")
-"""Endings of the difference names that a new period changes: item columns."""
-KEPT_PRICE = (*PERIOD_SUFFIXES, ".quantity")
-"""Endings of the differences of an item that bills the same price as before."""
-
-
-class _ServiceState(NamedTuple):
-    status: str
-    pause_behavior: str
-
-
-def _service_state(row: Subscription, differences: Differences, side: int) -> _ServiceState:
-    """Return the status and pause before the change (``side`` 0) or after it (1)."""
-
-    def read_value(name: str) -> str:
-        value: str = differences[name][side] if name in differences else getattr(row, name)
-        return value
-
-    return _ServiceState(read_value("status"), read_value("pause_behavior"))
-
-
-def _status_event(before: _ServiceState, after: _ServiceState) -> EventType | None:
-    """Return the event of a change of status or pause, None if it has no event of its own."""
-    if before.status != after.status and after.status in ENDED:
-        return EventType.SUBSCRIPTION_CANCELED
-    if is_paused(*before) != is_paused(*after):
-        has_paused = is_paused(*after)
-        return EventType.SUBSCRIPTION_PAUSED if has_paused else EventType.SUBSCRIPTION_RESUMED
-    if before.status != after.status and after.status == SubscriptionStatus.PAST_DUE:
-        return EventType.SUBSCRIPTION_PAST_DUE
-    return None
-
-
-def _is_period_advance(name: str, values: tuple[Any, Any]) -> bool:
-    """Return whether the difference is an item that entered its next period."""
-    return name.endswith(".period_start") and values[1] > values[0]
 
 
 MAPPER: Mapper[SubscriptionSnapshot, Subscription] = Mapper(

@@ -8,23 +8,22 @@ from django.db.models import prefetch_related_objects
 from billing import representation
 from billing.access import service as access
 from billing.checkout import page_payments, page_results
-from billing.models import Invoice, InvoicePayment, Payment, StripeAccount
+from billing.models import Invoice, Payment, StripeAccount
 from billing.models.dispute import is_withheld
 from billing.models.invoice import PAID
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.models.sync_object import ObjectKind
-from billing.payments.mapping import payment_events, payment_parts
+from billing.payments.mapping import invoice_links, payment_events, payment_parts
 from billing.stripe import payments as stripe_payments
 from billing.stripe.snapshots import PaymentSnapshot
 from billing.sync import kinds
 from billing.sync.changes import write_and_record
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
-from billing.sync.plan import Differences, RowPlan, Values, reload
+from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from common import crypto
-from common.prepared_queries import Parameter, PreparedValues
 from events.catalog import EventType
 from projects.models import Customer
 
@@ -60,19 +59,6 @@ AUTHENTICATION_REQUIRED = "authentication_required"
 """Stripe's decline code when the buyer must authenticate. The payment can still succeed."""
 ABANDONED = "abandoned"
 """Stripe's cancellation reason. We send it only for payments that have expired."""
-
-_UNLINKED_INVOICE_PAYMENTS = PreparedValues(
-    lambda: (
-        InvoicePayment.objects.for_project(Parameter("project_id"))
-        .filter(
-            invoice__account_id=Parameter("account_id"),
-            invoice__customer_id=Parameter("customer_id"),
-            payment_stripe_id=Parameter("stripe_id"),
-            payment__isnull=True,
-        )
-        .values_list("pk")[:1]
-    )
-)
 
 
 def status_of(snapshot: PaymentSnapshot) -> PaymentStatus:
@@ -251,10 +237,10 @@ def _write_plan(plan: RowPlan[Payment], customer: Customer | None, at: datetime)
         render=representation.payment,
         event_types=payment_events.event_types,
         otherwise=EventType.PAYMENT_UPDATED,
-        link=_show_linked_invoices,
+        link=invoice_links.link_and_show,
         at=at,
     )
-    _link_invoices(plan.row)
+    invoice_links.link(plan.row)
     access.follow_payment(payment=plan.row, customer=customer, at=at)
     if plan.row.checkout is not None:
         page_results.follow(checkout=plan.row.checkout, customer=customer, at=at)
@@ -267,29 +253,6 @@ def _with_arrival_time(plan: RowPlan[Payment], at: datetime) -> RowPlan[Payment]
     if not has_succeeded or is_dated or not _was_in_transit(plan.row):
         return plan
     return replace(plan, values={**plan.values, "paid_at": at})
-
-
-def _show_linked_invoices(row: Payment, differences: Differences) -> None:
-    if _link_invoices(row):
-        reload(row, "invoice_payments")
-
-
-def _link_invoices(row: Payment) -> bool:
-    """Link the invoice payments that were stored before this payment; whether there were any."""
-    if not _UNLINKED_INVOICE_PAYMENTS.rows(
-        project_id=row.project_id,
-        account_id=row.account_id,
-        customer_id=row.customer_id,
-        stripe_id=row.stripe_id,
-    ):
-        return False
-    InvoicePayment.objects.for_project(row.project_id).filter(
-        invoice__account_id=row.account_id,
-        invoice__customer_id=row.customer_id,
-        payment_stripe_id=row.stripe_id,
-        payment__isnull=True,
-    ).update(payment=row)
-    return True
 
 
 MAPPER: Mapper[PaymentSnapshot, Payment] = Mapper(

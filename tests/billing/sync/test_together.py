@@ -170,3 +170,16 @@ def test_a_page_that_is_heard_of_last_is_named_by_its_payment(
     sync.drain(at=timezone.now())
     payment.refresh_from_db()
     assert payment.checkout_id == page.pk
+
+
+def test_a_change_of_a_payment_that_has_no_event_of_its_own_is_one(
+    shop: Shop, drain: Callable[[], None]
+) -> None:
+    buyer = shop.buyer()
+    payment = shop.pay(buyer)
+    drain()
+    assert "payment.updated" not in types(buyer)
+    shop.stripe.v1.payment_intents.update(payment, {"metadata": {"seat": "12A"}})
+    sync.request_sync(account_id=shop.account.pk, kind=ObjectKind.PAYMENT_INTENT, stripe_id=payment)
+    sync.drain(at=timezone.now())
+    assert types(buyer).count("payment.updated") == 1
