@@ -59,6 +59,7 @@ def main() -> int:
             "A reads": lambda: _flood(world, a_key, A_READ),
             "A guesses keys": lambda: _flood(world, "tg_test_" + "x" * 43, A_READ),
         }
+        _probe(world, SECONDS)  # processes load their views after they are ready
         for number in range(ROUNDS):
             log(f"round {number + 1} of {ROUNDS}")
             probes["alone"].append(_probe(world, SECONDS))
