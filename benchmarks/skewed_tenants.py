@@ -69,7 +69,7 @@ def insert_due_objects(
         ) as copy,
     ):
         for tenant, number, kind in rows:
-            due = f"2026-01-01T00:{min(59, tenant // 20):02d}:00+00"
+            due = f"2026-01-01T00:{min(59, tenant // 60):02d}:{tenant % 60:02d}+00"
             name = f"{kind}_{tenant:04d}_{number:06d}"
             copy.write_row(
                 (

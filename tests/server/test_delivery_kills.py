@@ -41,12 +41,16 @@ def deliver(port: int, event_id: str) -> None:
 def kill_a_process_of(port: int) -> None:
     """Kill one of the server's processes that accept connections."""
     (server,) = (child for child in psutil.Process().children() if str(port) in child.cmdline())
-    listening = [
-        process
-        for process in server.children()
-        if any(each.laddr.port == port for each in process.net_connections("tcp"))
-    ]
+    listening = [process for process in server.children() if _accepts(process, port)]
     os.kill(random.choice(listening).pid, signal.SIGKILL)
+
+
+def _accepts(process: psutil.Process, port: int) -> bool:
+    """False for a process that ends just now: the one that was killed before."""
+    try:
+        return any(each.laddr.port == port for each in process.net_connections("tcp"))
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.mark.django_db(transaction=True)
