@@ -53,6 +53,15 @@ def types(buyer: StripeCustomer) -> list[str]:
     return list(rows.order_by("version", "id").values_list("type", flat=True))
 
 
+def buy(shop: Shop, price: Price, drain: Callable[[], None]) -> StripeCustomer:
+    """A known customer subscribes; Stripe has told of it, and nothing is read yet."""
+    buyer = shop.buyer()
+    drain()
+    shop.subscribe(buyer, price)
+    shop.stripe.deliver()
+    return buyer
+
+
 def test_the_access_of_a_purchase_is_recomputed_once(
     shop: Shop, monthly: Price, drain: Callable[[], None], recomputed: Calls
 ) -> None:
@@ -82,10 +91,7 @@ def test_the_access_of_a_purchase_is_recomputed_once(
 def test_one_that_cannot_be_stored_leaves_the_others_alone(
     shop: Shop, monthly: Price, drain: Callable[[], None]
 ) -> None:
-    buyer = shop.buyer()
-    drain()
-    shop.subscribe(buyer, monthly)
-    shop.stripe.deliver()
+    buyer = buy(shop, monthly, drain)
     with shop.stripe.world.transaction() as tx:
         (invoice,) = tx.list_objects(
             "invoice", lambda each: bool(each["customer"] == buyer.stripe_id)
@@ -105,10 +111,7 @@ def test_a_lost_lease_changes_nothing_of_its_object_and_the_others_are_stored(
     shop: Shop, monthly: Price, drain: Callable[[], None]
 ) -> None:
     """Another worker has the invoice now, and will store what it reads."""
-    buyer = shop.buyer()
-    drain()
-    shop.subscribe(buyer, monthly)
-    shop.stripe.deliver()
+    buyer = buy(shop, monthly, drain)
     answers = read_due()
     SyncObject.objects.filter(kind=ObjectKind.INVOICE).update(epoch=F("epoch") + 1)
 
@@ -123,10 +126,7 @@ def test_a_lost_lease_changes_nothing_of_its_object_and_the_others_are_stored(
 def test_each_event_names_what_caused_it(
     shop: Shop, monthly: Price, drain: Callable[[], None]
 ) -> None:
-    buyer = shop.buyer()
-    drain()
-    shop.subscribe(buyer, monthly)
-    shop.stripe.deliver()
+    buyer = buy(shop, monthly, drain)
     sync.drain(at=timezone.now())
     events = OutboxEvent.objects.for_project(shop.project).filter(
         customer_id=buyer.customer_id, type__in=["subscription.created", "entitlements.changed"]
