@@ -42,12 +42,12 @@ def of_numbers(values: Sequence[int]) -> BinaryArray:
     return _build(_NUMBERS, 20, b"".join(map(NUMBER.pack, repeat(8), values)), values)
 
 
-def of_moments(values: Sequence[datetime]) -> BinaryArray:
+def of_moments(values: Sequence[datetime | None]) -> BinaryArray:
     if values and values.count(values[0]) == len(values):  # an hour, or the time of arrival
         packed = _pack_moment(values[0]) * len(values)
     else:
         packed = b"".join(map(_pack_moment, values))
-    return _build(_MOMENTS, 1184, packed, values)
+    return _build(_MOMENTS, 1184, packed, values, has_nulls=None in values)
 
 
 def of_bytes(values: Sequence[bytes | None]) -> BinaryArray:
@@ -80,5 +80,7 @@ def _pack_texts(values: Sequence[str]) -> bytes:
     return b"".join([LENGTH.pack(len(text)) + text for text in map(str.encode, values)])
 
 
-def _pack_moment(value: datetime) -> bytes:
+def _pack_moment(value: datetime | None) -> bytes:
+    if value is None:
+        return NULL
     return NUMBER.pack(8, (value - POSTGRES_EPOCH) // MICROSECOND)

@@ -56,16 +56,14 @@ def open_delivery(environ: dict[str, Any], body: bytes) -> Delivery | None:
         traceparent="" if parent is None else str(parent),
         at=timezone.now(),
     )
-    return delivery if delivery.envelope.report is None else None
+    return delivery if delivery.envelope.report is None and not delivery.is_of_moment else None
 
 
-def take_in_together(opened: Sequence[Delivery]) -> list[bytes]:
-    """Store events in one transaction; returns the bodies of their answers.
-
-    Raises the database's errors.
+def take_in_together(opened: Sequence[Delivery]) -> list[bytes | None]:
+    """Store events in one transaction; returns the bodies of their answers, None for one that
+    :func:`take_in` has to store. Raises the database's errors.
     """
-    intake.receive_together(opened)
-    return [RECEIVED] * len(opened)
+    return [RECEIVED if is_stored else None for is_stored in intake.receive_together(opened)]
 
 
 def _match_address(environ: dict[str, Any]) -> re.Match[str] | None:

@@ -21,20 +21,29 @@ CLAIMED = (
 """Columns of a claimed row, in the order of the fields of ``sync_queue.SyncLease``."""
 
 _OBJECT = """
-WITH object (account_id, kind, stripe_id, lane) AS (
-    VALUES (%(account_id)s, %(kind)s, %(stripe_id)s, %(lane)s)
+WITH object (account_id, kind, stripe_id, lane, event_id, event_created_at, traceparent) AS (
+    VALUES (%(account_id)s, %(kind)s, %(stripe_id)s, %(lane)s, %(event_id)s,
+        %(event_created_at)s::timestamptz, %(traceparent)s)
 )
 """
 
-_ADD = """
+_PROJECT_OF_CUSTOMER = """coalesce((
+        SELECT project_id FROM billing_stripecustomer AS customer
+        WHERE customer.account_id = object.account_id AND customer.stripe_id = object.customer
+        LIMIT 1), '')"""
+
+
+def _add(lane: str) -> str:
+    """SQL that adds the rows of ``object``; ``lane`` is the expression of an object's lane."""
+    return f"""
 INSERT INTO billing_syncobject AS sync (
     account_id, kind, stripe_id, lane, requested, applied, epoch, attempts, next_try_at,
     foreign_customer, last_error, stripe_event_id, event_created_at, traceparent, traced_at)
-SELECT account_id, kind, stripe_id, lane, 1, 0, 0, 0, statement_timestamp(), '', '', %(event_id)s,
-    %(event_created_at)s::timestamptz, %(traceparent)s::varchar,
-    CASE WHEN %(traceparent)s::varchar <> '' THEN statement_timestamp() END
+SELECT account_id, kind, stripe_id, {lane}, 1, 0, 0, 0, statement_timestamp(), '', '', event_id,
+    event_created_at, traceparent, CASE WHEN traceparent <> '' THEN statement_timestamp() END
 FROM object
-"""
+"""  # noqa: S608  # made of constants
+
 
 _KEEPS_TRACE = """sync.traced_at > statement_timestamp() - interval '1 day'
         AND (excluded.traceparent = '' OR excluded.stripe_event_id <> '')"""
@@ -57,36 +66,52 @@ ON CONFLICT (account_id, kind, stripe_id) DO UPDATE SET
         ELSE statement_timestamp()
     END,
     parked_at = NULL
-RETURNING id, requested
 """
 
-REQUEST_SYNC = _OBJECT + _ADD + _COUNT_UP
+REQUEST_SYNC = f"{_OBJECT}{_add('lane')}{_COUNT_UP}RETURNING id, requested"
 
-# A plan that was made while there were few objects must find one by its key as well. So the
-# condition is not "applied < requested", to which the index of due objects would apply, and the row
-# is not joined with the table expression, which would read all rows.
+# A plan that was made while there were few objects must find each by its key as well. So the
+# condition is not "applied < requested", to which the index of due objects would apply, and
+# OFFSET 0 keeps PostgreSQL from joining the tables in another way, which would read all rows.
 _PENDING = """
 pending AS MATERIALIZED (
-    SELECT sync.id, sync.requested
-    FROM billing_syncobject AS sync
-    WHERE sync.account_id = %(account_id)s AND sync.kind = %(kind)s
-        AND sync.stripe_id = %(stripe_id)s AND EXISTS (TABLE object)
-        AND sync.requested - sync.applied > 0 AND sync.parked_at IS NULL
-        AND sync.leased_until IS NULL
-        AND (sync.applied_digest IS NULL OR NOT %(even_if_unchanged)s)
+    SELECT object.number, sync.id, sync.requested
+    FROM object CROSS JOIN LATERAL (
+        SELECT id, requested FROM billing_syncobject
+        WHERE account_id = object.account_id AND kind = object.kind
+            AND stripe_id = object.stripe_id
+            AND requested - applied > 0 AND parked_at IS NULL AND leased_until IS NULL
+            AND (applied_digest IS NULL OR NOT %(even_if_unchanged)s)
+        OFFSET 0
+    ) AS sync
 )
 """
 
-_UNLESS_PENDING = "WHERE NOT EXISTS (TABLE pending)"
+_COUNTED = f"""
+counted AS (
+    {_add(_PROJECT_OF_CUSTOMER)}
+    WHERE number NOT IN (SELECT number FROM pending)
+    ORDER BY number
+    {_COUNT_UP}
+    RETURNING id, requested, account_id, kind, stripe_id
+)
+"""  # noqa: S608  # made of constants
 
-_SYNC_REQUEST = "sync_request (sync_id, number) AS (TABLE pending UNION ALL TABLE counted)"
+_SYNC_REQUEST = """
+sync_request (number, sync_id, request_number) AS (
+    TABLE pending
+    UNION ALL
+    SELECT object.number, counted.id, counted.requested
+    FROM counted JOIN object USING (account_id, kind, stripe_id)
+)
+"""
 
-SYNC_REQUEST = f"{_PENDING}, counted AS ({_ADD}{_UNLESS_PENDING}{_COUNT_UP}), {_SYNC_REQUEST}"
-"""``REQUEST_SYNC`` as a part of a longer statement. That statement defines ``object (account_id,
-kind, stripe_id, lane)`` with one row or none, passes the first three as well, ``at_once``,
-``even_if_unchanged``, ``event_id`` (the Stripe event, or ""), ``event_created_at`` and
-``traceparent``, and reads the result from ``sync_request``. ``lane`` is the project if it is
-known, or "".
+SYNC_REQUESTS = f"{_PENDING}, {_COUNTED}, {_SYNC_REQUEST}"
+"""``REQUEST_SYNC`` for several objects, as a part of a longer statement. That statement defines
+``object (number, account_id, kind, stripe_id, customer, event_id, event_created_at, traceparent)``
+with each object once: ``number`` is the place in which it is locked, ``customer`` Stripe's id of
+the customer that it names, or "", and ``event_id`` the Stripe event. It passes ``at_once`` and
+``even_if_unchanged``, and reads the results from ``sync_request``.
 
 An object that is due and that no worker has begun to read is left alone: a worker that claims it
 after this statement began also reads it after that, so the request that is there covers this one.

@@ -99,6 +99,8 @@ def test_binary_arrays_are_what_a_cursor_is_given(texts: list[str]) -> None:
         ([AT] * 3, [None] * 3),
         ([AT, AT.astimezone(timezone(timedelta(hours=5))), AT + SPAN], [b"", None, b"\x00\xff"]),
         ([datetime(1970, 1, 1, tzinfo=UTC), AT, datetime.max.replace(tzinfo=UTC)], [b"a"] * 3),
+        ([None] * 3, [b"a"] * 3),
+        ([AT, None, AT + SPAN], [b"a"] * 3),
     ):
         rows = list(zip(texts, numbers, moments, values, strict=False))
         arrays = {

@@ -87,19 +87,18 @@ def test_an_event_alone_is_stored_at_once() -> None:
 
 
 def test_a_batch_leaves_what_single_events_leave(single: StripePost) -> None:
-    """The same event twice, several of one object that waits or is being read, of no object, of a
-    moment, and unusable ones."""
+    """The same event twice, several of one object that waits, of one that is being read, of no
+    object, of a moment, and unusable ones."""
 
     def story(tag: str) -> list[bytes]:
         return [
             body_of(f"{tag}1", f"prod_{tag}"),
             body_of(f"{tag}1", f"prod_{tag}"),
             body_of(f"{tag}2", f"prod_{tag}"),
-            body_of(f"{tag}3", f"sub_{tag}", type="customer.subscription.trial_will_end"),
+            body_of(f"{tag}3", f"trial_{tag}", type="customer.subscription.trial_will_end"),
             body_of(f"{tag}4", f"sub_{tag}", type="customer.subscription.updated"),
             body_of(f"{tag}5", f"top_{tag}", type="topup.created"),
             body_of(f"{tag}6", f"read_{tag}"),
-            body_of(f"{tag}7", f"read_{tag}"),
             tag.encode(),
         ]
 
@@ -115,10 +114,29 @@ def test_a_batch_leaves_what_single_events_leave(single: StripePost) -> None:
     assert len(sync_queue.claim_due(limit=2)) == 2
     for body in story("a"):
         assert single(body).status_code == 200
-    assert post_together(story("b")) == [200] * 9
+    assert post_together(story("b")) == [200] * 8
     assert traces("a") == traces("b")
     assert traces("b")[1][:2] == ("1", 2)
     assert InboundEvent.objects.filter(quarantined="The body is not JSON.").count() == 2
+
+
+def test_events_of_a_batch_about_an_object_that_is_read_share_a_request(single: StripePost) -> None:
+    """The read that they ask for begins after all of them."""
+    single(body_of("evt_0", "read"))
+    assert len(sync_queue.claim_due(limit=1)) == 1
+    bodies = [body_of(f"evt_{number}", "read") for number in (1, 2)]
+    assert post_together([*bodies, body_of("evt_3", "other"), bodies[0]]) == [200] * 4
+    rows = InboundEvent.objects.order_by("event_id")
+    assert list(
+        rows.values_list("event_id", "request_number", "deliveries", "sync__requested")
+    ) == [
+        ("evt_0", 1, 1, 2),
+        ("evt_1", 2, 2, 2),
+        ("evt_2", 2, 1, 2),
+        ("evt_3", 1, 1, 1),
+    ]
+    row = SyncObject.objects.get(stripe_id="read")
+    assert row.stripe_event_id == "evt_1"
 
 
 def test_accounts_share_a_transaction_and_nothing_else(project: Project) -> None:

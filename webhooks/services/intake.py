@@ -1,9 +1,8 @@
 """Receive an event: verify it, store its bytes and request a sync of its object; then answer.
 
 No request to Stripe, no Redis, no interpretation. Stripe does not repeat an event after our 200, so
-the event and the request are committed by then, with one statement each. It is SQL, because the ORM
-cannot express a row that depends on another write; it is constant, and each connection plans it
-once.
+the event and the request are committed by then, by one statement (``webhooks.services.intake_sql``)
+for one event or for many.
 
 The row is the record of the event: only an event that cannot be used is logged as well.
 """
@@ -20,13 +19,14 @@ from billing.accounts.selectors import stripe_accounts
 from billing.models import StripeEndpoint
 from billing.operations import usage_refusals
 from billing.stripe import signatures
-from billing.sync import queue_sql
 from common import prepared_statements, traces
+from common.binary_arrays import of_bytes, of_moments, of_numbers, of_texts
 from common.ids import new_id
 from common.queue import enqueue
 from webhooks import event_metrics
 from webhooks.envelope import Envelope, open_envelope
 from webhooks.errors import SignatureRefused
+from webhooks.services import intake_sql
 
 log = structlog.get_logger(__name__)
 
@@ -37,33 +37,6 @@ MOMENTS = frozenset(
 )
 """Types of events about a time that has come. Stripe sends them for objects that have not changed,
 and what follows from such an object may depend on the time."""
-
-_OBJECT = """
-object (account_id, kind, stripe_id, lane) AS (
-    SELECT %(account_id)s, %(kind)s, %(stripe_id)s, coalesce((
-        SELECT project_id FROM billing_stripecustomer
-        WHERE account_id = %(account_id)s AND stripe_id = %(customer)s LIMIT 1), '')
-    WHERE %(kind)s <> '' AND NOT EXISTS (
-        SELECT FROM webhooks_inboundevent
-        WHERE endpoint_id = %(endpoint_id)s AND event_id = %(event_id)s)
-)
-"""
-
-_EVENT = """
-INSERT INTO webhooks_inboundevent AS event (
-    id, endpoint_id, event_id, type, stripe_object_id, customer_stripe_id, body, sync_id,
-    request_number, quarantined, report_due_at, deliveries, received_at, last_received_at)
-SELECT %(id)s, %(endpoint_id)s, %(event_id)s, %(type)s, %(stripe_id)s, %(customer)s, %(body)s,
-    sync_id, number, %(quarantined)s, %(report_due_at)s::timestamptz, 1, %(at)s, %(at)s
-FROM (VALUES (1)) AS one LEFT JOIN sync_request ON true
-ON CONFLICT (endpoint_id, event_id) DO UPDATE SET
-    deliveries = event.deliveries + 1, last_received_at = EXCLUDED.last_received_at
-RETURNING deliveries
-"""
-
-_RECEIVE = f"WITH {_OBJECT}, {queue_sql.SYNC_REQUEST}{_EVENT}"
-"""The object of the first delivery stays due until it is applied, so a later delivery of the event
-requests nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,34 +51,18 @@ class Delivery:
     traceparent: str
 
     @property
-    def order(self) -> tuple[str, str, str, str]:
-        """Deliveries that are stored together lock their objects and events in this order."""
-        kind, stripe_id = self.envelope.target or ("", "")
-        return self.endpoint.account_id, kind, stripe_id, self.envelope.event_id
+    def target(self) -> tuple[str, str]:
+        """Kind and id of its object; empty without one."""
+        return self.envelope.target or ("", "")
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """Of the statement that stores it."""
-        envelope = self.envelope
-        kind, stripe_id = envelope.target or ("", "")
-        return {
-            "account_id": self.endpoint.account_id,
-            "kind": kind,
-            "stripe_id": stripe_id,
-            "at_once": False,
-            "even_if_unchanged": envelope.type in MOMENTS,
-            "id": new_id("iev"),
-            "endpoint_id": self.endpoint.pk,
-            "event_id": envelope.event_id,
-            "type": envelope.type,
-            "customer": envelope.customer,
-            "event_created_at": envelope.created_at,
-            "traceparent": self.traceparent,
-            "body": self.body,
-            "quarantined": envelope.unusable,
-            "report_due_at": self.at if envelope.is_report_missing else None,
-            "at": self.at,
-        }
+    def order(self) -> tuple[str, str, str, str, str]:
+        """Deliveries that are stored together lock their objects and events in this order."""
+        return (self.endpoint.account_id, *self.target, self.envelope.event_id, self.endpoint.pk)
+
+    @property
+    def is_of_moment(self) -> bool:
+        return self.envelope.type in MOMENTS
 
 
 def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime) -> Envelope:
@@ -125,7 +82,8 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
         at=at,
     )
     envelope = delivery.envelope
-    row = prepared_statements.fetch_row(_RECEIVE, delivery.parameters)
+    parameters = _parameters([delivery], even_if_unchanged=delivery.is_of_moment)
+    row = prepared_statements.fetch_row(intake_sql.RECEIVE, parameters)
     _announce([(delivery, row == FIRST)])
     if envelope.report is not None:
         usage_refusals.apply_report(
@@ -137,16 +95,23 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
     return envelope
 
 
-def receive_together(deliveries: Sequence[Delivery]) -> None:
-    """Store events in one transaction, as :func:`receive` stores each of them.
+def receive_together(deliveries: Sequence[Delivery]) -> list[bool]:
+    """Store events by one statement, as :func:`receive` stores each of them; True for each that is
+    stored. A second delivery of the same event has to be stored alone.
 
-    None of them may be a report of lost usage with its content. Raises Django's database errors;
-    nothing is stored then, unless ``prepared_statements.is_outcome_unknown``.
+    None of them may be about a moment, or a report of lost usage with its content. One that waits
+    for a lock for ``LOCK_PATIENCE`` fails. Raises Django's database errors; nothing is stored then,
+    unless ``prepared_statements.is_outcome_unknown``.
     """
-    ordered = sorted(deliveries, key=lambda delivery: delivery.order)
-    parameters = [delivery.parameters for delivery in ordered]
-    rows = prepared_statements.fetch_each(_RECEIVE, parameters)
-    _announce([(delivery, row == [FIRST]) for delivery, row in zip(ordered, rows, strict=True)])
+    first: dict[tuple[str, str], Delivery] = {}
+    for delivery in deliveries:
+        first.setdefault((delivery.endpoint.pk, delivery.envelope.event_id), delivery)
+    ordered = sorted(first.values(), key=lambda delivery: delivery.order)
+    parameters = _parameters(ordered, lock_timeout=prepared_statements.LOCK_PATIENCE)
+    rows = prepared_statements.fetch_rows(intake_sql.RECEIVE, parameters)
+    _announce([(delivery, row == FIRST) for delivery, row in zip(ordered, rows, strict=True)])
+    stored = set(map(id, ordered))
+    return [id(delivery) in stored for delivery in deliveries]
 
 
 def open_delivery(
@@ -161,6 +126,46 @@ def open_delivery(
         at=at,
         traceparent=traceparent,
     )
+
+
+def _parameters(
+    deliveries: Sequence[Delivery],
+    *,
+    even_if_unchanged: bool = False,
+    lock_timeout: str | None = None,
+) -> dict[str, Any]:
+    """Parameters of ``intake_sql.RECEIVE``: deliveries of different events, in their order."""
+    envelopes = [delivery.envelope for delivery in deliveries]
+    account_ids = [delivery.endpoint.account_id for delivery in deliveries]
+    kinds, stripe_ids = zip(*[delivery.target for delivery in deliveries], strict=True)
+    objects = list(zip(account_ids, kinds, stripe_ids, strict=True))
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(objects))}
+    received_at = [delivery.at for delivery in deliveries]
+    return {
+        "objects": of_numbers([numbers[key] for key in objects]),
+        "account_ids": of_texts(account_ids),
+        "kinds": of_texts(kinds),
+        "stripe_ids": of_texts(stripe_ids),
+        "customers": of_texts([envelope.customer for envelope in envelopes]),
+        "ids": of_texts([new_id("iev") for _ in deliveries]),
+        "endpoint_ids": of_texts([delivery.endpoint.pk for delivery in deliveries]),
+        "event_ids": of_texts([envelope.event_id for envelope in envelopes]),
+        "types": of_texts([envelope.type for envelope in envelopes]),
+        "bodies": of_bytes([delivery.body for delivery in deliveries]),
+        "quarantined": of_texts([envelope.unusable for envelope in envelopes]),
+        "created_at": of_moments([envelope.created_at for envelope in envelopes]),
+        "traceparents": of_texts([delivery.traceparent for delivery in deliveries]),
+        "received_at": of_moments(received_at),
+        "report_due_at": of_moments(
+            [
+                at if envelope.is_report_missing else None
+                for envelope, at in zip(envelopes, received_at, strict=True)
+            ]
+        ),
+        "at_once": False,
+        "even_if_unchanged": even_if_unchanged,
+        "lock_timeout": lock_timeout,
+    }
 
 
 def _verify(endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime) -> None:
