@@ -74,6 +74,7 @@ class Server(ABC):
 
     def restart(self) -> None:
         """Start it again on the same port, because others use its address. Raises ServerFailed."""
+        self._living_child()  # reaps one that has ended
         if not self._launch(port=self.port):
             raise ServerFailed(
                 f"{self.name} does not start again. Its log, {self.log}, ends with:\n{self.tail()}"

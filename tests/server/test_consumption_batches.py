@@ -6,16 +6,11 @@ from typing import Any
 import orjson
 import pytest
 from django.db import connection
-from django.utils import timezone
 
 from config.server.application import Application
-from entitlements.free_tier import service as free_tier
-from entitlements.models.feature import FeatureKind
 from events.models import OutboxEvent
 from projects.models import Project
-from tests.factories.entitlements import FeatureFactory
-from tests.factories.projects import key_of
-from tests.factories.usage import MeterFactory
+from tests.server.metered_project import key_with_limit
 from tests.server.server_requests import (
     DISCONNECT,
     REFUSE,
@@ -40,20 +35,9 @@ def empty_local_caches() -> None:
     drop_local_caches()
 
 
-def key_with_limit(project: Project) -> str:
-    meter = MeterFactory.create(project=project, code="calls")
-    FeatureFactory.create(
-        project=project, code="api", kind=FeatureKind.METERED, meter=meter, period="month"
-    )
-    free_tier.set_feature(
-        project=project, code="api", value=LIMIT, actor="ada", reason="All", at=timezone.now()
-    )
-    return key_of(project)
-
-
 @pytest.fixture
 def key(project: Project) -> str:
-    return key_with_limit(project)
+    return key_with_limit(project, limit=LIMIT)
 
 
 async def use(app: Application, api_key: str, /, **members: Any) -> tuple[int, dict[str, Any]]:
@@ -92,7 +76,7 @@ def used(project: Project) -> dict[str, int]:
 def test_uses_of_projects_and_users_that_arrive_together_are_counted_for_each(
     key: str, project: Project, other_project: Project
 ) -> None:
-    other_key = key_with_limit(other_project)
+    other_key = key_with_limit(other_project, limit=LIMIT)
     answers = consume_together(
         *((key, {"user_id": f"u{number}", "amount": number}) for number in range(1, 6)),
         (other_key, {"user_id": "u1", "amount": 50}),

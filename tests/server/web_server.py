@@ -31,17 +31,18 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def web_server(log: Path, *, command: Sequence[str] = (), port: int = 0) -> Iterator[int]:
+def web_server(
+    log: Path, *, command: Sequence[str] = (), port: int = 0, database_url: str = ""
+) -> Iterator[int]:
     """Start the server that the stack starts; yield its port once all of its processes listen.
 
-    A server that is stopped before loses the signal for the others, and has to be killed.
+    It uses the test database unless there is a ``database_url``. A server that is stopped before
+    loses the signal for the others, and has to be killed.
     """
     port = port or free_port()
-    address = os.environ["DATABASE_URL"].rpartition("/")[0]
-    name = connection.settings_dict["NAME"]
     environment = {
         **os.environ,
-        "DATABASE_URL": f"{address}/{name}",
+        "DATABASE_URL": database_url or url_of_test_database(),
         "STRIPE_SECRET_KEY": settings.BILLING.stripe_secret_key,
         "STRIPE_WEBHOOK_SECRETS": ",".join(settings.BILLING.stripe_webhook_secrets),
     }
@@ -65,6 +66,12 @@ def web_server(log: Path, *, command: Sequence[str] = (), port: int = 0) -> Iter
         yield port
     finally:
         end(process, patience=15)
+
+
+def url_of_test_database() -> str:
+    """The address of the database that this process tests on."""
+    address = os.environ["DATABASE_URL"].rpartition("/")[0]
+    return f"{address}/{connection.settings_dict['NAME']}"
 
 
 def _do_all_listen(server: psutil.Process, port: int) -> bool:
