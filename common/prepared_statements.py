@@ -186,10 +186,14 @@ def _planned_for_indexes(connection: Connection[Any], bound: BoundStatement) -> 
 
 LOCK_PATIENCE = "100ms"
 _BEGIN, _COMMIT = b"BEGIN", b"COMMIT"
-_SETTINGS = (
-    "SELECT set_config('enable_seqscan', 'off', true),"  # a constant
-    f" set_config('lock_timeout', '{LOCK_PATIENCE}', true)"
-).encode()
+_SETTINGS = BoundStatement(
+    (
+        "SELECT set_config('enable_seqscan', 'off', true),"  # a constant
+        f" set_config('lock_timeout', '{LOCK_PATIENCE}', true)"
+    ).encode(),
+    types=(),
+    values=[],
+)
 """Of a transaction of several executions, each of which finds its rows by an index."""
 
 
@@ -198,15 +202,15 @@ def _execute_together(
 ) -> list[list[Row]]:
     """Execute them in one transaction and one round trip (libpq's pipeline mode)."""
     pgconn = connection.pgconn
+    all_statements = [_SETTINGS, *statements]
     names = [
         _prepared_name(connection, each, is_together=True) if keeps_session else b""
-        for each in statements
+        for each in all_statements
     ]
     pgconn.enter_pipeline_mode()
     try:
         pgconn.send_query_params(_BEGIN, None)
-        pgconn.send_query_params(_SETTINGS, None)
-        for name, each in zip(names, statements, strict=True):
+        for name, each in zip(names, all_statements, strict=True):
             if keeps_session:
                 pgconn.send_query_prepared(name, each.values, each.formats)
             else:

@@ -45,6 +45,7 @@ def resolve(environ: dict[str, Any]) -> None:
         environ["HTTP_X_FORWARDED_PROTO"] = scheme
 
 
+@lru_cache(maxsize=4096)
 def site_of(address: str) -> str:
     """The address to count attempts by: IPv4 as it is, IPv6 reduced to its /64 network.
 
