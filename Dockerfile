@@ -59,9 +59,11 @@ ENV PATH=/venv/bin:$PATH DJANGO_SETTINGS_MODULE=config.settings.production \
     GRANIAN_INTERFACE=rsgi GRANIAN_HTTP=1 GRANIAN_WEBSOCKETS=false \
     GRANIAN_HOST=0.0.0.0 GRANIAN_PORT=8000 GRANIAN_WORKERS=2 GRANIAN_WORKERS_KILL_TIMEOUT=30 \
     GRANIAN_HTTP1_HEADER_READ_TIMEOUT=10000 GRANIAN_BACKLOG=2048 GRANIAN_BACKPRESSURE=4096 \
-    GRANIAN_RESPAWN_FAILED_WORKERS=true GRANIAN_RESPAWN_INTERVAL=10
+    GRANIAN_RESPAWN_FAILED_WORKERS=true GRANIAN_RESPAWN_INTERVAL=10 MALLOC_ARENA_MAX=2
 COPY --from=packages /venv /venv
 COPY . .
+# The user of the container writes no files, so each process would compile everything anew.
+RUN python -m compileall -q .
 COPY --from=static /app/staticfiles staticfiles
 COPY --from=protos /app/rpc/protos/built.binpb rpc/protos/
 USER tollgate
