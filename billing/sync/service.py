@@ -17,7 +17,6 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 
-from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import bulk_read, sync_queue
 from billing.sync.batch_reads import BatchReads, ReadResult
 from billing.sync.batch_store import BatchStore
@@ -103,7 +102,7 @@ class _Run:
         reads = BatchReads(
             batch, may_read=lambda lease: self.clock() < half_time and not self._is_stopped(lease)
         )
-        answers = BatchStore(self.at, self._store_result, self._record_answer)
+        answers = self._answers()
         for result in reads:
             answers.add(result)
         answers.flush()
@@ -118,7 +117,7 @@ class _Run:
                 break
             try:
                 leases, unread = bulk_read.read_list(
-                    account_id=account_id, kind=kind, store=self._store_listed
+                    account_id=account_id, kind=kind, answers=self._answers()
                 )
             except OUTAGES as error:
                 self.back_off.record_failure(account_id, back_offs.read_request(kind), error)
@@ -126,6 +125,9 @@ class _Run:
             claimed += len(leases)
             self.drain_batch(unread)
         return claimed
+
+    def _answers(self) -> BatchStore:
+        return BatchStore(self.at, self._store_result, self._record_answer, clock=self.clock)
 
     def _is_stopped(self, lease: SyncLease) -> bool:
         return lease.account_kind in self.over_budget or self.back_off.is_backing_off(
@@ -150,13 +152,6 @@ class _Run:
     def _record_answer(self, result: ReadResult) -> None:
         lease = result.lease
         self.back_off.record_answer(lease.account.pk, back_offs.read_request(lease.kind))
-
-    def _store_listed(self, lease: SyncLease, snapshot: StripeSnapshot) -> None:
-        try:
-            store(lease, snapshot, at=self.at)
-        except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others
-            record_failure(lease, error, at=self.at)
-            _log_failure(lease, error)
 
 
 def _log_failure(lease: SyncLease, error: Exception) -> None:
