@@ -5,6 +5,7 @@ fence is older than the page, as it is for an object that is read alone. An obje
 does not contain, or that cannot be read from the list, is returned to be read by itself.
 """
 
+from collections.abc import Sequence
 from itertools import islice
 
 import structlog
@@ -36,16 +37,19 @@ BUDGET_WAIT_SECONDS = 2.0
 
 
 def read_list(
-    *, account_id: str, kind: str, answers: BatchStore
+    *, account_id: str, kind: str, answers: BatchStore, held: Sequence[SyncLease] = ()
 ) -> tuple[list[SyncLease], list[SyncLease]]:
-    """Lease due objects and store what the list says about them. Returns all leases, and the
-    leases of objects that are still unread.
+    """Lease due objects beside those ``held``, whose leases begin anew, and store what the list
+    says about them. Returns all leases, and the leases of objects that are still unread.
 
     Unread is what the list does not contain or what cannot be read from it, and everything that is
     not stored yet when Stripe refuses the list. Raises StripeUnavailable and
     StripeCredentialsRefused, after the release of every unread object.
     """
-    leases = sync_queue.claim_kind(account_id=account_id, kind=kind, limit=MAX_LEASES)
+    limit = MAX_LEASES - len(held)
+    leases = [*held, *sync_queue.claim_kind(account_id=account_id, kind=kind, limit=limit)]
+    if held:
+        sync_queue.renew(held)
     unread = {lease.stripe_id: lease for lease in leases}
     try:
         _read_pages(kind, unread, answers)

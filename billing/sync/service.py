@@ -10,6 +10,7 @@ all end here. Duplicates, gaps and reordering can delay the truth but never chan
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,6 +48,9 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 
+Lists = dict[AccountKind, list[SyncLease]]
+"""Kinds whose list is read, with the objects of them that are leased already."""
+
 MAX_OBJECTS_PER_RUN = 1000
 """Default limit of :func:`drain`."""
 
@@ -72,9 +76,10 @@ def drain(
         if not batch:
             return claimed
         claimed += len(batch)
-        run.drain_batch(batch)
-        if len(batch) == size:
-            claimed += run.drain_lists()
+        lists = run.choose_lists(batch) if len(batch) == size else {}
+        listed = {lease.sync_id for held in lists.values() for lease in held}
+        run.drain_batch([lease for lease in batch if lease.sync_id not in listed])
+        claimed += run.drain_lists(lists)
     enqueue("billing.sync")
     return claimed
 
@@ -109,20 +114,34 @@ class _Run:
         for lease in reads.unread:
             sync_queue.release(lease)
 
-    def drain_lists(self) -> int:
-        """Read Stripe's lists of kinds with many due objects. Returns how many were claimed."""
+    def choose_lists(self, batch: list[SyncLease]) -> Lists:
+        """The kinds of which so many objects are due that their list is read instead, each with its
+        objects of this batch. One that a dead worker left behind is read by itself."""
+        held: Lists = defaultdict(list)
+        for lease in batch:
+            if not lease.is_abandoned:
+                held[lease.account_kind].append(lease)
+        threshold = settings.BILLING.bulk_read_threshold
+        many = [each for each, leases in held.items() if len(leases) > threshold]
+        many += sync_queue.kinds_with_many_due(without=self.over_budget)
+        return {each: held[each] for each in many}
+
+    def drain_lists(self, lists: Lists) -> int:
+        """Read these lists of Stripe. Returns how many more objects were claimed for them."""
         claimed = 0
-        for account_id, kind in sync_queue.kinds_with_many_due(without=self.over_budget):
+        for (account_id, kind), held in lists.items():
             if self.is_over:
-                break
+                for lease in held:
+                    sync_queue.release(lease)
+                continue
             try:
                 leases, unread = bulk_read.read_list(
-                    account_id=account_id, kind=kind, answers=self._answers()
+                    account_id=account_id, kind=kind, held=held, answers=self._answers()
                 )
             except OUTAGES as error:
                 self.back_off.record_failure(account_id, back_offs.read_request(kind), error)
                 continue
-            claimed += len(leases)
+            claimed += len(leases) - len(held)
             self.drain_batch(unread)
         return claimed
 
