@@ -50,7 +50,7 @@ def copy_test_database(servers: Servers) -> None:
     dump = subprocess.run(
         [programs / "pg_dump", url_of_test_database()], check=True, capture_output=True
     )
-    restore = [programs / "psql", "--quiet", "--set=ON_ERROR_STOP=1", servers.postgres.url()]
+    restore = [str(programs / "psql"), "-q", "--set=ON_ERROR_STOP=1", servers.postgres.url()]
     subprocess.run(restore, input=dump.stdout, check=True, capture_output=True)
 
 
