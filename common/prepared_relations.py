@@ -45,10 +45,10 @@ def _load(rows: Sequence[ProjectOwned], name: str) -> None:
     owners = {row.pk: row for row in rows}
     below: dict[str, list[Any]] = {pk: [] for pk in owners}
     query = _query(relation)
-    for found in query.rows(project_id=rows[0].project_id, ids=sorted(owners)):
-        owner = owners[getattr(found, relation.field.attname)]
-        setattr(found, relation.field.name, owner)
-        below[owner.pk].append(found)
+    for child in query.rows(project_id=rows[0].project_id, ids=sorted(owners)):
+        owner = owners[getattr(child, relation.field.attname)]
+        setattr(child, relation.field.name, owner)
+        below[owner.pk].append(child)
     for row in rows:
         row.loaded_relations[name] = below[row.pk]
 

@@ -9,16 +9,21 @@ statement, whoever they belong to.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import structlog
+from django.db import DatabaseError
+
 from billing.models.sync_object import ObjectKind
 from billing.stripe.snapshots import StripeSnapshot
-from billing.sync import apply, object_sync
+from billing.sync import apply, event_latency, object_sync, sync_queue
 from billing.sync.batch_reads import ReadResult
 from billing.sync.object_sync import Answer
 from billing.sync.sync_queue import SyncLease
+
+log = structlog.get_logger(__name__)
 
 GATHER_SECONDS = 0.2
 """How long an answer waits for others: about as long as Stripe takes for the next one."""
@@ -72,7 +77,7 @@ class BatchStore:
     def _settle(self, results: list[ReadResult]) -> None:
         """Record that these were applied before."""
         leases = [result.lease for result in results]
-        settled = object_sync.settle_unchanged(leases, at=self.at) if len(leases) > 1 else set()
+        settled = _settle_unchanged(leases, at=self.at) if len(leases) > 1 else set()
         for result in results:
             if result.lease.sync_id in settled:
                 self.count_stored(result)
@@ -91,3 +96,18 @@ def _customer_of(lease: SyncLease, snapshot: StripeSnapshot) -> StripeCustomerKe
 
 def _answers(results: list[ReadResult]) -> list[Answer]:
     return [(result.lease, result.snapshot) for result in results if result.snapshot is not None]
+
+
+def _settle_unchanged(leases: Sequence[SyncLease], *, at: datetime) -> set[int]:
+    """Record in one statement that what was read of these objects was applied before. Returns the
+    ids of the rows of which that is recorded; the others have to be stored one by one."""
+    try:
+        settled = sync_queue.complete_unchanged_together(leases, at=at)
+    except DatabaseError as error:
+        log.info("sync_together_failed", objects=len(leases), error=type(error).__name__)
+        return set()
+    for lease in leases:
+        if lease.sync_id in settled:
+            log.info("object_synced", kind=lease.kind, stripe_id=lease.stripe_id)
+            event_latency.record_applied(kind=lease.kind, created_at=lease.event_created_at)
+    return settled

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 import structlog
-from django.db import DatabaseError, DataError, OperationalError, transaction
+from django.db import DataError, OperationalError, transaction
 
 from billing.models import StripeAccount
 from billing.stripe import budget, request_metrics
@@ -157,21 +157,6 @@ def store_together(answers: Sequence[Answer], *, at: datetime) -> bool:
         log.info("object_synced", kind=lease.kind, stripe_id=lease.stripe_id)
         event_latency.record_applied(kind=lease.kind, created_at=lease.event_created_at)
     return True
-
-
-def settle_unchanged(leases: Sequence[SyncLease], *, at: datetime) -> set[int]:
-    """Record in one statement that what was read of these objects was applied before. Returns the
-    ids of the rows of which that is recorded; the others have to be stored one by one."""
-    try:
-        settled = sync_queue.complete_unchanged_together(leases, at=at)
-    except DatabaseError as error:
-        log.info("sync_together_failed", objects=len(leases), error=type(error).__name__)
-        return set()
-    for lease in leases:
-        if lease.sync_id in settled:
-            log.info("object_synced", kind=lease.kind, stripe_id=lease.stripe_id)
-            event_latency.record_applied(kind=lease.kind, created_at=lease.event_created_at)
-    return settled
 
 
 def is_unchanged(lease: SyncLease, snapshot: StripeSnapshot) -> bool:

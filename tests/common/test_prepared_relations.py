@@ -26,10 +26,10 @@ def test_they_are_djangos_rows_in_djangos_order(invoices: list[Invoice]) -> None
     with CaptureQueriesContext(connection) as queries:
         prepared_relations.load(invoices, "lines", "payments")
         prepared_relations.load(invoices, "lines")
-        found = [[line.pk for line in rows_of(invoice, "lines")] for invoice in invoices]
+        read = [[line.pk for line in rows_of(invoice, "lines")] for invoice in invoices]
         assert all(line.invoice is row for row in invoices for line in rows_of(row, "lines"))
-    assert found == expected
-    assert all(found)
+    assert read == expected
+    assert all(read)
     assert len(queries) == 2
 
 
