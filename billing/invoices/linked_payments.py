@@ -10,7 +10,8 @@ from datetime import datetime
 from billing import representation
 from billing.models import Invoice, Payment
 from billing.representation.payments import PaymentBody
-from billing.sync.plan import RowPlan, reload
+from billing.sync.plan import RowPlan
+from common import prepared_relations
 from events.catalog import EventType
 from events.log import outbox
 from projects.models import Customer
@@ -26,14 +27,15 @@ def bodies_before(plan: RowPlan[Invoice]) -> Bodies:
     if not (payment_ids := set(_relinked(plan))):
         return []
     rows = Payment.objects.for_project(plan.row.project_id).filter(pk__in=payment_ids)
-    payments = rows.select_related("customer").prefetch_related(*RELATIONS).order_by("pk")
+    payments = list(rows.select_related("customer").order_by("pk"))
+    prepared_relations.load(payments, *RELATIONS)
     return [(payment, representation.payment(payment)) for payment in payments]
 
 
 def record_changes(bodies: Bodies, *, customer: Customer, at: datetime) -> None:
     """Record the bodies that have changed, with the customer's newest version."""
     for payment, before in bodies:
-        reload(payment, "invoice_payments")
+        prepared_relations.reload(payment, "invoice_payments")
         after = representation.payment(payment)
         if previous := outbox.previous_values(before, after):
             outbox.record(
