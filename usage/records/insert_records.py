@@ -6,6 +6,9 @@ exists: so it is with a batch that is sent again. All other records go by ``INSE
 and counts a record only where its key is new; it costs half as much again. The ORM cannot express
 either, hence the SQL; it is constant. Records are sorted by id, so that two batches with the same
 keys wait for each other in one order; keys are written before totals, as by all writers.
+
+Arrays are unnested in the list of columns: in FROM, PostgreSQL would store each of them apart
+before it joins them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,11 +21,10 @@ from usage.totals.aggregation import TotalChange, TotalKey
 
 INSERT = """
 WITH given AS MATERIALIZED (
-    SELECT row.*
-    FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
-        %(moments)s::timestamptz[], %(values)s::bigint[], %(members)s::bytea[],
-        %(forwardings)s::text[])
-        AS row (id, customer_id, meter_id, occurred_at, value, member, forwarding)
+    SELECT unnest(%(ids)s::text[]) AS id, unnest(%(customers)s::text[]) AS customer_id,
+        unnest(%(meters)s::text[]) AS meter_id, unnest(%(moments)s::timestamptz[]) AS occurred_at,
+        unnest(%(values)s::bigint[]) AS value, unnest(%(members)s::bytea[]) AS member,
+        unnest(%(forwardings)s::text[]) AS forwarding
 ), fresh AS (
     INSERT INTO usage_recordkey
         (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
@@ -61,8 +63,11 @@ WITH first_keyed AS (
     INSERT INTO usage_recordkey
         (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
     SELECT %(project)s, id, customer_id, meter_id, occurred_at, ''
-    FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
-        %(moments)s::timestamptz[]) AS row (id, customer_id, meter_id, occurred_at)
+    FROM (
+        SELECT unnest(%(ids)s::text[]) AS id, unnest(%(customers)s::text[]) AS customer_id,
+            unnest(%(meters)s::text[]) AS meter_id,
+            unnest(%(moments)s::timestamptz[]) AS occurred_at
+    ) AS row
     LIMIT 1
     ON CONFLICT DO NOTHING
     RETURNING 1
@@ -70,8 +75,11 @@ WITH first_keyed AS (
     INSERT INTO usage_recordkey
         (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
     SELECT %(project)s, id, customer_id, meter_id, occurred_at, ''
-    FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
-        %(moments)s::timestamptz[]) AS row (id, customer_id, meter_id, occurred_at)
+    FROM (
+        SELECT unnest(%(ids)s::text[]) AS id, unnest(%(customers)s::text[]) AS customer_id,
+            unnest(%(meters)s::text[]) AS meter_id,
+            unnest(%(moments)s::timestamptz[]) AS occurred_at
+    ) AS row
     WHERE (SELECT count(*) FROM first_keyed) > 0
     OFFSET 1
     RETURNING 1
@@ -80,20 +88,25 @@ WITH first_keyed AS (
         recorded_at, corrects, forwarding, forwarding_error)
     SELECT %(project)s, customer_id, meter_id, occurred_at, id, value, member,
         %(at)s, '', forwarding, ''
-    FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
-        %(moments)s::timestamptz[], %(values)s::bigint[], %(members)s::bytea[],
-        %(forwardings)s::text[])
-        AS row (id, customer_id, meter_id, occurred_at, value, member, forwarding)
+    FROM (
+        SELECT unnest(%(ids)s::text[]) AS id, unnest(%(customers)s::text[]) AS customer_id,
+            unnest(%(meters)s::text[]) AS meter_id,
+            unnest(%(moments)s::timestamptz[]) AS occurred_at,
+            unnest(%(values)s::bigint[]) AS value, unnest(%(members)s::bytea[]) AS member,
+            unnest(%(forwardings)s::text[]) AS forwarding
+    ) AS row
     WHERE (SELECT count(*) FROM keyed) > 0
     RETURNING 1
 ), raised AS (
     INSERT INTO usage_total AS total
         (project_id, customer_id, meter_id, hour, count, sum, max, last, last_at)
     SELECT %(project)s, share.*
-    FROM unnest(%(total_customers)s::text[], %(total_meters)s::text[], %(hours)s::timestamptz[],
-        %(counts)s::bigint[], %(sums)s::bigint[], %(maxima)s::bigint[], %(lasts)s::bigint[],
-        %(last_moments)s::timestamptz[])
-        AS share (customer_id, meter_id, hour, count, sum, max, last, at)
+    FROM (
+        SELECT unnest(%(total_customers)s::text[]), unnest(%(total_meters)s::text[]),
+            unnest(%(hours)s::timestamptz[]), unnest(%(counts)s::bigint[]),
+            unnest(%(sums)s::bigint[]), unnest(%(maxima)s::bigint[]),
+            unnest(%(lasts)s::bigint[]), unnest(%(last_moments)s::timestamptz[])
+    ) AS share
     WHERE (SELECT count(*) FROM stored) > 0
     ON CONFLICT (project_id, customer_id, meter_id, hour) DO UPDATE SET
         count = total.count + excluded.count,
