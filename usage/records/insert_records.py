@@ -11,13 +11,14 @@ Arrays are unnested in the list of columns: in FROM, PostgreSQL would store each
 before it joins them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from common import binary_arrays, prepared_statements
+from usage.records.columns import RecordColumns
 from usage.records.row import RecordRow
-from usage.totals.aggregation import TotalChange, TotalKey
+from usage.totals.aggregation import TotalChanges
 
 INSERT = """
 WITH given AS MATERIALIZED (
@@ -139,8 +140,8 @@ WHOLE_FROM = 50
 def insert_new(
     *,
     project_id: str,
-    rows: Sequence[RecordRow],
-    total_changes: Mapping[TotalKey, TotalChange],
+    records: RecordColumns,
+    changes: TotalChanges,
     at: datetime,
 ) -> bool:
     """Insert two or more records of which none exists, with what they add to totals.
@@ -149,25 +150,24 @@ def insert_new(
     IntegrityError if another one does; the transaction has to be rolled back then. Of two equal
     batches the second waits for the first at that smallest id.
     """
-    changes = total_changes.values()
     return prepared_statements.fetch_row(
         INSERT_NEW,
         {
-            **_record_arrays(project_id, rows, at),
-            "total_customers": binary_arrays.of_texts([key.customer_id for key in total_changes]),
-            "total_meters": binary_arrays.of_texts([key.meter_id for key in total_changes]),
-            "hours": binary_arrays.of_moments([key.hour for key in total_changes]),
-            "counts": binary_arrays.of_numbers([change.count for change in changes]),
-            "sums": binary_arrays.of_numbers([change.sum for change in changes]),
-            "maxima": binary_arrays.of_numbers([change.max for change in changes]),
-            "lasts": binary_arrays.of_numbers([change.last for change in changes]),
-            "last_moments": binary_arrays.of_moments([change.last_at for change in changes]),
+            **_record_arrays(project_id, records, at),
+            "total_customers": binary_arrays.of_texts(changes.customer_ids),
+            "total_meters": binary_arrays.of_texts(changes.meter_ids),
+            "hours": binary_arrays.of_moments(changes.hours),
+            "counts": binary_arrays.of_numbers(changes.counts),
+            "sums": binary_arrays.of_numbers(changes.sums),
+            "maxima": binary_arrays.of_numbers(changes.maxima),
+            "lasts": binary_arrays.of_numbers(changes.lasts),
+            "last_moments": binary_arrays.of_moments(changes.last_moments),
         },
     ) != (0,)
 
 
 def insert(
-    *, project_id: str, rows: Sequence[RecordRow], at: datetime, corrects: str = ""
+    *, project_id: str, records: RecordColumns, at: datetime, corrects: str = ""
 ) -> dict[str, RecordRow]:
     """Insert the records that do not exist, with what they add to totals; existing ones stay
     unchanged. Returns the existing ones by id.
@@ -175,7 +175,7 @@ def insert(
     No id may occur twice. The caller has read customers and meters from the project's own tables.
     ``corrects`` is the id of the record that they replace.
     """
-    parameters = {**_record_arrays(project_id, rows, at), "corrects": corrects}
+    parameters = {**_record_arrays(project_id, records, at), "corrects": corrects}
     existing_ids = [
         record_id for (record_id,) in prepared_statements.fetch_rows(INSERT, parameters)
     ]
@@ -185,8 +185,8 @@ def insert(
     return existing
 
 
-def _record_arrays(project_id: str, rows: Sequence[RecordRow], at: datetime) -> dict[str, Any]:
-    ids, customers, meters, moments, values, members, forwarded = zip(*sorted(rows), strict=True)
+def _record_arrays(project_id: str, records: RecordColumns, at: datetime) -> dict[str, Any]:
+    ids, customers, meters, moments, values, members, are_forwarded = records.sorted_by_id()
     return {
         "project": project_id,
         "at": at,
@@ -197,7 +197,7 @@ def _record_arrays(project_id: str, rows: Sequence[RecordRow], at: datetime) -> 
         "values": binary_arrays.of_numbers(values),
         "members": binary_arrays.of_bytes(members),
         "forwardings": binary_arrays.of_texts(
-            ["pending" if is_forwarded else "" for is_forwarded in forwarded]
+            ["pending" if is_forwarded else "" for is_forwarded in are_forwarded]
         ),
     }
 
