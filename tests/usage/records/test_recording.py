@@ -174,8 +174,8 @@ def test_each_entry_of_a_mixed_batch_gets_the_result_it_would_get_alone(
         else:
             outcomes = [record_entries(each, one)[0] for one in batch]
         results.append([(outcome.status, type(outcome.refusal)) for outcome in outcomes])
-        known = {row.id for row in Record.objects.for_project(each)}
-        assert {outcome.id for outcome in outcomes if outcome.refusal is None} <= known
+        stored_ids = {row.id for row in Record.objects.for_project(each)}
+        assert {outcome.id for outcome in outcomes if outcome.refusal is None} <= stored_ids
         assert all(bool(outcome.id) != bool(outcome.refusal) for outcome in outcomes)
         assert law.is_kept(each)
     assert results[0] == results[1]
