@@ -3,7 +3,8 @@
 Requests wait in lanes, one for each project. A lane gets another thread while it has fewer than are
 free (dynamic thresholds: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6, 1998), and the
 lanes take turns. So one project's requests never occupy all threads, however many and however slow
-they are: the first request of another project finds a free thread, or is the next to get one.
+they are: the first request of another project finds a free thread, or is the next to get one. A
+lane that computes without a pause waits beside quiet ones (:mod:`common.cpu_shares`).
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
+from common.cpu_shares import CpuShares
 from common.frames import call_with_room
 
 Job = Callable[[], Any]
@@ -32,6 +34,16 @@ class _Task(NamedTuple):
     lane: str
     job: Job
     future: "asyncio.Future[Any]"
+    is_paced: bool
+
+
+class _Ended(NamedTuple):
+    """A task, what came of it, and the CPU seconds that it took."""
+
+    task: _Task
+    result: Any
+    error: BaseException | None
+    seconds: float
 
 
 class Threads:
@@ -47,7 +59,10 @@ class Threads:
         self._waiting: dict[str, deque[_Task]] = {}
         """Tasks by lane; the lane whose turn it is comes first."""
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
-        self._ended: deque[tuple[_Task, Any, BaseException | None]] = deque()
+        self._ended: deque[_Ended] = deque()
+        self._shares = CpuShares()
+        self._timer: asyncio.TimerHandle | None = None
+        """Looks again at lanes that wait for their share."""
         self._threads: list[threading.Thread] = []
         self._is_awake = False
 
@@ -64,6 +79,8 @@ class Threads:
 
     def stop(self) -> None:
         """Let every thread end after the jobs that it has been given."""
+        if self._timer is not None:
+            self._timer.cancel()
         for _ in self._threads:
             self._tasks.put(None)
 
@@ -73,32 +90,45 @@ class Threads:
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
 
-    async def run(self, job: Job, *, lane: str = "") -> Any:
-        """Run ``job`` in a thread; return its result or raise its exception."""
-        task = _Task(lane, job, self._loop.create_future())
-        if lane not in self._waiting and self._has_thread(lane):
+    @property
+    def running_count(self) -> int:
+        """Number of jobs that have a thread."""
+        return self._count - self._free
+
+    def note(self, lane: str) -> None:
+        """A request of the lane is answered without a thread, and should be soon."""
+        if self._shares.is_anybody_busy:
+            self._shares.note(lane, at=self._loop.time())
+
+    async def run(self, job: Job, *, lane: str = "", is_paced: bool = True) -> Any:
+        """Run ``job`` in a thread; return its result or raise its exception.
+
+        Jobs that are not a caller's own, or that several share, are not paced.
+        """
+        task = _Task(lane, job, self._loop.create_future(), is_paced and lane != "")
+        if task.is_paced:
+            self._shares.note(lane, at=self._loop.time())
+        if lane not in self._waiting and self._may_start(task):
             self._start(task)
         else:
             self._waiting.setdefault(lane, deque()).append(task)
         return await task.future
 
-    def _has_thread(self, lane: str) -> bool:
-        return self._running[lane] < self._free
-
     def _start(self, task: _Task) -> None:
         self._free -= 1
         self._running[task.lane] += 1
-        if self._count - self._free == 2:
+        if self.running_count == 2:
             sys.setswitchinterval(SHARED_SWITCH_SECONDS)
         self._tasks.put(task)
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
+            started = time.thread_time()
             try:
                 result, error = task.job(), None
             except BaseException as raised:  # noqa: BLE001  # the waiting coroutine gets it
                 result, error = None, raised
-            self._ended.append((task, result, error))
+            self._ended.append(_Ended(task, result, error, time.thread_time() - started))
             del task, result, error
             if not self._is_awake:
                 self._is_awake = True
@@ -107,8 +137,10 @@ class Threads:
     def _hand_over(self) -> None:
         self._is_awake = False  # first: jobs that end from now on must wake the loop again
         while self._ended:
-            task, result, error = self._ended.popleft()
+            task, result, error, seconds = self._ended.popleft()
             self._leave(task.lane)
+            if task.is_paced:
+                self._shares.charge(task.lane, seconds, at=self._loop.time())
             if task.future.done():
                 continue
             if error is None:
@@ -120,7 +152,7 @@ class Threads:
 
     def _leave(self, lane: str) -> None:
         self._free += 1
-        if self._count - self._free == 1:
+        if self.running_count == 1:
             sys.setswitchinterval(USUAL_SWITCH_SECONDS)
         self._running[lane] -= 1
         if not self._running[lane]:
@@ -132,10 +164,29 @@ class Threads:
         while self._free and passed < len(self._waiting):
             lane = next(iter(self._waiting))
             tasks = self._waiting.pop(lane)
-            if self._has_thread(lane):
+            if self._may_start(tasks[0]):
                 self._start(tasks.popleft())
                 passed = 0
             else:
                 passed += 1
             if tasks:
                 self._waiting[lane] = tasks
+
+    def _may_start(self, task: _Task) -> bool:
+        if self._running[task.lane] >= self._free:
+            return False
+        wait = self._shares.wait(task.lane, at=self._loop.time()) if task.is_paced else 0.0
+        if wait:
+            self._look_again(self._loop.time() + wait)
+        return not wait
+
+    def _look_again(self, at: float) -> None:
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._end_wait)
+
+    def _end_wait(self) -> None:
+        self._timer = None
+        self._start_waiting()

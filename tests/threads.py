@@ -1,6 +1,7 @@
 """A thread of its own for a test: pytest's has room for frames, and a loop after a browser test."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -17,3 +18,10 @@ def run_in_a_thread(function: Callable[[], Result]) -> Result:
 def run_in_a_loop(coroutine: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     """Await ``coroutine()`` in an event loop of a new thread."""
     return run_in_a_thread(lambda: asyncio.run(coroutine()))
+
+
+def compute(seconds: float) -> None:
+    """Use so much CPU time of this thread."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass

@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models import prefetch_related_objects
-
 from billing import representation
 from billing.access import service as access
 from billing.catalog.selectors import coupons as named_coupons
@@ -32,6 +30,8 @@ from billing.sync.mapper import Mapper
 from billing.sync.plan import Children, RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
+from common import prepared_relations
+from common.prepared_relations import rows_of
 from events.catalog import EventType
 from projects.models import Customer
 
@@ -48,7 +48,7 @@ def _plan_row(account: StripeAccount, owner: Owner, snapshot: InvoiceSnapshot) -
         Invoice, account=account, project_id=owner.project_id, stripe_id=snapshot.stripe_id
     ) or Invoice(project_id=owner.project_id, account=account)
     if not row._state.adding:
-        prefetch_related_objects([row], *RELATIONS)
+        prepared_relations.load([row], *RELATIONS)
     return RowPlan(
         row=row,
         values={
@@ -143,7 +143,7 @@ def _find_subscription_id(
 
 
 def _plan_lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
-    stored_rows = [] if row._state.adding else list(row.lines.all())
+    stored_rows = [] if row._state.adding else rows_of(row, "lines")
     stripe_ids = {line.price_stripe_id for line in snapshot.lines if line.price_stripe_id}
     price_ids = prices_by_stripe_id(
         account=account, project_id=row.project_id, stripe_ids=stripe_ids
@@ -174,7 +174,7 @@ def _plan_lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot)
 
 
 def _plan_payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
-    stored_rows = [] if row._state.adding else list(row.payments.all())
+    stored_rows = [] if row._state.adding else rows_of(row, "payments")
     stripe_ids = {
         payment.payment_stripe_id for payment in snapshot.payments if payment.payment_stripe_id
     }
@@ -202,7 +202,7 @@ def _plan_payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapsh
 
 def _plan_credit_notes(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:
     """Plan the credit notes. Stripe deletes none: a stored one that it no longer lists is void."""
-    stored_rows = [] if row._state.adding else list(row.credit_notes.all())
+    stored_rows = [] if row._state.adding else rows_of(row, "credit_notes")
     listed_ids = {note.stripe_id for note in snapshot.credit_notes}
     voided_ids = {str(note.stripe_id) for note in stored_rows} - listed_ids
     return Children(

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from billing.models import CreditNote, Invoice, InvoiceLine, InvoicePayment
 from common.bodies import MoneyBody, Time, money
+from common.prepared_relations import rows_of
 from common.times import rfc3339
 
 
@@ -107,14 +108,14 @@ def invoice(row: Invoice) -> InvoiceBody:
         "amount_credited": money(row.amount_credited, row.currency),
         "taxes": [_tax(each, row.currency) for each in row.taxes],
         "discounts": [_discount(discount, row.currency) for discount in row.discounts],
-        "payments": [_payment(each) for each in row.payments.all()],
+        "payments": [_payment(each) for each in rows_of(row, "payments")],
         "credit_notes": [
             _credit_note(each)
-            for each in sorted(row.credit_notes.all(), key=lambda each: str(each.pk))
+            for each in sorted(rows_of(row, "credit_notes"), key=lambda each: str(each.pk))
         ],
         "attempt_count": row.attempt_count,
         "next_attempt_at": rfc3339(row.next_attempt_at),
-        "lines": [_invoice_line(each) for each in row.lines.all()],
+        "lines": [_invoice_line(each) for each in rows_of(row, "lines")],
         "hosted_url": row.hosted_url or None,
         "pdf_url": row.pdf_url or None,
         "stripe_id": row.id_at_stripe,

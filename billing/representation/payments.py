@@ -8,6 +8,7 @@ from billing.models.dispute import DisputeStage
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.representation.detected import DetectedBody
 from common.bodies import MoneyBody, Time, money
+from common.prepared_relations import rows_of
 from common.times import rfc3339
 
 DisputeOutcome = Literal["won", "lost"]
@@ -154,19 +155,20 @@ def payment(row: Payment) -> PaymentBody:
             for line, amount in sorted(row.refunded_lines.items())
         ],
         "amount_disputed": money(row.amount_disputed, row.currency),
-        "invoice": next((each.invoice_id for each in row.invoice_payments.all()), None),
+        "invoice": next((each.invoice_id for each in rows_of(row, "invoice_payments")), None),
         "failure": _failure(row),
         "refunds": [
             refund(each)
-            for each in sorted(row.refunds.all(), key=lambda each: str(each.pk))
+            for each in sorted(rows_of(row, "refunds"), key=lambda each: str(each.pk))
             if each.stripe_id
         ],
         "disputes": [
-            dispute(each) for each in sorted(row.disputes.all(), key=lambda each: str(each.pk))
+            dispute(each)
+            for each in sorted(rows_of(row, "disputes"), key=lambda each: str(each.pk))
         ],
         "fraud_warnings": [
             fraud_warning(each)
-            for each in sorted(row.fraud_warnings.all(), key=lambda each: str(each.pk))
+            for each in sorted(rows_of(row, "fraud_warnings"), key=lambda each: str(each.pk))
         ],
         "off_session": row.off_session,
         "save_payment_method": row.save_payment_method,

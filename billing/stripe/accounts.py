@@ -2,8 +2,9 @@
 
 from stripe import StripeClient
 
+from billing.stripe import reads
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, plain, text
+from billing.stripe.fields import Fields, text
 from billing.stripe.snapshots import AccountSnapshot
 
 
@@ -11,7 +12,7 @@ def current(client: StripeClient) -> AccountSnapshot:
     """The account that the client's key opens. Raises StripeCredentialsRefused for an invalid
     key."""
     with translate():
-        return _snapshot(plain(client.v1.accounts.retrieve_current()))
+        return _snapshot(reads.get(client, "/v1/account"))
 
 
 def _snapshot(fields: Fields) -> AccountSnapshot:

@@ -3,25 +3,24 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from stripe import StripeClient
 
-from billing.stripe import pagination, workflow_ids
+from billing.stripe import pagination, reads, workflow_ids
 from billing.stripe.errors import translate
 from billing.stripe.fields import (
-    PAGE,
     Fields,
     common,
     instant,
     labelled,
-    named,
     page,
-    plain,
     reference,
     text,
 )
 from billing.stripe.snapshots import CheckoutLineSnapshot, CheckoutSnapshot, UnreadableObject
 
+URL, LINES_URL = "/v1/checkout/sessions", "/v1/checkout/sessions/{}/line_items"
 LINES = "line_items"
 COMPLETE = "complete"
 
@@ -84,8 +83,10 @@ def snapshot(fields: Fields, lines: Sequence[Fields] = ()) -> CheckoutSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> CheckoutSnapshot:
     """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
-        session = client.v1.checkout.sessions.retrieve(stripe_id, {"expand": [LINES]})
-        return _complete(client, named(session, "checkout.session", stripe_id))
+        params = {"expand": [LINES]}
+        return _complete(
+            client, reads.get_named(client, URL, "checkout.session", stripe_id, params)
+        )
 
 
 def iterate(
@@ -93,9 +94,7 @@ def iterate(
 ) -> Iterator[CheckoutSnapshot | UnreadableObject]:
     """Every session of the account, newest first."""
     params = page(after, expand=[f"data.{LINES}"])
-    return pagination.iterate(
-        lambda: client.v1.checkout.sessions.list(params), lambda fields: _complete(client, fields)
-    )
+    return pagination.iterate(client, URL, params, partial(_complete, client))
 
 
 def _complete(client: StripeClient, fields: Fields) -> CheckoutSnapshot:
@@ -106,8 +105,8 @@ def _complete(client: StripeClient, fields: Fields) -> CheckoutSnapshot:
     listed = fields[LINES] or {"data": [], "has_more": False}
     if not listed["has_more"]:
         return snapshot(fields, listed["data"])
-    all_lines = client.v1.checkout.sessions.line_items.list(fields["id"], {"limit": PAGE})
-    return snapshot(fields, [plain(line) for line in all_lines.auto_paging_iter()])
+    url = reads.path(LINES_URL, fields["id"])
+    return snapshot(fields, pagination.all_of(client, url, {}))
 
 
 def _line(fields: Fields) -> CheckoutLineSnapshot:

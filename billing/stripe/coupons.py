@@ -6,11 +6,12 @@ from decimal import Decimal
 
 from stripe import StripeClient
 
-from billing.stripe import pagination
+from billing.stripe import pagination, reads
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, moment, named, page, text
+from billing.stripe.fields import Fields, common, moment, page, text
 from billing.stripe.snapshots import CouponSnapshot, UnreadableObject
 
+URL = "/v1/coupons"
 EXPAND = "applies_to"
 CENT = Decimal("0.01")
 
@@ -38,8 +39,8 @@ def snapshot(fields: Fields) -> CouponSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> CouponSnapshot:
     """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
-        coupon = client.v1.coupons.retrieve(stripe_id, {"expand": [EXPAND]})
-        return snapshot(named(coupon, "coupon", stripe_id))
+        params = {"expand": [EXPAND]}
+        return snapshot(reads.get_named(client, URL, "coupon", stripe_id, params))
 
 
 def iterate(
@@ -47,7 +48,7 @@ def iterate(
 ) -> Iterator[CouponSnapshot | UnreadableObject]:
     """Every coupon of the account that is not deleted, newest first."""
     params = page(after, expand=[f"data.{EXPAND}"])
-    return pagination.iterate(lambda: client.v1.coupons.list(params), snapshot)
+    return pagination.iterate(client, URL, params, snapshot)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from stripe import StripeClient
 
-from billing.stripe import pagination
+from billing.stripe import pagination, reads
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, named, page, reference, text
+from billing.stripe.fields import Fields, common, page, reference, text
 from billing.stripe.snapshots import CustomerSnapshot, UnreadableObject
 
+URL = "/v1/customers"
 DEFAULT = "default_payment_method"
 
 
@@ -30,14 +31,14 @@ def retrieve(client: StripeClient, stripe_id: str) -> CustomerSnapshot:
     """Read the customer from Stripe; ``deleted`` is set if it was deleted. Raises
     StripeObjectMissing."""
     with translate():
-        return snapshot(named(client.v1.customers.retrieve(stripe_id), "customer", stripe_id))
+        return snapshot(reads.get_named(client, URL, "customer", stripe_id))
 
 
 def iterate(
     client: StripeClient, *, after: str | None = None
 ) -> Iterator[CustomerSnapshot | UnreadableObject]:
     """Every customer of the account, newest first; deleted ones are not listed."""
-    return pagination.iterate(lambda: client.v1.customers.list(page(after)), snapshot)
+    return pagination.iterate(client, URL, page(after), snapshot)
 
 
 def new(*, email: str, name: str, metadata: dict[str, str]) -> Fields:

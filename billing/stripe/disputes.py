@@ -2,10 +2,11 @@
 
 from stripe import StripeClient
 
-from billing.stripe.fields import Fields, instant, moment, plain, text
+from billing.stripe import pagination
+from billing.stripe.fields import Fields, instant, moment, text
 from billing.stripe.snapshots import DisputeSnapshot
 
-PAGE = 100
+URL = "/v1/disputes"
 
 
 def snapshot(fields: Fields) -> DisputeSnapshot:
@@ -29,5 +30,4 @@ def _case_type(fields: Fields) -> str:
 
 def of_payment(client: StripeClient, payment_stripe_id: str) -> list[Fields]:
     """All disputes of a payment, newest first."""
-    disputes = client.v1.disputes.list({"payment_intent": payment_stripe_id, "limit": PAGE})
-    return [plain(each) for each in disputes.auto_paging_iter()]
+    return pagination.all_of(client, URL, {"payment_intent": payment_stripe_id})

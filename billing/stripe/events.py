@@ -3,14 +3,13 @@
 from datetime import datetime
 
 from stripe import StripeClient
-from stripe.params import EventListParams
 
-from billing.stripe import pagination
+from billing.stripe import pagination, reads
 from billing.stripe.errors import StripeMalformed, translate
-from billing.stripe.fields import Fields, instant, text
+from billing.stripe.fields import PAGE, Fields, instant, text
 from billing.stripe.snapshots import EventSnapshot
 
-PAGE = 100
+URL = "/v1/events"
 
 
 def page(
@@ -22,13 +21,13 @@ def page(
     event that cannot be read is logged and left out. Raises StripeRefused when Stripe no longer has
     the event ``after``, StripeMalformed when Stripe repeats a page.
     """
-    params: EventListParams = {"limit": PAGE, "created": {"gte": int(since.timestamp())}}
+    params: reads.Params = {"limit": PAGE, "created": {"gte": int(since.timestamp())}}
     if after:
         params["starting_after"] = after
     with translate():
-        listed = client.v1.events.list(params)
-        objects, has_more = list(listed.data), bool(listed.has_more)
-        end = objects[-1].id if has_more else ""
+        listed = reads.get(client, URL, params)
+        objects, has_more = list(listed["data"]), bool(listed["has_more"])
+        end = objects[-1]["id"] if has_more else ""
     if has_more and end == after:
         raise StripeMalformed("Stripe repeats a page of a list instead of going on.")
     events = list(pagination.read_page(objects, _event))

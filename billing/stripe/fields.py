@@ -20,17 +20,6 @@ def plain(answer: StripeObject) -> Fields:
     return answer.to_dict(for_json=True)
 
 
-def named(answer: StripeObject, kind: str, stripe_id: str) -> Fields:
-    """The object as plain data, after a check that it is the one that was requested.
-
-    Raises ValueError when Stripe answers with another object.
-    """
-    fields = plain(answer)
-    if (fields["object"], fields["id"]) != (kind, stripe_id):
-        raise ValueError(f"Stripe answered with another object than {kind} {stripe_id}.")
-    return fields
-
-
 def moment(seconds: int | None) -> datetime | None:
     """An aware UTC datetime from Stripe's Unix seconds; None stays None."""
     return None if seconds is None else instant(seconds)

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 from stripe import StripeClient
 
-from billing.stripe import pagination
+from billing.stripe import pagination, reads
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, instant, named, page, reference, text
+from billing.stripe.fields import Fields, instant, page, reference, text
 from billing.stripe.snapshots import FraudWarningSnapshot, UnreadableObject
 
+URL = "/v1/radar/early_fraud_warnings"
+KIND = "radar.early_fraud_warning"
 CHARGE = "charge"
 """Expanded, because it names the customer and, if the warning does not, the payment."""
 
@@ -29,9 +31,8 @@ def snapshot(fields: Fields) -> FraudWarningSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> FraudWarningSnapshot:
     """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
-        warnings = client.v1.radar.early_fraud_warnings
-        warning = warnings.retrieve(stripe_id, {"expand": [CHARGE]})
-        return snapshot(named(warning, "radar.early_fraud_warning", stripe_id))
+        params = {"expand": [CHARGE]}
+        return snapshot(reads.get_named(client, URL, KIND, stripe_id, params))
 
 
 def iterate(
@@ -39,4 +40,4 @@ def iterate(
 ) -> Iterator[FraudWarningSnapshot | UnreadableObject]:
     """All warnings of the account, newest first."""
     params = page(after, expand=[f"data.{CHARGE}"])
-    return pagination.iterate(lambda: client.v1.radar.early_fraud_warnings.list(params), snapshot)
+    return pagination.iterate(client, URL, params, snapshot)

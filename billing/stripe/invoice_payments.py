@@ -8,14 +8,14 @@ are read from a list of their own.
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from stripe import StripeClient
 
-from billing.stripe import pagination
+from billing.stripe import pagination, reads
 from billing.stripe.errors import StripeRefused
-from billing.stripe.fields import PAGE, Fields, plain, reference
+from billing.stripe.fields import PAGE, Fields, reference
 
+URL = "/v1/invoice_payments"
 EXPAND = "payment.payment_intent"
 OPEN = "open"
 MOST_PAGES = 3
@@ -27,10 +27,8 @@ FINALIZED_AFTER = timedelta(days=1)
 
 def of_invoice(client: StripeClient, invoice_stripe_id: str) -> list[Fields]:
     """All payments of an invoice, each with its PaymentIntent."""
-    listed = client.v1.invoice_payments.list(
-        {"invoice": invoice_stripe_id, "limit": PAGE, "expand": [f"data.{EXPAND}"]}
-    )
-    return [plain(each) for each in listed.auto_paging_iter()]
+    params = {"invoice": invoice_stripe_id, "expand": [f"data.{EXPAND}"]}
+    return pagination.all_of(client, URL, params)
 
 
 def open_payments_of(client: StripeClient, invoices: Sequence[Fields]) -> dict[str, Fields]:
@@ -43,8 +41,8 @@ def open_payments_of(client: StripeClient, invoices: Sequence[Fields]) -> dict[s
     missing = {reference(payment) for invoice in waiting for payment in open_in(invoice)}
     open_payments: dict[str, Fields] = {}
     try:
-        for page in pagination.pages(lambda: _listed(client, waiting)) if waiting else ():
-            open_payments |= {payment["id"]: payment for payment in map(plain, page)}
+        for page in pagination.pages(client, URL, _open_params(waiting)) if waiting else ():
+            open_payments |= {payment["id"]: payment for payment in page}
             missing -= open_payments.keys()
             if not missing or len(open_payments) >= MOST_PAGES * PAGE:
                 break
@@ -66,15 +64,13 @@ def _is_open(payment: Fields) -> bool:
     return payment.get("status") == OPEN and has_intent
 
 
-def _listed(client: StripeClient, invoices: Sequence[Fields]) -> Any:
-    """The first page of open payments that were created about when these invoices were."""
+def _open_params(invoices: Sequence[Fields]) -> reads.Params:
+    """Parameters that list open payments which were created about when these invoices were."""
     times = [invoice["created"] for invoice in invoices]
     last = max(times) + int(FINALIZED_AFTER.total_seconds())
-    return client.v1.invoice_payments.list(
-        {
-            "status": OPEN,
-            "created": {"gte": min(times), "lte": last},
-            "limit": PAGE,
-            "expand": [f"data.{EXPAND}"],
-        }
-    )
+    return {
+        "status": OPEN,
+        "created": {"gte": min(times), "lte": last},
+        "limit": PAGE,
+        "expand": [f"data.{EXPAND}"],
+    }

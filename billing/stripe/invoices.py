@@ -6,17 +6,14 @@ from typing import Any
 
 from stripe import StripeClient
 
-from billing.stripe import invoice_payments, pagination, subscriptions
+from billing.stripe import invoice_payments, pagination, reads, subscriptions
 from billing.stripe.errors import translate
 from billing.stripe.fields import (
-    PAGE,
     Fields,
     common,
     instant,
     moment,
-    named,
     page,
-    plain,
     reference,
     text,
 )
@@ -31,6 +28,7 @@ from billing.stripe.snapshots import (
     UnreadableObject,
 )
 
+URL, LINES_URL, NOTES_URL = "/v1/invoices", "/v1/invoices/{}/lines", "/v1/credit_notes"
 DISCOUNT = "total_discount_amounts.discount"
 EXPAND = (f"payments.data.{invoice_payments.EXPAND}", DISCOUNT)
 SUBSCRIPTION = "parent.subscription_details.subscription"
@@ -76,8 +74,8 @@ def snapshot(
 def retrieve(client: StripeClient, stripe_id: str) -> InvoiceSnapshot:
     """Read the invoice from Stripe. Raises StripeObjectMissing, also for a deleted draft."""
     with translate():
-        invoice = client.v1.invoices.retrieve(stripe_id, {"expand": [*EXPAND]})
-        return _complete(client, named(invoice, "invoice", stripe_id))
+        params = {"expand": [*EXPAND]}
+        return _complete(client, reads.get_named(client, URL, "invoice", stripe_id, params))
 
 
 def retrieve_with_subscription(
@@ -88,8 +86,8 @@ def retrieve_with_subscription(
     Raises StripeObjectMissing.
     """
     with translate():
-        invoice = client.v1.invoices.retrieve(stripe_id, {"expand": [*EXPAND_WITH_SUBSCRIPTION]})
-        fields = named(invoice, "invoice", stripe_id)
+        params = {"expand": [*EXPAND_WITH_SUBSCRIPTION]}
+        fields = reads.get_named(client, URL, "invoice", stripe_id, params)
         subscription = _parent(fields, "subscription_details", "subscription")
         billed = subscriptions.complete(client, subscription) if subscription else None
         return _complete(client, fields), billed
@@ -100,10 +98,9 @@ def iterate(
 ) -> Iterator[InvoiceSnapshot | UnreadableObject]:
     """Every invoice of the account, newest first."""
     params = page(after, expand=[*EXPAND_LISTED])
-    for invoices in pagination.pages(lambda: client.v1.invoices.list(params)):
+    for invoices in pagination.pages(client, URL, params):
         with translate():
-            listed = [plain(invoice) for invoice in invoices]
-        open_payments = invoice_payments.open_payments_of(client, listed)
+            open_payments = invoice_payments.open_payments_of(client, invoices)
         yield from pagination.read_page(invoices, partial(_complete_listed, client, open_payments))
 
 
@@ -255,8 +252,7 @@ def _lines(client: StripeClient, fields: Fields) -> list[Fields]:
     listed = fields["lines"]
     if not listed["has_more"]:
         return list(listed["data"])
-    all_lines = client.v1.invoices.line_items.list(fields["id"], {"limit": PAGE})
-    return [plain(line) for line in all_lines.auto_paging_iter()]
+    return pagination.all_of(client, reads.path(LINES_URL, fields["id"]), {})
 
 
 def _payments(client: StripeClient, fields: Fields) -> list[Fields]:
@@ -269,5 +265,4 @@ def _payments(client: StripeClient, fields: Fields) -> list[Fields]:
 def _notes(client: StripeClient, fields: Fields) -> list[Fields]:
     if not _credited(fields):
         return []
-    notes = client.v1.credit_notes.list({"invoice": fields["id"], "limit": PAGE})
-    return [plain(note) for note in notes.auto_paging_iter()]
+    return pagination.all_of(client, NOTES_URL, {"invoice": fields["id"]})

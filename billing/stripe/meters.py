@@ -5,11 +5,13 @@ from decimal import Decimal
 
 from stripe import StripeClient
 
+from billing.stripe import pagination, reads
 from billing.stripe.errors import translate
-from billing.stripe.fields import PAGE, Fields, named, page, plain
+from billing.stripe.fields import Fields, page
 from usage.models import Meter
 from usage.models.meter import Aggregation
 
+URL, SUMMARIES_URL = "/v1/billing/meters", "/v1/billing/meters/{}/event_summaries"
 FORMULAS = {Aggregation.COUNT: "sum", Aggregation.SUM: "sum", Aggregation.LAST: "last"}
 """Stripe's formula for each of our aggregations. Counts become sums, because one record may stand
 for several uses that were consumed at once."""
@@ -32,22 +34,21 @@ def new(meter: Meter) -> Fields:
 def find(client: StripeClient, event_name: str) -> str | None:
     """The id of the active meter for events of this name; None without one."""
     with translate():
-        meter_list = client.v1.billing.meters.list({"status": "active", "limit": PAGE})
-        meters = (plain(each) for each in meter_list.auto_paging_iter())
+        meters = pagination.all_of(client, URL, {"status": "active"})
         return next((each["id"] for each in meters if each["event_name"] == event_name), None)
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> Fields:
     """Read the meter from Stripe, as plain fields. Raises StripeObjectMissing."""
     with translate():
-        return named(client.v1.billing.meters.retrieve(stripe_id), "billing.meter", stripe_id)
+        return reads.get_named(client, URL, "billing.meter", stripe_id)
 
 
 def list_page(client: StripeClient, *, after: str) -> list[Fields]:
     """Up to PAGE of the account's meters behind the meter ``after``, newest first, archived ones
     too."""
     with translate():
-        return [plain(each) for each in client.v1.billing.meters.list(page(after)).data]
+        return list(reads.get(client, URL, page(after))["data"])
 
 
 def differences(fields: Fields, meter: Meter) -> dict[str, tuple[object, object]]:
@@ -101,10 +102,7 @@ def summary(
         "customer": customer_stripe_id,
         "start_time": int(since.timestamp()),
         "end_time": int(until.timestamp()),
-        "limit": PAGE,
     }
     with translate():
-        listed = client.v1.billing.meters.event_summaries.list(meter_stripe_id, params)  # type: ignore[arg-type]  # a plain dict
-        return sum(
-            (Decimal(str(each.aggregated_value)) for each in listed.auto_paging_iter()), Decimal(0)
-        )
+        summaries = pagination.all_of(client, reads.path(SUMMARIES_URL, meter_stripe_id), params)
+        return sum((Decimal(str(each["aggregated_value"])) for each in summaries), Decimal(0))

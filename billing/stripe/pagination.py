@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import structlog
+from stripe import StripeClient
 
+from billing.stripe import reads
 from billing.stripe.errors import StripeMalformed, StripeRefused, translate
-from billing.stripe.fields import Fields, plain, reference
+from billing.stripe.fields import PAGE, Fields, reference
 from billing.stripe.snapshots import UnreadableObject
 from common.errors import NotFound
 
@@ -19,31 +21,37 @@ log = structlog.get_logger(__name__)
 SnapshotT = TypeVar("SnapshotT")
 
 
-def pages(first_page: Callable[[], Any]) -> Iterator[list[Any]]:
-    """The SDK's objects of a list, page by page; each page is requested when it is needed.
+def pages(client: StripeClient, url: str, params: reads.Params) -> Iterator[list[Any]]:
+    """The objects of a list, page by page; each page is requested when it is needed.
 
     Raises StripeMalformed when Stripe repeats a page.
     """
     with translate():
-        page = first_page()
-        objects = list(page.data)
+        page = reads.get(client, url, params)
+        objects = list(page["data"])
     while objects:
         yield objects
         with translate():
-            if not page.has_more:
+            if not page["has_more"]:
                 return
-            page = page.next_page()
-            next_objects = list(page.data)
+            page = reads.get(client, url, {**params, "starting_after": objects[-1]["id"]})
+            next_objects = list(page["data"])
         if next_objects and _id_of(next_objects[-1]) == _id_of(objects[-1]):
             raise StripeMalformed("Stripe repeats a page of a list instead of going on.")
         objects = next_objects
 
 
+def all_of(client: StripeClient, url: str, params: reads.Params) -> list[Fields]:
+    """All objects of a list that is short."""
+    pages_of_list = pages(client, url, {"limit": PAGE, **params})
+    return [fields for page in pages_of_list for fields in page]
+
+
 def iterate(
-    first_page: Callable[[], Any], read: Callable[[Fields], SnapshotT]
+    client: StripeClient, url: str, params: reads.Params, read: Callable[[Fields], SnapshotT]
 ) -> Iterator[SnapshotT | UnreadableObject]:
     """All objects of a list, converted from their fields with ``read``."""
-    for page in pages(first_page):
+    for page in pages(client, url, params):
         yield from read_page(page, read)
 
 
@@ -55,7 +63,7 @@ def read_page(
     for listed in objects:
         try:
             with translate():
-                snapshot = read(plain(listed))
+                snapshot = read(listed)
         except (StripeMalformed, StripeRefused, NotFound) as error:
             stripe_id = _id_of(listed)
             log.warning("stripe_object_unreadable", stripe_id=stripe_id, error=type(error).__name__)
@@ -66,4 +74,4 @@ def read_page(
 
 def _id_of(listed: Any) -> str:
     """The object's id; empty for an object without one."""
-    return reference(getattr(listed, "id", None)) or ""
+    return reference(listed.get("id")) or "" if isinstance(listed, dict) else ""

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from stripe import StripeClient
 
+from billing.stripe import customers, pagination, reads
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, named, plain, reference, text
+from billing.stripe.fields import Fields, reference, text
 from billing.stripe.snapshots.base import Checked
 
-PAGE = 100
+URL = "/v1/customers/{}/payment_methods"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +30,16 @@ class SavedMethod(Checked):
 def list_saved(client: StripeClient, customer_stripe_id: str) -> list[SavedMethod]:
     """The customer's payment methods, newest first. Raises StripeObjectMissing."""
     with translate():
-        page = client.v1.customers.payment_methods.list(customer_stripe_id, {"limit": PAGE})
-        return [_method(plain(each)) for each in page.auto_paging_iter()]
+        url = reads.path(URL, customer_stripe_id)
+        return [_method(fields) for fields in pagination.all_of(client, url, {})]
 
 
 def retrieve(client: StripeClient, customer_stripe_id: str, stripe_id: str) -> SavedMethod:
     """One payment method of the customer. Raises StripeObjectMissing if the customer does not have
     it."""
     with translate():
-        method = client.v1.customers.payment_methods.retrieve(customer_stripe_id, stripe_id)
-        return _method(named(method, "payment_method", stripe_id))
+        url = reads.path(URL, customer_stripe_id)
+        return _method(reads.get_named(client, url, "payment_method", stripe_id))
 
 
 def find_default(client: StripeClient, customer_stripe_id: str) -> str:
@@ -47,8 +48,8 @@ def find_default(client: StripeClient, customer_stripe_id: str) -> str:
     Raises StripeObjectMissing.
     """
     with translate():
-        customer = client.v1.customers.retrieve(customer_stripe_id)
-        settings = named(customer, "customer", customer_stripe_id).get("invoice_settings") or {}
+        customer = reads.get_named(client, customers.URL, "customer", customer_stripe_id)
+        settings = customer.get("invoice_settings") or {}
         return reference(settings.get("default_payment_method")) or ""
 
 

@@ -5,14 +5,16 @@ read if the charge has some.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from stripe import StripeClient
 
-from billing.stripe import disputes, pagination, refunds, workflow_ids
+from billing.stripe import disputes, pagination, reads, refunds, workflow_ids
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, instant, moment, named, page, reference, text
+from billing.stripe.fields import Fields, common, instant, moment, page, reference, text
 from billing.stripe.snapshots import PaymentSnapshot, UnreadableObject
 
+URL = "/v1/payment_intents"
 EXPAND = "latest_charge.refunds"
 
 
@@ -91,8 +93,8 @@ def read_created(fields: Fields) -> PaymentSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> PaymentSnapshot:
     """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
-        intent = client.v1.payment_intents.retrieve(stripe_id, {"expand": [EXPAND]})
-        return _complete(client, named(intent, "payment_intent", stripe_id))
+        params = {"expand": [EXPAND]}
+        return _complete(client, reads.get_named(client, URL, "payment_intent", stripe_id, params))
 
 
 def iterate(
@@ -100,9 +102,7 @@ def iterate(
 ) -> Iterator[PaymentSnapshot | UnreadableObject]:
     """All PaymentIntents of the account, newest first."""
     params = page(after, expand=[f"data.{EXPAND}"])
-    return pagination.iterate(
-        lambda: client.v1.payment_intents.list(params), lambda fields: _complete(client, fields)
-    )
+    return pagination.iterate(client, URL, params, partial(_complete, client))
 
 
 def _complete(client: StripeClient, fields: Fields) -> PaymentSnapshot:

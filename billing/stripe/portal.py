@@ -6,9 +6,12 @@ from typing import Any
 
 from stripe import StripeClient
 
+from billing.stripe import reads
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, named, page, plain
+from billing.stripe.fields import Fields, page
 
+URL = "/v1/billing_portal/configurations"
+KIND = "billing_portal.configuration"
 MOST_PRODUCTS = 10
 """Stripe's limit of products between which customers may switch in a portal."""
 PRODUCTS = "features.subscription_update.products"
@@ -29,24 +32,21 @@ class PortalProduct:
 def is_active(client: StripeClient, stripe_id: str) -> bool:
     """Whether links into this portal can be created. Raises StripeObjectMissing."""
     with translate():
-        configuration = plain(client.v1.billing_portal.configurations.retrieve(stripe_id))
+        configuration = reads.get_named(client, URL, KIND, stripe_id)
     return bool(configuration.get("active"))
 
 
 def retrieve(client: StripeClient, stripe_id: str) -> Fields:
     """Read the configuration from Stripe, as plain fields. Raises StripeObjectMissing."""
     with translate():
-        configuration = client.v1.billing_portal.configurations.retrieve(
-            stripe_id, {"expand": [PRODUCTS]}
-        )
-        return named(configuration, "billing_portal.configuration", stripe_id)
+        return reads.get_named(client, URL, KIND, stripe_id, {"expand": [PRODUCTS]})
 
 
 def list_page(client: StripeClient, *, after: str) -> list[Fields]:
     """Up to PAGE configurations behind the one ``after``, newest first, inactive ones too."""
     with translate():
         params = page(after or None, expand=[f"data.{PRODUCTS}"])
-        return [plain(each) for each in client.v1.billing_portal.configurations.list(params).data]
+        return list(reads.get(client, URL, params)["data"])
 
 
 def differences(fields: Fields, content: Fields) -> dict[str, tuple[object, object]]:

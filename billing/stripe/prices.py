@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from stripe import StripeClient
 
-from billing.stripe import pagination
+from billing.stripe import pagination, reads
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, named, page, reference, text
+from billing.stripe.fields import Fields, common, page, reference, text
 from billing.stripe.snapshots import PriceSnapshot, UnreadableObject
+
+URL = "/v1/prices"
 
 
 def snapshot(fields: Fields) -> PriceSnapshot:
@@ -32,14 +34,14 @@ def snapshot(fields: Fields) -> PriceSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> PriceSnapshot:
     """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
-        return snapshot(named(client.v1.prices.retrieve(stripe_id), "price", stripe_id))
+        return snapshot(reads.get_named(client, URL, "price", stripe_id))
 
 
 def iterate(
     client: StripeClient, *, after: str | None = None
 ) -> Iterator[PriceSnapshot | UnreadableObject]:
     """Every price of the account, archived ones too, newest first."""
-    return pagination.iterate(lambda: client.v1.prices.list(page(after)), snapshot)
+    return pagination.iterate(client, URL, page(after), snapshot)
 
 
 def new(

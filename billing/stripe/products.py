@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from stripe import StripeClient
 
-from billing.stripe import pagination
+from billing.stripe import pagination, reads
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, named, page, text
+from billing.stripe.fields import Fields, common, page, text
 from billing.stripe.snapshots import ProductSnapshot, UnreadableObject
+
+URL = "/v1/products"
 
 
 def snapshot(fields: Fields) -> ProductSnapshot:
@@ -24,14 +26,14 @@ def snapshot(fields: Fields) -> ProductSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> ProductSnapshot:
     """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
-        return snapshot(named(client.v1.products.retrieve(stripe_id), "product", stripe_id))
+        return snapshot(reads.get_named(client, URL, "product", stripe_id))
 
 
 def iterate(
     client: StripeClient, *, after: str | None = None
 ) -> Iterator[ProductSnapshot | UnreadableObject]:
     """Every product of the account, archived ones too, newest first."""
-    return pagination.iterate(lambda: client.v1.products.list(page(after)), snapshot)
+    return pagination.iterate(client, URL, page(after), snapshot)
 
 
 def new(*, name: str, description: str, metadata: dict[str, str]) -> Fields:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from stripe import StripeClient
 
-from billing.stripe import pagination
+from billing.stripe import pagination, reads
 from billing.stripe.errors import translate
-from billing.stripe.fields import Fields, common, moment, named, page, reference, text
+from billing.stripe.fields import Fields, common, moment, page, reference, text
 from billing.stripe.snapshots import PromotionCodeSnapshot, UnreadableObject
+
+URL = "/v1/promotion_codes"
 
 
 def snapshot(fields: Fields) -> PromotionCodeSnapshot:
@@ -31,16 +33,14 @@ def snapshot(fields: Fields) -> PromotionCodeSnapshot:
 def retrieve(client: StripeClient, stripe_id: str) -> PromotionCodeSnapshot:
     """Read the object from Stripe. Raises StripeObjectMissing."""
     with translate():
-        return snapshot(
-            named(client.v1.promotion_codes.retrieve(stripe_id), "promotion_code", stripe_id)
-        )
+        return snapshot(reads.get_named(client, URL, "promotion_code", stripe_id))
 
 
 def iterate(
     client: StripeClient, *, after: str | None = None
 ) -> Iterator[PromotionCodeSnapshot | UnreadableObject]:
     """Every promotion code of the account, newest first."""
-    return pagination.iterate(lambda: client.v1.promotion_codes.list(page(after)), snapshot)
+    return pagination.iterate(client, URL, page(after), snapshot)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

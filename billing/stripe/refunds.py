@@ -2,11 +2,11 @@
 
 from stripe import StripeClient
 
-from billing.stripe import refund_lines
-from billing.stripe.fields import Fields, common, instant, plain, text
+from billing.stripe import pagination, refund_lines
+from billing.stripe.fields import Fields, common, instant, text
 from billing.stripe.snapshots import RefundSnapshot
 
-PAGE = 100
+URL = "/v1/refunds"
 
 
 def snapshot(fields: Fields) -> RefundSnapshot:
@@ -27,8 +27,7 @@ def snapshot(fields: Fields) -> RefundSnapshot:
 
 def of_payment(client: StripeClient, payment_stripe_id: str) -> list[Fields]:
     """All refunds of a payment, newest first."""
-    refunds = client.v1.refunds.list({"payment_intent": payment_stripe_id, "limit": PAGE})
-    return [plain(each) for each in refunds.auto_paging_iter()]
+    return pagination.all_of(client, URL, {"payment_intent": payment_stripe_id})
 
 
 def new(

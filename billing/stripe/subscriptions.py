@@ -2,20 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 
 from stripe import StripeClient
 
-from billing.stripe import discounts, pagination, schedules
+from billing.stripe import discounts, pagination, reads, schedules
 from billing.stripe.errors import translate
 from billing.stripe.fields import (
-    PAGE,
     Fields,
     common,
     instant,
     moment,
-    named,
     page,
-    plain,
     reference,
     text,
 )
@@ -25,6 +23,7 @@ from billing.stripe.snapshots import (
     UnreadableObject,
 )
 
+URL, ITEMS_URL = "/v1/subscriptions", "/v1/subscription_items"
 EXPAND = ("discounts", "schedule")
 
 
@@ -77,9 +76,7 @@ def iterate(
 ) -> Iterator[SubscriptionSnapshot | UnreadableObject]:
     """Every subscription of the account, ended ones too, newest first."""
     params = page(after, status="all", expand=[f"data.{name}" for name in EXPAND])
-    return pagination.iterate(
-        lambda: client.v1.subscriptions.list(params), lambda fields: complete(client, fields)
-    )
+    return pagination.iterate(client, URL, params, partial(complete, client))
 
 
 def undo_cancellation_params(client: StripeClient, stripe_id: str) -> Fields:
@@ -94,8 +91,8 @@ def undo_cancellation_params(client: StripeClient, stripe_id: str) -> Fields:
 
 
 def _read(client: StripeClient, stripe_id: str) -> Fields:
-    subscription = client.v1.subscriptions.retrieve(stripe_id, {"expand": list(EXPAND)})
-    return named(subscription, "subscription", stripe_id)
+    params = {"expand": [*EXPAND]}
+    return reads.get_named(client, URL, "subscription", stripe_id, params)
 
 
 def _item(fields: Fields) -> SubscriptionItemSnapshot:
@@ -129,5 +126,4 @@ def _items(client: StripeClient, fields: Fields) -> list[Fields]:
     if not fields["items"]["has_more"]:
         first_page: list[Fields] = fields["items"]["data"]
         return first_page
-    all_items = client.v1.subscription_items.list({"subscription": fields["id"], "limit": PAGE})
-    return [plain(item) for item in all_items.auto_paging_iter()]
+    return pagination.all_of(client, ITEMS_URL, {"subscription": fields["id"]})

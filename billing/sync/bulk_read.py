@@ -5,7 +5,7 @@ fence is older than the page, as it is for an object that is read alone. An obje
 does not contain, or that cannot be read from the list, is returned to be read by itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from itertools import islice
 
 import structlog
@@ -21,6 +21,8 @@ from billing.stripe.errors import (
 from billing.stripe.fields import PAGE
 from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import kinds, sync_queue
+from billing.sync.batch_reads import ReadResult
+from billing.sync.batch_store import BatchStore
 from billing.sync.sync_queue import SyncLease
 
 log = structlog.get_logger(__name__)
@@ -35,19 +37,22 @@ BUDGET_WAIT_SECONDS = 2.0
 
 
 def read_list(
-    *, account_id: str, kind: str, store: Callable[[SyncLease, StripeSnapshot], None]
+    *, account_id: str, kind: str, answers: BatchStore, held: Sequence[SyncLease] = ()
 ) -> tuple[list[SyncLease], list[SyncLease]]:
-    """Lease due objects and store what the list says about them. Returns all leases, and the
-    leases of objects that are still unread.
+    """Lease due objects beside those ``held``, whose leases begin anew, and store what the list
+    says about them. Returns all leases, and the leases of objects that are still unread.
 
     Unread is what the list does not contain or what cannot be read from it, and everything that is
     not stored yet when Stripe refuses the list. Raises StripeUnavailable and
     StripeCredentialsRefused, after the release of every unread object.
     """
-    leases = sync_queue.claim_kind(account_id=account_id, kind=kind, limit=MAX_LEASES)
+    limit = MAX_LEASES - len(held)
+    leases = [*held, *sync_queue.claim_kind(account_id=account_id, kind=kind, limit=limit)]
+    if held:
+        sync_queue.renew(held)
     unread = {lease.stripe_id: lease for lease in leases}
     try:
-        _read_pages(kind, unread, store)
+        _read_pages(kind, unread, answers)
     except Exception as error:
         if _concerns_account(error):
             for lease in unread.values():
@@ -64,9 +69,7 @@ def _concerns_account(error: Exception) -> bool:
     return isinstance(error, StripeUnavailable | StripeCredentialsRefused)
 
 
-def _read_pages(
-    kind: str, unread: dict[str, SyncLease], store: Callable[[SyncLease, StripeSnapshot], None]
-) -> None:
+def _read_pages(kind: str, unread: dict[str, SyncLease], answers: BatchStore) -> None:
     """Store objects page by page, and take them out of ``unread``."""
     if not unread:
         return
@@ -85,7 +88,8 @@ def _read_pages(
             if isinstance(snapshot, StripeSnapshot) and snapshot.stripe_id in unread
         ]
         for snapshot in leased:
-            store(unread.pop(snapshot.stripe_id), snapshot)
+            answers.add(ReadResult(unread.pop(snapshot.stripe_id), snapshot))
+        answers.flush()
         sync_queue.renew(unread.values())
         useless_pages += len(leased) <= 1
         if len(page) < PAGE:

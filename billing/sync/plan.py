@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from django.db import models
 
 from billing.models.mirror import Mirror
+from common import prepared_relations
 
 RowT = TypeVar("RowT", bound=Mirror)
 
@@ -86,8 +87,8 @@ class RowPlan(Generic[RowT]):
 
     def load(self) -> None:
         """Read the relations of a row that is stored."""
-        if self.relations and not self.is_new:
-            models.prefetch_related_objects([self.row], *self.relations)
+        if not self.is_new:
+            prepared_relations.load([self.row], *self.relations)
 
     def write(self, *, at: datetime) -> bool:
         """Write the columns that differ. Returns whether there were any."""
@@ -100,13 +101,8 @@ class RowPlan(Generic[RowT]):
             self.load()
         else:
             for name in changed.intersection(self.relations):
-                reload(self.row, name)
+                prepared_relations.reload(self.row, name)
         return True
-
-
-def reload(row: models.Model, relation: str) -> None:
-    """Read this relation, which was read before, again when it is used next."""
-    row.refresh_from_db(fields=[relation])
 
 
 def _differences(row: models.Model, values: Values) -> Differences:

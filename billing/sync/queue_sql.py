@@ -192,6 +192,15 @@ RETURNING id
 """
 COMPLETE_UNCHANGED = _COMPLETE + _OF_LEASE
 """End a lease whose snapshot was applied before."""
+COMPLETE_UNCHANGED_TOGETHER = """
+UPDATE billing_syncobject AS sync
+SET leased_until = NULL, applied = lease.seen, applied_at = %(at)s, attempts = 0,
+    next_try_at = statement_timestamp(), parked_at = NULL, last_error = ''
+FROM unnest(%(ids)s::bigint[], %(epochs)s::bigint[], %(seen)s::bigint[]) AS lease (id, epoch, seen)
+WHERE sync.id = lease.id AND sync.epoch = lease.epoch AND sync.out_of_date_since IS NULL
+RETURNING sync.id
+"""
+"""The same for many leases."""
 COMPLETE_WITHOUT_CHANGE = f"{_COMPLETE}, applied_digest = NULL {_OF_LEASE}"
 """End a lease whose snapshot was not applied."""
 COMPLETE = f"""{_COMPLETE},

@@ -10,6 +10,7 @@ all end here. Duplicates, gaps and reordering can delay the truth but never chan
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +18,6 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 
-from billing.stripe.snapshots import StripeSnapshot
 from billing.sync import bulk_read, sync_queue
 from billing.sync.batch_reads import BatchReads, ReadResult
 from billing.sync.batch_store import BatchStore
@@ -48,6 +48,9 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 
+Lists = dict[AccountKind, list[SyncLease]]
+"""Kinds whose list is read, with the objects of them that are leased already."""
+
 MAX_OBJECTS_PER_RUN = 1000
 """Default limit of :func:`drain`."""
 
@@ -73,9 +76,10 @@ def drain(
         if not batch:
             return claimed
         claimed += len(batch)
-        run.drain_batch(batch)
-        if len(batch) == size:
-            claimed += run.drain_lists()
+        lists = run.choose_lists(batch) if len(batch) == size else {}
+        listed = {lease.sync_id for held in lists.values() for lease in held}
+        run.drain_batch([lease for lease in batch if lease.sync_id not in listed])
+        claimed += run.drain_lists(lists)
     enqueue("billing.sync")
     return claimed
 
@@ -103,29 +107,46 @@ class _Run:
         reads = BatchReads(
             batch, may_read=lambda lease: self.clock() < half_time and not self._is_stopped(lease)
         )
-        answers = BatchStore(self.at, self._store_result, self._record_answer)
+        answers = self._answers()
         for result in reads:
             answers.add(result)
         answers.flush()
         for lease in reads.unread:
             sync_queue.release(lease)
 
-    def drain_lists(self) -> int:
-        """Read Stripe's lists of kinds with many due objects. Returns how many were claimed."""
+    def choose_lists(self, batch: list[SyncLease]) -> Lists:
+        """The kinds of which so many objects are due that their list is read instead, each with its
+        objects of this batch. One that a dead worker left behind is read by itself."""
+        held: Lists = defaultdict(list)
+        for lease in batch:
+            if not lease.is_abandoned:
+                held[lease.account_kind].append(lease)
+        threshold = settings.BILLING.bulk_read_threshold
+        many = [each for each, leases in held.items() if len(leases) > threshold]
+        many += sync_queue.kinds_with_many_due(without=self.over_budget)
+        return {each: held[each] for each in many}
+
+    def drain_lists(self, lists: Lists) -> int:
+        """Read these lists of Stripe. Returns how many more objects were claimed for them."""
         claimed = 0
-        for account_id, kind in sync_queue.kinds_with_many_due(without=self.over_budget):
+        for (account_id, kind), held in lists.items():
             if self.is_over:
-                break
+                for lease in held:
+                    sync_queue.release(lease)
+                continue
             try:
                 leases, unread = bulk_read.read_list(
-                    account_id=account_id, kind=kind, store=self._store_listed
+                    account_id=account_id, kind=kind, held=held, answers=self._answers()
                 )
             except OUTAGES as error:
                 self.back_off.record_failure(account_id, back_offs.read_request(kind), error)
                 continue
-            claimed += len(leases)
+            claimed += len(leases) - len(held)
             self.drain_batch(unread)
         return claimed
+
+    def _answers(self) -> BatchStore:
+        return BatchStore(self.at, self._store_result, self._record_answer, clock=self.clock)
 
     def _is_stopped(self, lease: SyncLease) -> bool:
         return lease.account_kind in self.over_budget or self.back_off.is_backing_off(
@@ -150,13 +171,6 @@ class _Run:
     def _record_answer(self, result: ReadResult) -> None:
         lease = result.lease
         self.back_off.record_answer(lease.account.pk, back_offs.read_request(lease.kind))
-
-    def _store_listed(self, lease: SyncLease, snapshot: StripeSnapshot) -> None:
-        try:
-            store(lease, snapshot, at=self.at)
-        except Exception as error:  # noqa: BLE001  # one object's trouble must not stop the others
-            record_failure(lease, error, at=self.at)
-            _log_failure(lease, error)
 
 
 def _log_failure(lease: SyncLease, error: Exception) -> None:

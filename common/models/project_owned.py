@@ -6,6 +6,7 @@ A query that names no project raises :class:`UnscopedQuery`. Following a relatio
 """
 
 from collections.abc import AsyncIterator, Iterator
+from functools import cached_property
 from typing import Any, ClassVar, NoReturn, Self, TypeVar, overload
 
 from django.db import models
@@ -176,3 +177,9 @@ class ProjectOwned(models.Model):
 
     class Meta:
         abstract = True
+
+    @cached_property
+    def loaded_relations(self) -> dict[str, list[Any]]:
+        """Rows below this one by relation, as far as ``common.prepared_relations`` has read
+        them."""
+        return {}

@@ -103,6 +103,7 @@ class Gate:
     def count_check(self, credential: ProjectCredential) -> Headers | None:
         """Count a check that is answered without a thread. Returns the headers that tell what is
         left; None if nothing is."""
+        self._threads.note(credential.project.pk)
         return self._limiter.count_check(credential) if self._is_on else []
 
     async def admit(self, environ: Environ) -> Admission:
@@ -129,7 +130,8 @@ class Gate:
         if self._held.is_full and not callers.had_valid_key(environ):
             self._check_failures(address)
         find = partial(callers.find_caller, environ)
-        caller: RequestSender = await self._threads.run(find, lane=lane_of_address(address))
+        lane = lane_of_address(address)
+        caller: RequestSender = await self._threads.run(find, lane=lane, is_paced=False)
         if caller.status is CallerStatus.REFUSED:
             self._check_failures(address)
             self._count_failure(address)

@@ -86,7 +86,7 @@ class RequestBatches(Generic[Request]):
             requests = [waiting.request for waiting in batch]
             job = partial(_call, self._execute, requests)
             try:
-                answers = await self._threads.run(job, lane=self._lane)
+                answers = await self._threads.run(job, lane=self._lane, is_paced=False)
             except Exception as error:  # noqa: BLE001  # each caller gets it
                 for waiting in batch:
                     if not waiting.answer.done():

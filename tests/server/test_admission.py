@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -10,13 +11,15 @@ from django.test import RequestFactory
 
 from common.request_threads import Threads
 from config.server.admission import Gate, RefusedByLimit
+from projects.keys.credentials import ProjectCredential
 from projects.limits import held_refusals, shared_counts
 from projects.limits.callers import PREFLIGHTS
 from projects.limits.held_refusals import HOLD_SECONDS, HeldRefusals
 from projects.limits.lanes import LANES, lane_of_address
 from projects.limits.limiter import Limiter
 from projects.limits.token_bucket import Limit
-from tests.threads import run_in_a_loop
+from projects.models import Project
+from tests.threads import compute, run_in_a_loop
 
 ADDRESSES = 500
 
@@ -62,6 +65,21 @@ def test_addresses_of_webhooks_that_do_not_exist_take_no_memory() -> None:
         for number in range(100):
             await gate.admit(environ_of("POST", f"/webhooks/stripe/guess{number}"))
         assert limiter.quota_count == 0
+
+    play(story)
+
+
+def test_a_check_says_that_its_project_is_there() -> None:
+    """A cached check needs no thread; who computes in one leaves the event loop to it."""
+
+    async def story(threads: Threads) -> None:
+        await threads.run(partial(compute, 0.6), lane="loud")
+        project = Project(id="prj_quiet")
+        Gate(threads, Limiter()).count_check(ProjectCredential("key_0", project, frozenset()))
+        loud = asyncio.ensure_future(threads.run(bool, lane="loud"))
+        await asyncio.sleep(0)
+        assert threads.running_count == 0
+        await loud
 
     play(story)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from common.request_threads import SHARED_SWITCH_SECONDS, USUAL_SWITCH_SECONDS, Threads
-from tests.threads import Result, run_in_a_loop
+from tests.threads import Result, compute, run_in_a_loop
 
 COUNT = 8
 
@@ -97,6 +97,33 @@ def test_lanes_take_turns() -> None:
         assert done[:6] == ["a", "b", "a", "b", "a", "b"]
         assert len(done) == 53
         await asyncio.gather(*(blocker.end() for blocker in blockers[1:]))
+
+    play(story)
+
+
+def test_a_lane_that_computes_waits_beside_a_quiet_one() -> None:
+    async def story(threads: Threads) -> None:
+        done: list[str] = []
+        await threads.run(lambda: compute(0.6), lane="loud")
+        await threads.run(lambda: done.append("quiet"), lane="quiet")
+        loud = asyncio.ensure_future(threads.run(lambda: done.append("loud"), lane="loud"))
+        for _ in range(5):
+            await threads.run(lambda: done.append("quiet"), lane="quiet")
+        await loud
+        assert done == ["quiet"] * 6 + ["loud"]
+
+    play(story)
+
+
+def test_jobs_of_several_callers_do_not_wait() -> None:
+    async def story(threads: Threads) -> None:
+        await threads.run(lambda: compute(0.6), lane="shared", is_paced=False)
+        threads.note("quiet")
+        threads.note("other")
+        started = asyncio.ensure_future(threads.run(lambda: 1, lane="shared", is_paced=False))
+        await asyncio.sleep(0)
+        assert threads.running_count == 1
+        await started
 
     play(story)
 

@@ -11,6 +11,7 @@ from billing.access.line_shares import RefundedMoney
 from billing.access.policies import Receipts
 from billing.models import Checkout, CheckoutLine, Payment
 from common.currencies import step
+from common.prepared_relations import rows_of
 
 ExtraRefunds = Mapping[str, RefundedMoney] | None
 """By payment id, money that is treated as refunded: for previews."""
@@ -20,7 +21,7 @@ LinesByPage = Mapping[str, Sequence[CheckoutLine]]
 
 def of_payment(payment: Payment, extra_refunds: ExtraRefunds = None) -> Receipts:
     """The receipts of one payment, which is loaded with its disputes."""
-    disputes = list(payment.disputes.all())
+    disputes = rows_of(payment, "disputes")
     extra = extra_refunds[payment.pk].amount if extra_refunds and payment.pk in extra_refunds else 0
     return Receipts(
         received=payment.amount_received,

@@ -4,8 +4,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from django.db.models import prefetch_related_objects
-
 from billing.access.credit_terms import CreditPeriod
 from billing.access.policies import Receipts
 from billing.access.selectors import line_receipts
@@ -13,6 +11,7 @@ from billing.access.selectors.line_receipts import ExtraRefunds, LinesByPage
 from billing.access.selectors.period_bills import PeriodBill
 from billing.models import InvoicePayment, Payment, Subscription
 from billing.models.invoice import PAID
+from common import prepared_relations
 from common.prepared_queries import Parameter, PreparedQuery, is_any
 
 BilledPeriods = tuple[Subscription, Collection[PeriodBill], Collection[CreditPeriod]]
@@ -78,7 +77,7 @@ def _find_payments(project_id: str, invoices: Collection[str]) -> dict[str, list
     if not invoices:
         return {}
     rows = _LINKS.rows(project_id=project_id, invoice_ids=sorted(invoices))
-    prefetch_related_objects(rows, "payment__disputes")
+    prepared_relations.load([row.payment for row in rows if row.payment], "disputes")
     payments: dict[str, list[Payment]] = defaultdict(list)
     for row in rows:
         if row.payment is not None:

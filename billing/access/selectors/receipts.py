@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import DateTimeField, Max, QuerySet, prefetch_related_objects
+from django.db.models import DateTimeField, Max, QuerySet
 
 from billing.access.policies import Receipts
 from billing.access.selectors import line_receipts
@@ -31,6 +31,7 @@ from billing.models import (
     Subscription,
 )
 from billing.models.invoice import PAID
+from common import prepared_relations
 from common.prepared_queries import Parameter, PreparedQuery, PreparedValues, is_any
 
 PeriodEnds = dict[str, datetime | None]
@@ -113,7 +114,7 @@ def of_subscriptions(
     period_ends = _find_paid_invoices(project_id, subscriptions, since)
     invoice_ids = [key for invoices in period_ends.values() for key in invoices]
     links = _LINKS.rows(project_id=project_id, invoice_ids=invoice_ids) if invoice_ids else []
-    prefetch_related_objects(links, "payment__disputes")
+    prepared_relations.load([row.payment for row in links if row.payment], "disputes")
     by_invoice: dict[str, list[Payment]] = defaultdict(list)
     for row in links:
         assert row.payment is not None
@@ -193,7 +194,7 @@ def _paid_on_pages(project_id: str, pages: Collection[Checkout]) -> dict[str, li
     rows = _OF_PAGES.rows(
         project_id=project_id, stripe_ids=sorted({page.payment_stripe_id for page in pages})
     )
-    prefetch_related_objects(rows, "disputes")
+    prepared_relations.load(rows, "disputes")
     payments: dict[tuple[str, ...], list[Payment]] = defaultdict(list)
     for row in rows:
         payments[row.account_id, row.customer_id, row.stripe_id or ""].append(row)
@@ -210,7 +211,7 @@ def _paid_on_bills(project_id: str, pages: Collection[Checkout]) -> dict[str, li
         project_id=project_id,
         invoice_stripe_ids=sorted({page.invoice_stripe_id for page in pages}),
     )
-    prefetch_related_objects(rows, "payment__disputes")
+    prepared_relations.load([row.payment for row in rows if row.payment], "disputes")
     payments: dict[tuple[str, ...], dict[str, Payment]] = defaultdict(dict)
     for row in rows:
         payment = row.payment

@@ -1,7 +1,8 @@
 """Link the parts of invoices that a payment pays, which may be stored before it."""
 
 from billing.models import InvoicePayment, Payment
-from billing.sync.plan import Differences, reload
+from billing.sync.plan import Differences
+from common import prepared_relations
 from common.prepared_queries import Parameter, PreparedValues
 
 _UNLINKED_INVOICE_PAYMENTS = PreparedValues(
@@ -20,7 +21,7 @@ _UNLINKED_INVOICE_PAYMENTS = PreparedValues(
 
 def link_and_show(row: Payment, differences: Differences) -> None:
     if link(row):
-        reload(row, "invoice_payments")
+        prepared_relations.reload(row, "invoice_payments")
 
 
 def link(row: Payment) -> bool:

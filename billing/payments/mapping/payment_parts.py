@@ -8,11 +8,12 @@ from typing import Any
 from billing.models import Dispute, Payment, Refund, StripeAccount
 from billing.stripe.snapshots import PaymentSnapshot, RefundSnapshot
 from billing.sync.plan import Children, Values
+from common.prepared_relations import rows_of
 
 
 def list_refunds(payment: Payment) -> list[Refund]:
     """Return our rows of the payment's refunds; none for a payment that is not stored yet."""
-    return [] if payment._state.adding else list(payment.refunds.all())
+    return [] if payment._state.adding else rows_of(payment, "refunds")
 
 
 def plan_refunds(
@@ -82,7 +83,7 @@ def plan_disputes(
     *, account: StripeAccount, payment: Payment, snapshot: PaymentSnapshot
 ) -> Children:
     """Match the snapshot's disputes with our rows by Stripe id; plan new rows for the others."""
-    stored_rows = [] if payment._state.adding else list(payment.disputes.all())
+    stored_rows = [] if payment._state.adding else rows_of(payment, "disputes")
     return Children(
         name="disputes",
         rows={str(row.stripe_id): row for row in stored_rows},

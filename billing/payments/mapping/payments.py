@@ -3,8 +3,6 @@
 from dataclasses import replace
 from datetime import datetime
 
-from django.db.models import prefetch_related_objects
-
 from billing import representation
 from billing.access import service as access
 from billing.checkout import page_payments, page_results
@@ -23,7 +21,7 @@ from billing.sync.mapper import Mapper
 from billing.sync.plan import RowPlan, Values
 from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
-from common import crypto
+from common import crypto, prepared_relations
 from events.catalog import EventType
 from projects.models import Customer
 
@@ -122,7 +120,7 @@ def _plan_row(account: StripeAccount, owner: Owner, snapshot: PaymentSnapshot) -
             project_id=owner.project_id, account=account
         )
     if not row._state.adding:
-        prefetch_related_objects([row], "refunds", "disputes")
+        prepared_relations.load([row], "refunds", "disputes")
     refunds = payment_parts.list_refunds(row)
     return RowPlan(
         row=row,

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +17,8 @@ from billing.stripe.budget import Lane
 from billing.stripe.token_buckets import BucketLimit, ProcessBucket
 from billing.sync import bulk_read, interactive_reads, sync_queue
 from billing.sync import service as sync
+from billing.sync.batch_reads import ReadResult
+from billing.sync.batch_store import BatchStore
 from common import context, redis
 from common.errors import Unavailable
 from tests.back_offs import end_pauses
@@ -202,13 +203,15 @@ def test_an_object_that_changes_during_a_list_stays_due(shop: Shop, settings: Se
     during = str(products[0].stripe_id)
     stored: list[str] = []
 
-    def store(claim: sync_queue.SyncLease, snapshot: Any) -> None:
+    def store(result: ReadResult) -> None:
         if not stored:
             sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=during)
-        stored.append(claim.stripe_id)
-        assert sync.store(claim, snapshot, at=timezone.now())
+        stored.append(result.lease.stripe_id)
+        assert sync.store(result.lease, result.value(), at=timezone.now())
 
-    claims, left = bulk_read.read_list(account_id=shop.account.pk, kind="product", store=store)
+    claims, left = bulk_read.read_list(
+        account_id=shop.account.pk, kind="product", answers=answers(store)
+    )
     assert (len(claims), left, len(stored)) == (5, [], 5)
     row = SyncObject.objects.get(stripe_id=during)
     assert (row.requested, row.applied) == (2, 1)
@@ -223,7 +226,7 @@ def test_a_failed_list_returns_its_objects_to_the_queue(
     shop.stripe.fail("timeout_before", path="/v1/products", times=3)
     sync.drain(at=timezone.now())
     rows = SyncObject.objects
-    assert rows.filter(applied=1).count() == 2
+    assert not rows.filter(applied=1).exists()
     assert not rows.filter(leased_until__isnull=False).exists()
     assert not rows.exclude(attempts=0).exists()
     end_waits()
@@ -242,7 +245,7 @@ def test_many_due_invoices_are_read_by_list(
         sync.request_sync(account_id=shop.account.pk, kind="invoice", stripe_id=str(invoice.id))
     requests.clear()
     claims, left = bulk_read.read_list(
-        account_id=shop.account.pk, kind="invoice", store=partial(_stored, at=timezone.now())
+        account_id=shop.account.pk, kind="invoice", answers=answers(_store)
     )
     assert (len(claims), left) == (8, [])
     assert requests == ["get invoices", "get invoice_payments"]
@@ -292,8 +295,16 @@ def test_an_object_that_stays_malformed_is_parked_and_its_account_goes_on(
     assert bad.name == "Product 0"
 
 
-def _stored(claim: sync_queue.SyncLease, snapshot: Any, *, at: datetime) -> None:
-    assert sync.store(claim, snapshot, at=at)
+def _store(result: ReadResult) -> None:
+    assert sync.store(result.lease, result.value(), at=timezone.now())
+
+
+def answers(store: Callable[[ReadResult], None]) -> BatchStore:
+    return BatchStore(timezone.now(), store, count_stored=_ignore)
+
+
+def _ignore(result: ReadResult) -> None:
+    """Nothing more is known of an answer that was stored with others."""
 
 
 @pytest.mark.parametrize("has_redis", [True, False])

@@ -1,0 +1,69 @@
+"""How much of a process's CPU time one lane of requests may use beside quiet ones.
+
+A burst that its limits allow would otherwise slow everybody else until it is over, because threads
+compute in turns and queries share the machine. So each lane has a bucket of CPU seconds, as a group
+of processes has in Linux (Turner, Rao and Rao, *CPU bandwidth control for CFS*, 2010). A lane whose
+bucket is full waits, but only while a lane that has used less is there: alone, or among others like
+itself, it may use all.
+"""
+
+SHARE = 0.3
+"""CPU seconds per second that a lane may use beside quiet ones."""
+BURST = 0.15
+"""CPU seconds that it may use at once."""
+PRESENCE = 1.0
+"""Seconds for which a lane counts as being there after a request."""
+
+
+class CpuShares:
+    """CPU time of the lanes of one process. Times are seconds of the event loop's clock."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, tuple[float, float]] = {}
+        """Level of a lane's bucket in CPU seconds, and when that was. Empty ones are forgotten."""
+        self._quiet: dict[str, float] = {}
+        """Lanes that were within their share, by their last request, the latest last."""
+
+    @property
+    def is_anybody_busy(self) -> bool:
+        """Whether a lane has used CPU time that its share has not made up for."""
+        return bool(self._used)
+
+    def note(self, lane: str, *, at: float) -> None:
+        """A request of the lane has come."""
+        self._quiet.pop(lane, None)
+        if self._level(lane, at) <= BURST:
+            self._quiet[lane] = at
+
+    def charge(self, lane: str, seconds: float, *, at: float) -> None:
+        """The lane has used so many CPU seconds."""
+        level = self._level(lane, at) + seconds
+        self._used[lane] = level, at
+        if level > BURST:
+            self._quiet.pop(lane, None)
+
+    def wait(self, lane: str, *, at: float) -> float:
+        """Seconds after which the lane may go on; 0: now."""
+        excess = self._level(lane, at) - BURST
+        if excess <= 0:
+            return 0.0
+        self._forget_absent(at)
+        if not self._quiet:
+            return 0.0
+        latest = next(reversed(self._quiet.values()))
+        return min(excess / SHARE, latest + PRESENCE - at)
+
+    def _level(self, lane: str, at: float) -> float:
+        level, since = self._used.get(lane, (0.0, at))
+        level -= (at - since) * SHARE
+        if level > 0:
+            return level
+        self._used.pop(lane, None)
+        return 0.0
+
+    def _forget_absent(self, at: float) -> None:
+        while self._quiet:
+            lane, seen = next(iter(self._quiet.items()))
+            if at - seen < PRESENCE:
+                return
+            del self._quiet[lane]
