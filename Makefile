@@ -26,7 +26,7 @@ chaos: install ## Kill and freeze everything, remove each guard; then figures. H
 	@$(IN_VENV) -m tests.chaos $(if $(HISTORIES),--histories $(HISTORIES)) \
 		$(if $(KILLS),--kills $(KILLS)) $(if $(READERS),--readers $(READERS))
 
-bench: install ## Measure the hot paths as ratios, with much data; needs wrk. QUICK=1 for a look.
+bench: install ## Measure the hot paths as ratios, with much data; needs wrk and h2load. QUICK=1 for a look.
 	@$(IN_VENV) -m benchmarks $(if $(QUICK),--quick)
 
 load: install ## Serve 120 tenants of four kinds under a mixed load. MINUTES= PROJECTS= RATE=

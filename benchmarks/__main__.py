@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from benchmarks import report, wrk
+from benchmarks import h2load, report, wrk
 from benchmarks.bench import Bench
 from benchmarks.bench_servers import VAR, BenchServers
+from benchmarks.h2load import H2loadMissing
 from benchmarks.sizes import FULL, QUICK, RunSize
 from benchmarks.wrk import WrkMissing
 
@@ -30,7 +31,8 @@ def main(arguments: Sequence[str]) -> int:
     size = _size(options)
     try:
         wrk.check_installed()
-    except WrkMissing as error:
+        h2load.check_installed()
+    except (WrkMissing, H2loadMissing) as error:
         log(str(error))
         return 2
     load = os.getloadavg()[0]

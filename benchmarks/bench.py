@@ -19,6 +19,7 @@ from benchmarks.measures import (
     rpc_checks,
     usage,
 )
+from benchmarks.measures.rpc_checks import CheckCost
 from benchmarks.stripe_cases import StripeCases
 from benchmarks.wrk import LoadResult
 from devtools.embedded import CHECKOUT
@@ -43,7 +44,7 @@ class Bench:
         self.raw = servers.database("bare")
         postgres_baseline.reset_tables(self.raw)
         self.web = [servers.serve(world) for world in self.worlds]
-        self.rpc_port = servers.serve_rpc(self.worlds[0])
+        self.rpc, self.rpc_port = servers.serve_rpc(self.worlds[0])
         self.unlimited = servers.serve_again(self.worlds[0], RATE_LIMITS="off")
         self.plain = peer_servers.start_plain(servers)
         self.bare = peer_servers.start_bare(servers, self.raw)
@@ -131,10 +132,23 @@ class Bench:
 
     def _rpc(self) -> None:
         world, seconds = self.worlds[0], self.size.seconds
-        rate, wrong = rpc_checks.check_over_http(world, seconds)
-        self.figures.add(report.case_name(report.PROGRAM_HTTP), rate, wrong=wrong)
-        rate, wrong = rpc_checks.check_over_grpc(world, seconds, port=self.rpc_port)
-        self.figures.add(report.case_name(report.PROGRAM_GRPC), rate, wrong=wrong)
+        cost = rpc_checks.check_over_http(world, self.web[0], seconds)
+        self._add_cost(report.HTTP_CHECK, cost)
+        for connections in rpc_checks.CONNECTIONS:
+            cost = rpc_checks.check_over_grpc(
+                world,
+                self.rpc,
+                seconds,
+                port=self.rpc_port,
+                connections=connections,
+                at=VAR / "checks",
+            )
+            self._add_cost(report.GRPC_CHECK.format(connections), cost)
+
+    def _add_cost(self, case: str, cost: CheckCost) -> None:
+        name = report.case_name(case)
+        self._add(name, cost.load)
+        self.figures.add_cost(report.CHECK_CPU_US.format(name), cost.cpu)
 
     def _usage(self) -> None:
         seconds = self.size.seconds

@@ -163,17 +163,17 @@ class BenchServers:
         self.serve(second)
         return second
 
-    def serve_rpc(self, world: BenchDatabase) -> int:
-        """Serve the database over gRPC, in one process. Returns its port."""
+    def serve_rpc(self, world: BenchDatabase) -> tuple[Program, int]:
+        """Serve the database over gRPC, in one process. Returns it and its port."""
         port = free_port()
-        self.start(
+        program = self.start(
             f"{world.name}-rpc",
             rpc(port),
             port,
             world.environment,
             is_ready=lambda: accepts(port),
         )
-        return port
+        return program, port
 
     def start(
         self,

@@ -15,8 +15,9 @@ COLD = "check, cold"
 BATCH = "check, 100 at once"
 INGEST = "usage, {} at once (rows)"
 CONSUME = "consume"
-PROGRAM_HTTP = "check by one program in Python, HTTP"
-PROGRAM_GRPC = "check by one program in Python, gRPC"
+HTTP_CHECK = "the same check 32 at once, HTTP"
+GRPC_CHECK = "the same check 32 at once, gRPC, {} connection(s)"
+CHECK_CPU_US = "{}: CPU of the server, µs"
 INTAKE = "webhook intake"
 RELAY = "relay to two streams"
 PULL = "pull by cursor, 500 a page"
@@ -96,7 +97,9 @@ def list_ratios() -> Iterator[Ratio]:
     yield Ratio(f"{COLD} : {REDIS}", case_name(COLD), case_name(REDIS), 0.35)
     yield Ratio(f"{BATCH} : {REDIS}, answers", case_name(BATCH), case_name(REDIS), 15, factor=100)
     yield Ratio(f"{BATCH} : {WARM}, answers", case_name(BATCH), case_name(WARM), factor=100)
-    yield Ratio(f"{PROGRAM_GRPC} : HTTP", case_name(PROGRAM_GRPC), case_name(PROGRAM_HTTP), 1.0)
+    for connections, target in ((1, 1.0), (8, None), (32, None)):
+        grpc = GRPC_CHECK.format(connections)
+        yield Ratio(f"{grpc} : HTTP", case_name(grpc), case_name(HTTP_CHECK), target)
     yield Ratio(f"{INTAKE} : {COMMITS}", case_name(INTAKE), COMMITS, 0.30)
     yield Ratio(f"{INTAKE} : {DJSTRIPE_INTAKE}", case_name(INTAKE), DJSTRIPE_INTAKE, 5)
     for size in (100, 1000):

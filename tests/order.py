@@ -2,8 +2,9 @@
 
 xdist's worksteal cuts the list into one part for each worker, who begins at the front of it and
 takes from the end of another's when done. Tests with a browser begin the first part: Chromium and
-the whole product (``stack``) are started once, by one worker. Tests of chaos and of servers begin
-the second. All others stay in the order that they came in.
+the whole product (``stack``) are started once, by one worker. The product's processes need CPU for
+as long as they run, and end with the last test of that directory: those that need them come last
+there. Tests of chaos and of servers begin the second part. All others stay in their order.
 """
 
 import os
@@ -21,9 +22,9 @@ T = TypeVar("T")
 
 
 def long_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """The same tests; those that need ``stack`` before all others."""
+    """The same tests; of those with a browser, the ones that need ``stack`` last."""
     browser = [each for each in items if each.path.is_relative_to(BROWSER)]
-    browser.sort(key=lambda item: "stack" not in getattr(item, "fixturenames", ()))
+    browser.sort(key=lambda item: "stack" in getattr(item, "fixturenames", ()))
     long = [each for each in items if any(each.path.is_relative_to(place) for place in LONG)]
     taken = {*browser, *long}
     rest = [each for each in items if each not in taken]

@@ -162,7 +162,7 @@ def migrate_template(servers: Servers) -> None:
     """Make the template database and keep a copy for later runs; the port may change."""
     servers.postgres.create(TEMPLATE)
     run = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+        [sys.executable, "manage.py", "migrate", "--verbosity=0", "--skip-checks"],
         cwd=ROOT,
         env={
             **os.environ,

@@ -1,85 +1,91 @@
-"""The same cached checks by one program in Python, over HTTP and over gRPC.
+"""The same cached check over HTTP and over gRPC, by one program (`h2load`), with 32 in flight.
 
-Both clients are as lean as they can be: ``http.client`` with a kept connection per thread, and
-grpcio with one channel and messages that are built before. The requests are the same.
+HTTP/1.1 has one request in flight per connection. A client of gRPC has one connection for all its
+calls; some have several, and a proxy may have one for each call. So gRPC is measured three times.
 """
 
-import http.client
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import NamedTuple
 
-import grpc
 from google.protobuf import json_format
 
-from benchmarks import api_client
+from benchmarks import api_client, h2load
 from benchmarks.bench_servers import BenchDatabase
-from benchmarks.measures.checks import PATH, WARM_CUSTOMERS
+from benchmarks.measures.checks import PATH
+from benchmarks.stripe_stack import cpu_seconds
+from benchmarks.wrk import LoadResult
+from devtools.stack.program import Program
 from rpc import descriptors
 
-THREADS = 8
+IN_FLIGHT = 32
+CONNECTIONS = (1, 8, IN_FLIGHT)
+"""Of the measurements of gRPC."""
 SERVICE, METHOD = "tollgate.v1.EntitlementService", "Check"
-Call = Callable[[int], bool]
-"""Checks a customer; whether the answer was right."""
+WARM_SECONDS = 1
 
 
-def check_over_http(world: BenchDatabase, seconds: float) -> tuple[float, str]:
-    """Answers per second, and what was wrong."""
-    api_client.warm_checks(world, range(WARM_CUSTOMERS), "sso")
-
-    def make() -> Call:
-        connection = http.client.HTTPConnection("127.0.0.1", world.port, timeout=30)
-        headers = {"Authorization": f"Bearer {world.shop.key}"}
-
-        def call(user: int) -> bool:
-            connection.request("GET", f"{PATH}?user_id=u{user}&feature=sso", headers=headers)
-            response = connection.getresponse()
-            return b'"allowed":true' in response.read() and response.status == 200
-
-        return call
-
-    return _measure(make, seconds)
+class CheckCost(NamedTuple):
+    load: LoadResult
+    cpu: float
+    """Microseconds of the server's processor time per check, both of user and of system."""
 
 
-def check_over_grpc(world: BenchDatabase, seconds: float, *, port: int) -> tuple[float, str]:
-    """Answers per second, and what was wrong."""
+def check_over_http(world: BenchDatabase, server: Program, seconds: float) -> CheckCost:
+    api_client.warm_checks(world, range(1), "sso")
+    url = f"{world.url}{PATH}?user_id=u0&feature=sso"
+    return _measure(url, world, server, seconds, connections=IN_FLIGHT)
+
+
+def check_over_grpc(
+    world: BenchDatabase,
+    server: Program,
+    seconds: float,
+    *,
+    port: int,
+    connections: int,
+    at: Path,
+) -> CheckCost:
+    """``at``: a folder for the message."""
+    url = f"http://127.0.0.1:{port}/{SERVICE}/{METHOD}"
+    body = at / "check.grpc"
+    at.mkdir(exist_ok=True)
+    body.write_bytes(_message())
+    return _measure(url, world, server, seconds, connections=connections, body=body)
+
+
+def _message() -> bytes:
+    """The question with gRPC's prefix: not compressed, and its length."""
     method = descriptors.services()[SERVICE].methods_by_name[METHOD]
     request_class = descriptors.message_class(method.input_type)
-    answer_class: Any = descriptors.message_class(method.output_type)
-    questions = [
-        json_format.ParseDict({"user_id": f"u{user}", "feature": "sso"}, request_class())
-        for user in range(WARM_CUSTOMERS)
-    ]
-    metadata = (("authorization", f"Bearer {world.shop.key}"),)
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stub: Any = channel.unary_unary(
-            f"/{SERVICE}/{METHOD}", request_class.SerializeToString, answer_class.FromString
+    values = {"user_id": "u0", "feature": "sso"}
+    data = json_format.ParseDict(values, request_class()).SerializeToString()
+    return b"\0" + len(data).to_bytes(4) + data
+
+
+def _measure(
+    url: str,
+    world: BenchDatabase,
+    server: Program,
+    seconds: float,
+    *,
+    connections: int,
+    body: Path | None = None,
+) -> CheckCost:
+    headers = {"authorization": f"Bearer {world.shop.key}"}
+    if body is not None:
+        headers |= {"content-type": "application/grpc", "te": "trailers"}
+
+    def run(duration: float) -> LoadResult:
+        return h2load.run_h2load(
+            url,
+            headers=headers,
+            seconds=duration,
+            connections=connections,
+            calls=IN_FLIGHT // connections,
+            body=body,
         )
 
-        def call(user: int) -> bool:
-            answer = stub(questions[user], metadata=metadata, timeout=30)
-            return bool(answer.decision.allowed)
-
-        for user in range(WARM_CUSTOMERS):
-            call(user)
-        return _measure(lambda: call, seconds)
-
-
-def _measure(make: Callable[[], Call], seconds: float) -> tuple[float, str]:
-    deadline = time.perf_counter() + seconds
-    with ThreadPoolExecutor(THREADS) as threads:
-        runs = [threads.submit(_repeat, make(), deadline) for _ in range(THREADS)]
-        counts = [run.result() for run in runs]
-    right, wrong = (sum(each) for each in zip(*counts, strict=True))
-    return right / seconds, f"{wrong} wrong answers" if wrong else ""
-
-
-def _repeat(call: Call, deadline: float) -> tuple[int, int]:
-    right = wrong = 0
-    while time.perf_counter() < deadline:
-        if call((right + wrong) % WARM_CUSTOMERS):
-            right += 1
-        else:
-            wrong += 1
-    return right, wrong
+    run(WARM_SECONDS)
+    before = cpu_seconds(server)
+    load = run(seconds)
+    return CheckCost(load, (cpu_seconds(server) - before) / load.requests * 1e6)

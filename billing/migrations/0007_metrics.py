@@ -46,7 +46,26 @@ class Migration(migrations.Migration):
                         null=True,
                     ),
                 ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
+            options={
+                "indexes": [models.Index(fields=["due_at"], name="analytics_by_due_time")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="billing_analyticsprogress_project_id_key"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("project",), name="billing_analyticsprogress_key"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="RevenueDay",
@@ -70,7 +89,25 @@ class Migration(migrations.Migration):
                 ("disputes", models.IntegerField(default=0)),
                 ("disputed", models.BigIntegerField(default=0)),
                 ("counted_at", models.DateTimeField()),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="billing_revenueday_project_id_key"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("project", "day", "currency"), name="billing_revenueday_key"
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="SubscriptionDay",
@@ -131,7 +168,54 @@ class Migration(migrations.Migration):
                     models.BooleanField(default=False, help_text="Counted more than an hour late."),
                 ),
                 ("counted_at", models.DateTimeField()),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="billing_subscriptionday_project_id_key"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("project", "day", "currency"), name="billing_subscriptionday_key"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "closing_mrr",
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        django.db.models.expressions.CombinedExpression(
+                                            django.db.models.expressions.CombinedExpression(
+                                                django.db.models.expressions.CombinedExpression(
+                                                    models.F("opening_mrr"),
+                                                    "+",
+                                                    models.F("new_mrr"),
+                                                ),
+                                                "+",
+                                                models.F("reactivation_mrr"),
+                                            ),
+                                            "+",
+                                            models.F("expansion_mrr"),
+                                        ),
+                                        "-",
+                                        models.F("contraction_mrr"),
+                                    ),
+                                    "-",
+                                    models.F("churned_mrr"),
+                                ),
+                            )
+                        ),
+                        name="mrr_adds_up",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="SubscriptionSpan",
@@ -169,7 +253,70 @@ class Migration(migrations.Migration):
                         help_text="The first day after the span.",
                     ),
                 ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.customer",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="projects.project",
+                    ),
+                ),
+                (
+                    "subscription",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="billing.subscription",
+                    ),
+                ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["project", "starts_on"], name="span_by_start"),
+                    models.Index(fields=["project", "ends_on", "starts_on"], name="span_by_end"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="billing_subscriptionspan_project_id_key"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("project", "subscription", "starts_on"),
+                        name="billing_subscriptionspan_start_key",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("ends_on", datetime.date(9999, 12, 31))),
+                        fields=("project", "subscription"),
+                        name="one_open_span",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("starts_on__lt", models.F("ends_on"))),
+                        name="span_is_not_empty",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__gte", 0)), name="span_amount_not_negative"
+                    ),
+                    common.models.TenantForeignKey(
+                        column="subscription",
+                        name="billing_subscriptionspan_subscription_tenant_fk",
+                        to="billing.Subscription",
+                    ),
+                    common.models.TenantForeignKey(
+                        column="customer",
+                        name="billing_subscriptionspan_customer_tenant_fk",
+                        to="projects.Customer",
+                    ),
+                ],
+            },
         ),
         migrations.AddIndex(
             model_name="dispute",
@@ -202,181 +349,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(("ended_at__isnull", False)),
                 fields=["project", "ended_at"],
                 name="subscription_by_end",
-            ),
-        ),
-        migrations.AddField(
-            model_name="analyticsprogress",
-            name="project",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="projects.project"
-            ),
-        ),
-        migrations.AddField(
-            model_name="revenueday",
-            name="project",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="projects.project"
-            ),
-        ),
-        migrations.AddField(
-            model_name="subscriptionday",
-            name="project",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="projects.project"
-            ),
-        ),
-        migrations.AddField(
-            model_name="subscriptionspan",
-            name="customer",
-            field=models.ForeignKey(
-                db_constraint=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="projects.customer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="subscriptionspan",
-            name="project",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="projects.project"
-            ),
-        ),
-        migrations.AddField(
-            model_name="subscriptionspan",
-            name="subscription",
-            field=models.ForeignKey(
-                db_constraint=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="billing.subscription",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="analyticsprogress",
-            index=models.Index(fields=["due_at"], name="analytics_by_due_time"),
-        ),
-        migrations.AddConstraint(
-            model_name="analyticsprogress",
-            constraint=models.UniqueConstraint(
-                fields=("project", "id"), name="billing_analyticsprogress_project_id_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="analyticsprogress",
-            constraint=models.UniqueConstraint(
-                fields=("project",), name="billing_analyticsprogress_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="revenueday",
-            constraint=models.UniqueConstraint(
-                fields=("project", "id"), name="billing_revenueday_project_id_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="revenueday",
-            constraint=models.UniqueConstraint(
-                fields=("project", "day", "currency"), name="billing_revenueday_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscriptionday",
-            constraint=models.UniqueConstraint(
-                fields=("project", "id"), name="billing_subscriptionday_project_id_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscriptionday",
-            constraint=models.UniqueConstraint(
-                fields=("project", "day", "currency"), name="billing_subscriptionday_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscriptionday",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "closing_mrr",
-                        django.db.models.expressions.CombinedExpression(
-                            django.db.models.expressions.CombinedExpression(
-                                django.db.models.expressions.CombinedExpression(
-                                    django.db.models.expressions.CombinedExpression(
-                                        django.db.models.expressions.CombinedExpression(
-                                            models.F("opening_mrr"), "+", models.F("new_mrr")
-                                        ),
-                                        "+",
-                                        models.F("reactivation_mrr"),
-                                    ),
-                                    "+",
-                                    models.F("expansion_mrr"),
-                                ),
-                                "-",
-                                models.F("contraction_mrr"),
-                            ),
-                            "-",
-                            models.F("churned_mrr"),
-                        ),
-                    )
-                ),
-                name="mrr_adds_up",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="subscriptionspan",
-            index=models.Index(fields=["project", "starts_on"], name="span_by_start"),
-        ),
-        migrations.AddIndex(
-            model_name="subscriptionspan",
-            index=models.Index(fields=["project", "ends_on", "starts_on"], name="span_by_end"),
-        ),
-        migrations.AddConstraint(
-            model_name="subscriptionspan",
-            constraint=models.UniqueConstraint(
-                fields=("project", "id"), name="billing_subscriptionspan_project_id_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscriptionspan",
-            constraint=models.UniqueConstraint(
-                fields=("project", "subscription", "starts_on"),
-                name="billing_subscriptionspan_start_key",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscriptionspan",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("ends_on", datetime.date(9999, 12, 31))),
-                fields=("project", "subscription"),
-                name="one_open_span",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscriptionspan",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("starts_on__lt", models.F("ends_on"))), name="span_is_not_empty"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscriptionspan",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount__gte", 0)), name="span_amount_not_negative"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscriptionspan",
-            constraint=common.models.TenantForeignKey(
-                column="subscription",
-                name="billing_subscriptionspan_subscription_tenant_fk",
-                to="billing.Subscription",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="subscriptionspan",
-            constraint=common.models.TenantForeignKey(
-                column="customer",
-                name="billing_subscriptionspan_customer_tenant_fk",
-                to="projects.Customer",
             ),
         ),
     ]

@@ -187,6 +187,25 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("finished_at__isnull", True)),
+                        fields=["account", "id"],
+                        name="reconciliation_unfinished",
+                    ),
+                    models.Index(fields=["project", "-id"], name="reconciliation_by_project"),
+                    models.Index(fields=["finished_at"], name="reconciliation_by_end"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("finished_at__isnull", True)),
+                        fields=("account", "project"),
+                        name="one_reconciliation_per_scope",
+                        nulls_distinct=False,
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="DriftReport",
@@ -317,74 +336,34 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="reconciliation",
-            index=models.Index(
-                condition=models.Q(("finished_at__isnull", True)),
-                fields=["account", "id"],
-                name="reconciliation_unfinished",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="reconciliation",
-            index=models.Index(fields=["project", "-id"], name="reconciliation_by_project"),
-        ),
-        migrations.AddIndex(
-            model_name="reconciliation",
-            index=models.Index(fields=["finished_at"], name="reconciliation_by_end"),
-        ),
-        migrations.AddConstraint(
-            model_name="reconciliation",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("finished_at__isnull", True)),
-                fields=("account", "project"),
-                name="one_reconciliation_per_scope",
-                nulls_distinct=False,
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="driftreport",
-            index=models.Index(fields=["project", "-id"], name="drift_by_project"),
-        ),
-        migrations.AddIndex(
-            model_name="driftreport",
-            index=models.Index(
-                condition=models.Q(("closed_at__isnull", True)),
-                fields=["account", "kind"],
-                name="drift_open",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="driftreport",
-            index=models.Index(fields=["run", "state"], name="drift_by_run"),
-        ),
-        migrations.AddIndex(
-            model_name="driftreport",
-            index=models.Index(fields=["state", "-id"], name="drift_by_state"),
-        ),
-        migrations.AddIndex(
-            model_name="driftreport",
-            index=models.Index(
-                condition=models.Q(("closed_at__isnull", False)),
-                fields=["closed_at"],
-                name="drift_closed",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="driftreport",
-            constraint=models.UniqueConstraint(
-                fields=("project", "id"), name="billing_driftreport_project_id_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="driftreport",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("closed_at__isnull", True)),
-                fields=("project", "account", "kind", "object_key"),
-                name="billing_driftreport_open_key",
-                nulls_distinct=False,
-            ),
+            options={
+                "indexes": [
+                    models.Index(fields=["project", "-id"], name="drift_by_project"),
+                    models.Index(
+                        condition=models.Q(("closed_at__isnull", True)),
+                        fields=["account", "kind"],
+                        name="drift_open",
+                    ),
+                    models.Index(fields=["run", "state"], name="drift_by_run"),
+                    models.Index(fields=["state", "-id"], name="drift_by_state"),
+                    models.Index(
+                        condition=models.Q(("closed_at__isnull", False)),
+                        fields=["closed_at"],
+                        name="drift_closed",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="billing_driftreport_project_id_key"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("closed_at__isnull", True)),
+                        fields=("project", "account", "kind", "object_key"),
+                        name="billing_driftreport_open_key",
+                        nulls_distinct=False,
+                    ),
+                ],
+            },
         ),
         migrations.RunPython(create_policies, migrations.RunPython.noop),
     ]

@@ -125,28 +125,25 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="webhookendpoint",
-            index=models.Index(
-                condition=models.Q(("deleted_at__isnull", True)),
-                fields=["project", "-id"],
-                name="endpoint_by_project",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="webhookendpoint",
-            index=models.Index(
-                condition=models.Q(("due_at__isnull", False)),
-                fields=["due_at"],
-                name="endpoint_by_due_time",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="webhookendpoint",
-            constraint=models.UniqueConstraint(
-                fields=("project", "id"), name="delivery_webhookendpoint_project_id_key"
-            ),
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("deleted_at__isnull", True)),
+                        fields=["project", "-id"],
+                        name="endpoint_by_project",
+                    ),
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False)),
+                        fields=["due_at"],
+                        name="endpoint_by_due_time",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="delivery_webhookendpoint_project_id_key"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="WebhookSecret",
@@ -185,20 +182,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name="webhooksecret",
-            constraint=models.UniqueConstraint(
-                fields=("project", "id"), name="delivery_webhooksecret_project_id_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="webhooksecret",
-            constraint=common.models.TenantForeignKey(
-                column="endpoint",
-                name="delivery_webhooksecret_endpoint_tenant_fk",
-                to="delivery.WebhookEndpoint",
-            ),
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="delivery_webhooksecret_project_id_key"
+                    ),
+                    common.models.TenantForeignKey(
+                        column="endpoint",
+                        name="delivery_webhooksecret_endpoint_tenant_fk",
+                        to="delivery.WebhookEndpoint",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="WebhookReplay",
@@ -251,28 +246,25 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="webhookreplay",
-            index=models.Index(
-                condition=models.Q(("state", "running")),
-                fields=["endpoint", "id"],
-                name="replay_running",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="webhookreplay",
-            constraint=models.UniqueConstraint(
-                fields=("project", "id"), name="delivery_webhookreplay_project_id_key"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="webhookreplay",
-            constraint=common.models.TenantForeignKey(
-                column="endpoint",
-                name="delivery_webhookreplay_endpoint_tenant_fk",
-                to="delivery.WebhookEndpoint",
-            ),
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "running")),
+                        fields=["endpoint", "id"],
+                        name="replay_running",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "id"), name="delivery_webhookreplay_project_id_key"
+                    ),
+                    common.models.TenantForeignKey(
+                        column="endpoint",
+                        name="delivery_webhookreplay_endpoint_tenant_fk",
+                        to="delivery.WebhookEndpoint",
+                    ),
+                ],
+            },
         ),
         migrations.SeparateDatabaseAndState(
             database_operations=[
@@ -351,47 +343,33 @@ class Migration(migrations.Migration):
                     ],
                     options={
                         "verbose_name_plural": "webhook deliveries",
+                        "indexes": [
+                            models.Index(fields=["endpoint", "-id"], name="delivery_by_endpoint"),
+                            models.Index(fields=["project", "event_id"], name="delivery_by_event"),
+                            models.Index(
+                                condition=models.Q(("state", "waiting")),
+                                fields=["endpoint", "due_at"],
+                                name="delivery_waiting",
+                            ),
+                            models.Index(
+                                condition=models.Q(("state", "behind")),
+                                fields=["endpoint", "customer_id", "position"],
+                                name="delivery_behind",
+                            ),
+                            models.Index(
+                                condition=models.Q(("state", "failed")),
+                                fields=["endpoint", "-id"],
+                                name="delivery_failed",
+                            ),
+                        ],
+                        "constraints": [
+                            common.models.TenantForeignKey(
+                                column="endpoint",
+                                name="delivery_webhookdelivery_endpoint_tenant_fk",
+                                to="delivery.WebhookEndpoint",
+                            )
+                        ],
                     },
-                ),
-                migrations.AddIndex(
-                    model_name="webhookdelivery",
-                    index=models.Index(fields=["endpoint", "-id"], name="delivery_by_endpoint"),
-                ),
-                migrations.AddIndex(
-                    model_name="webhookdelivery",
-                    index=models.Index(fields=["project", "event_id"], name="delivery_by_event"),
-                ),
-                migrations.AddIndex(
-                    model_name="webhookdelivery",
-                    index=models.Index(
-                        condition=models.Q(("state", "waiting")),
-                        fields=["endpoint", "due_at"],
-                        name="delivery_waiting",
-                    ),
-                ),
-                migrations.AddIndex(
-                    model_name="webhookdelivery",
-                    index=models.Index(
-                        condition=models.Q(("state", "behind")),
-                        fields=["endpoint", "customer_id", "position"],
-                        name="delivery_behind",
-                    ),
-                ),
-                migrations.AddIndex(
-                    model_name="webhookdelivery",
-                    index=models.Index(
-                        condition=models.Q(("state", "failed")),
-                        fields=["endpoint", "-id"],
-                        name="delivery_failed",
-                    ),
-                ),
-                migrations.AddConstraint(
-                    model_name="webhookdelivery",
-                    constraint=common.models.TenantForeignKey(
-                        column="endpoint",
-                        name="delivery_webhookdelivery_endpoint_tenant_fk",
-                        to="delivery.WebhookEndpoint",
-                    ),
                 ),
             ],
         ),

@@ -1,6 +1,6 @@
 """Customers of a project; ``lock`` one before changing what the customer has or may do."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -79,30 +79,36 @@ def find_many(*, project: Project | str, user_ids: Collection[str]) -> dict[str,
 
 def ids(*, project: Project | str, user_ids: Collection[str]) -> dict[str, str | None]:
     """Customer ids by what was asked for: None for erased customers; unknown ones are absent."""
+    customer_ids = [
+        user_id for user_id in user_ids if user_id.startswith("cus_") and is_id(user_id, "cus")
+    ]
     ids_by_name: dict[str, str | None] = {}
-    for customer_id, user_id, deleted_at in _select_ids(project, user_ids):
+    rows = _select_ids(project, user_ids, customer_ids)
+    for customer_id, user_id, deleted_at in rows:
         ids_by_name[user_id] = customer_id if deleted_at is None else None
-        ids_by_name.setdefault(customer_id, ids_by_name[user_id])
+    if customer_ids:
+        for customer_id, user_id, _ in rows:
+            ids_by_name.setdefault(customer_id, ids_by_name[user_id])
     return {name: ids_by_name[name] for name in user_ids if name in ids_by_name}
 
 
 def _select_ids(
-    project: Project | str, user_ids: Collection[str]
-) -> Iterable[tuple[str, str, datetime | None]]:
-    """(id, user_id, deleted_at) of these users. SQL: one parameter for a thousand, and a
-    statement that is planned once per connection."""
+    project: Project | str, user_ids: Collection[str], customer_ids: Sequence[str]
+) -> Sequence[tuple[str, str, datetime | None]]:
+    """(id, user_id, deleted_at) of these users; those of ``user_ids`` that look like ids of ours
+    are in ``customer_ids``. SQL: one parameter for a thousand, and a statement that is planned once
+    per connection."""
     parameters = {
         "project": project_id_of(project),
         "names": orjson.dumps(list(user_ids)).decode(),
     }
-    customer_ids = [user_id for user_id in user_ids if is_id(user_id, "cus")]
     if customer_ids:
         rows = prepared_statements.fetch_rows(
             SELECT_BY_EITHER_ID, {**parameters, "ids": orjson.dumps(customer_ids).decode()}
         )
     else:
         rows = prepared_statements.fetch_rows(SELECT_BY_USER_ID, parameters)
-    return cast("Iterable[tuple[str, str, datetime | None]]", rows)
+    return cast("Sequence[tuple[str, str, datetime | None]]", rows)
 
 
 def get(*, project: Project | str, user_id: str) -> Customer:

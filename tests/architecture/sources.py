@@ -43,7 +43,10 @@ class Source:
 
     path: Path
     text: str
-    tree: ast.Module
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text)
 
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
@@ -84,8 +87,7 @@ def sources_of(package: str) -> tuple[Source, ...]:
 def _read(package: str) -> Iterator[Source]:
     for path in sorted((ROOT / package).rglob("*.py")):
         if "migrations" not in path.parts:
-            text = path.read_text()
-            yield Source(path.relative_to(ROOT), text, ast.parse(text))
+            yield Source(path.relative_to(ROOT), path.read_text())
 
 
 def calls(source: Source, dotted: str) -> Iterator[int]:

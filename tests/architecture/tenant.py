@@ -169,7 +169,7 @@ def _reserve_twice(tenant: Tenant, project: Project, user_id: str) -> list[str]:
     meter = {"code": code, "name": "Calls", "aggregation": "sum"}
     feature = {"code": code, "name": "Calls", "kind": "metered", "meter": code, "period": "month"}
     grant = {"user_id": user_id, "feature": code, "value": 10, "reason": "A trial."}
-    request = {"user_id": user_id, "feature": code}
+    request = {"user_id": user_id, "feature": code, "expires_in": 86_400}
     for path, body in (("/meters", meter), ("/features", feature), ("/admin/grant", grant)):
         assert tenant.api.post(path, body).status_code == 201
     answers = [tenant.api.post("/entitlements/reserve", request).json() for _ in range(2)]

@@ -3,7 +3,7 @@
 import ast
 from typing import TypeGuard
 
-from tests.architecture.sources import WIRING_AND_LANGUAGE, called_name, calls, sources
+from tests.architecture.sources import ROOT, WIRING_AND_LANGUAGE, called_name, calls, sources
 
 FORBIDDEN_NAMES = {
     "utils.py",
@@ -14,8 +14,7 @@ FORBIDDEN_NAMES = {
     "misc.py",
 }
 LONGEST = 300
-CATALOG = "events/catalog.py"
-"""One enumeration and nothing else: it may be long, for it cannot be divided."""
+BESIDE_THE_APPS = ("tests", "sandbox", "benchmarks")
 CLOCKS = ("timezone.now", "datetime.now", "datetime.utcnow", "date.today", "time.time")
 BELOW_THE_CLOCK = ("services", "selectors", "models", "stripe", "resolution", "representation")
 """Shelves that are told the time."""
@@ -71,9 +70,14 @@ def test_models_override_neither_save_nor_delete() -> None:
 
 
 def test_files_are_short_and_named_by_a_noun() -> None:
-    too_long = [str(each.path) for each in sources() if each.lines > LONGEST]
-    assert [path for path in too_long if path != CATALOG] == []
+    assert [str(each.path) for each in sources() if each.lines > LONGEST] == []
     assert [str(each.path) for each in sources() if each.path.name in FORBIDDEN_NAMES] == []
+
+
+def test_files_of_tests_and_of_the_sandbox_are_short() -> None:
+    files = [path for folder in BESIDE_THE_APPS for path in (ROOT / folder).rglob("*.py")]
+    too_long = [str(path) for path in files if path.read_text().count("\n") > LONGEST]
+    assert (len(files) > 500, too_long) == (True, [])
 
 
 def test_services_are_functions_with_named_arguments() -> None:

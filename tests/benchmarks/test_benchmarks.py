@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from benchmarks import bulk_data, bulk_log, measured_project, report, wrk
+from benchmarks import bulk_data, bulk_log, h2load, measured_project, report, wrk
 from benchmarks.__main__ import main
 from benchmarks.measurements import Measurements, Ratio
 from benchmarks.sizes import QUICK
@@ -62,6 +62,18 @@ Transfer/sec:    524.50KB
     assert wrk.parse_output(output) == wrk.LoadResult(2003.98, 4028, 2.01, bad=10)
     timed = output + "  Latency Distribution\n     50%    1.02ms\n     99%    1.25s\n"
     assert wrk.parse_output(timed).p99_ms == 1250
+
+
+@pytest.mark.parametrize(("data", "bad"), [(77462, 2), (0, 11068)])
+def test_the_output_of_h2load_is_parsed(data: int, bad: int) -> None:
+    """An answer without a message is a refusal."""
+    output = f"""
+finished in 1.00s, 11066.00 req/s, 421.71KB/s
+requests: 11066 total, 11074 started, 11068 done, 11066 succeeded, 2 failed, 0 errored, 0 timeout
+status codes: 11066 2xx, 0 3xx, 0 4xx, 0 5xx
+traffic: 421.71KB (431832) total, 43.35KB (44390) headers (space savings 95.11%), 1KB ({data}) data
+"""
+    assert h2load.parse_output(output) == wrk.LoadResult(11066, 11066, 1.0, bad=bad)
 
 
 def test_without_the_load_generator_it_says_what_to_install(

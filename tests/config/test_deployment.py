@@ -49,7 +49,8 @@ def example_variables() -> dict[str, str]:
 
 
 def compose() -> dict[str, Any]:
-    services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    text = (ROOT / "docker-compose.yml").read_text()
+    services: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
     return services
 
 

@@ -7,6 +7,7 @@ that is answered and not documented is found as well as one that is documented a
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -74,8 +75,15 @@ def check(method: str, path: str, status: int, body: Any) -> None:
 
 
 @cache
-def _document() -> dict[str, Any]:
+def openapi() -> dict[str, Any]:
+    """The document, read once by each process for all tests: they change nothing in it."""
     document: dict[str, Any] = yaml.load(DOCUMENT.read_text(), Loader=yaml.CSafeLoader)
+    return document
+
+
+@cache
+def _document() -> dict[str, Any]:
+    document = deepcopy(openapi())
     for schema in _schemas(document):
         if "properties" in schema:
             schema.setdefault("additionalProperties", False)

@@ -6,7 +6,6 @@ import subprocess
 from typing import Any
 
 import pytest
-import yaml
 from django.test import Client
 from pytest_django import Settings
 
@@ -20,13 +19,13 @@ from events.catalog import EventType
 from projects.models import Project
 from rpc import descriptors
 from tests.api_client import ApiClient
-from tests.contract.answers import DOCUMENT
+from tests.contract.answers import openapi
 from tests.contract.compatibility_table import CompatibilityRow, anonymous, operation, rows
 from tests.factories.projects import key_of
 from tests.projects.sign_in.tokens import Browser, sign_in
 from tests.services import ROOT
 
-OPENAPI: dict[str, Any] = yaml.load(DOCUMENT.read_text(), Loader=yaml.CSafeLoader)
+OPENAPI = openapi()
 PATHS = {anonymous(path): item for path, item in OPENAPI["paths"].items()}
 PREFIXES = {
     "payments": "pay",

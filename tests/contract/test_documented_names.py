@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.contract.answers import DOCUMENT
+from tests.contract.answers import openapi
 from tests.services import ROOT
 
-OPENAPI: dict[str, Any] = yaml.load(DOCUMENT.read_text(), Loader=yaml.CSafeLoader)
+OPENAPI = openapi()
 GENERATED = {"errors.md", "events.md"}
 PAGES = sorted(page for page in ROOT.glob("docs/*.md") if page.name not in GENERATED)
 NAME = re.compile(r"`([a-z][a-z0-9_]*)`")

@@ -7,6 +7,7 @@ patches that replace a value. A patch of what does not exist is a mistake. Anyth
 
 from collections.abc import Iterable
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,14 @@ WITHOUT_NAMESPACE = {"Namespace"}
 
 
 def documents(path: Path) -> list[Any]:
-    return [one for one in yaml.safe_load_all(path.read_text()) if one is not None]
+    """The documents of a file, which the caller may change."""
+    return deepcopy(_read(path))
+
+
+@cache
+def _read(path: Path) -> list[Any]:
+    documents = yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader)
+    return [one for one in documents if one is not None]
 
 
 def render(folder: Path) -> list[Resource]:

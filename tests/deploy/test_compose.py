@@ -1,35 +1,23 @@
 """The compose files are valid; processes that speak to a company join its network."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.config.test_deployment import compose, example_variables
+from tests.deploy.schema_check import mistakes
 from tests.services import ROOT
 
 COMPANY = ROOT / "deploy" / "compose.company.yml"
 
 
-def check(file: Path) -> subprocess.CompletedProcess[str]:
-    tool = Path(sys.executable).parent / "check-jsonschema"
-    command = [str(tool), "--builtin-schema", "vendor.compose-spec", str(file)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize("file", [ROOT / "docker-compose.yml", COMPANY], ids=lambda file: file.name)
-def test_every_compose_file_is_valid(file: Path) -> None:
-    run = check(file)
-    assert run.returncode == 0, run.stdout
-
-
-def test_the_schema_refuses_a_mistake(tmp_path: Path) -> None:
+def test_every_compose_file_is_valid_and_the_schema_refuses_a_mistake(tmp_path: Path) -> None:
     wrong = tmp_path / "compose.yml"
     wrong.write_text("services: {web: {image: x, restrat: always}}")
-    assert "restrat" in check(wrong).stdout
+    refused = mistakes("vendor.compose-spec", ROOT / "docker-compose.yml", COMPANY, wrong)
+    assert list(refused) == [wrong], refused
+    assert "restrat" in refused[wrong]
 
 
 def test_every_image_has_an_exact_version() -> None:

@@ -14,7 +14,7 @@ METRIC = re.compile(r"\b(?:tollgate_\w+|up\b)")
 
 
 def load(name: str) -> Any:
-    return yaml.safe_load((FOLDER / name).read_text())
+    return yaml.load((FOLDER / name).read_text(), Loader=yaml.CSafeLoader)
 
 
 def alerts() -> list[dict[str, Any]]:

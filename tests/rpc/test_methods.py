@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 from django.urls import resolve
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -13,7 +12,7 @@ from common.api.permissions import required_scope
 from rpc import descriptors
 from rpc.methods import ROUTES, SERVICES
 from rpc.routes import API, RpcRoute
-from tests.contract.answers import DOCUMENT
+from tests.contract.answers import openapi
 from tests.rpc.rpc_server import PACKAGE
 
 EXAMPLES = {
@@ -127,12 +126,7 @@ def compare_field(field: FieldDescriptor, schema: Any, seen: set[str]) -> None:
     compare(inner, properties(schema), seen)
 
 
-def document() -> dict[str, Any]:
-    read: dict[str, Any] = yaml.load(DOCUMENT.read_text(), Loader=yaml.CSafeLoader)
-    return read
-
-
-DOCUMENTED = document()
+DOCUMENTED = openapi()
 
 
 def operation_of(route: RpcRoute) -> Any:

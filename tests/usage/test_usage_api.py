@@ -18,9 +18,10 @@ from tests.usage.usage_bodies import body_of, record_body
 from usage.models import Record, Total
 from usage.records import insert_records
 from usage.records.api import fast_path
+from usage.records.columns import RecordColumns
 from usage.records.row import RecordRow
 from usage.totals import record_ids
-from usage.totals.aggregation import group_by_hour
+from usage.totals.aggregation import add_up_by_hour
 
 pytestmark = pytest.mark.django_db
 
@@ -124,18 +125,23 @@ def test_the_database_refuses_totals_of_a_neighbours_customer_or_meter(
     at = timezone.now()
     pairs = ((other_customer.pk, meter), (mine.pk, foreign))
     for (customer_id, each), is_whole in product(pairs, (False, True)):
-        rows = [
-            RecordRow(record_ids.new_id(at), customer_id, each.pk, at, 5, None) for _ in range(2)
-        ]
+        rows = RecordColumns.of(
+            [RecordRow(record_ids.new_id(at), customer_id, each.pk, at, 5, None) for _ in range(2)]
+        )
         if is_whole:
             insert_records.insert_new(
                 project_id=project.pk,
-                rows=rows,
-                total_changes=group_by_hour([(customer_id, each.pk, 5, at)] * 2),
+                records=rows,
+                changes=add_up_by_hour(
+                    customer_ids=rows.customer_ids,
+                    meter_ids=rows.meter_ids,
+                    values=rows.values,
+                    moments=rows.moments,
+                ),
                 at=at,
             )
         else:
-            insert_records.insert(project_id=project.pk, rows=rows, at=at)
+            insert_records.insert(project_id=project.pk, records=rows, at=at)
         with pytest.raises(IntegrityError, match="tenant_fk"), transaction.atomic():
             connection.check_constraints()
         Total.objects.for_project(project).all().delete()

@@ -16,6 +16,7 @@ from usage.meters import representation
 from usage.models import Record
 from usage.models.meter import Aggregation
 from usage.records import entry_checks, insert_records, retention
+from usage.records.columns import RecordColumns
 from usage.records.row import RecordRow
 from usage.records.selectors import records
 from usage.reporting import forwarding
@@ -52,7 +53,9 @@ def correct(*, project: Project, record_id: str, value: int | str, at: datetime)
         row = _row(record, value)
         if record.voided_at is None:
             _void(record, at)
-            insert_records.insert(project_id=project.pk, rows=[row], at=at, corrects=record.id)
+            insert_records.insert(
+                project_id=project.pk, records=RecordColumns.of([row]), at=at, corrects=record.id
+            )
             _recount(record, counters, at)
             corrected = records.get(project=project, record_id=row.id)
             previous = outbox.previous_values({"value": record.value}, {"value": corrected.value})

@@ -30,15 +30,32 @@ class AcceptedTimes(NamedTuple):
     latest: datetime
 
 
-def are_all_acceptable(
+def find_refusals(
     *,
     codes: Sequence[str],
     values: Sequence[int | str | None],
     moments: Sequence[datetime | None],
     meters: Mapping[str, Meter],
     times: AcceptedTimes,
+) -> dict[int, DomainError]:
+    """The refusals of entries with these meters' codes, values and times, by position."""
+    if _are_all_acceptable(codes, values, moments, meters, times):
+        return {}
+    screened = (
+        screen(value, moment, meter=meters.get(code), times=times)
+        for code, value, moment in zip(codes, values, moments, strict=True)
+    )
+    return {position: refusal for position, refusal in enumerate(screened) if refusal is not None}
+
+
+def _are_all_acceptable(
+    codes: Sequence[str],
+    values: Sequence[int | str | None],
+    moments: Sequence[datetime | None],
+    meters: Mapping[str, Meter],
+    times: AcceptedTimes,
 ) -> bool:
-    """Whether :func:`screen` refuses no entry with these meters' codes, values and times."""
+    """Whether :func:`screen` refuses none of them."""
     distinct_codes = set(codes)
     if not all(code in meters and meters[code].archived_at is None for code in distinct_codes):
         return False

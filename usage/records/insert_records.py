@@ -6,23 +6,26 @@ exists: so it is with a batch that is sent again. All other records go by ``INSE
 and counts a record only where its key is new; it costs half as much again. The ORM cannot express
 either, hence the SQL; it is constant. Records are sorted by id, so that two batches with the same
 keys wait for each other in one order; keys are written before totals, as by all writers.
+
+Arrays are unnested in the list of columns: in FROM, PostgreSQL would store each of them apart
+before it joins them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from common import binary_arrays, prepared_statements
+from usage.records.columns import RecordColumns
 from usage.records.row import RecordRow
-from usage.totals.aggregation import TotalChange, TotalKey
+from usage.totals.aggregation import TotalChanges
 
 INSERT = """
 WITH given AS MATERIALIZED (
-    SELECT row.*
-    FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
-        %(moments)s::timestamptz[], %(values)s::bigint[], %(members)s::bytea[],
-        %(forwardings)s::text[])
-        AS row (id, customer_id, meter_id, occurred_at, value, member, forwarding)
+    SELECT unnest(%(ids)s::text[]) AS id, unnest(%(customers)s::text[]) AS customer_id,
+        unnest(%(meters)s::text[]) AS meter_id, unnest(%(moments)s::timestamptz[]) AS occurred_at,
+        unnest(%(values)s::bigint[]) AS value, unnest(%(members)s::bytea[]) AS member,
+        unnest(%(forwardings)s::text[]) AS forwarding
 ), fresh AS (
     INSERT INTO usage_recordkey
         (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
@@ -61,8 +64,11 @@ WITH first_keyed AS (
     INSERT INTO usage_recordkey
         (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
     SELECT %(project)s, id, customer_id, meter_id, occurred_at, ''
-    FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
-        %(moments)s::timestamptz[]) AS row (id, customer_id, meter_id, occurred_at)
+    FROM (
+        SELECT unnest(%(ids)s::text[]) AS id, unnest(%(customers)s::text[]) AS customer_id,
+            unnest(%(meters)s::text[]) AS meter_id,
+            unnest(%(moments)s::timestamptz[]) AS occurred_at
+    ) AS row
     LIMIT 1
     ON CONFLICT DO NOTHING
     RETURNING 1
@@ -70,8 +76,11 @@ WITH first_keyed AS (
     INSERT INTO usage_recordkey
         (project_id, id, customer_id, meter_id, occurred_at, fingerprint)
     SELECT %(project)s, id, customer_id, meter_id, occurred_at, ''
-    FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
-        %(moments)s::timestamptz[]) AS row (id, customer_id, meter_id, occurred_at)
+    FROM (
+        SELECT unnest(%(ids)s::text[]) AS id, unnest(%(customers)s::text[]) AS customer_id,
+            unnest(%(meters)s::text[]) AS meter_id,
+            unnest(%(moments)s::timestamptz[]) AS occurred_at
+    ) AS row
     WHERE (SELECT count(*) FROM first_keyed) > 0
     OFFSET 1
     RETURNING 1
@@ -80,20 +89,25 @@ WITH first_keyed AS (
         recorded_at, corrects, forwarding, forwarding_error)
     SELECT %(project)s, customer_id, meter_id, occurred_at, id, value, member,
         %(at)s, '', forwarding, ''
-    FROM unnest(%(ids)s::text[], %(customers)s::text[], %(meters)s::text[],
-        %(moments)s::timestamptz[], %(values)s::bigint[], %(members)s::bytea[],
-        %(forwardings)s::text[])
-        AS row (id, customer_id, meter_id, occurred_at, value, member, forwarding)
+    FROM (
+        SELECT unnest(%(ids)s::text[]) AS id, unnest(%(customers)s::text[]) AS customer_id,
+            unnest(%(meters)s::text[]) AS meter_id,
+            unnest(%(moments)s::timestamptz[]) AS occurred_at,
+            unnest(%(values)s::bigint[]) AS value, unnest(%(members)s::bytea[]) AS member,
+            unnest(%(forwardings)s::text[]) AS forwarding
+    ) AS row
     WHERE (SELECT count(*) FROM keyed) > 0
     RETURNING 1
 ), raised AS (
     INSERT INTO usage_total AS total
         (project_id, customer_id, meter_id, hour, count, sum, max, last, last_at)
     SELECT %(project)s, share.*
-    FROM unnest(%(total_customers)s::text[], %(total_meters)s::text[], %(hours)s::timestamptz[],
-        %(counts)s::bigint[], %(sums)s::bigint[], %(maxima)s::bigint[], %(lasts)s::bigint[],
-        %(last_moments)s::timestamptz[])
-        AS share (customer_id, meter_id, hour, count, sum, max, last, at)
+    FROM (
+        SELECT unnest(%(total_customers)s::text[]), unnest(%(total_meters)s::text[]),
+            unnest(%(hours)s::timestamptz[]), unnest(%(counts)s::bigint[]),
+            unnest(%(sums)s::bigint[]), unnest(%(maxima)s::bigint[]),
+            unnest(%(lasts)s::bigint[]), unnest(%(last_moments)s::timestamptz[])
+    ) AS share
     WHERE (SELECT count(*) FROM stored) > 0
     ON CONFLICT (project_id, customer_id, meter_id, hour) DO UPDATE SET
         count = total.count + excluded.count,
@@ -126,8 +140,8 @@ WHOLE_FROM = 50
 def insert_new(
     *,
     project_id: str,
-    rows: Sequence[RecordRow],
-    total_changes: Mapping[TotalKey, TotalChange],
+    records: RecordColumns,
+    changes: TotalChanges,
     at: datetime,
 ) -> bool:
     """Insert two or more records of which none exists, with what they add to totals.
@@ -136,25 +150,24 @@ def insert_new(
     IntegrityError if another one does; the transaction has to be rolled back then. Of two equal
     batches the second waits for the first at that smallest id.
     """
-    changes = total_changes.values()
     return prepared_statements.fetch_row(
         INSERT_NEW,
         {
-            **_record_arrays(project_id, rows, at),
-            "total_customers": binary_arrays.of_texts([key.customer_id for key in total_changes]),
-            "total_meters": binary_arrays.of_texts([key.meter_id for key in total_changes]),
-            "hours": binary_arrays.of_moments([key.hour for key in total_changes]),
-            "counts": binary_arrays.of_numbers([change.count for change in changes]),
-            "sums": binary_arrays.of_numbers([change.sum for change in changes]),
-            "maxima": binary_arrays.of_numbers([change.max for change in changes]),
-            "lasts": binary_arrays.of_numbers([change.last for change in changes]),
-            "last_moments": binary_arrays.of_moments([change.last_at for change in changes]),
+            **_record_arrays(project_id, records, at),
+            "total_customers": binary_arrays.of_texts(changes.customer_ids),
+            "total_meters": binary_arrays.of_texts(changes.meter_ids),
+            "hours": binary_arrays.of_moments(changes.hours),
+            "counts": binary_arrays.of_numbers(changes.counts),
+            "sums": binary_arrays.of_numbers(changes.sums),
+            "maxima": binary_arrays.of_numbers(changes.maxima),
+            "lasts": binary_arrays.of_numbers(changes.lasts),
+            "last_moments": binary_arrays.of_moments(changes.last_moments),
         },
     ) != (0,)
 
 
 def insert(
-    *, project_id: str, rows: Sequence[RecordRow], at: datetime, corrects: str = ""
+    *, project_id: str, records: RecordColumns, at: datetime, corrects: str = ""
 ) -> dict[str, RecordRow]:
     """Insert the records that do not exist, with what they add to totals; existing ones stay
     unchanged. Returns the existing ones by id.
@@ -162,7 +175,7 @@ def insert(
     No id may occur twice. The caller has read customers and meters from the project's own tables.
     ``corrects`` is the id of the record that they replace.
     """
-    parameters = {**_record_arrays(project_id, rows, at), "corrects": corrects}
+    parameters = {**_record_arrays(project_id, records, at), "corrects": corrects}
     existing_ids = [
         record_id for (record_id,) in prepared_statements.fetch_rows(INSERT, parameters)
     ]
@@ -172,8 +185,8 @@ def insert(
     return existing
 
 
-def _record_arrays(project_id: str, rows: Sequence[RecordRow], at: datetime) -> dict[str, Any]:
-    ids, customers, meters, moments, values, members, forwarded = zip(*sorted(rows), strict=True)
+def _record_arrays(project_id: str, records: RecordColumns, at: datetime) -> dict[str, Any]:
+    ids, customers, meters, moments, values, members, are_forwarded = records.sorted_by_id()
     return {
         "project": project_id,
         "at": at,
@@ -184,7 +197,7 @@ def _record_arrays(project_id: str, rows: Sequence[RecordRow], at: datetime) -> 
         "values": binary_arrays.of_numbers(values),
         "members": binary_arrays.of_bytes(members),
         "forwardings": binary_arrays.of_texts(
-            ["pending" if is_forwarded else "" for is_forwarded in forwarded]
+            ["pending" if is_forwarded else "" for is_forwarded in are_forwarded]
         ),
     }
 

@@ -4,22 +4,12 @@ The total of an hour does not depend on the order of its records: of two records
 the larger value is the later one.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-class RecordedUse(NamedTuple):
-    """The part of a record that is counted."""
-
-    customer_id: str
-    meter_id: str
-    value: int
-    occurred_at: datetime
 
 
 class TotalKey(NamedTuple):
@@ -30,39 +20,89 @@ class TotalKey(NamedTuple):
     hour: datetime
 
 
-@dataclass(slots=True)
-class TotalChange:
-    """What some records of one hour add to its total."""
+class TotalChanges(NamedTuple):
+    """What records add to totals, by column: position ``n`` of each belongs to one total."""
 
-    count: int
-    sum: int
-    max: int
-    last: int
-    last_at: datetime
+    customer_ids: Sequence[str]
+    meter_ids: Sequence[str]
+    hours: Sequence[datetime]
+    counts: Sequence[int]
+    sums: Sequence[int]
+    maxima: Sequence[int]
+    lasts: Sequence[int]
+    last_moments: Sequence[datetime]
 
 
-def group_by_hour(uses: Iterable[tuple[str, str, int, datetime]]) -> dict[TotalKey, TotalChange]:
-    """What these uses (:class:`RecordedUse`) add to each total, by ascending key."""
+def add_up_by_hour(
+    *,
+    customer_ids: Sequence[str],
+    meter_ids: Sequence[str],
+    values: Sequence[int],
+    moments: Sequence[datetime],
+) -> TotalChanges:
+    """What records with these columns add to each total, by ascending :class:`TotalKey`."""
+    if moments and moments.count(moments[0]) == len(moments):  # as if sent without times
+        return _add_up_moment(customer_ids, meter_ids, values, moments[0])
     uses_by_key: dict[tuple[str, str, datetime], list[tuple[datetime, int]]] = {}
-    starts_at = ends_at = BEGINNING
-    for customer_id, meter_id, value, at in uses:
-        if not starts_at <= at < ends_at:  # most are of one hour
-            starts_at, ends_at = hour_of(at), hour_of(at) + HOUR
-        key, use = (customer_id, meter_id, starts_at), (at, value)
+    for key, use in zip(
+        zip(customer_ids, meter_ids, _hours_of(moments), strict=True),
+        zip(moments, values, strict=True),
+        strict=True,
+    ):
         if key in uses_by_key:
             uses_by_key[key].append(use)
         else:
             uses_by_key[key] = [use]
-    return {TotalKey._make(key): _add_up(uses_by_key[key]) for key in sorted(uses_by_key)}
+    keys = sorted(uses_by_key)
+    groups = [uses_by_key[key] for key in keys]
+    values_of_groups = [[value for _, value in uses] for uses in groups]
+    last_uses = list(map(max, groups))
+    return TotalChanges(
+        customer_ids=[customer_id for customer_id, _, _ in keys],
+        meter_ids=[meter_id for _, meter_id, _ in keys],
+        hours=[hour for _, _, hour in keys],
+        counts=list(map(len, groups)),
+        sums=list(map(sum, values_of_groups)),
+        maxima=list(map(max, values_of_groups)),
+        lasts=[value for _, value in last_uses],
+        last_moments=[moment for moment, _ in last_uses],
+    )
 
 
-def _add_up(uses: list[tuple[datetime, int]]) -> TotalChange:
-    if len(uses) == 1:
-        ((at, value),) = uses
-        return TotalChange(1, value, value, value, at)
-    last_at, last = max(uses)
-    values = [value for _, value in uses]
-    return TotalChange(len(values), sum(values), max(values), last, last_at)
+def _add_up_moment(
+    customer_ids: Sequence[str], meter_ids: Sequence[str], values: Sequence[int], moment: datetime
+) -> TotalChanges:
+    """:func:`add_up_by_hour` of records of one moment."""
+    values_by_pair: dict[tuple[str, str], list[int]] = {}
+    for pair, value in zip(zip(customer_ids, meter_ids, strict=True), values, strict=True):
+        if pair in values_by_pair:
+            values_by_pair[pair].append(value)
+        else:
+            values_by_pair[pair] = [value]
+    pairs = sorted(values_by_pair)
+    groups = [values_by_pair[pair] for pair in pairs]
+    maxima = list(map(max, groups))
+    return TotalChanges(
+        customer_ids=[customer_id for customer_id, _ in pairs],
+        meter_ids=[meter_id for _, meter_id in pairs],
+        hours=[hour_of(moment)] * len(pairs),
+        counts=list(map(len, groups)),
+        sums=list(map(sum, groups)),
+        maxima=maxima,
+        lasts=maxima,
+        last_moments=[moment] * len(pairs),
+    )
+
+
+def _hours_of(moments: Sequence[datetime]) -> list[datetime]:
+    """The hour of each moment."""
+    hours = []
+    starts_at = ends_at = BEGINNING
+    for moment in moments:
+        if not starts_at <= moment < ends_at:  # most are of the hour of the one before
+            starts_at, ends_at = hour_of(moment), hour_of(moment) + HOUR
+        hours.append(starts_at)
+    return hours
 
 
 def hour_of(moment: datetime) -> datetime:

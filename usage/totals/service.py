@@ -19,7 +19,7 @@ from common.binary_arrays import BinaryArray
 from common.queue import enqueue
 from usage.models import Meter
 from usage.models.meter import Aggregation
-from usage.totals.aggregation import TotalChange, TotalKey
+from usage.totals.aggregation import TotalChanges, TotalKey
 from usage.totals.selectors import totals
 from usage.totals.selectors.totals import Span
 
@@ -97,7 +97,7 @@ class _CounterChange(NamedTuple):
 def follow_totals(
     *,
     project_id: str,
-    total_changes: Mapping[TotalKey, TotalChange],
+    changes: TotalChanges,
     counters: Collection[LockedCounter],
     meters: Mapping[str, Meter],
     at: datetime,
@@ -107,10 +107,10 @@ def follow_totals(
     ``meters`` is by id; ``counters`` are all of theirs, locked before the records were stored.
     """
     if counters:
-        _raise_counters(project_id, counters, total_changes, meters)
+        _raise_counters(project_id, counters, changes, meters)
     watched = {meter_id for meter_id, meter in meters.items() if meter.is_watched}
     if watched:
-        pairs = {(key.customer_id, key.meter_id) for key in total_changes}
+        pairs = set(zip(changes.customer_ids, changes.meter_ids, strict=True))
         moved = [pair for pair in pairs if pair[1] in watched]
         record_movements(project_id=project_id, pairs=moved, at=at)
 
@@ -143,39 +143,34 @@ def _pair_arrays(pairs: Sequence[Pair]) -> dict[str, BinaryArray]:
 def _raise_counters(
     project_id: str,
     counters: Collection[LockedCounter],
-    total_changes: Mapping[TotalKey, TotalChange],
+    total_changes: TotalChanges,
     meters: Mapping[str, Meter],
 ) -> None:
     """Raise each counter by the changes in its window; ``last`` and ``unique`` are counted
     again."""
-    by_pair: dict[Pair, list[tuple[datetime, TotalChange]]] = {}
-    for key, total_change in total_changes.items():
-        by_pair.setdefault((key.customer_id, key.meter_id), []).append((key.hour, total_change))
+    by_pair: dict[Pair, list[Any]] = {}
+    customer_ids, meter_ids, hours, _, sums, maxima, *_ = total_changes
+    for customer_id, meter_id, *change in zip(
+        customer_ids, meter_ids, hours, sums, maxima, strict=True
+    ):
+        by_pair.setdefault((customer_id, meter_id), []).append(change)
     changes: list[_CounterChange] = []
     to_recount: list[LockedCounter] = []
     for counter in counters:
         changes_in_window = [
-            total_change
-            for hour, total_change in by_pair.get((counter.customer_id, counter.meter_id), ())
+            (added, largest)
+            for hour, added, largest in by_pair.get((counter.customer_id, counter.meter_id), ())
             if counter.starts_at <= hour < counter.ends_at
         ]
         if not changes_in_window:
             continue
         match meters[counter.meter_id].aggregation:
             case Aggregation.COUNT | Aggregation.SUM:
-                changes.append(
-                    _CounterChange(
-                        counter, sum(total_change.sum for total_change in changes_in_window), "add"
-                    )
-                )
+                added = sum(added for added, _ in changes_in_window)
+                changes.append(_CounterChange(counter, added, "add"))
             case Aggregation.MAX:
-                changes.append(
-                    _CounterChange(
-                        counter,
-                        max(total_change.max for total_change in changes_in_window),
-                        "raise",
-                    )
-                )
+                largest = max(largest for _, largest in changes_in_window)
+                changes.append(_CounterChange(counter, largest, "raise"))
             case _:
                 to_recount.append(counter)
     _set_counters(project_id, changes)

@@ -1,43 +1,41 @@
 """Queries of metrics read a day or a project by its index, however much there is."""
 
 import json
-from datetime import date, timedelta
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.db.models import QuerySet
+from pytest_django import DjangoDbBlocker
 
 from billing.analytics import money_rows, subscription_days
 from billing.analytics import selectors as stored
-from billing.models import (
-    Payment,
-    RevenueDay,
-    Subscription,
-    SubscriptionDay,
-    SubscriptionSpan,
-)
+from billing.models import Payment, RevenueDay, Subscription, SubscriptionDay, SubscriptionSpan
 from common.ids import new_id
-from projects.models import Customer, Project
-from tests.billing.analytics.conftest import START
+from projects.models import Customer
+from tests.billing.analytics.conftest import DAY, START, TODAY
 from tests.billing.analytics.ledger import Ledger
+from tests.factories.projects import ProjectFactory
+from tests.prepared_world import shared_rows
 
 pytestmark = pytest.mark.django_db
 
-DAY = timedelta(days=1)
-TODAY = START.date()
 MANY = 4000
 DAYS = 400
 
 
-@pytest.fixture
-def many(ledger: Ledger, other_project: Project) -> Ledger:
+@pytest.fixture(scope="module")
+def many(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Ledger]:
     """Thousands of ended subscriptions, payments and counted days of two projects."""
-    for each in (ledger, Ledger(other_project)):
-        _fill(each)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    return ledger
+    with shared_rows(django_db_blocker):
+        ledgers = [Ledger(ProjectFactory.create(slug=slug)) for slug in ("acme", "borealis")]
+        for each in ledgers:
+            _fill(each)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        yield ledgers[0]
 
 
 def _fill(ledger: Ledger) -> None:

@@ -1,12 +1,9 @@
 """The nightly check compares credits with mirrored money and repairs differences."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from io import StringIO
 
 import pgtrigger
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -19,10 +16,10 @@ from entitlements.credits import credit_grant_terms, credit_grants
 from entitlements.credits import service as credit_service
 from entitlements.credits.service import CreditSpendRequest
 from entitlements.models import CreditEntry, CreditGrant, CreditTransaction
+from tests.billing.operations.reconcile_command import Drain, run
 from tests.sandbox_stripe import Clock
 from tests.shop import Shop
 
-Drain = Callable[[], None]
 PERIODS, PURCHASES, GRANTS = "subscription credits", "purchase credits", "credit grants"
 OF_CREDITS = (PERIODS, PURCHASES, GRANTS, "credit ledger")
 
@@ -31,15 +28,6 @@ def check(law: str, *, repair: bool = True) -> list[str]:
     page = law_checks.check_page(law, after="", at=timezone.now(), repair=repair)
     assert [each.error for each in page.violations] == [None] * len(page.violations)
     return [str(each) for each in page.violations]
-
-
-def reconcile(*arguments: str) -> tuple[str, int]:
-    out = StringIO()
-    try:
-        call_command("reconcile", *arguments, stdout=out)
-    except SystemExit as ended:
-        return out.getvalue(), int(str(ended.code))
-    return out.getvalue(), 0
 
 
 def balance(buyer: StripeCustomer) -> int:
@@ -261,17 +249,17 @@ def test_the_command_reports_and_repairs_and_then_finds_nothing(
     shop: Shop, alice: StripeCustomer, subscription: str, pack: CheckoutLine
 ) -> None:
     forget_grants(shop)
-    printed, code = reconcile("--dry-run")
+    printed, code = run("--dry-run")
     assert (code, "not given, 50 are due" in printed, "not given, 200 are due" in printed) == (
         1,
         True,
         True,
     )
     assert balance(alice) == 0
-    printed, code = reconcile()
+    printed, code = run()
     assert (code, "2 difference(s), 2 repaired" in printed) == (0, True), printed
     assert balance(alice) == 250
-    printed, code = reconcile()
+    printed, code = run()
     assert (code, "0 difference(s)" in printed) == (0, True)
     assert balance(alice) == 250
 

@@ -31,3 +31,12 @@ def make_unstorable(shop: Shop, product: Product) -> None:
     with shop.stripe.world.transaction() as tx:
         price = tx.list_objects("price", lambda each: bool(each["product"] == product.stripe_id))[0]
         price["unit_amount"] = -5
+
+
+def due_products(shop: Shop, count: int) -> list[Product]:
+    """Create that many products, all renamed at Stripe and due for a sync."""
+    products = [shop.product(f"Product {number}") for number in range(count)]
+    for each in products:
+        shop.stripe.v1.products.update(str(each.stripe_id), {"name": f"New {each.name}"})
+        sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=str(each.stripe_id))
+    return products

@@ -16,6 +16,7 @@ from billing.models import Product, SyncObject
 from billing.stripe import budget
 from billing.stripe.budget import Lane
 from billing.sync import service as sync
+from tests.billing.sync.sync_rows import due_products
 from tests.shop import Shop
 from tests.waiting import PATIENCE
 
@@ -30,11 +31,7 @@ def _readers(settings: Settings) -> None:
 @pytest.fixture
 def products(shop: Shop) -> list[Product]:
     """Twice as many as there are readers, all renamed at Stripe."""
-    products = [shop.product(f"Product {number}") for number in range(2 * READERS)]
-    for each in products:
-        shop.stripe.v1.products.update(str(each.stripe_id), {"name": f"New {each.name}"})
-        sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=str(each.stripe_id))
-    return products
+    return due_products(shop, 2 * READERS)
 
 
 def names(products: list[Product]) -> list[str]:

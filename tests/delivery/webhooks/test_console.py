@@ -1,51 +1,25 @@
 """Operators see what happens to webhooks, and act with a reason."""
 
 import html
-import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from common.admin import columns
-from console.operators import Role, ensure
 from delivery.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookReplay
 from events.models import AuditEntry
 from projects.models import Project
 from tests.console.dialogs import send, was_done
 from tests.console.world_webhooks import create_delivery
+from tests.delivery.webhooks.conftest import URL
 from tests.delivery.webhooks.dispatching import complete_check, deliveries, endpoint_at, head
 
 pytestmark = pytest.mark.django_db
-URL = "https://hook.example.com/in"
-
-
-def browser_of(role: Role) -> Client:
-    ensure(username=role.value, password="a-long-enough-passphrase", role=role)
-    client = Client()
-    client.force_login(User.objects.get(username=role.value))
-    return client
-
-
-@pytest.fixture
-def operator(db: None) -> Client:
-    return browser_of(Role.OPERATOR)
-
-
-@pytest.fixture
-def viewer(db: None) -> Client:
-    return browser_of(Role.VIEWER)
-
-
-@pytest.fixture
-def endpoint(project: Project) -> WebhookEndpoint:
-    row, _ = endpoint_at(URL, project, headers={"x-token": "our-gateway-secret"})
-    return row
 
 
 def page(row: Any, name: str) -> str:
@@ -272,32 +246,3 @@ def test_pages_cost_a_fixed_number_of_queries(operator: Client, endpoint: Webhoo
         attempt.save(force_insert=True)
     assert [cost(each) for each in addresses] == few
     assert max(few) <= 13
-
-
-def test_an_operator_makes_and_revokes_links_for_developers(
-    operator: Client, endpoint: WebhookEndpoint
-) -> None:
-    listing = "/admin/delivery/webhookendpoint"
-    project = endpoint.project
-    shown = send(
-        operator, f"{listing}/portal-link/", project=project.pk, access="see", hours=2
-    ).text
-    match = re.search(r"/webhooks-portal/open#([^<\s]+)", shown)
-    assert match, shown
-    browser = Client()
-    token = html.unescape(match[1])
-    assert browser.post("/webhooks-portal/open", {"token": token}).status_code == 302
-    assert URL in browser.get("/webhooks-portal/").text
-    assert was_done(send(operator, f"{listing}/revoke-portal-links/", project=project.pk))
-    assert browser.get("/webhooks-portal/").status_code == 404
-    actions = AuditEntry.objects.filter(subject=project.pk, reason="The customer asked.")
-    assert set(actions.values_list("action", "actor")) == {
-        ("webhook_portal.link_created", "operator:operator"),
-        ("webhook_portal.links_revoked", "operator:operator"),
-    }
-
-
-def test_a_viewer_makes_no_links(viewer: Client, endpoint: WebhookEndpoint) -> None:
-    values = {"project": endpoint.project_id, "access": "act", "hours": 1}
-    for name in ("portal-link", "revoke-portal-links"):
-        assert send(viewer, f"/admin/delivery/webhookendpoint/{name}/", **values).status_code == 403

@@ -145,6 +145,42 @@ def test_a_batch_is_judged_like_single_records(project: Project) -> None:
     assert law.is_kept(project)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_each_entry_of_a_mixed_batch_gets_the_result_it_would_get_alone(
+    project: Project, other_project: Project, seed: int
+) -> None:
+    """Refused, erased, repeated and clashing entries at any position, some of them recorded before:
+    in one project all at once, in the other one after the other."""
+    chance = random.Random(seed)
+    results = []
+    for each in (project, other_project):
+        kinds = meters_of_every_kind(each)
+        gone = CustomerFactory.create(project=each, user_id="gone", deleted_at=NOW)
+        chance.seed(seed)
+        pool = [entry(chance, chance.choice(list(kinds))) for _ in range(80)]
+        odd = [
+            UsageEntry(gone.pk, "sum", 1, key="of the erased"),
+            UsageEntry("ada", "unheard-of", 1),
+            UsageEntry("ada", "max", -1),
+            UsageEntry("ada", "last", 1, NOW - timedelta(days=36)),
+            *(one._replace(user_id="somebody else") for one in pool[:5]),
+            *(one._replace(occurred_at=None) for one in pool[5:10]),
+        ]
+        record_entries(each, *chance.sample(pool, 10))
+        batch = [*pool, *odd, *chance.sample(pool, 10)]
+        chance.shuffle(batch)
+        if each is project:
+            outcomes = record_entries(each, *batch)
+        else:
+            outcomes = [record_entries(each, one)[0] for one in batch]
+        results.append([(outcome.status, type(outcome.refusal)) for outcome in outcomes])
+        stored_ids = {row.id for row in Record.objects.for_project(each)}
+        assert {outcome.id for outcome in outcomes if outcome.refusal is None} <= stored_ids
+        assert all(bool(outcome.id) != bool(outcome.refusal) for outcome in outcomes)
+        assert law.is_kept(each)
+    assert results[0] == results[1]
+
+
 def test_sums_do_not_overflow_and_an_id_of_ours_names_the_same_user(project: Project) -> None:
     meter = MeterFactory.create(project=project, code="bytes")
     record_entries(project, UsageEntry("ada", "bytes", MAX_VALUE))

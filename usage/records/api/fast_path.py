@@ -19,7 +19,8 @@ from common.api.parsers import MAX_INTEGER
 from projects.keys.api.authentication import find_caller
 from projects.keys.scopes import KeyScope
 from usage.records.api.usage import record_entries
-from usage.records.recording import MAX_ENTRIES, UsageEntry
+from usage.records.columns import EntryColumns
+from usage.records.recording import MAX_ENTRIES
 
 FIELDS = frozenset({"user_id", "meter", "value", "occurred_at", "key"})
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -42,7 +43,7 @@ def record(environ: dict[str, Any]) -> tuple[int, bytes] | None:
     return status, orjson.dumps(document)
 
 
-def parse_entries(body: bytes) -> tuple[list[UsageEntry], bool] | None:
+def parse_entries(body: bytes) -> tuple[EntryColumns, bool] | None:
     """The entries and whether they came as a batch; None for a body that the view must judge."""
     if b"\\" in body:
         return None
@@ -79,7 +80,7 @@ def _names_each_member_once(body: bytes, records: list[Any], *, is_batch: bool) 
     )
 
 
-def _build_entries(records: list[dict[str, Any]]) -> list[UsageEntry] | None:
+def _build_entries(records: list[dict[str, Any]]) -> EntryColumns | None:
     """Build the entries column by column, so that a few calls check a thousand records."""
     columns = _columns(records)
     user_ids, meters = columns["user_id"], columns["meter"]
@@ -100,8 +101,7 @@ def _build_entries(records: list[dict[str, Any]]) -> list[UsageEntry] | None:
         else [each.get(name) for each in records]
         for name in ("value", "occurred_at", "key")
     )
-    columns_of_all = zip(user_ids, meters, values, map(moments.get, texts), keys, strict=True)
-    return list(map(UsageEntry._make, columns_of_all))
+    return EntryColumns(user_ids, meters, values, list(map(moments.get, texts)), keys)
 
 
 def _columns(records: list[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -22,12 +22,13 @@ from usage.meters import selectors as meters
 from usage.meters.representation import UsageBody
 from usage.periods import Unit
 from usage.records import recording, usage_of_users
+from usage.records.columns import EntryColumns
 from usage.records.recording import MAX_ENTRIES, RecordResult, RecordStatus, UsageEntry
 from usage.records.usage_of_users import LONGEST
 from usage.totals.api import ValueField
 
-WORDS = {status: status.value for status in RecordStatus}
-"""Plain strings: orjson serialises enumeration members much more slowly."""
+RECORDED = RecordStatus.RECORDED.value
+"""A plain string: orjson serialises enumeration members much more slowly."""
 
 
 class EntrySerializer(StrictSerializer):
@@ -145,32 +146,34 @@ class UsageViewSet(ProjectViewSet):
             values = self.parse_body(BatchSerializer)["records"]
         else:
             values = [self.parse_body(EntrySerializer)]
-        entries = [UsageEntry(**each) for each in values]
+        entries = EntryColumns(*zip(*(UsageEntry(**each) for each in values), strict=True))
         status, body = record_entries(self.calling_project, entries, is_batch=is_batch)
         return Response(body, status=status)
 
 
 def record_entries(
-    project: Project, entries: list[UsageEntry], *, is_batch: bool
+    project: Project, entries: EntryColumns, *, is_batch: bool
 ) -> tuple[int, RecordOutcomeBody | RecordOutcomesBody]:
     """HTTP status and body of the response; raises the refusal of a single record."""
-    outcomes = recording.record(project=project, entries=entries, at=timezone.now())
+    ids, exceptions = recording.record_columns(project=project, entries=entries, at=timezone.now())
+    data: list[RecordOutcomeBody] = [{"status": RECORDED, "id": record_id} for record_id in ids]
+    for position, result in exceptions.items():
+        data[position] = _render(result)
     if not is_batch:
-        (outcome,) = outcomes
-        if outcome.refusal is not None:
-            raise outcome.refusal
-        return 201 if outcome.status is RecordStatus.RECORDED else 200, _shown(outcome)
-    by_status = Counter([outcome.status for outcome in outcomes])
+        if exceptions and exceptions[0].refusal is not None:
+            raise exceptions[0].refusal
+        return 200 if exceptions else 201, data[0]
+    by_status = Counter([result.status for result in exceptions.values()])
     return 200, {
-        "data": [_shown(outcome) for outcome in outcomes],
-        "recorded": by_status[RecordStatus.RECORDED],
+        "data": data,
+        "recorded": len(ids) - len(exceptions),
         "duplicates": by_status[RecordStatus.DUPLICATE],
         "refused": by_status[RecordStatus.REFUSED],
     }
 
 
-def _shown(outcome: RecordResult) -> RecordOutcomeBody:
-    status, id_, refusal = outcome
+def _render(result: RecordResult) -> RecordOutcomeBody:
+    status, id_, refusal = result
     if refusal is None:
-        return {"status": WORDS[status], "id": id_}
-    return {"status": WORDS[status], "code": refusal.code, "detail": refusal.detail}
+        return {"status": status.value, "id": id_}
+    return {"status": status.value, "code": refusal.code, "detail": refusal.detail}
