@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, transaction
+from django.db.models import QuerySet
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 log = structlog.get_logger(__name__)
@@ -59,8 +60,13 @@ paused_tasks = PausedTasks()
 
 def find_paused() -> frozenset[str]:
     """Names of the paused tasks. One query."""
-    rows = PeriodicTask.objects.filter(enabled=False).values_list("task", flat=True)
-    return frozenset(rows) - settings.UNPAUSABLE_TASKS.keys()
+    return frozenset(paused_rows().values_list("task", flat=True))
+
+
+def paused_rows() -> QuerySet[PeriodicTask]:
+    """The stored tasks that are paused."""
+    rows: QuerySet[PeriodicTask] = PeriodicTask.objects.filter(enabled=False)
+    return rows.exclude(task__in=settings.UNPAUSABLE_TASKS)
 
 
 def store_schedule(schedule: Mapping[str, Mapping[str, Any]]) -> None:

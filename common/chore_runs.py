@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Value
+
+from common.chore_pauses import paused_rows
+from common.models import Heartbeat
 
 HEARTBEAT = "config.heartbeat"
 """Proves that beat, broker and worker run; it is not a chore."""
@@ -35,6 +39,18 @@ class ChoreRun:
         if self.last_run is None:
             return self.task in settings.POLLED_TASKS
         return self.lag > max(PATIENCE, self.period / 2)
+
+
+def read_chore_runs(*, at: datetime) -> list[ChoreRun]:
+    """The runs of all chores as they are stored, late ones first. One query."""
+    beats = Heartbeat.objects.values_list("name", "beaten_at", Value(value=False))
+    paused = paused_rows().values_list("task", "date_changed", Value(value=True))
+    rows = list(beats.union(paused, all=True))
+    return chore_runs(
+        {task: time for task, time, is_pause in rows if not is_pause},
+        at=at,
+        paused={task for task, _, is_pause in rows if is_pause},
+    )
 
 
 def chore_runs(

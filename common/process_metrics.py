@@ -17,7 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -30,13 +30,15 @@ log = structlog.get_logger(__name__)
 
 REGISTRY = CollectorRegistry(auto_describe=False)
 """The instruments of this process."""
-SUMS_KEY, STATE_KEY = "tollgate:metrics:sums", "tollgate:metrics:processes"
+SUMS_KEY, STATE_KEY = "tollgate:metrics:sums", "{tollgate:metrics:sums}:processes"
 EPOCH = "epoch"
 """The field that says whether the hash is still the one that it was."""
 SHIP_SECONDS = 5.0
 """Between two additions of a process."""
 GONE_SECONDS = 4 * SHIP_SECONDS
 """After which a process that has added nothing counts no more."""
+PATIENCE = 2.0
+"""Seconds for which a scrape waits for Redis: counters that vanish for a moment are gaps."""
 FAST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds, in seconds, of what should take milliseconds."""
 SLOW_BUCKETS = (1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
@@ -168,18 +170,34 @@ def values_of(families: Iterable[Metric]) -> dict[SampleKey, float]:
     return dict(values)
 
 
-def read_sums() -> dict[SampleKey, float] | None:
-    """The sums over all processes; None while Redis is away."""
-    stored = redis.attempt(lambda client: client.hgetall(SUMS_KEY), fallback=None)
+class StoredFigures(NamedTuple):
+    """What Redis has of all processes: the sums of their counters, and their states."""
+
+    sums: dict[SampleKey, float]
+    states: list[ProcessState]
+
+
+def read_figures(*, now: float) -> StoredFigures | None:
+    """The figures at ``now``, in seconds since 1970, in one round trip; None if Redis does not
+    answer within ``PATIENCE``. Forgets processes that have ended."""
+
+    def read(client: Any) -> Any:
+        pipeline = client.pipeline(transaction=False)
+        pipeline.hgetall(SUMS_KEY)
+        pipeline.hgetall(STATE_KEY)
+        return pipeline.execute()
+
+    stored = redis.ask_patiently(read, patience=PATIENCE)
     if stored is None:
         return None
-    fields = ((str(field), value) for field, value in stored.items() if field != EPOCH)
-    return {_key(field): float(value) for field, value in fields}
+    sums, states = stored
+    fields = ((str(field), value) for field, value in sums.items() if field != EPOCH)
+    return StoredFigures(
+        {_key(field): float(value) for field, value in fields}, _running(states, now)
+    )
 
 
-def read_states(*, now: float) -> list[ProcessState]:
-    """The processes that run at ``now``, in seconds since 1970. Forgets those that ended."""
-    stored = redis.attempt(lambda client: client.hgetall(STATE_KEY), fallback=None) or {}
+def _running(stored: Mapping[str, str], now: float) -> list[ProcessState]:
     states = {process: json.loads(value) for process, value in stored.items()}
     gone = [process for process, state in states.items() if now - state["at"] > GONE_SECONDS]
     if gone:

@@ -210,24 +210,23 @@ def _encrypt(plain: socket.socket, host: str, options: Mapping[str, Any]) -> ssl
 _RECEIVE_BYTES = 65536
 _BOUNDED: dict[str, Any] = {
     "protocol": 2,
-    "socket_timeout": TIMEOUT,
-    "socket_connect_timeout": TIMEOUT,
     "retry": None,
     "health_check_interval": 0,
 }
 breaker = Breaker()
 _lock = threading.Lock()
-_clients: dict[str, redis.Redis] = {}
+_clients: dict[tuple[str, float], redis.Redis] = {}
 _connections_by_url: dict[str, RedisConnections] = {}
 
 
-def client() -> redis.Redis:
+def client(timeout: float = TIMEOUT) -> redis.Redis:
     """The process-wide client of ``REDIS_URL``: thread-safe, with limited waits and no retries."""
-    url = settings.REDIS_URL
+    key = settings.REDIS_URL, timeout
     with _lock:
-        if url not in _clients:
-            _clients[url] = redis.Redis.from_url(url, decode_responses=True, **_BOUNDED)
-        return _clients[url]
+        if key not in _clients:
+            options = {**_BOUNDED, "socket_timeout": timeout, "socket_connect_timeout": timeout}
+            _clients[key] = redis.Redis.from_url(key[0], decode_responses=True, **options)
+        return _clients[key]
 
 
 def attempt(call: Callable[[redis.Redis], T], *, fallback: T) -> T:
@@ -239,6 +238,16 @@ def attempt(call: Callable[[redis.Redis], T], *, fallback: T) -> T:
     except (redis.RedisError, OSError) as error:
         _record_failure(error)
         return fallback
+
+
+def ask_patiently(call: Callable[[redis.Redis], T], *, patience: float) -> T | None:
+    """The result of the call, for which somebody waits who needs it and nothing else; None if Redis
+    does not answer within ``patience`` seconds. The breaker neither stops it nor is opened."""
+    try:
+        return call(client(patience))
+    except (redis.RedisError, OSError) as error:
+        log.warning("redis_unavailable", error=type(error).__name__)
+        return None
 
 
 def exchange(*commands: tuple[str | bytes | int, ...]) -> list[Any]:
@@ -288,4 +297,4 @@ def _after_fork() -> None:
 
 os.register_at_fork(after_in_child=_after_fork)
 
-__all__: list[Any] = ["Breaker", "attempt", "breaker", "client", "exchange", "ping"]
+__all__ = ["Breaker", "ask_patiently", "attempt", "breaker", "client", "exchange", "ping"]

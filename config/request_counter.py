@@ -1,14 +1,16 @@
 """Count requests of the fast path instead of logging each: a log line would cost more than the
 answer.
 
-Refusals, errors and slow answers have log lines of their own; the number of all is logged once a
-minute. Checks that the event loop answers from its cache are counted without a lock: one thread
-counts them.
+Errors, refusals and slow answers have log lines of their own; refusals by a rate limit have not,
+``projects.limits.refusal_log`` counts them. The number of all requests is logged once a minute.
+Checks that the event loop answers from its cache are counted without a lock: one thread counts
+them.
 """
 
 import time
 from bisect import bisect_left
 from collections.abc import Iterable
+from http import HTTPStatus
 from itertools import accumulate, count
 
 import structlog
@@ -61,7 +63,8 @@ class RequestCounter:
 
     def _count(self, method: str, path: str, status: int, started: float, now: float) -> None:
         number = next(self._numbers)
-        if status >= 400 or now - started >= SLOW_SECONDS:
+        is_error = status >= 400 and status != HTTPStatus.TOO_MANY_REQUESTS
+        if is_error or now - started >= SLOW_SECONDS:
             log.info(
                 "request",
                 method=method,

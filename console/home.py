@@ -1,12 +1,11 @@
 """Numbers of the console's home page: few queries, each answered by an index."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Min, Q, QuerySet, Sum, Value
+from django.db.models import Count, Q, Subquery, Sum, Value
 from django.db.models.functions import TruncHour
 
 from billing.analytics import money_rows
@@ -14,14 +13,15 @@ from billing.models import Subscription, SyncObject
 from billing.models.subscription import SubscriptionStatus
 from billing.outbound import selectors as intents
 from billing.sync.selectors.sync_objects import IN_STATE
-from common import chore_pauses, heartbeats
-from common.chore_runs import chore_runs
+from common.chore_runs import read_chore_runs
 from common.money import Money
+from common.row_counts import CountedRows, RowCount, count_rows
 from delivery import ways_out
 from events.models import AuditEntry, PendingEvent
 from projects.models import Project
 from usage.reporting import selectors as forwarding
 from webhooks.models import InboundEvent
+from webhooks.selectors import inbound_events
 from webhooks.selectors.inbound_events import IN_STATUS
 
 WEEK = timedelta(days=7)
@@ -46,48 +46,24 @@ class Takings:
         return self.gross - self.refunded - self.disputed
 
 
-@dataclass(frozen=True, slots=True)
-class Inbox:
-    """How far we are behind Stripe. ``quarantined`` counts events, the others Stripe objects."""
-
-    waiting: int
-    parked: int
-    foreign: int
-    quarantined: int
-    oldest_waiting: datetime | None
-    last_received: datetime | None
-
-
-def _count_each(rows: Mapping[str, QuerySet[Any]]) -> dict[str, int]:
-    """The number of rows of each query set, by name. One query, which uses the index of each."""
-    counts = [
-        query.order_by().values(key=Value(name)).annotate(n=Count("pk")).values_list("key", "n")
-        for name, query in rows.items()
-    ]
-    return dict.fromkeys(rows, 0) | dict(counts[0].union(*counts[1:], all=True))
-
-
-def inbox() -> Inbox:
-    """Count what waits to be read again, and find the oldest event that waits."""
+def counts() -> dict[str, RowCount]:
+    """Everything that the page counts without groups. One query."""
     objects = SyncObject.objects
-    unprocessed = InboundEvent.objects.filter(
-        sync__applied__lt=F("sync__requested"),
-        sync__parked_at__isnull=True,
-        request_number__gt=F("sync__applied"),
-    )
-    last = InboundEvent.objects.order_by("-received_at").values_list("received_at", flat=True)
-    counts = _count_each(
+    events = InboundEvent.objects
+    newest = events.order_by("-received_at").values("pk")[:1]
+    return count_rows(
         {
-            "waiting": objects.filter(IN_STATE["waiting"]),
-            "parked": objects.filter(IN_STATE["parked"]),
-            "foreign": objects.filter(IN_STATE["foreign"]),
-            "quarantined": InboundEvent.objects.filter(IN_STATUS["quarantined"]),
+            "waiting": CountedRows(objects.filter(IN_STATE["waiting"])),
+            "parked": CountedRows(objects.filter(IN_STATE["parked"])),
+            "foreign": CountedRows(objects.filter(IN_STATE["foreign"])),
+            "quarantined": CountedRows(events.filter(IN_STATUS["quarantined"])),
+            "unprocessed": CountedRows(inbound_events.unprocessed(), "received_at"),
+            "newest_event": CountedRows(events.filter(pk=Subquery(newest)), "received_at"),
+            **intents.open_rows(),
+            **forwarding.unreported_rows(),
+            "projects": CountedRows(Project.objects.filter(suspended_at__isnull=True)),
+            "outbox": CountedRows(PendingEvent.objects.all()),
         }
-    )
-    return Inbox(
-        **counts,
-        oldest_waiting=unprocessed.aggregate(oldest=Min("received_at"))["oldest"],
-        last_received=last.first(),
     )
 
 
@@ -182,21 +158,13 @@ def gather(now: datetime) -> dict[str, Any]:
     hours = hourly(now)
     return {
         "now": now,
-        "inbox": inbox(),
-        "intents": intents.count_open(),
-        "usage": forwarding.forwarding_status(),
+        "counts": counts(),
         "hours": hours,
         "events_today": sum(hour.events for hour in hours),
         "subscriptions": subscriptions(),
         "takings": takings(now),
         "ways_out": ways_out.all_ways(at=now),
-        "chores": chore_runs(heartbeats.last_beats(), at=now, paused=chore_pauses.find_paused()),
-        **_count_each(
-            {
-                "projects": Project.objects.filter(suspended_at__isnull=True),
-                "outbox": PendingEvent.objects.all(),
-            }
-        ),
+        "chores": read_chore_runs(at=now),
         "parked": list(
             SyncObject.objects.filter(parked_at__isnull=False)
             .select_related("account")

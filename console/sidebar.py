@@ -39,6 +39,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     return [{"items": [overview]}, *titled]
 
 
+@cache
+def entries_by_address() -> dict[str, SidebarEntry]:
+    """The entry of each list, by the list's address."""
+    return {_list_address(model): entry for model, entry in sidebar_entries().items()}
+
+
 def view_permission(model: type[Model]) -> str:
     """The name of the permission to see the model's rows."""
     return f"{model._meta.app_label}.view_{model._meta.model_name}"

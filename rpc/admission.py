@@ -20,11 +20,12 @@ from projects.errors import RateLimited
 from projects.keys import bearer_keys, key_cache
 from projects.keys.api.authentication import find_caller, known_caller
 from projects.keys.credentials import ProjectCredential
-from projects.limits import shared_counts
+from projects.limits import refusal_log, shared_counts
 from projects.limits.callers import AddressKind, RequestKind
 from projects.limits.held_refusals import HeldRefusals
 from projects.limits.lanes import lane_of_address
 from projects.limits.limiter import Limiter
+from projects.limits.refusal_log import RefusalLog
 from projects.limits.token_bucket import Headers, Quota
 from rpc.requests import CallMetadata
 from rpc.routes import RpcRoute
@@ -49,9 +50,10 @@ class AdmittedCall(NamedTuple):
 class LimitReached(Exception):  # an outcome, like the domain's errors
     """``wait``: seconds until the next call is allowed."""
 
-    def __init__(self, wait: float) -> None:
+    def __init__(self, wait: float, quota: Quota) -> None:
         super().__init__(wait)
         self.wait = wait
+        self.quota = quota
 
     def refusal(self) -> RateLimited:
         seconds = max(1, ceil(self.wait))
@@ -66,16 +68,19 @@ class RpcGate:
         self._limiter = limiter
         self._is_on: bool = settings.RATE_LIMITS.are_on
         self._held = HeldRefusals(MAX_HELD)
-        self._exchange: asyncio.Task[None] | None = None
+        self._refusals = RefusalLog()
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._is_on:
             exchanges = shared_counts.keep_exchanging(self._limiter, self._threads)
-            self._exchange = loop.create_task(exchanges)
+            reports = refusal_log.keep_reporting(self._refusals)
+            self._tasks = [loop.create_task(exchanges), loop.create_task(reports)]
 
     def stop(self) -> None:
-        if self._exchange is not None:
-            self._exchange.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._refusals.report(is_last=True)
 
     def count_check(self, credential: ProjectCredential) -> Headers | None:
         """Count a check that is answered without a thread. Returns the metadata that tells what is
@@ -119,7 +124,8 @@ class RpcGate:
             self._limiter.take(self._limiter.quota_of_address(address, AddressKind.FAILURES))
 
     async def hold(self, refusal: LimitReached) -> None:
-        """Wait before a refusal is answered, unless too many wait."""
+        """Count the refusal for the log, and wait before it is answered, unless too many wait."""
+        self._refusals.count(refusal.quota)
         refusal.wait -= await self._held.hold()
 
     def _take(self, quota: Quota) -> Headers:
@@ -127,7 +133,7 @@ class RpcGate:
             return []
         wait = self._limiter.take(quota)
         if wait:
-            raise LimitReached(wait)
+            raise LimitReached(wait, quota)
         return [(name.lower(), value) for name, value in quota.headers()]
 
     def _check_failures(self, address: str) -> None:
@@ -136,7 +142,7 @@ class RpcGate:
             return
         wait = self._limiter.wait(quota)
         if wait:
-            raise LimitReached(wait)
+            raise LimitReached(wait, quota)
 
 
 def _had_valid_key(header: str) -> bool:

@@ -60,11 +60,11 @@ def begin_at_the_end() -> None:
     all that is kept, which is not what is measured."""
     last = event_log.last_number()
     for event in rendered.page(after=last - 1):
-        fields = pack_fields(event)
+        packed = pack_fields(event)
         places = {STREAM_OF_ALL: event.number, stream_of(event.project_id): event.position}
         exchange(
             pack_command(("SET", EPOCH, event_log.epoch())),  # type: ignore[arg-type]  # as above
-            *(pack_add(name, number=at, fields=fields, length=1) for name, at in places.items()),
+            *(pack_add(name, number=at, packed=packed, length=1) for name, at in places.items()),
         )
     Outlet.objects.update_or_create(name="bus", defaults={"number": last})
 
@@ -92,7 +92,7 @@ def measure_bare(before: int) -> tuple[float, float]:
     streams = {"bench:all": bus.length, "bench:project": bus.project_length}
     batches = [
         b"".join(
-            pack_add(stream, number=event.number, fields=pack_fields(event), length=length)
+            pack_add(stream, number=event.number, packed=pack_fields(event), length=length)
             for event in page
             for stream, length in streams.items()
         )

@@ -8,7 +8,7 @@ from billing.access import service as access
 from billing.catalog.selectors import coupons as named_coupons
 from billing.catalog.selectors.catalog import prices_by_stripe_id
 from billing.checkout import page_payments
-from billing.invoices import invoice_events
+from billing.invoices import invoice_events, linked_payments
 from billing.invoices.selectors import payments_by_stripe_id
 from billing.models import (
     Coupon,
@@ -234,6 +234,7 @@ def _values_when_gone(row: Invoice, at: datetime) -> Values:
 def _write_plan(plan: RowPlan[Invoice], customer: Customer | None, at: datetime) -> None:
     assert customer is not None
     plan.row.customer = customer
+    payments = linked_payments.bodies_before(plan)
     write_and_record(
         plan,
         customer=customer,
@@ -242,6 +243,7 @@ def _write_plan(plan: RowPlan[Invoice], customer: Customer | None, at: datetime)
         otherwise=EventType.INVOICE_UPDATED,
         at=at,
     )
+    linked_payments.record_changes(payments, customer=customer, at=at)
     page_payments.request_sync_of_payments(invoice=plan.row)
     access.follow_invoice(invoice=plan.row, customer=customer, at=at)
 

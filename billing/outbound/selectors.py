@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, Value
+from django.db.models import Count, Exists, Min, OuterRef, Q
 from django.db.models.functions import Now
 
 from billing.models import StripeIntent
@@ -11,6 +11,7 @@ from billing.models.stripe_intent import OPEN, IntentState
 from billing.sync.selectors import back_offs
 from common import fair_queue, lease
 from common.models import ProjectQuerySet
+from common.row_counts import CountedRows, count_rows
 
 IN_STATE: dict[str, Q] = {
     "open": Q(state__in=OPEN),
@@ -58,22 +59,19 @@ class OpenIntents:
     oldest: datetime | None
 
 
+def open_rows() -> dict[str, CountedRows]:
+    """Open and parked intents of all projects."""
+    rows = StripeIntent.objects.across_projects()
+    return {
+        "open_intents": CountedRows(rows.filter(state__in=OPEN), "created_at"),
+        "parked_intents": CountedRows(rows.filter(state=IntentState.PARKED)),
+    }
+
+
 def count_open() -> OpenIntents:
     """Count the intents of all projects, in one query."""
-    rows = StripeIntent.objects.across_projects()
-    open_, parked = (
-        matching.order_by()
-        .values(name=Value(name))
-        .annotate(n=Count("pk"), oldest=Min("created_at"))
-        .values_list("name", "n", "oldest")
-        for name, matching in (
-            ("open", rows.filter(state__in=OPEN)),
-            ("parked", rows.filter(state=IntentState.PARKED)),
-        )
-    )
-    counts = {name: (n, oldest) for name, n, oldest in open_.union(parked, all=True)}
-    count, oldest = counts["open"]
-    return OpenIntents(open=count, oldest=oldest, parked=counts["parked"][0])
+    open_, parked = count_rows(open_rows()).values()
+    return OpenIntents(open=open_.n, oldest=open_.oldest, parked=parked.n)
 
 
 def open_by_state() -> dict[str, tuple[int, datetime]]:

@@ -108,38 +108,60 @@ _IS_WANTED = """(lane.account_id, lane.kind) NOT IN (
         SELECT * FROM unnest(%(without_accounts)s::text[], %(without_kinds)s::text[]))"""
 """Condition of a lane that the caller has not excluded."""
 
-_LANES = """
-WITH RECURSIVE lane (account_id, kind, lane) AS (
-    (SELECT account_id, kind, lane FROM billing_syncobject
-    WHERE applied < requested AND parked_at IS NULL
-    ORDER BY account_id, kind, lane LIMIT 1)
+_IS_LANE = "applied < requested AND parked_at IS NULL"
+
+_LANES = f"""
+WITH RECURSIVE lane (account_id, kind, lane, id, next_try_at, is_claimable) AS (
+    (SELECT account_id, kind, lane, id, next_try_at, {_IS_DUE} AND {IS_FREE}
+    FROM billing_syncobject WHERE {_IS_LANE}
+    ORDER BY account_id, kind, lane, next_try_at LIMIT 1)
     UNION ALL
-    SELECT next_lane.account_id, next_lane.kind, next_lane.lane
+    SELECT next_lane.*
     FROM lane CROSS JOIN LATERAL (
-        SELECT account_id, kind, lane FROM billing_syncobject
-        WHERE applied < requested AND parked_at IS NULL
+        SELECT account_id, kind, lane, id, next_try_at, {_IS_DUE} AND {IS_FREE}
+        FROM billing_syncobject
+        WHERE {_IS_LANE}
             AND (account_id, kind, lane) > (lane.account_id, lane.kind, lane.lane)
-        ORDER BY account_id, kind, lane LIMIT 1
+        ORDER BY account_id, kind, lane, next_try_at LIMIT 1
     ) AS next_lane
 )
-"""
+"""  # noqa: S608  # made of constants
 """Due objects of one account, kind and project are a lane: each is found by one probe of an index,
-however many objects are due. Objects of projects that we do not know yet share one lane."""
+however many objects are due, and with it the object that is first in it. Objects of projects that
+we do not know yet share one lane."""
 
-_CHOSEN = f"""
-{_LANES}, candidate AS (
-    SELECT lane.account_id, lane.lane, waiting.id, waiting.next_try_at, row_number() OVER (
-        PARTITION BY lane.account_id, lane.kind, lane.lane ORDER BY waiting.next_try_at, waiting.id
-    ) AS place_in_kind
-    FROM lane CROSS JOIN LATERAL (
+_WAITING = f"""
         SELECT id, next_try_at FROM billing_syncobject AS due
         WHERE account_id = lane.account_id AND kind = lane.kind AND due.lane = lane.lane
             AND {_IS_DUE} AND {IS_FREE}
-        ORDER BY next_try_at LIMIT %(limit)s
-    ) AS waiting
-    WHERE {_IS_WANTED}
+        ORDER BY next_try_at LIMIT"""  # noqa: S608  # made of constants
+
+_IS_ASKED_FOR = f"""{_IS_WANTED}
         AND (%(kind)s = '' OR (lane.account_id = %(account_id)s AND lane.kind = %(kind)s))
-        AND {_MAY_BE_ASKED}
+        AND {_MAY_BE_ASKED}"""
+
+_CHOSEN = f"""
+{_LANES}, first AS MATERIALIZED (
+    SELECT account_id, kind, lane, id, next_try_at
+    FROM lane WHERE is_claimable AND {_IS_ASKED_FOR}
+    UNION ALL
+    SELECT lane.account_id, lane.kind, lane.lane, waiting.id, waiting.next_try_at
+    FROM lane CROSS JOIN LATERAL ({_WAITING} 1) AS waiting
+    WHERE NOT is_claimable AND {_IS_ASKED_FOR}
+), account AS (
+    SELECT account_id,
+        count(*) OVER () >= %(limit)s OR count(DISTINCT lane) >= %(limit)s AS is_crowded
+    FROM first GROUP BY account_id
+), candidate AS (
+    SELECT account_id, lane, id, next_try_at, 1 AS place_in_kind
+    FROM first JOIN account USING (account_id) WHERE is_crowded
+    UNION ALL
+    SELECT lane.account_id, lane.lane, waiting.id, waiting.next_try_at, row_number() OVER (
+        PARTITION BY lane.account_id, lane.kind, lane.lane ORDER BY waiting.next_try_at, waiting.id
+    )
+    FROM first AS lane JOIN account USING (account_id)
+    CROSS JOIN LATERAL ({_WAITING} %(limit)s) AS waiting
+    WHERE NOT is_crowded
 ), taken AS (
     SELECT account_id, id, next_try_at, place_in_kind, row_number() OVER (
         PARTITION BY account_id

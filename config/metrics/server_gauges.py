@@ -1,8 +1,7 @@
 """Gauges of PostgreSQL, Redis and our processes."""
 
-import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from common import process_metrics, queue, redis
 from common.postgres import activity
+from common.process_metrics import ProcessState
 from config.metrics.gauge import gauge, single
 
 ROLES = ("web", "worker", "worker_child", "deliver")
@@ -32,9 +32,13 @@ def gauge_database(at: datetime) -> Iterable[Metric]:
     ]
 
 
-def gauge_redis() -> Iterable[Metric]:
+def read_redis() -> dict[str, float] | None:
+    """Redis' own figures; None if it does not answer."""
+    return redis.ask_patiently(_redis_figures, patience=process_metrics.PATIENCE)
+
+
+def gauge_redis(figures: Mapping[str, float] | None) -> Iterable[Metric]:
     """Whether Redis answers, its memory, and the messages that wait for workers. No query."""
-    figures = redis.attempt(_redis_figures, fallback=None)
     up = single("redis_up", "1 if Redis answers.", float(figures is not None))
     if figures is None:
         return [up]
@@ -54,11 +58,11 @@ def _redis_figures(client: Any) -> dict[str, float]:
     return {**figures, "queue": float(client.llen(queue.QUEUE))}
 
 
-def gauge_processes() -> Iterable[Metric]:
+def gauge_processes(states: Iterable[ProcessState]) -> Iterable[Metric]:
     """Processes by role, with their memory and database connections. No query."""
     counts = dict.fromkeys(ROLES, 0)
     totals: defaultdict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(ROLES, 0.0))
-    for state in process_metrics.read_states(now=time.time()):
+    for state in states:
         counts[state.role] = counts.get(state.role, 0) + 1
         for name, value in state.figures.items():
             totals[name][state.role] = totals[name].get(state.role, 0.0) + value

@@ -1,6 +1,7 @@
 """The address ``/metrics``, guarded by ``METRICS_TOKEN``."""
 
 import hmac
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import chain
@@ -16,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 
+from common import process_metrics
 from common.process_metrics import CallbackCollector
 from config.metrics import server_gauges, work_gauges
 from config.metrics.counters import collect_counters
@@ -43,7 +45,8 @@ _last_project_ids: frozenset[str] = frozenset()
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """All figures, for a caller who sends ``METRICS_TOKEN``; without the setting the address does
-    not exist. Answers, with fewer figures, while the database or Redis is away."""
+    not exist. Answers, with fewer figures, while the database or Redis is away: those of the other
+    are needed then, and ``tollgate_database_up`` or ``tollgate_redis_up`` is 0."""
     header = request.headers.get("Authorization", "")
     expected = f"Bearer {settings.METRICS_TOKEN}"
     if not settings.METRICS_TOKEN or not hmac.compare_digest(header.encode(), expected.encode()):
@@ -57,11 +60,15 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def collect(at: datetime) -> Iterable[Metric]:
     """All families."""
     gauges = _database_gauges(at)
+    process_metrics.shipper.ship()
+    figures = process_metrics.read_figures(now=time.time())
+    if figures is None:
+        return [*gauges, *server_gauges.gauge_redis(None)]
     return chain(
         gauges,
-        collect_counters(_last_project_ids),
-        server_gauges.gauge_redis(),
-        server_gauges.gauge_processes(),
+        collect_counters(figures.sums, _last_project_ids),
+        server_gauges.gauge_redis(server_gauges.read_redis()),
+        server_gauges.gauge_processes(figures.states),
     )
 
 

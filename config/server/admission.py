@@ -21,11 +21,12 @@ from config.server import callers
 from config.server.callers import CallerStatus, RequestSender
 from projects.errors import RateLimited
 from projects.keys.credentials import ProjectCredential
-from projects.limits import shared_counts
+from projects.limits import refusal_log, shared_counts
 from projects.limits.callers import AddressKind, RequestKind
 from projects.limits.held_refusals import HeldRefusals
 from projects.limits.lanes import lane_of_address
 from projects.limits.limiter import Limiter
+from projects.limits.refusal_log import RefusalLog
 from projects.limits.token_bucket import Quota
 
 Environ = dict[str, Any]
@@ -87,18 +88,21 @@ class Gate:
         self._limiter = limiter
         self._is_on: bool = settings.RATE_LIMITS.are_on
         self._held = HeldRefusals(MAX_HELD)
+        self._refusals = RefusalLog()
         self._accepted: set[str] = set()
         """Paths at which a signature was right."""
-        self._exchange: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._is_on:
             exchanges = shared_counts.keep_exchanging(self._limiter, self._threads)
-            self._exchange = loop.create_task(exchanges)
+            reports = refusal_log.keep_reporting(self._refusals)
+            self._tasks = [loop.create_task(exchanges), loop.create_task(reports)]
 
     def stop(self) -> None:
-        if self._exchange is not None:
-            self._exchange.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._refusals.report(is_last=True)
 
     def count_check(self, credential: ProjectCredential) -> Headers | None:
         """Count a check that is answered without a thread. Returns the headers that tell what is
@@ -149,7 +153,8 @@ class Gate:
             self._count_failure(f"{admission.address} {path}")
 
     async def hold(self, refusal: RefusedByLimit) -> None:
-        """Wait before a refusal is answered, unless too many wait."""
+        """Count the refusal for the log, and wait before it is answered, unless too many wait."""
+        self._refusals.count(refusal.quota)
         refusal.wait -= await self._held.hold()
 
     def _quota_of(self, caller: RequestSender, path: str, address: str) -> Quota | None:

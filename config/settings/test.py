@@ -26,8 +26,8 @@ CELERY_BROKER_URL = REDIS_URL
 BUS = BusSettings()
 INBOUND = InboundSources()
 # pytest shows the log of a failing test: a line per request would bury the failure.
-# A test about logging lowers the level with `caplog.at_level`.
-LOGGING = logging_settings(level="WARNING")
+# A test about logging lowers the level with `caplog.at_level`, and of a process with `LOG_LEVEL`.
+LOGGING = logging_settings(level=os.environ.get("LOG_LEVEL", "WARNING"))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 BILLING = replace(
     BILLING,  # noqa: F405

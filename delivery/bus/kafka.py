@@ -12,6 +12,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Producer
 
+from common import traces
 from delivery.bus.bus import BusUnavailable
 from delivery.conf import BusSettings
 from events.log.rendered import RenderedEvent
@@ -73,15 +74,21 @@ class KafkaBus:
                 self.settings.kafka_topic,
                 value=event.body,
                 key=event.customer_id or event.project_id,
-                headers={
-                    "id": event.event_id,
-                    "type": event.event_type,
-                    "project": event.project_id,
-                    "number": str(event.number),
-                    "epoch": epoch,
-                },
+                headers=_headers(event, epoch),
                 on_delivery=report,
             )
+
+
+def _headers(event: RenderedEvent, epoch: str) -> dict[str, str | bytes | None]:
+    trace = {traces.HEADER: event.traceparent} if event.traceparent else {}
+    return {
+        "id": event.event_id,
+        "type": event.event_type,
+        "project": event.project_id,
+        "number": str(event.number),
+        "epoch": epoch,
+        **trace,
+    }
 
 
 def _producer(settings: BusSettings) -> Producer:

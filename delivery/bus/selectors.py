@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from common.fair_queue import IS_BACKING_OFF
 from common.models import BackOff
 from common.prepared_queries import Parameter, PreparedQuery, PreparedValues
+from common.row_counts import CountedRows
 from delivery.bus.readers import StreamReader
 from delivery.models import BusCheckpoint, HeldEntry, Outlet
 from events.log.selectors import HEAD
@@ -106,6 +107,6 @@ def next_held(reader: StreamReader, *, at: datetime) -> HeldEntry | None:
     return rows.order_by("next_try_at", "pk").first()
 
 
-def parked_count() -> int:
-    """How many entries wait for an operator."""
-    return HeldEntry.objects.filter(parked_at__isnull=False).count()
+def waiting_rows() -> dict[str, CountedRows]:
+    """Entries that wait for an operator."""
+    return {"parked_entries": CountedRows(HeldEntry.objects.filter(parked_at__isnull=False))}

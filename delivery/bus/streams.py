@@ -18,7 +18,7 @@ from redis.connection import parse_url
 
 from common.redis import RedisConnection
 from delivery.bus.bus import BusAhead, BusUnavailable
-from delivery.bus.stream_commands import pack_add, pack_fields
+from delivery.bus.stream_commands import PackedFields, pack_add, pack_fields
 from delivery.bus.stream_names import EPOCH, STREAM_OF_ALL, stream_of
 from delivery.conf import BusSettings
 from events.log import rendered
@@ -130,9 +130,9 @@ class StreamsBus:
         """Add the events to their streams; False if these have been rebuilt since the look."""
         commands = []
         for event in events:
-            fields = pack_fields(event)
-            commands.append(self._add_to_all(event, fields))
-            commands.append(self._add_to_project(event, fields))
+            packed = pack_fields(event)
+            commands.append(self._add_to_all(event, packed))
+            commands.append(self._add_to_project(event, packed))
         is_added = self._transact(commands, meanwhile)
         if is_added:
             self._positions |= {event.project_id: event.position for event in events}
@@ -140,16 +140,16 @@ class StreamsBus:
             self._positions.clear()
         return is_added
 
-    def _add_to_all(self, event: RenderedEvent, fields: bytes) -> bytes:
+    def _add_to_all(self, event: RenderedEvent, packed: PackedFields) -> bytes:
         return pack_add(
-            STREAM_OF_ALL, number=event.number, fields=fields, length=self.settings.length
+            STREAM_OF_ALL, number=event.number, packed=packed, length=self.settings.length
         )
 
-    def _add_to_project(self, event: RenderedEvent, fields: bytes) -> bytes:
+    def _add_to_project(self, event: RenderedEvent, packed: PackedFields) -> bytes:
         return pack_add(
             stream_of(event.project_id),
             number=event.position,
-            fields=fields,
+            packed=packed,
             length=self.settings.project_length,
         )
 

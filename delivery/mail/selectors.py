@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Count, Min, Q
+from django.db.models import Q
 
 from common import fair_queue, ids
 from common.errors import NotFound
 from common.models import ProjectQuerySet
+from common.row_counts import CountedRows
 from delivery.models import (
     Channel,
     MailOptOut,
@@ -39,13 +40,12 @@ def active_settings(project_ids: Collection[str]) -> dict[str, MailSettings]:
 
 def has_active_settings() -> bool:
     """Whether any project sends anything."""
-    return MailSettings.objects.across_projects().exclude(channel=Channel.NONE).exists()
+    return _all_active_settings().exists()
 
 
 def settings_with_kind(kind: str) -> list[MailSettings]:
     """The settings of all projects that send this kind."""
-    rows = MailSettings.objects.across_projects().filter(kinds__contains=[kind])
-    return list(rows.exclude(channel=Channel.NONE))
+    return list(_all_active_settings().filter(kinds__contains=[kind]))
 
 
 def due(*, at: datetime, limit: int) -> list[Notification]:
@@ -58,12 +58,14 @@ def due(*, at: datetime, limit: int) -> list[Notification]:
     return fair_queue.round_robin(rows, owner="project_id", order=("due_at", "pk"), limit=limit)
 
 
-def due_count(*, at: datetime) -> tuple[int, datetime | None]:
-    """How many planned notifications are due, and since when the first; None without any."""
+def waiting_rows(*, at: datetime) -> dict[str, CountedRows]:
+    """Planned notifications that are due, and the settings of the projects that send any."""
     rows = Notification.objects.across_projects()
     due_rows = rows.filter(state=NotificationState.PLANNED, due_at__lte=at)
-    counts = due_rows.aggregate(n=Count("pk"), oldest=Min("due_at"))
-    return counts["n"], counts["oldest"]
+    return {
+        "due_mail": CountedRows(due_rows, "due_at"),
+        "mail_settings": CountedRows(_all_active_settings()),
+    }
 
 
 def in_flight_before(at: datetime) -> list[Notification]:
@@ -104,3 +106,8 @@ def suppression_of(*, project_id: str, digest: str) -> MailSuppression | None:
 def has_opted_out(*, project_id: str, recipient: str, kind: str) -> bool:
     rows = MailOptOut.objects.for_project(project_id)
     return rows.filter(recipient=recipient, kind=kind).exists()
+
+
+def _all_active_settings() -> ProjectQuerySet[MailSettings]:
+    """The settings of every project that sends anything."""
+    return MailSettings.objects.across_projects().exclude(channel=Channel.NONE)

@@ -4,10 +4,12 @@ Move the cursor in the transaction of the effect, and the effect happens exactly
 an effect outside of the database, and it happens at least once.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from common import ids
 from delivery.models import Outlet
 from delivery.outlets import selectors
 from events.log import selectors as event_log
@@ -50,12 +52,10 @@ def move(outlet: Outlet, *, number: int, at: datetime) -> None:
     outlet.save(update_fields=["number", "moved_at"])
 
 
-def lag(name: str, *, at: datetime) -> OutletLag:
-    """How far the outlet is behind the log; nothing for one that has never run."""
-    number = selectors.number(name)
-    if number is None:
-        return OutletLag(0, timedelta())
-    first = event_log.first_after(number)
-    if first is None:
-        return OutletLag(0, timedelta())
-    return OutletLag(event_log.last_number() - number, max(at - first, timedelta()))
+def lags(*, at: datetime) -> defaultdict[str, OutletLag]:
+    """How far each outlet is behind the log, by name; nothing for one that has never run. One
+    query."""
+    lags = defaultdict(lambda: OutletLag(0, timedelta()))
+    for name, events, first in selectors.next_events():
+        lags[name] = OutletLag(events, max(at - ids.time_of(first), timedelta()))
+    return lags

@@ -7,7 +7,7 @@ from typing import Any
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowMessage:
     """One request to Temporal. The same ``request_id`` signals the workflow once, however often it
-    is sent."""
+    is sent. ``traceparent``: the trace of the event; empty without one."""
 
     request_id: str
     project_id: str
@@ -15,6 +15,7 @@ class WorkflowMessage:
     workflow_id: str
     signal: str
     argument: dict[str, Any]
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

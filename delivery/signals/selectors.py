@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, Value
+from django.db.models import Exists, OuterRef, Q, Value
 
 from common import fair_queue
 from common.fair_queue import RetryRule
+from common.row_counts import CountedRows
 from delivery.models import SignalState, WorkflowSignal
 from projects.models import Project
 
@@ -46,13 +47,11 @@ def lock(*, project_id: str, signal_id: str) -> WorkflowSignal | None:
     return rows.filter(pk=signal_id).first()
 
 
-def count_due(*, at: datetime) -> tuple[int, datetime | None]:
-    """How many signals are due, and since when the first; None without any."""
-    rows = WorkflowSignal.objects.across_projects().filter(state=SignalState.PLANNED)
-    counts = rows.filter(due_at__lte=at).aggregate(n=Count("pk"), oldest=Min("due_at"))
-    return counts["n"], counts["oldest"]
-
-
-def count_parked() -> int:
-    """How many signals wait for an operator."""
-    return WorkflowSignal.objects.across_projects().filter(state=SignalState.PARKED).count()
+def waiting_rows(*, at: datetime) -> dict[str, CountedRows]:
+    """Signals that are due, and signals that wait for an operator."""
+    rows = WorkflowSignal.objects.across_projects()
+    due_rows = rows.filter(state=SignalState.PLANNED, due_at__lte=at)
+    return {
+        "due_signals": CountedRows(due_rows, "due_at"),
+        "parked_signals": CountedRows(rows.filter(state=SignalState.PARKED)),
+    }

@@ -24,6 +24,7 @@ from delivery.signals.outcomes import (
     SignalRefused,
     WorkflowMessage,
 )
+from events.log import selectors as event_log
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,7 @@ def _build_messages(
 ) -> tuple[list[WorkflowMessage], dict[str, SignalOutcome]]:
     """The requests, and the outcomes of signals that need none."""
     namespaces = selectors.namespaces({row.project_id for row in rows})
+    parents = event_log.traceparents({row.event_id for row in rows})
     messages: list[WorkflowMessage] = []
     outcomes: dict[str, SignalOutcome] = {}
     for row in rows:
@@ -73,13 +75,14 @@ def _build_messages(
             outcomes[row.event_id] = SignalRefused("no_namespace")
             continue
         try:
-            messages.append(_build_message(row, namespace))
+            parent = parents.get(row.event_id, "")
+            messages.append(_build_message(row, namespace, parent))
         except NotFound:
             outcomes[row.event_id] = SignalRefused("no_payment")
     return messages, outcomes
 
 
-def _build_message(row: WorkflowSignal, namespace: str) -> WorkflowMessage:
+def _build_message(row: WorkflowSignal, namespace: str, traceparent: str) -> WorkflowMessage:
     """Raises NotFound if the payment no longer exists."""
     payment = payments.get(project=row.project_id, payment_id=row.payment_id)
     invoice = next((each.invoice_id for each in payment.invoice_payments.all()), None)
@@ -90,6 +93,7 @@ def _build_message(row: WorkflowSignal, namespace: str) -> WorkflowMessage:
         workflow_id=row.workflow_id,
         signal=row.signal,
         argument={"payment": row.payment_id, "invoice": invoice, "event": row.event_id},
+        traceparent=traceparent,
     )
 
 

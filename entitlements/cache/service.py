@@ -176,7 +176,10 @@ def _invalidate(topic: str, names: list[str], subjects: list[str], version: int)
     lifetime = 2 * settings.ENTITLEMENTS.cache_ttl
     channel = invalidation.channel()
     exchange(
-        redis_store.build_store_command([VersionedHash(name, version, lifetime) for name in names]),
+        *(
+            redis_store.build_store_command(VersionedHash(name, version, lifetime))
+            for name in names
+        ),
         *(("PUBLISH", channel, invalidation.message(topic, subject)) for subject in subjects),
     )
 

@@ -134,11 +134,10 @@ def read_all(*, after: int, limit: int) -> list[LoggedEvent]:
     return list(rows.select_related("event")[:limit])
 
 
-def first_after(number: int) -> datetime | None:
-    """When the first event behind a number was recorded; None without one."""
-    rows = LoggedEvent.objects.across_projects().filter(number__gt=number).order_by("number")
-    first = rows.values_list("pk", flat=True).first()
-    return None if first is None else ids.time_of(first)
+def traceparents(event_ids: Collection[str]) -> dict[str, str]:
+    """The traces of those of these events that have one, by the event's id."""
+    rows = OutboxEvent.objects.across_projects().filter(pk__in=event_ids)
+    return dict(rows.exclude(traceparent="").values_list("pk", "traceparent"))
 
 
 def last_number() -> int:

@@ -27,19 +27,15 @@ EXPIRY_SECONDS = 180
 _TAKE = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
-local counts = {}
-for number, key in ipairs(KEYS) do
-  local rate, size = tonumber(ARGV[3 * number - 1]), tonumber(ARGV[3 * number])
-  local taken = tonumber(ARGV[3 * number + 1])
-  local held = redis.call('HMGET', key, 'level', 'at')
-  local level = tonumber(held[1] or size) + math.max(0, now - tonumber(held[2] or now)) * rate
-  level = math.max(math.min(level, size) - taken, -size)
-  redis.call('HSET', key, 'level', tostring(level), 'at', tostring(now))
-  redis.call('EXPIRE', key, ARGV[1])
-  counts[number] = {tostring(level), redis.call('HINCRBY', key, 'taken', taken)}
-end
-return counts
+local rate, size, taken = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local held = redis.call('HMGET', KEYS[1], 'level', 'at')
+local level = tonumber(held[1] or size) + math.max(0, now - tonumber(held[2] or now)) * rate
+level = math.max(math.min(level, size) - taken, -size)
+redis.call('HSET', KEYS[1], 'level', tostring(level), 'at', tostring(now))
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+return {tostring(level), redis.call('HINCRBY', KEYS[1], 'taken', taken)}
 """
+"""Of one subject: those of several are in different slots of a cluster."""
 
 
 async def keep_exchanging(limiter: Limiter, threads: Threads) -> None:
@@ -61,10 +57,12 @@ def exchange(limiter: Limiter) -> None:
 
 
 def _take(client: Any, usage: list[tuple[Limit, int]]) -> dict[str, SharedCount]:
-    """The shared count of each subject, in one round trip. A debt is limited to a full bucket."""
-    keys = [f"limit:{limit.subject}" for limit, _ in usage]
-    figures = [figure for limit, taken in usage for figure in (limit.rate, limit.size, taken)]
-    counts = client.eval(_TAKE, len(keys), *keys, EXPIRY_SECONDS, *figures)
+    """The shared count of each subject. A debt is limited to a full bucket."""
+    take, pipeline = client.register_script(_TAKE), client.pipeline(transaction=False)
+    for limit, taken in usage:
+        figures = (EXPIRY_SECONDS, limit.rate, limit.size, taken)
+        take(keys=[f"limit:{limit.subject}"], args=figures, client=pipeline)
+    counts = pipeline.execute()
     return {
         limit.subject: SharedCount(float(level), taken)
         for (limit, _), (level, taken) in zip(usage, counts, strict=True)

@@ -9,9 +9,10 @@ from django.utils import timezone
 from billing.models import Payment, Refund, StripeEndpoint, Subscription, SyncObject
 from common import heartbeats
 from common.money import Money
+from common.row_counts import RowCount
 from config.schedule import POLLED
 from console import home
-from console.home import Inbox, SubscriptionCount, Takings
+from console.home import SubscriptionCount, Takings
 from projects.models import Project
 from tests.console.world import build
 from webhooks.models import InboundEvent
@@ -24,14 +25,10 @@ NOW = datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
 def test_an_empty_database_shows_zeros() -> None:
     page_context = home.gather(NOW)
 
-    assert page_context["inbox"] == Inbox(0, 0, 0, 0, None, None)
+    assert set(page_context["counts"].values()) == {RowCount(0, None)}
     assert page_context["takings"] == []
     assert page_context["parked"] == []
-    assert (
-        page_context["projects"],
-        page_context["outbox"],
-        page_context["events_today"],
-    ) == (0, 0, 0)
+    assert page_context["events_today"] == 0
     assert len(page_context["hours"]) == 24
 
 
@@ -46,14 +43,11 @@ def test_the_inbox_counts_events_by_status() -> None:
         last_received_at=NOW,
     )
 
-    assert home.inbox() == Inbox(
-        waiting=2,
-        parked=2,
-        foreign=2,
-        quarantined=1,
-        oldest_waiting=NOW - timedelta(hours=5),
-        last_received=NOW,
-    )
+    counts = home.counts()
+    states = ("waiting", "parked", "foreign", "quarantined")
+    assert [counts[state].n for state in states] == [2, 2, 2, 1]
+    assert counts["unprocessed"].oldest == NOW - timedelta(hours=5)
+    assert counts["newest_event"].oldest == NOW
 
 
 def test_an_old_event_of_a_waiting_object_counts_as_done() -> None:
@@ -61,8 +55,8 @@ def test_an_old_event_of_a_waiting_object_counts_as_done() -> None:
     world.sync_object.applied = 1
     world.sync_object.save()
 
-    assert home.inbox().waiting == 1
-    assert home.inbox().oldest_waiting is None
+    assert home.counts()["waiting"].n == 1
+    assert home.counts()["unprocessed"] == RowCount(0, None)
 
 
 def test_events_are_counted_by_hour() -> None:

@@ -40,8 +40,8 @@ def address(intent: StripeIntent, name: str) -> str:
 
 
 def test_a_parked_intent_is_shown(parked: StripeIntent, operator: Client) -> None:
-    intents = home.gather(timezone.now())["intents"]
-    assert (intents.open, intents.parked) == (0, 1)
+    counts = home.counts()
+    assert (counts["open_intents"].n, counts["parked_intents"].n) == (0, 1)
     listed = operator.get("/admin/billing/stripeintent/?state=parked").text
     assert "product.create" in listed
     check = operator.get("/health").json()["checks"]["intents"]

@@ -33,7 +33,7 @@ def test_refused_usage_is_shown_and_sent_again(operator: Client) -> None:
         forwarding="refused",
         forwarding_error="Too late.",
     )
-    assert home.gather(now)["usage"].refused == 3
+    assert home.counts()["refused_usage"].n == 3
     check = operator.get("/health").json()["checks"]["usage"]
     assert (check["status"], check["detail"]) == ("ok", "0 to be reported, 3 refused")
     page = f"/admin/billing/stripemeter/{world.stripe_meter.pk}"

@@ -7,12 +7,13 @@ from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from common import redis
+from common import process_metrics, redis
 from delivery.models import WebhookEndpoint
 from events.log import sequencer
 from projects.models import Project
 from tests.events.log.recording import record
 from tests.monitoring.scrapes import TOKEN, scrape
+from tests.monitoring.slow_redis import delayed_redis
 from tests.waiting import SilentServer
 
 QUERIES = 19
@@ -69,6 +70,23 @@ def test_a_failed_query_leaves_the_rest(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.django_db
+def test_a_redis_that_is_slow_for_a_moment_hides_no_counter(settings: Any) -> None:
+    """Not even while the breaker has other callers do without it: a counter that vanishes for one
+    scrape is a gap in each graph."""
+    url, before = settings.REDIS_URL, scrape()
+    with delayed_redis(url, seconds=2 * redis.TIMEOUT) as settings.REDIS_URL:
+        redis.breaker.trip()
+        try:
+            during = scrape()
+        finally:
+            redis.breaker.close()
+            redis.client(process_metrics.PATIENCE).close()
+    settings.REDIS_URL = url
+    assert during.value("tollgate_redis_up") == 1
+    assert before.samples.keys() <= during.samples.keys()
+
+
+@pytest.mark.django_db
 def test_a_redis_that_is_silent_leaves_the_gauges(
     settings: Any, silent_server: SilentServer
 ) -> None:
@@ -81,3 +99,4 @@ def test_a_redis_that_is_silent_leaves_the_gauges(
     assert figures.value("tollgate_database_up") == 1
     assert figures.value("tollgate_chore_lag_seconds", task="webhooks.catch_up") == 0
     assert "tollgate_http_requests_total" not in figures.names
+    assert "tollgate_processes" not in figures.names, "nobody knows; 0 would be wrong"

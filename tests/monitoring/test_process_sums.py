@@ -74,8 +74,9 @@ def test_a_process_that_stops_adds_its_last_counts_and_is_no_process_any_more() 
             pass
     finally:
         shipper.stop()
-    sums = process_metrics.read_sums()
-    assert sums is not None
+    figures = process_metrics.read_figures(now=time.time())
+    assert figures is not None
+    sums = figures.sums
     done = (("outcome", "done"), ("task", TASK))
     assert sums["tollgate_chore_runs_total", done] == 1
     assert scrape().value("tollgate_processes", role="deliver") == 0

@@ -7,15 +7,16 @@ from itertools import takewhile
 import grpc
 import pytest
 from django.db import connections
+from structlog.testing import capture_logs
 
 from common.request_threads import Threads
 from config.server.admission import CHECKS
 from projects.conf import RateLimitSettings
 from projects.keys import key_cache
-from projects.limits.callers import FAILURES
+from projects.limits.callers import FAILURES, AddressKind
 from projects.limits.limiter import Limiter
 from projects.models import Project
-from rpc.admission import FREQUENT, AdmittedCall, RpcGate
+from rpc.admission import FREQUENT, AdmittedCall, LimitReached, RpcGate
 from rpc.methods import ROUTES
 from rpc.requests import CallMetadata
 from rpc.routes import API
@@ -101,3 +102,20 @@ def test_without_the_database_nobody_is_taken_for_a_stranger(
 
     admitted = run_in_a_loop(admit)
     assert (admitted.limits, admitted.is_refused) == ([], True)
+
+
+def test_refused_calls_are_logged_once_and_then_counted() -> None:
+    limiter = Limiter()
+    quota = limiter.quota_of_address("192.0.2.1", AddressKind.ANONYMOUS)
+
+    async def refuse_three() -> None:
+        gate = RpcGate(Threads(1), limiter)
+        await asyncio.gather(*(gate.hold(LimitReached(1.0, quota)) for _ in range(3)))
+        gate.stop()
+
+    with capture_logs() as lines:
+        run_in_a_loop(refuse_three)
+    assert [(line["event"], line["refused"]) for line in lines] == [
+        ("requests_over_limit", 1),
+        ("requests_over_limit", 2),
+    ]

@@ -1,5 +1,6 @@
 """Limits of keys, projects and addresses, as callers of the real web server see them."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,6 +148,26 @@ def test_probes_have_no_limit(port: int) -> None:
     answers = [request(port, "GET", "/live") for _ in range(250)]
     assert set(statuses(answers)) == {200}
     assert "ratelimit" not in answers[0].headers
+
+
+def test_a_flood_of_refusals_leaves_two_log_lines_of_each_process(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One at the first refusal; one with the number of the others after a minute, or here when the
+    process ends."""
+    monkeypatch.setenv("LOG_LEVEL", "INFO")
+    Project.objects.filter(pk=project.pk).update(requests_per_second=1)
+    key = key_of(project)
+    with web_server(tmp_path / "web.log") as port:
+        answers = [get(port, key) for _ in range(60)]
+    refused = statuses(answers)[429]
+    written = (tmp_path / "web.log").read_text().splitlines()
+    lines = [json.loads(line) for line in written if line.startswith("{")]
+    refusals = [line for line in lines if line["event"] == "requests_over_limit"]
+    assert sum(line["refused"] for line in refusals) == refused > 30
+    assert len(refusals) <= 2 * PROCESSES
+    assert {line["limit"] for line in refusals} == {"key"}
+    assert {line["status"] for line in lines if line["event"] == "request"} == {200}
 
 
 def test_limits_can_be_left_to_a_gateway(

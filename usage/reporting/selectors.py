@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Count, Min, QuerySet, Value
+from django.db.models import QuerySet
 
+from common.row_counts import CountedRows, count_rows
 from usage.models import Meter, Record
 from usage.models.record import Forwarding
 
@@ -67,22 +68,19 @@ class ForwardingStatus:
     oldest: datetime | None
 
 
+def unreported_rows() -> dict[str, CountedRows]:
+    """Records of all projects that wait to be reported, and records that Stripe refused."""
+    rows = Record.objects.across_projects()
+    return {
+        "waiting_usage": CountedRows(rows.filter(forwarding__in=OPEN_STATUSES), "recorded_at"),
+        "refused_usage": CountedRows(rows.filter(forwarding=Forwarding.REFUSED)),
+    }
+
+
 def forwarding_status() -> ForwardingStatus:
     """The status over all projects; one query."""
-    rows = Record.objects.across_projects()
-    waiting, refused = (
-        rows_of_kind.order_by()
-        .values(what=Value(what))
-        .annotate(n=Count("id"), oldest=Min("recorded_at"))
-        .values_list("what", "n", "oldest")
-        for what, rows_of_kind in (
-            ("waiting", rows.filter(forwarding__in=OPEN_STATUSES)),
-            ("refused", rows.filter(forwarding=Forwarding.REFUSED)),
-        )
-    )
-    count_and_oldest = {what: (n, oldest) for what, n, oldest in waiting.union(refused, all=True)}
-    counted, oldest = count_and_oldest["waiting"]
-    return ForwardingStatus(waiting=counted, oldest=oldest, refused=count_and_oldest["refused"][0])
+    waiting, refused = count_rows(unreported_rows()).values()
+    return ForwardingStatus(waiting=waiting.n, refused=refused.n, oldest=waiting.oldest)
 
 
 def refused(*, meter: Meter) -> QuerySet[Record]:

@@ -25,5 +25,4 @@ def forget(*, project_id: str, names: Collection[str]) -> None:
 
     ``names`` contains both ``user_id`` and ``cus_…``, because a check may use either.
     """
-    if names:
-        exchange(("DEL", *(key(project_id=project_id, user_id=name) for name in names)))
+    exchange(*(("DEL", key(project_id=project_id, user_id=name)) for name in names))

@@ -25,13 +25,17 @@ IN_STATUS: dict[str, Q] = {
 }
 
 
-def oldest_waiting() -> datetime | None:
-    """When the oldest unprocessed event arrived; None if no event waits."""
+def unprocessed() -> QuerySet[InboundEvent]:
+    """Events of objects that have yet to be read again."""
     due = SyncObject.objects.filter(applied__lt=F("requested"), parked_at__isnull=True)
-    waiting = InboundEvent.objects.filter(
+    return InboundEvent.objects.filter(
         sync__in=due, request_number__gt=F("sync__applied"), quarantined=""
     )
-    oldest: datetime | None = waiting.aggregate(oldest=Min("received_at"))["oldest"]
+
+
+def oldest_waiting() -> datetime | None:
+    """When the oldest unprocessed event arrived; None if no event waits."""
+    oldest: datetime | None = unprocessed().aggregate(oldest=Min("received_at"))["oldest"]
     return oldest
 
 

@@ -20,23 +20,28 @@ _UNLINKED_INVOICE_PAYMENTS = PreparedValues(
 
 
 def link_and_show(row: Payment, differences: Differences) -> None:
-    if link(row):
+    if is_unlinked(row):
+        link(row)
         prepared_relations.reload(row, "invoice_payments")
 
 
-def link(row: Payment) -> bool:
-    """Link the invoice payments that were stored before this payment; whether there were any."""
-    if not _UNLINKED_INVOICE_PAYMENTS.rows(
-        project_id=row.project_id,
-        account_id=row.account_id,
-        customer_id=row.customer_id,
-        stripe_id=row.stripe_id,
-    ):
-        return False
+def is_unlinked(row: Payment) -> bool:
+    """Whether invoice payments were stored before this payment that are not linked to it yet."""
+    return bool(
+        _UNLINKED_INVOICE_PAYMENTS.rows(
+            project_id=row.project_id,
+            account_id=row.account_id,
+            customer_id=row.customer_id,
+            stripe_id=row.stripe_id,
+        )
+    )
+
+
+def link(row: Payment) -> None:
+    """Link the invoice payments that were stored before this payment."""
     InvoicePayment.objects.for_project(row.project_id).filter(
         invoice__account_id=row.account_id,
         invoice__customer_id=row.customer_id,
         payment_stripe_id=row.stripe_id,
         payment__isnull=True,
     ).update(payment=row)
-    return True

@@ -6,6 +6,7 @@ from datetime import datetime
 from billing import representation
 from billing.access import service as access
 from billing.checkout import page_payments, page_results
+from billing.invoices import linked_payments
 from billing.models import Invoice, Payment, StripeAccount
 from billing.models.dispute import is_withheld
 from billing.models.invoice import PAID
@@ -23,6 +24,7 @@ from billing.sync.selectors import owners
 from billing.sync.selectors.owners import Owner
 from common import crypto, prepared_relations
 from events.catalog import EventType
+from projects.customers import selectors as customers
 from projects.models import Customer
 
 _STATUSES = {
@@ -229,7 +231,7 @@ def _write_plan(plan: RowPlan[Payment], customer: Customer | None, at: datetime)
     assert customer is not None
     plan.row.customer = customer
     plan = _with_arrival_time(plan, at)
-    write_and_record(
+    differences = write_and_record(
         plan,
         customer=customer,
         render=representation.payment,
@@ -238,10 +240,20 @@ def _write_plan(plan: RowPlan[Payment], customer: Customer | None, at: datetime)
         link=invoice_links.link_and_show,
         at=at,
     )
-    invoice_links.link(plan.row)
+    if not differences and invoice_links.is_unlinked(plan.row):
+        _link_unchanged(plan, customer, at)
     access.follow_payment(payment=plan.row, customer=customer, at=at)
     if plan.row.checkout is not None:
         page_results.follow(checkout=plan.row.checkout, customer=customer, at=at)
+
+
+def _link_unchanged(plan: RowPlan[Payment], customer: Customer, at: datetime) -> None:
+    """Link the parts of invoices that name a payment without changes of its own."""
+    plan.load()
+    before = representation.payment(plan.row)
+    invoice_links.link(plan.row)
+    customers.raise_version(customer)
+    linked_payments.record_changes([(plan.row, before)], customer=customer, at=at)
 
 
 def _with_arrival_time(plan: RowPlan[Payment], at: datetime) -> RowPlan[Payment]:

@@ -9,7 +9,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, Topic
 from django.utils import timezone
 from pytest_django import Settings
 
+from common import traces
 from common.models import BackOff
+from common.traces import TraceParent
 from delivery.bus import kafka, relay
 from delivery.bus.kafka import KafkaBus
 from delivery.conf import BusSettings
@@ -108,6 +110,18 @@ def test_headers_say_what_a_consumer_needs_before_it_reads_the_body(
         "number": b"1",
         "epoch": event_log.epoch().encode(),
     }
+
+
+def test_a_consumer_continues_the_trace_of_the_request_that_caused_the_event(
+    bus: KafkaBus, project: Project
+) -> None:
+    with traces.inside(TraceParent("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", 1)):
+        parent = traces.current_header()
+        record(project, "cus_1", 1)
+    sequencer.run()
+    relay.run(bus, at=timezone.now())
+    (message,) = messages(bus, 1)
+    assert dict(message.headers() or {})["traceparent"] == parent.encode()
 
 
 def test_without_a_broker_the_cursor_stays_and_the_events_come_later(

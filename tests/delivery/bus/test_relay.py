@@ -6,6 +6,8 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from common import traces
+from common.traces import TraceParent
 from delivery.bus import relay
 from delivery.bus.stream_names import STREAM_OF_ALL, stream_of
 from delivery.bus.streams import StreamsBus
@@ -32,6 +34,23 @@ def test_every_event_is_in_the_stream_of_all_and_in_its_projects(
     assert_complete(streams, project, other_project)
     assert streams.epoch() == event_log.epoch()
     assert cursor() == 6
+
+
+def test_an_entry_has_the_trace_of_the_request_that_caused_the_event(
+    bus: StreamsBus, streams: Streams, project: Project
+) -> None:
+    """In both of its streams; an entry without a trace has no such field."""
+    with traces.inside(TraceParent("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", 1)):
+        parent = traces.current_header()
+        record(project, "cus_1", 1)
+    logged(project, 1)
+    publish(bus)
+    for stream in (STREAM_OF_ALL, stream_of(project.pk)):
+        ((_, first), (_, second)) = streams.client.xrange(stream)
+        assert list(first)[-1] == "traceparent"
+        assert first["traceparent"] == parent
+        assert "traceparent" not in second
+        assert json.loads(first["body"])["customer"] == "cus_1"
 
 
 def test_an_entry_has_the_body_that_the_api_answers(

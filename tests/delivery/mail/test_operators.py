@@ -7,9 +7,12 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
+from delivery import ways_out
 from delivery.conf import MailServerSettings
 from delivery.mail import planner, suppressions
 from delivery.models import MailSuppression, Notification, SuppressionReason, WebhookEndpoint
+from delivery.outlets import outlet
+from delivery.outlets.outlet import Start
 from delivery.webhooks import endpoints
 from events.log import sequencer
 from events.models import OutboxEvent
@@ -17,6 +20,7 @@ from projects.models import Project
 from tests.delivery.mail.notices import NOW, send, turn_on
 from tests.delivery.mail.smtp_server import SmtpServer
 from tests.delivery.webhooks.dispatching import endpoint_at
+from tests.events.log.recording import record
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "operators@example.com"
@@ -98,3 +102,21 @@ def test_the_console_names_them(endpoint: WebhookEndpoint, administrator: Client
 def test_a_wrong_address_is_refused_at_the_start(values: dict[str, str]) -> None:
     with pytest.raises(ImproperlyConfigured, match="MAIL_OPERATORS"):
         MailServerSettings(**values)  # type: ignore[arg-type]  # texts only
+
+
+def test_events_that_only_operators_are_told_of_count_as_waiting(
+    project: Project, settings: Any
+) -> None:
+    """No project has turned messages on, and the planner is behind."""
+    settings.MAIL = dataclasses.replace(settings.MAIL, mail_operators=ADDRESS)
+    outlet.lock(planner.OUTLET, start=Start.OLDEST)
+    record(project, "cus_1", 1)
+    sequencer.run()
+
+    def waiting() -> int:
+        ways = ways_out.all_ways(at=NOW)
+        return next(way.waiting for way in ways if way.name == "mail")
+
+    assert waiting() == 1
+    settings.MAIL = dataclasses.replace(settings.MAIL, mail_operators="")
+    assert waiting() == 0

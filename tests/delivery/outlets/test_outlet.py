@@ -41,15 +41,15 @@ def test_an_outlet_goes_on_where_it_stopped_and_delays_no_other(project: Project
 
 def test_the_lag_counts_events_and_the_age_of_the_oldest(project: Project) -> None:
     now = timezone.now()
-    assert outlet.lag("bus", at=now) == OutletLag(0, timedelta())
+    assert outlet.lags(at=now)["bus"] == OutletLag(0, timedelta())
     bus = locked("bus", Start.OLDEST)
     first = ids.time_of(record(project, "cus_1", 1))
     record(project, "cus_1", 2)
     sequencer.run()
-    assert outlet.lag("bus", at=first + timedelta(hours=1)) == OutletLag(2, timedelta(hours=1))
-    assert outlet.lag("bus", at=first - timedelta(hours=1)) == OutletLag(2, timedelta())
+    assert outlet.lags(at=first + timedelta(hours=1))["bus"] == OutletLag(2, timedelta(hours=1))
+    assert outlet.lags(at=first - timedelta(hours=1))["bus"] == OutletLag(2, timedelta())
     outlet.move(bus, number=outlet.take(bus, limit=9)[-1].number, at=now)
-    assert outlet.lag("bus", at=now) == OutletLag(0, timedelta())
+    assert outlet.lags(at=now)["bus"] == OutletLag(0, timedelta())
 
 
 @pytest.mark.django_db(transaction=True)

@@ -23,6 +23,7 @@ from temporalio.api.workflowservice.v1 import (
     WorkflowServiceServicer,
     add_WorkflowServiceServicer_to_server,
 )
+from temporalio.contrib.opentelemetry import TracingInterceptor
 
 from tests.waiting import PATIENCE
 
@@ -36,6 +37,7 @@ class ReceivedSignal:
     signal: str
     request_id: str
     argument: dict[str, Any]
+    trace: dict[str, str] | None = None
 
 
 class TemporalServer(WorkflowServiceServicer):
@@ -92,6 +94,7 @@ class TemporalServer(WorkflowServiceServicer):
             signal=request.signal_name,
             request_id=request.request_id,
             argument=json.loads(request.input.payloads[0].data),
+            trace=_trace_of(request),
         )
         if received.request_id not in {each.request_id for each in self.signals}:
             self.signals.append(received)
@@ -123,6 +126,13 @@ class TemporalServer(WorkflowServiceServicer):
 
 def open_server() -> TemporalServer:
     return TemporalServer()  # type: ignore[abstract]  # the calls that are left out say so
+
+
+def _trace_of(request: SignalWorkflowExecutionRequest) -> dict[str, str] | None:
+    """What the interceptor of a worker would begin its span from."""
+    interceptor = TracingInterceptor()
+    payload = request.header.fields.get(interceptor.header_key)
+    return None if payload is None else json.loads(payload.data)
 
 
 def _lacking(namespace: str) -> bytes:

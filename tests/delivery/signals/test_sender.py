@@ -6,6 +6,8 @@ from typing import Any
 import grpc
 import pytest
 
+from common import traces
+from common.traces import TraceParent
 from delivery.conf import TemporalSettings
 from delivery.models import WorkflowSignal
 from delivery.signals import lease, planner, selectors, sender
@@ -32,6 +34,19 @@ def test_a_workflow_gets_the_payment_and_the_event(
     ]
     row = WorkflowSignal.objects.for_project(project).get()
     assert (row.state, row.sent_at) == ("sent", NOW)
+
+
+def test_a_workflow_continues_the_trace_of_the_request_that_paid(
+    project: Project, temporal: TemporalServer
+) -> None:
+    """Where the interceptor of Temporal's SDK looks for it; nothing without a trace."""
+    with traces.inside(TraceParent("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", 1)):
+        parent = traces.current_header()
+        pay(project, "order-7")
+    pay(project, "order-8")
+    assert send() == 2
+    seen = {each.workflow_id: each.trace for each in temporal.signals}
+    assert seen == {"order-7": {"traceparent": parent}, "order-8": None}
 
 
 def test_two_tenants_with_the_same_workflow_id_get_their_own(

@@ -1,0 +1,179 @@
+"""All event types that a project can receive; no other type can be recorded.
+
+The modules beside this one say for each subject what each type is called and when it is recorded.
+``docs/events.md``, the JSON Schemas and the AsyncAPI document are generated from this list and from
+the bodies that the apps register (:mod:`events.bodies`).
+"""
+
+from django.db import models
+
+from events.catalog import (
+    credits,
+    entitlements,
+    payments,
+    products,
+    projects,
+    purchases,
+    stripe_objects,
+    subscriptions,
+)
+
+
+class EventType(models.TextChoices):
+    """Names follow ``noun.past-tense``; the noun is the kind of row that changed. The label says
+    when the event is recorded."""
+
+    CUSTOMER_CREATED = purchases.CUSTOMER_CREATED
+    CUSTOMER_UPDATED = purchases.CUSTOMER_UPDATED
+    CUSTOMER_DELETED = purchases.CUSTOMER_DELETED
+
+    CART_COMPLETED = purchases.CART_COMPLETED
+    CART_EXPIRED = purchases.CART_EXPIRED
+
+    CHECKOUT_COMPLETED = purchases.CHECKOUT_COMPLETED
+    CHECKOUT_PAID = purchases.CHECKOUT_PAID
+    CHECKOUT_PAYMENT_FAILED = purchases.CHECKOUT_PAYMENT_FAILED
+    CHECKOUT_EXPIRED = purchases.CHECKOUT_EXPIRED
+    CHECKOUT_LINE_FULFILLED = purchases.CHECKOUT_LINE_FULFILLED
+    CHECKOUT_LINE_REVOKED = purchases.CHECKOUT_LINE_REVOKED
+    CHECKOUT_LINE_RESTORED = purchases.CHECKOUT_LINE_RESTORED
+
+    PAYMENT_CREATED = payments.PAYMENT_CREATED
+    PAYMENT_UPDATED = payments.PAYMENT_UPDATED
+    PAYMENT_REQUIRES_ACTION = payments.PAYMENT_REQUIRES_ACTION
+    PAYMENT_PROCESSING = payments.PAYMENT_PROCESSING
+    PAYMENT_PAID = payments.PAYMENT_PAID
+    PAYMENT_FAILED = payments.PAYMENT_FAILED
+    PAYMENT_EXPIRED = payments.PAYMENT_EXPIRED
+    PAYMENT_CANCELED = payments.PAYMENT_CANCELED
+    PAYMENT_REFUNDED = payments.PAYMENT_REFUNDED
+    PAYMENT_REFUND_SUCCEEDED = payments.PAYMENT_REFUND_SUCCEEDED
+    PAYMENT_REFUND_FAILED = payments.PAYMENT_REFUND_FAILED
+    PAYMENT_DISPUTED = payments.PAYMENT_DISPUTED
+    PAYMENT_DISPUTE_UPDATED = payments.PAYMENT_DISPUTE_UPDATED
+    PAYMENT_DISPUTE_CLOSED = payments.PAYMENT_DISPUTE_CLOSED
+    PAYMENT_FRAUD_WARNING = payments.PAYMENT_FRAUD_WARNING
+
+    SUBSCRIPTION_CREATED = subscriptions.SUBSCRIPTION_CREATED
+    SUBSCRIPTION_UPDATED = subscriptions.SUBSCRIPTION_UPDATED
+    SUBSCRIPTION_RENEWED = subscriptions.SUBSCRIPTION_RENEWED
+    SUBSCRIPTION_TRIAL_ENDING = subscriptions.SUBSCRIPTION_TRIAL_ENDING
+    SUBSCRIPTION_PAST_DUE = subscriptions.SUBSCRIPTION_PAST_DUE
+    SUBSCRIPTION_PAUSED = subscriptions.SUBSCRIPTION_PAUSED
+    SUBSCRIPTION_RESUMED = subscriptions.SUBSCRIPTION_RESUMED
+    SUBSCRIPTION_CANCELED = subscriptions.SUBSCRIPTION_CANCELED
+
+    INVOICE_DRAFTED = subscriptions.INVOICE_DRAFTED
+    INVOICE_FINALIZED = subscriptions.INVOICE_FINALIZED
+    INVOICE_UPDATED = subscriptions.INVOICE_UPDATED
+    INVOICE_PAID = subscriptions.INVOICE_PAID
+    INVOICE_PAYMENT_FAILED = subscriptions.INVOICE_PAYMENT_FAILED
+    INVOICE_CREDITED = subscriptions.INVOICE_CREDITED
+    INVOICE_CREDIT_NOTE_VOIDED = subscriptions.INVOICE_CREDIT_NOTE_VOIDED
+    INVOICE_VOIDED = subscriptions.INVOICE_VOIDED
+    INVOICE_UNCOLLECTIBLE = subscriptions.INVOICE_UNCOLLECTIBLE
+
+    FEATURE_CREATED = entitlements.FEATURE_CREATED
+    FEATURE_UPDATED = entitlements.FEATURE_UPDATED
+    FEATURE_ARCHIVED = entitlements.FEATURE_ARCHIVED
+
+    FREE_TIER_UPDATED = entitlements.FREE_TIER_UPDATED
+
+    METER_CREATED = entitlements.METER_CREATED
+    METER_UPDATED = entitlements.METER_UPDATED
+    METER_ARCHIVED = entitlements.METER_ARCHIVED
+
+    ENTITLEMENTS_CHANGED = entitlements.ENTITLEMENTS_CHANGED
+    USER_PERMISSIONS_CHANGED = entitlements.USER_PERMISSIONS_CHANGED
+
+    GRANT_CREATED = entitlements.GRANT_CREATED
+    GRANT_REVOKED = entitlements.GRANT_REVOKED
+    GRANT_EXPIRED = entitlements.GRANT_EXPIRED
+
+    USAGE_THRESHOLD_REACHED = entitlements.USAGE_THRESHOLD_REACHED
+    USAGE_LIMIT_REACHED = entitlements.USAGE_LIMIT_REACHED
+    USAGE_VOIDED = entitlements.USAGE_VOIDED
+    USAGE_CORRECTED = entitlements.USAGE_CORRECTED
+    USAGE_REFUSED = entitlements.USAGE_REFUSED
+    USAGE_VOID_REFUSED = entitlements.USAGE_VOID_REFUSED
+    USAGE_EXPIRED = entitlements.USAGE_EXPIRED
+
+    RESERVATION_EXPIRED = entitlements.RESERVATION_EXPIRED
+
+    CREDITS_GRANTED = credits.CREDITS_GRANTED
+    CREDITS_UPDATED = credits.CREDITS_UPDATED
+    CREDITS_WITHHELD = credits.CREDITS_WITHHELD
+    CREDITS_RESTORED = credits.CREDITS_RESTORED
+    CREDITS_REVOKED = credits.CREDITS_REVOKED
+    CREDITS_EXPIRED = credits.CREDITS_EXPIRED
+    CREDITS_LOW = credits.CREDITS_LOW
+    CREDITS_EXHAUSTED = credits.CREDITS_EXHAUSTED
+
+    PRODUCT_CREATED = products.PRODUCT_CREATED
+    PRODUCT_UPDATED = products.PRODUCT_UPDATED
+    PRODUCT_ARCHIVED = products.PRODUCT_ARCHIVED
+
+    PRICE_CREATED = products.PRICE_CREATED
+    PRICE_UPDATED = products.PRICE_UPDATED
+    PRICE_ARCHIVED = products.PRICE_ARCHIVED
+
+    COUPON_CREATED = products.COUPON_CREATED
+    COUPON_UPDATED = products.COUPON_UPDATED
+    COUPON_DELETED = products.COUPON_DELETED
+
+    PROMOTION_CODE_CREATED = products.PROMOTION_CODE_CREATED
+    PROMOTION_CODE_UPDATED = products.PROMOTION_CODE_UPDATED
+
+    ROLLOUT_STARTED = products.ROLLOUT_STARTED
+    ROLLOUT_COMPLETED = products.ROLLOUT_COMPLETED
+    ROLLOUT_SUPERSEDED = products.ROLLOUT_SUPERSEDED
+
+    STRIPE_CUSTOMER_DELETED = stripe_objects.STRIPE_CUSTOMER_DELETED
+    STRIPE_CUSTOMER_BALANCE_CHANGED = stripe_objects.STRIPE_CUSTOMER_BALANCE_CHANGED
+    STRIPE_CUSTOMER_DELINQUENT = stripe_objects.STRIPE_CUSTOMER_DELINQUENT
+    STRIPE_CUSTOMER_DELINQUENCY_ENDED = stripe_objects.STRIPE_CUSTOMER_DELINQUENCY_ENDED
+
+    STRIPE_OBJECT_PARKED = stripe_objects.STRIPE_OBJECT_PARKED
+    STRIPE_OBJECT_RECOVERED = stripe_objects.STRIPE_OBJECT_RECOVERED
+
+    STRIPE_WRITE_PARKED = stripe_objects.STRIPE_WRITE_PARKED
+    STRIPE_WRITE_GIVEN_UP = stripe_objects.STRIPE_WRITE_GIVEN_UP
+
+    STRIPE_ACCOUNT_KEY_REFUSED = stripe_objects.STRIPE_ACCOUNT_KEY_REFUSED
+    STRIPE_ACCOUNT_KEY_ACCEPTED = stripe_objects.STRIPE_ACCOUNT_KEY_ACCEPTED
+
+    PROJECT_UPDATED = projects.PROJECT_UPDATED
+    PROJECT_SUSPENDED = projects.PROJECT_SUSPENDED
+    PROJECT_RESUMED = projects.PROJECT_RESUMED
+
+    MAIL_UNDELIVERABLE = projects.MAIL_UNDELIVERABLE
+
+    WEBHOOK_ENDPOINT_CREATED = projects.WEBHOOK_ENDPOINT_CREATED
+    WEBHOOK_ENDPOINT_UPDATED = projects.WEBHOOK_ENDPOINT_UPDATED
+    WEBHOOK_ENDPOINT_DELETED = projects.WEBHOOK_ENDPOINT_DELETED
+    WEBHOOK_ENDPOINT_FAILING = projects.WEBHOOK_ENDPOINT_FAILING
+    WEBHOOK_ENDPOINT_RECOVERED = projects.WEBHOOK_ENDPOINT_RECOVERED
+    WEBHOOK_ENDPOINT_DISABLED = projects.WEBHOOK_ENDPOINT_DISABLED
+    WEBHOOK_ENDPOINT_TESTED = projects.WEBHOOK_ENDPOINT_TESTED
+
+    APP_CREATED = projects.APP_CREATED
+    APP_UPDATED = projects.APP_UPDATED
+    APP_ARCHIVED = projects.APP_ARCHIVED
+
+    API_KEY_CREATED = projects.API_KEY_CREATED
+    API_KEY_ROTATED = projects.API_KEY_ROTATED
+    API_KEY_REVOKED = projects.API_KEY_REVOKED
+
+    @property
+    def noun(self) -> str:
+        """The kind of row that changed: ``payment``."""
+        return self.value.partition(".")[0]
+
+
+def matching(name: str) -> set[str]:
+    """The types that a filter means: one type, or ``payment.*`` for all of a noun; none for an
+    unknown name."""
+    noun, _, verb = name.partition(".")
+    if verb == "*":
+        return {each.value for each in EventType if each.noun == noun}
+    return {name} & set(EventType.values)
