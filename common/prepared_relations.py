@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from django.db.models import ManyToOneRel, Model
+from django.db.models import ManyToOneRel, Model, prefetch_related_objects
 
 from common.models import ProjectOwned
 from common.prepared_queries import Parameter, PreparedQuery, is_any
@@ -23,6 +23,14 @@ def load(rows: Sequence[ProjectOwned], *names: str) -> None:
         missing = [row for row in rows if name not in row.loaded_relations]
         if missing:
             _load(missing, name)
+
+
+def prefetch(rows: Sequence[ProjectOwned], *names: str) -> None:
+    """The same for rows of any number of projects, by Django's prefetch."""
+    prefetch_related_objects(rows, *names)
+    for row in rows:
+        for name in names:
+            row.loaded_relations[name] = list(getattr(row, name).all())
 
 
 def rows_of(row: ProjectOwned, name: str) -> list[Any]:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from django.db.models import prefetch_related_objects
-
 from billing.models import (
     Checkout,
     Coupon,
@@ -29,6 +27,7 @@ from billing.models import (
 )
 from billing.models.mirror import Mirror
 from billing.stripe.snapshots import StripeSnapshot
+from common import prepared_relations
 from common.models import ProjectQuerySet
 from common.prepared_queries import Parameter, PreparedQuery, is_any
 
@@ -169,7 +168,7 @@ def _load(
     query = _of_objects_with_related(model) if with_children else _of_objects(model)
     rows = query.rows(account_id=account.pk, stripe_ids=sorted(stripe_ids))
     if with_children:
-        prefetch_related_objects(rows, *CHILDREN.get(model, ()))
+        prepared_relations.prefetch(rows, *CHILDREN.get(model, ()))
     for row in rows:
         page.rows.setdefault((model, str(row.stripe_id)), []).append(row)
 

@@ -192,8 +192,7 @@ def test_a_disabled_endpoint_loses_nothing(dispatching: Dispatching, project: Pr
     ids = [header(each, "webhook-id") for each in receiver.requests]
     types = [json.loads(each.body)["type"] for each in receiver.requests]
     assert event_id in ids
-    assert "webhook_endpoint.disabled" in types
-    assert types[-1] == "webhook_endpoint.updated"
+    assert {"webhook_endpoint.disabled", "webhook_endpoint.updated"} < set(types)
 
 
 def test_a_deleted_endpoint_gets_nothing_more(dispatching: Dispatching, project: Project) -> None:
