@@ -7,9 +7,9 @@ bucket is full waits, but only while a lane that has used less is there: alone, 
 itself, it may use all.
 """
 
-SHARE = 0.3
+SHARE = 0.25
 """CPU seconds per second that a lane may use beside quiet ones."""
-BURST = 0.15
+BURST = 0.1
 """CPU seconds that it may use at once."""
 PRESENCE = 1.0
 """Seconds for which a lane counts as being there after a request."""
