@@ -84,14 +84,19 @@ def logging_settings(*, level: str) -> dict[str, Any]:
     }
 
 
+_PROCESSORS: list[Any] = [
+    structlog.stdlib.filter_by_level,
+    *_SHARED,
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+"""One list for the whole process: a logger that was used before another setup of Django keeps it,
+and what captures lines changes it."""
+
+
 def configure(settings: dict[str, Any]) -> None:
     """Django's LOGGING_CONFIG: structlog and the standard library write the same format."""
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_SHARED,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=_PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )

@@ -6,7 +6,10 @@ import logging
 
 import pytest
 import structlog
+from django.conf import settings
+from structlog.testing import capture_logs
 
+from common import logs
 from common.logs import logging_settings, redact
 
 
@@ -56,3 +59,12 @@ def test_a_secret_in_an_exception_never_reaches_a_line(logger: str, secret: str)
 @pytest.mark.parametrize("harmless", ["cus_01j9zc3k5v8e4w2t7x6y5q4r3s", "GET /api/v1/customers", 7])
 def test_harmless_values_are_logged_unchanged(harmless: object) -> None:
     assert redact(harmless) == harmless
+
+
+def test_lines_are_captured_from_loggers_that_were_used_before_another_setup() -> None:
+    log = structlog.get_logger("tests.used_before")
+    log.info("first")
+    logs.configure(settings.LOGGING)
+    with capture_logs() as lines:
+        log.info("second")
+    assert [line["event"] for line in lines] == ["second"]
