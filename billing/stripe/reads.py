@@ -18,7 +18,7 @@ Params = dict[str, Any]
 
 
 def path(template: str, *stripe_ids: str) -> str:
-    """A path with these ids, which cannot lead to another one whatever they contain."""
+    """A path with these ids, quoted as the SDK quotes them."""
     return template.format(*(quote(stripe_id, safe="") for stripe_id in stripe_ids))
 
 
