@@ -11,6 +11,9 @@ SHARE = 0.25
 """CPU seconds per second that a lane may use beside quiet ones."""
 BURST = 0.1
 """CPU seconds that it may use at once."""
+DEBT = 0.5
+"""CPU seconds beyond that, for which it waits later: what it used before, while it was alone or the
+machine was idle, is forgiven, so that nobody waits for long when a quiet lane comes."""
 PRESENCE = 1.0
 """Seconds for which a lane counts as being there after a request."""
 
@@ -20,14 +23,15 @@ class CpuShares:
 
     def __init__(self) -> None:
         self._used: dict[str, tuple[float, float]] = {}
-        """Level of a lane's bucket in CPU seconds, and when that was. Empty ones are forgotten."""
+        """Level of a lane's bucket in CPU seconds, and when that was. There are no more lanes than
+        projects, and a few for addresses."""
         self._quiet: dict[str, float] = {}
         """Lanes that were within their share, by their last request, the latest last."""
+        self._loud_until = 0.0
 
-    @property
-    def is_anybody_busy(self) -> bool:
-        """Whether a lane has used CPU time that its share has not made up for."""
-        return bool(self._used)
+    def is_any_loud(self, *, at: float) -> bool:
+        """Whether a lane has used more than its share, so that quiet ones matter."""
+        return at < self._loud_until
 
     def note(self, lane: str, *, at: float) -> None:
         """A request of the lane has come."""
@@ -37,10 +41,11 @@ class CpuShares:
 
     def charge(self, lane: str, seconds: float, *, at: float) -> None:
         """The lane has used so many CPU seconds."""
-        level = self._level(lane, at) + seconds
+        level = min(self._level(lane, at), BURST + DEBT) + seconds
         self._used[lane] = level, at
         if level > BURST:
             self._quiet.pop(lane, None)
+            self._loud_until = max(self._loud_until, at + (level - BURST) / SHARE)
 
     def wait(self, lane: str, *, at: float) -> float:
         """Seconds after which the lane may go on; 0: now."""

@@ -97,8 +97,9 @@ class Threads:
 
     def note(self, lane: str) -> None:
         """A request of the lane is answered without a thread, and should be soon."""
-        if self._shares.is_anybody_busy:
-            self._shares.note(lane, at=self._loop.time())
+        now = self._loop.time()
+        if self._shares.is_any_loud(at=now):
+            self._shares.note(lane, at=now)
 
     async def run(self, job: Job, *, lane: str = "", is_paced: bool = True) -> Any:
         """Run ``job`` in a thread; return its result or raise its exception.

@@ -85,6 +85,7 @@ class RpcGate:
     def count_check(self, credential: ProjectCredential) -> Headers | None:
         """Count a check that is answered without a thread. Returns the metadata that tells what is
         left; None if nothing is."""
+        self._threads.note(credential.project.pk)
         return self._limiter.count_check(credential) if self._is_on else []
 
     async def admit(self, route: RpcRoute, metadata: CallMetadata) -> AdmittedCall:
@@ -111,7 +112,7 @@ class RpcGate:
             self._check_failures(address)
         find = partial(_find_caller, header, scope)
         caller: ProjectCredential | None = await self._threads.run(
-            find, lane=lane_of_address(address)
+            find, lane=lane_of_address(address), is_paced=False
         )
         if caller is None and header:
             self._check_failures(address)

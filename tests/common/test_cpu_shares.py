@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.cpu_shares import BURST, PRESENCE, SHARE, CpuShares
+from common.cpu_shares import BURST, DEBT, PRESENCE, SHARE, CpuShares
 
 JOB = 0.02
 """CPU seconds of one job, the loud lane's only user of an otherwise free CPU."""
@@ -64,9 +64,20 @@ def test_a_lane_within_its_share_never_waits(seconds: float) -> None:
     assert shares.wait("a", at=0) == 0
 
 
-def test_what_has_been_made_up_for_is_forgotten() -> None:
+def test_quiet_lanes_matter_until_what_was_used_is_made_up_for() -> None:
     shares = CpuShares()
+    shares.charge("a", BURST, at=0)
+    assert not shares.is_any_loud(at=0)
     shares.charge("a", 3, at=0)
-    assert shares.is_anybody_busy
-    assert shares.wait("a", at=3 / SHARE + 1) == 0
-    assert not shares.is_anybody_busy
+    assert shares.is_any_loud(at=3 / SHARE - 0.01)
+    assert not shares.is_any_loud(at=3 / SHARE + 0.01)
+
+
+def test_hours_alone_are_not_paid_for_when_a_quiet_lane_comes() -> None:
+    """A tenant that imports all night goes on in the morning, at its share."""
+    shares = CpuShares()
+    work(shares, "loud", since=0, until=1000, quiet=[])
+    morning = [1000 + number / 2 for number in range(40)]
+    used = work(shares, "loud", since=1000, until=1020, quiet=morning)
+    assert used >= SHARE * 20 - DEBT - 2 * JOB
+    assert used <= SHARE * 20 + 2 * JOB

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from itertools import takewhile
 
 import grpc
@@ -13,6 +14,7 @@ from common.request_threads import Threads
 from config.server.admission import CHECKS
 from projects.conf import RateLimitSettings
 from projects.keys import key_cache
+from projects.keys.credentials import ProjectCredential
 from projects.limits.callers import FAILURES, AddressKind
 from projects.limits.limiter import Limiter
 from projects.models import Project
@@ -22,7 +24,7 @@ from rpc.requests import CallMetadata
 from rpc.routes import API
 from tests.factories.projects import key_of
 from tests.rpc.rpc_server import RpcClient, RpcRefusal
-from tests.threads import run_in_a_loop
+from tests.threads import compute, run_in_a_loop
 
 Clients = Callable[[str], RpcClient]
 Code = grpc.StatusCode
@@ -119,3 +121,25 @@ def test_refused_calls_are_logged_once_and_then_counted() -> None:
         ("requests_over_limit", 1),
         ("requests_over_limit", 2),
     ]
+
+
+def test_a_check_says_that_its_project_is_there() -> None:
+    """A cached check needs no thread; who computes in one leaves the event loop to it."""
+
+    async def check_beside_a_loud_lane() -> int:
+        threads = Threads(1)
+        threads.start(asyncio.get_running_loop())
+        try:
+            await threads.run(partial(compute, 0.6), lane="loud")
+            project = Project(id="prj_quiet")
+            credential = ProjectCredential("key_0", project, frozenset())
+            RpcGate(threads, Limiter()).count_check(credential)
+            loud = asyncio.ensure_future(threads.run(bool, lane="loud"))
+            await asyncio.sleep(0)
+            running = threads.running_count
+            await loud
+            return running
+        finally:
+            threads.stop()
+
+    assert run_in_a_loop(check_beside_a_loud_lane) == 0
