@@ -50,10 +50,7 @@ class CpuShares:
     def wait(self, lane: str, *, at: float) -> float:
         """Seconds after which the lane may go on; 0: now."""
         excess = self._level(lane, at) - BURST
-        if excess <= 0:
-            return 0.0
-        self._forget_absent(at)
-        if not self._quiet:
+        if excess <= 0 or self._is_alone(lane, at):
             return 0.0
         latest = next(reversed(self._quiet.values()))
         return min(excess / SHARE, latest + PRESENCE - at)
@@ -66,9 +63,11 @@ class CpuShares:
         self._used.pop(lane, None)
         return 0.0
 
-    def _forget_absent(self, at: float) -> None:
+    def _is_alone(self, lane: str, at: float) -> bool:
+        """Whether no quiet lane but perhaps this one is there; forgets those that have left."""
         while self._quiet:
-            lane, seen = next(iter(self._quiet.items()))
+            first, seen = next(iter(self._quiet.items()))
             if at - seen < PRESENCE:
-                return
-            del self._quiet[lane]
+                break
+            del self._quiet[first]
+        return self._quiet.keys() <= {lane}

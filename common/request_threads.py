@@ -174,11 +174,14 @@ class Threads:
                 self._waiting[lane] = tasks
 
     def _may_start(self, task: _Task) -> bool:
-        if self._running[task.lane] >= self._free:
+        lane, now = task.lane, self._loop.time()
+        if self._running[lane] >= self._free:
             return False
-        wait = self._shares.wait(task.lane, at=self._loop.time()) if task.is_paced else 0.0
+        if not task.is_paced:
+            return True
+        wait = self._shares.wait(lane, at=now)
         if wait:
-            self._look_again(self._loop.time() + wait)
+            self._look_again(now + wait)
         return not wait
 
     def _look_again(self, at: float) -> None:

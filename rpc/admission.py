@@ -20,6 +20,7 @@ from projects.errors import RateLimited
 from projects.keys import bearer_keys, key_cache
 from projects.keys.api.authentication import find_caller, known_caller
 from projects.keys.credentials import ProjectCredential
+from projects.keys.lookups import KeyLookups
 from projects.limits import refusal_log, shared_counts
 from projects.limits.callers import AddressKind, RequestKind
 from projects.limits.held_refusals import HeldRefusals
@@ -69,6 +70,7 @@ class RpcGate:
         self._is_on: bool = settings.RATE_LIMITS.are_on
         self._held = HeldRefusals(MAX_HELD)
         self._refusals = RefusalLog()
+        self._lookups = KeyLookups()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -93,6 +95,8 @@ class RpcGate:
         header, address = metadata.authorization, proxies.site_of(metadata.address)
         lane = lane_of_address(address)
         credential = known_caller(header, scope=route.scope, at=timezone.now())
+        if credential is None and await self._lookups.wait(header):
+            credential = known_caller(header, scope=route.scope, at=timezone.now())
         if credential is None:
             try:
                 credential = await self._find_caller(header, route.scope, address)
@@ -111,9 +115,11 @@ class RpcGate:
         if self._held.is_full and not _had_valid_key(header):
             self._check_failures(address)
         find = partial(_find_caller, header, scope)
-        caller: ProjectCredential | None = await self._threads.run(
-            find, lane=lane_of_address(address), is_paced=False
-        )
+        lane = lane_of_address(address)
+        with self._lookups.running(header):
+            caller: ProjectCredential | None = await self._threads.run(
+                find, lane=lane, is_paced=False
+            )
         if caller is None and header:
             self._check_failures(address)
         return caller

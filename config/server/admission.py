@@ -21,6 +21,7 @@ from config.server import callers
 from config.server.callers import CallerStatus, RequestSender
 from projects.errors import RateLimited
 from projects.keys.credentials import ProjectCredential
+from projects.keys.lookups import KeyLookups
 from projects.limits import refusal_log, shared_counts
 from projects.limits.callers import AddressKind, RequestKind
 from projects.limits.held_refusals import HeldRefusals
@@ -89,6 +90,7 @@ class Gate:
         self._is_on: bool = settings.RATE_LIMITS.are_on
         self._held = HeldRefusals(MAX_HELD)
         self._refusals = RefusalLog()
+        self._lookups = KeyLookups()
         self._accepted: set[str] = set()
         """Paths at which a signature was right."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -117,6 +119,8 @@ class Gate:
         path, caller = callers.present_path(environ), callers.cached_caller(environ)
         if caller is not None and caller.status is CallerStatus.SIGNED:
             self._check_signatures(path, address)
+        if caller is None and await self._lookups.wait(callers.cacheable_key(environ)):
+            caller = callers.cached_caller(environ)
         if caller is None:
             caller = await self._find_caller(environ, address)
         tenant = caller.credential.tenant if caller.credential else None
@@ -135,7 +139,8 @@ class Gate:
             self._check_failures(address)
         find = partial(callers.find_caller, environ)
         lane = lane_of_address(address)
-        caller: RequestSender = await self._threads.run(find, lane=lane, is_paced=False)
+        with self._lookups.running(callers.cacheable_key(environ)):
+            caller: RequestSender = await self._threads.run(find, lane=lane, is_paced=False)
         if caller.status is CallerStatus.REFUSED:
             self._check_failures(address)
             self._count_failure(address)

@@ -64,7 +64,7 @@ def cached_caller(environ: Environ) -> RequestSender | None:
         return RequestSender(CallerStatus.ANONYMOUS)
     if not environ.get("HTTP_AUTHORIZATION", "").strip():
         return RequestSender(CallerStatus.KEYLESS)
-    secret = _secret(environ)
+    secret = cacheable_key(environ)
     credential = key_cache.cache.find(keys.digest(secret), at=timezone.now()) if secret else None
     return None if credential is None else RequestSender(CallerStatus.KNOWN, credential)
 
@@ -77,7 +77,7 @@ def present_path(environ: Environ) -> str:
 
 def had_valid_key(environ: Environ) -> bool:
     """Whether this process has accepted the request's key before."""
-    secret = _secret(environ)
+    secret = cacheable_key(environ)
     return bool(secret) and key_cache.cache.has_accepted(keys.digest(secret))
 
 
@@ -99,7 +99,7 @@ def find_caller(environ: Environ) -> RequestSender:
 
 
 def _find_caller(environ: Environ) -> RequestSender:
-    secret, now = _secret(environ), timezone.now()
+    secret, now = cacheable_key(environ), timezone.now()
     credential: Credential | None = None
     if secret:
         credential = credentials.find_cached(secret=secret, at=now)
@@ -112,7 +112,7 @@ def _find_caller(environ: Environ) -> RequestSender:
     return RequestSender(CallerStatus.KNOWN, credential)
 
 
-def _secret(environ: Environ) -> str:
+def cacheable_key(environ: Environ) -> str:
     """A possible key of a project, which a process caches; empty for anything else."""
     header: str = environ.get("HTTP_AUTHORIZATION", "")
     takes_keys = not present_path(environ).startswith(api_callers.USERS)

@@ -10,7 +10,10 @@ import pytest
 from django.test import RequestFactory
 
 from common.request_threads import Threads
+from config.server import callers
 from config.server.admission import Gate, RefusedByLimit
+from config.server.callers import RequestSender
+from projects.keys import key_cache
 from projects.keys.credentials import ProjectCredential
 from projects.limits import held_refusals, shared_counts
 from projects.limits.callers import PREFLIGHTS
@@ -19,6 +22,7 @@ from projects.limits.lanes import LANES, lane_of_address
 from projects.limits.limiter import Limiter
 from projects.limits.token_bucket import Limit
 from projects.models import Project
+from tests.factories.projects import key_of
 from tests.threads import compute, run_in_a_loop
 
 ADDRESSES = 500
@@ -82,6 +86,33 @@ def test_a_check_says_that_its_project_is_there() -> None:
         await loud
 
     play(story)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_with_one_key_look_it_up_once(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look-up takes a thread and a connection, and others wait for both."""
+    header, looked_up = f"Bearer {key_of(project)}", []
+    find = callers.find_caller
+    key_cache.cache.drop_all()
+
+    def count(environ: dict[str, Any]) -> RequestSender:
+        looked_up.append(environ["PATH_INFO"])
+        return find(environ)
+
+    monkeypatch.setattr(callers, "find_caller", count)
+
+    async def story(threads: Threads) -> None:
+        gate = Gate(threads, Limiter())
+        requests = [environ_of("GET", "/api/v1/customers") for _ in range(50)]
+        for environ in requests:
+            environ["HTTP_AUTHORIZATION"] = header
+        admissions = await asyncio.gather(*map(gate.admit, requests))
+        assert {admission.lane for admission in admissions} == {project.pk}
+
+    play(story)
+    assert len(looked_up) == 1
 
 
 def test_any_number_of_addresses_delays_a_project_by_a_few_requests() -> None:
