@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
 
-from common import invalidation, redis
+from common import context, invalidation, redis
 from projects.models import Project
 from tests import chromium, order, prepared_world
 from tests.api_client import ApiClient
@@ -72,6 +72,15 @@ def _warm_process(request: pytest.FixtureRequest) -> None:
     if is_serving and os.environ["REDIS_URL"] != NOWHERE["REDIS_URL"]:
         redis.breaker.close()
         receive_broadcasts()
+
+
+@pytest.fixture(autouse=True)
+def _outside_of_requests() -> None:
+    """No request, task or command is under way when a test starts. Those that an earlier test sent
+    in this process end like all others do: the next one on the thread replaces their ids."""
+    context.begin()
+    context.request_id.set("")
+    context.cause.set(None)
 
 
 @pytest.fixture

@@ -88,15 +88,15 @@ def rate_of_kind(account: "StripeAccount") -> float:
 
 def _limits(account: "StripeAccount", lane: Lane, kind: str, part: float) -> list[BucketLimit]:
     """The limits of the account and of the kind; in the shared account also those of the project
-    whose request it is. The smallest bucket still holds one token for each lane."""
+    whose request it is. The smallest bucket of an account still holds one token for each lane."""
     buckets = [(_key(account), rate(account) * part)]
     if kind:
         buckets.append((f"{_key(account)}:{kind}", rate_of_kind(account) * part))
-    limits = [_with_floor(_whole(key, rate), lane) for key, rate in buckets]
+    limits = [_whole(key, rate) for key, rate in buckets]
     project_id = context.tenant_id.get()
     if project_id and account.project_id is None:
         limits += [_of_project(key, rate, project_id) for key, rate in buckets]
-    return limits
+    return [_with_floor(limit, lane) for limit in limits]
 
 
 def _whole(key: str, rate: float) -> BucketLimit:
@@ -106,7 +106,8 @@ def _whole(key: str, rate: float) -> BucketLimit:
 def _with_floor(limit: BucketLimit, lane: Lane) -> BucketLimit:
     if lane is Lane.INTERACTIVE:
         return limit
-    return limit._replace(floor=max(limit.size * RESERVED, 1.0))
+    reserve = max(limit.size * RESERVED, 1.0)
+    return limit._replace(floor=min(reserve, limit.size - 1))  # a bucket of one has no reserve
 
 
 def _of_project(key: str, rate: float, project_id: str) -> BucketLimit:

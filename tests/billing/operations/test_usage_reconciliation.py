@@ -20,7 +20,6 @@ from billing.operations.reconcile_pass import ReconcilePass
 from billing.operations.usage_reconciliation import UsagePage
 from billing.stripe import budget
 from billing.stripe.budget import Lane
-from billing.stripe.token_buckets import PROCESSES
 from tests.factories.usage import MeterFactory
 from tests.sandbox_stripe import Clock, SandboxStripe
 from tests.shop import Shop
@@ -183,11 +182,10 @@ def test_a_pass_waits_for_the_background_read_budget(
     shop: Shop, alice: StripeCustomer, stripe: SandboxStripe, settings: Settings
 ) -> None:
     """With nothing left at its beginning it goes on as the bucket fills, and after each of its
-    objects somebody who waits for an answer is let through at once. That holds as well while Redis
-    is silent for a moment, and this process counts alone with a quarter of the budget."""
+    objects somebody who waits for an answer is let through at once."""
     for number in range(30):
         stripe.v1.customers.create({"name": f"Nobody {number}"})
-    settings.BILLING = replace(settings.BILLING, stripe_test_reads=PROCESSES * RATE)
+    settings.BILLING = replace(settings.BILLING, stripe_test_reads=RATE)
     spend_all(shop)
     assert budget.take(shop.account, Lane.BACKGROUND) > 0
     interactive: list[float] = []

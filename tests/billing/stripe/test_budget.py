@@ -27,7 +27,6 @@ RATE = 12
 @pytest.fixture(autouse=True)
 def _closed_breaker() -> Iterator[None]:
     redis.breaker.close()
-    context.tenant_id.set("")  # an earlier test's request
     yield
     redis.breaker.close()
 
@@ -182,6 +181,17 @@ def test_a_project_leaves_half_of_each_kind_in_a_shared_account_to_the_others(
         granted.append(granted_requests(slow_account, Lane.INTERACTIVE, kind="invoice"))
         context.tenant_id.reset(token)
     assert granted == [2, 2]
+
+
+@pytest.mark.parametrize("kind", ["", "invoice"])
+def test_a_third_of_a_projects_part_is_for_those_who_wait(
+    slow_account: StripeAccount, settings: Settings, kind: str
+) -> None:
+    settings.BILLING = replace(settings.BILLING, stripe_test_reads=24, stripe_endpoint_reads=24)
+    token = context.tenant_id.set("prj_both")
+    assert granted_requests(slow_account, Lane.BACKGROUND, kind=kind) == 4
+    assert granted_requests(slow_account, Lane.INTERACTIVE, kind=kind) == 2
+    context.tenant_id.reset(token)
 
 
 def test_refusals_that_come_together_halve_the_rate_once(slow_account: StripeAccount) -> None:
