@@ -7,6 +7,8 @@ bucket is full waits, but only while a lane that has used less is there: alone, 
 itself, it may use all.
 """
 
+from typing import NamedTuple
+
 SHARE = 0.25
 """CPU seconds per second that a lane may use beside quiet ones."""
 BURST = 0.1
@@ -16,15 +18,25 @@ DEBT = 0.5
 machine was idle, is forgiven, so that nobody waits for long when a quiet lane comes."""
 PRESENCE = 1.0
 """Seconds for which a lane counts as being there after a request."""
+NEWEST = 0.2
+"""Weight of the newest request in what the requests of a lane usually need."""
+
+
+class LaneUse(NamedTuple):
+    """What a lane has used: the ``level`` of its bucket in CPU seconds at the time ``at``, and the
+    CPU seconds that a request of it usually needs."""
+
+    level: float
+    at: float
+    usual: float
 
 
 class CpuShares:
     """CPU time of the lanes of one process. Times are seconds of the event loop's clock."""
 
     def __init__(self) -> None:
-        self._used: dict[str, tuple[float, float]] = {}
-        """Level of a lane's bucket in CPU seconds, and when that was. There are no more lanes than
-        projects, and a few for addresses."""
+        self._used: dict[str, LaneUse] = {}
+        """There are no more lanes than projects, and a few for addresses."""
         self._quiet: dict[str, float] = {}
         """Lanes that were within their share, by their last request, the latest last."""
         self._loud_until = 0.0
@@ -42,25 +54,33 @@ class CpuShares:
     def charge(self, lane: str, seconds: float, *, at: float) -> None:
         """The lane has used so many CPU seconds."""
         level = min(self._level(lane, at), BURST + DEBT) + seconds
-        self._used[lane] = level, at
+        before = self._used.get(lane)
+        usual = seconds if before is None else before.usual + NEWEST * (seconds - before.usual)
+        self._used[lane] = LaneUse(level, at, usual)
         if level > BURST:
             self._quiet.pop(lane, None)
             self._loud_until = max(self._loud_until, at + (level - BURST) / SHARE)
 
-    def wait(self, lane: str, *, at: float) -> float:
-        """Seconds after which the lane may go on; 0: now."""
-        excess = self._level(lane, at) - BURST
+    def wait(self, lane: str, *, at: float, running: int = 0) -> float:
+        """Seconds after which another request of the lane may start; 0: now. ``running`` of its
+        requests are under way, and are taken to need what its requests usually do: a lane that has
+        waited for its share would otherwise start all that it may run at the same moment."""
+        level = self._level(lane, at)
+        usual = self._used[lane].usual if level else 0.0
+        excess = level + running * usual - BURST
         if excess <= 0 or self._is_alone(lane, at):
             return 0.0
         latest = next(reversed(self._quiet.values()))
         return min(excess / SHARE, latest + PRESENCE - at)
 
     def _level(self, lane: str, at: float) -> float:
-        level, since = self._used.get(lane, (0.0, at))
-        level -= (at - since) * SHARE
+        use = self._used.get(lane)
+        if use is None:
+            return 0.0
+        level = use.level - (at - use.at) * SHARE
         if level > 0:
             return level
-        self._used.pop(lane, None)
+        del self._used[lane]
         return 0.0
 
     def _is_alone(self, lane: str, at: float) -> bool:

@@ -179,7 +179,7 @@ class Threads:
             return False
         if not task.is_paced:
             return True
-        wait = self._shares.wait(lane, at=now)
+        wait = self._shares.wait(lane, at=now, running=self._running[lane])
         if wait:
             self._look_again(now + wait)
         return not wait

@@ -6,7 +6,6 @@ of Stripe or a lock, delays no other. Each service limits its own chore: rows pe
 statement, seconds per answer of Stripe. ``WORKER_LANES`` limits a worker to some of the chores.
 """
 
-import gc
 import os
 import threading
 import time
@@ -20,6 +19,7 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
+from common import garbage
 from common.chore_metrics import measured
 from common.context import CauseType, caused_by
 from common.liveness import touch_liveness_file
@@ -43,7 +43,7 @@ class Poller(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         super().__init__(worker, **kwargs)
         shipper.child_role = "worker_child"  # before the pool forks
-        gc.freeze()  # a collection would write to the pages that parent and children share
+        garbage.begin_serving()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 

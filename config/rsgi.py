@@ -1,12 +1,12 @@
 """The application for the web server: `granian --interface rsgi config.rsgi:application`."""
 
-import gc
 from importlib import import_module
 from importlib.util import find_spec
 from threading import Thread
 
 from django.urls import resolve
 
+from common import garbage
 from config.orphans import end_with_parent
 from config.wsgi import application as wsgi  # sets Django up, which the rest needs
 
@@ -20,9 +20,9 @@ def _warm_up() -> None:
     resolve("/live")
     if find_spec("strawberry") is not None:  # requirements/graphql.in is installed
         import_module("graph_api.answers")
-    gc.freeze()
+    garbage.begin_serving()
 
 
-gc.freeze()  # loaded modules stay for ever: no collection needs to scan them
+garbage.begin_serving()
 end_with_parent()
 Thread(target=_warm_up, name="warm up", daemon=True).start()

@@ -5,7 +5,6 @@ Any number may run. On one machine they share the port, and the kernel spreads c
 
 import argparse
 import asyncio
-import gc
 import os
 import signal
 from dataclasses import replace
@@ -16,6 +15,7 @@ import django
 async def _serve(address: str) -> None:
     from django.conf import settings  # noqa: PLC0415  # needs Django to be set up
 
+    from common import garbage  # noqa: PLC0415
     from common.liveness import touch_liveness_file  # noqa: PLC0415
     from projects.limits.limiter import limiter  # noqa: PLC0415
     from rpc.server import LIVENESS_SECONDS, RpcServer  # noqa: PLC0415
@@ -26,7 +26,7 @@ async def _serve(address: str) -> None:
     limits = replace(settings.RPC, address=address) if address else settings.RPC
     server = RpcServer(limits, limiter)
     await server.start()
-    gc.freeze()  # loaded modules stay for ever: no collection needs to scan them
+    garbage.begin_serving()
     while not stop.is_set():
         touch_liveness_file()
         try:

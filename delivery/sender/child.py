@@ -6,7 +6,6 @@ know what is open.
 """
 
 import asyncio
-import gc
 import os
 import resource
 import signal
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO, cast
 
 import uvloop
 
+from common import garbage
 from delivery.sender.attempt import CANCELED, Attempts
 from delivery.sender.messages import MAX_IN_FLIGHT, SendFault, SendJob, SendResult
 from delivery.sender.options import SenderOptions
@@ -129,7 +129,7 @@ def main(arguments: list[str]) -> None:
     results = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints must not end up among the frames
     jobs = cast(BinaryIO, os.fdopen(0, "rb", buffering=0))
-    gc.freeze()
+    garbage.begin_serving()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
         runner.run(Child(loop, options).run(jobs, cast(BinaryIO, results)))

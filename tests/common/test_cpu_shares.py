@@ -81,3 +81,16 @@ def test_hours_alone_are_not_paid_for_when_a_quiet_lane_comes() -> None:
     used = work(shares, "loud", since=1000, until=1020, quiet=morning)
     assert used >= SHARE * 20 - DEBT - 2 * JOB
     assert used <= SHARE * 20 + 2 * JOB
+
+
+def test_requests_that_wait_for_the_share_do_not_start_together() -> None:
+    shares = CpuShares()
+    shares.charge("loud", BURST, at=0)
+    shares.note("quiet", at=0)
+    shares.charge("loud", JOB, at=0)
+    free = shares.wait("loud", at=0)
+    assert free > 0
+    shares.note("quiet", at=free)
+    assert shares.wait("loud", at=free + 0.001) == 0
+    assert shares.wait("loud", at=free + 0.001, running=1) > 0
+    assert shares.wait("quiet", at=free, running=8) == 0

@@ -84,3 +84,10 @@ def test_a_worker_freezes_its_memory_before_it_forks() -> None:
         "print(gc.get_freeze_count() > 0)"
     )
     assert run(code) == ["True"]
+
+
+def test_a_process_that_serves_searches_few_objects_at_once() -> None:
+    """A start searches seldom; in requests that would be pauses of up to 50 ms for everybody."""
+    figures = "print(gc.get_threshold()[0], gc.get_freeze_count() > 100_000)"
+    assert run(f"import gc, config; {figures}") == ["50000", "False"]
+    assert run(f"import gc, config.wsgi; {figures}") == ["2000", "True"]
