@@ -22,8 +22,10 @@ from devtools.stack.program import Program
 CASES = {"unchanged": 0, "changed": 1, "mixed": 2}
 """Of how many customers one has changed; 0: none has."""
 LEFT_SQL = """
-SELECT count(*) FROM billing_syncobject WHERE stripe_id = ANY(%s) AND applied < requested
+SELECT stripe_id FROM billing_syncobject WHERE stripe_id = ANY(%s) AND applied < requested LIMIT 1
 """
+"""Ends at the first that is left: counting all of them each time took a third of what PostgreSQL had
+to do."""
 SUBSCRIPTIONS_SQL = """
 SELECT subscription.stripe_id, subscription.status, item.quantity
 FROM billing_subscription AS subscription
@@ -33,7 +35,7 @@ WHERE subscription.project_id = %s
 INVOICES_SQL = """
 SELECT stripe_id, status, total, amount_paid FROM billing_invoice WHERE project_id = %s
 """
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +144,8 @@ def _differences(
 
 def _wait_until_applied(connection: psycopg.Connection[Any], ids: Sequence[str]) -> str:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while row := connection.execute(LEFT_SQL, [ids]).fetchone():
-        if row[0] == 0:
-            return ""
+    while left := connection.execute(LEFT_SQL, [ids]).fetchone():
         if time.monotonic() > deadline:
-            return f"{row[0]} of {len(ids)} objects are not applied"
+            return f"{left[0]} is not applied"
         time.sleep(POLL_SECONDS)
     return ""
