@@ -122,7 +122,8 @@ class DriftPolicy(models.Model):
     changed_at = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name_plural = "drift policies"
+        verbose_name = "heal policy"
+        verbose_name_plural = "heal policies"
 
     def __str__(self) -> str:
         return self.id

@@ -73,6 +73,7 @@ def test_checks_count_separately_and_tell_what_is_left(port: int, project: Proje
 def test_past_the_limit_requests_are_refused_until_the_time_that_the_refusal_names(
     port: int, project: Project, other_project: Project
 ) -> None:
+    """It is more than a second if the processes have just told each other what both let through."""
     Project.objects.filter(pk=project.pk).update(requests_per_second=RATE)
     key = key_of(project)
     answers = [get(port, key) for _ in range(PROCESSES * KEY_LIMIT + 8)]
@@ -85,7 +86,7 @@ def test_past_the_limit_requests_are_refused_until_the_time_that_the_refusal_nam
     assert refusal.headers["ratelimit"].startswith('"key";r=0;')
     assert get(port, key_of(other_project)).status == 200
     assert get(port, key, CHECK).status == 200
-    assert int(refusal.headers["retry-after"]) == 1
+    assert 1 <= int(refusal.headers["retry-after"]) <= BURST_SECONDS + 1
     wait_until(lambda: get(port, key).status == 200)
 
 
