@@ -61,8 +61,9 @@ class Threads:
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._ended: deque[_Ended] = deque()
         self._shares = CpuShares()
-        self._timer: asyncio.TimerHandle | None = None
-        """Looks again at lanes that wait for their share."""
+        self._next_look: tuple[float, asyncio.Handle] | None = None
+        """When lanes that wait for their share are looked at again, and what does it. What is due
+        within the millisecond by which uvloop counts has no time of its own there."""
         self._threads: list[threading.Thread] = []
         self._is_awake = False
 
@@ -79,8 +80,8 @@ class Threads:
 
     def stop(self) -> None:
         """Let every thread end after the jobs that it has been given."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._next_look is not None:
+            self._next_look[1].cancel()
         for _ in self._threads:
             self._tasks.put(None)
 
@@ -185,12 +186,13 @@ class Threads:
         return not wait
 
     def _look_again(self, at: float) -> None:
-        if self._timer is not None:
-            if self._timer.when() <= at:
+        if self._next_look is not None:
+            planned, handle = self._next_look
+            if planned <= at:
                 return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(at, self._end_wait)
+            handle.cancel()
+        self._next_look = at, self._loop.call_at(at, self._end_wait)
 
     def _end_wait(self) -> None:
-        self._timer = None
+        self._next_look = None
         self._start_waiting()

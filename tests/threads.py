@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import uvloop
+
 Result = TypeVar("Result")
 
 
@@ -16,8 +18,14 @@ def run_in_a_thread(function: Callable[[], Result]) -> Result:
 
 
 def run_in_a_loop(coroutine: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Await ``coroutine()`` in an event loop of a new thread."""
-    return run_in_a_thread(lambda: asyncio.run(coroutine()))
+    """Await ``coroutine()`` in an event loop of a new thread. It is uvloop's, as the web server's
+    is: its handles and its clock are not asyncio's."""
+
+    def run() -> Result:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(coroutine())
+
+    return run_in_a_thread(run)
 
 
 def compute(seconds: float) -> None:

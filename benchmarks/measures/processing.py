@@ -22,10 +22,11 @@ from devtools.stack.program import Program
 CASES = {"unchanged": 0, "changed": 1, "mixed": 2}
 """Of how many customers one has changed; 0: none has."""
 LEFT_SQL = """
-SELECT stripe_id FROM billing_syncobject WHERE stripe_id = ANY(%s) AND applied < requested LIMIT 1
+SELECT stripe_id FROM billing_syncobject
+WHERE stripe_id = ANY(%s) AND applied < requested
+LIMIT 1
 """
-"""Ends at the first that is left: counting all of them each time took a third of what PostgreSQL had
-to do."""
+"""Ends at the first that is left: to count them all each time was a third of PostgreSQL's work."""
 SUBSCRIPTIONS_SQL = """
 SELECT subscription.stripe_id, subscription.status, item.quantity
 FROM billing_subscription AS subscription

@@ -115,6 +115,19 @@ def test_a_lane_that_computes_waits_beside_a_quiet_one() -> None:
     play(story)
 
 
+def test_all_that_wait_for_a_share_get_it_however_short_the_wait() -> None:
+    """uvloop's clock counts milliseconds. Jobs of a tenth of one wait for less than that."""
+
+    async def story(threads: Threads) -> None:
+        await threads.run(lambda: compute(0.15), lane="loud")
+        for _ in range(10):
+            await threads.run(lambda: None, lane="quiet")
+            jobs = [threads.run(lambda: compute(0.0001), lane="loud") for _ in range(20)]
+            await asyncio.gather(*jobs, threads.run(lambda: None, lane="quiet"))
+
+    play(story)
+
+
 def test_jobs_of_several_callers_do_not_wait() -> None:
     async def story(threads: Threads) -> None:
         await threads.run(lambda: compute(0.6), lane="shared", is_paced=False)

@@ -66,6 +66,7 @@ def test_the_child_imports_no_django_and_no_driver() -> None:
     assert {each for each in ours if not each.startswith("delivery.sender")} == {
         "common.addresses",
         "common.egress_rules",
+        "common.garbage",
     }
     assert program.stdout == ""
 
