@@ -12,7 +12,7 @@ OLDER = (20, 50)
 
 
 def begin_serving() -> None:
-    """Call once the code is loaded. Modules stay for ever: from now on no search passes them, nor
-    writes to the pages that a process shares with its children."""
+    """Call when code has been loaded; again after more of it. Modules stay for ever: from now on no
+    search visits them, nor writes to the pages that a process shares with its children."""
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS, *OLDER)

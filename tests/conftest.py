@@ -76,8 +76,8 @@ def _warm_process(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(autouse=True)
 def _outside_of_requests() -> None:
-    """No request, task or command is under way when a test starts. Those that an earlier test sent
-    in this process end like all others do: the next one on the thread replaces their ids."""
+    """Start each test while no request, task or command runs. The requests of an earlier test leave
+    their ids behind: where a thread serves, its next request replaces them."""
     context.begin()
     context.request_id.set("")
     context.cause.set(None)

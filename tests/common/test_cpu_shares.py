@@ -94,3 +94,15 @@ def test_requests_that_wait_for_the_share_do_not_start_together() -> None:
     assert shares.wait("loud", at=free + 0.001) == 0
     assert shares.wait("loud", at=free + 0.001, running=1) > 0
     assert shares.wait("quiet", at=free, running=8) == 0
+
+
+def test_requests_that_only_wait_do_not_stop_their_lane_for_long() -> None:
+    """Eight requests wait for Stripe, after one that computed: what they may need counts until the
+    lane's share has made up for that one."""
+    shares = CpuShares()
+    shares.charge("a", BURST, at=0)
+    made_up = BURST / SHARE
+    for at in (made_up - 0.01, made_up + 0.01):
+        shares.note("quiet", at=at)
+        wait = shares.wait("a", at=at, running=8)
+        assert (wait > 0) == (at < made_up)
