@@ -45,6 +45,10 @@ class CpuShares:
         """Whether a lane has used more than its share, so that quiet ones matter."""
         return at < self._loud_until
 
+    def is_any_beside_a_loud_one(self, *, at: float) -> bool:
+        """Whether a lane has used more than its share, and one that has not is there."""
+        return self.is_any_loud(at=at) and self._has_quiet(at)
+
     def note(self, lane: str, *, at: float) -> None:
         """A request of the lane has come."""
         self._quiet.pop(lane, None)
@@ -84,10 +88,14 @@ class CpuShares:
         return 0.0
 
     def _is_alone(self, lane: str, at: float) -> bool:
-        """Whether no quiet lane but perhaps this one is there; forgets those that have left."""
+        """Whether no quiet lane but perhaps this one is there."""
+        return not self._has_quiet(at) or self._quiet.keys() <= {lane}
+
+    def _has_quiet(self, at: float) -> bool:
+        """Whether a quiet lane is there; forgets those that have left."""
         while self._quiet:
             first, seen = next(iter(self._quiet.items()))
             if at - seen < PRESENCE:
-                break
+                return True
             del self._quiet[first]
-        return self._quiet.keys() <= {lane}
+        return False

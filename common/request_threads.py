@@ -23,9 +23,9 @@ Job = Callable[[], Any]
 USUAL_SWITCH_SECONDS = sys.getswitchinterval()
 SHARED_SWITCH_SECONDS = 0.001
 """After which a thread that computes lets another one use the interpreter, while several execute
-requests. With Python's 5 ms the event loop, and each request after each of its queries, would wait
-for so long per computing thread. With one request alone nothing has to be shared, and the event
-loop is not interrupted for nothing."""
+requests, or one does while a quiet lane is beside a loud one. With Python's 5 ms the event loop,
+and each request after each of its queries, would wait for so long per computing thread. Otherwise
+nothing has to be shared, and the event loop is not interrupted for nothing."""
 
 
 class _Task(NamedTuple):
@@ -119,8 +119,7 @@ class Threads:
     def _start(self, task: _Task) -> None:
         self._free -= 1
         self._running[task.lane] += 1
-        if self.running_count == 2:
-            sys.setswitchinterval(SHARED_SWITCH_SECONDS)
+        self._choose_turns()
         self._tasks.put(task)
 
     def _work(self) -> None:
@@ -154,11 +153,18 @@ class Threads:
 
     def _leave(self, lane: str) -> None:
         self._free += 1
-        if self.running_count == 1:
-            sys.setswitchinterval(USUAL_SWITCH_SECONDS)
+        self._choose_turns()
         self._running[lane] -= 1
         if not self._running[lane]:
             del self._running[lane]
+
+    def _choose_turns(self) -> None:
+        """Let threads have shorter turns while others wait for the interpreter."""
+        count = self.running_count
+        if count <= 2:
+            now = self._loop.time()
+            is_shared = count == 2 or self._shares.is_any_beside_a_loud_one(at=now)
+            sys.setswitchinterval(SHARED_SWITCH_SECONDS if is_shared else USUAL_SWITCH_SECONDS)
 
     def _start_waiting(self) -> None:
         """Start tasks, one of each lane in turn, until no lane may have another thread."""

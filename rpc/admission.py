@@ -34,7 +34,8 @@ from rpc.routes import RpcRoute
 FREQUENT = frozenset({"/entitlements/check", "/entitlements/consume"})
 """Paths of the calls that are counted as checks."""
 MAX_HELD = 200
-"""Refusals that are held back at the same time; further ones are answered at once."""
+"""Refusals that are held back at the same time, further ones are answered at once; so many are a
+flood. Each takes one of the calls that a process executes (``RpcSettings.max_calls``)."""
 
 
 class AdmittedCall(NamedTuple):
@@ -68,7 +69,7 @@ class RpcGate:
         self._threads = threads
         self._limiter = limiter
         self._is_on: bool = settings.RATE_LIMITS.are_on
-        self._held = HeldRefusals(MAX_HELD)
+        self._held = HeldRefusals(MAX_HELD, flood=MAX_HELD)
         self._refusals = RefusalLog()
         self._lookups = KeyLookups()
         self._tasks: list[asyncio.Task[None]] = []
@@ -78,6 +79,10 @@ class RpcGate:
             exchanges = shared_counts.keep_exchanging(self._limiter, self._threads)
             reports = refusal_log.keep_reporting(self._refusals)
             self._tasks = [loop.create_task(exchanges), loop.create_task(reports)]
+
+    def let_go(self) -> None:
+        """Answer held refusals now: the process ends when no call is left."""
+        self._held.release()
 
     def stop(self) -> None:
         for task in self._tasks:
@@ -112,7 +117,7 @@ class RpcGate:
     async def _find_caller(self, header: str, scope: str, address: str) -> ProjectCredential | None:
         """Look the key up. From an address that has sent too many wrong ones a right key goes on
         working, because others may call from there; in a flood only one that was right before."""
-        if self._held.is_full and not _had_valid_key(header):
+        if self._held.is_flooded and not _had_valid_key(header):
             self._check_failures(address)
         find = partial(_find_caller, header, scope)
         lane = lane_of_address(address)
@@ -133,7 +138,7 @@ class RpcGate:
     async def hold(self, refusal: LimitReached) -> None:
         """Count the refusal for the log, and wait before it is answered, unless too many wait."""
         self._refusals.count(refusal.quota)
-        refusal.wait -= await self._held.hold()
+        refusal.wait -= await self._held.hold(refusal.quota)
 
     def _take(self, quota: Quota) -> Headers:
         if not self._is_on:

@@ -75,6 +75,7 @@ class RpcServer:
         """Take no new call, let streams go, and finish every call in progress."""
         await self._health.enter_graceful_shutdown()
         self.room.close()
+        self.gate.let_go()
         await self._server.stop(self.limits.stop_seconds)
         self.gate.stop()
         self.threads.stop()

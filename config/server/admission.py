@@ -38,8 +38,9 @@ PROBES = frozenset({"/live", "/ready"})
 LOGIN = "/admin/login/"
 UNCOUNTED = frozenset({CallerStatus.SIGNED, CallerStatus.UNIDENTIFIED})
 """Nobody is told to wait because the database is away: 503 says so."""
-MAX_HELD = 500
-"""Refusals that are held back at the same time; further ones are answered at once."""
+MAX_HELD, FLOOD = 5000, 500
+"""Refusals that are held back at the same time, further ones are answered at once; and the number
+from which on they are a flood."""
 MAX_ACCEPTED = 10_000
 """Paths with a right signature that are remembered; at the next one all are forgotten."""
 
@@ -88,7 +89,7 @@ class Gate:
         self._threads = threads
         self._limiter = limiter
         self._is_on: bool = settings.RATE_LIMITS.are_on
-        self._held = HeldRefusals(MAX_HELD)
+        self._held = HeldRefusals(MAX_HELD, flood=FLOOD)
         self._refusals = RefusalLog()
         self._lookups = KeyLookups()
         self._accepted: set[str] = set()
@@ -100,6 +101,10 @@ class Gate:
             exchanges = shared_counts.keep_exchanging(self._limiter, self._threads)
             reports = refusal_log.keep_reporting(self._refusals)
             self._tasks = [loop.create_task(exchanges), loop.create_task(reports)]
+
+    def let_go(self) -> None:
+        """Answer held refusals now: the process ends when no request is left."""
+        self._held.release()
 
     def stop(self) -> None:
         for task in self._tasks:
@@ -135,7 +140,7 @@ class Gate:
     async def _find_caller(self, environ: Environ, address: str) -> RequestSender:
         """Look the key up. From an address that has sent too many wrong ones a right key goes on
         working, because others may call from there; in a flood only one that was right before."""
-        if self._held.is_full and not callers.had_valid_key(environ):
+        if self._held.is_flooded and not callers.had_valid_key(environ):
             self._check_failures(address)
         find = partial(callers.find_caller, environ)
         lane = lane_of_address(address)
@@ -160,7 +165,7 @@ class Gate:
     async def hold(self, refusal: RefusedByLimit) -> None:
         """Count the refusal for the log, and wait before it is answered, unless too many wait."""
         self._refusals.count(refusal.quota)
-        refusal.wait -= await self._held.hold()
+        refusal.wait -= await self._held.hold(refusal.quota)
 
     def _quota_of(self, caller: RequestSender, path: str, address: str) -> Quota | None:
         """The quota of a caller; None where nothing is counted."""

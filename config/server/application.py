@@ -66,7 +66,8 @@ class Application:
         )
         self.waiting = WaitingRoom(self.limits, self.threads)
         self.busy: set[str] = set()
-        self.connections = Connections(self.limits.max_connections, self.busy)
+        self.held: set[str] = set()
+        self.connections = Connections(self.limits.max_connections, self.busy, self.held)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         allow_many_files()
@@ -86,9 +87,10 @@ class Application:
         spans.flush()
 
     def _stop(self) -> None:
-        """Let waiting readers go; the server then ends when no request is left. SIGINT means the
-        same to it as SIGTERM, whose handler this one replaces."""
+        """Let waiting readers and refused callers go; the server then ends when no request is left.
+        SIGINT means the same to it as SIGTERM, whose handler this one replaces."""
         self.waiting.close()
+        self.gate.let_go()
         signal.raise_signal(signal.SIGINT)
 
     async def __rsgi__(self, scope: Scope, protocol: Protocol) -> None:
@@ -100,16 +102,16 @@ class Application:
         client: str = scope.client
         self.busy.add(client)
         try:
-            await self._serve(environ_of(scope), protocol)
+            await self._serve(environ_of(scope), protocol, client)
         finally:
             self.busy.discard(client)
 
-    async def _serve(self, environ: Environ, protocol: Protocol) -> None:
+    async def _serve(self, environ: Environ, protocol: Protocol, client: str) -> None:
         try:
             admission = await self.gate.admit(environ)
             body = await self._body(environ, protocol, admission)
         except RefusedByLimit as refusal:
-            await self.gate.hold(refusal)
+            await self._hold(refusal, client)
             _answer(environ, protocol, refusal.answer)
         except BodyTimeout:
             _refuse(environ, protocol, BodyTooSlow())
@@ -124,6 +126,16 @@ class Application:
             else:
                 status = await self._respond(environ, body, protocol, admission)
                 self.gate.finish(admission, environ["PATH_INFO"], status)
+
+    async def _hold(self, refusal: RefusedByLimit, client: str) -> None:
+        """Wait before a refusal is answered. If there are too many connections, it may be closed
+        meanwhile."""
+        self.busy.discard(client)
+        self.held.add(client)
+        try:
+            await self.gate.hold(refusal)
+        finally:
+            self.held.discard(client)
 
     async def _respond(
         self, environ: Environ, body: bytes, protocol: Protocol, admission: Admission

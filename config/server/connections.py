@@ -10,9 +10,10 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -23,8 +24,17 @@ TCP_INFO_SIZE = 60
 LAST_DATA = struct.Struct("=44xI4xI")
 """From Linux's ``struct tcp_info``: milliseconds since data was last sent and last received."""
 CHECK_INTERVAL_SECONDS = 0.25
+TURN, PAUSE_SECONDS = 25, 0.001
+"""Sockets that are looked at before requests may have the interpreter, and for how long they have
+it: thousands at once would stop them for tens of milliseconds."""
 ROOM = 10
 """One in ten of the limit is closed beyond the excess, so that not every check must close some."""
+MAX_HELD_CLOSED = 100
+"""Connections closed at one check whose requests were refused and wait for the answer. Who floods
+comes back at once, and costs more then than while it waits."""
+
+
+Item = TypeVar("Item")
 
 
 class Connection(NamedTuple):
@@ -39,12 +49,14 @@ class Connections:
     """The accepted connections of this process.
 
     ``busy`` holds the clients, as ``address:port``, whose requests are being received or answered;
-    their connections are never closed.
+    their connections are never closed. ``held`` holds those whose requests were refused and are
+    answered later.
     """
 
-    def __init__(self, limit: int, busy: Collection[str]) -> None:
+    def __init__(self, limit: int, busy: Collection[str], held: Collection[str] = ()) -> None:
         self._limit = limit
         self._busy = busy
+        self._held = held
         self._stop = threading.Event()
 
     def start(self) -> None:
@@ -71,9 +83,13 @@ class Connections:
         count = excess + self._limit // ROOM
         idle = [connection for connection in connections if connection.client not in self._busy]
         idle.sort(key=lambda connection: connection.idle_ms, reverse=True)
-        for connection in idle[:count]:
+        oldest = idle[:count]
+        held = [connection for connection in oldest if connection.client in self._held]
+        kept = {connection.client for connection in held[MAX_HELD_CLOSED:]}
+        closed = [connection for connection in oldest if connection.client not in kept]
+        for connection in closed:
             _shut_down(connection.socket)
-        return len(idle[:count])
+        return len(closed)
 
     def _watch(self) -> None:
         while not self._stop.wait(CHECK_INTERVAL_SECONDS):
@@ -90,7 +106,7 @@ def _accepted() -> Iterator[Connection]:
     """Connections to the ports on which this process listens."""
     sockets = list(_sockets())
     ports = {handle.getsockname()[1] for handle in sockets if _is_listening(handle)}
-    for handle in sockets:
+    for handle in _in_turns(sockets):
         connection = _connection(handle, ports)
         if connection is None:
             handle.close()
@@ -103,7 +119,7 @@ def _sockets() -> Iterator[socket.socket]:
 
     The original file descriptor may be closed and reused at any time.
     """
-    for name in os.listdir(SOCKETS):  # noqa: PTH208
+    for name in _in_turns(os.listdir(SOCKETS)):  # noqa: PTH208
         try:
             descriptor = os.dup(int(name))
         except OSError:  # closed in the meantime
@@ -117,6 +133,13 @@ def _sockets() -> Iterator[socket.socket]:
             yield handle
         else:
             handle.close()
+
+
+def _in_turns(items: Iterable[Item]) -> Iterator[Item]:
+    for number, item in enumerate(items, start=1):
+        yield item
+        if number % TURN == 0:
+            time.sleep(PAUSE_SECONDS)
 
 
 def _is_listening(handle: socket.socket) -> bool:

@@ -26,8 +26,9 @@ class Limits:
     again from callers with one. A further body drops the oldest."""
     max_open_body_bytes: int = 64 * 1024 * KIB
     """Total size of these bodies by their Content-Length, with the same rule."""
-    max_connections: int = 1000
-    """Open connections; beyond that, those that have been idle longest are closed."""
+    max_connections: int = 3000
+    """Open connections; beyond that, those that have been idle longest are closed. One takes 8 KiB
+    of memory."""
 
     max_waiting: int = 800
     """Readers that wait for new events at the same time; a further one gets an empty page."""

@@ -75,7 +75,9 @@ class GranianProtocol:
         self.answer = [status, dict(headers), orjson.loads(body)]
 
 
-async def send(app: Application, path: str, body: bytes, **headers: str) -> list[Any]:
+async def send(
+    app: Application, path: str, body: bytes, *, client: str = GranianScope.client, **headers: str
+) -> list[Any]:
     """Send one request; returns status, headers and body of the answer."""
     protocol = GranianProtocol(body)
     fields = {
@@ -84,7 +86,7 @@ async def send(app: Application, path: str, body: bytes, **headers: str) -> list
         "content-length": str(len(body)),
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
-    await app.__rsgi__(GranianScope(path, fields), protocol)
+    await app.__rsgi__(GranianScope(path, fields, client=client), protocol)
     return protocol.answer
 
 

@@ -1,9 +1,9 @@
 """What is counted before a request gets a thread, and how refusals are held back."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,17 +12,22 @@ from django.test import RequestFactory
 from common.request_threads import Threads
 from config.server import callers
 from config.server.admission import Gate, RefusedByLimit
+from config.server.application import Application
 from config.server.callers import RequestSender
 from projects.keys import key_cache
 from projects.keys.credentials import ProjectCredential
-from projects.limits import held_refusals, shared_counts
-from projects.limits.callers import PREFLIGHTS
-from projects.limits.held_refusals import HOLD_SECONDS, HeldRefusals
+from projects.limits import shared_counts
+from projects.limits.callers import (
+    ANONYMOUS_RATE,
+    BURST_SECONDS,
+    PREFLIGHTS,
+)
 from projects.limits.lanes import LANES, lane_of_address
 from projects.limits.limiter import Limiter
 from projects.limits.token_bucket import Limit
 from projects.models import Project
 from tests.factories.projects import key_of
+from tests.server.server_requests import run_with_application, send
 from tests.threads import compute, run_in_a_loop
 
 ADDRESSES = 500
@@ -143,25 +148,23 @@ def test_any_number_of_addresses_delays_a_project_by_a_few_requests() -> None:
     play(story)
 
 
-def test_callers_who_are_refused_together_come_back_one_after_the_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Their next requests are spread over a whole hold, and none is answered at once."""
-    monkeypatch.setattr(held_refusals, "HOLD_SECONDS", HOLD_SECONDS / 10)
+def test_a_connection_whose_refusal_is_held_counts_as_idle() -> None:
+    """So it is closed before those of callers within their limit if there are too many."""
+    allowed = int(ANONYMOUS_RATE * BURST_SECONDS)
+    clients = [f"203.0.113.7:{port}" for port in range(1000, 1000 + allowed + 5)]
 
-    async def hold_all() -> list[float]:
-        refusals = HeldRefusals(50)
-        holds = [asyncio.ensure_future(refusals.hold()) for _ in range(50)]
-        await asyncio.sleep(0)
-        assert refusals.is_full
-        assert await refusals.hold() == 0.0
-        return await asyncio.gather(*holds)
+    async def story(app: Application) -> Counter[int]:
+        requests = [send(app, "/api/v1/customers", b"", client=client) for client in clients]
+        answers = asyncio.gather(*requests)
+        while app.busy or not app.held:
+            await asyncio.sleep(0.01)
+        assert app.held <= set(clients)
+        app.gate.let_go()
+        statuses = Counter(answer[0] for answer in await answers)
+        assert not app.held
+        return statuses
 
-    seconds = sorted(run_in_a_loop(hold_all))
-    length = HOLD_SECONDS / 10
-    assert length * 0.5 <= seconds[0] < seconds[-1] < length * 1.5
-    gaps = [later - earlier for earlier, later in pairwise(seconds)]
-    assert max(gaps) < length / 10
+    assert run_with_application(story) == {401: allowed, 429: 5}
 
 
 class LimiterThatFailsOnce(Limiter):

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from config.server import connections
 from config.server.connections import LAST_DATA, TCP_INFO_SIZE, Connections
 from tests.waiting import PATIENCE
 
@@ -79,6 +80,28 @@ def test_busy_connections_are_never_closed(accepted: Accepted) -> None:
     busy = [3, 7, 31]
     assert Connections(0, {accepted.address(number) for number in busy}).trim() == COUNT - 3
     assert accepted.open() == busy
+
+
+def test_few_connections_of_refused_callers_are_closed_at_once(
+    accepted: Accepted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who floods comes back at once. Nobody else's is closed in their place."""
+    monkeypatch.setattr(connections, "MAX_HELD_CLOSED", 10)
+    held = {accepted.address(number) for number in range(COUNT)}
+    assert Connections(COUNT // 2, set(), held).trim() == 10
+    assert len(accepted.open()) == COUNT - 10
+
+
+def test_an_idle_connection_outlives_those_whose_refusal_is_held(accepted: Accepted) -> None:
+    """They have waited for longer than a caller within its limit pauses between two requests."""
+    quiet = accepted.servers[7]
+    while last_data_received_ms(quiet) < 100:
+        pass
+    accepted.clients[7].sendall(b"GET")
+    assert quiet.recv(3) == b"GET"
+    held = {accepted.address(number) for number in range(COUNT) if number != 7}
+    Connections(1, set(), held).trim()
+    assert accepted.open() == [7]
 
 
 def test_other_sockets_of_this_process_are_left_alone(accepted: Accepted) -> None:

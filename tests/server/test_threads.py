@@ -5,8 +5,10 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+from common.cpu_shares import BURST
 from common.request_threads import SHARED_SWITCH_SECONDS, USUAL_SWITCH_SECONDS, Threads
 from tests.threads import Result, compute, run_in_a_loop
 
@@ -177,5 +179,15 @@ def test_threads_take_shorter_turns_while_several_execute_requests() -> None:
         assert sys.getswitchinterval() == USUAL_SWITCH_SECONDS
         await second.end()
         assert await threads.run(sys.getswitchinterval) == USUAL_SWITCH_SECONDS
+
+    play(story)
+
+
+def test_a_request_alone_takes_shorter_turns_while_a_quiet_lane_is_beside_a_loud_one() -> None:
+    async def story(threads: Threads) -> None:
+        await threads.run(partial(compute, BURST * 2), lane="loud")
+        assert await threads.run(sys.getswitchinterval, lane="loud") == USUAL_SWITCH_SECONDS
+        threads.note("quiet")
+        assert await threads.run(sys.getswitchinterval, lane="") == SHARED_SWITCH_SECONDS
 
     play(story)
