@@ -76,7 +76,14 @@ class GranianProtocol:
 
 
 async def send(
-    app: Application, path: str, body: bytes, *, client: str = GranianScope.client, **headers: str
+    app: Application,
+    path: str,
+    body: bytes,
+    *,
+    client: str = GranianScope.client,
+    method: str = "POST",
+    query_string: str = "",
+    **headers: str,
 ) -> list[Any]:
     """Send one request; returns status, headers and body of the answer."""
     protocol = GranianProtocol(body)
@@ -86,7 +93,8 @@ async def send(
         "content-length": str(len(body)),
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
-    await app.__rsgi__(GranianScope(path, fields, client=client), protocol)
+    scope = GranianScope(path, fields, method, query_string, client=client)
+    await app.__rsgi__(scope, protocol)
     return protocol.answer
 
 
