@@ -128,8 +128,8 @@ class Application:
                 self.gate.finish(admission, environ["PATH_INFO"], status)
 
     async def _hold(self, refusal: RefusedByLimit, client: str) -> None:
-        """Wait before a refusal is answered. If there are too many connections, it may be closed
-        meanwhile."""
+        """Wait before a refusal is answered. Meanwhile its connection counts as idle, and may be
+        closed if there are too many."""
         self.busy.discard(client)
         self.held.add(client)
         try:

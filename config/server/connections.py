@@ -33,7 +33,6 @@ MAX_HELD_CLOSED = 100
 """Connections closed at one check whose requests were refused and wait for the answer. Who floods
 comes back at once, and costs more then than while it waits."""
 
-
 Item = TypeVar("Item")
 
 
