@@ -1,7 +1,7 @@
 """Give functions of a loaded module the code that its file has now.
 
-Only bodies of functions and methods are swapped; a function keeps its identity, so whoever has
-imported it runs the new body. Anything else that differs needs a fresh process.
+Only bodies of a module's functions and methods are swapped; a function keeps its identity, so
+whoever has imported it runs the new body. Anything else that differs needs a fresh process.
 """
 
 import ast
@@ -40,6 +40,8 @@ def _changed(old: ast.AST, new: ast.AST, prefix: str = "") -> Iterator[str]:
         if ast.dump(one) == ast.dump(other):
             continue
         if isinstance(one, Function) and isinstance(other, Function) and _head(one) == _head(other):
+            if _inner(one) != _inner(other):
+                raise NeedsFreshProcess(f"{prefix}{one.name}")
             yield f"{prefix}{one.name}"
         elif isinstance(one, ast.ClassDef) and isinstance(other, ast.ClassDef):
             yield from _changed(one, other, f"{prefix}{one.name}.")
@@ -56,6 +58,12 @@ def _head(function: Function) -> str:
     """All but the body."""
     decorators = [ast.dump(each) for each in function.decorator_list]
     return f"{function.name} {ast.dump(function.args)} {decorators}"
+
+
+def _inner(function: Function) -> list[str]:
+    """The functions inside of it, which may have been made already, when the module was loaded."""
+    inner = (each for each in ast.walk(function) if isinstance(each, Function | ast.Lambda))
+    return [ast.dump(each) for each in inner if each is not function]
 
 
 def _codes(source: str, file: str) -> dict[str, CodeType]:

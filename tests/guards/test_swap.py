@@ -30,6 +30,16 @@ def block():
     yield "before"
 
 
+def make_check(most):
+    def check(count):
+        return count <= most
+
+    return check
+
+
+check_three = make_check(3)
+
+
 class Gate:
     def opens(self, key):
         return key == "right"
@@ -86,6 +96,7 @@ def test_functions_behind_decorators_and_in_classes_are_found(module: ModuleType
     ("code", "without"),
     [
         ("MOST = 3", "MOST = 4"),
+        ("return count <= most", "return True"),
         ("def is_allowed(count):", "def is_allowed(count=0):"),
         ("@lru_cache(maxsize=None)\n", ""),
         ('    @staticmethod\n    def named():\n        return "gate"\n', ""),
