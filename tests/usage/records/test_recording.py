@@ -86,6 +86,13 @@ def test_a_key_belongs_to_its_project(project: Project, other_project: Project) 
     assert Total.objects.for_project(project).get().sum == 5
 
 
+def test_a_neighbours_meter_counts_nothing(project: Project, other_project: Project) -> None:
+    MeterFactory.create(project=other_project, code="bytes")
+    (refused,) = record_entries(project, UsageEntry("ada", "bytes", 5, NOW, "k1"))
+    assert refusal_types([refused]) == [MeterUnknown]
+    assert not Total.objects.across_projects().exists()
+
+
 def test_each_record_is_judged_for_itself_and_a_refused_one_leaves_nothing(
     project: Project,
 ) -> None:
