@@ -100,13 +100,13 @@ def list_ratios() -> Iterator[Ratio]:
     for connections, target in ((1, 1.0), (8, None), (32, None)):
         grpc = GRPC_CHECK.format(connections)
         yield Ratio(f"{grpc} : HTTP", case_name(grpc), case_name(HTTP_CHECK), target)
-    yield Ratio(f"{INTAKE} : {COMMITS}", case_name(INTAKE), COMMITS, 0.30)
-    yield Ratio(f"{INTAKE} : {DJSTRIPE_INTAKE}", case_name(INTAKE), DJSTRIPE_INTAKE, 5)
+    yield Ratio(f"{INTAKE} : {COMMITS}", case_name(INTAKE), COMMITS, 0.8)
+    yield Ratio(f"{INTAKE} : {DJSTRIPE_INTAKE}", case_name(INTAKE), DJSTRIPE_INTAKE, 8)
     for size in (100, 1000):
         case, targets = INGEST.format(size), (0.35, 0.60) if size == 1000 else (None, None)
         yield Ratio(f"{case} : {COPY}", case_name(case), COPY, targets[0])
         yield Ratio(f"{case} : {JSON}", case_name(case), JSON, targets[1])
-    yield Ratio(f"{CONSUME} : {BARE_CONSUME}", case_name(CONSUME), BARE_CONSUME, 0.5)
+    yield Ratio(f"{CONSUME} : {BARE_CONSUME}", case_name(CONSUME), BARE_CONSUME, 0.8)
     yield Ratio(f"{RELAY} : {XADD}", case_name(RELAY), case_name(XADD), 0.3)
     yield Ratio(f"{PULL} : {PAGES}", case_name(PULL), case_name(PAGES))
     yield from _list_processing_ratios()
