@@ -46,7 +46,7 @@ def test_the_table_marks_missed_targets_and_missing_measurements() -> None:
         now=datetime(2026, 11, 21, 12, tzinfo=UTC),
     )
     assert "| check, warm in the process : bare view | 0.84 ✗ | 0.70 | 0.90 | ≥ 0.85 |" in markdown
-    assert "| consume : bare UPDATE … RETURNING view | not measured | | | ≥ 0.5 |" in markdown
+    assert "| consume : bare UPDATE … RETURNING view | not measured | | | ≥ 0.8 |" in markdown
     assert "| console home with that data, queries | 12 | | | < 15 |" in markdown
     assert "| bare view | 1,000 | 1,000 | 1,000 |  |" in markdown
     assert markdown.startswith("Measured on 2026-11-21 12:00 UTC: 2 cores; 20 projects, 20,000")
