@@ -48,12 +48,12 @@ class HeldRefusals:
             return 0.0
         caller = _caller_of(quota)
         self._counts[caller] += 1
-        started = asyncio.get_running_loop().time()
+        seconds, started = self._next_length(caller), asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(self._next_length(caller)):
+            async with asyncio.timeout(seconds):
                 await self._released.wait()
         except TimeoutError:
-            pass
+            return seconds
         finally:
             self._leave(caller)
         return asyncio.get_running_loop().time() - started

@@ -17,11 +17,7 @@ from config.server.callers import RequestSender
 from projects.keys import key_cache
 from projects.keys.credentials import ProjectCredential
 from projects.limits import shared_counts
-from projects.limits.callers import (
-    ANONYMOUS_RATE,
-    BURST_SECONDS,
-    PREFLIGHTS,
-)
+from projects.limits.callers import ANONYMOUS_RATE, BURST_SECONDS, PREFLIGHTS
 from projects.limits.lanes import LANES, lane_of_address
 from projects.limits.limiter import Limiter
 from projects.limits.token_bucket import Limit

@@ -48,7 +48,8 @@ def test_callers_who_are_refused_together_come_back_one_after_the_other() -> Non
     async def hold_all() -> list[float]:
         refusals = HeldRefusals(50, flood=50)
         holds = asyncio.ensure_future(hold_at_once(refusals, quota_of("192.0.2.1"), 50))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the first starts what starts them
         assert refusals.is_flooded
         assert await refusals.hold(quota_of("192.0.2.1")) == 0.0
         return await holds
@@ -57,7 +58,7 @@ def test_callers_who_are_refused_together_come_back_one_after_the_other() -> Non
     length = HOLD_SECONDS / 10
     assert length * 0.5 <= seconds[0] < seconds[-1] < length * 1.5
     gaps = [later - earlier for earlier, later in pairwise(seconds)]
-    assert max(gaps) < length / 5
+    assert max(gaps) < length / 10
 
 
 @pytest.mark.usefixtures("brief_holds")
@@ -109,13 +110,21 @@ def test_many_addresses_are_delayed_like_one_caller() -> None:
     assert run_in_a_loop(story)[-1] > HOLD_SECONDS / 10 * 2
 
 
-def test_a_process_that_ends_answers_held_refusals_at_once() -> None:
-    async def story() -> float:
+def test_a_process_that_ends_answers_held_refusals_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without that the test would not end."""
+    monkeypatch.setattr(held_refusals, "HOLD_SECONDS", 3600.0)
+    monkeypatch.setattr(held_refusals, "MAX_HOLD_SECONDS", 3600.0)
+
+    async def story() -> None:
         refusals = HeldRefusals(2000, flood=500)
         holds = asyncio.ensure_future(hold_at_once(refusals, quota_of("192.0.2.1"), 1000))
-        await asyncio.sleep(0)
+        while not refusals.is_flooded:
+            await asyncio.sleep(0)
         refusals.release()
-        assert await refusals.hold(quota_of("192.0.2.1")) < HOLD_SECONDS / 2
-        return (await holds)[-1]
+        await holds
+        await refusals.hold(quota_of("192.0.2.1"))
+        assert not refusals.is_flooded
 
-    assert run_in_a_loop(story) < HOLD_SECONDS / 2
+    run_in_a_loop(story)
