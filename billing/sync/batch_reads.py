@@ -4,12 +4,10 @@ An answer of Stripe takes a fifth of a second, and most of it is waiting. So a f
 answers while the caller stores those that have come. The threads use no database connection.
 """
 
-import contextvars
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +18,7 @@ from billing.stripe import budget
 from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
 from billing.stripe.snapshots import StripeSnapshot
+from billing.sync import reader_threads
 from billing.sync.object_sync import budget_spent, retrieve, traced
 from billing.sync.sync_queue import AccountKind, SyncLease
 
@@ -98,8 +97,7 @@ class BatchReads:
                 return ReadResult(lease, read())
         except Exception as error:  # noqa: BLE001  # the caller records it with the object
             return ReadResult(lease, error=error)
-        run = contextvars.copy_context().run
-        self._running[_readers().submit(run, read)] = lease
+        self._running[reader_threads.start(read)] = lease
         return None
 
     def _finished_reads(self) -> Iterator[ReadResult]:
@@ -134,23 +132,3 @@ def _result(lease: SyncLease, future: "Future[StripeSnapshot | None]") -> ReadRe
     if not isinstance(error, Exception):
         raise error
     return ReadResult(lease, error=error)
-
-
-_pool: ThreadPoolExecutor | None = None
-
-
-def _readers() -> ThreadPoolExecutor:
-    """The threads of this process, which keep their connections to Stripe open."""
-    global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(settings.BILLING.sync_readers, thread_name_prefix="sync-reader")
-    return _pool
-
-
-def _after_fork() -> None:
-    """A fork has no threads of its parent."""
-    global _pool
-    _pool = None
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -5,11 +5,13 @@ fence is older than the page, as it is for an object that is read alone. An obje
 does not contain, or that cannot be read from the list, is returned to be read by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 import structlog
 
+from billing.models import StripeAccount
 from billing.stripe import budget
 from billing.stripe.budget import Lane
 from billing.stripe.client import client_for
@@ -19,11 +21,13 @@ from billing.stripe.errors import (
     StripeUnavailable,
 )
 from billing.stripe.fields import PAGE
-from billing.stripe.snapshots import StripeSnapshot
-from billing.sync import kinds, sync_queue
+from billing.stripe.snapshots import StripeSnapshot, UnreadableObject
+from billing.sync import kinds, reader_threads, sync_queue
 from billing.sync.batch_reads import ReadResult
 from billing.sync.batch_store import BatchStore
 from billing.sync.sync_queue import SyncLease
+
+Page = list[StripeSnapshot | UnreadableObject]
 
 log = structlog.get_logger(__name__)
 
@@ -70,27 +74,40 @@ def _concerns_account(error: Exception) -> bool:
 
 
 def _read_pages(kind: str, unread: dict[str, SyncLease], answers: BatchStore) -> None:
-    """Store objects page by page, and take them out of ``unread``."""
+    """Store objects page by page, and take them out of ``unread``. While a page is stored, Stripe
+    is asked for the next one."""
     if not unread:
         return
     account = next(iter(unread.values())).account
     objects = kinds.of(kind).iterate(client_for(account))
+    read = partial(_read_page, objects, account, kind)
     useless_pages, most_useless = 0, len(unread) * USELESS_SHARE
-    while (
-        unread
-        and useless_pages <= most_useless
-        and budget.wait(account, Lane.BACKGROUND, kind=kind, patience=BUDGET_WAIT_SECONDS)
-    ):
-        page = list(islice(objects, PAGE))
-        leased = [
-            snapshot
-            for snapshot in page
-            if isinstance(snapshot, StripeSnapshot) and snapshot.stripe_id in unread
-        ]
-        for snapshot in leased:
-            answers.add(ReadResult(unread.pop(snapshot.stripe_id), snapshot))
+    next_page: Callable[[], Page] | None = read
+    while next_page is not None:
+        page = next_page()
+        leased = _find_leased(page, unread)
+        useless_pages += len(leased) <= 1
+        is_last = len(page) < PAGE or len(leased) == len(unread)
+        next_page = None if is_last or useless_pages > most_useless else reader_threads.begin(read)
+        for stripe_id, snapshot in leased.items():
+            answers.add(ReadResult(unread.pop(stripe_id), snapshot))
         answers.flush()
         sync_queue.renew(unread.values())
-        useless_pages += len(leased) <= 1
-        if len(page) < PAGE:
-            return
+
+
+def _read_page(
+    objects: Iterator[StripeSnapshot | UnreadableObject], account: StripeAccount, kind: str
+) -> Page:
+    """The next objects of the list; none if the account's budget does not allow a read soon."""
+    if not budget.wait(account, Lane.BACKGROUND, kind=kind, patience=BUDGET_WAIT_SECONDS):
+        return []
+    return list(islice(objects, PAGE))
+
+
+def _find_leased(page: Page, unread: Collection[str]) -> dict[str, StripeSnapshot]:
+    """The readable objects of a page that are leased, by Stripe id."""
+    return {
+        snapshot.stripe_id: snapshot
+        for snapshot in page
+        if isinstance(snapshot, StripeSnapshot) and snapshot.stripe_id in unread
+    }

@@ -1,7 +1,10 @@
-"""Request syncs, end their waits, and spoil and repair objects."""
+"""Request syncs, end their waits, spoil and repair objects, and watch what is asked of Stripe."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from django.db.models.functions import Now
 
 from billing.models import Product, StripeAccount, SyncObject
@@ -40,3 +43,14 @@ def due_products(shop: Shop, count: int) -> list[Product]:
         shop.stripe.v1.products.update(str(each.stripe_id), {"name": f"New {each.name}"})
         sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=str(each.stripe_id))
     return products
+
+
+def intercept(shop: Shop, monkeypatch: pytest.MonkeyPatch, before: Callable[[str], object]) -> None:
+    """Call ``before`` with the URL in the thread of each request to Stripe."""
+    send = shop.stripe.transport.request
+
+    def request(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        before(url)
+        return send(method, url, *args, **kwargs)
+
+    monkeypatch.setattr(shop.stripe.transport, "request", request)

@@ -1,7 +1,6 @@
 """A batch is read by several threads at once and stored by the worker's own."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +15,7 @@ from billing.models import Product, SyncObject
 from billing.stripe import budget
 from billing.stripe.budget import Lane
 from billing.sync import service as sync
-from tests.billing.sync.sync_rows import due_products
+from tests.billing.sync.sync_rows import due_products, intercept
 from tests.shop import Shop
 from tests.waiting import PATIENCE
 
@@ -38,17 +37,6 @@ def names(products: list[Product]) -> list[str]:
     for each in products:
         each.refresh_from_db()
     return [each.name for each in products]
-
-
-def intercept(shop: Shop, monkeypatch: pytest.MonkeyPatch, before: Callable[[str], object]) -> None:
-    """Call ``before`` with the URL in the thread of each request to Stripe."""
-    send = shop.stripe.transport.request
-
-    def request(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-        before(url)
-        return send(method, url, *args, **kwargs)
-
-    monkeypatch.setattr(shop.stripe.transport, "request", request)
 
 
 def test_as_many_objects_are_read_at_once_as_there_are_readers(

@@ -1,19 +1,25 @@
 """Many due objects of a kind are read by list; what a list does not give is read alone."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 from pytest_django import Settings
+from stripe import APIConnectionError
 
 from billing.models import Price, Product, SyncObject
+from billing.stripe.errors import StripeUnavailable
+from billing.stripe.fields import PAGE
 from billing.sync import bulk_read
 from billing.sync import service as sync
 from billing.sync.batch_reads import ReadResult
 from billing.sync.batch_store import BatchStore
-from tests.billing.sync.sync_rows import due_products, end_waits
+from tests.billing.sync.sync_rows import due_products, end_waits, intercept
 from tests.shop import Shop
+from tests.waiting import PATIENCE
 
 
 def test_many_due_objects_are_read_by_list(
@@ -56,6 +62,48 @@ def test_an_object_that_changes_during_a_list_stays_due(shop: Shop, settings: Se
     row = SyncObject.objects.get(stripe_id=during)
     assert (row.requested, row.applied) == (2, 1)
     assert sync.drain(at=timezone.now()) == 1
+
+
+def test_the_next_page_is_asked_for_while_a_page_is_stored(
+    shop: Shop, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first object of the list is stored only when Stripe has got the second request."""
+    settings.BILLING = replace(settings.BILLING, sync_readers=2)
+    _make_more_due_than_a_page_has(shop)
+    asked_again, stored = threading.Event(), list[str]()
+
+    def store(result: ReadResult) -> None:
+        assert asked_again.wait(PATIENCE)
+        stored.append(result.lease.stripe_id)
+        _store(result)
+
+    def look(url: str) -> None:
+        if "starting_after" in url:
+            asked_again.set()
+
+    intercept(shop, monkeypatch, look)
+    claims, left = bulk_read.read_list(
+        account_id=shop.account.pk, kind="product", answers=answers(store)
+    )
+    assert (len(claims), left, len(set(stored))) == (PAGE + 1, [], PAGE + 1)
+
+
+def test_a_list_that_fails_while_a_page_is_stored_keeps_that_page(
+    shop: Shop, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BILLING = replace(settings.BILLING, sync_readers=2)
+    _make_more_due_than_a_page_has(shop)
+
+    def fail(url: str) -> None:
+        if "starting_after" in url:
+            raise APIConnectionError("Nobody answers.")
+
+    intercept(shop, monkeypatch, fail)
+    with pytest.raises(StripeUnavailable):
+        bulk_read.read_list(account_id=shop.account.pk, kind="product", answers=answers(_store))
+    rows = SyncObject.objects
+    assert rows.filter(applied=1).count() == PAGE
+    assert not rows.filter(leased_until__isnull=False).exists()
 
 
 def test_a_failed_list_returns_its_objects_to_the_queue(
@@ -133,6 +181,12 @@ def test_an_object_that_stays_malformed_is_parked_and_its_account_goes_on(
     assert "StripeMalformed" in row.last_error
     bad.refresh_from_db()
     assert bad.name == "Product 0"
+
+
+def _make_more_due_than_a_page_has(shop: Shop) -> None:
+    for number in range(PAGE + 1):
+        product = shop.stripe.v1.products.create({"name": f"Product {number}"})
+        sync.request_sync(account_id=shop.account.pk, kind="product", stripe_id=product.id)
 
 
 def _store(result: ReadResult) -> None:
