@@ -43,18 +43,23 @@ class ChoreRun:
 
 def read_chore_runs(*, at: datetime) -> list[ChoreRun]:
     """The runs of all chores as they are stored, late ones first. One query."""
+    beats, paused = read_beats_and_pauses()
+    return chore_runs(beats, at=at, paused=paused)
+
+
+def read_beats_and_pauses() -> tuple[dict[str, datetime], set[str]]:
+    """The last sign of life of each task and process, and the paused tasks. One query."""
     beats = Heartbeat.objects.values_list("name", "beaten_at", Value(value=False))
     paused = paused_rows().values_list("task", "date_changed", Value(value=True))
     rows = list(beats.union(paused, all=True))
-    return chore_runs(
+    return (
         {task: time for task, time, is_pause in rows if not is_pause},
-        at=at,
-        paused={task for task, _, is_pause in rows if is_pause},
+        {task for task, _, is_pause in rows if is_pause},
     )
 
 
 def chore_runs(
-    beats: dict[str, datetime], *, at: datetime, paused: Collection[str] = ()
+    beats: dict[str, datetime], *, at: datetime, paused: Collection[str]
 ) -> list[ChoreRun]:
     """The runs of all chores, late ones first. ``beats`` comes from ``heartbeats.last_beats``,
     ``paused`` from ``chore_pauses.find_paused``."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from billing.access.selectors import subscription_invoices
+from billing.access.selectors.subscription_invoices import RunningInvoices
 from billing.models import Subscription, SubscriptionItem
 from billing.models.subscription import SubscriptionStatus
 from entitlements.resolution.facts import Reason
@@ -21,34 +22,46 @@ REASONS: dict[str, Reason] = {
 """Any other status gives no access, an unknown one included."""
 
 
-def find_entitling(
+def find_candidates(
     subscriptions: Iterable[Subscription], items: Mapping[str, Sequence[SubscriptionItem]]
 ) -> list[Subscription]:
-    """The subscriptions that give access.
+    """The subscriptions that give access if their money says so.
 
-    A paused one gives access only if it resumes within the period that is paid already. A period
-    that was skipped by a pause, and so never paid, gives none after the pause.
+    A paused one gives access only if it resumes within the period that is paid already.
     """
-    candidates = [
+    return [
         row
         for row in subscriptions
-        if row.status in REASONS and not (row.is_paused and not _resumes_in_time(row, items))
+        if row.status in REASONS
+        and items.get(row.pk)
+        and not (row.is_paused and not _resumes_in_time(row, items))
     ]
-    active = [row for row in candidates if row.status == SubscriptionStatus.ACTIVE]
+
+
+def find_entitling(
+    candidates: Iterable[Subscription],
+    items: Mapping[str, Sequence[SubscriptionItem]],
+    invoices: RunningInvoices,
+) -> list[Subscription]:
+    """The candidates that give access: not those that were never paid, and none in a period that
+    was skipped by a pause. At most one query."""
+    rows = list(candidates)
+    active = [row for row in rows if row.status == SubscriptionStatus.ACTIVE]
     if not active:
-        return candidates
-    project_id = active[0].project_id
-    unpaid = subscription_invoices.find_unpaid(project_id=project_id, subscriptions=active)
-    since = {
-        row.pk: max(item.period_start for item in items[row.pk])
-        for row in active
-        if items.get(row.pk)
-    }
-    with_period = [row for row in active if row.pk in since]
-    unpaid |= subscription_invoices.find_skipped(
-        project_id=project_id, subscriptions=with_period, since=since
+        return rows
+    without = subscription_invoices.find_unpaid(
+        invoices, project_id=active[0].project_id, subscriptions=active
     )
-    return [row for row in candidates if row.pk not in unpaid]
+    without |= {
+        row.pk
+        for row in active
+        if subscription_invoices.is_skipped(
+            invoices,
+            subscription=row,
+            since=max(item.period_start for item in items[row.pk]),
+        )
+    }
+    return [row for row in rows if row.pk not in without]
 
 
 def _resumes_in_time(

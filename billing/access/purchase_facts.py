@@ -26,7 +26,6 @@ from billing.models import (
     Subscription,
     SubscriptionItem,
 )
-from billing.models.subscription import SubscriptionStatus
 from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.models.fact import Effect
 from entitlements.models.feature import FeatureKind
@@ -65,33 +64,41 @@ def of_subscriptions(
 ) -> dict[str, list[FactDraft]]:
     """:func:`of_subscription` for many of one project, by id. ``items`` replaces the stored items.
 
-    Up to twelve queries for any number. The subscriptions are loaded with their project.
+    Up to ten queries for any number. The subscriptions are loaded with their project.
     """
     items_by_id = find_items(subscriptions) if items is None else items
-    entitling = {row.pk: row for row in access_periods.find_entitling(subscriptions, items_by_id)}
-    billed = {
-        key: [item for item in items_by_id.get(key, ()) if _bills_our_price(item)]
-        for key in entitling
-    }
-    paying = [row for key, row in entitling.items() if billed[key]]
     drafts: dict[str, list[FactDraft]] = {row.pk: [] for row in subscriptions}
+    candidates = access_periods.find_candidates(subscriptions, items_by_id)
+    if not candidates:
+        return drafts
+    project_id = candidates[0].project_id
+    invoices = subscription_invoices.find_running(
+        project_id=project_id,
+        subscriptions=candidates,
+        since=min(item.period_start for row in candidates for item in items_by_id[row.pk]),
+    )
+    billed = {
+        row.pk: [item for item in items_by_id[row.pk] if _bills_our_price(item)]
+        for row in candidates
+    }
+    entitling = access_periods.find_entitling(candidates, items_by_id, invoices)
+    paying = [row for row in entitling if billed[row.pk]]
     if not paying:
         return drafts
-    project_id = paying[0].project_id
     since = {row.pk: min(item.period_start for item in billed[row.pk]) for row in paying}
     money = receipts.of_subscriptions(
-        project_id=project_id, subscriptions=paying, since=since, extra_refunds=extra_refunds
+        invoices,
+        project_id=project_id,
+        subscriptions=paying,
+        since=since,
+        extra_refunds=extra_refunds,
     )
     offers = _find_offers(
         project_id, [item for row in paying for item in billed[row.pk]], overrides
     )
-    overdue = subscription_invoices.overdue_since(
-        project_id=project_id,
-        subscriptions=[row for row in paying if row.status == SubscriptionStatus.PAST_DUE],
-    )
     period_invoices = _find_period_invoices(project_id, paying, offers)
     for row in paying:
-        overdue_since = overdue.get(row.pk)
+        overdue_since = subscription_invoices.overdue_since(invoices, subscription=row)
         drafts[row.pk] = list(
             _draft_facts_of_items(
                 row,

@@ -174,13 +174,10 @@ def _is_unbilled(subscription: Subscription) -> bool:
     period_start = max((item.period_start for item in subscription.items.all()), default=None)
     if period_start is None or subscription.status != SubscriptionStatus.ACTIVE:
         return False
-    since = {subscription.pk: period_start}
-    rows = [subscription]
-    return bool(
-        subscription_invoices.find_skipped(
-            project_id=subscription.project_id, subscriptions=rows, since=since
-        )
+    invoices = subscription_invoices.find_running(
+        project_id=subscription.project_id, subscriptions=[subscription], since=period_start
     )
+    return subscription_invoices.is_skipped(invoices, subscription=subscription, since=period_start)
 
 
 def undo_scheduled_change(

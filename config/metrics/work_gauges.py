@@ -13,7 +13,7 @@ from billing.outbound import selectors as intents
 from billing.stripe import budget
 from billing.sync.selectors import back_offs, missing_objects, sync_objects
 from common import fair_queue, heartbeats
-from common.chore_runs import chore_runs
+from common.chore_runs import chore_runs, read_beats_and_pauses
 from config.metrics.gauge import gauge, single
 from delivery import ways_out
 from delivery.webhooks.selectors import endpoints
@@ -158,8 +158,8 @@ def gauge_queues(at: datetime) -> Iterable[Metric]:
 
 def gauge_chores(at: datetime) -> Iterable[Metric]:
     """Periodic tasks (the nets among them) and the processes that run them."""
-    beats = heartbeats.last_beats()
-    runs = chore_runs(beats, at=at)
+    beats, paused = read_beats_and_pauses()
+    runs = chore_runs(beats, at=at, paused=paused)
     processes = (heartbeats.PIPELINE, heartbeats.WORKER, heartbeats.DISPATCHER)
     return [
         gauge(
@@ -176,6 +176,11 @@ def gauge_chores(at: datetime) -> Iterable[Metric]:
             "chore_late",
             "1 if a task is overdue by more than its patience, or has never run.",
             [({"task": run.task}, float(run.is_late)) for run in runs],
+        ),
+        gauge(
+            "chore_paused",
+            "1 if operators have paused a task, which is not late then.",
+            [({"task": run.task}, float(run.is_paused)) for run in runs],
         ),
         gauge(
             "heartbeat_timestamp_seconds",

@@ -7,7 +7,6 @@ trial ends or a scheduled grant starts: :func:`notify_due` finds these customers
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
 
 import structlog
 from django.db import transaction
@@ -16,13 +15,11 @@ from common.fair_queue import QueueRun, RetryRule
 from entitlements import representation
 from entitlements.cache import service as cache
 from entitlements.decisions.selectors import facts as fact_rows
-from entitlements.decisions.selectors import free_tier, snapshots
-from entitlements.facts import permission_notices
-from entitlements.features.selectors import features
-from entitlements.models import Fact, FreeTierEntry, Snapshot
-from entitlements.resolution import decision as resolution
+from entitlements.decisions.selectors import snapshots
+from entitlements.facts import permission_notices, project_rules
+from entitlements.facts.permission_notices import PermissionNames
+from entitlements.models import Fact, Snapshot
 from entitlements.resolution.decision import CustomerEntitlements, Decision
-from entitlements.resolution.facts import FeatureDefinition
 from events.catalog import EventType
 from events.log import outbox
 from projects.customers import selectors as customers
@@ -43,11 +40,8 @@ def notify_changed(
     """
     last = snapshots.of(customer)
     notified_at = _last_notified_at(customer, last, at)
-    rules = _ProjectRules(
-        features.live_definitions(project=customer.project_id),
-        free_tier.history(
-            project=customer.project_id, since=min(notified_at, at), until=max(notified_at, at)
-        ),
+    rules = project_rules.read(customer.project_id).between(
+        min(notified_at, at), max(notified_at, at)
     )
     decisions_before = rules.decisions(
         before, extra_rows=after, at=notified_at, version=last.version if last else 0
@@ -55,7 +49,7 @@ def notify_changed(
     decisions_after = rules.decisions(after, extra_rows=before, at=at, version=customer.version)
     if replaced := _find_replaced(decisions_before, decisions_after):
         _record_event(customer, decisions=decisions_after, replaced=replaced, at=at)
-        _notify_permissions(customer, decisions_after, at)
+        _notify_permissions(customer, rules.permission_names, decisions_after, at)
     _store_snapshot(customer, decisions_after.values(), at)
 
 
@@ -64,7 +58,8 @@ def recheck(*, project_id: str, customer_ids: Collection[str], at: datetime) -> 
     rules has changed.
 
     Returns how many decisions have changed. Runs in the caller's transaction and locks the
-    customers. Six queries, one more with a permission map, and those of the events.
+    customers. Four queries, up to three more when the rules are new to this process, one more with
+    a permission map, and those of the events.
     """
     locked = customers.lock_many(project_id=project_id, customer_ids=customer_ids)
     rows = fact_rows.current_of_many(project=project_id, customer_ids=locked)
@@ -73,15 +68,10 @@ def recheck(*, project_id: str, customer_ids: Collection[str], at: datetime) -> 
         customer.pk: _last_notified_at(customer, snapshots_by_customer.get(customer.pk), at)
         for customer in locked.values()
     }
-    rules = _ProjectRules(
-        features.live_definitions(project=project_id),
-        free_tier.history(
-            project=project_id,
-            since=min([*notified_at.values(), at]),
-            until=max([*notified_at.values(), at]),
-        ),
+    rules = project_rules.read(project_id).between(
+        min([*notified_at.values(), at]), max([*notified_at.values(), at])
     )
-    names = permission_notices.map_of(project_id)
+    names = rules.permission_names
     last = (
         {}
         if names is None
@@ -109,9 +99,11 @@ def recheck(*, project_id: str, customer_ids: Collection[str], at: datetime) -> 
 
 
 def _notify_permissions(
-    customer: Customer, decisions: Mapping[str, Decision], at: datetime
+    customer: Customer,
+    names: PermissionNames | None,
+    decisions: Mapping[str, Decision],
+    at: datetime,
 ) -> None:
-    names = permission_notices.map_of(customer.project_id)
     if names is not None:
         last = permission_notices.last_of(
             project_id=customer.project_id, customer_ids=[customer.pk]
@@ -122,26 +114,6 @@ def _notify_permissions(
             decisions=decisions,
             last=last.get(customer.pk, ()),
             at=at,
-        )
-
-
-class _ProjectRules(NamedTuple):
-    """What applies to every customer of a project: features, and the free tier of a span of
-    time."""
-
-    definitions: Mapping[str, FeatureDefinition]
-    free_tier_rows: Sequence[FreeTierEntry]
-
-    def decisions(
-        self, rows: Sequence[Fact], *, at: datetime, version: int, extra_rows: Sequence[Fact] = ()
-    ) -> dict[str, Decision]:
-        """Every decision, also about features that only ``extra_rows`` name."""
-        named_features = free_tier.definitions(self.free_tier_rows) | fact_rows.definitions(
-            [*rows, *extra_rows]
-        )
-        facts = [*fact_rows.to_decision_facts(rows), *free_tier.facts(self.free_tier_rows, at=at)]
-        return resolution.resolve_all(
-            facts, features={**self.definitions, **named_features}, at=at, version=version
         )
 
 

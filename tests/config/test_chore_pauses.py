@@ -19,6 +19,7 @@ from config.poller import Poll
 from console import chore_decisions
 from console.chore_decisions import ChoreUnpausable
 from events.models import AuditEntry
+from tests.monitoring.scrapes import scrape
 
 CHORE = "billing.close_carts"
 POLLED_CHORE = "billing.roll_out"
@@ -198,12 +199,25 @@ def test_a_process_follows_a_pause_within_seconds(db: None) -> None:
 def test_a_paused_chore_is_not_late(db: None) -> None:
     now = timezone.now()
     beats = {CHORE: now - timedelta(days=3)}
-    [run] = [run for run in chore_runs(beats, at=now) if run.task == CHORE]
+    [run] = [run for run in chore_runs(beats, at=now, paused=()) if run.task == CHORE]
     assert (run.is_late, run.is_paused) == (True, False)
     pause(CHORE)
     paused = chore_pauses.find_paused()
     [run] = [run for run in chore_runs(beats, at=now, paused=paused) if run.task == CHORE]
     assert (run.is_late, run.is_paused, run.lag) == (False, True, timedelta())
+
+
+def test_a_paused_chore_raises_no_alarm_but_is_shown_as_paused(db: None) -> None:
+    heartbeats.beat_all({CHORE: timezone.now() - timedelta(days=30)})
+    late = scrape()
+    pause(CHORE)
+    paused = scrape()
+    values = [
+        [each.value(f"tollgate_chore_{name}", task=CHORE) for name in ("late", "paused")]
+        for each in (late, paused)
+    ]
+    assert values == [[1, 0], [0, 1]]
+    assert paused.value("tollgate_chore_lag_seconds", task=CHORE) == 0
 
 
 @pytest.mark.parametrize("task", sorted(settings.UNPAUSABLE_TASKS))

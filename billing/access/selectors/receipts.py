@@ -11,13 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import DateTimeField, Max, QuerySet
+from django.db.models import Max, QuerySet
 
 from billing.access.policies import Receipts
-from billing.access.selectors import line_receipts
+from billing.access.selectors import line_receipts, subscription_invoices
 from billing.access.selectors.line_receipts import ExtraRefunds, LinesByPage
 from billing.access.selectors.subscription_invoices import (
     SUBSCRIPTION_KEY,
+    RunningInvoices,
     key_of,
     prepared_invoices,
     stripe_ids,
@@ -52,15 +53,6 @@ _LINKS_OF_BILLS = PreparedQuery(
 _OF_PAGES = PreparedQuery(
     lambda: Payment.objects.for_project(Parameter("project_id")).filter(
         is_any("stripe_id", "stripe_ids")
-    )
-)
-_PAID_SINCE = PreparedValues(
-    lambda: (
-        prepared_invoices()
-        .filter(status=PAID)
-        .annotate(ended=Max("lines__period_end"))
-        .filter(ended__gt=Parameter("since", DateTimeField()))
-        .values_list("pk", "ended", *SUBSCRIPTION_KEY)
     )
 )
 _LATEST_PAID = PreparedValues(
@@ -103,6 +95,7 @@ def of_lines(
 
 
 def of_subscriptions(
+    invoices: RunningInvoices,
     *,
     project_id: str,
     subscriptions: Collection[Subscription],
@@ -110,9 +103,9 @@ def of_subscriptions(
     extra_refunds: ExtraRefunds = None,
 ) -> dict[str, Receipts]:
     """Receipts by subscription id: of the invoices for the period that runs since ``since``, or of
-    the last paid invoice if that period is not paid yet. Up to five queries."""
-    period_ends = _find_paid_invoices(project_id, subscriptions, since)
-    invoice_ids = [key for invoices in period_ends.values() for key in invoices]
+    the last paid invoice if that period is not paid yet. Up to four queries."""
+    period_ends = _find_paid_invoices(invoices, project_id, subscriptions, since)
+    invoice_ids = [key for ends in period_ends.values() for key in ends]
     links = _LINKS.rows(project_id=project_id, invoice_ids=invoice_ids) if invoice_ids else []
     prepared_relations.load([row.payment for row in links if row.payment], "disputes")
     by_invoice: dict[str, list[Payment]] = defaultdict(list)
@@ -136,29 +129,22 @@ def of_subscriptions(
 
 
 def _find_paid_invoices(
-    project_id: str, subscriptions: Collection[Subscription], since: Mapping[str, datetime]
+    invoices: RunningInvoices,
+    project_id: str,
+    subscriptions: Collection[Subscription],
+    since: Mapping[str, datetime],
 ) -> dict[str, PeriodEnds]:
     """By subscription id, its paid invoices for the running period, or else its last paid one."""
-    if not subscriptions:
-        return {}
-    recent = _PAID_SINCE.rows(
-        project_id=project_id, stripe_ids=stripe_ids(subscriptions), since=min(since.values())
-    )
-    running: dict[tuple[str, ...], PeriodEnds] = defaultdict(dict)
-    for key, end, *subscription_key in recent:
-        running[tuple(subscription_key)][key] = end
-    invoices: dict[str, PeriodEnds] = {
-        row.pk: {
-            key: end
-            for key, end in running.get(key_of(row), {}).items()
-            if end and end > since[row.pk]
-        }
+    period_ends: dict[str, PeriodEnds] = {
+        row.pk: dict(
+            subscription_invoices.paid_since(invoices, subscription=row, since=since[row.pk])
+        )
         for row in subscriptions
     }
-    if without := [row for row in subscriptions if not invoices[row.pk]]:
+    if without := [row for row in subscriptions if not period_ends[row.pk]]:
         latest = _find_latest(project_id, without)
-        invoices |= {row.pk: latest.get(key_of(row), {}) for row in without}
-    return invoices
+        period_ends |= {row.pk: latest.get(key_of(row), {}) for row in without}
+    return period_ends
 
 
 def _find_latest(

@@ -1,14 +1,14 @@
 """Invoices of subscriptions: failed first payments, overdue invoices, skipped and paid renewals."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import DateTimeField, Exists, OuterRef, Q, QuerySet, Subquery
 
 from billing.access.selectors.period_bills import CYCLE, FIRST
-from billing.models import Invoice, Subscription
+from billing.models import Invoice, InvoiceLine, InvoicePayment, Subscription
 from billing.models.invoice import OPEN, PAID, UNPAYABLE, VOID
 from billing.models.payment import PaymentStatus
 from common.models import ProjectQuerySet
@@ -18,71 +18,119 @@ FAILED = (PaymentStatus.FAILED, PaymentStatus.CANCELED)
 
 SUBSCRIPTION_KEY = ("account_id", "customer_id", "subscription_stripe_id")
 """Fields of an invoice that name its subscription."""
-_UNPAID_FIRST = PreparedValues(lambda: _select_unpaid_first().values_list(*SUBSCRIPTION_KEY))
-_RENEWALS = PreparedValues(
-    lambda: (
-        prepared_invoices()
-        .filter(billing_reason=CYCLE, issued_at__gte=Parameter("since"))
-        .values_list("issued_at", "status", "attempt_count", *SUBSCRIPTION_KEY)
+SubscriptionKey = tuple[str, ...]
+
+
+class RunningInvoice(NamedTuple):
+    """An invoice that says something about the running period of its subscription."""
+
+    id: str
+    reason: str
+    """Stripe's ``billing_reason``."""
+    status: str
+    attempt_count: int
+    issued_at: datetime
+    due_at: datetime | None
+    ends_at: datetime | None
+    """End of the last period that it bills."""
+    has_failed_payment: bool
+
+
+RunningInvoices = Mapping[SubscriptionKey, Sequence[RunningInvoice]]
+"""By subscription, those of its invoices that :func:`find_running` has found."""
+
+_RUNNING = PreparedValues(
+    lambda: _select_running().values_list(
+        *SUBSCRIPTION_KEY,
+        "pk",
+        "billing_reason",
+        "status",
+        "attempt_count",
+        "issued_at",
+        "due_at",
+        "ended",
+        "has_failed",
     )
 )
 
 
-def find_unpaid(*, project_id: str, subscriptions: Collection[Subscription]) -> set[str]:
+def find_running(
+    *, project_id: str, subscriptions: Collection[Subscription], since: datetime | None
+) -> RunningInvoices:
+    """The first invoices of these subscriptions, their open ones, and those that bill the time
+    after ``since``. One query; none without ``since``, the start of the oldest running period."""
+    running: dict[SubscriptionKey, list[RunningInvoice]] = defaultdict(list)
+    if subscriptions and since is not None:
+        rows = _RUNNING.rows(
+            project_id=project_id, stripe_ids=stripe_ids(subscriptions), since=since
+        )
+        for account, customer, subscription, *values in rows:
+            running[account, customer, subscription].append(RunningInvoice(*values))
+    return running
+
+
+def find_unpaid(
+    invoices: RunningInvoices, *, project_id: str, subscriptions: Collection[Subscription]
+) -> set[str]:
     """Ids of subscriptions that Stripe calls active although nothing was ever paid: their first
     payment failed after the start, as a bank debit can days later. A first invoice that was voided
     before any attempt was a gift and counts as paid.
 
-    One query, or two.
+    One query if there seems to be one.
     """
-    if not subscriptions:
+    suspects = [
+        row for row in subscriptions if any(map(_is_unpaid_first, invoices.get(key_of(row), ())))
+    ]
+    if not suspects:
         return set()
-    unpaid_keys = set(
-        _UNPAID_FIRST.rows(project_id=project_id, stripe_ids=stripe_ids(subscriptions))
-    )
-    if not unpaid_keys:
-        return set()
-    paid = invoices_of(project_id, subscriptions).filter(status=PAID)
+    paid = invoices_of(project_id, suspects).filter(status=PAID)
     paid_keys = set(paid.values_list(*SUBSCRIPTION_KEY))
-    return {row.pk for row in subscriptions if key_of(row) in unpaid_keys - paid_keys}
+    return {row.pk for row in suspects if key_of(row) not in paid_keys}
 
 
-def overdue_since(
-    *, project_id: str, subscriptions: Collection[Subscription]
+def _is_unpaid_first(invoice: RunningInvoice) -> bool:
+    if invoice.reason != FIRST or _is_unattempted(invoice):
+        return False
+    return invoice.status in UNPAYABLE or (invoice.status != PAID and invoice.has_failed_payment)
+
+
+def _is_unattempted(invoice: RunningInvoice) -> bool:
+    """Whether the invoice was voided before Stripe tried to charge it."""
+    return invoice.status == VOID and not invoice.attempt_count
+
+
+def overdue_since(invoices: RunningInvoices, *, subscription: Subscription) -> datetime | None:
+    """The time since when the oldest open invoice is overdue: since it was finalized, or since its
+    due date; None without an open invoice."""
+    times = [
+        max(each.issued_at, each.due_at or each.issued_at)
+        for each in invoices.get(key_of(subscription), ())
+        if each.status == OPEN
+    ]
+    return min(times, default=None)
+
+
+def is_skipped(invoices: RunningInvoices, *, subscription: Subscription, since: datetime) -> bool:
+    """Whether the period since ``since`` was never charged: Stripe voids its invoice without an
+    attempt while collection is paused."""
+    renewals = [
+        each
+        for each in invoices.get(key_of(subscription), ())
+        if each.reason == CYCLE and each.issued_at >= since
+    ]
+    return bool(renewals) and all(map(_is_unattempted, renewals))
+
+
+def paid_since(
+    invoices: RunningInvoices, *, subscription: Subscription, since: datetime
 ) -> dict[str, datetime]:
-    """By subscription id, the time since when its oldest open invoice is overdue: since it was
-    finalized, or since its due date; absent without an open invoice. One query."""
-    if not subscriptions:
-        return {}
-    rows = invoices_of(project_id, subscriptions).filter(status=OPEN)
-    since_by_key: dict[tuple[str, ...], datetime] = {}
-    for issued, due, *key in rows.values_list("issued_at", "due_at", *SUBSCRIPTION_KEY):
-        since = max(issued, due or issued)
-        since_by_key[tuple(key)] = min(since, since_by_key.get(tuple(key), since))
+    """Ids of the paid invoices that bill time after ``since``, each with the end of the last period
+    that it bills."""
     return {
-        row.pk: since_by_key[key_of(row)] for row in subscriptions if key_of(row) in since_by_key
+        each.id: each.ends_at
+        for each in invoices.get(key_of(subscription), ())
+        if each.status == PAID and each.ends_at is not None and each.ends_at > since
     }
-
-
-def find_skipped(
-    *, project_id: str, subscriptions: Collection[Subscription], since: Mapping[str, datetime]
-) -> set[str]:
-    """Ids of subscriptions whose period since ``since`` was never charged: Stripe voids its invoice
-    without an attempt while collection is paused. One query."""
-    if not subscriptions:
-        return set()
-    rows = _RENEWALS.rows(
-        project_id=project_id, stripe_ids=stripe_ids(subscriptions), since=min(since.values())
-    )
-    renewals: dict[tuple[str, ...], list[tuple[datetime, bool]]] = defaultdict(list)
-    for issued, status, attempts, *key in rows:
-        renewals[tuple(key)].append((issued, status == VOID and not attempts))
-    return {row.pk for row in subscriptions if _is_skipped(renewals[key_of(row)], since[row.pk])}
-
-
-def _is_skipped(renewals: Iterable[tuple[datetime, bool]], since: datetime) -> bool:
-    of_period = [skipped for issued, skipped in renewals if issued >= since]
-    return bool(of_period) and all(of_period)
 
 
 def is_renewed(*, subscription: Subscription, since: datetime) -> bool | None:
@@ -116,12 +164,23 @@ def prepared_invoices() -> ProjectQuerySet[Invoice]:
     return rows.filter(is_any("subscription_stripe_id", "stripe_ids"))
 
 
-def _select_unpaid_first() -> QuerySet[Invoice, Any]:
-    gift = Q(status=VOID, attempt_count=0)
-    failed = ~Q(status=PAID) & Q(payments__payment__status__in=FAILED)
-    is_unpaid = (Q(status__in=UNPAYABLE) | failed) & ~gift
-    return prepared_invoices().filter(is_unpaid, billing_reason=FIRST)
+def _select_running() -> QuerySet[Invoice, Any]:
+    ends = InvoiceLine.objects.across_projects().filter(invoice_id=OuterRef("pk"))
+    failed = InvoicePayment.objects.across_projects().filter(
+        invoice_id=OuterRef("pk"), payment__status__in=FAILED
+    )
+    since = Parameter("since", DateTimeField())
+    annotated = prepared_invoices().annotate(
+        ended=Subquery(ends.order_by("-period_end").values("period_end")[:1]),
+        has_failed=Exists(failed),
+    )
+    return annotated.filter(
+        Q(billing_reason=FIRST)
+        | Q(status=OPEN)
+        | Q(billing_reason=CYCLE, issued_at__gte=since)
+        | Q(status=PAID, ended__gt=since)
+    )
 
 
-def key_of(subscription: Subscription) -> tuple[str, ...]:
+def key_of(subscription: Subscription) -> SubscriptionKey:
     return (subscription.account_id, subscription.customer_id, subscription.stripe_id or "")

@@ -13,27 +13,31 @@ from entitlements.models.fact import Effect, SourceType
 from entitlements.resolution.facts import DecisionFact, FeatureDefinition, Reason
 from projects.models import Project
 
-_HISTORY = PreparedQuery(
+_AT = PreparedQuery(
     lambda: (
         FreeTierEntry.objects.for_project(Parameter("project_id"))
         .filter(
-            Q(ends_at__isnull=True) | Q(ends_at__gt=Parameter("since")),
-            starts_at__lte=Parameter("until"),
+            Q(ends_at__isnull=True) | Q(ends_at__gt=Parameter("at")),
+            starts_at__lte=Parameter("at"),
         )
         .order_by("feature__code")
     ),
+    related=["feature"],
+)
+_HISTORY = PreparedQuery(
+    lambda: FreeTierEntry.objects.for_project(Parameter("project_id")).order_by("feature__code"),
     related=["feature"],
 )
 
 
 def entries(*, project: Project | str, at: datetime) -> list[FreeTierEntry]:
     """The entries at that moment with their features, by code. One query."""
-    return history(project=project, since=at, until=at)
+    return _AT.rows(project_id=project_id_of(project), at=at)
 
 
-def history(*, project: Project | str, since: datetime, until: datetime) -> list[FreeTierEntry]:
-    """The entries of every moment from ``since`` to ``until`` with their features, by code."""
-    return _HISTORY.rows(project_id=project_id_of(project), since=since, until=until)
+def history(*, project: Project | str) -> list[FreeTierEntry]:
+    """Every entry that the project ever had, with its feature, by code. One query."""
+    return _HISTORY.rows(project_id=project_id_of(project))
 
 
 def current(*, project: Project | str) -> QuerySet[FreeTierEntry]:
