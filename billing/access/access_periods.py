@@ -40,6 +40,7 @@ def find_candidates(
 
 def find_entitling(
     candidates: Iterable[Subscription],
+    *,
     items: Mapping[str, Sequence[SubscriptionItem]],
     invoices: RunningInvoices,
 ) -> list[Subscription]:

@@ -28,7 +28,6 @@ from billing.models import (
 )
 from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.models.fact import Effect
-from entitlements.models.feature import FeatureKind
 from entitlements.resolution.facts import Reason
 from entitlements.resolution.kinds import KINDS
 
@@ -77,11 +76,8 @@ def of_subscriptions(
         subscriptions=candidates,
         since=min(item.period_start for row in candidates for item in items_by_id[row.pk]),
     )
-    billed = {
-        row.pk: [item for item in items_by_id[row.pk] if _bills_our_price(item)]
-        for row in candidates
-    }
-    entitling = access_periods.find_entitling(candidates, items_by_id, invoices)
+    billed = {row.pk: list(filter(_bills_our_price, items_by_id[row.pk])) for row in candidates}
+    entitling = access_periods.find_entitling(candidates, items=items_by_id, invoices=invoices)
     paying = [row for row in entitling if billed[row.pk]]
     if not paying:
         return drafts
@@ -117,13 +113,9 @@ def _find_period_invoices(
 ) -> Mapping[str, Sequence[PeriodInvoice]]:
     """The invoices with which periods began; empty if no feature renews with paid periods."""
     features = [feature for offer in offers.values() for feature in offer.features]
-    if not any(_renews_with_periods(feature) for feature in features):
+    if not any(map(paid_periods.renews_with_periods, features)):
         return {}
     return paid_periods.find_period_invoices(project_id=project_id, subscriptions=paying)
-
-
-def _renews_with_periods(row: ProductFeature) -> bool:
-    return row.feature.kind == FeatureKind.METERED and row.feature.is_anchored
 
 
 def _bills_our_price(item: SubscriptionItem) -> bool:
@@ -281,7 +273,7 @@ def _draft_facts(
             ends_at=until,
             anchored_at=anchored_at,
             part=row.product_id,
-            paid_until=paid_until if _renews_with_periods(row) else None,
+            paid_until=paid_until if paid_periods.renews_with_periods(row) else None,
         )
         if remaining.held_since is not None:
             yield FactDraft(

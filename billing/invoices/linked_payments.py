@@ -10,10 +10,10 @@ from datetime import datetime
 from billing import representation
 from billing.models import Invoice, Payment
 from billing.representation.payments import PaymentBody
+from billing.sync.changes import record_shown
 from billing.sync.plan import RowPlan
 from common import prepared_relations
 from events.catalog import EventType
-from events.log import outbox
 from projects.models import Customer
 
 RELATIONS = ("refunds", "disputes", "invoice_payments", "fraud_warnings")
@@ -34,20 +34,15 @@ def bodies_before(plan: RowPlan[Invoice]) -> Bodies:
 
 def record_changes(bodies: Bodies, *, customer: Customer, at: datetime) -> None:
     """Record the bodies that have changed, with the customer's newest version."""
-    for payment, before in bodies:
+    for payment, _ in bodies:
         prepared_relations.reload(payment, "invoice_payments")
-        after = representation.payment(payment)
-        if previous := outbox.previous_values(before, after):
-            outbox.record(
-                event_type=EventType.PAYMENT_UPDATED,
-                project_id=customer.project_id,
-                subject=payment.pk,
-                customer_id=customer.pk,
-                version=customer.version,
-                data=after,
-                previous=previous,
-                at=at,
-            )
+    record_shown(
+        bodies,
+        customer=customer,
+        render=representation.payment,
+        event_type=EventType.PAYMENT_UPDATED,
+        at=at,
+    )
 
 
 def _relinked(plan: RowPlan[Invoice]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from billing.access import service as access
 from billing.access.selectors import purchased_rows
 from billing.catalog.selectors import coupons as named_coupons
 from billing.catalog.selectors.catalog import prices_by_stripe_id
+from billing.invoices import shown_invoices
 from billing.models import (
     Coupon,
     Invoice,
@@ -45,7 +46,7 @@ _UNLINKED_INVOICES = PreparedValues(
             subscription_stripe_id=Parameter("stripe_id"),
             subscription__isnull=True,
         )
-        .values_list("pk")[:1]
+        .values_list("pk")
     )
 )
 
@@ -219,7 +220,7 @@ def _write_plan(plan: RowPlan[Subscription], customer: Customer | None, at: date
         at=at,
     )
     if was_new:
-        _link_invoices(row)
+        _link_invoices(row, customer, at)
     access.follow_subscription(subscription=row, customer=customer, at=at, items=shown.items)
     trials.record_trial_ending(subscription=row, customer=customer, at=at)
 
@@ -252,21 +253,22 @@ class _Shown:
             duplicates.remember(subscription=row, original_id=self._original_id)
 
 
-def _link_invoices(row: Subscription) -> None:
+def _link_invoices(row: Subscription, customer: Customer, at: datetime) -> None:
     """Link the invoices that were stored before their subscription. Mostly there are none."""
-    if not _UNLINKED_INVOICES.rows(
+    unlinked = _UNLINKED_INVOICES.rows(
         project_id=row.project_id,
         account_id=row.account_id,
         customer_id=row.customer_id,
         stripe_id=row.stripe_id,
-    ):
+    )
+    if not unlinked:
         return
-    Invoice.objects.for_project(row.project_id).filter(
-        account_id=row.account_id,
-        customer_id=row.customer_id,
-        subscription_stripe_id=row.stripe_id,
-        subscription__isnull=True,
-    ).update(subscription=row)
+    ids = [pk for (pk,) in unlinked]
+    bodies = shown_invoices.bodies_before(ids, customer=customer)
+    Invoice.objects.for_project(row.project_id).filter(pk__in=ids).update(subscription=row)
+    for invoice, _ in bodies:
+        invoice.subscription = row
+    shown_invoices.record_changes(bodies, customer=customer, at=at)
 
 
 MAPPER: Mapper[SubscriptionSnapshot, Subscription] = Mapper(

@@ -32,7 +32,8 @@ def write_and_record(
     if not differences:
         return differences
     planned.load()
-    before: Mapping[str, object] = {} if planned.is_new else render(planned.row)
+    is_new = planned.is_new
+    before: Mapping[str, object] = {} if is_new else render(planned.row)
     types = list(event_types(planned, differences))
     planned.write(at=at)
     link(planned.row, differences)
@@ -43,6 +44,7 @@ def write_and_record(
         types = [otherwise]
     outbox.record_each(
         types,
+        is_new=is_new,
         project_id=customer.project_id,
         subject=planned.row.pk,
         customer_id=customer.pk,
@@ -52,3 +54,28 @@ def write_and_record(
         at=at,
     )
     return differences
+
+
+def record_shown(
+    bodies_before: Iterable[tuple[RowT, Mapping[str, object]]],
+    *,
+    customer: Customer,
+    render: Callable[[RowT], Mapping[str, object]],
+    event_type: EventType,
+    at: datetime,
+) -> None:
+    """Record the rows that show something else since another object was stored, with the newest
+    version of their customer."""
+    for row, before in bodies_before:
+        after = render(row)
+        if previous := outbox.previous_values(before, after):
+            outbox.record_shown(
+                event_type=event_type,
+                project_id=customer.project_id,
+                subject=row.pk,
+                customer_id=customer.pk,
+                version=customer.version,
+                data=after,
+                previous=previous,
+                at=at,
+            )

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 
+from events.log import gathered_events
+from projects.customers import selectors as customers
+
 Key = tuple[str, str]
 """What is recomputed: its kind, and our id of it."""
 FollowUp = Callable[[], object]
@@ -19,15 +22,20 @@ _gathered = ContextVar("follow_ups", default=None)
 @contextmanager
 def gathered() -> Iterator[None]:
     """What follows from the objects that are stored inside is done at the end, in the order in
-    which it was first asked for. After an error nothing is done."""
-    waiting: dict[Key, tuple[Context, FollowUp]] = {}
-    token = _gathered.set(waiting)
-    try:
-        yield
-    finally:
-        _gathered.reset(token)
-    for context, follow in waiting.values():
-        context.run(follow)
+    which it was first asked for. After an error nothing is done.
+
+    All of it is one change of the customer: one version, and one statement for its events.
+    """
+    with gathered_events.gathered(), customers.one_version():
+        waiting: dict[Key, tuple[Context, FollowUp]] = {}
+        token = _gathered.set(waiting)
+        try:
+            yield
+        finally:
+            _gathered.reset(token)
+        while waiting:  # what is done may ask for more
+            context, follow = waiting.pop(next(iter(waiting)))
+            context.run(follow)
 
 
 def run_once(key: Key, follow: FollowUp) -> None:

@@ -188,7 +188,7 @@ def _store(lease: SyncLease, snapshot: StripeSnapshot | None, *, at: datetime) -
     tries = 0
     while True:
         try:
-            with transaction.atomic():
+            with transaction.atomic(), follow_ups.gathered():
                 _keep_row(lease, at) if keeps_row else _apply(lease, snapshot, digest, at)
         except LeaseLost:
             log.info("sync_claim_lost", kind=lease.kind, stripe_id=lease.stripe_id)

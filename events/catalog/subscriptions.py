@@ -19,7 +19,7 @@ INVOICE_FINALIZED = (
 )
 INVOICE_UPDATED = (
     "invoice.updated",
-    "An invoice changed in a way without an event of its own, such as its due date.",
+    "An invoice changed in a way without an event of its own. Such as: its payment is known.",
 )
 INVOICE_PAID = "invoice.paid", "An invoice was paid."
 INVOICE_PAYMENT_FAILED = "invoice.payment_failed", "An attempt to pay an invoice failed."

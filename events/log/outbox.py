@@ -8,6 +8,7 @@ from typing import Any
 from common import context, traces
 from common.erasure import Person
 from events.catalog import EventType
+from events.log import gathered_events
 from events.models import OutboxEvent
 
 BATCH = 500
@@ -55,14 +56,52 @@ def record(
         previous=previous or {},
         at=at,
     )
-    event.save(force_insert=True)
+    gathered_events.insert([event])
     return event
 
 
-def record_each(event_types: Iterable[EventType], **values: Any) -> None:
-    """Record an event of each type about the same change, in this order and in one statement. The
-    other arguments are those of :func:`record`."""
-    OutboxEvent.objects.bulk_create(_new(event_type=each, **values) for each in event_types)
+def record_each(
+    event_types: Iterable[EventType], *, subject: str, is_new: bool, **values: Any
+) -> None:
+    """Record an event of each type about the same change, in this order and in one statement.
+
+    ``is_new``: the change created the subject. The other arguments are those of :func:`record`.
+    """
+    if is_new:
+        gathered_events.note_new(subject)
+    gathered_events.insert(
+        [_new(event_type=each, subject=subject, **values) for each in event_types]
+    )
+
+
+def record_shown(
+    *,
+    project_id: str,
+    event_type: EventType,
+    subject: str,
+    data: Mapping[str, object],
+    previous: Mapping[str, object],
+    at: datetime,
+    customer_id: str,
+    version: int,
+) -> None:
+    """Record an event because a subject shows other values, though its own row is as it was.
+
+    Events about the subject that are gathered already (:mod:`events.log.gathered_events`) show them
+    instead.
+    """
+    event = _new(
+        project_id=project_id,
+        event_type=event_type,
+        subject=subject,
+        customer_id=customer_id,
+        version=version,
+        data=data,
+        previous=previous,
+        at=at,
+    )
+    if not gathered_events.show_later_state(event):
+        gathered_events.insert([event])
 
 
 def previous_values(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
@@ -82,18 +121,20 @@ def record_many(
     at: datetime,
 ) -> None:
     """Record one event per changed row, in this order and in one statement."""
-    OutboxEvent.objects.bulk_create(
-        _new(
-            project_id=project_id,
-            event_type=event_type,
-            subject=event.subject,
-            customer_id=event.customer_id,
-            version=event.version,
-            data=event.data,
-            previous=event.previous,
-            at=at,
-        )
-        for event in events
+    gathered_events.insert(
+        [
+            _new(
+                project_id=project_id,
+                event_type=event_type,
+                subject=event.subject,
+                customer_id=event.customer_id,
+                version=event.version,
+                data=event.data,
+                previous=event.previous,
+                at=at,
+            )
+            for event in events
+        ]
     )
 
 

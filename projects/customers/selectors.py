@@ -1,6 +1,8 @@
 """Customers of a project; ``lock`` one before changing what the customer has or may do."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import cast
 
@@ -145,15 +147,35 @@ def lock_many(*, project_id: str, customer_ids: Collection[str]) -> dict[str, Cu
     return {row.pk: row for row in rows.select_for_update(no_key=True).order_by("pk")}
 
 
+_raised: ContextVar[dict[str, int] | None] = ContextVar("raised_versions", default=None)
+"""By customer id, the versions of the current :func:`one_version`."""
+
+
+@contextmanager
+def one_version() -> Iterator[None]:
+    """Changes inside are one for everybody else, because one transaction commits them: they raise
+    the version of a customer once."""
+    token = _raised.set({})
+    try:
+        yield
+    finally:
+        _raised.reset(token)
+
+
 def raise_version(customer: Customer) -> int:
-    """Raise the version of a locked customer and return it. Raises RuntimeError for an outdated
-    row."""
+    """Raise the version of a locked customer and return it; inside :func:`one_version` only the
+    first time. Raises RuntimeError for an outdated row."""
+    raised = _raised.get()
+    if raised is not None and raised.get(customer.pk) == customer.version:
+        return customer.version
     unchanged = Customer.objects.for_project(customer.project_id).filter(
         pk=customer.pk, version=customer.version
     )
     if not unchanged.update(version=customer.version + 1):
         raise RuntimeError("This copy of the customer is out of date: lock the row and use that.")
     customer.version += 1
+    if raised is not None:
+        raised[customer.pk] = customer.version
     return customer.version
 
 

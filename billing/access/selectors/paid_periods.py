@@ -15,10 +15,11 @@ from django.db.models.functions import Coalesce, Greatest
 
 from billing.access.selectors.period_bills import CYCLE, FIRST, UPDATE
 from billing.access.selectors.subscription_invoices import SUBSCRIPTION_KEY
-from billing.models import Invoice, Subscription, SubscriptionItem
+from billing.models import Invoice, ProductFeature, Subscription, SubscriptionItem
 from billing.models.invoice import PAID, UNPAID, VOID
 from billing.models.product import RenewalPolicy
 from billing.models.subscription import SubscriptionStatus
+from entitlements.models.feature import FeatureKind
 
 FIRST_WINDOW = timedelta(hours=1)
 """Time after its start in which a subscription counts as paid without an invoice. Windows begin on
@@ -46,6 +47,11 @@ class PeriodInvoice:
         if self.status == PAID or self.is_gift:
             return True
         return renewal_policy == RenewalPolicy.INVOICED and self.status in UNPAID
+
+
+def renews_with_periods(row: ProductFeature) -> bool:
+    """Whether the quota begins anew with each paid period."""
+    return row.feature.kind == FeatureKind.METERED and row.feature.is_anchored
 
 
 def find_period_invoices(

@@ -13,6 +13,7 @@ from billing.models.invoice import PAID
 from billing.models.payment import PaymentStatus, PaymentType
 from billing.models.sync_object import ObjectKind
 from billing.payments.mapping import invoice_links, payment_events, payment_parts
+from billing.payments.mapping.invoice_links import InvoiceLinks
 from billing.stripe import payments as stripe_payments
 from billing.stripe.snapshots import PaymentSnapshot
 from billing.sync import kinds
@@ -231,27 +232,31 @@ def _write_plan(plan: RowPlan[Payment], customer: Customer | None, at: datetime)
     assert customer is not None
     plan.row.customer = customer
     plan = _with_arrival_time(plan, at)
+    links = InvoiceLinks()
     differences = write_and_record(
         plan,
         customer=customer,
         render=representation.payment,
         event_types=payment_events.event_types,
         otherwise=EventType.PAYMENT_UPDATED,
-        link=invoice_links.link_and_show,
+        link=links.link,
         at=at,
     )
     if not differences and invoice_links.is_unlinked(plan.row):
-        _link_unchanged(plan, customer, at)
+        _link_unchanged(plan, links, customer, at)
+    links.record_changes(customer=customer, at=at)
     access.follow_payment(payment=plan.row, customer=customer, at=at)
     if plan.row.checkout is not None:
         page_results.follow(checkout=plan.row.checkout, customer=customer, at=at)
 
 
-def _link_unchanged(plan: RowPlan[Payment], customer: Customer, at: datetime) -> None:
+def _link_unchanged(
+    plan: RowPlan[Payment], links: InvoiceLinks, customer: Customer, at: datetime
+) -> None:
     """Link the parts of invoices that name a payment without changes of its own."""
     plan.load()
     before = representation.payment(plan.row)
-    invoice_links.link(plan.row)
+    links.link(plan.row, {})
     customers.raise_version(customer)
     linked_payments.record_changes([(plan.row, before)], customer=customer, at=at)
 

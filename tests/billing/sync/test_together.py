@@ -157,7 +157,7 @@ def test_a_change_costs_few_statements(
     ((lease, snapshot),) = read_due()
     with CaptureQueriesContext(connection) as queries:
         assert sync.store(lease, snapshot, at=timezone.now())
-    assert len(queries) == 23, "\n".join(each["sql"][:110] for each in queries.captured_queries)
+    assert len(queries) == 21, "\n".join(each["sql"][:110] for each in queries.captured_queries)
 
 
 def test_a_page_that_is_heard_of_last_is_named_by_its_payment(
