@@ -59,7 +59,7 @@ ENV PATH=/venv/bin:$PATH DJANGO_SETTINGS_MODULE=config.settings.production \
     GRANIAN_INTERFACE=rsgi GRANIAN_HTTP=1 GRANIAN_WEBSOCKETS=false \
     GRANIAN_HOST=0.0.0.0 GRANIAN_PORT=8000 GRANIAN_WORKERS=2 GRANIAN_WORKERS_KILL_TIMEOUT=30 \
     GRANIAN_HTTP1_HEADER_READ_TIMEOUT=10000 GRANIAN_BACKLOG=2048 GRANIAN_BACKPRESSURE=4096 \
-    GRANIAN_RESPAWN_FAILED_WORKERS=true GRANIAN_RESPAWN_INTERVAL=10 MALLOC_ARENA_MAX=2
+    GRANIAN_RESPAWN_FAILED_WORKERS=true MALLOC_ARENA_MAX=2
 COPY --from=packages /venv /venv
 COPY . .
 # The user of the container writes no files, so each process would compile everything anew.
@@ -70,4 +70,4 @@ USER tollgate
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD ["python", "deploy/healthcheck.py"]
-CMD ["granian", "config.rsgi:application"]
+CMD ["python", "-m", "config.serve", "config.rsgi:application"]

@@ -14,10 +14,6 @@ WEB_BACKLOG, WEB_CONNECTIONS = 2048, 4096
 long before it has that many (``config.server.limits``)."""
 HEAD_MS = 10_000
 """Milliseconds for the headers of a request."""
-RESPAWN_SECONDS = 10
-"""Seconds for which a reload (SIGHUP) keeps an old process beside the new one, which listens only
-after its imports. Granian's own 3.5 s would end the last old process before that on a busy machine,
-and then no process would accept connections."""
 WORKER_PROCESSES = 2
 SANDBOX_STATE = "sandbox.sqlite3"
 
@@ -59,11 +55,11 @@ def _sandbox(var: Path, web_port: int, port: int, environment: Mapping[str, str]
 def web(port: int) -> list[str]:
     """The command of the web server."""
     return [
+        *_module("config.serve"),
         *_granian(port, "rsgi"),
         # Only HTTP/1: granian's choice between 1 and 2 waits for a first byte without a time-out.
         *("--http", "1", "--no-ws", "--http1-header-read-timeout", str(HEAD_MS)),
         *("--backlog", str(WEB_BACKLOG), "--backpressure", str(WEB_CONNECTIONS)),
-        *("--respawn-interval", str(RESPAWN_SECONDS)),
         "config.rsgi:application",
     ]
 
@@ -75,12 +71,17 @@ def rpc(port: int) -> list[str]:
 
 def peer(port: int, application: str) -> list[str]:
     """The command of the same server with a WSGI application, for comparisons in benchmarks."""
-    return [*_granian(port, "wsgi"), "--blocking-threads", str(WEB_THREADS), application]
+    return [
+        *_module("granian"),
+        *_granian(port, "wsgi"),
+        "--blocking-threads",
+        str(WEB_THREADS),
+        application,
+    ]
 
 
 def _granian(port: int, interface: str) -> list[str]:
     return [
-        *_module("granian"),
         *("--interface", interface, "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", str(WEB_WORKERS), "--log-level", "warning"),
         "--respawn-failed-workers",

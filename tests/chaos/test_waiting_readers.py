@@ -71,7 +71,7 @@ def worker_at(port: int) -> psutil.Process:
     (server,) = (
         each
         for each in psutil.Process().children()
-        if {"granian", str(port)} <= set(each.cmdline())
+        if {"config.serve", str(port)} <= set(each.cmdline())
     )
     (worker,) = server.children()
     return worker

@@ -88,12 +88,11 @@ def test_the_image_starts_the_web_server_as_the_stack_does() -> None:
         ("--backlog", "BACKLOG"),
         ("--backpressure", "BACKPRESSURE"),
         ("--workers", "WORKERS"),
-        ("--respawn-interval", "RESPAWN_INTERVAL"),
     ]:
         assert command[command.index(option) + 1] == options[variable], option
     assert "--no-ws" in command
     assert options["WEBSOCKETS"] == "false"
-    assert f'CMD ["granian", "{command[-1]}"]' in dockerfile
+    assert f'CMD ["python", "-m", "{command[2]}", "{command[-1]}"]' in dockerfile
     assert Limits().max_connections < int(options["BACKPRESSURE"])
 
 

@@ -121,7 +121,7 @@ def test_a_stopping_server_lets_its_readers_go(project: Project, tmp_path: Path)
         (server,) = (
             each
             for each in psutil.Process().children()
-            if {"granian", str(port)} <= set(each.cmdline())
+            if {"config.serve", str(port)} <= set(each.cmdline())
         )
         assert ids_of(page(port, key)) == []
         server.send_signal(signal.SIGTERM)

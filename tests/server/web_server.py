@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from devtools.processes import end, free_port
-from devtools.stack.programs import web
+from devtools.stack.programs import WEB_WORKERS, web
 from devtools.stack.readiness import serves
 from tests.waiting import wait_until
 
@@ -81,7 +81,7 @@ def _do_all_listen(server: psutil.Process, port: int) -> bool:
         for worker in workers
         if any(each.laddr.port == port for each in worker.net_connections("tcp"))
     ]
-    return workers == listening
+    return len(workers) == WEB_WORKERS and workers == listening
 
 
 def request(

@@ -55,7 +55,7 @@ def test_the_web_server_answers_the_requests_that_it_has(project: Project, tmp_p
         (server,) = (
             each
             for each in psutil.Process().children()
-            if {"granian", str(port)} <= set(each.cmdline())
+            if {"config.serve", str(port)} <= set(each.cmdline())
         )
         assert request(port, "GET", "/api/v1/features", **headers).status == 200
         with held("entitlements_feature"):
