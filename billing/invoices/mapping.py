@@ -10,6 +10,7 @@ from billing.catalog.selectors.catalog import prices_by_stripe_id
 from billing.checkout import page_payments
 from billing.invoices import invoice_events, linked_payments
 from billing.invoices.selectors import payments_by_stripe_id
+from billing.invoices.shown_invoices import RELATIONS
 from billing.models import (
     Coupon,
     CreditNote,
@@ -36,7 +37,6 @@ from events.catalog import EventType
 from projects.models import Customer
 
 FINAL_STATUSES = frozenset({PAID, *UNPAYABLE})
-RELATIONS = ("lines", "payments", "credit_notes")
 
 
 def _find_owner(account: StripeAccount, snapshot: InvoiceSnapshot) -> Owner | None:

@@ -55,17 +55,14 @@ _RUNNING = PreparedValues(
 
 
 def find_running(
-    *, project_id: str, subscriptions: Collection[Subscription], since: datetime | None
+    *, project_id: str, subscriptions: Iterable[Subscription], since: datetime
 ) -> RunningInvoices:
-    """The first invoices of these subscriptions, their open ones, and those that bill the time
-    after ``since``. One query; none without ``since``, the start of the oldest running period."""
+    """The first invoices of these subscriptions, their open ones, and those that bill time after
+    ``since``, the start of the oldest running period. One query."""
     running: dict[SubscriptionKey, list[RunningInvoice]] = defaultdict(list)
-    if subscriptions and since is not None:
-        rows = _RUNNING.rows(
-            project_id=project_id, stripe_ids=stripe_ids(subscriptions), since=since
-        )
-        for account, customer, subscription, *values in rows:
-            running[account, customer, subscription].append(RunningInvoice(*values))
+    rows = _RUNNING.rows(project_id=project_id, stripe_ids=stripe_ids(subscriptions), since=since)
+    for account, customer, subscription, *values in rows:
+        running[account, customer, subscription].append(RunningInvoice(*values))
     return running
 
 
