@@ -98,19 +98,23 @@ def _encode_array(value: Any) -> tuple[int, bytes] | None:
 
 def _is_flat(values: list[Any]) -> bool:
     return all(
-        isinstance(value, int) or (isinstance(value, str) and "\0" not in value) for value in values
+        value is None or isinstance(value, int) or (isinstance(value, str) and "\0" not in value)
+        for value in values
     )
 
 
 def _array(values: list[Any]) -> bytes:
     """The text of an array for PostgreSQL; all strings are quoted."""
-    elements = [
-        str(int(value))
-        if isinstance(value, int)
-        else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        for value in values
-    ]
-    return ("{" + ",".join(elements) + "}").encode()
+    return ("{" + ",".join(map(_element, values)) + "}").encode()
+
+
+def _element(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(int(value))
+    text: str = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 _READ: dict[int, Callable[[bytes], Any]] = {

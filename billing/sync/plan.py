@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from django.db import models
 
 from billing.models.mirror import Mirror
-from common import prepared_relations
+from common import prepared_inserts, prepared_relations
 
 RowT = TypeVar("RowT", bound=Mirror)
 
@@ -119,8 +119,10 @@ def _write(row: models.Model, values: Values) -> None:
     is_new = row._state.adding
     for name, (_, value) in differing.items():
         setattr(row, name, value)
-    if is_new or differing:
-        row.save(force_insert=is_new, update_fields=None if is_new else list(differing))
+    if is_new:
+        prepared_inserts.insert([row])
+    elif differing:
+        row.save(update_fields=list(differing))
 
 
 def _fit(row: models.Model, name: str, value: Any) -> Any:

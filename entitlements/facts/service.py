@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from common import prepared_inserts
 from entitlements.cache import service as cache
 from entitlements.decisions.fact_drafts import FactDraft
 from entitlements.decisions.selectors import facts as fact_rows
@@ -107,4 +108,5 @@ def _append(
         row.customer_id = customer.pk
         row.source_type, row.source_id = source
         row.version, row.recorded_at = customer.version, at
-    return Fact.objects.for_project(customer.project_id).bulk_create(rows)
+    prepared_inserts.insert(rows)
+    return rows

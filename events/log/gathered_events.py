@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from common import prepared_inserts
 from events.models import OutboxEvent
 
 
@@ -45,8 +46,8 @@ def insert(events: Sequence[OutboxEvent]) -> None:
     held = _gathered.get()
     if held is not None:
         held.events += events
-    elif events:
-        OutboxEvent.objects.bulk_create(events)
+    else:
+        prepared_inserts.insert(events)
 
 
 def note_new(subject: str) -> None:

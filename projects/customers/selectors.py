@@ -16,6 +16,11 @@ from common.models import ProjectQuerySet, project_id_of
 from common.prepared_queries import Parameter, PreparedQuery
 from projects.models import Customer, Project
 
+RAISE_VERSION = """
+UPDATE projects_customer SET version = version + 1
+WHERE project_id = %(project)s AND id = %(id)s AND version = %(version)s
+RETURNING version
+"""
 NO_CUSTOMER = ""
 """Stands for the id of an unknown user: no row has it."""
 SELECT_BY_USER_ID = """
@@ -168,10 +173,8 @@ def raise_version(customer: Customer) -> int:
     raised = _raised.get()
     if raised is not None and raised.get(customer.pk) == customer.version:
         return customer.version
-    unchanged = Customer.objects.for_project(customer.project_id).filter(
-        pk=customer.pk, version=customer.version
-    )
-    if not unchanged.update(version=customer.version + 1):
+    outdated = {"project": customer.project_id, "id": customer.pk, "version": customer.version}
+    if prepared_statements.fetch_row(RAISE_VERSION, outdated) is None:
         raise RuntimeError("This copy of the customer is out of date: lock the row and use that.")
     customer.version += 1
     if raised is not None:
