@@ -16,11 +16,15 @@ from entitlements.cache.codec import CacheEntry
 
 MAX_AGE_SECONDS = 1.0
 """Bound on the age of an entry whose invalidation message was lost."""
-MAX_STORED = 40_000
-"""Entries that are stored, one after the other, until all are dropped: users and features that
-nobody asks for again would stay. An entry is used for a second, so that hardly a hit is lost."""
+MAX_STORED = 10_000
+"""Entries of one generation. A generation ends when it is full or :data:`MAX_AGE_SECONDS` old, and
+is dropped when the next one ends: users that nobody asks for again would stay."""
 MAX_PROJECTS = 20_000
 """Projects with a version of their rules; at the next one all versions are dropped."""
+
+
+Entries = dict[str, dict[str, tuple[float, CacheEntry]]]
+"""By cache key and feature: when the read of the entry began, and the entry."""
 
 
 class LocalCache:
@@ -34,16 +38,20 @@ class LocalCache:
         """Another number after every message, whatever that is about."""
         self._is_listening = is_listening
         self._clock = clock
-        self._held: dict[str, dict[str, tuple[float, CacheEntry]]] = {}
+        self._young: Entries = {}
+        self._old: Entries = {}
+        """Entries of the generation before. A thread that drops one looks at the young ones first:
+        they may become the old ones meanwhile, and never the other way round."""
         self._stored = 0
+        self._begun_at = clock()
         self._rules: dict[str, tuple[float, int]] = {}
 
     def find(self, key: str, feature: str) -> CacheEntry | None:
-        held = self._held.get(key)
-        if held is None:
-            return None
-        read_at, entry = held.get(feature, _NO_ENTRY)
-        return entry if self._clock() - read_at < MAX_AGE_SECONDS else None
+        for entries in (self._young, self._old):
+            read_at, entry = entries.get(key, _NO_ENTRIES).get(feature, _NO_ENTRY)
+            if entry is not None:
+                return entry if self._clock() - read_at < MAX_AGE_SECONDS else None
+        return None
 
     def rules(self, project_id: str) -> int | None:
         """The version of the project's rules, at most ``MAX_AGE_SECONDS`` old."""
@@ -59,13 +67,12 @@ class LocalCache:
         heard, read_at = begun
         if not self._is_listening():
             return
+        if self._stored >= MAX_STORED or self._clock() - self._begun_at >= MAX_AGE_SECONDS:
+            self._begin_generation()
         self._stored += 1
-        if self._stored > MAX_STORED:
-            self._held.clear()
-            self._stored = 1
-        self._held.setdefault(key, {})[feature] = (read_at, entry)
+        self._young.setdefault(key, {})[feature] = (read_at, entry)
         if heard != self.heard:  # stored first, and taken back: so no message falls in between
-            self._held.pop(key, None)
+            self._drop(key)
 
     def keep_rules(self, project_id: str, version: int, *, begun: tuple[int, float]) -> None:
         heard, read_at = begun
@@ -80,7 +87,7 @@ class LocalCache:
     def drop(self, key: str) -> None:
         """Drop the entries of one customer."""
         self.heard = next(self._messages)
-        self._held.pop(key, None)
+        self._drop(key)
 
     def drop_project(self, project_id: str) -> None:
         """Drop all entries: changes for a whole project are rare."""
@@ -88,10 +95,20 @@ class LocalCache:
 
     def drop_all(self) -> None:
         self.heard = next(self._messages)
-        self._held.clear()
+        self._young.clear()
+        self._old.clear()
         self._rules.clear()
 
+    def _drop(self, key: str) -> None:
+        self._young.pop(key, None)
+        self._old.pop(key, None)
 
+    def _begin_generation(self) -> None:
+        self._begun_at, self._stored = self._clock(), 0
+        self._old, self._young = self._young, {}
+
+
+_NO_ENTRIES: dict[str, tuple[float, CacheEntry]] = {}
 _NO_ENTRY: tuple[float, CacheEntry | None] = (float("-inf"), None)
 _NO_RULES = (float("-inf"), 0)
 

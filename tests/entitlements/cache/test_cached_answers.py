@@ -85,7 +85,7 @@ class TestAnswers:
     def test_names_that_nobody_asks_again_do_not_stay_in_the_process(
         self, project, customer, monkeypatch
     ):
-        monkeypatch.setattr("entitlements.cache.local.MAX_STORED", 10)
+        monkeypatch.setattr("entitlements.cache.local.MAX_STORED", 5)  # in each of two generations
         for number in range(25):
             question = Question(user_id=ADA.user_id, feature=f"name-{number}")
             checks.decision_bodies(project=project, questions=[question], at=NOW)
