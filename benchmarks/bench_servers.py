@@ -215,6 +215,7 @@ class BenchServers:
             "PUBLIC_URL": "http://127.0.0.1",
             "TRUSTED_PROXIES": "none",
             "PYTHONUNBUFFERED": "1",
+            "MALLOC_ARENA_MAX": "2",  # as in the image
             **UNREACHED_LIMITS,
         }
 
