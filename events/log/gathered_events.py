@@ -63,7 +63,7 @@ def show_later_state(later: OutboxEvent) -> bool:
     held = _gathered.get()
     states = [] if held is None else [each for each in held.events if _is_state(each, later)]
     for event in states:
-        event.data, event.version = later.data, later.version
+        event.data = later.data
         if held is not None and event.subject not in held.new_subjects:
             event.previous = {**later.previous, **event.previous}
     return bool(states)

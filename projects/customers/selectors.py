@@ -159,7 +159,7 @@ _raised: ContextVar[dict[str, int] | None] = ContextVar("raised_versions", defau
 @contextmanager
 def one_version() -> Iterator[None]:
     """Changes inside are one for everybody else, because one transaction commits them: they raise
-    the version of a customer once."""
+    the version of a customer once, until :func:`end_version`."""
     token = _raised.set({})
     try:
         yield
@@ -180,6 +180,14 @@ def raise_version(customer: Customer) -> int:
     if raised is not None:
         raised[customer.pk] = customer.version
     return customer.version
+
+
+def end_version(customer: Customer) -> None:
+    """An event has told everything about this version: the next change has another one, also inside
+    :func:`one_version`."""
+    raised = _raised.get()
+    if raised is not None:
+        raised.pop(customer.pk, None)
 
 
 def with_outdated_copies() -> ProjectQuerySet[Customer]:

@@ -56,8 +56,8 @@ def test_rows_equal_those_that_django_stores(
     customer: Customer, shop: Shop, is_watched: bool
 ) -> None:
     """Text, numbers, times, JSON, NULL; also while Django logs statements."""
-    theirs = subscription(customer, shop.account)
-    theirs.save(force_insert=True)
+    by_django = subscription(customer, shop.account)
+    by_django.save(force_insert=True)
     ours = [subscription(customer, shop.account) for _ in range(3)]
     with CaptureQueriesContext(connection) as queries:
         if is_watched:
@@ -65,7 +65,7 @@ def test_rows_equal_those_that_django_stores(
     if not is_watched:
         prepared_inserts.insert(ours)
     assert len(queries) == int(is_watched)
-    assert [stored(row) for row in ours] == [stored(theirs)] * 3
+    assert [stored(row) for row in ours] == [stored(by_django)] * 3
     assert not any(row._state.adding for row in ours)
     ours[0].status = "active"
     ours[0].save(update_fields=["status"])

@@ -20,7 +20,7 @@ from tests.services import ROOT
 GUIDES = ("operations.md", "security.md", "stripe-test-account.md", "deployment.md")
 PROGRAMS = {"cp", "createdb", "docker", "for", "done", "kubectl", "pg_dump", "pg_restore",
             "python3", "sh", "stripe"}  # fmt: skip
-OTHERS = {"RESTORED_URL", "LIVENESS_FILE", "SIGHUP", "SO_REUSEPORT", "DELETE"}
+OTHERS = {"RESTORED_URL", "LIVENESS_FILE", "SIGHUP", "SIGTERM", "SO_REUSEPORT", "DELETE"}
 PROCESSES = {"web": 2, "worker": 3, "relay": 2, "deliver": 1, "rpc": 1, "beat": 1}
 """Processes of a pod, each with a pool of connections."""
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from devtools.processes import end, free_port
-from devtools.stack.programs import WEB_WORKERS, web
+from devtools.stack.programs import web
 from devtools.stack.readiness import serves
 from tests.waiting import wait_until
 
@@ -46,9 +46,10 @@ def web_server(
         "STRIPE_SECRET_KEY": settings.BILLING.stripe_secret_key,
         "STRIPE_WEBHOOK_SECRETS": ",".join(settings.BILLING.stripe_webhook_secrets),
     }
+    arguments = list(command) or web(port)
     with log.open("wb") as out:
         process = psutil.Popen(
-            list(command) or web(port),
+            arguments,
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -60,7 +61,7 @@ def web_server(
 
         def is_up() -> bool:
             assert process.poll() is None, log.read_text()
-            return serves(port, "/live") and _do_all_listen(process, port)
+            return serves(port, "/live") and _do_all_listen(process, arguments, port)
 
         wait_until(is_up, log.read_text)
         yield port
@@ -74,14 +75,16 @@ def url_of_test_database() -> str:
     return f"{address}/{connection.settings_dict['NAME']}"
 
 
-def _do_all_listen(server: psutil.Process, port: int) -> bool:
+def _do_all_listen(server: psutil.Process, arguments: Sequence[str], port: int) -> bool:
+    """Whether there are as many processes as there should be, and each of them listens."""
+    count = int(arguments[arguments.index("--workers") + 1])
     workers = server.children()
     listening = [
         worker
         for worker in workers
         if any(each.laddr.port == port for each in worker.net_connections("tcp"))
     ]
-    return len(workers) == WEB_WORKERS and workers == listening
+    return len(workers) == count and workers == listening
 
 
 def request(

@@ -79,7 +79,7 @@ def test_what_is_shown_later_is_in_the_events_that_are_there(project: Project) -
         outbox.record(event_type=UPDATED, **values(project))
         record_shown(project)
     [event] = stored(project)
-    assert (event.data, event.version) == (LATER, 6)
+    assert (event.data, event.version) == (LATER, 5)
     assert event.previous == {"locale": "de", "name": "Ada"}
 
 
