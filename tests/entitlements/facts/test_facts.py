@@ -294,12 +294,3 @@ def test_queries_do_not_grow_with_sources_versions_or_questions(
     with CaptureQueriesContext(connection) as queries:
         state(customer, draft_fact(seats, 1000))
     assert len(queries) == CHANGE
-
-
-def test_each_event_of_one_transaction_has_a_version_of_its_own(customer, sso, seats):
-    """Who keeps the newest version must not take the first of two for it."""
-    with transaction.atomic(), customers.one_version():
-        state(customer, draft_fact(sso), source="sub_1")
-        state(customer, draft_fact(seats, 3), source="sub_2")
-    assert [event.version for event in change_events(customer)] == [1, 2]
-    assert version(customer) == 2
