@@ -1,7 +1,6 @@
 """Callers that send each request until it is acknowledged, whoever is killed meanwhile."""
 
 import os
-import random
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -72,10 +71,11 @@ def sending(send: Send, numbers: Iterable[int]) -> Iterator[list[int]]:
 
 
 def kill_a_process_of(port: int) -> None:
-    """Kill one of the server's processes that accept connections."""
+    """Kill the oldest of the server's processes that accept connections: granian ends when one that
+    has just replaced another dies as well."""
     (server,) = (child for child in psutil.Process().children() if str(port) in child.cmdline())
     listening = [process for process in server.children() if _accepts(process, port)]
-    os.kill(random.choice(listening).pid, signal.SIGKILL)
+    os.kill(min(listening, key=psutil.Process.create_time).pid, signal.SIGKILL)
 
 
 def _accepts(process: psutil.Process, port: int) -> bool:
