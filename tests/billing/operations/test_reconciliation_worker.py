@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import chain, repeat
 
 import pytest
 from django.db import connection, connections, transaction
@@ -46,8 +47,14 @@ def start(shop: Shop, *, project: Project | None = None, **values: object) -> Re
     )
 
 
-def work(seconds: float = 60.0) -> int:
-    return reconciliation_worker.run_due(at=timezone.now(), seconds=seconds)
+def work() -> int:
+    return reconciliation_worker.run_due(at=timezone.now(), seconds=60.0)
+
+
+def work_on_one_step() -> int:
+    """By a clock that has passed the end of the run when the first step begins."""
+    times = chain([0.0, 0.0], repeat(10.0))
+    return reconciliation_worker.run_due(at=timezone.now(), seconds=1.0, clock=lambda: next(times))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -166,7 +173,7 @@ def test_one_of_an_account_runs_at_a_time(shop: Shop, other_project: Project) ->
     assert reconciliation_worker.run_due(at=timezone.now(), seconds=0) == 0
     while not _is_over(first):
         assert not ReconcileRun.objects.filter(purpose=third.pk).exclude(compared=0).exists()
-        work(seconds=0.001)
+        work_on_one_step()
     work()
     assert _is_over(third)
 
@@ -185,7 +192,7 @@ def test_accounts_take_turns(shop: Shop, other_project: Project, stripe: Sandbox
     rows = [start(shop), start(Shop(stripe, other_project, own))]
     finished: list[list[int]] = []
     for _ in range(4):
-        work(seconds=0.0001)
+        assert work_on_one_step() == 1
         finished.append(
             [
                 ReconcileRun.objects.filter(purpose=row.pk, finished_at__isnull=False).count()
