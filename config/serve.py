@@ -13,6 +13,8 @@ from importlib.util import find_spec
 
 from django.urls import resolve
 
+from common import garbage
+
 
 def load_code() -> None:
     """Load what requests need: all views, and the schema of GraphQL. Starts nothing, because a fork
@@ -22,7 +24,7 @@ def load_code() -> None:
     resolve("/live")
     if find_spec("strawberry") is not None:  # requirements/graphql.in is installed
         import_module("graph_api.answers")
-    import_module("common.garbage").begin_serving()
+    garbage.begin_serving()
 
 
 if __name__ == "__main__":
