@@ -68,7 +68,8 @@ def _column(field: "Field[Any, Any]") -> str:
 
 
 def _type_of(field: "Field[Any, Any]") -> Any:
-    """The type of the field's column without a length, which an insert checks in any case."""
+    """The type of the field's column without a length, which an insert checks in any case. It is
+    Django's own name, so it may be part of a statement."""
     return str(field.db_type(connection)).partition("(")[0]
 
 

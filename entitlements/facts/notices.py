@@ -191,7 +191,6 @@ def _record_event(
         version=customer.version,
         previous={"entitlements": [representation.decision(decision) for decision in replaced]},
     )
-    customers.end_version(customer)
 
 
 def _store_snapshot(customer: Customer, decisions: Iterable[Decision], at: datetime) -> None:

@@ -46,6 +46,7 @@ def replace(
         transaction.on_commit(lambda: cache.invalidate(customer, version=version), robust=True)
         after = _rows_after(customer, before, added)
         notices.notify_changed(customer=customer, before=before, after=after, at=at)
+        customers.end_version(customer)
     return True
 
 

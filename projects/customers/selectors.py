@@ -183,7 +183,7 @@ def raise_version(customer: Customer) -> int:
 
 
 def end_version(customer: Customer) -> None:
-    """An event has told everything about this version: the next change has another one, also inside
+    """The facts of this version are complete: the next change has another one, also inside
     :func:`one_version`."""
     raised = _raised.get()
     if raised is not None:
