@@ -136,10 +136,17 @@ SELECT {columns}, is_abandoned FROM claimed ORDER BY place
 """
 
 _RENEW = """
+WITH locked AS (
+    SELECT leased.id
+    FROM {table} AS leased
+    JOIN unnest(%(ids)s::{id_type}[], %(epochs)s::bigint[]) AS held (id, epoch)
+        ON leased.id = held.id AND leased.epoch = held.epoch
+    ORDER BY {order} FOR UPDATE OF leased
+)
 UPDATE {table} AS leased
 SET leased_until = statement_timestamp() + %(lease)s
-FROM unnest(%(ids)s::{id_type}[], %(epochs)s::bigint[]) AS held (id, epoch)
-WHERE leased.id = held.id AND leased.epoch = held.epoch
+FROM locked
+WHERE leased.id = locked.id
 RETURNING leased.id
 """
 
@@ -163,9 +170,12 @@ def claim_sql(*, chosen: str, table: str, is_due: str, returned: Sequence[str]) 
     )
 
 
-def renew_sql(*, table: str, id_type: str = "bigint") -> str:
+def renew_sql(*, table: str, order: Sequence[str] = ("id",), id_type: str = "bigint") -> str:
     """The statement that begins leases of such a table anew, as far as they are still held.
 
+    It locks the rows in the order of these columns; what else locks several of them has to take
+    the same order, which prevents deadlocks.
     Parameters: ``ids`` and ``epochs``, lists of the same length, and ``lease``, the duration.
     """
-    return _RENEW.format(table=table, id_type=id_type)
+    columns = ", ".join(f"leased.{column}" for column in order)
+    return _RENEW.format(table=table, order=columns, id_type=id_type)

@@ -13,7 +13,6 @@ import pytest
 
 OF_THE_PROCESS = (
     "invalidation",
-    "sync-reader",
     "lookup",
     "orphan watch",
     "idempotency",

@@ -225,7 +225,11 @@ CLAIM_OBJECT = claim_sql(
 )
 """One object, due or not."""
 
-RENEW = renew_sql(table=TABLE)
+LOCK_ORDER = ("account_id", "kind", "stripe_id")
+"""Statements that lock several objects lock them in the order of these columns, as intake does
+(``webhooks.services.intake``)."""
+
+RENEW = renew_sql(table=TABLE, order=LOCK_ORDER)
 
 _COMPLETE = """
 UPDATE billing_syncobject
@@ -239,14 +243,22 @@ RETURNING id
 """
 COMPLETE_UNCHANGED = _COMPLETE + _OF_LEASE
 """End a lease whose snapshot was applied before."""
-COMPLETE_UNCHANGED_TOGETHER = """
+COMPLETE_UNCHANGED_TOGETHER = f"""
+WITH locked AS (
+    SELECT sync.id, lease.seen
+    FROM billing_syncobject AS sync
+    JOIN unnest(%(ids)s::bigint[], %(epochs)s::bigint[], %(seen)s::bigint[])
+        AS lease (id, epoch, seen) ON sync.id = lease.id AND sync.epoch = lease.epoch
+    WHERE sync.out_of_date_since IS NULL
+    ORDER BY {", ".join(LOCK_ORDER)} FOR UPDATE OF sync
+)
 UPDATE billing_syncobject AS sync
-SET leased_until = NULL, applied = lease.seen, applied_at = %(at)s, attempts = 0,
+SET leased_until = NULL, applied = locked.seen, applied_at = %(at)s, attempts = 0,
     next_try_at = statement_timestamp(), parked_at = NULL, last_error = ''
-FROM unnest(%(ids)s::bigint[], %(epochs)s::bigint[], %(seen)s::bigint[]) AS lease (id, epoch, seen)
-WHERE sync.id = lease.id AND sync.epoch = lease.epoch AND sync.out_of_date_since IS NULL
+FROM locked
+WHERE sync.id = locked.id
 RETURNING sync.id
-"""
+"""  # noqa: S608  # made of constants
 """The same for many leases."""
 COMPLETE_WITHOUT_CHANGE = f"{_COMPLETE}, applied_digest = NULL {_OF_LEASE}"
 """End a lease whose snapshot was not applied."""

@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 
 from billing.models import StripeAccount, SyncObject
 from billing.sync import queue_sql
+from billing.sync.selectors import sync_objects
 from common import prepared_statements, traces
 from common.errors import DomainError
 from common.lease import LeaseColumns
@@ -98,8 +99,9 @@ def request_sync(
 
 def request_syncs(rows: QuerySet[SyncObject]) -> int:
     """Ask for one more read of objects that have been read before, at once; they are applied even
-    if they have not changed at Stripe. Returns how many."""
-    count = rows.update(
+    if they have not changed at Stripe. Returns how many. The caller has begun a transaction."""
+    locked = sync_objects.lock_in_order(rows)
+    count = SyncObject.objects.filter(pk__in=locked).update(
         requested=F("requested") + 1,
         next_try_at=Now(),
         attempts=0,

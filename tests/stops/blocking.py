@@ -1,6 +1,7 @@
-"""Hold a table so that a process stops in the middle of its work, and see that it does."""
+"""Hold a table or row so that work stops in the middle, and see that it does."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -40,3 +41,32 @@ def wait_for_waiters(count: int = 1) -> None:
             return row is not None and int(row[0]) >= count
 
         wait_until(are_waiting)
+
+
+@contextmanager
+def beside(work: Callable[[], object]) -> Iterator[None]:
+    """Begin the work in another thread; the block starts when it waits for a lock or has ended."""
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  # raised below
+            errors.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    with psycopg.connect(database_url(), autocommit=True) as looker:
+
+        def has_stopped() -> bool:
+            row = looker.execute(WAITING).fetchone()
+            return not thread.is_alive() or bool(row and row[0])
+
+        thread.start()
+        wait_until(has_stopped)
+    try:
+        yield
+    finally:
+        thread.join()
+    assert errors == []

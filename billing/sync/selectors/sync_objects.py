@@ -1,10 +1,12 @@
-"""Rows of the sync queue by state: the values of ``SyncObject.state`` as conditions."""
+"""Rows of the sync queue by state (the values of ``SyncObject.state``), and their lock."""
 
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Count, F, Min, Q, Value
+from django.db.models import Count, F, Min, Q, QuerySet, Value
 
 from billing.models import SyncObject
+from billing.sync import queue_sql
 
 _PARKED = Q(parked_at__isnull=False)
 _BEHIND = Q(applied__lt=F("requested"))
@@ -32,3 +34,8 @@ def unfinished_by_kind() -> list[tuple[str, str, int, datetime]]:
         )
     )
     return list(waiting.union(parked, all=True))
+
+
+def lock_in_order(rows: QuerySet[SyncObject]) -> QuerySet[Any]:
+    """A subquery of the keys of these rows, which locks them in ``queue_sql.LOCK_ORDER``."""
+    return rows.order_by(*queue_sql.LOCK_ORDER).select_for_update(of=("self",)).values("pk")

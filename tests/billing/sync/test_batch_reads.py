@@ -1,6 +1,7 @@
 """A batch is read by several threads at once and stored by the worker's own."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -23,8 +24,8 @@ READERS = 4
 
 
 @pytest.fixture(autouse=True)
-def _readers(settings: Settings) -> None:
-    settings.BILLING = replace(settings.BILLING, sync_readers=READERS)
+def _readers(use_readers: Callable[[int], None]) -> None:
+    use_readers(READERS)
 
 
 @pytest.fixture

@@ -65,10 +65,10 @@ def test_an_object_that_changes_during_a_list_stays_due(shop: Shop, settings: Se
 
 
 def test_the_next_page_is_asked_for_while_a_page_is_stored(
-    shop: Shop, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, use_readers: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first object of the list is stored only when Stripe has got the second request."""
-    settings.BILLING = replace(settings.BILLING, sync_readers=2)
+    use_readers(2)
     _make_more_due_than_a_page_has(shop)
     asked_again, stored = threading.Event(), list[str]()
 
@@ -89,9 +89,9 @@ def test_the_next_page_is_asked_for_while_a_page_is_stored(
 
 
 def test_a_list_that_fails_while_a_page_is_stored_keeps_that_page(
-    shop: Shop, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, use_readers: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.BILLING = replace(settings.BILLING, sync_readers=2)
+    use_readers(2)
     _make_more_due_than_a_page_has(shop)
 
     def fail(url: str) -> None:

@@ -1,14 +1,10 @@
 """What a person changes and what the dispatcher stores at the same time wait for each other, and
 neither is broken off as a deadlock."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
-import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from delivery.models import WebhookReplay
 from delivery.webhooks import endpoints, lane_leases, manual, replays
@@ -18,39 +14,9 @@ from projects.models import Project
 from tests.delivery.sender.receivers import receiving
 from tests.delivery.webhooks.dispatching import Dispatching, attempts, endpoint_at, states
 from tests.events.log.recording import record
-from tests.stops.blocking import WAITING, database_url
-from tests.waiting import wait_until
+from tests.stops.blocking import beside
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def beside(work: Callable[[], object]) -> Iterator[None]:
-    """Begin the work in another thread; the block starts when it waits for a lock or has ended."""
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001  # raised below
-            errors.append(error)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    with psycopg.connect(database_url(), autocommit=True) as looker:
-
-        def has_stopped() -> bool:
-            row = looker.execute(WAITING).fetchone()
-            return not thread.is_alive() or bool(row and row[0])
-
-        thread.start()
-        wait_until(has_stopped)
-    try:
-        yield
-    finally:
-        thread.join()
-    assert errors == []
 
 
 def test_results_are_stored_while_the_endpoint_is_deleted(
