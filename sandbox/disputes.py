@@ -163,7 +163,7 @@ def expire_dispute(tx: Transaction, dispute: Object) -> None:
 
 def close_inquiries(tx: Transaction, charge: Object) -> None:
     """Close the inquiries of a fully refunded charge."""
-    for dispute in tx.list_objects(KIND, lambda each: each["charge"] == charge["id"]):
+    for dispute in tx.list_with(KIND, "charge", charge["id"]):
         if charge["refunded"] and dispute["status"] in INQUIRIES:
             decide_dispute(tx, dispute, "warning_closed")
 

@@ -33,7 +33,7 @@ def update_actionable(tx: Transaction, charge: Object) -> None:
     """Clear ``actionable`` of the warnings of a disputed or fully refunded charge."""
     if not (charge["disputed"] or charge["refunded"]):
         return
-    for warning in tx.list_objects(KIND, lambda each: each["charge"] == charge["id"]):
+    for warning in tx.list_with(KIND, "charge", charge["id"]):
         if warning["actionable"]:
             with tx.updating(warning, f"{KIND}.updated"):
                 warning["actionable"] = False

@@ -10,9 +10,12 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from sandbox.objects import Object
 
+Index = dict[Any, dict[str, None]]
+"""Ids by a value. An object that gets another value comes last among those that have it."""
 Key = tuple[str, str, str]
 """Account id, kind (the ``object`` field; a leading ``_`` marks the sandbox's own records), id."""
 
@@ -28,6 +31,9 @@ CREATE TABLE IF NOT EXISTS objects (
 class ObjectStore:
     def __init__(self, path: Path | None = None) -> None:
         self._kinds: dict[tuple[str, str], dict[str, Object]] = {}
+        self._indexes: dict[tuple[str, str], dict[str, Index]] = {}
+        """By account and kind: the ids by the value of a field, for each field that was asked
+        for."""
         self._database = _open_database(path) if path else None
         if self._database:
             rows = self._database.execute(
@@ -44,6 +50,16 @@ class ObjectStore:
     def kind(self, account: str, kind: str) -> dict[str, Object]:
         """The stored objects of one kind by id, oldest first; read-only."""
         return self._kinds.get((account, kind), {})
+
+    def ids_with(self, account: str, kind: str, field: str, value: Any) -> list[str]:
+        """The ids of the stored objects that have this value in this field, which is text or null,
+        found without a look at the others."""
+        indexes = self._indexes.setdefault((account, kind), {})
+        if field not in indexes:
+            indexes[field] = {}
+            for id, body in self.kind(account, kind).items():
+                indexes[field].setdefault(body.get(field), {})[id] = None
+        return list(indexes[field].get(value, ()))
 
     def kinds(self, account: str) -> Iterator[tuple[str, int]]:
         """Each kind of an account with its number of objects."""
@@ -66,6 +82,8 @@ class ObjectStore:
                     self._write_row(key, body)
         for (account, kind, id), body in changes:
             objects = self._kinds.setdefault((account, kind), {})
+            for field, index in self._indexes.get((account, kind), {}).items():
+                _move(index, id, objects.get(id), body, field)
             if body is None:
                 objects.pop(id, None)
             else:
@@ -73,6 +91,7 @@ class ObjectStore:
 
     def clear(self) -> None:
         self._kinds.clear()
+        self._indexes.clear()
         if self._database:
             with self._database:
                 self._database.execute("DELETE FROM objects")
@@ -93,6 +112,16 @@ class ObjectStore:
             "ON CONFLICT (account, kind, id) DO UPDATE SET body = excluded.body",
             (*key, json.dumps(body, separators=(",", ":"))),
         )
+
+
+def _move(index: Index, id: str, before: Object | None, after: Object | None, field: str) -> None:
+    """Let the index know the object as it is after a write."""
+    if before is not None and after is not None and before.get(field) == after.get(field):
+        return
+    if before is not None:
+        index[before.get(field)].pop(id)
+    if after is not None:
+        index.setdefault(after.get(field), {})[id] = None
 
 
 def _open_database(path: Path) -> sqlite3.Connection:

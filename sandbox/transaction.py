@@ -107,6 +107,14 @@ class Transaction:
         copies = (self.get(kind, object_id) for object_id in self.list_ids(kind, where))
         return [body for body in copies if body is not None]
 
+    def list_with(self, kind: str, field: str, value: str) -> list[Object]:
+        """Copies of the objects of a kind that have this text in this field, those that have had it
+        longest first; the caller may change them. Looks at no others."""
+        ids = dict.fromkeys(self.world.store.ids_with(self.account, kind, field, value))
+        loaded = (key[2] for key in self._loaded if key[1] == kind)
+        copies = (self.get(kind, object_id) for object_id in ids | dict.fromkeys(loaded))
+        return [body for body in copies if body is not None and body.get(field) == value]
+
     def stored(self, body: Object) -> Object | None:
         """The object as it was before this transaction; read-only."""
         return self.world.store.get((self.account, body["object"], body["id"]))

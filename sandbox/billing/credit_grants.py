@@ -26,7 +26,7 @@ def apply_credits(tx: Transaction, invoice: Object, lines: list[tuple[Object, in
 
 def compute_balance(tx: Transaction, grant: Object) -> int:
     """The available balance of a grant."""
-    entries = tx.list_objects(TRANSACTION_KIND, lambda each: each["credit_grant"] == grant["id"])
+    entries = tx.list_with(TRANSACTION_KIND, "credit_grant", grant["id"])
     return sum(_signed_amount(each) for each in entries)
 
 

@@ -240,7 +240,7 @@ def list_of_subscription(tx: Transaction, subscription: str) -> list[Object]:
 
 def list_payments(tx: Transaction, invoice: Object) -> list[Object]:
     """The invoice's ``invoice_payment`` objects, oldest first."""
-    return tx.list_objects("invoice_payment", lambda payment: payment["invoice"] == invoice["id"])
+    return tx.list_with("invoice_payment", "invoice", invoice["id"])
 
 
 def find_intent(tx: Transaction, invoice: Object) -> Object | None:

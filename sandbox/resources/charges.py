@@ -42,7 +42,7 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.includable("charge", "refunds")
 def include_refunds(tx: Transaction, charge: Object) -> Object:
-    refunds = tx.list_objects("refund", lambda refund: refund["charge"] == charge["id"])
+    refunds = tx.list_with("refund", "charge", charge["id"])
     return embed_list(refunds[::-1], url=f"/v1/charges/{charge['id']}/refunds")
 
 

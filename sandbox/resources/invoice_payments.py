@@ -36,17 +36,13 @@ def list_(tx: Transaction, params: Params) -> Object:
 
 @routes.includable("invoice", "payments")
 def include_payments(tx: Transaction, invoice: Object) -> Object:
-    invoice_payments = tx.list_objects(
-        "invoice_payment", lambda payment: payment["invoice"] == invoice["id"]
-    )
+    invoice_payments = tx.list_with("invoice_payment", "invoice", invoice["id"])
     return embed_list(invoice_payments, url=f"/v1/invoice_payments?invoice={invoice['id']}")
 
 
 @routes.includable("invoice", "confirmation_secret")
 def include_confirmation_secret(tx: Transaction, invoice: Object) -> Object | None:
-    for payment in tx.list_objects(
-        "invoice_payment", lambda each: each["invoice"] == invoice["id"]
-    ):
+    for payment in tx.list_with("invoice_payment", "invoice", invoice["id"]):
         intent = tx.get("payment_intent", payment["payment"]["payment_intent"])
         if intent and payment["is_default"]:
             return {"client_secret": intent["client_secret"], "type": "payment_intent"}

@@ -130,7 +130,7 @@ def delete(tx: Transaction, params: Params, invoice_id: str) -> Object:
     invoice = tx.path_object("invoice", invoice_id)
     if invoice["status"] != "draft" or invoice["billing_reason"] != "manual":
         raise invalid("You can only delete draft invoices that were created by hand.", param="id")
-    for line in tx.list_objects("line_item", lambda line: line["invoice"] == invoice_id):
+    for line in tx.list_with("line_item", "invoice", invoice_id):
         tx.remove(line)
     for item in tx.list_objects("invoiceitem", lambda item: item.get("invoice") == invoice_id):
         item["invoice"] = None

@@ -1,5 +1,6 @@
 """The store survives restarts, failures and changes of the clock."""
 
+import random
 import time
 from contextlib import contextmanager, suppress
 
@@ -171,3 +172,48 @@ def test_a_clock_survives_a_dump(monkeypatch):
     restored = WorldClock()
     restored.load(state)
     assert restored.now() == 5100
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_objects_found_by_a_field_are_those_that_have_it(seed):
+    """Whatever was stored before is compared with a look at every object, also during a change."""
+    world, chance = World(frozen_at=NOW), random.Random(seed)
+    for step in range(200):
+        with suppress(StripeFailure), world.transaction() as tx:
+            body = {"object": "thing", "id": f"th_{chance.randrange(20)}"}
+            if chance.random() < 0.2:
+                tx.remove(body)
+            else:
+                tx.insert({**body, "owner": f"own_{chance.randrange(4)}"})
+            assert _found(tx) == _looked_at(tx)
+            if step % 7 == 0:
+                raise StripeFailure("Not kept.")
+        with world.transaction() as tx:
+            assert _found(tx) == _looked_at(tx)
+
+
+def _found(tx):
+    return {
+        owner: sorted(each["id"] for each in tx.list_with("thing", "owner", owner))
+        for owner in ("own_0", "own_1", "own_2", "own_3")
+    }
+
+
+def _looked_at(tx):
+    return {
+        owner: sorted(tx.list_ids("thing", lambda each, owner=owner: each["owner"] == owner))
+        for owner in ("own_0", "own_1", "own_2", "own_3")
+    }
+
+
+def test_objects_found_by_a_field_are_in_the_order_of_their_creation():
+    world = World(frozen_at=NOW)
+    ids = [f"th_{number}" for number in (3, 1, 2)]
+    for object_id in ids:
+        with world.transaction() as tx:
+            tx.insert({"object": "thing", "id": object_id, "owner": "own_0"})
+            assert [each["id"] for each in tx.list_with("thing", "owner", "own_0")][-1] == object_id
+    with world.transaction() as tx:
+        tx.get("thing", "th_1")["name"] = "changed"
+    with world.transaction() as tx:
+        assert [each["id"] for each in tx.list_with("thing", "owner", "own_0")] == ids
