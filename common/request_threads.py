@@ -47,14 +47,16 @@ class _Ended(NamedTuple):
 
 
 class Threads:
-    """A fixed number of threads that take jobs in fair order.
+    """A fixed number of threads that take jobs in fair order. From ``shared_from`` running jobs on
+    they have short turns (``SHARED_SWITCH_SECONDS``); 1 is for an event loop that itself computes.
 
     Waking the event loop is a system call, so one wake-up serves all jobs that have ended by then.
     All methods but the threads' own run in the event loop.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, shared_from: int = 2) -> None:
         self._count = self._free = count
+        self._shared_from = shared_from
         self._running: Counter[str] = Counter()
         self._waiting: dict[str, deque[_Task]] = {}
         """Tasks by lane; the lane whose turn it is comes first."""
@@ -163,7 +165,7 @@ class Threads:
         count = self.running_count
         if count <= 2:
             now = self._loop.time()
-            is_shared = count == 2 or self._shares.is_any_beside_a_loud_one(at=now)
+            is_shared = count >= self._shared_from or self._shares.is_any_beside_a_loud_one(at=now)
             sys.setswitchinterval(SHARED_SWITCH_SECONDS if is_shared else USUAL_SWITCH_SECONDS)
 
     def _start_waiting(self) -> None:

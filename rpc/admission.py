@@ -28,6 +28,7 @@ from projects.limits.lanes import lane_of_address
 from projects.limits.limiter import Limiter
 from projects.limits.refusal_log import RefusalLog
 from projects.limits.token_bucket import Headers, Quota
+from rpc.fair_answers import FairAnswers
 from rpc.requests import CallMetadata
 from rpc.routes import RpcRoute
 
@@ -72,6 +73,7 @@ class RpcGate:
         self._held = HeldRefusals(MAX_HELD, flood=MAX_HELD)
         self._refusals = RefusalLog()
         self._lookups = KeyLookups()
+        self.fair_answers = FairAnswers()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -93,6 +95,7 @@ class RpcGate:
         """Count a check that is answered without a thread. Returns the metadata that tells what is
         left; None if nothing is."""
         self._threads.note(credential.project.pk)
+        self.fair_answers.note(credential.project.pk)
         return self._limiter.count_check(credential) if self._is_on else []
 
     async def admit(self, route: RpcRoute, metadata: CallMetadata) -> AdmittedCall:
@@ -110,6 +113,7 @@ class RpcGate:
         if credential is None:
             quota = self._limiter.quota_of_address(address, AddressKind.ANONYMOUS)
             return AdmittedCall(metadata, lane, self._take(quota), is_refused=True)
+        self.fair_answers.note(credential.project.pk)
         kind = RequestKind.CHECKS if route.path in FREQUENT else RequestKind.REQUESTS
         quota = self._limiter.quota_of(credential, kind)
         return AdmittedCall(metadata, credential.project.pk, self._take(quota))

@@ -29,11 +29,13 @@ class CheckMethod(UnaryMethod):
     ) -> None:
         super().__init__(route, method, threads)
         self._gate = gate
+        self._fair_answers = gate.fair_answers
         self._query_of = lru_cache(MAX_CACHED)(self._parse_query)
         self._message_of = lru_cache(MAX_CACHED)(self._build_of_json)
 
-    def answer_at_once(self, data: bytes, call: Any) -> bytes | None:
-        """The answer from the cache; None if it is not there, or if the limit is reached."""
+    async def answer_cached(self, data: bytes, call: Any) -> bytes | None:
+        """The answer from the cache, when it is the project's turn; None if it is not there, or if
+        the limit is reached."""
         query = self._query_of(data)
         if not query:
             return None
@@ -44,6 +46,7 @@ class CheckMethod(UnaryMethod):
         limits = None if cached is None else self._gate.count_check(cached.caller)
         if cached is None or limits is None:
             return None
+        await self._fair_answers.wait(cached.caller.project.pk)
         request_id = context.choose(headers.get(REQUEST_ID, ""))
         shown = [(name.lower(), value) for name, value in limits]
         call.set_trailing_metadata(((REQUEST_ID, request_id), *shown))

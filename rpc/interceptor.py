@@ -22,13 +22,13 @@ from rpc.open_handlers import OpenHandlers
 from rpc.routes import RpcRoute
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
-AtOnce = Callable[[bytes, Any], bytes | None]
+AtOnce = Callable[[bytes, Any], Awaitable[bytes | None]]
 
 
 class KeyInterceptor(grpc.aio.ServerInterceptor):
     """Hands our methods' handlers an :class:`AdmittedCall` beside message and call.
 
-    ``at_once``: functions that may answer without more ado, by the name of the method.
+    ``at_once``: functions that may answer without a thread, by the name of the method.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ def _first(at_once: AtOnce, otherwise: Any) -> Any:
     async def serve(data: bytes, call: Any) -> bytes:
         answer = None
         try:
-            answer = at_once(data, call)
+            answer = await at_once(data, call)
         except Exception as error:  # noqa: BLE001  # it is logged
             await _end_crashed(error, call)
         if answer is None:

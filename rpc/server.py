@@ -44,7 +44,7 @@ class RpcServer:
     def __init__(self, limits: RpcSettings, limiter: Limiter) -> None:
         self.limits = limits
         self.port = 0
-        self.threads = Threads(limits.threads)
+        self.threads = Threads(limits.threads, shared_from=1)
         self.room = WaitingRoom(limits, self.threads)
         self.gate = RpcGate(self.threads, limiter)
         self.waits = MessageWaits(untimed=limits.max_calls // 10, timed=limits.max_calls // 2)
@@ -101,7 +101,7 @@ class RpcServer:
         if method.full_name == CHECK:
             check = CheckMethod(route, method, self.threads, self.gate)
             service, _, name = method.full_name.rpartition(".")
-            self._at_once[f"/{service}/{name}"] = check.answer_at_once
+            self._at_once[f"/{service}/{name}"] = check.answer_cached
             return grpc.unary_unary_rpc_method_handler(check.handle)
         make = SHIPMENTS.get(method.full_name, UnaryMethod)
         return grpc.unary_unary_rpc_method_handler(make(route, method, self.threads).handle)

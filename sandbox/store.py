@@ -114,14 +114,16 @@ class ObjectStore:
         )
 
 
-def _move(index: Index, id: str, before: Object | None, after: Object | None, field: str) -> None:
+def _move(
+    index: Index, object_id: str, before: Object | None, after: Object | None, field: str
+) -> None:
     """Let the index know the object as it is after a write."""
     if before is not None and after is not None and before.get(field) == after.get(field):
         return
     if before is not None:
-        index[before.get(field)].pop(id)
+        index[before.get(field)].pop(object_id)
     if after is not None:
-        index.setdefault(after.get(field), {})[id] = None
+        index.setdefault(after.get(field), {})[object_id] = None
 
 
 def _open_database(path: Path) -> sqlite3.Connection:

@@ -1,5 +1,6 @@
 """Store a Stripe invoice with its lines, payments and credit notes."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +25,7 @@ from billing.models import (
 from billing.models.invoice import DELETED, DRAFT, PAID, UNPAYABLE
 from billing.models.sync_object import ObjectKind
 from billing.stripe import invoices as stripe_invoices
-from billing.stripe.snapshots import InvoiceSnapshot
+from billing.stripe.snapshots import InvoiceLineSnapshot, InvoiceSnapshot
 from billing.sync.changes import write_and_record
 from billing.sync.kinds import Mirrored
 from billing.sync.mapper import Mapper
@@ -155,7 +156,7 @@ def _plan_lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot)
             line.stripe_id: {
                 "stripe_id": line.stripe_id,
                 "description": line.description,
-                "price_id": price_ids.get(line.price_stripe_id),
+                **_price_of(line, price_ids),
                 "quantity": line.quantity,
                 "amount": line.amount,
                 "discount": line.discount,
@@ -171,6 +172,13 @@ def _plan_lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot)
         },
         new=lambda stripe_id: InvoiceLine(project_id=row.project_id, invoice=row),
     )
+
+
+def _price_of(line: InvoiceLineSnapshot, price_ids: Mapping[str | None, str]) -> Values:
+    """The line's price; a price that is mirrored later finds the line by Stripe's id."""
+    price_id = price_ids.get(line.price_stripe_id)
+    unknown = "" if price_id else line.price_stripe_id
+    return {"price_id": price_id, "unknown_price_stripe_id": unknown or ""}
 
 
 def _plan_payments(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot) -> Children:

@@ -99,6 +99,13 @@ class InvoiceLine(ProjectOwned):
     price = models.ForeignKey(
         "billing.Price", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
     )
+    unknown_price_stripe_id = models.CharField(
+        max_length=255,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="While the line's price is not mirrored.",
+    )
     quantity = models.PositiveBigIntegerField(null=True)
     amount = models.BigIntegerField(help_text="Minor units, before discounts and taxes.")
     discount = models.BigIntegerField(default=0, help_text="Minor units.")
@@ -126,6 +133,13 @@ class InvoiceLine(ProjectOwned):
                 "billing_invoiceline",
                 [("invoice", "billing.Invoice"), ("price", "billing.Price")],
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["project", "unknown_price_stripe_id"],
+                condition=~models.Q(unknown_price_stripe_id=""),
+                name="line_by_unknown_price",
+            )
         ]
 
     def __str__(self) -> str:

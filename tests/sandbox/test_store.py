@@ -214,6 +214,6 @@ def test_objects_found_by_a_field_are_in_the_order_of_their_creation():
             tx.insert({"object": "thing", "id": object_id, "owner": "own_0"})
             assert [each["id"] for each in tx.list_with("thing", "owner", "own_0")][-1] == object_id
     with world.transaction() as tx:
-        tx.get("thing", "th_1")["name"] = "changed"
+        tx.insert({"object": "thing", "id": "th_1", "owner": "own_0", "name": "changed"})
     with world.transaction() as tx:
         assert [each["id"] for each in tx.list_with("thing", "owner", "own_0")] == ids

@@ -183,6 +183,19 @@ def test_threads_take_shorter_turns_while_several_execute_requests() -> None:
     play(story)
 
 
+def test_beside_an_event_loop_that_computes_one_thread_takes_shorter_turns() -> None:
+    async def story() -> None:
+        threads = Threads(1, shared_from=1)
+        threads.start(asyncio.get_running_loop())
+        try:
+            assert await threads.run(sys.getswitchinterval) == SHARED_SWITCH_SECONDS
+            assert sys.getswitchinterval() == USUAL_SWITCH_SECONDS
+        finally:
+            threads.stop()
+
+    run_in_a_loop(story)
+
+
 def test_a_request_alone_takes_shorter_turns_while_a_quiet_lane_is_beside_a_loud_one() -> None:
     async def story(threads: Threads) -> None:
         await threads.run(partial(compute, BURST * 2), lane="loud")

@@ -3,7 +3,15 @@
 from datetime import datetime
 
 from billing.catalog.mapping import catalog_mapper
-from billing.models import Price, Product, StripeAccount, StripeMeter, SubscriptionItem
+from billing.models import (
+    InvoiceLine,
+    Price,
+    Product,
+    StripeAccount,
+    StripeMeter,
+    SubscriptionItem,
+    SyncObject,
+)
 from billing.models.sync_object import ObjectKind
 from billing.stripe import prices as stripe_prices
 from billing.stripe.snapshots import PriceSnapshot
@@ -79,11 +87,13 @@ def _gone(row: Price, at: datetime) -> Values:
 
 
 def _carry_out(planned: RowPlan[Price], customer: Customer | None, at: datetime) -> None:
-    """Write the row; a new price also requests a sync of subscriptions that already bill it."""
+    """Write the row; a new price also requests a sync of subscriptions and invoices that already
+    have it."""
     differences = planned.differences()
     catalog_mapper.write_row(planned, customer, at)
     if "stripe_id" in differences:
         _request_sync_of_subscriptions(planned.row)
+        _request_sync_of_invoices(planned.row)
 
 
 def _request_sync_of_subscriptions(price: Price) -> None:
@@ -102,6 +112,20 @@ def _request_sync_of_subscriptions(price: Price) -> None:
             account_id=price.account_id, kind=ObjectKind.SUBSCRIPTION, stripe_id=stripe_id
         )
         enqueue("billing.sync")
+
+
+def _request_sync_of_invoices(price: Price) -> None:
+    waiting = (
+        InvoiceLine.objects.for_project(price.project_id)
+        .filter(invoice__account_id=price.account_id, unknown_price_stripe_id=price.stripe_id)
+        .exclude(unknown_price_stripe_id="")
+        .values("invoice__stripe_id")
+    )
+    sync_queue.request_syncs(
+        SyncObject.objects.filter(
+            account_id=price.account_id, kind=ObjectKind.INVOICE, stripe_id__in=waiting
+        )
+    )
 
 
 MAPPER: Mapper[PriceSnapshot, Price] = catalog_mapper.build_mapper(

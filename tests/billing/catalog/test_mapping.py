@@ -165,6 +165,37 @@ def test_a_subscription_is_mapped_again_when_its_price_arrives_late(
     assert _allowed(shop, "sso")
 
 
+def test_an_invoice_is_mapped_again_when_the_price_of_a_line_arrives_late(
+    shop: Shop, alice: StripeCustomer, monthly: Price, stripe: SandboxStripe
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    price, invoice = monthly.stripe_id, stripe.v1.subscriptions.retrieve(stripe_id).latest_invoice
+    Price.objects.for_project(shop.project).update(stripe_id=None)
+    stripe.deliver(DeliveryMode(drop=1.0))
+    assert read(shop.account, "invoice", str(invoice)) == "applied"
+    row = Invoice.objects.for_project(shop.project).get()
+    assert (row.lines.get().price, row.lines.get().unknown_price_stripe_id) == (None, price)
+    assert read(shop.account, "price", price) == "applied"
+    sync.drain(at=timezone.now())
+    line = row.lines.get()
+    assert (line.price_id, line.unknown_price_stripe_id) == (monthly.pk, "")
+    assert outbox_events.types(shop.project, "invoice.")[-1] == "invoice.updated"
+
+
+def test_the_invoice_of_another_account_does_not_wait_for_the_price(
+    shop: Shop, alice: StripeCustomer, monthly: Price, own: StripeAccount, stripe: SandboxStripe
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    price, invoice = monthly.stripe_id, stripe.v1.subscriptions.retrieve(stripe_id).latest_invoice
+    Price.objects.for_project(shop.project).update(stripe_id=None)
+    stripe.deliver(DeliveryMode(drop=1.0))
+    assert read(shop.account, "invoice", str(invoice)) == "applied"
+    product = str(stripe.v1.prices.retrieve(str(price)).product)
+    assert (read(own, "product", product), read(own, "price", price)) == ("applied", "applied")
+    row = SyncObject.objects.get(account=shop.account, stripe_id=invoice)
+    assert row.state == "applied"
+
+
 def test_holders_get_the_features_that_a_product_gains(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, sso: Feature
 ) -> None:
