@@ -1,4 +1,4 @@
-"""Turns of the projects whose calls the event loop answers itself.
+"""Answer calls that need no thread in turns, one project after the other.
 
 Each such call takes a third of a millisecond of the loop, most of it in grpcio, which accepts calls
 one after the other. A project that keeps hundreds of calls open would have each call of another
@@ -53,7 +53,7 @@ class FairAnswers:
             self._is_ticking, self._ticked_at = True, loop.time()
             self._cost.begin()
             loop.call_later(TICK_SECONDS, self._tick, loop)
-        if lane in self._served:
+        if lane in self._served or lane in self._waiting:
             turn = loop.create_future()
             self._waiting.setdefault(lane, deque()).append(turn)
             await turn
@@ -77,10 +77,10 @@ class FairAnswers:
         """Let so many calls be answered, one of each lane in turn; None: all."""
         while self._waiting and (count is None or count > 0):
             lane = next(iter(self._waiting))
-            turns = self._waiting.pop(lane)
-            turn = turns.popleft()
-            if turns:
-                self._waiting[lane] = turns
+            queue = self._waiting.pop(lane)
+            turn = queue.popleft()
+            if queue:
+                self._waiting[lane] = queue
             if not turn.done():  # its caller has not hung up
                 turn.set_result(None)
                 count = None if count is None else count - 1
