@@ -18,7 +18,9 @@ from benchmarks.measures.processing import find_mistakes
 from benchmarks.stripe_stack import FEATURE, Seller, StripeStack
 from benchmarks.subscribers import Subscriber
 
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.05
+"""Added to a delay at most. Ten sellers asked every 10 ms are a load of their own: a third of two
+cores, which the events then lack."""
 BATCH = 100
 """Customers in one check."""
 PATIENCE_SECONDS = 120.0

@@ -149,14 +149,15 @@ def _plan_lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot)
     price_ids = prices_by_stripe_id(
         account=account, project_id=row.project_id, stripe_ids=stripe_ids
     )
+    rows = {line.stripe_id: line for line in stored_rows}
     return Children(
         name="lines",
-        rows={line.stripe_id: line for line in stored_rows},
+        rows=rows,
         values_by_id={
             line.stripe_id: {
                 "stripe_id": line.stripe_id,
                 "description": line.description,
-                **_price_of(line, price_ids),
+                **_price_of(line, rows.get(line.stripe_id), price_ids),
                 "quantity": line.quantity,
                 "amount": line.amount,
                 "discount": line.discount,
@@ -174,10 +175,17 @@ def _plan_lines(account: StripeAccount, row: Invoice, snapshot: InvoiceSnapshot)
     )
 
 
-def _price_of(line: InvoiceLineSnapshot, price_ids: Mapping[str | None, str]) -> Values:
-    """The line's price; a price that is mirrored later finds the line by Stripe's id."""
+def _price_of(
+    line: InvoiceLineSnapshot, stored: InvoiceLine | None, price_ids: Mapping[str | None, str]
+) -> Values:
+    """The line's price; a price that is mirrored later finds the line by Stripe's id.
+
+    A line that was stored before it had that column stays as it is: reconciliation would report it
+    as drift.
+    """
     price_id = price_ids.get(line.price_stripe_id)
-    unknown = "" if price_id else line.price_stripe_id
+    is_old = stored is not None and not (stored.price_id or stored.unknown_price_stripe_id)
+    unknown = "" if price_id or is_old else line.price_stripe_id
     return {"price_id": price_id, "unknown_price_stripe_id": unknown or ""}
 
 

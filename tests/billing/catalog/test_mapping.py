@@ -8,6 +8,7 @@ from django.utils import timezone
 from billing.catalog import product_features
 from billing.models import (
     Invoice,
+    InvoiceLine,
     Price,
     Product,
     StripeAccount,
@@ -15,6 +16,8 @@ from billing.models import (
     Subscription,
     SyncObject,
 )
+from billing.stripe.client import client_for
+from billing.sync import apply, kinds
 from billing.sync import service as sync
 from common import crypto
 from entitlements.decisions.selectors import decisions
@@ -180,6 +183,26 @@ def test_an_invoice_is_mapped_again_when_the_price_of_a_line_arrives_late(
     line = row.lines.get()
     assert (line.price_id, line.unknown_price_stripe_id) == (monthly.pk, "")
     assert outbox_events.types(shop.project, "invoice.")[-1] == "invoice.updated"
+
+
+def test_a_line_that_was_stored_before_its_column_is_no_drift(
+    shop: Shop, alice: StripeCustomer, monthly: Price, stripe: SandboxStripe
+) -> None:
+    stripe_id = shop.subscribe(alice, monthly)
+    invoice = str(stripe.v1.subscriptions.retrieve(stripe_id).latest_invoice)
+    Price.objects.for_project(shop.project).update(stripe_id=None)
+    stripe.deliver(DeliveryMode(drop=1.0))
+    assert read(shop.account, "invoice", invoice) == "applied"
+    InvoiceLine.objects.for_project(shop.project).update(unknown_price_stripe_id="")
+    compared = apply.compare(
+        account=shop.account,
+        kind="invoice",
+        stripe_id=invoice,
+        snapshot=kinds.of("invoice").retrieve(client_for(shop.account), invoice),
+        at=timezone.now(),
+    )
+    assert compared is not None
+    assert compared.differences == {}
 
 
 def test_the_invoice_of_another_account_does_not_wait_for_the_price(
