@@ -41,6 +41,12 @@ def enqueue(task: str) -> None:
     after_commit(lambda: _send_wake_up(task))
 
 
+def is_due(task: str) -> bool:
+    """Whether :func:`enqueue` would send now as far as this process knows: it has not sent in the
+    shortest time between two."""
+    return time.monotonic() - _sent_at.get(task, 0.0) >= MIN_INTERVAL_SECONDS
+
+
 def allow_wake_up(task: str) -> None:
     """Let ``task`` be woken again; a worker calls this when it begins the task."""
     exchange(("DEL", key_of(task)))

@@ -1,7 +1,7 @@
 """Stripe's deliveries that are answered on the fast path."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -9,13 +9,18 @@ from django.utils import timezone
 
 from billing.accounts import service as stripe_accounts
 from common import traces
-from webhooks.services import intake
-from webhooks.services.intake import Delivery
+from common.loop_statements import LoopStatement, NotReady
+from webhooks.services import intake, intake_sql
+from webhooks.services.intake import Delivery, EventBatch
 from webhooks.views import ADDRESS, RECEIVED, incomplete_body, receive
 
 LENGTH = re.compile(r"[0-9]{1,9}")
 MAX_BYTES_WITHOUT_THREAD = 64 * 1024
 """A longer body would stop the event loop for too long."""
+STATEMENT = intake_sql.RECEIVE
+"""Stores events in the event loop."""
+MAX_BYTES_IN_LOOP = 512 * 1024
+"""Of the bodies that the event loop stores together."""
 
 
 def take_in(environ: dict[str, Any]) -> tuple[int, bytes] | None:
@@ -64,6 +69,23 @@ def take_in_together(opened: Sequence[Delivery]) -> list[bytes | None]:
     :func:`take_in` has to store. Raises the database's errors.
     """
     return [RECEIVED if is_stored else None for is_stored in intake.receive_together(opened)]
+
+
+def parameters_of(opened: Sequence[Delivery]) -> dict[str, Any]:
+    """Parameters of ``STATEMENT`` for these events."""
+    return EventBatch(opened).parameters
+
+
+async def take_in_by_loop(
+    opened: Sequence[Delivery], statement: LoopStatement, wake: Callable[[str], None]
+) -> list[bytes | None]:
+    """As :func:`take_in_together`, in the event loop, by ``STATEMENT``; ``wake`` wakes the workers
+    of a task. Raises NotReady as well."""
+    if sum(len(delivery.body) for delivery in opened) > MAX_BYTES_IN_LOOP:
+        raise NotReady
+    batch = EventBatch(opened)
+    rows = await statement.fetch_rows(batch.parameters)
+    return [RECEIVED if is_stored else None for is_stored in batch.finish(rows, wake)]
 
 
 def _match_address(environ: dict[str, Any]) -> re.Match[str] | None:

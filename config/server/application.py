@@ -28,9 +28,10 @@ from config.server.admission import Admission, Gate, RefusedByLimit
 from config.server.bodies import BodyIncomplete, BodyQueue, BodyTimeout, BodyTooLong
 from config.server.callers import CallerStatus
 from config.server.connections import Connections
-from config.server.environ import Environ, Scope, environ_of
+from config.server.environ import Environ, Scope, content_length, environ_of
 from config.server.files import allow_many_files
 from config.server.limits import Limits
+from config.server.loop_execution import LoopExecution
 from config.server.request_batches import RequestBatches
 from delivery.feed.waiting import ENVIRON_KEY, POLL_HEADER
 from delivery.feed.waiting_room import ReadPage, WaitingRoom
@@ -38,7 +39,7 @@ from entitlements.consumption.fast_path import consume_together
 from projects.keys.api.authentication import find_caller
 from projects.keys.scopes import KeyScope
 from projects.limits.limiter import limiter
-from webhooks.fast_path import take_in_together
+from webhooks.fast_path import STATEMENT, parameters_of, take_in_by_loop, take_in_together
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +59,15 @@ class Application:
         self.bodies_with_key = BodyQueue(self.limits)
         self.bodies_without_key = BodyQueue(self.limits)
         self.gate = Gate(self.threads, limiter)
+        self.loop_execution = LoopExecution(
+            self.threads, STATEMENT, take_in_by_loop, parameters=parameters_of, lane="deliveries"
+        )
         self.deliveries = RequestBatches(
-            self.threads, take_in_together, owner=attrgetter("endpoint.pk"), lane="deliveries"
+            self.threads,
+            take_in_together,
+            owner=attrgetter("endpoint.pk"),
+            lane="deliveries",
+            by_loop=self.loop_execution,
         )
         self.uses = RequestBatches(
             self.threads, consume_together, owner=attrgetter("project_id"), lane="consumption"
@@ -198,7 +206,7 @@ class Application:
 
         The application explains in its answer why the body was not read.
         """
-        length = _content_length(environ)
+        length = content_length(environ)
         if length == 0 or (length or 0) > self.limits.max_body_bytes:
             return b""
         if admission.caller.is_refused:
@@ -237,13 +245,6 @@ def _check_environ_of(scope: Scope) -> Environ:
     if spans.are_exported():
         environ["HTTP_TRACEPARENT"] = headers.get("traceparent", "")
     return environ
-
-
-def _content_length(environ: Environ) -> int | None:
-    """Length of the body; None if it comes in chunks."""
-    if "HTTP_TRANSFER_ENCODING" in environ:
-        return None
-    return int(environ.get("CONTENT_LENGTH") or 0)
 
 
 def _respond(wsgi: WSGI, environ: Environ, protocol: Protocol, admission: Admission) -> int:

@@ -79,3 +79,10 @@ def _name(header: str) -> str:
         if len(_NAMES) < _MOST_NAMES:
             _NAMES[header] = name
     return name
+
+
+def content_length(environ: Environ) -> int | None:
+    """Length of the body; None if it comes in chunks."""
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return None
+    return int(environ.get("CONTENT_LENGTH") or 0)

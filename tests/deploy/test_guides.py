@@ -105,14 +105,15 @@ def production() -> list[Resource]:
 
 
 def test_the_connections_are_those_of_the_manifests(production: list[Resource]) -> None:
-    """Twelve for each process."""
+    """Twelve for each process, and one more where Stripe's events arrive."""
     scaled = of_kind(production, "HorizontalPodAutoscaler")
     least = most = 0
     for name, processes in PROCESSES.items():
         fixed = find(production, "Deployment", name)["spec"].get("replicas", 0)
         spec = scaled[name]["spec"] if name in scaled else {}
-        least += 12 * processes * spec.get("minReplicas", fixed)
-        most += 12 * processes * spec.get("maxReplicas", fixed)
+        connections = (13 if name == "web" else 12) * processes
+        least += connections * spec.get("minReplicas", fixed)
+        most += connections * spec.get("maxReplicas", fixed)
     assert f"at most {least} in the beginning, and {most} when" in page("operations.md")
     assert '"max_size": 12' in (ROOT / "config" / "env.py").read_text()
 

@@ -9,13 +9,17 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from billing.accounts import service as stripe_accounts
+from billing.models import StripeAccount, StripeEndpoint
 from config.server.application import Application
 from config.wsgi import application as wsgi
 from tests.broadcast_sync import receive_broadcasts
 from tests.threads import run_in_a_loop
 from tests.webhooks.stripe_post import PATH, sign
+from webhooks.envelope import Envelope
+from webhooks.services.intake import Delivery
 
 FUNCTION = """
 CREATE FUNCTION in_a_bad_commit() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -111,15 +115,32 @@ def cache_endpoints(*tokens: str | None) -> None:
         stripe_accounts.find_endpoint(token)
 
 
+class StoredBy:
+    """Whether the event loop stores events from the first batch on, or at first threads do."""
+
+    loop = False
+
+
+def any_delivery() -> Delivery:
+    endpoint = StripeEndpoint(account=StripeAccount())
+    envelope = Envelope(event_id="evt_0")
+    return Delivery(
+        endpoint=endpoint, body=b"{}", envelope=envelope, at=timezone.now(), traceparent=""
+    )
+
+
 def run_with_application(story: Callable[[Application], Any]) -> Any:
     """Run a story with the application in an event loop of its own."""
 
     async def run() -> Any:
         app = Application(wsgi)
         app.threads.start(asyncio.get_running_loop())
+        if StoredBy.loop:
+            await app.loop_execution.open([any_delivery()])
         try:
             return await asyncio.wait_for(story(app), timeout=60)
         finally:
+            await app.loop_execution.stop()
             app.threads.stop()
 
     return run_in_a_loop(run)

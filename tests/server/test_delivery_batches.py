@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from operator import attrgetter
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -14,25 +14,28 @@ from django.utils import timezone
 from billing.models import StripeAccount, StripeEndpoint, SyncObject
 from billing.sync import sync_queue
 from common import crypto
-from common.errors import Unavailable
-from common.request_threads import Threads
+from common.loop_statements import LoopStatement, NotReady
 from config.env import SESSION_SETTINGS
 from config.server.application import Application
-from config.server.request_batches import MAX_BATCH, MAX_RUNNING, MAX_WAITING, RequestBatches
 from projects.models import Project
 from tests.server.server_requests import (
     BAD_EVENT,
     DISCONNECT,
     REFUSE,
+    StoredBy,
     cache_endpoints,
     post,
     post_together,
     run_with_application,
     when_bad_rows_commit,
 )
-from tests.server.test_threads import COUNT, SlowJobs, play, wait_for_start
+from tests.threads import run_in_a_loop
 from tests.webhooks.stripe_post import PATH, StripePost, event, sign
-from webhooks.fast_path import take_in_together
+from webhooks.fast_path import (
+    MAX_BYTES_IN_LOOP,
+    STATEMENT,
+    take_in_by_loop,
+)
 from webhooks.models import InboundEvent
 from webhooks.services import intake
 from webhooks.services.intake import Delivery
@@ -40,6 +43,12 @@ from webhooks.services.intake import Delivery
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("stripe")]
 LOCK_TIMEOUT_SECONDS = int(SESSION_SETTINGS["lock_timeout"]) / 1000
 """For how long a request that is alone waits for a lock."""
+
+
+@pytest.fixture(autouse=True, params=["by the loop", "by threads"])
+def stored_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(StoredBy, "loop", request.param == "by the loop")
+    return str(request.param)
 
 
 @pytest.fixture
@@ -166,6 +175,30 @@ def test_accounts_share_a_transaction_and_nothing_else(project: Project) -> None
     assert transactions() == 1
 
 
+class Unsent(LoopStatement):
+    """Nothing may be sent."""
+
+    async def fetch_rows(self, parameters: Mapping[str, Any]) -> list[Any]:
+        raise AssertionError(parameters["ids"])
+
+
+def _nobody(task: str) -> None:
+    """Nothing was stored."""
+    raise AssertionError(task)
+
+
+def test_a_large_batch_is_left_to_a_thread(endpoint: StripeEndpoint) -> None:
+    body = body_of("evt_0", padding="x" * 60_000)
+    deliveries = [open_delivery(endpoint, body)] * (MAX_BYTES_IN_LOOP // len(body) + 1)
+
+    async def story() -> None:
+        with pytest.raises(NotReady):
+            await take_in_by_loop(deliveries, Unsent(STATEMENT), wake=_nobody)
+
+    run_in_a_loop(story)
+    assert stored_ids() == []
+
+
 def test_an_event_that_cannot_be_committed_fails_alone() -> None:
     bodies = [body_of(name, f"prod_{name}") for name in ("evt_1", "evt_bad", "evt_2", "evt_3")]
     with when_bad_rows_commit(REFUSE, *BAD_EVENT):
@@ -225,65 +258,6 @@ def test_an_event_that_waits_for_a_lock_holds_up_no_other() -> None:
         holder.join(30)
     assert stored_ids() == [f"evt_{number}" for number in range(5)]
     assert SyncObject.objects.get(stripe_id="prod_locked").requested == 2
-
-
-def batches_on(threads: Threads) -> RequestBatches[Delivery]:
-    return RequestBatches(
-        threads, take_in_together, owner=attrgetter("endpoint.pk"), lane="deliveries"
-    )
-
-
-async def occupy(threads: Threads) -> list[SlowJobs]:
-    """Occupy all threads."""
-    slow = [SlowJobs(threads, str(lane), 1) for lane in range(COUNT)]
-    for jobs in slow:
-        await wait_for_start(jobs, 1)
-    return slow
-
-
-def test_when_too_many_wait_the_next_are_refused_and_all_others_are_stored(
-    endpoint: StripeEndpoint,
-) -> None:
-    count = MAX_WAITING + MAX_RUNNING * MAX_BATCH + 10
-
-    async def story(threads: Threads) -> int:
-        slow = await occupy(threads)
-        batches = batches_on(threads)
-        deliveries = [open_delivery(endpoint, body_of(f"evt_{n}")) for n in range(count)]
-        waiting = [asyncio.ensure_future(batches.answer(delivery)) for delivery in deliveries]
-        await asyncio.sleep(0.01)
-        for jobs in slow:
-            await jobs.end()
-        results = await asyncio.gather(*waiting, return_exceptions=True)
-        refused = [result for result in results if not isinstance(result, bytes)]
-        assert all(isinstance(result, Unavailable) for result in refused)
-        return len(refused)
-
-    number_refused = play(story)
-    assert number_refused >= 10
-    assert InboundEvent.objects.count() == count - number_refused
-
-
-def test_endpoints_take_turns(endpoint: StripeEndpoint) -> None:
-    second = StripeEndpoint.objects.create(account=endpoint.account, token="second")
-
-    async def story(threads: Threads) -> None:
-        slow = await occupy(threads)
-        batches = batches_on(threads)
-        flood = [
-            asyncio.ensure_future(batches.answer(open_delivery(endpoint, body_of(f"evt_{number}"))))
-            for number in range(10 * MAX_BATCH)
-        ]
-        await asyncio.sleep(0.01)
-        one = asyncio.ensure_future(batches.answer(open_delivery(second, body_of("evt_second"))))
-        await asyncio.sleep(0.01)
-        for jobs in slow:
-            await jobs.end()
-        assert await one
-        assert sum(each.done() for each in flood) < 8 * MAX_BATCH
-        assert all(await asyncio.gather(*flood))
-
-    play(story)
 
 
 def test_a_batch_wakes_a_worker_once(

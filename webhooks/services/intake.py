@@ -7,7 +7,7 @@ for one event or for many.
 The row is the record of the event: only an event that cannot be used is logged as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from common import prepared_statements, traces
 from common.binary_arrays import of_bytes, of_moments, of_numbers, of_texts
 from common.ids import new_id
 from common.queue import enqueue
+from common.statement_codec import Row
 from webhooks import event_metrics
 from webhooks.envelope import Envelope, open_envelope
 from webhooks.errors import SignatureRefused
@@ -65,6 +66,28 @@ class Delivery:
         return self.envelope.type in MOMENTS
 
 
+class EventBatch:
+    """Events that are stored by one statement: ``intake_sql.RECEIVE`` with ``parameters``. A second
+    delivery of the same event is left out, and has to be stored alone."""
+
+    def __init__(self, deliveries: Sequence[Delivery]) -> None:
+        first: dict[tuple[str, str], Delivery] = {}
+        for delivery in deliveries:
+            first.setdefault((delivery.endpoint.pk, delivery.envelope.event_id), delivery)
+        self._all = deliveries
+        self._stored = sorted(first.values(), key=lambda delivery: delivery.order)
+        patience = prepared_statements.LOCK_PATIENCE
+        self.parameters = _parameters(self._stored, lock_timeout=patience)
+
+    def finish(self, rows: Sequence[Row], wake: Callable[[str], None] = enqueue) -> list[bool]:
+        """Count, log and announce what the statement has stored, by its rows. ``wake`` wakes the
+        workers of a task. Returns True for each delivery that is stored."""
+        news = [(delivery, row == FIRST) for delivery, row in zip(self._stored, rows, strict=True)]
+        _announce(news, wake)
+        stored = set(map(id, self._stored))
+        return [id(delivery) in stored for delivery in self._all]
+
+
 def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime) -> Envelope:
     """Store a signed event once, and request a sync of its object.
 
@@ -84,7 +107,7 @@ def receive(*, endpoint: StripeEndpoint, body: bytes, signature: str, at: dateti
     envelope = delivery.envelope
     parameters = _parameters([delivery], even_if_unchanged=delivery.is_of_moment)
     row = prepared_statements.fetch_row(intake_sql.RECEIVE, parameters)
-    _announce([(delivery, row == FIRST)])
+    _announce([(delivery, row == FIRST)], enqueue)
     if envelope.report is not None:
         usage_refusals.apply_report(
             account=endpoint.account,
@@ -103,15 +126,8 @@ def receive_together(deliveries: Sequence[Delivery]) -> list[bool]:
     for a lock for ``LOCK_PATIENCE`` fails. Raises Django's database errors; nothing is stored then,
     unless ``prepared_statements.is_outcome_unknown``.
     """
-    first: dict[tuple[str, str], Delivery] = {}
-    for delivery in deliveries:
-        first.setdefault((delivery.endpoint.pk, delivery.envelope.event_id), delivery)
-    ordered = sorted(first.values(), key=lambda delivery: delivery.order)
-    parameters = _parameters(ordered, lock_timeout=prepared_statements.LOCK_PATIENCE)
-    rows = prepared_statements.fetch_rows(intake_sql.RECEIVE, parameters)
-    _announce([(delivery, row == FIRST) for delivery, row in zip(ordered, rows, strict=True)])
-    stored = set(map(id, ordered))
-    return [id(delivery) in stored for delivery in deliveries]
+    batch = EventBatch(deliveries)
+    return batch.finish(prepared_statements.fetch_rows(intake_sql.RECEIVE, batch.parameters))
 
 
 def open_delivery(
@@ -183,7 +199,7 @@ def _verify(endpoint: StripeEndpoint, body: bytes, signature: str, at: datetime)
         raise SignatureRefused("Check the endpoint's signing secret and the clock.") from error
 
 
-def _announce(stored: Sequence[tuple[Delivery, bool]]) -> None:
+def _announce(stored: Sequence[tuple[Delivery, bool]], wake: Callable[[str], None]) -> None:
     """Count and log stored deliveries, and wake workers once for all of those that are new."""
     for delivery, is_new in stored:
         envelope = delivery.envelope
@@ -197,6 +213,6 @@ def _announce(stored: Sequence[tuple[Delivery, bool]]) -> None:
             log.warning("stripe_event_unusable", event_id=envelope.event_id, why=envelope.unusable)
     envelopes = [delivery.envelope for delivery, is_new in stored if is_new]
     if any(envelope.target is not None for envelope in envelopes):
-        enqueue("billing.sync")
+        wake("billing.sync")
     if any(envelope.is_report_missing for envelope in envelopes):
-        enqueue("webhooks.fetch_error_reports")
+        wake("webhooks.fetch_error_reports")

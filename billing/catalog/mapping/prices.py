@@ -117,7 +117,7 @@ def _request_sync_of_subscriptions(price: Price) -> None:
 def _request_sync_of_invoices(price: Price) -> None:
     waiting = (
         InvoiceLine.objects.for_project(price.project_id)
-        .filter(invoice__account_id=price.account_id, unknown_price_stripe_id=price.stripe_id)
+        .filter(unknown_price_stripe_id=price.stripe_id)
         .exclude(unknown_price_stripe_id="")
         .values("invoice__stripe_id")
     )

@@ -8,7 +8,6 @@ from django.utils import timezone
 from billing.catalog import product_features
 from billing.models import (
     Invoice,
-    InvoiceLine,
     Price,
     Product,
     StripeAccount,
@@ -16,36 +15,16 @@ from billing.models import (
     Subscription,
     SyncObject,
 )
-from billing.stripe.client import client_for
-from billing.sync import apply, kinds
 from billing.sync import service as sync
-from common import crypto
-from entitlements.decisions.selectors import decisions
 from entitlements.models import Feature
 from projects.models import Project
 from sandbox.deliveries import DeliveryMode
-from sandbox.world import DEFAULT_SECRET_KEY
 from tests.billing import outbox_events
+from tests.billing.catalog.mirrored import is_allowed, read
 from tests.sandbox_stripe import SandboxStripe
 from tests.shop import Shop
 
 Drain = Callable[[], None]
-
-
-@pytest.fixture
-def own(stripe: SandboxStripe, other_project: Project) -> StripeAccount:
-    """A project's own account; the sandbox knows it by the same key."""
-    account = StripeAccount(project=other_project, name="own", livemode=False)
-    account.secret_key = crypto.encrypt(DEFAULT_SECRET_KEY, context=account.key_context)
-    account.save()
-    return account
-
-
-def read(account: StripeAccount, kind: str, stripe_id: str | None) -> str:
-    """Read one object and return the state of its sync-queue row."""
-    sync_id, _ = sync.request_sync(account_id=account.pk, kind=kind, stripe_id=str(stripe_id))
-    sync.drain(at=timezone.now())
-    return SyncObject.objects.get(pk=sync_id).state
 
 
 def test_a_change_of_a_product_at_stripe_is_mirrored(shop: Shop, drain: Drain) -> None:
@@ -151,94 +130,19 @@ def test_malformed_ids_in_metadata_are_foreign(shop: Shop, claim: str) -> None:
     assert read(shop.account, "product", product.id) == "foreign"
 
 
-def test_a_subscription_is_mapped_again_when_its_price_arrives_late(
-    shop: Shop, alice: StripeCustomer, monthly: Price, stripe: SandboxStripe, drain: Drain
-) -> None:
-    stripe_id = shop.subscribe(alice, monthly)
-    price = monthly.stripe_id
-    Price.objects.for_project(shop.project).update(stripe_id=None)
-    stripe.deliver(DeliveryMode(drop=1.0))
-    assert read(shop.account, "subscription", stripe_id) == "applied"
-    item = Subscription.objects.for_project(shop.project).get().items.get()
-    assert item.price is None
-    assert read(shop.account, "price", price) == "applied"
-    sync.drain(at=timezone.now())
-    item.refresh_from_db()
-    assert item.price_id == monthly.pk
-    assert _allowed(shop, "sso")
-
-
-def test_an_invoice_is_mapped_again_when_the_price_of_a_line_arrives_late(
-    shop: Shop, alice: StripeCustomer, monthly: Price, stripe: SandboxStripe
-) -> None:
-    stripe_id = shop.subscribe(alice, monthly)
-    price, invoice = monthly.stripe_id, stripe.v1.subscriptions.retrieve(stripe_id).latest_invoice
-    Price.objects.for_project(shop.project).update(stripe_id=None)
-    stripe.deliver(DeliveryMode(drop=1.0))
-    assert read(shop.account, "invoice", str(invoice)) == "applied"
-    row = Invoice.objects.for_project(shop.project).get()
-    assert (row.lines.get().price, row.lines.get().unknown_price_stripe_id) == (None, price)
-    assert read(shop.account, "price", price) == "applied"
-    sync.drain(at=timezone.now())
-    line = row.lines.get()
-    assert (line.price_id, line.unknown_price_stripe_id) == (monthly.pk, "")
-    assert outbox_events.types(shop.project, "invoice.")[-1] == "invoice.updated"
-
-
-def test_a_line_that_was_stored_before_its_column_is_no_drift(
-    shop: Shop, alice: StripeCustomer, monthly: Price, stripe: SandboxStripe
-) -> None:
-    stripe_id = shop.subscribe(alice, monthly)
-    invoice = str(stripe.v1.subscriptions.retrieve(stripe_id).latest_invoice)
-    Price.objects.for_project(shop.project).update(stripe_id=None)
-    stripe.deliver(DeliveryMode(drop=1.0))
-    assert read(shop.account, "invoice", invoice) == "applied"
-    InvoiceLine.objects.for_project(shop.project).update(unknown_price_stripe_id="")
-    compared = apply.compare(
-        account=shop.account,
-        kind="invoice",
-        stripe_id=invoice,
-        snapshot=kinds.of("invoice").retrieve(client_for(shop.account), invoice),
-        at=timezone.now(),
-    )
-    assert compared is not None
-    assert compared.differences == {}
-
-
-def test_the_invoice_of_another_account_does_not_wait_for_the_price(
-    shop: Shop, alice: StripeCustomer, monthly: Price, own: StripeAccount, stripe: SandboxStripe
-) -> None:
-    stripe_id = shop.subscribe(alice, monthly)
-    price, invoice = monthly.stripe_id, stripe.v1.subscriptions.retrieve(stripe_id).latest_invoice
-    Price.objects.for_project(shop.project).update(stripe_id=None)
-    stripe.deliver(DeliveryMode(drop=1.0))
-    assert read(shop.account, "invoice", str(invoice)) == "applied"
-    product = str(stripe.v1.prices.retrieve(str(price)).product)
-    assert (read(own, "product", product), read(own, "price", price)) == ("applied", "applied")
-    row = SyncObject.objects.get(account=shop.account, stripe_id=invoice)
-    assert row.state == "applied"
-
-
 def test_holders_get_the_features_that_a_product_gains(
     shop: Shop, alice: StripeCustomer, monthly: Price, drain: Drain, sso: Feature
 ) -> None:
     shop.subscribe(alice, monthly)
     drain()
-    assert _allowed(shop, "seats")
+    assert is_allowed(shop, "seats")
     product_features.replace(
         product=monthly.product, features=[(sso, True)], actor="test", at=timezone.now()
     )
-    assert _allowed(shop, "seats")
+    assert is_allowed(shop, "seats")
     drain()
-    assert not _allowed(shop, "seats")
-    assert _allowed(shop, "sso")
-
-
-def _allowed(shop: Shop, feature: str) -> bool:
-    answer = decisions.check(
-        project=shop.project, user_id="alice", feature=feature, at=timezone.now()
-    )
-    return answer.allowed
+    assert not is_allowed(shop, "seats")
+    assert is_allowed(shop, "sso")
 
 
 def test_a_customers_stripe_data_changes_and_the_tenants_data_stays(
