@@ -46,6 +46,11 @@ class LoopStatement:
     def is_open(self) -> bool:
         return self._connection is not None
 
+    @property
+    def is_free(self) -> bool:
+        """Whether it is open, and no execution is under way."""
+        return self._connection is not None and self._answer is None
+
     def open(self, parameters: Mapping[str, Any]) -> Connection[Any] | None:
         """Connect and prepare the statement for parameters of these types; None behind a
         transaction pooler. Raises psycopg's errors. Hand the result to :meth:`adopt`."""
@@ -77,9 +82,7 @@ class LoopStatement:
         """
         connection = self._connection
         bound = bind(self._statement, parameters)
-        if connection is None or self._answer is not None or bound is None:
-            raise NotReady
-        if bound.types != self._types:
+        if connection is None or not self.is_free or bound is None or bound.types != self._types:
             raise NotReady
         with connections[DEFAULT_DB_ALIAS].wrap_database_errors:
             self._answer, self._results = asyncio.get_running_loop().create_future(), []

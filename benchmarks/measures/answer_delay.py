@@ -19,8 +19,8 @@ from benchmarks.stripe_stack import FEATURE, Seller, StripeStack
 from benchmarks.subscribers import Subscriber
 
 POLL_SECONDS = 0.05
-"""Added to a delay at most. Ten sellers asked every 10 ms are a load of their own: a third of two
-cores, which the events then lack."""
+"""Added to a delay at most. Ten sellers that are asked every 10 ms are a load of their own: up to a
+thousand batches of checks a second, on the cores that the events need."""
 BATCH = 100
 """Customers in one check."""
 PATIENCE_SECONDS = 120.0

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 from django.db import DatabaseError
 from psycopg import Error
+from psycopg.errors import LockNotAvailable
 
 from common import prepared_statements, queue
 from common.loop_statements import LoopStatement, NotReady
@@ -24,9 +25,10 @@ RETRY_SECONDS = 1.0
 
 
 class LoopExecution(Generic[Request]):
-    """``parameters`` are some of the statement's, by which it is prepared.
+    """``parameters`` makes some of the statement's, by which it is prepared.
 
-    The first batches are executed by threads, until a thread has connected.
+    The first batches are executed by threads, until a thread has connected; so are those after an
+    error, until one has connected again.
     """
 
     def __init__(
@@ -55,12 +57,15 @@ class LoopExecution(Generic[Request]):
         """
         if not self._statement.is_open:
             self._open_soon(requests)
+        if not self._statement.is_free:
             raise NotReady
         try:
             return await self._execute(requests, self._statement, self._wake)
         except DatabaseError as error:
             if prepared_statements.is_outcome_unknown(error):
                 raise
+            if not isinstance(error.__cause__, LockNotAvailable):
+                self._statement.close()  # the next one is prepared anew
             log.info("requests_executed_alone", count=len(requests), error=type(error).__name__)
             return [None] * len(requests)
 
@@ -79,16 +84,15 @@ class LoopExecution(Generic[Request]):
 
     async def open(self, requests: Sequence[Request]) -> None:
         """Connect, for batches of such requests."""
-        parameters = self._parameters(requests)
+        connect = partial(self._statement.open, self._parameters(requests))
         try:
-            connection = await self._threads.run(
-                partial(self._statement.open, parameters), lane=self._lane, is_paced=False
-            )
+            connection = await self._threads.run(connect, lane=self._lane, is_paced=False)
             if connection is not None:
                 self._statement.adopt(connection)
-        except Error:
-            log.info("loop_connection_failed")
-        self._opening = None
+        except Error as error:
+            log.info("loop_connection_failed", error=type(error).__name__)
+        finally:
+            self._opening = None
 
     def _wake(self, task: str) -> None:
         """Wake the workers of a task from a thread: that asks Redis."""
