@@ -19,6 +19,9 @@ LONGEST_TICK = 0.005
 """Seconds for which calls are answered after a tick that came late."""
 SHARE = 0.5
 """Of the loop's time, for calls that wait for their turn."""
+MAX_WAITING = 400
+"""Calls that wait for their turn; further ones are answered at once. Each takes one of the calls
+that a process executes (``RpcSettings.max_calls``), which all projects share."""
 NEWEST = 0.1
 """Weight of the newest tick in what a call usually costs."""
 
@@ -33,6 +36,8 @@ class FairAnswers:
         """Lanes of which a call was answered at once since the last tick."""
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         """The lane whose turn it is comes first."""
+        self._count = 0
+        """Of the calls that wait."""
         self._ticked_at = 0.0
         self._is_ticking = False
         self._cost = _CallCost()
@@ -53,9 +58,10 @@ class FairAnswers:
             self._is_ticking, self._ticked_at = True, loop.time()
             self._cost.begin()
             loop.call_later(TICK_SECONDS, self._tick, loop)
-        if lane in self._served or lane in self._waiting:
+        if (lane in self._served or lane in self._waiting) and self._count < MAX_WAITING:
             turn = loop.create_future()
             self._waiting.setdefault(lane, deque()).append(turn)
+            self._count += 1
             await turn
         self._served.add(lane)
         self._cost.count += 1
@@ -79,6 +85,7 @@ class FairAnswers:
             lane = next(iter(self._waiting))
             queue = self._waiting.pop(lane)
             turn = queue.popleft()
+            self._count -= 1
             if queue:
                 self._waiting[lane] = queue
             if not turn.done():  # its caller has not hung up

@@ -12,7 +12,7 @@ from projects.models import Customer, Project
 from rpc import descriptors
 from rpc.admission import RpcGate
 from rpc.checks import CheckMethod
-from rpc.fair_answers import FairAnswers
+from rpc.fair_answers import MAX_WAITING, FairAnswers
 from rpc.methods import ROUTES
 from tests.factories.projects import CustomerFactory, key_of
 from tests.rpc.rpc_server import RpcClient, ServedRpc
@@ -25,22 +25,23 @@ COST_SECONDS = 0.0005
 class Answers:
     """The lanes of the calls that have been answered, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, cost: float) -> None:
         self.fair = FairAnswers()
         self.lanes: list[str] = []
+        self._cost = cost
 
     async def call(self, lane: str) -> None:
         self.fair.note(lane)
         await self.fair.wait(lane)
-        compute(COST_SECONDS)
+        compute(self._cost)
         self.lanes.append(lane)
 
     def begin(self, lane: str, count: int = 1) -> list[asyncio.Task[None]]:
         return [asyncio.ensure_future(self.call(lane)) for _ in range(count)]
 
 
-def play(story: Callable[[Answers], Awaitable[None]]) -> list[str]:
-    answers = Answers()
+def play(story: Callable[[Answers], Awaitable[None]], *, cost: float = COST_SECONDS) -> list[str]:
+    answers = Answers(cost)
 
     async def run() -> None:
         await asyncio.wait_for(story(answers), timeout=30)
@@ -110,6 +111,17 @@ def test_a_caller_who_hangs_up_gives_the_turn_to_the_next() -> None:
         await asyncio.gather(*calls[20:])
 
     assert play(story).count("a") == 11
+
+
+def test_no_more_calls_wait_than_leave_places_for_others() -> None:
+    async def story(answers: Answers) -> None:
+        await answers.call("b")
+        calls = answers.begin("a", 3 * MAX_WAITING)
+        await asyncio.sleep(0)
+        assert answers.lanes.count("a") == 2 * MAX_WAITING
+        await asyncio.gather(*calls)
+
+    assert play(story, cost=0.0).count("a") == 3 * MAX_WAITING
 
 
 class Caller:
