@@ -12,10 +12,10 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import Connection, OperationalError
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
+from common.prepared_statements import error_of
 from common.statement_codec import BoundStatement, Row, bind, read_rows
 
 NAME = b"tollgate_loop"
@@ -149,14 +149,12 @@ def _raise_failure(connection: Connection[Any], results: list[PGresult]) -> None
     before the commit was confirmed."""
     for result in results:
         if result.status != ExecStatus.TUPLES_OK:
-            if connection.pgconn.status != ConnStatus.OK:
-                raise OperationalError(result.get_error_message())
-            raise error_from_result(result, connection.info.encoding)
-    if not results or connection.pgconn.status != ConnStatus.OK:
+            raise error_of(connection, result)
+    if not results or connection.closed:
         raise OperationalError("The connection broke before the commit was confirmed.")
 
 
 def _prepare(connection: Connection[Any], bound: BoundStatement) -> None:
     result = connection.pgconn.prepare(NAME, bound.text, bound.types)
     if result.status != ExecStatus.COMMAND_OK:
-        raise error_from_result(result, connection.info.encoding)
+        raise error_of(connection, result)

@@ -140,14 +140,14 @@ def _execute(
         result = connection.pgconn.exec_params(bound.text, bound.values, bound.types, bound.formats)
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             return read_rows(connection, result)
-        raise _error(connection, result)
+        raise error_of(connection, result)
     for is_again in (False, True):
         with _planned_for_indexes(connection, bound):
             name = _prepared_name(connection, bound)
             result = connection.pgconn.exec_prepared(name, bound.values, bound.formats)
         if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             return read_rows(connection, result)
-        error = _error(connection, result)
+        error = error_of(connection, result)
         if is_again or not isinstance(error, InvalidSqlStatementName):
             raise error
         del _names[connection]  # the server has dropped them, as after DISCARD ALL
@@ -163,7 +163,7 @@ def _begin(connection: Connection[Any]) -> None:
         return
     result = connection.pgconn.exec_(b"BEGIN")
     if result.status != ExecStatus.COMMAND_OK:
-        raise _error(connection, result)
+        raise error_of(connection, result)
 
 
 @contextmanager
@@ -253,7 +253,7 @@ def _raise_failure(connection: Connection[Any], results: list[PGresult]) -> None
     """Roll back and raise the error if a statement has failed."""
     for result in results:
         if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-            error = _error(connection, result)
+            error = error_of(connection, result)
             connection.rollback()
             if isinstance(error, InvalidSqlStatementName):
                 del _names[connection]  # the server has dropped them, as after DISCARD ALL
@@ -275,12 +275,12 @@ def _prepared_name(
         name = b"tollgate_%d" % next(_numbers)
         result = connection.pgconn.prepare(name, bound.text, bound.types)
         if result.status != ExecStatus.COMMAND_OK:
-            raise _error(connection, result)
+            raise error_of(connection, result)
         names[key] = name
     return name
 
 
-def _error(connection: Connection[Any], result: PGresult) -> Error:
+def error_of(connection: Connection[Any], result: PGresult) -> Error:
     """The error of a result; a broken connection gives no error code."""
     if connection.closed:
         return OperationalError(result.get_error_message())

@@ -74,11 +74,10 @@ def _send_wake_up(task: str) -> None:
 
 
 def _is_interval_over(task: str) -> bool:
-    now = time.monotonic()
     with _lock:
-        if now - _sent_at.get(task, 0.0) < MIN_INTERVAL_SECONDS:
+        if not is_due(task):
             return False
-        _sent_at[task] = now
+        _sent_at[task] = time.monotonic()
         return True
 
 
